@@ -81,7 +81,7 @@ def elicitation_of(
 ) -> Elicitation:
     """The question, with what was `typed` into its fields, by their numbers, and its problems."""
     others = others_of(request)
-    found = link(request.url)
+    found = _link(request.url)
     named = request.label and request.label != request.server
     return Elicitation(
         server=f"{request.label} ({request.server})" if named else request.server,
@@ -267,6 +267,8 @@ def _limits(field: Field) -> str:
         ("minItems", "choose at least {}"),
         ("maxItems", "choose at most {}"),
     )
+    if "minimum" in rules and "maximum" in rules:
+        return f"From {rules['minimum']} to {rules['maximum']}"
     words = ", ".join(text.format(rules[rule]) for rule, text in pairs if rule in rules)
     return words[:1].upper() + words[1:]
 
@@ -286,5 +288,16 @@ def _answer(field: Field, value: Any) -> str:
     return ", ".join(labels.get(as_json(each), str(each)) for each in values) or "None"
 
 
+def _link(url: str) -> Link | None:
+    """The link to a page whose host is beyond doubt."""
+    # browsers take a backslash for a slash, so that the host is another one than it seems
+    return None if "\\" in url else link(url)
+
+
 def _host(found: Link | None) -> str:
-    return (urlsplit(found.url).hostname or "") if found else ""
+    """The host that a link leads to, without a name before it, and in ASCII."""
+    host = (urlsplit(found.url).hostname or "") if found else ""
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host

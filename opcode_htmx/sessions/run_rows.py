@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitation
 from opcode_htmx.rendering.fragments import dom_id
@@ -100,7 +100,7 @@ class RunRows:
             at=at,
             live=run.live,
             is_at_rest=run.phase is Phase.IDLE and not tasks,
-            subject=_capitalized(request_text(request)) if request else "",
+            subject=_subject(request) if request else "",
             brief=short,
             question=brief_question(permission) if permission else None,
             elicitation=brief_elicitation(request) if request else None,
@@ -119,5 +119,7 @@ def with_other_paths(rows: Iterable[RunRow]) -> set[str]:
     return {name for name, found in paths.items() if len(found) > 1}
 
 
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _subject(request: Ask) -> str:
+    text = request_text(request)
+    is_sentence = isinstance(request, PermissionRequest)  # else it begins with a server's name
+    return text[:1].upper() + text[1:] if is_sentence else text

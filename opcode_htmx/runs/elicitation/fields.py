@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from opcode_htmx.engines.messages import ElicitationRequest
-from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str, is_too_deep
+from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 
 
 class FieldKind(StrEnum):
@@ -97,6 +97,8 @@ def _field(name: str, value: object, is_required: bool) -> Field:
     schema = as_dict(value)
     kind, choices, used = _kind_of(schema)
     rules = {rule: schema[rule] for rule in _rules_in(schema, kind)}
+    # where JSON is entered, its type says what is expected
+    described = _DESCRIBED - ({"type"} if kind is FieldKind.JSON else set())
     is_described = bool(schema) or value in ({}, True, None)
     return Field(
         name=name,
@@ -110,7 +112,7 @@ def _field(name: str, value: object, is_required: bool) -> Field:
         other={
             part: each
             for part, each in schema.items()
-            if part not in _DESCRIBED | used | rules.keys()
+            if part not in described | used | rules.keys()
         }
         if is_described
         else {"schema": value},
@@ -119,8 +121,6 @@ def _field(name: str, value: object, is_required: bool) -> Field:
 
 def _kind_of(schema: Json) -> tuple[FieldKind, tuple[Choice, ...], frozenset[str]]:
     """The kind of a field, its choices, and the parts of its schema that say so."""
-    if is_too_deep(schema):
-        return FieldKind.JSON, (), frozenset()
     choices, used = _choices_of(schema)
     types = schema.get("type")
     named = [each for each in (types if isinstance(types, list) else [types]) if each != "null"]
@@ -144,7 +144,6 @@ def _kind_of(schema: Json) -> tuple[FieldKind, tuple[Choice, ...], frozenset[str
                 return FieldKind.CHOICES, choices, frozenset({"items"})
         case _:
             pass
-    # the type is shown, because it says what is expected
     return FieldKind.JSON, (), frozenset()
 
 

@@ -1,0 +1,229 @@
+"""What MCP servers ask the person: a real server, the real CLI, forms without a script, REST."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.support import dom
+from tests.support.browser import Phone
+from tests.support.environment import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    Server,
+    until,
+)
+from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+
+pytestmark = pytest.mark.timeout(180)
+SECRET = "Hush-key-4711"
+
+
+def repeated(request: Request) -> Turn:
+    assert request.last_tool_result is not None
+    return (Text(f"The server got {request.last_tool_result.text}"),)
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
+    scenes = [
+        Scene(name, name, [ToolUse(f"mcp__orchard__{name}", {}), repeated])
+        for name in ("form", "page")
+    ]
+    with MessagesApi([*scenes, Scene("anything", "", [Text("Yes.")])]) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0", "OPCODE_WORKERS": "2"}
+
+
+@pytest.fixture
+def server(shared_home: Sandbox, shared_real_server: Server) -> Server:
+    command = {
+        "command": sys.executable,
+        "args": [str(ROOT / "tests/support/cli/asking_server.py")],
+    }
+    config_file = shared_home.config_dir / ".claude.json"
+    config = json.loads(config_file.read_text()) if config_file.exists() else {}
+    config["mcpServers"] = {"orchard": command}
+    config_file.write_text(json.dumps(config), encoding="utf-8")
+    settings = {"permissions": {"allow": ["mcp__orchard"]}}
+    (shared_home.config_dir / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    return shared_real_server
+
+
+class Asked:
+    """A session in which the server asks."""
+
+    def __init__(self, server: Server, prompt: str) -> None:
+        self._server = server
+        ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+        folder = str(server.sandbox.project)
+        answer = server.post("/sessions", {**ids, "prompt": prompt, "folder": folder})
+        self.address = answer.headers["Location"]
+        session_id = self.address.rpartition("/")[2].partition("#")[0]
+        self.elicitations = f"/api/sessions/{session_id}/elicitations"
+        (found,) = until(lambda: self.open, "the server asks")
+        self.request: dict[str, Any] = found
+        self.form = f"/runs/{found['run_id']}/asks/{found['request_id']}"
+
+    @property
+    def open(self) -> list[dict[str, Any]]:
+        answer = self._server.get(self.elicitations)
+        return list(answer.json()["data"]) if answer.ok else []
+
+    def name(self, number: int) -> str:
+        return f"e-{self.request['request_id']}-{number}"
+
+    def send(self, decision: str, **fields: Any) -> requests.Response:
+        """Answer by the form of the page; the keys are `f0`, `f1`…"""
+        words: dict[str, Any] = {self.name(int(key[1:])): it for key, it in fields.items()}
+        return self._server.post(self.form, {"decision": decision, **words})
+
+    def got(self) -> dict[str, Any]:
+        """What the MCP server got, as Claude repeats it."""
+
+        def said() -> re.Match[str] | None:
+            return re.search(r"The server got (\{.*\})", dom.parse(self.page()).text)
+
+        found = until(said, "the server has got its answer")
+        assert found
+        value: dict[str, Any] = json.loads(found[1])
+        return value
+
+    def page(self) -> str:
+        return self._server.get(self.address).text
+
+
+def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> None:
+    asked = Asked(server, "form")
+    assert asked.request["server_name"] == "orchard"
+    assert "orchard: How shall the harvest be?" in server.get("/").text
+    page = dom.parse(asked.page())
+    assert {"Accept", "Decline", "Cancel"} <= {n.text for n in page.walk() if n.tag == "button"}
+    refused = asked.send("accept", f0="", f1="nobody", f2="12", f3=SECRET, f7="2026-02-30")
+    assert refused.status_code == 422
+    again = dom.parse(refused.text)
+    problems = {
+        n.id[-9:]: n.text
+        for n in again.walk()
+        if "asked-problem" in (n.attributes.get("class") or "") and n.text
+    }
+    assert problems == {
+        "0-problem": "This is needed.",
+        "1-problem": "Use an email address, such as name@example.com.",
+        "2-problem": "Use 9 or less.",
+        "3-problem": "Use a number.",
+        "5-problem": "This is needed.",
+        "7-problem": "Use a date, such as 2026-05-31.",
+    }
+    kept = {n.attributes.get("name"): n.attributes.get("value") for n in again.walk()}
+    assert kept[asked.name(1)] == "nobody"
+    assert kept[asked.name(3)] == SECRET
+    assert asked.open, "it is still asked"
+    answer = asked.send("accept", f0=SECRET, f2="4", f4="true", f5="1", f6=["0", "1"])
+    assert (answer.status_code, asked.got()) == (
+        303,
+        {
+            "action": "accept",
+            "content": {
+                "name": SECRET,
+                "count": 4,
+                "ripe": True,
+                "fruit": "p",
+                "tools": ["s", "l"],
+            },
+        },
+    )
+    card = asked.page().partition("What was sent")[2].partition("</details>")[0]
+    assert "Pears" in card
+    assert "Saw, Ladder" in card
+    assert SECRET not in card
+    assert SECRET not in server.log.read_text(encoding="utf-8")
+    late = asked.send("decline")
+    assert (late.status_code, "answered already" in late.text) == (409, True)
+    assert "accepted" in late.text
+
+
+def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Server) -> None:
+    asked = Asked(server, "form")
+    path = f"{server.url}{asked.elicitations}/{asked.request['request_id']}"
+
+    def post(**body: object) -> requests.Response:
+        return requests.post(path, json=body, auth=(USER, PASSWORD), timeout=30)
+
+    refused = post(action="accept", content={"name": "x", "fruit": "a", "count": 2, "song": 1})
+    assert refused.status_code == 422
+    assert refused.json()["problems"] == {
+        "song": "The server has not asked for this.",
+        "name": "Use at least 2 characters: there are 1.",
+    }
+    answer = post(action="decline")
+    assert answer.json()["data"]["action"] == "decline"
+    assert asked.got() == {"action": "decline"}
+    assert asked.open == []
+    assert post(action="cancel").status_code == 409
+    assert "Declined" in asked.page()
+
+
+@pytest.mark.browser
+def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    asked = Asked(server, "page")
+    phone = open_phone(server)
+    phone.forgiven.append("422")
+    page = phone.page
+    page.goto(asked.address)
+    card = page.locator(".block-ask[data-state=open]")
+    link = card.get_by_role("link", name="Open orchard.example")
+    assert link.get_attribute("href") == "https://orchard.example/sign-in?x=1"
+    assert (link.get_attribute("target"), link.get_attribute("rel")) == (
+        "_blank",
+        "noopener noreferrer",
+    )
+    assert sticks_out(page) <= 0
+    card.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".block-ask .verdict")).to_contain_text("Cancelled")
+    assert asked.got() == {"action": "cancel"}
+    asked = Asked(server, "form")
+    page.goto(asked.address)
+    expect(card).to_have_count(1)
+    assert smaller_than_a_thumb(page) == []
+    assert too_small_to_type_in(page) == []
+    card.get_by_label("Your name").fill("A")
+    card.get_by_label("weight").fill("heavy")
+    card.get_by_label("weight").press("Enter")
+    card.get_by_role("button", name="Accept").click()
+    expect(card.locator(".asked-problem").first).to_have_text(
+        "Use at least 2 characters: there are 1."
+    )
+    expect(card.get_by_label("Your name")).to_have_value("A")
+    expect(card.get_by_label("weight")).to_have_value("heavy")
+    card.get_by_label("Your name").fill("Anna")
+    card.get_by_label("weight").fill("2,5")
+    card.get_by_label("Apples").check()
+    card.get_by_role("button", name="Accept").click()
+    expect(page.locator(".block-ask .verdict")).to_contain_text("Accepted")
+    content = {"name": "Anna", "weight": 2.5, "fruit": "a", "count": 3}
+    assert asked.got() == {"action": "accept", "content": content}
