@@ -25,6 +25,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import sessions
+from tests.api.sockets.test_claude_socket import elicits
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -266,6 +267,22 @@ def test_permission_is_requested_answered_and_closed_on_every_client(server: Ser
         one.until("turn_complete")
         one.send(type="permission_response", requestId="request-1", allow=True)
         assert "answered already" in one.until("error")["content"]
+
+
+def test_what_an_mcp_server_asks_is_closed_on_every_client(server: Server) -> None:
+    session_id = create(server)
+    with chat(server, session_id) as one, chat(server, session_id) as other:
+        say(one, steps(elicits("e"), ["ask", "last"]))
+        asked = one.until("elicitation_request")
+        assert (asked["serverName"], asked["mode"], asked["url"]) == ("orchard", "form", None)
+        other.until("elicitation_request")
+        with chat(server, session_id) as late:
+            assert late.until("elicitation_request")["requestId"] == "e"
+        other.send(type="elicitation_response", requestId="e", action="accept", content={})
+        assert other.until("error")["problems"] == {"a": "This is needed."}
+        other.send(type="elicitation_response", requestId="e", action="decline")
+        other.send(type="elicitation_response", requestId="e", action="decline")
+        assert "answered already" in other.until("error")["content"]
 
 
 def test_cancel_ends_the_run_and_the_next_message_goes_on(server: Server) -> None:

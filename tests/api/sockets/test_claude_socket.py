@@ -228,6 +228,40 @@ def test_permission_request_is_sent_and_can_be_answered(
     assert "answered already" in client.until("error")["message"]
 
 
+ELICITATION = {
+    "subtype": "elicitation",
+    "mcp_server_name": "orchard",
+    "message": "Which?",
+    "requested_schema": {"properties": {"a": {"type": "integer"}}, "required": ["a"]},
+}
+
+
+def elicits(request_id: str) -> list[object]:
+    """A step of the stand-in in which an MCP server asks the person, until that has answered."""
+    asked = {"type": "control_request", "request_id": request_id, "request": ELICITATION}
+    return ["say", asked]
+
+
+def test_what_an_mcp_server_asks_is_sent_and_can_be_answered(
+    client: JsonClient, sandbox: Sandbox
+) -> None:
+    execute(client, sandbox, steps(["ask", "first"], elicits("e")))
+    client.until("permission_request")
+    client.send(command_type="elicitation", request_id="first", action="accept", content={})
+    assert "allow or deny it" in client.until("error")["message"]
+    client.send(command_type="permission", request_id="first", decision="allow")
+    asked = client.until("elicitation_request")
+    assert (asked["server_name"], asked["message"], asked["mode"]) == ("orchard", "Which?", "form")
+    assert asked["requested_schema"] == ELICITATION["requested_schema"]
+    client.send(command_type="permission", request_id="e", decision="allow")
+    assert "accept, decline or cancel" in client.until("error")["message"]
+    client.send(command_type="elicitation", request_id="e", action="accept", content={"a": "x"})
+    assert client.until("error")["problems"] == {"a": "Use a whole number."}
+    client.send(command_type="elicitation", request_id="e", action="accept", content={"a": 4})
+    client.send(command_type="elicitation", request_id="e", action="decline")
+    assert "answered already" in client.until("error")["message"]
+
+
 def test_a_denial_takes_the_clients_reason_to_claude(client: JsonClient, sandbox: Sandbox) -> None:
     execute(client, sandbox, steps(["ask", "request-1"]))
     client.until("permission_request")

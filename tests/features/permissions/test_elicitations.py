@@ -169,7 +169,7 @@ def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Se
     asked = Asked(server, "form")
     path = f"{server.url}{asked.elicitations}/{asked.request['request_id']}"
 
-    def post(**body: object) -> requests.Response:
+    def post(**body: Any) -> requests.Response:
         return requests.post(path, json=body, auth=(USER, PASSWORD), timeout=30)
 
     refused = post(action="accept", content={"name": "x", "fruit": "a", "count": 2, "song": 1})

@@ -78,6 +78,18 @@ def test_answer_event_follows_its_request_even_if_read_first(
     assert answered.content == {"request_id": "r1", "tool_name": "Bash", "allowed": allowed}
 
 
+@pytest.mark.parametrize(("action", "allowed"), [("accept", True), ("decline", False)])
+def test_the_answer_to_an_mcp_server_is_an_event_without_its_content(
+    action: str, allowed: bool
+) -> None:
+    asks = {"subtype": "elicitation", "mcp_server_name": "trees", "message": "Which?"}
+    ask = line("control_request", request_id="r1", request=asks)
+    asked, answered = folded([encoder.elicitation_line("r1", action, {"a": "hush"}, 5.0)], [ask])
+    assert (asked.kind, asked.content["tool_name"]) == (PermissionAsked, "mcp__trees")
+    assert (answered.kind, answered.content["allowed"]) == (PermissionAnswered, allowed)
+    assert "hush" not in repr(answered)
+
+
 def test_repeated_request_is_emitted_once() -> None:
     assert [each.key for each in folded(said=[ASK, ASK])] == ["1"]
 

@@ -259,6 +259,21 @@ def test_an_answer_that_is_read_before_its_request_closes_it() -> None:
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
+def test_a_question_of_an_mcp_server_is_open_until_it_is_answered_or_withdrawn() -> None:
+    asked = {"subtype": "elicitation", "mcp_server_name": "trees", "message": "Which?"}
+    ask = line("control_request", request_id="e1", request=asked)
+    state = fold(INIT, ask)
+    assert (list(state.asks), state.phase) == (["e1"], Phase.WAITING)
+    assert not state.unsupported
+    fold(sent(encoder.elicitation_line("e1", "decline", at=5.0)), state=state)
+    assert (state.asks, state.phase) == ({}, Phase.WORKING)
+    assert "declined" in state.answers["e1"].in_words()
+    fold(sent(encoder.undelivered_line("e1")), state=state)
+    assert (list(state.asks), state.phase) == (["e1"], Phase.WAITING)
+    fold(line("control_cancel_request", request_id="e1"), state=state)
+    assert state.asks == {}
+
+
 def test_a_request_of_an_unknown_kind_is_noted_until_it_is_answered() -> None:
     state = fold(INIT, HOOK)
     assert list(state.unsupported) == ["hook-1"]

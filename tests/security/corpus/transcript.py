@@ -101,6 +101,16 @@ def asked(number: int, tool: str, given: Mapping[str, object], **fields: Any) ->
     return [{"type": "control_request", "request_id": f"r{number}", "request": request}]
 
 
+def elicited(number: int, **fields: Any) -> list[Json]:
+    """What an MCP server asks, which stays open."""
+    request = {"subtype": "elicitation", "mcp_server_name": "trees", "message": "x", **fields}
+    return [{"type": "control_request", "request_id": f"e{number}", "request": request}]
+
+
+def in_form(**schema: object) -> Json:
+    return {"type": "object", "properties": {"f": {"type": "string", **schema}}}
+
+
 def question(text: str = "Which?", **fields: object) -> Json:
     option = {"label": "Pear", "description": "sweet", **fields}
     options = [option, {"label": "Apple", "description": "sour"}]
@@ -617,6 +627,44 @@ CHANNELS: tuple[Channel, ...] = (
         lambda n, text: asked(n, "AskUserQuestion", question(preview=text)),
         where="live",
         words=False,
+    ),
+    Channel(
+        "MCP server that asks",
+        lambda n, text: elicited(n, mcp_server_name=text),
+        frame="line",
+        where="live",
+    ),
+    Channel(
+        "message of an MCP server",
+        lambda n, text: elicited(n, message=text),
+        where="live",
+    ),
+    Channel(
+        "title of a field",
+        lambda n, text: elicited(n, requested_schema=in_form(title=text)),
+        where="live",
+    ),
+    Channel(
+        "description of a field",
+        lambda n, text: elicited(n, requested_schema=in_form(description=text)),
+        where="live",
+    ),
+    Channel(
+        "choice of a field",
+        lambda n, text: elicited(n, requested_schema=in_form(enum=["x"], enumNames=[text])),
+        where="live",
+    ),
+    Channel(
+        "unknown part of a field",
+        lambda n, text: elicited(n, requested_schema=in_form(of_tomorrow=text)),
+        where="live",
+        shown_as=as_json,
+    ),
+    Channel(
+        "page that an MCP server wants to be opened",
+        lambda n, text: elicited(n, mode="url", url=text),
+        frame="line",
+        where="live",
     ),
     Channel(
         "plan that is asked about",
