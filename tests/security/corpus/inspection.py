@@ -123,7 +123,17 @@ ATTRIBUTES = {
         "hx-sync",
     ),
     *("hx-trigger", "hx-ws:connect", "id", "lang", "list", "loading", "max", "maxlength", "media"),
-    *("method", "multiple", "name", "open", "placeholder", "popover", "popovertarget", "r"),
+    *(
+        "method",
+        "multiple",
+        "name",
+        "novalidate",
+        "open",
+        "placeholder",
+        "popover",
+        "popovertarget",
+        "r",
+    ),
     "popovertargetaction",
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
     *("stroke", "stroke-linecap", "stroke-linejoin", "stroke-width", "tabindex", "target", "title"),
@@ -139,7 +149,7 @@ CONTROLS = {"input", "textarea", "button", "select", "meta"}
 """Elements that have a name."""
 NAMES = "|".join(
     (
-        r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|title|q",
+        r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|e-.*|title|q",
         r"folder|back|to|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
         r"htmx-config|make|open|in|name|chosen|hidden|act|session|tags?|days|before|digest|seen",
