@@ -18,7 +18,7 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.session_page.test_look import line
 from tests.support import api
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, Server, runs_of, until, write_stand_in
 from tests.support.page_checks import (
     smaller_than_a_thumb,
     sticks_out,
@@ -70,6 +70,15 @@ def asks(request_id: str, tool_name: str, tool_input: object) -> object:
     return line(type="control_request", request_id=request_id, request=request)
 
 
+def elicits(request_id: str, message: str) -> object:
+    """An MCP server asks to choose a fruit."""
+    fruit = {"type": "string", "enum": ["a", "p"], "enumNames": ["Apples", "Pears"]}
+    schema = {"type": "object", "properties": {"fruit": fruit}, "required": ["fruit"]}
+    request = {"subtype": "elicitation", "mcp_server_name": "orchard", "message": message}
+    asked = {**request, "requested_schema": schema}
+    return line(type="control_request", request_id=request_id, request=asked)
+
+
 QUESTION = {
     "questions": [
         {
@@ -118,11 +127,14 @@ def test_questions_and_requests_are_answered_on_the_start_page(
 ) -> None:
     asking = begin(server, [asks("q1", "AskUserQuestion", QUESTION), ["ask", "q2"]])
     deciding = begin(server, [["ask", "r1"], ["text", "It was answered."]])
+    of_server = begin(server, [elicits("e1", "Which one is ripe?"), ["wait", "/nowhere"]])
     phone = open_phone(server, java_script_enabled=scripted)
     page = phone.page
     until(
-        lambda: all(each in server.get("/").text for each in ("Postgres", "It was answered")),
-        "both wait for an answer",
+        lambda: all(
+            each in server.get("/").text for each in ("Postgres", "It was answered", "ripe?")
+        ),
+        "all wait for an answer",
     )
     page.goto("/")
     needs = page.locator("#needs-you .run")
@@ -130,6 +142,10 @@ def test_questions_and_requests_are_answered_on_the_start_page(
         assert sticks_out(page) <= 0
         assert smaller_than_a_thumb(page) == []
         assert too_small_to_type_in(page) == []
+    ripe = needs.filter(has=page.get_by_role("button", name="Pears"))
+    expect(ripe).to_contain_text("orchard asks")
+    ripe.get_by_role("button", name="Pears").click()
+    expect(ripe).to_have_count(0)
     choosing = needs.filter(has=page.get_by_role("button", name="Postgres"))
     choosing.get_by_role("button", name="Postgres").click()
     expect(choosing).to_have_count(0)
@@ -138,9 +154,13 @@ def test_questions_and_requests_are_answered_on_the_start_page(
     expect(needs.get_by_role("button", name="Allow")).to_have_count(1)  # the second of the other
     page.goto(asking)
     expect(page.locator(".block-ask").first).to_contain_text("Postgres")
+    session_id = of_server.rpartition("/")[2].partition("#")[0]
+    (folder,) = runs_of(server.sandbox.state, session_id)
+    sent = (folder / "in.ndjson").read_text(encoding="utf-8")
+    assert '"action": "accept", "content": {"fruit": "p"}' in sent
     page.goto(deciding)
     expect(page.locator(".block-text")).to_have_text("It was answered.")
-    for address in (asking, deciding):
+    for address in (asking, deciding, of_server):
         page.goto(address)
         run = re.search(r"/runs/(\w+)/stop", page.content())
         assert run
