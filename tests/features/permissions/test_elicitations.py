@@ -31,7 +31,12 @@ from tests.support.environment import (
     Server,
     until,
 )
-from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+from tests.support.page_checks import (
+    smaller_than_a_thumb,
+    sticks_out,
+    too_small_to_type_in,
+    violations,
+)
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "Hush-key-4711"
@@ -211,6 +216,7 @@ def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
     expect(card).to_have_count(1)
     assert smaller_than_a_thumb(page) == []
     assert too_small_to_type_in(page) == []
+    assert violations(page) == []
     card.get_by_label("Your name").fill("A")
     card.get_by_label("weight").fill("heavy")
     card.get_by_label("weight").press("Enter")
