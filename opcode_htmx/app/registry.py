@@ -29,6 +29,8 @@ PACKAGES = (
     "opcode_htmx.features.claude_settings",
     "opcode_htmx.features.claude_hooks",
     "opcode_htmx.features.claude_files",
+    "opcode_htmx.features.claude_memory",
+    "opcode_htmx.features.claude_documents",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

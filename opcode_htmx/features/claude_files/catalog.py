@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from opcode_htmx.engines.claude.config.documents.kinds import Kind
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
 from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.sessions.configuration.documents import Documents
+from opcode_htmx.sessions.configuration.memory import memory_of
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
 
@@ -19,6 +22,42 @@ class ConfigFile:
     holds: str
     is_json: bool = False
     is_settings: bool = False
+    page: str = "claude_files.page"
+    """The endpoint of the page above the editor, and its values."""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def find(configuration: Configuration, project: ChosenProject, name: str) -> ConfigFile | None:
+    """The file with a name: a fixed one, or one that is listed as memory or as a document."""
+    kind, _, rest = name.partition(".")
+    if kind in set(Kind):
+        return _document(configuration, project, Kind(kind), rest)
+    fixed = files_of(configuration, project).get(name)
+    if not name.startswith("memory-"):
+        return fixed
+    file = memory_of(configuration, project).find(name)
+    if file is None:
+        return fixed
+    above = ("claude_memory.file", {"name": name}) if file.exists else ("claude_memory.page", {})
+    if fixed:
+        return replace(fixed, page=above[0], values=above[1])
+    return ConfigFile(file.place, file.title, "Memory of Claude", page=above[0], values=above[1])
+
+
+def _document(
+    configuration: Configuration, project: ChosenProject, kind: Kind, rest: str
+) -> ConfigFile | None:
+    scope, _, name = rest.partition(".")
+    found = Documents(configuration).find(kind, project, scope, name)
+    if found is None:
+        return None
+    return ConfigFile(
+        found.place,
+        found.called,
+        f"A {kind.noun} of the {scope}",
+        page=f"claude_{kind}.document",
+        values={"scope": scope, "name": name},
+    )
 
 
 def files_of(configuration: Configuration, project: ChosenProject) -> Mapping[str, ConfigFile]:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.engines.claude.config import json_text, secrets
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.secrets import SecretMissing
-from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of
+from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of, find
 from opcode_htmx.lib.files.versioned_files import (
     FileChanged,
     FileRefused,
@@ -17,10 +17,13 @@ from opcode_htmx.lib.files.versioned_files import (
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
+MOST_DELETED = 20
+"""Deleted files in the list."""
 
 
 def blueprint(configuration: Configuration) -> Blueprint:
@@ -28,7 +31,7 @@ def blueprint(configuration: Configuration) -> Blueprint:
 
     def named(name: str, folder: str) -> tuple[ChosenProject, ConfigFile]:
         chosen = configuration.chosen(folder)
-        found = files_of(configuration, chosen).get(name)
+        found = find(configuration, chosen, name)
         if found is None:
             abort(404, description="There is no such file, or it needs a project.")
         return chosen, found
@@ -46,7 +49,17 @@ def blueprint(configuration: Configuration) -> Blueprint:
             chosen=chosen,
             projects=project_choices(configuration.workspace, MOST_PROJECTS),
             files=files_of(configuration, chosen),
+            deleted=configuration.files.all_deleted()[:MOST_DELETED],
+            notice=flashed()[0],
         )
+
+    @pages.post("/claude/files/deleted/<deleted_id>")
+    def put_back(deleted_id: str) -> BaseResponse:
+        """Write a file again that was deleted here."""
+        configuration.put_back(deleted_id, current_identity())
+        response = redirect(local_path(request.form.get("back")), 303)
+        flash(response, "file-restored")
+        return response
 
     @pages.get("/claude/files/<file_name>")
     def file(file_name: str) -> str:

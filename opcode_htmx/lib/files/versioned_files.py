@@ -7,6 +7,7 @@ a save that is based on another one is refused. What a save replaces is kept as 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import stat
@@ -26,6 +27,9 @@ NO_FILE = ""
 """The revision of a file that does not exist."""
 
 _VERSION = re.compile(r"\d{1,20}-[0-9a-f]{16}", re.ASCII)
+_FOLDER = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_DELETED = "deleted.json"
+"""In the folder of a file's versions: where it lay."""
 
 
 class FileRefused(Exception):
@@ -75,6 +79,15 @@ class Version:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A file that was deleted here, at the Unix time `at`, and can be put back."""
+
+    id: str
+    place: Place
+    at: float
+
+
 class VersionedFiles:
     """The files, and a folder with their versions. Writing raises OSError, DiskFull among them."""
 
@@ -100,13 +113,45 @@ class VersionedFiles:
             _replace(place, content)
         return FileText(text, _revision(content))
 
-    def remove(self, place: Place, based_on: str) -> None:
+    def remove(self, place: Place, based_on: str) -> Deleted:
         """Delete the file, if its revision is `based_on`. Raises FileChanged, FileRefused."""
         with self._changing(place, based_on):
+            folder = self._folder(place)
+            atomic_files.write(folder / _DELETED, _as_json(place))
             try:
                 place.path.unlink(missing_ok=True)
             except OSError as error:
                 raise FileRefused(f"{place.path} cannot be deleted ({_why(error)}).") from None
+        return Deleted(folder.name, place, time.time())
+
+    def deleted(self, deleted_id: str) -> Deleted | None:
+        """A file that was deleted and is not there again; None if there is none."""
+        path = self._store / deleted_id / _DELETED
+        if not _FOLDER.fullmatch(deleted_id):
+            return None
+        try:
+            place = _place(json.loads(path.read_bytes()))
+            if os.path.lexists(place.path):
+                return None
+            return Deleted(deleted_id, place, path.stat().st_mtime)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def all_deleted(self) -> list[Deleted]:
+        """All of them, the last deleted first."""
+        names = [each.parent.name for each in self._store.glob(f"*/{_DELETED}")]
+        found = [each for each in map(self.deleted, names) if each]
+        return sorted(found, key=lambda each: each.at, reverse=True)
+
+    def put_back(self, deleted_id: str) -> Place:
+        """Write a deleted file again, as it was. Raises FileRefused, FileChanged."""
+        found = self.deleted(deleted_id)
+        newest = next(iter(self._files(found.place)), None) if found else None
+        if found is None or newest is None:
+            raise FileRefused("It is there again, or it is no longer kept.")
+        with self._changing(found.place, NO_FILE):
+            _replace(found.place, newest.read_bytes())
+        return found.place
 
     def versions(self, place: Place) -> list[Version]:
         """The earlier contents, the newest first."""
@@ -149,6 +194,17 @@ class VersionedFiles:
         found = folder.iterdir() if folder.is_dir() else ()
         kept = [each for each in found if _VERSION.fullmatch(each.name)]
         return sorted(kept, key=lambda each: int(each.name.partition("-")[0]), reverse=True)
+
+
+def _as_json(place: Place) -> bytes:
+    root = None if place.root is None else str(place.root)
+    content = {"path": str(place.path.absolute()), "root": root, "mode": place.new_mode}
+    return json.dumps(content).encode()
+
+
+def _place(content: dict[str, str]) -> Place:
+    root = content["root"]
+    return Place(Path(content["path"]), Path(root) if root else None, int(content["mode"]))
 
 
 def _revision(content: bytes) -> str:

@@ -11,6 +11,7 @@ from opcode_htmx.engines.claude.config.scopes import WRITABLE, Scope
 from opcode_htmx.engines.claude.install.schema_source import SchemaSource
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import (
+    Deleted,
     FileChanged,
     FileText,
     Place,
@@ -22,6 +23,9 @@ from opcode_htmx.runs.policies.project_trust import ProjectTrust
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.configuration.reports import ClaudeReport, ClaudeReports
 from opcode_htmx.sessions.workspace import Workspace
+
+LISTED_FOLDERS = ("commands", "skills", "agents", "rules")
+"""Folders whose files Claude lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,12 @@ class Configuration:
         folder = project.folder if project.is_trusted else None
         files = [place.path for place in self.settings_places(project).values()]
         files += [self.state_file, *scopes.managed_files()]
+        roots = [self.workspace.config_dir]
         if folder:
-            files += [folder, folder / ".claude", folder / ".mcp.json"]
+            roots.append(folder / ".claude")
+            files += [folder, roots[-1], folder / ".mcp.json", folder / "CLAUDE.md"]
+        for root in roots:
+            files += [root / "CLAUDE.md", *(root / name for name in LISTED_FOLDERS)]
         return self.reports.of(folder, files)
 
     def settings_places(self, project: ChosenProject) -> Mapping[Scope, Place]:
@@ -105,11 +113,19 @@ class Configuration:
         self.reports.forget()
         return saved
 
-    def remove(self, place: Place, based_on: str, by: Identity) -> None:
-        """Delete a file. Raises FileChanged, FileRefused."""
-        self.files.remove(place, based_on)
+    def remove(self, place: Place, based_on: str, by: Identity) -> Deleted:
+        """Delete a file; it can be put back. Raises FileChanged, FileRefused."""
+        deleted = self.files.remove(place, based_on)
         log_act(by, "configuration.delete", file=str(place.path))
         self.reports.forget()
+        return deleted
+
+    def put_back(self, deleted_id: str, by: Identity) -> Place:
+        """Write a deleted file again. Raises FileChanged, FileRefused."""
+        place = self.files.put_back(deleted_id)
+        log_act(by, "configuration.restore", file=str(place.path))
+        self.reports.forget()
+        return place
 
     def versions(self, place: Place) -> list[Version]:
         """The earlier contents of a file, the newest first."""

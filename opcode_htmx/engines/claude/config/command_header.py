@@ -12,7 +12,7 @@ class _Refused(yaml.YAMLError):
     """A header exceeds the limits."""
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Refuses aliases, which multiply what they name, and deep nesting, which takes its square."""
 
     _depth = 0
@@ -40,7 +40,7 @@ class _Loader(yaml.SafeLoader):
 def fields(header: str) -> dict[str, object]:
     """The fields; what can be read of a header that is no YAML."""
     try:
-        found = yaml.load(header, _Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(header, Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         # A value may not be what its tag says, which the library takes for granted. And people
         # write `argument-hint: [a] [b]`, which is no YAML; what can be read, is

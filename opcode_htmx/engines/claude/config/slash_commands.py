@@ -120,14 +120,14 @@ def _in(
 ) -> Iterator[CommandFile]:
     """The commands and skills below `root`; no file outside of `confines` is read."""
     commands = root / "commands"
-    for path in _command_files(commands, confines):
+    for path in markdown_files(commands, confines):
         namespace = ":".join(path.relative_to(commands).parent.parts)
         yield from _command(path, path.stem, namespace, scope, deadline, confines)
-    for path in _skill_files(root / "skills", confines):
+    for path in skill_files(root / "skills", confines):
         yield from _command(path, path.parent.name, "", scope, deadline, confines)
 
 
-def _command_files(folder: Path, confines: Path | None) -> list[Path]:
+def markdown_files(folder: Path, confines: Path | None) -> list[Path]:
     """The Markdown files below a folder; linked folders are not entered."""
     if confines and not confined.is_inside(folder, confines):
         return []
@@ -141,7 +141,8 @@ def _command_files(folder: Path, confines: Path | None) -> list[Path]:
     return sorted(found)[:_MOST]
 
 
-def _skill_files(folder: Path, confines: Path | None) -> list[Path]:
+def skill_files(folder: Path, confines: Path | None) -> list[Path]:
+    """The SKILL.md of each folder in a folder."""
     if confines and not confined.is_inside(folder, confines):
         return []
     try:
@@ -164,10 +165,10 @@ def _command(
     if not _NAME.fullmatch(":".join(filter(None, (namespace, name)))):
         return
     try:
-        text = _text(path, confines)
+        text = beginning(path, confines)
     except OSError:
         return
-    header, content = _split(text)
+    header, content = split(text)
     fields: dict[str, object] = {}
     problem = ""
     if len(header) > LONGEST_HEADER:
@@ -185,15 +186,15 @@ def _command(
         scope=scope,
         namespace=namespace,
         path=path,
-        description=_line(fields.get("description") or first),
-        argument_hint=_line(fields.get("argument-hint")),
-        allowed_tools=tuple(_tools(fields.get("allowed-tools"))),
+        description=as_line(fields.get("description") or first),
+        argument_hint=as_line(fields.get("argument-hint")),
+        allowed_tools=tuple(tools_of(fields.get("allowed-tools"))),
         content=content,
         problem=problem,
     )
 
 
-def _text(path: Path, confines: Path | None) -> str:
+def beginning(path: Path, confines: Path | None) -> str:
     """The beginning of a file. Raises OSError, also where it lies outside of `confines`.
 
     A person's own files may be links to wherever they keep them; what is behind one must be named
@@ -206,7 +207,7 @@ def _text(path: Path, confines: Path | None) -> str:
         return file.read(_READ).decode("utf-8", "replace")
 
 
-def _split(text: str) -> tuple[str, str]:
+def split(text: str) -> tuple[str, str]:
     """The header, empty if there is none, and the text below it."""
     opening = _FENCE.match(text)
     closing = _FENCE.search(text, opening.end()) if opening and opening[0].endswith("\n") else None
@@ -223,7 +224,7 @@ def _fields(header: str) -> dict[str, object]:
     return command_header.fields(header)
 
 
-def _tools(value: object) -> Iterator[str]:
+def tools_of(value: object) -> Iterator[str]:
     """`Bash(git add:*, git rm:*), Read` are two, and so are the entries of a list."""
     texts = value if isinstance(value, list) else [value]
     for text in texts:
@@ -243,7 +244,8 @@ def _listed(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def _line(value: object) -> str:
+def as_line(value: object) -> str:
+    """A value of a header as a line of text."""
     if isinstance(value, list):  # `argument-hint: [file]` is a list to YAML
         return " ".join(f"[{each}]" for each in value if not isinstance(each, int) or each < _MANY)
     return " ".join(value.split()) if isinstance(value, str) else ""

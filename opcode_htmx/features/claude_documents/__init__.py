@@ -1,0 +1,29 @@
+"""Commands, skills and subagents: the Markdown files that extend Claude."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.config.documents.kinds import InvalidName, Kind
+from opcode_htmx.features.claude_documents import routes, tries
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.sessions.configuration.documents import Documents, InvalidDocument, NameTaken
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    documents = Documents(context.sessions.configuration)
+    for kind in Kind:
+        pages = routes.blueprint(documents, kind, context.capabilities)
+        if kind is not Kind.AGENT:
+            tries.add_to(pages, documents, kind, context.sessions.drafts)
+        yield pages
+
+
+FEATURE = Feature(
+    name="claude_documents",
+    routes=_routes,
+    errors={InvalidName: 422, InvalidDocument: 422, NameTaken: 409},
+)
