@@ -39,9 +39,9 @@ def blueprint(documents: Documents, kind: Kind, capabilities: CapabilityCache) -
     pages = Blueprint(f"claude_{kind.value}", __name__)
     configuration, address = documents.configuration, f"/claude/{kind.value}"
 
-    def named(scope: str, name: str, folder: str) -> tuple[ChosenProject, Entry]:
+    def named(scope: str, document: str, folder: str) -> tuple[ChosenProject, Entry]:
         chosen = configuration.chosen(folder)
-        found = documents.find(kind, chosen, scope, name)
+        found = documents.find(kind, chosen, scope, document)
         if found is None:
             abort(404, description=f"There is no such {kind.noun}, or it needs a project.")
         return chosen, found
@@ -91,14 +91,14 @@ def blueprint(documents: Documents, kind: Kind, capabilities: CapabilityCache) -
             return form(chosen, scope, content, name=name, error=str(error)), 409
         return to_form(chosen, made, "document-made")
 
-    @pages.get(f"{address}/<scope>/<name>")
-    def document(scope: str, name: str) -> str:
-        chosen, found = named(scope, name, request.args.get("folder", ""))
+    @pages.get(f"{address}/<scope>/<document>")
+    def shown(scope: str, document: str) -> str:
+        chosen, found = named(scope, document, request.args.get("folder", ""))
         return form(chosen, found.scope, documents.read(found), found)
 
-    @pages.post(f"{address}/<scope>/<name>")
-    def save(scope: str, name: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(scope, name, request.form.get("folder", ""))
+    @pages.post(f"{address}/<scope>/<document>")
+    def save(scope: str, document: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(scope, document, request.form.get("folder", ""))
         content = _content(kind)
         try:
             documents.save(found, content, current_identity())
@@ -109,9 +109,9 @@ def blueprint(documents: Documents, kind: Kind, capabilities: CapabilityCache) -
             return form(chosen, found.scope, content, found, error=str(error)), 422
         return to_form(chosen, found, "document-saved")
 
-    @pages.post(f"{address}/<scope>/<name>/delete")
-    def delete(scope: str, name: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(scope, name, request.form.get("folder", ""))
+    @pages.post(f"{address}/<scope>/<document>/delete")
+    def delete(scope: str, document: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(scope, document, request.form.get("folder", ""))
         try:
             based_on = request.form.get("revision", "")
             deleted = documents.remove(found, based_on, current_identity())
@@ -124,7 +124,7 @@ def blueprint(documents: Documents, kind: Kind, capabilities: CapabilityCache) -
 
     def to_form(chosen: ChosenProject, entry: Entry, notice: str) -> BaseResponse:
         where = url_for(
-            ".document", scope=entry.scope, name=entry.name, folder=chosen.reference or None
+            ".shown", scope=entry.scope, document=entry.name, folder=chosen.reference or None
         )
         response = redirect(where, 303)
         flash(response, notice)

@@ -14,11 +14,11 @@ def add_to(pages: Blueprint, documents: Documents, kind: Kind, drafts: Drafts) -
     """The route of the form."""
     address = f"/claude/{kind.value}"
 
-    @pages.post(f"{address}/<scope>/<name>/try", endpoint="try_out")
-    def try_out(scope: str, name: str) -> Response:
+    @pages.post(f"{address}/<scope>/<document>/try", endpoint="try_out")
+    def try_out(scope: str, document: str) -> Response:
         """Put the name before the draft of a new session, whose words stay as its arguments."""
         chosen = documents.configuration.chosen(request.form.get("folder", ""))
-        found = documents.find(kind, chosen, scope, name)
+        found = documents.find(kind, chosen, scope, document)
         if found is None:
             abort(404, description=f"There is no such {kind.noun}.")
         draft, typed = draft_name(""), f"/{found.called} "

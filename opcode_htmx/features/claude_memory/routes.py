@@ -45,14 +45,14 @@ def blueprint(configuration: Configuration) -> Blueprint:
             deleted=about.partition(" "),
         )
 
-    @pages.get("/claude/memory/<name>")
-    def file(name: str) -> str:
-        chosen, found = named(name, request.args.get("folder", ""))
+    @pages.get("/claude/memory/<memory_file>")
+    def file(memory_file: str) -> str:
+        chosen, found = named(memory_file, request.args.get("folder", ""))
         return preview(chosen, found)
 
-    @pages.post("/claude/memory/<name>/delete")
-    def delete(name: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(name, request.form.get("folder", ""))
+    @pages.post("/claude/memory/<memory_file>/delete")
+    def delete(memory_file: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(memory_file, request.form.get("folder", ""))
         if found.kind not in DELETABLE:
             abort(404, description="This file is not deleted here.")
         try:
