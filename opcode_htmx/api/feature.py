@@ -13,6 +13,7 @@ from opcode_htmx.api.rest.elicitations import ElicitationsApi
 from opcode_htmx.api.rest.projects import ProjectsApi
 from opcode_htmx.api.rest.runs import RunsApi
 from opcode_htmx.api.rest.settings import SettingsApi
+from opcode_htmx.api.rest.slash_commands import SlashCommandsApi
 from opcode_htmx.api.service.chats import Chats, ChatStore
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.run_service import NotStopped, RunService
@@ -26,6 +27,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.processes.claude_process import MONITOR
+from opcode_htmx.sessions.configuration.documents import Documents
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -72,6 +74,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
     yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()
+    yield from SlashCommandsApi(Documents(sessions.configuration)).endpoints()
     yield from CatalogApi(workspace, state_file).endpoints()
     yield from health.endpoints(context.monitor)
 

@@ -80,6 +80,23 @@ class OfProject(StrictRequest):
     project_path: str | None = Field(None, description="Or its folder.")
 
 
+class NewSlashCommand(StrictRequest):
+    """A command to be made or changed."""
+
+    scope: Literal["project", "user"]
+    name: Annotated[str, Field(max_length=100)]
+    namespace: Annotated[str, Field(max_length=300)] | None = Field(
+        None, description="The folders before its name, with colons between them."
+    )
+    content: Annotated[str, Field(max_length=1024 * 1024)] = Field(
+        description="What stands below the front matter."
+    )
+    description: Annotated[str, Field(max_length=20_000)] | None = None
+    allowed_tools: list[Annotated[str, Field(max_length=1000)]] = Field([], max_length=200)
+    project_id: str | None = Field(None, description="The id of the project.")
+    project_path: str | None = Field(None, description="Or its folder.")
+
+
 class ExportQuery(StrictRequest):
     """In which form a session is taken along."""
 

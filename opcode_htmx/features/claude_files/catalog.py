@@ -38,7 +38,9 @@ def find(configuration: Configuration, project: ChosenProject, name: str) -> Con
     file = memory_of(configuration, project).find(name)
     if file is None:
         return fixed
-    above = ("claude_memory.file", {"memory_file": name}) if file.exists else ("claude_memory.page", {})
+    above = (
+        ("claude_memory.file", {"memory_file": name}) if file.exists else ("claude_memory.page", {})
+    )
     if fixed:
         return replace(fixed, page=above[0], values=above[1])
     return ConfigFile(file.place, file.title, "Memory of Claude", page=above[0], values=above[1])
