@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,8 @@ class Configuration:
 
     def save(self, place: Place, text: str, based_on: str, by: Identity) -> FileText:
         """Save a file. Raises FileChanged, FileRefused."""
-        saved = self.files.save(place, text, based_on)
+        with self._keeping_trust(place):
+            saved = self.files.save(place, text, based_on)
         log_act(by, "configuration.write", file=str(place.path))
         self.reports.forget()
         return saved
@@ -122,10 +124,25 @@ class Configuration:
 
     def put_back(self, deleted_id: str, by: Identity) -> Place:
         """Write a deleted file again. Raises FileChanged, FileRefused."""
-        place = self.files.put_back(deleted_id)
+        deleted = self.files.deleted(deleted_id)
+        with self._keeping_trust(deleted.place if deleted else None):
+            place = self.files.put_back(deleted_id)
         log_act(by, "configuration.restore", file=str(place.path))
         self.reports.forget()
         return place
+
+    @contextmanager
+    def _keeping_trust(self, place: Place | None) -> Iterator[None]:
+        """A trusted project stays trusted where a person writes one of its files here."""
+        project = place.root if place else None
+        if place is None or project is None or self.trust.needed(project) is not None:
+            yield
+            return
+        yield
+        if needed := self.trust.needed(project):
+            path = place.path.resolve()
+            written = [item for item in needed.items if item.file.resolve() == path]
+            self.trust.allow_items(project, written)
 
     def versions(self, place: Place) -> list[Version]:
         """The earlier contents of a file, the newest first."""

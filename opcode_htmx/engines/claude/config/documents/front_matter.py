@@ -73,13 +73,15 @@ def changed(text: str, fields: Mapping[str, str | None], body: str | None = None
     end = "\r\n" if "\r\n" in text else "\n"
     header = _with_fields(before.header, fields, end)
     after = command_header.fields(header) if header.strip() else {}
-    if any(after.get(name) != value for name, value in fields.items()):
+    if fields and (
+        _problem(header) or any(after.get(name) != value for name, value in fields.items())
+    ):
         raise HeaderRefused("The header is not YAML as Claude expects it. Edit the file as text.")
     others = before.fields.keys() - fields.keys()
     if not before.problem and any(after.get(name) != before.fields[name] for name in others):
         raise HeaderRefused("The header is written unusually. Edit the file as text.")
     content = before.body if body is None else body.replace("\r\n", "\n").replace("\n", end)
-    if not header.strip() and not before.header:
+    if not header.strip() and before.body == text:
         return content
     return f"{_FENCE}{end}{header}{_FENCE}{end}{content}"
 
