@@ -42,7 +42,8 @@ def test_new_field_is_added_below_the_others_with_the_line_ends_of_the_file() ->
 @pytest.mark.parametrize(
     "value",
     ["a: b", '"', "'", "- a", "*x", "# x", "a #b", "yes", "1e3", "0o17", "~", "null", "{", "---",
-     "one\ntwo: three", " edge ", "é😀 \u2028", "tab\there", "[a] [b]", "%TAG", "@x", "`x`", "2026-01-01"],
+     "one\ntwo: three", " edge ", "é😀 \u2028", "tab\there", "[a] [b]", "%TAG", "@x", "`x`",
+     "2026-01-01"],
 )  # fmt: skip
 def test_desktop_finding_yaml_was_not_escaped(value: str) -> None:
     """What is typed is what is read, and no other field comes of it."""

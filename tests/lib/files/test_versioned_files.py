@@ -189,3 +189,34 @@ def test_pipe_in_place_of_a_file_is_refused_at_once(files: VersionedFiles, place
 def test_half_a_character_is_refused(files: VersionedFiles, place: Place) -> None:
     with pytest.raises(FileRefused, match="half a character"):
         files.save(place, "\ud800", NO_FILE)
+
+
+def test_deleted_file_is_put_back_as_it_was(files: VersionedFiles, tmp_path: Path) -> None:
+    place = Place(tmp_path / "skills" / "graft" / "SKILL.md", root=tmp_path, new_mode=0o644)
+    seen = files.save(place, "one\n", NO_FILE)
+    deleted = files.remove(place, seen.revision)
+    place.path.parent.rmdir()
+    assert [each.place for each in files.all_deleted()] == [place]
+    assert files.put_back(deleted.id) == place
+    assert place.path.read_text() == "one\n"
+    assert stat.S_IMODE(place.path.stat().st_mode) == 0o644
+    assert files.all_deleted() == []
+    with pytest.raises(FileRefused):
+        files.put_back(deleted.id)
+
+
+@pytest.mark.parametrize("deleted_id", ["", "..", "../x", "0" * 32, "a" * 31 + "/"])
+def test_what_was_not_deleted_here_is_not_put_back(files: VersionedFiles, deleted_id: str) -> None:
+    assert files.deleted(deleted_id) is None
+    with pytest.raises(FileRefused):
+        files.put_back(deleted_id)
+
+
+def test_deleted_file_that_was_made_again_is_not_overwritten(
+    files: VersionedFiles, place: Place
+) -> None:
+    deleted = files.remove(place, files.save(place, "one\n", NO_FILE).revision)
+    place.path.write_text("by a terminal\n")
+    with pytest.raises(FileRefused):
+        files.put_back(deleted.id)
+    assert place.path.read_text() == "by a terminal\n"

@@ -1,0 +1,236 @@
+"""Commands, skills and subagents: what is written here is what the real CLI lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.sessions.storage.drafts import draft_name
+from tests.support import dom
+from tests.support.claude_pages import asked_of_claude, form_of, links_of
+from tests.support.environment import Sandbox, basic_header
+from tests.support.in_process import app_of
+
+pytestmark = pytest.mark.timeout(120)
+
+AWKWARD = """He said: "it's #1"
+- and *more*: {yes}"""
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("documents") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
+    with app_of(sandbox, claude) as made:
+        yield made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+@pytest.fixture
+def folder(sandbox: Sandbox) -> str:
+    return str(sandbox.project)
+
+
+def make(client: FlaskClient, folder: str, kind: str, **fields: str) -> TestResponse:
+    address = f"/claude/{kind}/new"
+    form = form_of(client.get(address, query_string={"folder": folder}).text)
+    return client.post(address, data={**form, **fields})
+
+
+def save(client: FlaskClient, address: str, **fields: str) -> TestResponse:
+    form = form_of(client.get(address).text)
+    return client.post(address.partition("?")[0], data={**form, **fields})
+
+
+def rows(client: FlaskClient, address: str, folder: str) -> dict[str, str]:
+    page = client.get(address, query_string={"folder": folder})
+    assert page.status_code == 200
+    return links_of(page.text, "folder=")
+
+
+def test_what_is_made_here_is_listed_by_the_cli(
+    client: FlaskClient, sandbox: Sandbox, folder: str, claude: Path
+) -> None:
+    text = {"description": AWKWARD.replace("\n", "\r\n"), "body": "Do it: $1\r\n"}
+    hint, tools = {"argument-hint": "[a] [b]"}, {"allowed-tools": "Read, Bash(ls:*)"}
+    made = [
+        make(client, folder, "commands", name="ops:deploy", **text, **hint),
+        make(client, folder, "skills", name="graft", **text, **tools),
+        make(client, folder, "agents", name="reviewer", **text, tools="Read, Grep", color="red"),
+        make(client, folder, "commands", name="mine", scope="user", body="Mine."),
+    ]  # fmt: skip
+    assert [each.status_code for each in made] == [303] * 4
+    said = asked_of_claude(claude, sandbox, "initialize", "get_skills_dialog")
+    commands = {each["name"]: each for each in said["initialize"]["commands"]}
+    line = " ".join(AWKWARD.split())
+    assert commands["ops:deploy"]["description"] == f"{line} (project)"
+    assert commands["ops:deploy"]["argumentHint"] == "[a] [b]"
+    assert commands["mine"]["description"] == "Mine. (user)"
+    assert commands["graft"]["description"] == f"{line} (project)"
+    agents: dict[str, Any] = {each["name"]: each for each in said["initialize"]["agents"]}
+    assert agents["reviewer"]["description"] == AWKWARD
+    listed = " ".join(
+        [*rows(client, "/claude/commands", folder), *rows(client, "/claude/agents", folder)]
+    )
+    for name in ("/ops:deploy", "/graft", "/mine", "reviewer"):
+        assert name in listed
+    assert "not list it" not in listed
+    assert "not trusted" not in client.get("/claude", query_string={"folder": folder}).text
+    assert "/compact" in client.get("/claude/commands").text
+
+
+def test_save_keeps_what_the_form_does_not_know(
+    client: FlaskClient, sandbox: Sandbox, folder: str
+) -> None:
+    path = sandbox.config_dir / "agents" / "kept.md"
+    path.parent.mkdir(exist_ok=True)
+    lines = ("# ours", "name: kept", "description: one", "tools: [Read, Grep]", "x: {a: 1}")
+    text = "\n".join(["---", *lines, "---", "Be.", ""])
+    path.write_text(text)
+    address = rows(client, "/claude/agents", folder)["keptone"]
+    assert form_of(client.get(address).text)["tools"] == "Read, Grep"
+    assert save(client, address, description="two").status_code == 303
+    assert path.read_text() == text.replace("one", "two")
+
+
+def test_document_that_changed_meanwhile_is_not_overwritten(
+    client: FlaskClient, sandbox: Sandbox, folder: str
+) -> None:
+    path = sandbox.config_dir / "commands" / "both.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("Before.\n")
+    address = "/claude/commands/user/both"
+    form = form_of(client.get(address).text)
+    path.write_text("By a terminal.\n")
+    for verb in ("", "/delete"):
+        answer = client.post(f"{address}{verb}", data={**form, "body": "Mine."})
+        assert answer.status_code == 409
+        assert "By a terminal." in answer.text
+        assert path.read_text() == "By a terminal.\n"
+    again = form_of(client.post(address, data={**form, "body": "Mine."}).text)
+    assert again["body"] == "Mine."
+    assert client.post(address, data=again).status_code == 303
+    assert path.read_text() == "Mine."
+
+
+@pytest.mark.parametrize("kind", ["commands", "skills", "agents"])
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..:evil", "a/b", "", "x\u202ey"])
+def test_desktop_finding_names_were_not_validated(
+    client: FlaskClient, sandbox: Sandbox, folder: str, kind: str, name: str
+) -> None:
+    """The words are kept, and nothing is written anywhere."""
+    before = sorted(sandbox.home.rglob("*evil*"))
+    answer = make(client, folder, kind, name=name, description="my words", body="my text")
+    assert answer.status_code == 422
+    kept = form_of(answer.text)
+    assert (kept["name"], kept["description"], kept["body"]) == (name, "my words", "my text")
+    assert sorted(sandbox.home.rglob("*evil*")) == before
+
+
+@pytest.mark.parametrize("verb", ["", "/delete", "/try"])
+def test_desktop_finding_an_address_cannot_name_a_file(
+    client: FlaskClient, sandbox: Sandbox, verb: str
+) -> None:
+    secret = sandbox.home / "secret.md"
+    secret.write_text("secret")
+    for name in ("..:..:secret", "..%2F..%2Fsecret", str(secret).replace("/", ":")):
+        address = f"/claude/commands/user/{name}"
+        assert client.get(address).status_code == 404
+        assert client.post(f"{address}{verb}", data={"body": "x"}).status_code == 404
+    assert secret.read_text() == "secret"
+
+
+def test_name_that_is_taken_is_refused(client: FlaskClient, folder: str) -> None:
+    assert make(client, folder, "commands", name="taken", body="One.").status_code == 303
+    answer = make(client, folder, "commands", name="taken", body="Two.")
+    assert answer.status_code == 409
+    assert "already" in answer.text
+    assert form_of(answer.text)["body"] == "Two."
+
+
+def test_skill_and_subagent_need_a_description(client: FlaskClient, folder: str) -> None:
+    for kind in ("skills", "agents"):
+        answer = make(client, folder, kind, name="plain", body="Text.")
+        assert answer.status_code == 422
+        assert "description" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["commands", "skills", "agents"])
+def test_deleted_document_is_put_back_by_undo(
+    client: FlaskClient, sandbox: Sandbox, folder: str, kind: str
+) -> None:
+    assert make(client, folder, kind, name="gone", description="x", body="Text.").status_code == 303
+    (path,) = (p for p in sandbox.project.rglob("*.md") if "gone" in str(p) and kind in p.parts)
+    before, address = path.read_bytes(), f"/claude/{kind}/project/gone"
+    form = form_of(client.get(address, query_string={"folder": folder}).text)
+    answer = client.post(f"{address}/delete", data=form)
+    notice = answer.headers["Set-Cookie"].partition(";")[0]
+    listed = client.get(answer.headers["Location"], headers={"Cookie": notice})
+    assert not path.exists()
+    assert not (kind == "skills" and path.parent.exists())
+    undo = next(
+        each.attributes.get("action") or ""
+        for each in dom.parse(listed.text).walk()
+        if each.tag == "form" and "/deleted/" in (each.attributes.get("action") or "")
+    )
+    back = client.post(undo, data=form_of(listed.text))
+    assert back.status_code == 303
+    assert back.headers["Location"].startswith("/claude/")
+    assert path.read_bytes() == before
+    assert client.post(undo).status_code == 422
+
+
+def test_try_puts_the_name_before_the_draft_of_a_new_session(
+    app: Flask, client: FlaskClient, folder: str
+) -> None:
+    context: AppContext = app.extensions["opcode_context"]
+    drafts = context.sessions.drafts
+    drafts.save_text(draft_name(""), "my words")
+    assert make(client, folder, "commands", name="tried", body="Text.").status_code == 303
+    address = "/claude/commands/project/tried/try"
+    for _ in range(2):
+        answer = client.post(address, data={"folder": folder})
+        assert answer.headers["Location"].startswith("/new?folder=")
+        assert drafts.get(draft_name("")).text == "/tried my words"
+    assert drafts.get(draft_name("")).folder == folder
+
+
+def test_document_that_another_one_hides_says_so(
+    client: FlaskClient, sandbox: Sandbox, folder: str
+) -> None:
+    for scope in ("user", "project"):
+        fields = {"name": "twice", "scope": scope, "description": scope}
+        assert make(client, folder, "commands", **fields).status_code == 303
+        assert make(client, folder, "agents", **fields).status_code == 303
+    commands = rows(client, "/claude/commands", folder)
+    assert "/twiceThe one of the user with this name is used. project" in commands
+    agents = rows(client, "/claude/agents", folder)
+    assert "twiceThe one of the project with this name is used. user" in agents
+
+
+def test_text_of_a_document_has_its_versions_in_the_editor(
+    client: FlaskClient, folder: str
+) -> None:
+    assert make(client, folder, "commands", name="text", body="One.").status_code == 303
+    address = f"/claude/files/commands.project.text?folder={folder}"
+    assert form_of(client.get(address).text)["text"] == "One.\n"
+    assert save(client, address, text="---\nmodel: opus\n---\nTwo.\n").status_code == 303
+    page = f"/claude/commands/project/text?folder={folder}"
+    assert form_of(client.get(page).text)["model"] == "opus"
+    assert links_of(client.get(address).text, "/versions/")
