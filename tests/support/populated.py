@@ -60,6 +60,9 @@ class Populated:
             "file_name": "settings-user",
             "version_id": self.version_id,
             "setting_name": "language",
+            "memory_file": "memory-user",
+            "scope": "user",
+            "document": LONG_WORD[:60],
         }
 
     def address(self, door: Door) -> str:
@@ -81,6 +84,7 @@ def populate(sandbox: Sandbox) -> Populated:
     project = sandbox.project / LONG_WORD[:200]
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
+    _documents(sandbox.config_dir)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     return Populated(project, draft, saved_id, _version(sandbox))
 
@@ -113,6 +117,18 @@ def _version(sandbox: Sandbox) -> str:
     first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
     files.save(place, before.text or "{}\n", first.revision)
     return files.versions(place)[0].id
+
+
+def _documents(config_dir: Path) -> None:
+    """A command, a skill and a subagent of the user, with one name, and the user's CLAUDE.md."""
+    name = LONG_WORD[:60]
+    header = f"---\nname: {name}\ndescription: Prunes {LONG_WORD}\n---\n"
+    for file in (f"commands/{name}.md", f"skills/{name}/SKILL.md", f"agents/{name}.md"):
+        path = config_dir / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{header}Prune the trees. {LONG_WORD}\n", encoding="utf-8")
+    text = f"Prune the trees. {LONG_WORD}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    (config_dir / "CLAUDE.md").write_text(text, encoding="utf-8")
 
 
 def _saved_prompt(sandbox: Sandbox, project: Path) -> str:
