@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from opcode_htmx.engines.claude.config.documents.kinds import Kind
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
 from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.sessions.configuration import memory
 from opcode_htmx.sessions.configuration.documents import Documents
-from opcode_htmx.sessions.configuration.memory import memory_of
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
 
@@ -35,15 +35,13 @@ def find(configuration: Configuration, project: ChosenProject, name: str) -> Con
     fixed = files_of(configuration, project).get(name)
     if not name.startswith("memory-"):
         return fixed
-    file = memory_of(configuration, project).find(name)
+    file = memory.find(configuration, project, name)
     if file is None:
         return fixed
-    above = (
-        ("claude_memory.file", {"memory_file": name}) if file.exists else ("claude_memory.page", {})
-    )
-    if fixed:
-        return replace(fixed, page=above[0], values=above[1])
-    return ConfigFile(file.place, file.title, "Memory of Claude", page=above[0], values=above[1])
+    found = fixed or ConfigFile(file.place, file.title, "Memory of Claude")
+    if not file.exists:
+        return replace(found, page="claude_memory.page")
+    return replace(found, page="claude_memory.file", values={"memory_file": name})
 
 
 def _document(

@@ -7,11 +7,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.documents import front_matter
+from opcode_htmx.engines.claude.config.documents.kinds import InvalidName
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.files.versioned_files import FileChanged
+from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused
 from opcode_htmx.markup import markdown
-from opcode_htmx.sessions.configuration.memory import DELETABLE, MemoryFile, memory_of
+from opcode_htmx.sessions.configuration import memory
+from opcode_htmx.sessions.configuration.memory import DELETABLE, MemoryFile
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
@@ -26,24 +28,48 @@ def blueprint(configuration: Configuration) -> Blueprint:
 
     def named(name: str, folder: str) -> tuple[ChosenProject, MemoryFile]:
         chosen = configuration.chosen(folder)
-        found = memory_of(configuration, chosen).find(name)
+        found = memory.find(configuration, chosen, name)
         if found is None:
             abort(404, description="There is no such file, or it needs a project.")
         return chosen, found
 
     @pages.get("/claude/memory")
     def page() -> str:
-        chosen = configuration.chosen(request.args.get("folder", ""))
+        return listing(configuration.chosen(request.args.get("folder", "")))
+
+    def listing(chosen: ChosenProject, rule: str = "", error: str = "") -> str:
+        """All files; `rule` is the name of a new one that was refused."""
+        report = configuration.report(chosen)
         notice, about = flashed()
         return render_template(
             "claude_memory/memory.html",
             chosen=chosen,
             projects=project_choices(configuration.workspace, MOST_PROJECTS),
-            report=configuration.report(chosen),
-            memory=memory_of(configuration, chosen),
+            report=report,
+            memory=memory.memory_of(configuration, chosen, report),
             notice=notice,
             deleted=about.partition(" "),
+            rule=rule,
+            error=error,
         )
+
+    @pages.post("/claude/memory/rules")
+    def make_rule() -> BaseResponse | tuple[str, int]:
+        """Make an empty rule, and open the editor for it."""
+        chosen, name = (
+            configuration.chosen(request.form.get("folder", "")),
+            request.form.get("name", ""),
+        )
+        config_dir, scope = configuration.workspace.config_dir, request.form.get("scope", "")
+        try:
+            made = memory.new_rule(config_dir, chosen.folder, scope, name)
+            configuration.save(made.place, "", NO_FILE, current_identity())
+        except (InvalidName, FileRefused) as error:
+            return listing(chosen, name, str(error)), 422
+        except FileChanged:
+            return listing(chosen, name, "There is a rule with this name already."), 409
+        where = url_for("claude_files.file", name=made.name, folder=chosen.reference or None)
+        return redirect(where, 303)
 
     @pages.get("/claude/memory/<memory_file>")
     def file(memory_file: str) -> str:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import queries
-from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
+from opcode_htmx.engines.claude.config.documents.kinds import Kind, checked_name
+from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_memory_place
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
 MOST_ENTRIES = 20_000
@@ -40,6 +43,8 @@ SKIPPED = frozenset(
     ]
 )
 """Folders in which programs put files; hidden ones are skipped as well."""
+
+_NAME = re.compile(r"memory-[0-9a-f]{16}", re.ASCII)
 
 
 class MemoryKind(StrEnum):
@@ -93,9 +98,18 @@ class Memory:
         return next((each for each in (*self.files, *self.notes) if each.name == name), None)
 
 
-def memory_of(configuration: Configuration, project: ChosenProject) -> Memory:
-    """The memory of the user or, if one is chosen, of a project."""
-    report = configuration.report(project)
+def find(configuration: Configuration, project: ChosenProject, name: str) -> MemoryFile | None:
+    """The file with a name of the list; Claude is asked only where its place is not a usual one."""
+    for file in _known(configuration.workspace.config_dir, project.folder):
+        if file.name == name:
+            return file
+    if not _NAME.fullmatch(name):
+        return None
+    return memory_of(configuration, project, configuration.report(project)).find(name)
+
+
+def memory_of(configuration: Configuration, project: ChosenProject, report: ClaudeReport) -> Memory:
+    """The memory of the user or, if one is chosen, of a project; `report` is that for it."""
     config_dir, folder = configuration.workspace.config_dir, project.folder
     found: dict[Path, MemoryFile] = {}
     for file in _known(config_dir, folder):
@@ -115,6 +129,17 @@ def memory_of(configuration: Configuration, project: ChosenProject) -> Memory:
         automatic=state.get("enabled") if isinstance(state.get("enabled"), bool) else None,
         is_switchable=state.get("toggleable") is True,
     )
+
+
+def new_rule(config_dir: Path, project: Path | None, scope: str, name: str) -> MemoryFile:
+    """A rule that is to be made, of the project or the user. Raises InvalidName."""
+    name = name.strip().removesuffix(".md").replace("/", ":")
+    parts = checked_name(Kind.COMMAND, name)
+    if project and scope == Scope.PROJECT:
+        path = str(Path(".claude", "rules", *parts)) + ".md"
+        return _file(MemoryKind.RULE, path, _shared(project, path))
+    path = str(Path("rules", *parts)) + ".md"
+    return _file(MemoryKind.RULE, path, Place(config_dir / path))
 
 
 def _in_order(files: Iterable[MemoryFile]) -> list[MemoryFile]:

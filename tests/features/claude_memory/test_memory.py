@@ -223,3 +223,28 @@ def test_automatic_memory_is_switched_off_as_the_cli_reads_it(
     assert any(words.startswith("likes.md") for words in listed(client, sandbox))
     assert client.post("/claude/memory", data={**where, "automatic": "on"}).status_code == 303
     path.unlink()
+
+
+def test_rule_is_made_where_the_cli_reads_it(
+    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+) -> None:
+    form = {"folder": str(sandbox.project), "scope": "project", "name": "front/style.md"}
+    made = client.post("/claude/memory/rules", data=form)
+    assert made.status_code == 303
+    editor = made.headers["Location"]
+    text = {**form_of(client.get(editor).text), "text": "Be short.\n"}
+    assert client.post(editor.partition("?")[0], data=text).status_code == 303
+    path = sandbox.project / ".claude" / "rules" / "front" / "style.md"
+    assert path.read_text() == "Be short.\n"
+    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    assert str(path) in [each["path"] for each in said["files"]]
+    assert client.post("/claude/memory/rules", data=form).status_code == 409
+    assert path.read_text() == "Be short.\n"
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", ".evil"])
+def test_name_of_a_rule_is_no_path(client: FlaskClient, sandbox: Sandbox, name: str) -> None:
+    answer = client.post("/claude/memory/rules", data={"name": name})
+    assert answer.status_code == 422
+    assert form_of(answer.text)["name"] == name
+    assert not list(sandbox.home.rglob("*evil*"))
