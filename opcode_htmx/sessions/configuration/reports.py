@@ -21,6 +21,8 @@ from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
 KEPT_SECONDS = 120.0
 """Files that are imported, and the login, may change without a change of the files that are
 checked."""
+FAILED_SECONDS = 10.0
+"""A Claude that does not answer holds up the first page only."""
 MOST = 16
 """Answers that are kept."""
 INITIALIZE = "initialize"
@@ -77,7 +79,7 @@ class ClaudeReports:
             if kept and kept.stamp == stamp and kept.until > time.monotonic():
                 return kept.report
             report = self._ask(project)
-            seconds = 0.0 if report.problem else KEPT_SECONDS
+            seconds = FAILED_SECONDS if report.problem else KEPT_SECONDS
             self._kept.pop(project, None)
             self._kept[project] = _Kept(report, stamp, time.monotonic() + seconds)
             while len(self._kept) > MOST:
