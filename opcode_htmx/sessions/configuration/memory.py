@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.config.documents.kinds import Kind, checked_name
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_memory_place
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.versioned_files import Place
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
@@ -161,7 +162,8 @@ def _known(config_dir: Path, project: Path | None) -> Iterator[MemoryFile]:
         yield _file(MemoryKind.PROJECT, ".claude/CLAUDE.md", inner)
     local = Place(project / "CLAUDE.local.md", root=project)
     yield _file(MemoryKind.LOCAL, "CLAUDE.local.md", local, "memory-local")
-    for path in _markdown(project / ".claude" / "rules"):
+    rules = project / ".claude" / "rules"
+    for path in _markdown(rules) if confined.is_inside(rules, project) else ():
         name = str(path.relative_to(project))
         yield _file(MemoryKind.RULE, name, _shared(project, name))
     for name in _in_folders(project):

@@ -174,6 +174,20 @@ def test_rule_that_is_a_link_out_of_the_project_is_not_followed(
         link.unlink()
 
 
+def test_folder_of_rules_that_is_a_link_out_of_the_project_is_not_listed(
+    client: FlaskClient, sandbox: Sandbox, written: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "private.md").write_text("a secret of the computer")
+    rules = sandbox.project / ".claude" / "rules"
+    kept = rules.rename(rules.with_name("kept"))
+    rules.symlink_to(tmp_path)
+    try:
+        assert not any("private" in words for words in listed(client, sandbox))
+    finally:
+        rules.unlink()
+        kept.rename(rules)
+
+
 def test_note_is_deleted_and_put_back_by_undo(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
