@@ -68,7 +68,7 @@ def blueprint(configuration: Configuration) -> Blueprint:
             return listing(chosen, name, str(error)), 422
         except FileChanged:
             return listing(chosen, name, "There is a rule with this name already."), 409
-        where = url_for("claude_files.file", name=made.name, folder=chosen.reference or None)
+        where = url_for("claude_files.file", file_name=made.name, folder=chosen.reference or None)
         return redirect(where, 303)
 
     @pages.get("/claude/memory/<memory_file>")
