@@ -72,6 +72,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPlace:
+    """An entry with tool calls: the line at byte `start` of the file at `path`."""
+
+    path: Path
+    start: int
+    session_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class FoundSession:
     """A session with texts that match; `count` may be more than there are places."""
 
@@ -148,6 +158,28 @@ class IndexReader:
 
         return run_in_thread(self._read, read)
 
+    def calls(self, tools: Iterable[str], since: float, most: int) -> list[CallPlace]:
+        """The newest calls of tools since a Unix time. Raises IndexUnavailable."""
+        names = list(tools)
+
+        def read(database: sqlite3.Connection) -> list[CallPlace]:
+            ids = [
+                f"t{row[0]}"
+                for name in names
+                for row in database.execute(
+                    "SELECT id FROM name WHERE kind = 'tool' AND text = ?", (name,)
+                )
+            ]
+            if not ids:
+                return []
+            match = f"facets : r{Role.CALL:d} AND facets : ({' OR '.join(ids)})"
+            rows = database.execute(_CALLS, {"match": match, "since": since, "most": most})
+            return [
+                CallPlace(self._root / path, start, session, at) for path, start, session, at in rows
+            ]
+
+        return run_in_thread(self._read, read)
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # A connection for each query: it cannot outlive the file, which may be made again
         try:
@@ -156,6 +188,13 @@ class IndexReader:
         except (sqlite3.Error, schema.OtherVersion) as error:
             raise IndexUnavailable(str(error)) from error
 
+
+_CALLS = """
+SELECT DISTINCT f.path, m.start, f.session, m.at
+FROM words JOIN message m ON m.id = words.rowid JOIN file f ON f.id = m.file
+WHERE words MATCH :match AND m.at >= :since AND NOT m.rewound
+ORDER BY words.rowid DESC LIMIT :most
+"""
 
 _TEXTS = """
 SELECT f.path, f.session, f.agent, m.start, m.part, m.role, m.at, m.rewound

@@ -1,0 +1,1 @@
+"""Claude's permission rules: their form, their meaning in words, and what they decide."""

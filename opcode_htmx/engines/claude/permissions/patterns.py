@@ -1,0 +1,150 @@
+"""Match commands and paths against the patterns of permission rules, in bounded time. Pure.
+
+Patterns may come from a file that nobody has checked, so they are not turned into regular
+expressions: the time is at most that of the length of the pattern times that of the text.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+def matches_command(pattern: str, command: str) -> bool:
+    """Whether a command matches the content of a rule about Bash."""
+    if pattern.endswith(":*"):
+        prefix = pattern[:-2]
+        return command == prefix or command.startswith(f"{prefix} ")
+    if "*" not in pattern:
+        return command == pattern
+    if pattern.endswith(" *") and pattern.count("*") == 1 and command == pattern[:-2]:
+        return True
+    return _matches(_words(pattern), command)
+
+
+def matches_domain(pattern: str, host: str) -> bool:
+    """Whether a host matches the content of a rule about WebFetch."""
+    name = pattern.removeprefix("domain:").lower()
+    return _matches(_words(name), host.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The folders to which the patterns of paths are relative, as absolute paths."""
+
+    folder: str
+    """That in which Claude works."""
+    home: str
+    of_settings: str
+    """That of the settings file, for a pattern that begins with one slash."""
+
+
+def matches_path(pattern: str, path: str, roots: Roots) -> bool:
+    """Whether an absolute path matches a pattern, which is read like one of `.gitignore`."""
+    if pattern.startswith("//"):
+        root, rest = "/", pattern[2:]
+    elif pattern == "~" or pattern.startswith("~/"):
+        root, rest = roots.home, pattern[2:]
+    elif pattern.startswith("/"):
+        root, rest = roots.of_settings, pattern[1:]
+    else:
+        root, rest = roots.folder, pattern.removeprefix("./")
+        if pattern.startswith("../"):
+            root, rest = "/", posixpath.normpath(posixpath.join(roots.folder, pattern))[1:]
+    inside = relative(path, root)
+    if inside is None:
+        return False
+    rest = rest.rstrip("/")
+    if not rest:
+        return True
+    is_free = "/" not in rest and root == roots.folder and not pattern.startswith("/")
+    tokens, names = _tokens(rest), inside.split("/")
+    if is_free:
+        return any(_matches(tokens, name) for name in names)
+    # a folder that matches stands for all that is in it
+    return any(_matches(tokens, "/".join(names[:end])) for end in range(1, len(names) + 1))
+
+
+def relative(path: str, root: str) -> str | None:
+    """A normal absolute path below a root; None where it is not there."""
+    if path == root:
+        return ""
+    start = root if root.endswith("/") else f"{root}/"
+    return path[len(start) :] if path.startswith(start) else None
+
+
+class _Wild(Enum):
+    """A part of a pattern that stands for other characters than itself."""
+
+    ANY = auto()
+    """Any characters but slashes, or none."""
+    ALL = auto()
+    """Any characters, or none."""
+    FOLDERS = auto()
+    """Any folders, or none, with the slash behind each."""
+    ONE = auto()
+    """One character that is no slash."""
+
+
+_Token = str | _Wild
+
+
+def _words(pattern: str) -> list[_Token]:
+    """A pattern in which a star stands for anything."""
+    return [_Wild.ALL if char == "*" else char for char in pattern]
+
+
+def _tokens(pattern: str) -> list[_Token]:
+    """A pattern of paths."""
+    found: list[_Token] = []
+    at = 0
+    while at < len(pattern):
+        if pattern.startswith("**/", at) and (at == 0 or pattern[at - 1] == "/"):
+            found.append(_Wild.FOLDERS)
+            at += 3
+        elif pattern.startswith("**", at):
+            found.append(_Wild.ALL)
+            at += 2
+        else:
+            char = pattern[at]
+            found.append({"*": _Wild.ANY, "?": _Wild.ONE}.get(char, char))
+            at += 1
+    return found
+
+
+def _matches(tokens: Sequence[_Token], text: str) -> bool:
+    """Follow all places in the pattern at once, one character after the other."""
+    places = _with_skipped(tokens, {0})
+    for char in text:
+        after: set[int] = set()
+        for place in places:
+            match tokens[place] if place < len(tokens) else None:
+                case _Wild.ALL:
+                    after.add(place)
+                case _Wild.FOLDERS:
+                    after |= {place, place + 1} if char == "/" else {place}
+                case _Wild.ANY if char != "/":
+                    after.add(place)
+                case _Wild.ONE if char != "/":
+                    after.add(place + 1)
+                case str(literal) if literal == char:
+                    after.add(place + 1)
+                case _:
+                    pass
+        places = _with_skipped(tokens, after)
+        if not places:
+            return False
+    return len(tokens) in places
+
+
+def _with_skipped(tokens: Sequence[_Token], places: set[int]) -> set[int]:
+    """These places, and those behind the parts that may stand for nothing."""
+    found = set(places)
+    for start in places:
+        place = start
+        while place < len(tokens) and tokens[place] in (_Wild.ANY, _Wild.ALL, _Wild.FOLDERS):
+            place += 1
+            found.add(place)
+    return found
