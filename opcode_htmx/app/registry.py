@@ -31,6 +31,8 @@ PACKAGES = (
     "opcode_htmx.features.claude_files",
     "opcode_htmx.features.claude_memory",
     "opcode_htmx.features.claude_documents",
+    "opcode_htmx.features.claude_permissions",
+    "opcode_htmx.features.claude_trust",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

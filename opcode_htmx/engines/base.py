@@ -223,8 +223,14 @@ class TrustFiles(Protocol):
     def trusted_as(self, folder: Path) -> str | None:
         """The name under which a resolved folder is trusted; None if it is not."""
 
+    def trusted(self) -> list[str]:
+        """The names of all trusted projects, which are the paths of their folders."""
+
     def accept(self, folder: Path) -> None:
         """Record that the project of a resolved folder is trusted. Raises TrustNotRecorded."""
+
+    def take_back(self, name: str) -> None:
+        """Record that the project with this name is not trusted. Raises TrustNotRecorded."""
 
 
 class Engine(Protocol):

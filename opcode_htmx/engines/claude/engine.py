@@ -208,8 +208,14 @@ class ClaudeTrust:
     def trusted_as(self, folder: Path) -> str | None:
         return self._record.trusted_as(folder)
 
+    def trusted(self) -> list[str]:
+        return self._record.trusted()
+
     def accept(self, folder: Path) -> None:
         self._record.accept(folder)
+
+    def take_back(self, name: str) -> None:
+        self._record.take_back(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ decision redirects to the POST that was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -23,18 +22,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from opcode_htmx.engines.trust import Kind, TrustItem
+from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.markup.visible_text import visible
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions import trust_items
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.errors import details_of, respond
-from opcode_htmx.web.http.filters import relative_to
 from opcode_htmx.web.http.forms import (
     BadForm,
     by_htmx,
@@ -51,24 +49,8 @@ TOO_MUCH = (
     "There is more than can be shown here, so this project cannot be trusted here. Look at its "
     "files and trust it at the computer, or start without its settings."
 )
-MOST_CHARACTERS = 100_000
-"""Of the texts of all items on a page."""
-
 INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
 """The forms of a session that send a prompt that is not its draft."""
-
-HEADINGS = {
-    Kind.HOOK: "Runs by itself",
-    Kind.HELPER: "Runs by itself",
-    Kind.SERVER: "Starts as an MCP server",
-    Kind.SCHEDULE: "Prompts Claude by itself",
-    Kind.PLUGIN: "Adds a plugin",
-    Kind.COMMAND: "Runs in a command, skill or agent",
-    Kind.ENVIRONMENT: "Sets an environment variable",
-    Kind.PERMISSION: "Allows without asking",
-    Kind.SETTING: "Changes a setting",
-    Kind.UNREADABLE: "Cannot be shown",
-}
 
 
 def blueprint(
@@ -199,8 +181,8 @@ def _is_interrupted_form(path: str) -> bool:
 
 
 def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str]) -> str:
-    groups = _grouped(needed.items)
-    shown = run_cpu_in_thread(_shown, needed, groups)
+    groups = trust_items.grouped(needed.items)
+    shown = run_cpu_in_thread(trust_items.shown, needed.folder, groups)
     return render_template(
         "project_trust/trust.html",
         needed=needed,
@@ -214,56 +196,7 @@ def _page(needed: TrustNeeded, draft: Draft, *, back: str, fields: dict[str, str
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ShownItem:
-    """An item as the page shows it."""
-
-    name: str
-    file: str
-    text: str
-
-
-def _shown(
-    needed: TrustNeeded, groups: Mapping[str, list[TrustItem]]
-) -> list[tuple[str, list[ShownItem]]]:
-    """The groups, hidden characters made visible, cut to MOST_CHARACTERS in all."""
-    remaining = MOST_CHARACTERS
-
-    def shown(item: TrustItem) -> ShownItem:
-        nonlocal remaining
-        text = item.text[: max(0, remaining)]
-        remaining -= len(item.text)
-        left_out = item.left_out + len(item.text) - len(text)
-        more = f"… {left_out:,} more characters" if left_out else ""
-        file = relative_to(item.file, needed.folder)
-        return ShownItem(visible(item.name), visible(file), visible(text, lines=True) + more)
-
-    return [(heading, list(map(shown, _joined(items)))) for heading, items in groups.items()]
-
-
 def _is_hiding(items: Sequence[TrustItem]) -> bool:
     """Whether the page leaves something out, so that a person cannot judge it."""
     size = sum(len(item.text) for item in items)
-    return size > MOST_CHARACTERS or any(item.left_out for item in items)
-
-
-def _grouped(items: Sequence[TrustItem]) -> dict[str, list[TrustItem]]:
-    """The items by their headings, in the order of HEADINGS."""
-    groups: dict[str, list[TrustItem]] = {heading: [] for heading in HEADINGS.values()}
-    for item in items:
-        groups[HEADINGS[item.kind]].append(item)
-    return {heading: found for heading, found in groups.items() if found}
-
-
-def _joined(items: Sequence[TrustItem]) -> list[TrustItem]:
-    """The items of a heading; the permission rules of one file become one item of lines."""
-    found: list[TrustItem] = []
-    for item in items:
-        last = found[-1] if found else None
-        same = last and (last.kind, last.name, last.file) == (item.kind, item.name, item.file)
-        if last and same and item.kind is Kind.PERMISSION:
-            left_out = last.left_out + item.left_out
-            found[-1] = replace(last, text=f"{last.text}\n{item.text}", left_out=left_out)
-        else:
-            found.append(item)
-    return found
+    return size > trust_items.MOST_CHARACTERS or any(item.left_out for item in items)

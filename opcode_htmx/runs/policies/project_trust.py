@@ -129,6 +129,23 @@ class ProjectTrust:
         self._keep(self._files.trusted_as(folder) or self._files.project_key(folder), items)
         self._files.accept(folder)
 
+    def trusted(self) -> list[str]:
+        """The names of all trusted projects, which are the paths of their folders."""
+        return run_in_thread(self._files.trusted)
+
+    def items_of(self, folder: Path) -> tuple[TrustItem, ...]:
+        """What the files of a folder may run, change or allow."""
+        return run_in_thread(self._files.items_of, folder)
+
+    def take_back(self, name: str) -> None:
+        """Trust a project no longer, nor what a person has allowed in it. Raises TrustNotRecorded.
+
+        What is running goes on; the next start asks.
+        """
+        self._files.take_back(name)
+        with file_locks.held(self._store.with_name(f"{self._store.name}.lock")):
+            self._path(name).unlink(missing_ok=True)
+
     def allow(self, folder: Path, updates: Iterable[Json]) -> None:
         """Trust the permission updates that a person has allowed, which Claude writes down."""
         self.allow_items(

@@ -175,7 +175,8 @@ class IndexReader:
             match = f"facets : r{Role.CALL:d} AND facets : ({' OR '.join(ids)})"
             rows = database.execute(_CALLS, {"match": match, "since": since, "most": most})
             return [
-                CallPlace(self._root / path, start, session, at) for path, start, session, at in rows
+                CallPlace(self._root / path, start, session, at)
+                for path, start, session, at in rows
             ]
 
         return run_in_thread(self._read, read)

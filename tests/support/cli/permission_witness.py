@@ -25,7 +25,8 @@ def decisions(
 
     The calls that are allowed are carried out; those that are asked for are refused.
     """
-    script = [*(ToolUse(tool, given) for tool, given in calls), Text("Done.")]
+    script: list[Text | ToolUse] = [ToolUse(tool, given) for tool, given in calls]
+    script.append(Text("Done."))
     with MessagesApi([Scene("calls", "", script)]) as api:
         command = argv.build(
             claude, str(uuid.uuid4()), resume=False, permission_mode=mode, allow_bypass=True

@@ -95,9 +95,7 @@ def _options_of(name: str, words: Sequence[str], *, to_allow: bool) -> int | Non
     if to_allow and name in ("command", "xargs", "time", "nohup"):
         return None if words[1:2] and words[1].startswith("-") else at
     while at < len(words) and (
-        words[at].startswith("-")
-        or words[at][:1].isdigit()
-        or (name == "env" and "=" in words[at])
+        words[at].startswith("-") or words[at][:1].isdigit() or (name == "env" and "=" in words[at])
     ):
         at += 1
     return at
@@ -110,7 +108,7 @@ def is_known(command: Command) -> bool:
 
 
 def files_of(command: Command) -> Files:
-    """The files that a command reads and writes, as far as it is known; folders of `cd` are read."""
+    """The files that a command reads and writes, as far as is known; `cd` reads its folder."""
     if not command.plain:
         return Files()
     name, operands = command.plain[0], [w for w in command.plain[1:] if not w.startswith("-")]
@@ -139,7 +137,9 @@ def only_reads(command: Command) -> bool:
     if any(name not in HARMLESS_VARIABLES for name in command.assignments):
         return False
     name, rest = command.plain[0], command.plain[1:]
-    if rest == ["--version"] or (name in ("node", "python", "python3") and rest in (["-v"], ["-V"])):
+    if rest == ["--version"] or (
+        name in ("node", "python", "python3") and rest in (["-v"], ["-V"])
+    ):
         return True
     if name == "git":
         return bool(rest) and (rest[0] in _GIT or rest == ["branch"]) and "--output" not in rest
@@ -157,6 +157,4 @@ def edits_files(command: Command) -> bool:
     """Whether "Accept edits" allows it within the folders that Claude works in."""
     if any(name not in HARMLESS_VARIABLES for name in command.assignments):
         return False
-    return command.plain[:1] != [] and (
-        command.plain[0] in _EDITORS or is_edit_in_place(command)
-    )
+    return command.plain[:1] != [] and (command.plain[0] in _EDITORS or is_edit_in_place(command))

@@ -27,6 +27,8 @@ LOCK_STALE_SECONDS = 10.0
 LOCK_WAIT_SECONDS = 15.0
 _POLL_SECONDS = 0.05
 _ACCEPTED = "hasTrustDialogAccepted"
+_FAILURES = (OSError, ValueError, AttributeError, TypeError)
+"""Of reading and writing the file, and where its content has another shape."""
 
 
 def project_key(folder: Path) -> str:
@@ -61,25 +63,52 @@ class TrustRecord:
                 break
         return next((name for name in names if _accepted(projects.get(name))), None)
 
+    def trusted(self) -> list[str]:
+        """The names of all entries that are trusted: the paths of their folders."""
+        try:
+            projects = self._content().get("projects")
+        except (OSError, ValueError):
+            return []
+        found = projects.items() if isinstance(projects, dict) else ()
+        return [name for name, project in found if _accepted(project)]
+
     def accept(self, folder: Path) -> None:
         """Record that the project of `folder`, a resolved path, is trusted; change nothing else.
 
         Raises TrustNotRecorded, and changes nothing then.
         """
         try:
-            with self._locked():
-                content = self._content()
-                projects = content.setdefault("projects", {})
-                project = projects.setdefault(project_key(folder), {})
-                project[_ACCEPTED] = True
-                data = json.dumps(content, ensure_ascii=False, indent=2)
-                target = self._file.resolve()
-                atomic_files.write(target, data.encode("utf-8", "surrogatepass"), mode=self._mode())
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+            self._change(project_key(folder), is_accepted=True)
+        except _FAILURES as error:
             raise TrustNotRecorded(
                 f"Claude’s file {self._file} could not be changed ({error}), so this folder "
                 "cannot be marked as trusted."
             ) from error
+
+    def take_back(self, name: str) -> None:
+        """Record that the entry with this name is not trusted; change nothing else.
+
+        Raises TrustNotRecorded, and changes nothing then.
+        """
+        try:
+            self._change(name, is_accepted=False)
+        except _FAILURES as error:
+            raise TrustNotRecorded(
+                f"Claude’s file {self._file} could not be changed ({error}), so this folder is "
+                "still trusted."
+            ) from error
+
+    def _change(self, name: str, *, is_accepted: bool) -> None:
+        """Raises one of _FAILURES."""
+        with self._locked():
+            content = self._content()
+            projects = content.setdefault("projects", {})
+            if not is_accepted and not _accepted(projects.get(name)):
+                return
+            projects.setdefault(name, {})[_ACCEPTED] = is_accepted
+            data = json.dumps(content, ensure_ascii=False, indent=2)
+            target = self._file.resolve()
+            atomic_files.write(target, data.encode("utf-8", "surrogatepass"), mode=self._mode())
 
     def _content(self) -> dict[str, Any]:
         """Raises OSError, or ValueError where it holds no object."""

@@ -1,0 +1,267 @@
+"""The pages of the permission rules: all of them with a tester, and one to be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.engines.claude.config import json_text
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
+from opcode_htmx.engines.claude.config.scopes import Scope
+from opcode_htmx.engines.claude.permissions import rules
+from opcode_htmx.engines.claude.permissions.decision import Decision, Outcome, decide
+from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule
+from opcode_htmx.features.claude_permissions.lately import LatelyMatched
+from opcode_htmx.features.claude_permissions.service import (
+    FOLDERS,
+    Entry,
+    ListedRule,
+    PermissionEditor,
+    Permissions,
+)
+from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
+from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.configuration.service import ChosenProject
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import BadForm
+
+MOST_PROJECTS = 50
+LONGEST_SUBJECT = 4000
+TOOLS = {
+    "Bash": "Run a command",
+    "Read": "Read a file",
+    "Edit": "Edit a file",
+    "Write": "Write a file",
+    "WebFetch": "Fetch an address",
+    "WebSearch": "Search the web",
+}
+"""The tools of the tester."""
+HEADINGS = {
+    Behavior.DENY: "Denied",
+    Behavior.ASK: "Asked for",
+    Behavior.ALLOW: "Allowed",
+}
+OUTCOMES = {
+    Outcome.ALLOWED: "Allowed without asking",
+    Outcome.ASKED: "You would be asked",
+    Outcome.DENIED: "Denied without asking",
+    Outcome.JUDGED: "A model would decide",
+}
+
+
+def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
+    pages = Blueprint("claude_permissions", __name__, static_folder="static")
+    configuration = editor.configuration
+
+    @pages.get("/claude/permissions")
+    def page() -> str:
+        chosen = configuration.chosen(request.args.get("folder", ""))
+        report = configuration.report(chosen)
+        permissions = editor.permissions(chosen, report)
+        mode = request.args.get("mode", "")
+        mode = mode if mode in MODES else permissions.mode
+        tool = request.args.get("tool", "")
+        subject = request.args.get("subject", "").replace("\r\n", "\n").strip()[:LONGEST_SUBJECT]
+        return render_template(
+            "claude_permissions/permissions.html",
+            chosen=chosen,
+            projects=project_choices(configuration.workspace, MOST_PROJECTS),
+            report=report,
+            permissions=permissions,
+            headings=HEADINGS,
+            modes=MODES,
+            tools=TOOLS,
+            tool=tool,
+            subject=subject,
+            mode=mode,
+            decision=_tested(editor, chosen, permissions, tool, subject, mode),
+            outcomes=OUTCOMES,
+            notice=flashed()[0],
+        )
+
+    @pages.get("/claude/permissions/rule")
+    def rule() -> str:
+        args = request.args
+        chosen = configuration.chosen(args.get("folder", ""))
+        old = _entry(args, "", tuple(Behavior))
+        found = _find(editor, chosen, old) if old else None
+        if found and not found.can_change:
+            return rule_page(chosen, old, old, found=found)
+        kind = args.get("kind", "")
+        new = Entry(kind if kind in list(Behavior) else Behavior.ALLOW, "", Scope.USER)
+        return rule_page(chosen, old, old or new, found=found)
+
+    @pages.post("/claude/permissions/rule")
+    def change_rule() -> BaseResponse | tuple[str, int]:
+        form = request.form
+        chosen = configuration.chosen(form.get("folder", ""))
+        old = _entry(form, "old-", tuple(Behavior))
+        new = Entry(form.get("kind", ""), form.get("text", "").strip(), form.get("scope", ""))
+        if form.get("act") != "remove":
+            if new.kind not in list(Behavior):
+                raise BadForm("Choose what becomes of such a call.")
+            _check_scope(editor, chosen, new)
+        try:
+            if form.get("act") == "remove":
+                _change(editor, chosen, old, None)
+            elif new != old:
+                rules.check(new.text)
+                _change(editor, chosen, old, new)
+        except FileChanged as error:
+            return rule_page(chosen, old, new, error=str(error), changed=error), 409
+        except (InvalidRule, InvalidJson, FileRefused) as error:
+            return rule_page(chosen, old, new, error=str(error)), 422
+        return _done(chosen, "rule-removed" if form.get("act") == "remove" else "rule-saved")
+
+    @pages.get("/claude/permissions/folder")
+    def folder() -> str:
+        chosen = configuration.chosen(request.args.get("folder", ""))
+        old = _entry(request.args, "", (FOLDERS,))
+        return folder_page(chosen, old, old or Entry(FOLDERS, "", Scope.USER))
+
+    @pages.post("/claude/permissions/folder")
+    def change_folder() -> BaseResponse | tuple[str, int]:
+        form = request.form
+        chosen = configuration.chosen(form.get("folder", ""))
+        old = _entry(form, "old-", (FOLDERS,))
+        new = Entry(FOLDERS, form.get("text", "").strip(), form.get("scope", ""))
+        is_removed = form.get("act") == "remove"
+        if not is_removed:
+            _check_scope(editor, chosen, new)
+        try:
+            if not is_removed:
+                _check_folder(new.text)
+            if is_removed or new != old:
+                _change(editor, chosen, old, None if is_removed else new)
+        except FileChanged as error:
+            return folder_page(chosen, old, new, str(error), error), 409
+        except (InvalidRule, InvalidJson, FileRefused) as error:
+            return folder_page(chosen, old, new, str(error)), 422
+        return _done(chosen, "folder-removed" if is_removed else "folder-saved")
+
+    def rule_page(
+        chosen: ChosenProject,
+        old: Entry | None,
+        new: Entry | None,
+        *,
+        error: str = "",
+        changed: FileChanged | None = None,
+        found: ListedRule | None = None,
+    ) -> str:
+        """The form of a rule; `new` is what it holds, and `old` what it replaces."""
+        return render_template(
+            "claude_permissions/rule.html",
+            chosen=chosen,
+            old=old,
+            new=new,
+            found=found,
+            words=rules.in_words(old.text) if old else None,
+            headings=HEADINGS,
+            matches=lately.of(editor.placed(found, chosen), _project(found, chosen))
+            if found
+            else None,
+            **_common(editor, chosen, error, changed),
+        )
+
+    def folder_page(
+        chosen: ChosenProject,
+        old: Entry | None,
+        new: Entry,
+        error: str = "",
+        changed: FileChanged | None = None,
+    ) -> str:
+        return render_template(
+            "claude_permissions/folder.html",
+            chosen=chosen,
+            old=old,
+            new=new,
+            **_common(editor, chosen, error, changed),
+        )
+
+    return pages
+
+
+def _common(
+    editor: PermissionEditor, chosen: ChosenProject, error: str, changed: FileChanged | None
+) -> dict[str, object]:
+    return {
+        "places": editor.configuration.settings_places(chosen),
+        "revisions": editor.revisions(chosen),
+        "error": error,
+        "changed": changed,
+        "current": _permissions_in(changed) if changed else "",
+    }
+
+
+def _permissions_in(changed: FileChanged) -> str:
+    """What the file that has changed says of permissions."""
+    try:
+        found = json_text.parse(changed.current.text).get("permissions")
+    except InvalidJson as error:
+        return str(error)
+    return json_text.with_value("", ("permissions",), found) if found else "No permissions."
+
+
+def _tested(
+    editor: PermissionEditor,
+    chosen: ChosenProject,
+    permissions: Permissions,
+    tool: str,
+    subject: str,
+    mode: str,
+) -> Decision | None:
+    """The decision about the call in the tester; None where nothing was asked."""
+    name = subject if tool == "mcp" else tool
+    if not name or not (subject or tool == "WebSearch"):
+        return None
+    return decide(name, subject, editor.situation(chosen, permissions, mode))
+
+
+def _find(editor: PermissionEditor, chosen: ChosenProject, entry: Entry) -> ListedRule | None:
+    permissions = editor.permissions(chosen, editor.configuration.report(chosen))
+    every = (rule for listed in permissions.rules.values() for rule in listed)
+    return next((rule for rule in every if rule.entry == entry), None)
+
+
+def _project(rule: ListedRule, chosen: ChosenProject) -> Path | None:
+    """The project that a rule is limited to."""
+    return chosen.folder if rule.entry.scope in (Scope.PROJECT, Scope.LOCAL) else None
+
+
+def _entry(fields: Mapping[str, str], prefix: str, kinds: tuple[str, ...]) -> Entry | None:
+    """The entry that a form or an address names."""
+    kind = fields.get(f"{prefix}kind", "")
+    entry = Entry(kind, fields.get(f"{prefix}text", ""), fields.get(f"{prefix}scope", ""))
+    return entry if kind in kinds and entry.text and entry.scope else None
+
+
+def _check_scope(editor: PermissionEditor, chosen: ChosenProject, entry: Entry) -> None:
+    if entry.scope not in editor.configuration.settings_places(chosen):
+        raise BadForm("Choose where it is to stand.")
+
+
+def _check_folder(text: str) -> None:
+    """Raises InvalidRule."""
+    if not text or not text.isprintable() or len(text) > rules.LONGEST:
+        raise InvalidRule("Type the path of a folder, such as ~/work/shared or ../other.")
+
+
+def _change(
+    editor: PermissionEditor, chosen: ChosenProject, old: Entry | None, new: Entry | None
+) -> None:
+    writable = editor.configuration.settings_places(chosen)
+    if old and old.scope not in writable:
+        raise BadForm("This one cannot be changed here.")
+    based_on = {scope: request.form.get(f"revision-{scope}", "") for scope in writable}
+    editor.change(chosen, old, new, based_on, current_identity())
+
+
+def _done(chosen: ChosenProject, notice: str) -> BaseResponse:
+    response = redirect(url_for(".page", folder=chosen.reference or None), 303)
+    flash(response, notice)
+    return response

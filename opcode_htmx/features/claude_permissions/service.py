@@ -1,0 +1,248 @@
+"""The permission rules in force and in the files, and changes of single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.claude.config import json_text, queries
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
+from opcode_htmx.engines.claude.config.scopes import Scope
+from opcode_htmx.engines.claude.permissions import rules
+from opcode_htmx.engines.claude.permissions.decision import PlacedRule, Situation
+from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
+from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused, FileText
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.sessions.configuration.reports import ClaudeReport
+from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
+
+FOLDERS = "additionalDirectories"
+_SCOPES = {
+    "policySettings": Scope.MANAGED,
+    "userSettings": Scope.USER,
+    "projectSettings": Scope.PROJECT,
+    "localSettings": Scope.LOCAL,
+}
+OF_SERVER = "this server"
+"""The scope of what the command line of this server's processes has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry under `permissions` of a file: a rule, or a folder in the list FOLDERS."""
+
+    kind: str
+    """The name of its list."""
+    text: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRule:
+    """A rule and its meaning."""
+
+    entry: Entry
+    words: Words
+    can_change: bool
+    is_in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFolder:
+    """An additional folder."""
+
+    entry: Entry
+    can_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What is in force, and what stands in files without being in force."""
+
+    rules: Mapping[Behavior, list[ListedRule]]
+    folders: list[ListedFolder]
+    mode: str
+    only_managed: bool
+    """Whether an administrator lets the managed rules count only."""
+
+
+class PermissionEditor:
+    """Reads the rules of a user and a project, and changes them in the settings files."""
+
+    def __init__(self, configuration: Configuration, home: Path) -> None:
+        self.configuration = configuration
+        self._home = home
+
+    def permissions(self, chosen: ChosenProject, report: ClaudeReport) -> Permissions:
+        """All rules and folders, those of Claude's own answer first."""
+        answer = as_dict(report.answer(queries.PERMISSION_RULES).get("state"))
+        files = list(self._in_files(chosen))
+        listed = [rule for each in as_list(answer.get("rules")) if (rule := _listed(as_dict(each)))]
+        known = {rule.entry for rule in listed}
+        for entry in files:
+            if entry.kind != FOLDERS and entry not in known:
+                is_in_force = not answer and (chosen.is_trusted or entry.scope == Scope.USER)
+                words = rules.in_words(entry.text)
+                listed.append(ListedRule(entry, words, can_change=True, is_in_force=is_in_force))
+        folders = [ListedFolder(entry, can_change=True) for entry in files if entry.kind == FOLDERS]
+        there = {folder.entry.text for folder in folders}
+        for each in map(as_dict, as_list(answer.get("workspaceDirectories"))):
+            path, source = as_str(each.get("path")), as_str(each.get("source"))
+            if path and path not in there and source not in _SCOPES:
+                folders.append(ListedFolder(Entry(FOLDERS, path, OF_SERVER), can_change=False))
+            elif path and path not in there and source == "policySettings":
+                folders.append(ListedFolder(Entry(FOLDERS, path, Scope.MANAGED), can_change=False))
+        return Permissions(
+            {b: [rule for rule in listed if rule.entry.kind == b] for b in Behavior},
+            folders,
+            self.default_mode(report),
+            answer.get("managedOnly") is True,
+        )
+
+    def default_mode(self, report: ClaudeReport) -> str:
+        """The permission mode in which Claude starts, by the settings."""
+        effective = report.answer(queries.SETTINGS).get("effective")
+        found = as_str(json_text.value_at(effective, ("permissions", "defaultMode")))
+        return "default" if found in ("", "manual") else found
+
+    def situation(
+        self, chosen: ChosenProject, permissions: Permissions, mode: str, folder: Path | None = None
+    ) -> Situation:
+        """What a decision in the project depends on; without a project, in the home folder."""
+        where = folder or chosen.folder or self._home
+        found = [
+            self.placed(rule, chosen)
+            for listed in permissions.rules.values()
+            for rule in listed
+            if rule.is_in_force
+        ]
+        more = [
+            str(Path(where, folder.entry.text).expanduser())
+            for folder in permissions.folders
+            if chosen.is_trusted or folder.entry.scope not in (Scope.PROJECT, Scope.LOCAL)
+        ]
+        return Situation(found, mode, str(where), str(self._home), (str(where), *more))
+
+    def placed(self, rule: ListedRule, chosen: ChosenProject) -> PlacedRule:
+        """A rule with the folder that its paths are relative to."""
+        entry = rule.entry
+        root = "/"
+        if entry.scope == Scope.USER:
+            root = str(self.configuration.workspace.config_dir)
+        elif entry.scope in (Scope.PROJECT, Scope.LOCAL) and chosen.folder:
+            root = str(chosen.folder)
+        return PlacedRule(Behavior(entry.kind), entry.text, entry.scope, root)
+
+    def revisions(self, chosen: ChosenProject) -> dict[Scope, str]:
+        """The revision of each file that can be written."""
+        places = self.configuration.settings_places(chosen)
+        return {scope: self._read(chosen, scope).revision for scope in places}
+
+    def change(
+        self,
+        chosen: ChosenProject,
+        old: Entry | None,
+        new: Entry | None,
+        based_on: Mapping[Scope, str],
+        by: Identity,
+    ) -> None:
+        """Replace an entry by another one, which may stand elsewhere; None: there is none.
+
+        The new one is written first, so that it is not lost where the second file cannot be
+        written. Raises FileChanged, FileRefused, InvalidJson, InvalidRule.
+        """
+        places = self.configuration.settings_places(chosen)
+        texts: dict[Scope, str] = {}
+        for entry in filter(None, (new, old)):
+            scope = Scope(entry.scope)
+            file = self._read(chosen, scope)
+            if file.revision != based_on.get(scope):
+                raise FileChanged(places[scope], file)
+            texts[scope] = file.text
+        if old:
+            texts[Scope(old.scope)] = _without(texts[Scope(old.scope)], old)
+        if new:
+            texts[Scope(new.scope)] = _with(texts[Scope(new.scope)], new)
+        for scope, text in texts.items():
+            self.configuration.save(places[scope], text, based_on[scope], by)
+        if new and chosen.folder and chosen.is_trusted:
+            # what a person writes here needs no question whether it is trusted
+            self.configuration.trust.allow(chosen.folder, [_update(new)])
+
+    def _read(self, chosen: ChosenProject, scope: Scope) -> FileText:
+        return self.configuration.files.read(self.configuration.settings_places(chosen)[scope])
+
+    def _in_files(self, chosen: ChosenProject) -> Iterator[Entry]:
+        for scope in self.configuration.settings_places(chosen):
+            try:
+                content = json_text.parse(self._read(chosen, scope).text)
+            except (InvalidJson, FileRefused):
+                continue
+            permissions = as_dict(content.get("permissions"))
+            for kind in (*Behavior, FOLDERS):
+                for text in as_list(permissions.get(kind)):
+                    if isinstance(text, str):
+                        yield Entry(str(kind), text, scope)
+
+
+def _listed(given: Json) -> ListedRule | None:
+    """A rule of Claude's answer."""
+    source, text = as_str(given.get("source")), as_str(given.get("rule"))
+    behavior = as_str(given.get("behavior"))
+    if behavior not in list(Behavior) or not text:
+        return None
+    scope = _SCOPES.get(source)
+    description = as_dict(given.get("description"))
+    words = Words(
+        as_str(description.get("prefix")),
+        as_str(description.get("emphasis")),
+        as_str(description.get("suffix")),
+    )
+    return ListedRule(
+        Entry(behavior, text, scope or OF_SERVER),
+        words if str(words).strip() else rules.in_words(text),
+        can_change=given.get("editability") == "persistent" and scope is not None,
+        is_in_force=given.get("notInEffect") is not True,
+    )
+
+
+def _entries(text: str, kind: str) -> list[object]:
+    """Raises InvalidJson."""
+    found = json_text.value_at(json_text.parse(text), ("permissions", kind))
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise InvalidJson(f"“permissions.{kind}” holds something else than a list.")
+    return found
+
+
+def _with(text: str, entry: Entry) -> str:
+    found = _entries(text, entry.kind)
+    if entry.text in found:
+        raise InvalidRule("It stands there already.")
+    return json_text.with_value(text, ("permissions", entry.kind), [*found, entry.text])
+
+
+def _without(text: str, entry: Entry) -> str:
+    path = ("permissions", entry.kind)
+    before = _entries(text, entry.kind)
+    found = [each for each in before if each != entry.text]
+    if found == before:
+        return text
+    return json_text.with_value(text, path, found) if found else json_text.without(text, path)
+
+
+def _update(entry: Entry) -> Json:
+    """The permission update by which Claude would write an entry."""
+    destination = f"{entry.scope}Settings"
+    if entry.kind == FOLDERS:
+        return {"type": "addDirectories", "destination": destination, "directories": [entry.text]}
+    rule = {"toolName": entry.text}  # the text as it stands, since the digest is that of the text
+    return {
+        "type": "addRules",
+        "behavior": entry.kind,
+        "destination": destination,
+        "rules": [rule],
+    }
