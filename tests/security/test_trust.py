@@ -22,6 +22,14 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+ALLOWED_RULE = {
+    "type": "addRules",
+    "behavior": "allow",
+    "destination": "localSettings",
+    "rules": [{"toolName": "Bash", "ruleContent": "make"}],
+}
+
+
 @pytest.fixture
 def project(home: Path) -> Path:
     folder = home / "work" / "orchard"
@@ -228,3 +236,32 @@ def test_a_rule_for_a_session_alone_is_not_noted(trust: ProjectTrust, project: P
     trust.allow(project, [{**rule, "destination": "session"}])
     write(project / ".claude" / "settings.local.json", {"permissions": {"allow": ["Bash"]}})
     assert texts(trust.needed(project)) == ["Bash"]
+
+
+def test_trust_that_is_taken_back_is_asked_for_again_and_all_else_is_kept(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    content = {"theme": "dark", "projects": {"/other": {"hasTrustDialogAccepted": True}}}
+    write(home / ".claude.json", content)
+    trust.accept(project, seen(trust.needed(project)))
+    trust.allow(project, [ALLOWED_RULE])
+    assert trust.trusted() == ["/other", str(project)]
+    trust.take_back(str(project))
+    needed = trust.needed(project)
+    assert texts(needed) == ["one"]
+    assert trust.trusted() == ["/other"]
+    after = json.loads((home / ".claude.json").read_bytes())
+    assert after["projects"].pop(str(project)) == {"hasTrustDialogAccepted": False}
+    assert after == content
+    assert not (home / ".claude.json.lock").exists()
+    write(project / ".claude" / "settings.local.json", {"permissions": {"allow": ["Bash(make)"]}})
+    assert texts(trust.needed(project)) == ["one", "Bash(make)"]
+
+
+def test_trust_in_an_unknown_project_cannot_be_taken_back(
+    trust: ProjectTrust, project: Path, home: Path
+) -> None:
+    trust_at_the_computer(home, project)
+    before = (home / ".claude.json").read_bytes()
+    trust.take_back("/nowhere")
+    assert (home / ".claude.json").read_bytes() == before

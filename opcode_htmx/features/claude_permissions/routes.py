@@ -13,7 +13,7 @@ from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
 from opcode_htmx.engines.claude.permissions.decision import Decision, Outcome, decide
-from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule
+from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import (
     FOLDERS,
@@ -22,6 +22,7 @@ from opcode_htmx.features.claude_permissions.service import (
     PermissionEditor,
     Permissions,
 )
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.project_choices import project_choices
@@ -160,7 +161,7 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
             old=old,
             new=new,
             found=found,
-            words=rules.in_words(old.text) if old else None,
+            words=_words(old, found),
             headings=HEADINGS,
             matches=lately.of(editor.placed(found, chosen), _project(found, chosen))
             if found
@@ -219,13 +220,20 @@ def _tested(
     name = subject if tool == "mcp" else tool
     if not name or not (subject or tool == "WebSearch"):
         return None
-    return decide(name, subject, editor.situation(chosen, permissions, mode))
+    situation = editor.situation(chosen, permissions, mode)
+    return run_cpu_in_thread(decide, name, subject, situation)
 
 
 def _find(editor: PermissionEditor, chosen: ChosenProject, entry: Entry) -> ListedRule | None:
     permissions = editor.permissions(chosen, editor.configuration.report(chosen))
     every = (rule for listed in permissions.rules.values() for rule in listed)
     return next((rule for rule in every if rule.entry == entry), None)
+
+
+def _words(entry: Entry | None, found: ListedRule | None) -> Words | None:
+    if found:
+        return found.words
+    return rules.in_words(entry.text) if entry else None
 
 
 def _project(rule: ListedRule, chosen: ChosenProject) -> Path | None:

@@ -202,7 +202,8 @@ def _listed(given: Json) -> ListedRule | None:
     )
     return ListedRule(
         Entry(behavior, text, scope or OF_SERVER),
-        words if str(words).strip() else rules.in_words(text),
+        # Claude takes the name of an MCP server for that of a tool
+        rules.in_words(text) if text.startswith("mcp__") or not str(words).strip() else words,
         can_change=given.get("editability") == "persistent" and scope is not None,
         is_in_force=given.get("notInEffect") is not True,
     )

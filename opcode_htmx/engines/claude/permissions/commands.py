@@ -59,6 +59,17 @@ _EDITORS = frozenset({"touch", "mkdir", "rm", "rmdir", "mv", "cp"})
 """Those that "Accept edits" allows, within the folders that Claude works in."""
 
 
+_RUNNERS = frozenset(
+    {
+        *("python", "python2", "python3", "node", "deno", "tsx", "ruby", "perl", "php", "lua"),
+        *("npx", "bunx", "pnpx", "npm run", "yarn run", "pnpm run", "bun run", "npm exec"),
+        *("pnpm exec", "pnpm dlx", "yarn exec", "yarn dlx", "bun exec", "bun x", "npm x"),
+        *("bash", "sh", "zsh", "fish", "ssh", "eval", "exec", "env", "xargs", "sudo"),
+    }
+)
+"""Commands that run any code: in the mode "auto", a rule does not allow all that they run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """The operands of a command that are files."""
@@ -99,6 +110,13 @@ def _options_of(name: str, words: Sequence[str], *, to_allow: bool) -> int | Non
     ):
         at += 1
     return at
+
+
+def allows_any_code(content: str | None) -> bool:
+    """Whether a rule about Bash allows everything that one of the _RUNNERS may run."""
+    return content is None or (
+        content.endswith("*") and content[:-1].removesuffix(":").strip() in _RUNNERS
+    )
 
 
 def is_known(command: Command) -> bool:

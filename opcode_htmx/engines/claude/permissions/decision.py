@@ -112,6 +112,14 @@ class _Judge:
                 self._rules.append((parse(placed.text), placed))
             except InvalidRule:
                 continue
+        if situation.mode == "auto":  # Claude leaves these out there
+            self._rules = [
+                (rule, placed)
+                for rule, placed in self._rules
+                if placed.behavior is not Behavior.ALLOW
+                or rule.tool != BASH
+                or not commands.allows_any_code(rule.content)
+            ]
 
     # --- tools ------------------------------------------------------------------------------
 

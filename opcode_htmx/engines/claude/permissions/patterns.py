@@ -63,8 +63,7 @@ def matches_path(pattern: str, path: str, roots: Roots) -> bool:
     tokens, names = _tokens(rest), inside.split("/")
     if is_free:
         return any(_matches(tokens, name) for name in names)
-    # a folder that matches stands for all that is in it
-    return any(_matches(tokens, "/".join(names[:end])) for end in range(1, len(names) + 1))
+    return _matches(tokens, inside, with_all_below=True)
 
 
 def relative(path: str, root: str) -> str | None:
@@ -73,6 +72,10 @@ def relative(path: str, root: str) -> str | None:
         return ""
     start = root if root.endswith("/") else f"{root}/"
     return path[len(start) :] if path.startswith(start) else None
+
+
+LONGEST_PATTERN, LONGEST_TEXT = 2000, 10_000
+"""Longer ones match nothing."""
 
 
 class _Wild(Enum):
@@ -114,10 +117,17 @@ def _tokens(pattern: str) -> list[_Token]:
     return found
 
 
-def _matches(tokens: Sequence[_Token], text: str) -> bool:
-    """Follow all places in the pattern at once, one character after the other."""
+def _matches(tokens: Sequence[_Token], text: str, *, with_all_below: bool = False) -> bool:
+    """Follow all places in the pattern at once, one character after the other.
+
+    `with_all_below`: a folder that matches stands for all that is in it.
+    """
+    if len(tokens) > LONGEST_PATTERN or len(text) > LONGEST_TEXT:
+        return False
     places = _with_skipped(tokens, {0})
     for char in text:
+        if with_all_below and char == "/" and len(tokens) in places:
+            return True
         after: set[int] = set()
         for place in places:
             match tokens[place] if place < len(tokens) else None:

@@ -266,7 +266,7 @@ class _Scanner:
         else:
             name = re.compile(r"\{[^}]{0,200}\}|\w{1,100}|[?$!@*#-]").match(text, start + 1)
             self._at = name.end() if name else start + 1
-            if name:
+            if name or text.startswith("${", start):
                 self._command.has_variable = True
                 if not quoted:
                     self._doubt("a variable")

@@ -1,0 +1,233 @@
+"""What the tester says about a tool call is what the real CLI does with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.permissions import shell
+from opcode_htmx.engines.claude.permissions.decision import PlacedRule, Situation, decide
+from opcode_htmx.engines.claude.permissions.rules import (
+    Behavior,
+    InvalidRule,
+    check,
+    in_words,
+)
+from tests.support.cli.permission_witness import Call, decisions
+from tests.support.environment import Sandbox, find_claude
+
+pytestmark = pytest.mark.timeout(180)
+
+USER = {
+    "allow": ["Bash(npm run:*)", "Bash(make test)", "Bash(* --version)", "Edit(out/**)"],
+    "ask": ["Bash(git push:*)", "Edit(out/asked)"],
+    "deny": ["Bash(rm:*)", "Read(.env)", "Read(/u.txt)", "WebFetch(domain:*.bad.test)"],
+}
+PROJECT = {"allow": ["Bash(git:*)", "Bash(touch:*)"], "deny": ["Edit(/gen/**)"]}
+LOCAL = {"ask": ["Bash(make test)", "WebFetch(domain:ask.test)"], "allow": ["Bash(rm:*)"]}
+
+COMMANDS = (
+    "npm run",
+    "npm run a && npm run b",
+    "npm run a; whoami",
+    "npm run a\nnpm run b",
+    "npm run a | wc -l",
+    "npm run a | tee x",
+    "npm run a || rm x",
+    "npm runx",
+    "npm run a & npm run b",
+    "npm run 'a; rm x'",
+    "npm run a # rm x",
+    "npm run $(rm x)",
+    "npm run $(date)",
+    "npm run $X",
+    "npm run <<EOF\nrm x\nEOF",
+    "(npm run a)",
+    "for i in 1 2; do npm run a; done",
+    "timeout 3 npm run a",
+    "FOO=1 npm run a",
+    "LANG=C npm run a",
+    "/usr/bin/npm run a",
+    "sudo rm x",
+    "FOO=1 rm x",
+    "/bin/rm x",
+    '"rm" x',
+    "cat <(rm x)",
+    "bash -c 'rm x'",
+    "npm run > out/z",
+    "npm run > z",
+    "npm run 2>&1 > /dev/null",
+    "echo x > gen/y",
+    "touch gen/y",
+    "touch /opt/elsewhere",
+    "cat .env",
+    "cat < deep/.env",
+    "cp .env q",
+    "cat a.txt",
+    "cat /etc/hostname",
+    "make test",
+    "make",
+    "xyz --version",
+    "git push origin",
+    "git status && git push",
+    "cd src && npm run a",
+    "find . -name x",
+    "find . -delete",
+    "sort -o q a.txt",
+    "sed -i s/a/b/ a.txt",
+    "mkdir d",
+)
+SOME = (
+    "npm run a && npm run b",
+    "npm run $(date)",
+    "rm x",
+    "git push",
+    "make",
+    "npm run > z",
+    "mkdir d",
+    "cat a.txt",
+)
+"""Those that are tried in every mode, where what is allowed happens."""
+FILES = (
+    ("Read", "a.txt"),
+    ("Read", "deep/.env"),
+    ("Read", "~/claude-config/u.txt"),
+    ("Read", "u.txt"),
+    ("Read", "/etc/hostname"),
+    ("Write", "n.txt"),
+    ("Write", "out/n"),
+    ("Write", "out/asked"),
+    ("Write", "gen/n"),
+    ("Write", ".git/n"),
+    ("Write", "~/n"),
+    ("Write", "deep/.env"),
+)
+ADDRESSES = ("http://a.bad.test/", "http://ask.test/x", "http://other.test/")
+
+
+@pytest.mark.parametrize("mode", ["default", "acceptEdits", "dontAsk", "bypassPermissions", "auto"])
+def test_what_is_said_about_a_call_is_what_the_cli_does(
+    tmp_path: Path, integration: None, mode: str
+) -> None:
+    sandbox = Sandbox(tmp_path / "home").make()
+    project, home = sandbox.project, str(sandbox.home)
+    for file in ("a.txt", ".env", "src/b", "deep/.env", "u.txt", "x"):
+        (project / file).parent.mkdir(exist_ok=True)
+        (project / file).write_text("x\n")
+    (sandbox.config_dir / "u.txt").write_text("x\n")
+    rules = list[PlacedRule]()
+    for scope, path, permissions in (
+        ("user", sandbox.config_dir / "settings.json", USER),
+        ("project", project / ".claude/settings.json", PROJECT),
+        ("local", project / ".claude/settings.local.json", LOCAL),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"permissions": permissions}))
+        root = str(sandbox.config_dir if scope == "user" else project)
+        rules += [
+            PlacedRule(Behavior(behavior), text, scope, root)
+            for behavior, texts in permissions.items()
+            for text in texts
+        ]
+    situation = Situation(rules, mode, str(project), home, (str(project),))
+    commands = COMMANDS if mode == "default" else SOME
+    asked: list[Call] = [("Bash", {"command": each, "description": "x"}) for each in commands]
+    said = {each: decide("Bash", each, situation) for each in commands}
+    for tool, name in FILES if mode == "default" else FILES[3:-1]:
+        where = name.replace("~", home) if name[0] in "~/" else f"{project}/{name}"
+        given = {"file_path": where} if tool == "Read" else {"file_path": where, "content": "x"}
+        asked.append((tool, given))
+        said[f"{tool} {name}"] = decide(tool, where, situation)
+    # what is allowed would be fetched
+    for address in ADDRESSES if mode == "default" else ():
+        asked.append(("WebFetch", {"url": address, "prompt": "x"}))
+        said[address] = decide("WebFetch", address, situation)
+    claude = find_claude()
+    assert claude is not None
+    done = decisions(claude, sandbox, asked, mode)
+    ours = {name: str(each.outcome) for name, each in said.items()}
+    assert ours == dict(zip(said, done, strict=True))
+
+
+def test_deciding_rule_is_named_with_its_scope() -> None:
+    rules = [
+        PlacedRule(Behavior.ALLOW, "Bash(git:*)", "local"),
+        PlacedRule(Behavior.ASK, "Bash(git push:*)", "user"),
+        PlacedRule(Behavior.ALLOW, "mcp__github", "user"),
+        PlacedRule(Behavior.DENY, "mcp__github__delete", "managed"),
+    ]
+    situation = Situation(rules, "default", "/p", "/h", ("/p",))
+
+    def rule(tool: str, subject: str = "") -> PlacedRule | None:
+        return decide(tool, subject, situation).rule
+
+    assert rule("Bash", "git push") == rules[1]
+    assert rule("Bash", "git commit") == rules[0]
+    assert rule("mcp__github__create") == rules[2]
+    assert rule("mcp__github__delete") == rules[3]
+    assert rule("mcp__githubber__create") is None
+    assert rule("Bash", "make") is None
+
+
+def test_removal_of_a_home_folder_is_asked_for_whatever_is_allowed() -> None:
+    rules = [PlacedRule(Behavior.ALLOW, "Bash", "user")]
+    situation = Situation(rules, "default", "/p", "/h", ("/p",))
+    assert decide("Bash", "rm -rf ~", situation).outcome == "asked"
+    assert decide("Bash", "rm -rf build", situation).outcome == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Bash(git push:*)", "Any command that begins with git push"),
+        ("Bash(npm run *)", "Any command that begins with npm run"),
+        ("Bash(* --version)", "Any command of the form * --version"),
+        ("Bash(npm test)", "The command npm test"),
+        ("Bash", "Any command"),
+        ("Read(.env)", "Reading .env"),
+        ("Edit(src/**)", "Editing everything in src"),
+        ("Read(//etc/**)", "Reading everything in /etc"),
+        ("mcp__x", "Every tool of the MCP server x"),
+        ("mcp__x__*", "Every tool of the MCP server x"),
+        ("mcp__x__make", "The tool make of the MCP server x"),
+        ("WebFetch(domain:example.com)", "Fetching from example.com"),
+        ("WebSearch", "Searching the web"),
+        ("Bash(", "A rule that Claude may not understand"),
+    ],
+)
+def test_rule_is_said_in_words(text: str, words: str) -> None:
+    assert str(in_words(text)) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "Type a rule"),
+        ("bash(ls)", "begin with a capital letter"),
+        ("Bash(ls", "in parentheses"),
+        ("Write(src/**)", "only in a rule about Edit"),
+        ("WebFetch(example.com)", "names a domain"),
+        ("mcp__x(y)", "nothing in parentheses"),
+        ("Bash(a:*b)", "at the end of a command only"),
+        ("Bash(a\nb)", "one line"),
+        ("Bash(ls) x", "in parentheses"),
+        ("B" * 3000, "at most 2,000"),
+    ],
+)
+def test_rule_that_would_do_nothing_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(InvalidRule, match=reason):
+        check(text)
+
+
+def test_hostile_commands_and_patterns_take_bounded_time() -> None:
+    rules = [
+        PlacedRule(Behavior.DENY, f"Bash({'*a' * 200})", "project"),
+        PlacedRule(Behavior.DENY, f"Read({'**/a*' * 200})", "project"),
+    ]
+    situation = Situation(rules, "default", "/p", "/h", ("/p",))
+    decide("Bash", "a" * 2000 + "b", situation)
+    decide("Read", "/p/" + "a/" * 1000 + "b", situation)
+    for text in ("$(" * 5000, "`" * 9999, '"$(' * 3000, "<<a\n" * 2000, "${" * 5000, "(" * 9000):
+        assert shell.split(text).doubts

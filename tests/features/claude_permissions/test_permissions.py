@@ -1,0 +1,229 @@
+"""The pages of the permission rules: what is written there is what the CLI reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.protocol import argv
+from tests.support import dom
+from tests.support.environment import Sandbox, Server, find_claude
+
+pytestmark = pytest.mark.timeout(120)
+
+USER: dict[str, Any] = {
+    "permissions": {
+        "allow": ["Bash(npm test)", "mcp__github"],
+        "ask": ["Bash(git push:*)"],
+        "additionalDirectories": ["~/notes"],
+        "unknownToAll": {"kept": 1},
+    },
+    "env": {"API_TOKEN": "t0p-secret"},
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+    """A server with the real CLI; its project is trusted by hand."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("permissions") / "home").make()
+    claude = find_claude()
+    assert claude is not None
+    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture
+def user_file(server: Server) -> Path:
+    path = server.sandbox.config_dir / "settings.json"
+    path.write_text(json.dumps(USER, indent=4) + "\n")
+    return path
+
+
+@pytest.fixture
+def project(server: Server) -> Path:
+    folder = server.sandbox.project
+    (folder / ".claude").mkdir(exist_ok=True)
+    for each in (folder / ".claude").glob("settings*.json"):
+        each.unlink()
+    state = server.sandbox.config_dir / ".claude.json"
+    found = json.loads(state.read_text()) if state.exists() else {}
+    found.setdefault("projects", {})[str(folder)] = {"hasTrustDialogAccepted": True}
+    state.write_text(json.dumps(found))
+    return folder
+
+
+def rules_of_cli(server: Server) -> set[tuple[str, str, str]]:
+    """What a Claude of its own in the project says: behavior, source and rule."""
+    claude = find_claude()
+    assert claude is not None
+    command = [*argv.build(claude, str(uuid.uuid4()), resume=False), "--no-session-persistence"]
+    request = {"subtype": "list_permission_rules"}
+    line = {"type": "control_request", "request_id": "1", "request": request}
+    answer = subprocess.run(
+        command,
+        input=json.dumps(line).encode() + b"\n",
+        cwd=server.sandbox.project,
+        env=server.sandbox.environment(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    for each in answer.stdout.splitlines():
+        found = json.loads(each)
+        if found.get("type") == "control_response":
+            rules = found["response"]["response"]["state"]["rules"]
+            return {(rule["behavior"], rule["source"], rule["rule"]) for rule in rules}
+    raise AssertionError(answer.stdout)
+
+
+def page(server: Server, path: str = "", **query: str) -> dom.Node:
+    answer = server.get(f"/claude/permissions{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return dom.parse(answer.text)
+
+
+def fields(server: Server, path: str = "/rule", **query: str) -> dict[str, str]:
+    """The hidden fields of a form."""
+    hidden = [
+        each
+        for each in page(server, path, **query).walk()
+        if each.tag == "input" and each.attributes.get("type") == "hidden"
+    ]
+    found = {str(e.attributes["name"]): e.attributes.get("value") or "" for e in hidden}
+    found.pop("csrf_token", None)
+    return found
+
+
+def save(server: Server, form: dict[str, str], path: str = "/rule", **more: str) -> Any:
+    return server.post(f"/claude/permissions{path}", {**form, **more})
+
+
+def content(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_rules_are_listed_in_words_with_their_scope(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    (project / ".claude/settings.local.json").write_text(
+        '{"permissions": {"deny": ["Read(.env)"]}}'
+    )
+    text = " ".join(page(server, folder=str(project)).text.split())
+    assert "Any Bash command starting with git push user Bash(git push:*)" in text
+    assert "Reading .env local Read(.env)" in text
+    assert "Every tool of the MCP server github user mcp__github" in text
+    assert "~/notes user" in text
+
+
+def test_added_moved_and_removed_rule_is_what_the_cli_reads(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    where, text = str(project), "Bash(make *)"
+    form = fields(server, folder=where, kind="allow")
+    assert save(server, form, kind="allow", text=text, scope="local").status_code == 303
+    assert ("allow", "localSettings", text) in rules_of_cli(server)
+
+    old = {"kind": "allow", "text": text, "scope": "local", "folder": where}
+    form = fields(server, **old)
+    moved = save(server, form, kind="deny", text="Bash(make all)", scope="project")
+    assert moved.status_code == 303
+    found = rules_of_cli(server)
+    assert ("deny", "projectSettings", "Bash(make all)") in found
+    assert ("allow", "localSettings", text) not in found
+
+    old = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", "folder": where}
+    form = fields(server, **old)
+    assert save(server, form, act="remove").status_code == 303
+    assert rules_of_cli(server) == {
+        ("deny", "projectSettings", "Bash(make all)"),
+        ("ask", "userSettings", "Bash(git push:*)"),
+        ("allow", "userSettings", "mcp__github"),
+    }
+    kept = {**USER["permissions"], "allow": ["mcp__github"]}
+    assert content(user_file) == {**USER, "permissions": kept}
+
+
+def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    form = fields(server, folder=str(project), kind="allow")
+    assert save(server, form, kind="allow", text="Bash(ls *)", scope="local").status_code == 303
+    assert "are not trusted" not in page(server, folder=str(project)).text
+
+
+def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
+    server: Server, user_file: Path
+) -> None:
+    form = fields(server, kind="ask")
+    user_file.write_text('{"permissions": {"deny": ["Bash(dd:*)"]}}')
+    answer: requests.Response = save(server, form, kind="ask", text="Bash(mine)", scope="user")
+    assert answer.status_code == 409
+    shown = dom.parse(answer.text)
+    assert "has changed since you opened it" in shown.text
+    assert "Bash(dd:*)" in shown.text
+    typed = next(e for e in shown.walk() if e.attributes.get("id") == "rule-text")
+    assert typed.attributes["value"] == "Bash(mine)"
+    assert content(user_file) == {"permissions": {"deny": ["Bash(dd:*)"]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "status"), [("bash(x)", 422), ("Bash(git push:*)", 422), ("Bash(", 422)]
+)
+def test_rule_that_would_do_nothing_is_refused_with_the_words_kept(
+    server: Server, user_file: Path, text: str, status: int
+) -> None:
+    before = user_file.read_text()
+    answer = save(server, fields(server, kind="ask"), kind="ask", text=text, scope="user")
+    assert answer.status_code == status
+    assert f'value="{text}"' in answer.text
+    assert user_file.read_text() == before
+
+
+def test_folder_is_added_and_removed(server: Server, user_file: Path) -> None:
+    form = fields(server, "/folder")
+    assert save(server, form, "/folder", text="../other", scope="user").status_code == 303
+    assert content(user_file)["permissions"]["additionalDirectories"] == ["~/notes", "../other"]
+    old = {"kind": "additionalDirectories", "text": "~/notes", "scope": "user"}
+    assert (
+        save(server, fields(server, "/folder", **old), "/folder", act="remove").status_code == 303
+    )
+    assert content(user_file)["permissions"]["additionalDirectories"] == ["../other"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "subject", "mode", "words"),
+    [
+        ("Bash", "npm test && git push", "default", "You would be asked"),
+        ("Bash", "npm test", "default", "Allowed without asking"),
+        ("Bash", "make", "dontAsk", "Denied without asking"),
+        ("mcp", "mcp__github__create", "default", "Allowed without asking"),
+        ("Read", "~/notes/a", "default", "Allowed without asking"),
+        ("WebFetch", "https://example.com", "auto", "A model would decide"),
+    ],
+)
+def test_tester_says_what_would_become_of_a_call(
+    server: Server, user_file: Path, project: Path, tool: str, subject: str, mode: str, words: str
+) -> None:
+    query = {"tool": tool, "subject": subject, "mode": mode, "folder": str(project)}
+    assert words in page(server, **query).text
+
+
+def test_rules_of_an_untrusted_project_are_not_in_force(server: Server, user_file: Path) -> None:
+    folder = server.sandbox.project.parent / f"stranger-{os.getpid()}"
+    (folder / ".claude").mkdir(parents=True)
+    (folder / ".claude/settings.json").write_text('{"permissions": {"allow": ["Bash(evil)"]}}')
+    query = {"tool": "Bash", "subject": "evil", "folder": str(folder)}
+    text = " ".join(page(server, **query).text.split())
+    assert "Bash(evil) · not in force" in text
+    assert "You would be asked" in text
