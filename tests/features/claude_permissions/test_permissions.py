@@ -177,6 +177,17 @@ def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
     assert content(user_file) == {"permissions": {"deny": ["Bash(dd:*)"]}}
 
 
+def test_rule_that_moves_is_not_written_where_the_old_file_has_changed(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    old = {"kind": "ask", "text": "Bash(git push:*)", "scope": "user", "folder": str(project)}
+    form = fields(server, **old)
+    user_file.write_text("{}")
+    moved = save(server, form, kind="ask", text=old["text"], scope="local")
+    assert moved.status_code == 409
+    assert not (project / ".claude/settings.local.json").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "status"), [("bash(x)", 422), ("Bash(git push:*)", 422), ("Bash(", 422)]
 )
