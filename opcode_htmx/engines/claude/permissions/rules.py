@@ -14,6 +14,7 @@ EDITING = ("Edit", "Write", "NotebookEdit")
 """The tools that change files; a rule about the paths of one of them is one for `Edit`."""
 _TOOL = re.compile(r"(?:mcp__[\w.\-]{1,200}\*?|[A-Z][A-Za-z]{1,60})", re.ASCII)
 _RULE = re.compile(r"([^()\s]{1,250})(?:\((.*)\))?", re.DOTALL)
+_DOMAIN = re.compile(r"domain:[\w*.\-:\[\]]{1,253}")
 _ESCAPED = re.compile(r"\\([\\()])")
 _WITHOUT_CONTENT = {"WebSearch", "TodoWrite"}
 
@@ -81,7 +82,7 @@ def _checked(rule: Rule, content: str) -> Rule:
         raise InvalidRule(f"A rule about {rule.tool} has nothing in parentheses.")
     if rule.tool in EDITING and rule.tool != EDIT:
         raise InvalidRule(f"Claude reads paths of {rule.tool} only in a rule about {EDIT}.")
-    if rule.tool == FETCH and not re.fullmatch(r"domain:[\w*.\-:\[\]]{1,253}", content):
+    if rule.tool == FETCH and not _DOMAIN.fullmatch(content):
         raise InvalidRule("A rule about WebFetch names a domain: WebFetch(domain:example.com).")
     if rule.tool == BASH and ":*" in content.removesuffix(":*"):
         raise InvalidRule("“:*” has a meaning at the end of a command only.")

@@ -17,6 +17,8 @@ _SKIPPED = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!",
 """Words in front of a command."""
 _CLOSING = frozenset({"done", "fi", "esac"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,100}\+?=")
+_NAME = re.compile(r"\{[^}]{0,200}\}|\w{1,100}|[?$!@*#-]")
+"""A variable behind its dollar sign."""
 _BRACES = re.compile(r"\{[^{}\s]{0,200}(?:,|\.\.)[^{}\s]{0,200}\}")
 
 
@@ -264,7 +266,7 @@ class _Scanner:
         elif text.startswith("$(", start):
             self._inside(start + 2, _closing(text, start + 2))
         else:
-            name = re.compile(r"\{[^}]{0,200}\}|\w{1,100}|[?$!@*#-]").match(text, start + 1)
+            name = _NAME.match(text, start + 1)
             self._at = name.end() if name else start + 1
             if name or text.startswith("${", start):
                 self._command.has_variable = True
