@@ -25,6 +25,7 @@ _SCOPES = {
     "projectSettings": Scope.PROJECT,
     "localSettings": Scope.LOCAL,
 }
+_FILES = ("userSettings", "projectSettings", "localSettings")
 OF_SERVER = "this server"
 """The scope of what the command line of this server's processes has."""
 
@@ -51,10 +52,13 @@ class ListedRule:
 
 @dataclass(frozen=True, slots=True)
 class ListedFolder:
-    """An additional folder."""
+    """An additional folder; Claude leaves out those that do not exist."""
 
     entry: Entry
+    path: str
+    """The absolute path."""
     can_change: bool
+    is_in_force: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +90,38 @@ class PermissionEditor:
                 is_in_force = not answer and (chosen.is_trusted or entry.scope == Scope.USER)
                 words = rules.in_words(entry.text)
                 listed.append(ListedRule(entry, words, can_change=True, is_in_force=is_in_force))
-        folders = [ListedFolder(entry, can_change=True) for entry in files if entry.kind == FOLDERS]
-        there = {folder.entry.text for folder in folders}
-        for each in map(as_dict, as_list(answer.get("workspaceDirectories"))):
-            path, source = as_str(each.get("path")), as_str(each.get("source"))
-            if path and path not in there and source not in _SCOPES:
-                folders.append(ListedFolder(Entry(FOLDERS, path, OF_SERVER), can_change=False))
-            elif path and path not in there and source == "policySettings":
-                folders.append(ListedFolder(Entry(FOLDERS, path, Scope.MANAGED), can_change=False))
+        folders = list(self._folders(chosen, answer, files))
         return Permissions(
             {b: [rule for rule in listed if rule.entry.kind == b] for b in Behavior},
             folders,
             self.default_mode(report),
             answer.get("managedOnly") is True,
         )
+
+    def _folders(
+        self, chosen: ChosenProject, answer: Json, files: list[Entry]
+    ) -> Iterator[ListedFolder]:
+        """The folders of the files, and those that Claude has besides."""
+        given = [as_dict(each) for each in as_list(answer.get("workspaceDirectories"))]
+        used = {as_str(each.get("path")) for each in given}
+        for entry in files:
+            if entry.kind == FOLDERS:
+                path = self._absolute(entry.text, chosen.folder)
+                is_in_force = path in used if answer else True
+                yield ListedFolder(entry, path, can_change=True, is_in_force=is_in_force)
+                used.discard(path)
+        for each in given:
+            path = as_str(each.get("path"))
+            if path in used and each.get("source") not in _FILES:
+                managed = each.get("source") == "policySettings"
+                entry = Entry(FOLDERS, path, Scope.MANAGED if managed else OF_SERVER)
+                yield ListedFolder(entry, path, can_change=False, is_in_force=True)
+
+    def _absolute(self, text: str, folder: Path | None) -> str:
+        """The path of an additional folder; relative ones are so to the project."""
+        if text == "~" or text.startswith("~/"):
+            text = f"{self._home}{text[1:]}"
+        return str((folder or self._home).joinpath(text).resolve())
 
     def default_mode(self, report: ClaudeReport) -> str:
         """The permission mode in which Claude starts, by the settings."""
@@ -118,11 +140,7 @@ class PermissionEditor:
             for rule in listed
             if rule.is_in_force
         ]
-        more = [
-            str(Path(where, folder.entry.text).expanduser())
-            for folder in permissions.folders
-            if chosen.is_trusted or folder.entry.scope not in (Scope.PROJECT, Scope.LOCAL)
-        ]
+        more = [each.path for each in permissions.folders if each.is_in_force]
         return Situation(found, mode, str(where), str(self._home), (str(where), *more))
 
     def placed(self, rule: ListedRule, chosen: ChosenProject) -> PlacedRule:

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.claude_trust.service import TrustedProjects
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.sessions import trust_items
+from opcode_htmx.sessions.configuration import trust_items
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 

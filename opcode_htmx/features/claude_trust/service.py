@@ -11,7 +11,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.policies.project_trust import ProjectTrust
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
-from opcode_htmx.sessions import trust_items
+from opcode_htmx.sessions.configuration import trust_items
 from opcode_htmx.sessions.configuration.reports import ClaudeReports
 
 MOST_READ = 100

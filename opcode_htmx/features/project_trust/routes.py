@@ -26,7 +26,7 @@ from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions import trust_items
+from opcode_htmx.sessions.configuration import trust_items
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace

@@ -143,6 +143,7 @@ class ProjectTrust:
         What is running goes on; the next start asks.
         """
         self._files.take_back(name)
+        atomic_files.make_folder(self._store)
         with file_locks.held(self._store.with_name(f"{self._store.name}.lock")):
             self._path(name).unlink(missing_ok=True)
 

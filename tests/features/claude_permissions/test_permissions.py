@@ -36,6 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
     sandbox = Sandbox(tmp_path_factory.mktemp("permissions") / "home").make()
     claude = find_claude()
     assert claude is not None
+    (sandbox.home / "notes").mkdir()
     started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
     try:
         yield started
@@ -120,10 +121,11 @@ def test_rules_are_listed_in_words_with_their_scope(
         '{"permissions": {"deny": ["Read(.env)"]}}'
     )
     text = " ".join(page(server, folder=str(project)).text.split())
-    assert "Any Bash command starting with git push user Bash(git push:*)" in text
-    assert "Reading .env local Read(.env)" in text
-    assert "Every tool of the MCP server github user mcp__github" in text
+    assert "Any Bash command starting with git push userBash(git push:*)" in text
+    assert "Reading .env localRead(.env)" in text
+    assert "Every tool of the MCP server github usermcp__github" in text
     assert "~/notes user" in text
+    assert "Not in force" not in text
 
 
 def test_added_moved_and_removed_rule_is_what_the_cli_reads(
