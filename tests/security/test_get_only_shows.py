@@ -27,9 +27,11 @@ from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate
 
-OF_READING = ("marks.json", "viewing", "templates")
+OF_READING = ("marks.json", "viewing", "templates", "offers", "settings_schema")
 """In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
-And the compiled templates of the pages that were shown."""
+And the compiled templates of the pages that were shown, and what Claude says about itself."""
+OF_QUERIES = "--no-session-persistence"
+"""An option of a Claude that is only asked: without hooks, MCP servers, a turn and a history."""
 
 
 @pytest.fixture
@@ -51,7 +53,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noting(original: Callable[..., None]) -> Callable[..., None]:
         def init(process: object, args: object, *rest: Any, **named: Any) -> None:
-            found.append(str(args))
+            if OF_QUERIES not in str(args):
+                found.append(str(args))
             original(process, args, *rest, **named)
 
         return init
