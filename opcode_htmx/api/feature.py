@@ -20,7 +20,6 @@ from opcode_htmx.api.service.run_service import NotStopped, RunService
 from opcode_htmx.api.service.session_lines import BadCursor
 from opcode_htmx.api.sockets import chat_socket, claude_socket
 from opcode_htmx.api.sockets.tasks import TaskServices
-from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.context import AppContext
@@ -66,8 +65,6 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     services, workspace, sessions = _services(context), context.workspace, context.sessions
     settings = context.settings
     environment = settings.child_environment
-    moved = workspace.sample_project is not None or "CLAUDE_CONFIG_DIR" in environment
-    state_file = mcp_config.state_file(workspace.config_dir, settings.home, moved)
     installed = Installations(settings.claude_path, environment.get("PATH", ""), settings.home)
     yield from RunsApi(context.runs, services.runs, MONITOR).endpoints()
     yield from ElicitationsApi(services.runs).endpoints()
@@ -75,7 +72,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
     yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()
     yield from SlashCommandsApi(Documents(sessions.configuration)).endpoints()
-    yield from CatalogApi(workspace, state_file).endpoints()
+    yield from CatalogApi().endpoints()
     yield from health.endpoints(context.monitor)
 
 

@@ -33,6 +33,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_documents",
     "opcode_htmx.features.claude_permissions",
     "opcode_htmx.features.claude_trust",
+    "opcode_htmx.features.claude_mcp",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

@@ -174,6 +174,9 @@ class Launcher(Protocol):
     def query(self, options: QueryOptions) -> CommandLine:
         """A process that only answers `query_line`, and ends at the end of its stdin."""
 
+    def subcommand(self, *arguments: str) -> CommandLine:
+        """A subcommand of the engine's own, such as `mcp list`."""
+
 
 # --- files ----------------------------------------------------------------------------------
 

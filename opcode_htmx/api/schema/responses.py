@@ -119,29 +119,6 @@ class SlashCommand(ResponseModel):
     accepts_arguments: bool
 
 
-class McpStatus(ResponseModel):
-    """What is known of a server's process. This server starts none, so it is nothing."""
-
-    running: bool
-    error: str | None
-    last_checked: int | None
-
-
-class McpServer(ResponseModel):
-    """An MCP server from Claude's files."""
-
-    name: str
-    transport: str
-    command: str | None
-    args: list[str]
-    env: dict[str, str] = Field(description="The values are left out.")
-    url: str | None
-    headers: dict[str, str] = Field(description="The values are left out.")
-    scope: Literal["local", "project", "user"]
-    is_active: bool
-    status: McpStatus
-
-
 class Agent(ResponseModel):
     """An agent. There are none yet."""
 

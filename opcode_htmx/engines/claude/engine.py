@@ -146,6 +146,9 @@ class ClaudeLauncher:
         command = argv.build_query(self.binary, str(uuid.uuid4()), options)
         return CommandLine(command, self.base_environment)
 
+    def subcommand(self, *arguments: str) -> CommandLine:
+        return CommandLine((str(self.binary), *arguments), self.base_environment)
+
 
 @dataclass(frozen=True, slots=True)
 class ClaudeHistory:

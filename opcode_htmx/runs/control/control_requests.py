@@ -7,7 +7,8 @@ import uuid
 
 from opcode_htmx.engines.identifiers import OWN_REQUEST_PREFIX
 from opcode_htmx.engines.messages import ControlResponse
-from opcode_htmx.engines.requests import OwnRequest, RequestKind
+from opcode_htmx.engines.requests import OwnRequest, Query, RequestKind
+from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import RunCommand, refusal_reason
 
@@ -40,22 +41,34 @@ def cancel_prompt(run: Run, prompt_id: str) -> bool:
     return run.codec.agreed(request, response).cancelled_prompt == prompt_id
 
 
+def ask(run: Run, query: Query, seconds: float = ANSWER_SECONDS) -> Json:
+    """What Claude answers to a question, or an order, that needs no turn.
+
+    Raises ControlRefused, RunNotLive.
+    """
+    request_id = _new_id()
+    line = run.codec.query_line(request_id, query)
+    return _request(run, request_id, line, seconds).response
+
+
 def _new_id() -> str:
     return f"{OWN_REQUEST_PREFIX}{uuid.uuid4().hex}"
 
 
-def _request(run: Run, request_id: str, line: bytes) -> ControlResponse:
+def _request(
+    run: Run, request_id: str, line: bytes, seconds: float = ANSWER_SECONDS
+) -> ControlResponse:
     """Send a request and wait for Claude's answer. Raises ControlRefused, RunNotLive."""
     with run.sending(RunCommand.CHANGE) as send:
         send(line)
-    response = _response(run, request_id)
+    response = _response(run, request_id, seconds)
     if not response.ok:
         raise ControlRefused(f"Claude refused: {response.error}.")
     return response
 
 
-def _response(run: Run, request_id: str) -> ControlResponse:
-    until = time.monotonic() + ANSWER_SECONDS
+def _response(run: Run, request_id: str, seconds: float) -> ControlResponse:
+    until = time.monotonic() + seconds
     while True:
         seen = run.changed.version
         if response := run.state.responses.get(request_id):

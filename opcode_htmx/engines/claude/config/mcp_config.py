@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, in_url
+from opcode_htmx.engines.claude.trust.record import project_key
 from opcode_htmx.lib.files import confined
 
 Scope = Literal["local", "project", "user"]
+Choice = Literal["approved", "rejected", "open"]
 
 _MOST_BYTES = 32 * 1024 * 1024
 """The most bytes of a file: Claude's state file grows to megabytes."""
@@ -46,19 +48,67 @@ def servers(state: Path, config_dir: Path, project: Path | None) -> list[McpServ
     known = _object(state)
     found: list[McpServer] = []
     if project is not None:
-        here = _at(_at(known, "projects"), str(project))
+        here = _project(known, project)
         disabled = _names(here, "disabledMcpServers")
         found += _servers(here, "local", lambda name: name not in disabled)
-        settings = [
-            here,
-            _object(config_dir / "settings.json"),
-            _object(project / ".claude" / "settings.local.json", project),
-        ]
+        settings = _settings_of_consent(here, config_dir, project)
         found += _servers(_object(project / ".mcp.json", project), "project", _Consent(settings))
         found += _servers(known, "user", lambda name: name not in disabled)
     else:
         found += _servers(known, "user", lambda name: True)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a file says about a server, with its secrets, and what a person has chosen."""
+
+    name: str
+    scope: Scope
+    content: Mapping[str, Any]
+    choice: Choice | None = None
+    """For a server of `.mcp.json`: whether a person has approved or rejected it."""
+    is_off: bool = False
+    """Whether it is turned off in the project."""
+
+
+def definitions(state: Path, config_dir: Path, project: Path | None) -> list[Definition]:
+    """The definitions of the servers of the project, followed by those of the user."""
+    known = _object(state)
+    here = _project(known, project) if project else {}
+    off = _names(here, "disabledMcpServers")
+    holders: list[tuple[Scope, Mapping[str, Any]]] = [("user", known)]
+    choices: dict[str, Choice] = {}
+    if project:
+        shared = _object(project / ".mcp.json", project)
+        holders = [("local", here), ("project", shared), *holders]
+        consent = _Consent(_settings_of_consent(here, config_dir, project))
+        choices = {name: consent.choice(name) for name in _at(shared, "mcpServers")}
+    return [
+        Definition(name, scope, content, choices.get(name), name in off)
+        if scope == "project"
+        else Definition(name, scope, content, is_off=name in off)
+        for scope, holder in holders
+        for name, content in _at(holder, "mcpServers").items()
+        if isinstance(content, dict)
+    ]
+
+
+def _project(known: Mapping[str, Any], project: Path) -> Mapping[str, Any]:
+    """What the state file says about a project: it has one entry for a whole repository."""
+    projects = _at(known, "projects")
+    key = project_key(project)
+    return _at(projects, key if key in projects else str(project))
+
+
+def _settings_of_consent(
+    here: Mapping[str, Any], config_dir: Path, project: Path
+) -> list[Mapping[str, Any]]:
+    return [
+        here,
+        _object(config_dir / "settings.json"),
+        _object(project / ".claude" / "settings.local.json", project),
+    ]
 
 
 class _Consent:
@@ -68,7 +118,13 @@ class _Consent:
         self._all = any(each.get("enableAllProjectMcpServers") is True for each in settings)
         self._yes = {n for each in settings for n in _names(each, "enabledMcpjsonServers")}
         self._no = {n for each in settings for n in _names(each, "disabledMcpjsonServers")}
+        self._rejected = frozenset(self._no)
         self._no |= {n for each in settings for n in _names(each, "disabledMcpServers")}
+
+    def choice(self, name: str) -> Choice:
+        if name in self._rejected:
+            return "rejected"
+        return "approved" if self._all or name in self._yes else "open"
 
     def __call__(self, name: str) -> bool:
         return (self._all or name in self._yes) and name not in self._no

@@ -13,5 +13,29 @@ SANDBOX = Query("get_sandbox_dialog")
 STATUS = Query("get_status")
 MCP_STATUS = Query("mcp_status")
 
+
+def mcp_authenticate(server: str, redirect_uri: str | None = None) -> Query:
+    """Begin a sign-in at a server; without a redirect, to a port of this computer."""
+    redirect = {"redirectUri": redirect_uri} if redirect_uri else {}
+    return Query("mcp_authenticate", {"serverName": server, **redirect})
+
+
+def mcp_callback(server: str, url: str) -> Query:
+    """The address to which the authorization server has sent the browser."""
+    return Query("mcp_oauth_callback_url", {"serverName": server, "callbackUrl": url})
+
+
+def mcp_reconnect(server: str) -> Query:
+    return Query("mcp_reconnect", {"serverName": server})
+
+
+def mcp_clear_auth(server: str) -> Query:
+    return Query("mcp_clear_auth", {"serverName": server})
+
+
+def mcp_toggle(server: str, enabled: bool) -> Query:
+    return Query("mcp_toggle", {"serverName": server, "enabled": enabled})
+
+
 ALL = (SETTINGS, PERMISSION_RULES, HOOKS, MEMORY, SKILLS, SANDBOX, STATUS)
 """Those that are answered at once, and start nothing."""

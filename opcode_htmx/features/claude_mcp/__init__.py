@@ -1,0 +1,38 @@
+"""MCP servers of Claude: what is configured and whether it works, changes, and signing in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
+from opcode_htmx.features.claude_mcp import edit_routes, routes, sign_in_routes
+from opcode_htmx.features.claude_mcp.api import McpApi
+from opcode_htmx.features.claude_mcp.connections import ServerRefused
+from opcode_htmx.features.claude_mcp.services import STATE, Services
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    services = Services.of(context)
+    pages = Blueprint("claude_mcp", __name__)
+    routes.register(pages, services)
+    edit_routes.register(pages, services)
+    sign_in_routes.register(pages, services)
+    yield pages
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from McpApi(Services.of(context)).endpoints()
+
+
+FEATURE = Feature(
+    name="claude_mcp",
+    routes=_routes,
+    endpoints=_endpoints,
+    errors={InvalidServer: 422, ServerRefused: 422},
+    state=STATE,
+)

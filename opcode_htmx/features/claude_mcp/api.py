@@ -1,0 +1,370 @@
+"""/api/mcp: the servers, as the pages show and change them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from werkzeug.exceptions import NotFound
+
+from opcode_htmx.engines.claude.config import mcp_config, mcp_definitions
+from opcode_htmx.engines.claude.config.json_text import parse
+from opcode_htmx.engines.claude.config.mcp_config import Definition
+from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.claude_mcp import desktop, schema
+from opcode_htmx.features.claude_mcp.checks import Checked
+from opcode_htmx.features.claude_mcp.services import Services
+from opcode_htmx.runs.policies.working_folders import reference
+from opcode_htmx.sessions.configuration.service import ChosenProject
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.validation import InvalidRequest
+
+TAG = "MCP servers"
+NO_PROJECT = {404: "There is no such project or session."}
+NO_SERVER = {404: "There is no such server."}
+CHANGED = {409: "The file has changed in the meantime."}
+
+
+class McpApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._servers = services.servers
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (*self._of_servers(), *self._of_one(), *self._of_projects())
+
+    def _of_servers(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="GET",
+                path="/api/mcp/servers",
+                tag="Catalog",
+                summary="MCP servers of the user and, if one is named, of a project",
+                handler=self.all,
+                response=list[schema.McpServer],
+                query=schema.OfSomeProject,
+                refusals=NO_PROJECT,
+                description="Values of env and headers, and what looks like a secret, are shown "
+                "as ********.",
+            ),
+            Endpoint(
+                method="POST",
+                path="/api/mcp/servers",
+                tag=TAG,
+                summary="Add a server by its fields",
+                handler=self.add,
+                response=schema.McpServer,
+                body=schema.NewMcpServer,
+                refusals=NO_PROJECT,
+                status=201,
+            ),
+            Endpoint(
+                method="POST",
+                path="/api/mcp/servers/json",
+                tag=TAG,
+                summary="Add a server by JSON",
+                handler=self.add_json,
+                response=schema.McpServer,
+                body=schema.NewMcpServerJson,
+                refusals=NO_PROJECT,
+                status=201,
+            ),
+            Endpoint(
+                method="POST",
+                path="/api/mcp/servers/import",
+                tag=TAG,
+                summary="Import servers from Claude Desktop",
+                handler=self.take_over,
+                response=list[schema.McpServer],
+                body=schema.McpImport,
+                refusals=NO_PROJECT,
+            ),
+        )
+
+    def _of_one(self) -> tuple[Endpoint, ...]:
+        path = "/api/mcp/servers/{name}"
+        return (
+            Endpoint(
+                method="GET",
+                path=path,
+                tag=TAG,
+                summary="One server",
+                handler=self.get,
+                response=schema.McpServer,
+                query=schema.ServerQuery,
+                refusals=NO_SERVER,
+            ),
+            Endpoint(
+                method="PUT",
+                path=path,
+                tag=TAG,
+                summary="Change a server",
+                handler=self.change,
+                response=schema.McpServer,
+                body=schema.ChangedMcpServer,
+                refusals={**NO_SERVER, **CHANGED},
+            ),
+            Endpoint(
+                method="DELETE",
+                path=path,
+                tag=TAG,
+                summary="Remove a server",
+                handler=self.remove,
+                query=schema.ServerQuery,
+                refusals=NO_SERVER,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{path}/test",
+                tag=TAG,
+                summary="Connect to a server, and list its tools",
+                handler=self.test,
+                response=schema.McpTest,
+                body=schema.Project,
+                refusals=NO_SERVER,
+                description="Starts the servers of the user and, if it is trusted, of the project.",
+            ),
+            Endpoint(
+                method="PUT",
+                path=f"{path}/enabled",
+                tag=TAG,
+                summary="Turn a server on or off in a project",
+                handler=self.enable,
+                response=schema.McpServer,
+                body=schema.McpChoice,
+                refusals=NO_SERVER,
+            ),
+            Endpoint(
+                method="PUT",
+                path=f"{path}/choice",
+                tag=TAG,
+                summary="Approve or reject a server of a project's .mcp.json",
+                handler=self.choose,
+                response=schema.McpServer,
+                body=schema.McpApproval,
+                refusals={**NO_SERVER, **CHANGED},
+            ),
+        )
+
+    def _of_projects(self) -> tuple[Endpoint, ...]:
+        return (
+            Endpoint(
+                method="POST",
+                path="/api/mcp/project-choices/reset",
+                tag=TAG,
+                summary="Forget which servers of a project are approved or rejected",
+                handler=self.reset,
+                body=schema.Project,
+                refusals=NO_PROJECT,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/mcp/project-config",
+                tag=TAG,
+                summary="A project's .mcp.json",
+                handler=self.config,
+                response=schema.McpConfig,
+                query=schema.OfSomeProject,
+                refusals=NO_PROJECT,
+            ),
+            Endpoint(
+                method="PUT",
+                path="/api/mcp/project-config",
+                tag=TAG,
+                summary="Write a project's .mcp.json",
+                handler=self.save_config,
+                response=schema.McpConfig,
+                body=schema.NewMcpConfig,
+                refusals={**NO_PROJECT, **CHANGED},
+            ),
+        )
+
+    # --- all ------------------------------------------------------------------------------------
+
+    def all(self, query: schema.OfSomeProject) -> list[schema.McpServer]:
+        chosen = self._chosen(query)
+        config = self._services.configuration
+        found = mcp_config.servers(config.state_file, config.workspace.config_dir, chosen.folder)
+        tests = self._services.checks.latest(chosen)
+        definitions = {(each.scope, each.name): each for each in self._servers.all(chosen)}
+        return [
+            schema.McpServer(
+                name=each.name,
+                transport=each.transport,
+                command=each.command,
+                args=list(each.args),
+                env=each.env,
+                url=each.url,
+                headers=each.headers,
+                scope=each.scope,
+                is_active=each.is_active,
+                status=_status(tests.of(definitions[each.scope, each.name])),
+            )
+            for each in found
+        ]
+
+    def add(self, body: schema.NewMcpServer) -> schema.McpServer:
+        given = {
+            "type": body.transport,
+            "command": body.command,
+            "args": body.args,
+            "env": body.env,
+            "url": body.url,
+            "headers": body.headers,
+        }
+        content = {name: value for name, value in given.items() if value}
+        return self._added(body, body.name, body.scope, content)
+
+    def add_json(self, body: schema.NewMcpServerJson) -> schema.McpServer:
+        found = mcp_definitions.parse(body.json_config, body.name)
+        if list(found) != [body.name]:
+            raise InvalidServer(f"The text must hold one server, “{body.name}”.")
+        return self._added(body, body.name, body.scope, found[body.name])
+
+    def take_over(self, body: schema.McpImport) -> list[schema.McpServer]:
+        chosen = self._chosen(body)
+        path = desktop.config_file(self._services.home, self._services.connections.environment)
+        found = desktop.servers(path) if path else {}
+        known = {each.name for each in self._servers.all(chosen)}
+        wanted = [n for n in found if n not in known] if body.names is None else body.names
+        for name in wanted:
+            if name not in found:
+                raise InvalidServer(f"Claude Desktop has no server “{name}”.")
+            self._servers.add(
+                chosen, self._scope(chosen, body.scope), name, found[name], current_identity()
+            )
+        return [self._shown(chosen, body.scope, name) for name in wanted]
+
+    # --- one ------------------------------------------------------------------------------------
+
+    def get(self, name: str, query: schema.ServerQuery) -> schema.McpServer:
+        chosen = self._chosen(query)
+        return self._shown(chosen, self._found(chosen, query.scope, name).scope, name)
+
+    def change(self, name: str, body: schema.ChangedMcpServer) -> schema.McpServer:
+        chosen = self._chosen(body)
+        found = self._found(chosen, body.scope, name)
+        digest = mcp_definitions.digest(found.content)
+        self._servers.replace(chosen, found.scope, name, body.config, digest, current_identity())
+        return self._shown(chosen, found.scope, name)
+
+    def remove(self, name: str, query: schema.ServerQuery) -> None:
+        chosen = self._chosen(query)
+        found = self._found(chosen, query.scope, name)
+        self._servers.remove(chosen, found.scope, name, current_identity())
+
+    def test(self, name: str, body: schema.Project) -> schema.McpTest:
+        chosen = self._chosen(body)
+        self._found(chosen, None, name)
+        found = self._services.checks.test(chosen, self._servers.all(chosen), name)
+        if name not in found.servers:
+            return schema.McpTest(
+                status="disabled", error="Claude does not start this server here.", tools=[]
+            )
+        status = found.servers[name].status
+        return schema.McpTest(
+            status=status.status,
+            error=status.error or None,
+            tools=[schema.McpTool(name=t.name, description=t.description) for t in status.tools],
+        )
+
+    def enable(self, name: str, body: schema.McpChoice) -> schema.McpServer:
+        chosen = self._chosen(body)
+        found = self._found(chosen, None, name)
+        self._servers.switch(chosen, name, body.enabled, current_identity())
+        return self._shown(chosen, found.scope, name)
+
+    def choose(self, name: str, body: schema.McpApproval) -> schema.McpServer:
+        chosen = self._chosen(body)
+        found = self._found(chosen, "project", name)
+        self._servers.choose(chosen, name, body.choice, current_identity())
+        return self._shown(chosen, found.scope, name)
+
+    # --- projects -------------------------------------------------------------------------------
+
+    def reset(self, body: schema.Project) -> None:
+        self._servers.reset_choices(self._chosen(body), current_identity())
+
+    def config(self, query: schema.OfSomeProject) -> schema.McpConfig:
+        return self._config(self._chosen(query))
+
+    def save_config(self, body: schema.NewMcpConfig) -> schema.McpConfig:
+        chosen = self._chosen(body)
+        place = self._servers.project_place(chosen)
+        now = self._services.configuration.files.read(place).revision
+        text = json.dumps(body.config, indent=2, ensure_ascii=False) + "\n"
+        based_on = now if body.revision is None else body.revision
+        for name, content in _servers_in(body.config).items():
+            mcp_definitions.check_name(name)
+            mcp_definitions.check(content)
+        self._services.configuration.save_json(place, text, based_on, current_identity())
+        return self._config(chosen)
+
+    def _config(self, chosen: ChosenProject) -> schema.McpConfig:
+        found = self._services.configuration.read_json(self._servers.project_place(chosen))
+        return schema.McpConfig(config=parse(found.text), revision=found.revision)
+
+    # --- shared ---------------------------------------------------------------------------------
+
+    def _added(
+        self,
+        body: schema.NewMcpServer | schema.NewMcpServerJson,
+        name: str,
+        scope: schema.Scope,
+        content: Mapping[str, object],
+    ) -> schema.McpServer:
+        chosen = self._chosen(body)
+        self._servers.add(chosen, self._scope(chosen, scope), name, content, current_identity())
+        return self._shown(chosen, scope, name)
+
+    def _scope(self, chosen: ChosenProject, scope: schema.Scope) -> schema.Scope:
+        if scope not in self._servers.scopes(chosen):
+            raise InvalidRequest(f"The scope “{scope}” needs a project.")
+        return scope
+
+    def _found(self, chosen: ChosenProject, scope: schema.Scope | None, name: str) -> Definition:
+        for each in self._servers.all(chosen):
+            if each.name == name and scope in (None, each.scope):
+                return each
+        raise NotFound("There is no such server.")
+
+    def _shown(self, chosen: ChosenProject, scope: str, name: str) -> schema.McpServer:
+        query = schema.OfSomeProject(
+            project_id=None, project_path=str(chosen.folder) if chosen.folder else None
+        )
+        found = self.all(query)
+        return next(each for each in found if (each.scope, each.name) == (scope, name))
+
+    def _chosen(self, named: schema.OfSomeProject) -> ChosenProject:
+        """The project that a request names, if it names one."""
+        configuration = self._services.configuration
+        if named.project_id is not None and named.project_path is not None:
+            raise InvalidRequest("Name the project by project_id or by project_path, not by both.")
+        if named.project_path is not None:
+            folder = configuration.workspace.working_folder(named.project_path)
+            return configuration.chosen(reference(folder))
+        if named.project_id is not None:
+            path = sessions.project(configuration.workspace.config_dir, named.project_id).path
+            return configuration.chosen(path or "")
+        return ChosenProject()
+
+
+def _servers_in(config: dict[str, object]) -> dict[str, dict[str, object]]:
+    found = config.get("mcpServers", {})
+    if not isinstance(found, dict) or not all(isinstance(e, dict) for e in found.values()):
+        raise InvalidServer("“mcpServers” must be an object of servers.")
+    return found
+
+
+def _status(checked: Checked | None) -> schema.McpStatus:
+    if checked is None:
+        return schema.McpStatus(running=False, error=None, last_checked=None)
+    status = checked.status
+    is_fine = status.status == "connected"
+    return schema.McpStatus(
+        running=is_fine,
+        error=None if is_fine else status.error or status.words,
+        last_checked=int(checked.at),
+    )
