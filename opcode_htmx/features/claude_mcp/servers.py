@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
+
+import gevent
 
 from opcode_htmx.engines.claude.config import json_text, mcp_config, mcp_definitions, queries
 from opcode_htmx.engines.claude.config.mcp_config import Choice, Definition, Scope
@@ -20,6 +23,7 @@ from opcode_htmx.engines.claude.config.scopes import SHARED_MODE
 from opcode_htmx.engines.claude.config.scopes import Scope as SettingsScope
 from opcode_htmx.features.claude_mcp.connections import (
     CONNECT_SECONDS,
+    POLL_SECONDS,
     Connections,
     ServerRefused,
     settled,
@@ -36,6 +40,7 @@ SCOPES: Mapping[Scope, str] = {
     "project": "For everyone in this project (.mcp.json)",
     "local": "For you, in this project",
 }
+WRITE_SECONDS = 5.0
 _CHOICES = {"approved": "enabledMcpjsonServers", "rejected": "disabledMcpjsonServers"}
 
 
@@ -165,8 +170,9 @@ class McpServers:
                 claude.ask(query, CONNECT_SECONDS)
             except QueryFailed:
                 # the server was turned on, and only its connection failed
-                if not on or (now := self._named(chosen, name)) is None or now.is_off:
+                if not on:
                     raise
+            self._wait_for_switch(chosen, name, on)
         for run in self.connections.running(chosen.folder):
             try:
                 self.connections.order(run, query)
@@ -187,6 +193,14 @@ class McpServers:
         atomic_files.make_folder(self.lock.parent)
         with file_locks.held(self.lock):
             yield
+
+    def _wait_for_switch(self, chosen: ChosenProject, name: str, on: bool) -> None:
+        """Claude answers before it has written it down. Raises ServerRefused."""
+        until = monotonic() + WRITE_SECONDS
+        while (found := self._named(chosen, name)) is None or found.is_off == on:
+            if monotonic() > until:
+                raise ServerRefused("Claude has not written it down. Try again.")
+            gevent.sleep(POLL_SECONDS)
 
     def _named(self, chosen: ChosenProject, name: str) -> Definition | None:
         return next((each for each in self.all(chosen) if each.name == name), None)

@@ -1,0 +1,185 @@
+"""Signing in at an MCP server by OAuth from another device: the running session uses it at once."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from tests.support import dom
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
+from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
+
+LOGIN = (USER, PASSWORD)
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    """Two workers: the browser may come back to the other one."""
+    return {"OPCODE_WORKERS": "2", "OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
+    with MessagesApi((Scene("any", "", [Text("Hello.")]),)) as api:
+        yield api
+
+
+@pytest.fixture
+def remote() -> Iterator[OAuthMcp]:
+    with oauth_mcp() as server:
+        yield server
+
+
+def words(page: str) -> str:
+    return " ".join(dom.parse(page).text.split())
+
+
+def begin(server: Server, name: str, **fields: str) -> tuple[str, str]:
+    """Begin a sign-in: the address of its page, and where the person is to sign in."""
+    answer = server.post(f"/claude/mcp/servers/user/{name}/sign-in", fields)
+    assert answer.status_code == 303, words(answer.text)
+    page = server.get(answer.headers["Location"]).text
+    found = re.search(r'href="([^"]+/authorize\?[^"]+)"', page)
+    assert found, words(page)
+    return answer.headers["Location"], html.unescape(found[1])
+
+
+def agree(url: str) -> str:
+    """Where the authorization server sends the browser after the person has agreed."""
+    return requests.get(url, allow_redirects=False, timeout=30).headers["Location"]
+
+
+def add(server: Server, name: str, url: str) -> None:
+    fields = {"kind": "http", "name": name, "url": url, "scope": "user"}
+    assert server.post("/claude/mcp/new", fields).status_code == 303
+
+
+def execute(server: Server) -> str:
+    """A session that has answered, and is still running."""
+    body = {"project_path": str(server.sandbox.project), "prompt": "hello"}
+    url = f"{server.url}/api/sessions/execute"
+    answer = requests.post(url, json=body, auth=LOGIN, timeout=60)
+    session_id: str = answer.json()["data"]["session_id"]
+    (run,) = runs_of(server.sandbox.state, session_id)
+    out = run / "out.ndjson"
+    until(lambda: out.exists() and b'"type":"result"' in out.read_bytes(), "it has answered")
+    return session_id
+
+
+def cli_says(server: Server, claude: Path, name: str) -> str:
+    return subprocess.run(
+        [str(claude), "mcp", "get", name],
+        cwd=server.sandbox.project,
+        env=server.sandbox.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_restart(
+    shared_real_server: Server, shared_home: Sandbox, claude: Path, remote: OAuthMcp
+) -> None:
+    server = shared_real_server
+    add(server, "clouds", f"{remote.url}/mcp")
+    session_id = execute(server)
+    assert "clouds needs sign-in" in words(server.get("/claude/mcp/sessions").text)
+    server.post("/claude/mcp/servers/user/clouds/test", {})
+    assert "Sign in" in words(server.get("/claude/mcp/servers/user/clouds").text)
+    _, url = begin(server, "clouds")
+    back = agree(url)
+    assert back.startswith(f"{server.url}/claude/mcp/signed-in?code=")
+    path = back.removeprefix(server.url)
+
+    forged = re.sub("state=[^&]+", "state=forged", path)
+    assert server.get(forged).status_code == 400, "the state is checked"
+    assert requests.head(back, auth=LOGIN, timeout=30).status_code == 200
+    assert requests.get(back, timeout=30).status_code == 401, "a login is needed"
+    answer = server.get(path, allow_redirects=False)
+    assert answer.status_code == 303, words(answer.text)
+    assert urlsplit(answer.headers["Location"]).query == "", "no code in the next address"
+    cookies = {"Cookie": "; ".join(f"{k}={v}" for k, v in answer.cookies.items())}
+    page = words(server.get(answer.headers["Location"], headers=cookies).text)
+    assert "Signed in. 1 running session uses it." in page
+    assert "connected · 2 tools" in page
+    assert "clouds connected · 2 tools" in words(server.get("/claude/mcp/sessions").text)
+    assert len(runs_of(shared_home.state, session_id)) == 1, "the session was not restarted"
+    assert "Connected" in cli_says(server, claude, "clouds")
+    assert server.get(path, allow_redirects=False).status_code == 400, "it works once"
+
+    code = re.findall("code=([0-9a-f]+)", back)[0]
+    kept = [p for p in shared_home.state.rglob("*") if p.is_file() and code in _text(p)]
+    assert kept == []
+    assert code not in _text(server.log)
+
+    assert server.post("/claude/mcp/servers/user/clouds/sign-out", {}).status_code == 303
+    assert "Needs authentication" in cli_says(server, claude, "clouds")
+    assert "clouds needs sign-in" in words(server.get("/claude/mcp/sessions").text)
+
+
+def test_address_of_a_localhost_redirect_is_pasted(
+    shared_real_server: Server, claude: Path
+) -> None:
+    server = shared_real_server
+    with oauth_mcp(only_loopback=True) as remote:
+        add(server, "strict", f"{remote.url}/mcp")
+        page, url = begin(server, "strict")
+        assert "copy it from the address bar" in words(server.get(page).text)
+        back = agree(url)
+        assert back.startswith("http://localhost:")
+        for wrong, reason in (
+            ("not an address", "Paste the whole address"),
+            (re.sub("state=[^&]+", "state=x", back), "belongs to another sign-in"),
+        ):
+            answer = server.post(page, {"address": wrong})
+            assert answer.status_code == 422
+            assert reason in words(answer.text)
+        answer = server.post(page, {"address": f" {back}\n"})
+        assert answer.status_code == 303, words(answer.text)
+        assert "Connected" in cli_says(server, claude, "strict")
+        assert server.post(page, {"address": back}).status_code == 422
+
+
+def test_refusal_at_the_authorization_server_is_shown(
+    shared_real_server: Server, remote: OAuthMcp
+) -> None:
+    server = shared_real_server
+    add(server, "refusing", f"{remote.url}/mcp")
+    _, url = begin(server, "refusing")
+    back = agree(url).removeprefix(server.url)
+    denied = re.sub("code=[^&]+", "error=access_denied", back)
+    answer = server.get(denied, allow_redirects=False)
+    assert answer.status_code == 422
+    assert "access_denied" in words(answer.text)
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")
+
+
+def test_server_added_while_a_session_runs_is_connected_there_by_a_reconnect(
+    shared_real_server: Server, remote: OAuthMcp
+) -> None:
+    server = shared_real_server
+    execute(server)
+    add(server, "late", f"{remote.url}/open")
+    assert server.post("/claude/mcp/servers/user/late/reconnect", {}).status_code == 303
+    assert "late connected · 2 tools" in words(server.get("/claude/mcp/sessions").text)
+    names = [
+        json.loads(line)["request"]["subtype"]
+        for path in server.sandbox.state.glob("runs/*/in.ndjson")
+        for line in path.read_text().splitlines()
+        if '"mcp_' in line
+    ]
+    assert "mcp_reconnect" in names
