@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
-from opcode_htmx.features.claude_mcp import edit_routes, routes, sign_in_routes
 from opcode_htmx.features.claude_mcp.api import McpApi
 from opcode_htmx.features.claude_mcp.connections import ServerRefused
+from opcode_htmx.features.claude_mcp.pages import editing, servers, sign_in
 from opcode_htmx.features.claude_mcp.services import STATE, Services
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
@@ -19,9 +19,9 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     services = Services.of(context)
     pages = Blueprint("claude_mcp", __name__)
-    routes.register(pages, services)
-    edit_routes.register(pages, services)
-    sign_in_routes.register(pages, services)
+    servers.register(pages, services)
+    editing.register(pages, services)
+    sign_in.register(pages, services)
     yield pages
 
 

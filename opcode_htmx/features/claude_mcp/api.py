@@ -62,7 +62,7 @@ class McpApi:
             ),
             Endpoint(
                 method="POST",
-                path="/api/mcp/servers/json",
+                path="/api/mcp/add-json",
                 tag=TAG,
                 summary="Add a server by JSON",
                 handler=self.add_json,
@@ -73,7 +73,7 @@ class McpApi:
             ),
             Endpoint(
                 method="POST",
-                path="/api/mcp/servers/import",
+                path="/api/mcp/import",
                 tag=TAG,
                 summary="Import servers from Claude Desktop",
                 handler=self.take_over,
@@ -122,7 +122,7 @@ class McpApi:
                 summary="Connect to a server, and list its tools",
                 handler=self.test,
                 response=schema.McpTest,
-                body=schema.Project,
+                body=schema.InProject,
                 refusals=NO_SERVER,
                 description="Starts the servers of the user and, if it is trusted, of the project.",
             ),
@@ -156,7 +156,7 @@ class McpApi:
                 tag=TAG,
                 summary="Forget which servers of a project are approved or rejected",
                 handler=self.reset,
-                body=schema.Project,
+                body=schema.InProject,
                 refusals=NO_PROJECT,
             ),
             Endpoint(
@@ -255,7 +255,7 @@ class McpApi:
         found = self._found(chosen, query.scope, name)
         self._servers.remove(chosen, found.scope, name, current_identity())
 
-    def test(self, name: str, body: schema.Project) -> schema.McpTest:
+    def test(self, name: str, body: schema.InProject) -> schema.McpTest:
         chosen = self._chosen(body)
         self._found(chosen, None, name)
         found = self._services.checks.test(chosen, self._servers.all(chosen), name)
@@ -284,7 +284,7 @@ class McpApi:
 
     # --- projects -------------------------------------------------------------------------------
 
-    def reset(self, body: schema.Project) -> None:
+    def reset(self, body: schema.InProject) -> None:
         self._servers.reset_choices(self._chosen(body), current_identity())
 
     def config(self, query: schema.OfSomeProject) -> schema.McpConfig:

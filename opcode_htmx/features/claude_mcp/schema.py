@@ -70,8 +70,8 @@ class McpConfig(_Response):
 class OfSomeProject(_Request):
     """The project, by its id or its folder; none of them: the user alone."""
 
-    project_id: Text | None = Field(None, description="The id of a project.")
-    project_path: Text | None = Field(None, description="Or its folder.")
+    project_id: str | None = Field(None, description="The id of a project.")
+    project_path: str | None = Field(None, description="Or its folder.")
 
 
 class ServerQuery(OfSomeProject):
@@ -138,5 +138,5 @@ class NewMcpConfig(OfSomeProject):
     )
 
 
-class Project(OfSomeProject):
+class InProject(OfSomeProject):
     """The project, by its id or its folder."""

@@ -316,7 +316,7 @@ def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
     assert added["env"] == {"API_TOKEN": "********"}
     one = json.dumps({"type": "http", "url": "http://127.0.0.1:9/mcp"})
     body = {"name": "clouds", "json_config": one, "scope": "local", **project}
-    assert api(client, "POST", "/json", body)["scope"] == "local"
+    assert client.post("/api/mcp/add-json", json=body).get_json()["data"]["scope"] == "local"
     assert [e["name"] for e in api(client, "GET", "", **project)] == ["clouds", "sticks"]
     config = {"command": sys.executable, "args": [SCRIPT], "env": {"API_TOKEN": "********"}}
     api(client, "PUT", "/sticks", {"config": {**config, "timeout": 5000}})

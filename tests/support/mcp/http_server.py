@@ -24,6 +24,8 @@ class OAuthMcp(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    host = "127.0.0.1"
+    """The name under which it is reached."""
 
     def __init__(self, only_loopback: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -35,7 +37,7 @@ class OAuthMcp(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http://{self.host}:{self.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):

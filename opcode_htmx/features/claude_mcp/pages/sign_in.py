@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.claude_mcp.routes import named, server_address
+from opcode_htmx.features.claude_mcp.pages.servers import named, server_address
 from opcode_htmx.features.claude_mcp.services import Services
 from opcode_htmx.features.claude_mcp.sign_ins import SignIn, SignInRefused
 from opcode_htmx.web.auth.gate import current_identity

@@ -13,8 +13,8 @@ from opcode_htmx.engines.claude.config.mcp_config import Definition
 from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
 from opcode_htmx.features.claude_mcp import desktop
 from opcode_htmx.features.claude_mcp.connections import ServerRefused
-from opcode_htmx.features.claude_mcp.forms import KINDS, ServerForm, form_kind
-from opcode_htmx.features.claude_mcp.routes import (
+from opcode_htmx.features.claude_mcp.pages.forms import KINDS, ServerForm, form_kind
+from opcode_htmx.features.claude_mcp.pages.servers import (
     address_of,
     named,
     notice,
