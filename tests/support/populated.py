@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ ICON = ROOT / "static" / "icon-192.png"
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
 QUERY = {"before": f"{ANSWER}-0"}
 """Parameters of pages that do not answer without them; each of the others is sent them as well."""
+
+SIGN_IN = "2" * 32
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Populated:
             "memory_file": "memory-user",
             "scope": "user",
             "document": LONG_WORD[:60],
+            "scope": "user",
+            "server": LONG_WORD[:60],
+            "sign_in_id": SIGN_IN,
         }
 
     def address(self, door: Door) -> str:
@@ -87,6 +93,8 @@ def populate(sandbox: Sandbox) -> Populated:
     _documents(sandbox.config_dir)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     return Populated(project, draft, saved_id, _version(sandbox))
+    _mcp_servers(sandbox)
+    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -117,6 +125,26 @@ def _version(sandbox: Sandbox) -> str:
     first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
     files.save(place, before.text or "{}\n", first.revision)
     return files.versions(place)[0].id
+def _mcp_servers(sandbox: Sandbox) -> None:
+    """A server of the user with long texts, its last test, and a sign-in that has begun."""
+    name = LONG_WORD[:60]
+    definition = {"command": LONG_WORD, "args": [LONG_WORD], "env": {LONG_WORD: "x"}}
+    (sandbox.config_dir / ".claude.json").write_text(json.dumps({"mcpServers": {name: definition}}))
+    sign_in = {
+        "version": 1,
+        "id": SIGN_IN,
+        "server": name,
+        "scope": "user",
+        "folder": "",
+        "url": f"https://{LONG_WORD[:60]}.example/authorize",
+        "state": "s",
+        "redirect": "http://localhost:1/callback",
+        "is_ours": True,
+        "until": time.time() + 3600,
+    }
+    folder = sandbox.state / "mcp_sign_ins"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{SIGN_IN}.json").write_text(json.dumps(sign_in))
 
 
 def _documents(config_dir: Path) -> None:

@@ -84,7 +84,7 @@ class McpApi:
         )
 
     def _of_one(self) -> tuple[Endpoint, ...]:
-        path = "/api/mcp/servers/{name}"
+        path = "/api/mcp/servers/{server}"
         return (
             Endpoint(
                 method="GET",
@@ -161,17 +161,16 @@ class McpApi:
             ),
             Endpoint(
                 method="GET",
-                path="/api/mcp/project-config",
+                path="/api/projects/{project_id}/mcp-config",
                 tag=TAG,
                 summary="A project's .mcp.json",
                 handler=self.config,
                 response=schema.McpConfig,
-                query=schema.OfSomeProject,
-                refusals=NO_PROJECT,
+                refusals={**NO_PROJECT, 422: "Claude may not work there, or it is no JSON."},
             ),
             Endpoint(
                 method="PUT",
-                path="/api/mcp/project-config",
+                path="/api/projects/{project_id}/mcp-config",
                 tag=TAG,
                 summary="Write a project's .mcp.json",
                 handler=self.save_config,
@@ -239,59 +238,59 @@ class McpApi:
 
     # --- one ------------------------------------------------------------------------------------
 
-    def get(self, name: str, query: schema.ServerQuery) -> schema.McpServer:
+    def get(self, server: str, query: schema.ServerQuery) -> schema.McpServer:
         chosen = self._chosen(query)
-        return self._shown(chosen, self._found(chosen, query.scope, name).scope, name)
+        return self._shown(chosen, self._found(chosen, query.scope, server).scope, server)
 
-    def change(self, name: str, body: schema.ChangedMcpServer) -> schema.McpServer:
+    def change(self, server: str, body: schema.ChangedMcpServer) -> schema.McpServer:
         chosen = self._chosen(body)
-        found = self._found(chosen, body.scope, name)
+        found = self._found(chosen, body.scope, server)
         digest = mcp_definitions.digest(found.content)
-        self._servers.replace(chosen, found.scope, name, body.config, digest, current_identity())
-        return self._shown(chosen, found.scope, name)
+        self._servers.replace(chosen, found.scope, server, body.config, digest, current_identity())
+        return self._shown(chosen, found.scope, server)
 
-    def remove(self, name: str, query: schema.ServerQuery) -> None:
+    def remove(self, server: str, query: schema.ServerQuery) -> None:
         chosen = self._chosen(query)
-        found = self._found(chosen, query.scope, name)
-        self._servers.remove(chosen, found.scope, name, current_identity())
+        found = self._found(chosen, query.scope, server)
+        self._servers.remove(chosen, found.scope, server, current_identity())
 
-    def test(self, name: str, body: schema.InProject) -> schema.McpTest:
+    def test(self, server: str, body: schema.InProject) -> schema.McpTest:
         chosen = self._chosen(body)
-        self._found(chosen, None, name)
-        found = self._services.checks.test(chosen, self._servers.all(chosen), name)
-        if name not in found.servers:
+        self._found(chosen, None, server)
+        found = self._services.checks.test(chosen, self._servers.all(chosen), server)
+        if server not in found.servers:
             return schema.McpTest(
                 status="disabled", error="Claude does not start this server here.", tools=[]
             )
-        status = found.servers[name].status
+        status = found.servers[server].status
         return schema.McpTest(
             status=status.status,
             error=status.error or None,
             tools=[schema.McpTool(name=t.name, description=t.description) for t in status.tools],
         )
 
-    def enable(self, name: str, body: schema.McpChoice) -> schema.McpServer:
+    def enable(self, server: str, body: schema.McpChoice) -> schema.McpServer:
         chosen = self._chosen(body)
-        found = self._found(chosen, None, name)
-        self._servers.switch(chosen, name, body.enabled, current_identity())
-        return self._shown(chosen, found.scope, name)
+        found = self._found(chosen, None, server)
+        self._servers.switch(chosen, server, body.enabled, current_identity())
+        return self._shown(chosen, found.scope, server)
 
-    def choose(self, name: str, body: schema.McpApproval) -> schema.McpServer:
+    def choose(self, server: str, body: schema.McpApproval) -> schema.McpServer:
         chosen = self._chosen(body)
-        found = self._found(chosen, "project", name)
-        self._servers.choose(chosen, name, body.choice, current_identity())
-        return self._shown(chosen, found.scope, name)
+        found = self._found(chosen, "project", server)
+        self._servers.choose(chosen, server, body.choice, current_identity())
+        return self._shown(chosen, found.scope, server)
 
     # --- projects -------------------------------------------------------------------------------
 
     def reset(self, body: schema.InProject) -> None:
         self._servers.reset_choices(self._chosen(body), current_identity())
 
-    def config(self, query: schema.OfSomeProject) -> schema.McpConfig:
-        return self._config(self._chosen(query))
+    def config(self, project_id: str) -> schema.McpConfig:
+        return self._config(self._with_id(project_id))
 
-    def save_config(self, body: schema.NewMcpConfig) -> schema.McpConfig:
-        chosen = self._chosen(body)
+    def save_config(self, project_id: str, body: schema.NewMcpConfig) -> schema.McpConfig:
+        chosen = self._with_id(project_id)
         place = self._servers.project_place(chosen)
         now = self._services.configuration.files.read(place).revision
         text = json.dumps(body.config, indent=2, ensure_ascii=False) + "\n"
@@ -346,9 +345,13 @@ class McpApi:
             folder = configuration.workspace.working_folder(named.project_path)
             return configuration.chosen(reference(folder))
         if named.project_id is not None:
-            path = sessions.project(configuration.workspace.config_dir, named.project_id).path
-            return configuration.chosen(path or "")
+            return self._with_id(named.project_id)
         return ChosenProject()
+
+    def _with_id(self, project_id: str) -> ChosenProject:
+        configuration = self._services.configuration
+        path = sessions.project(configuration.workspace.config_dir, project_id).path
+        return configuration.chosen(path or "")
 
 
 def _servers_in(config: dict[str, object]) -> dict[str, dict[str, object]]:

@@ -129,7 +129,7 @@ class McpImport(OfSomeProject):
     scope: Scope = "user"
 
 
-class NewMcpConfig(OfSomeProject):
+class NewMcpConfig(_Request):
     """A whole .mcp.json; ******** keeps a saved secret."""
 
     config: dict[str, Any]

@@ -14,8 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from tests.support import dom
+from tests.support.api import prompt
+from tests.support.api import session as project_session
 from tests.support.environment import Sandbox, basic_header
 from tests.support.in_process import app_of
 from tests.support.mcp import stdio_server
@@ -331,15 +334,17 @@ def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
 
 
 def test_api_writes_the_mcp_json_of_a_project(client: FlaskClient, sandbox: Sandbox) -> None:
-    path, query = "/api/mcp/project-config", {"project_path": str(sandbox.project)}
+    project_session(sandbox.config_dir, sandbox.project, prompt("hello", sandbox.project))
+    path = f"/api/projects/{history.project_id(sandbox.project)}/mcp-config"
     servers = {"ours": {"type": "http", "url": "http://127.0.0.1:9", "headers": {"X": SECRET}}}
-    first = client.put(path, json={**query, "config": {"mcpServers": servers}}).get_json()["data"]
+    first = client.put(path, json={"config": {"mcpServers": servers}}).get_json()["data"]
     assert first["config"]["mcpServers"]["ours"]["headers"] == {"X": "********"}
-    body = {**query, "config": first["config"], "revision": first["revision"]}
+    body = {"config": first["config"], "revision": first["revision"]}
     assert client.put(path, json=body).status_code == 200
     assert SECRET in (sandbox.project / ".mcp.json").read_text()
     (sandbox.project / ".mcp.json").write_text('{"mcpServers": {}}')
     assert client.put(path, json=body).status_code == 409
-    assert client.get(path, query_string=query).get_json()["data"]["config"] == {"mcpServers": {}}
+    assert client.get(path).get_json()["data"]["config"] == {"mcpServers": {}}
+    query = {"project_path": str(sandbox.project)}
     reset = client.post("/api/mcp/project-choices/reset", json=query)
     assert reset.status_code == 200

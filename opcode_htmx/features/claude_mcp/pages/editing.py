@@ -63,17 +63,18 @@ def register(pages: Blueprint, services: Services) -> None:
             return _added(url_for(".page", folder=chosen.reference or None))
         return _added(server_address(chosen, scope, next(iter(found))))
 
-    @pages.get("/claude/mcp/servers/<scope>/<name>/edit")
-    def edit(scope: str, name: str) -> str:
-        chosen, found = named(services, request.args.get("folder", ""), scope, name)
+    @pages.get("/claude/mcp/servers/<scope>/<server>/edit")
+    def edit(scope: str, server: str) -> str:
+        chosen, found = named(services, request.args.get("folder", ""), scope, server)
         kind = form_kind(found.content)
         if request.args.get("kind") == "json":
             kind = "json"
         return form_page(chosen, _form_of(found, kind), found)
 
-    @pages.post("/claude/mcp/servers/<scope>/<name>/edit")
-    def save(scope: str, name: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(services, request.form.get("folder", ""), scope, name)
+    @pages.post("/claude/mcp/servers/<scope>/<server>/edit")
+    def save(scope: str, server: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(services, request.form.get("folder", ""), scope, server)
+        name = found.name
         form = _typed(found.scope, name, mcp_definitions.hidden(found.content))
         try:
             content = (

@@ -50,7 +50,7 @@ def notice() -> str:
 
 
 def server_address(chosen: ChosenProject, scope: str, name: str) -> str:
-    return url_for("claude_mcp.server", scope=scope, name=name, folder=chosen.reference or None)
+    return url_for("claude_mcp.server", scope=scope, server=name, folder=chosen.reference or None)
 
 
 def named(
@@ -90,14 +90,14 @@ def register(pages: Blueprint, services: Services) -> None:
             return list_page(chosen, str(error)), 422
         return _to(url_for(".page", folder=chosen.reference or None), "mcp-reset")
 
-    @pages.get("/claude/mcp/servers/<scope>/<name>")
-    def server(scope: str, name: str) -> str:
-        chosen, found = named(services, request.args.get("folder", ""), scope, name)
+    @pages.get("/claude/mcp/servers/<scope>/<server>", endpoint="server")
+    def server_page_of(scope: str, server: str) -> str:
+        chosen, found = named(services, request.args.get("folder", ""), scope, server)
         return server_page(chosen, found)
 
-    @pages.post("/claude/mcp/servers/<scope>/<name>/<act>")
-    def act(scope: str, name: str, act: str) -> BaseResponse | tuple[str, int]:
-        chosen, found = named(services, request.form.get("folder", ""), scope, name)
+    @pages.post("/claude/mcp/servers/<scope>/<server>/<act>")
+    def act(scope: str, server: str, act: str) -> BaseResponse | tuple[str, int]:
+        chosen, found = named(services, request.form.get("folder", ""), scope, server)
         if act not in acts:
             abort(404)
         try:
@@ -106,7 +106,7 @@ def register(pages: Blueprint, services: Services) -> None:
             return server_page(chosen, found, str(error)), 422
         if act == "remove":
             return _to(url_for(".page", folder=chosen.reference or None), key)
-        return _to(server_address(chosen, scope, name), key, text)
+        return _to(server_address(chosen, scope, server), key, text)
 
     @pages.get("/claude/mcp/sessions")
     def sessions() -> str:

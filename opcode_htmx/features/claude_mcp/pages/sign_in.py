@@ -15,12 +15,12 @@ from opcode_htmx.web.http.flash import flash
 def register(pages: Blueprint, services: Services) -> None:
     sign_ins = services.sign_ins
 
-    @pages.post("/claude/mcp/servers/<scope>/<name>/sign-in")
-    def sign_in(scope: str, name: str) -> BaseResponse:
-        chosen, found = named(services, request.form.get("folder", ""), scope, name)
+    @pages.post("/claude/mcp/servers/<scope>/<server>/sign-in")
+    def sign_in(scope: str, server: str) -> BaseResponse:
+        chosen, found = named(services, request.form.get("folder", ""), scope, server)
         ours = url_for(".signed_in", _external=True)
         to = None if request.form.get("by") == "paste" else ours
-        begun = sign_ins.begin(chosen, found.scope, name, to, current_identity())
+        begun = sign_ins.begin(chosen, found.scope, found.name, to, current_identity())
         return redirect(url_for(".sign_in_page", sign_in_id=begun.id), 303)
 
     @pages.get("/claude/mcp/sign-ins/<sign_in_id>")
@@ -39,6 +39,8 @@ def register(pages: Blueprint, services: Services) -> None:
     def signed_in() -> BaseResponse | tuple[str, int]:
         # not by a form of ours: `state` is the proof that the person has begun this sign-in
         found = sign_ins.with_state(request.args.get("state", ""))
+        if found is None and "state" not in request.args:
+            return page(None), 200
         if found is None:
             return page(None, "This sign-in is over, or belongs to somebody else."), 400
         if request.method == "HEAD":
