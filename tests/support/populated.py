@@ -92,9 +92,8 @@ def populate(sandbox: Sandbox) -> Populated:
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
     _documents(sandbox.config_dir)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
-    return Populated(project, draft, saved_id, _version(sandbox))
     _mcp_servers(sandbox)
-    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
+    return Populated(project, draft, saved_id, _version(sandbox))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -125,6 +124,8 @@ def _version(sandbox: Sandbox) -> str:
     first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
     files.save(place, before.text or "{}\n", first.revision)
     return files.versions(place)[0].id
+
+
 def _mcp_servers(sandbox: Sandbox) -> None:
     """A server of the user with long texts, its last test, and a sign-in that has begun."""
     name = LONG_WORD[:60]
