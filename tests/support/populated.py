@@ -127,7 +127,7 @@ def _version(sandbox: Sandbox) -> str:
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:
-    """A server of the user with long texts, its last test, and a sign-in that has begun."""
+    """A server of the user with long texts, and a sign-in that has begun."""
     name = LONG_WORD[:60]
     definition = {"command": LONG_WORD, "args": [LONG_WORD], "env": {LONG_WORD: "x"}}
     (sandbox.config_dir / ".claude.json").write_text(json.dumps({"mcpServers": {name: definition}}))
