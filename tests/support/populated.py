@@ -66,7 +66,6 @@ class Populated:
             "memory_file": "memory-user",
             "scope": "user",
             "document": LONG_WORD[:60],
-            "scope": "user",
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
         }
