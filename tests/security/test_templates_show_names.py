@@ -22,7 +22,7 @@ AMOUNT = re.compile(
 )
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
-    r"|shown|part"
+    r"|shown|part|own|owner|about"
 )
 """Expressions that are HTML already, or have their invisible characters shown."""
 OURS = frozenset(
