@@ -34,6 +34,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_permissions",
     "opcode_htmx.features.claude_trust",
     "opcode_htmx.features.claude_mcp",
+    "opcode_htmx.features.claude_plugins",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

