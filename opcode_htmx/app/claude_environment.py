@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.sessions.workspace import Workspace
@@ -43,7 +43,7 @@ def find_claude(settings: Settings) -> ClaudeEnvironment:
     who starts the server.
     """
     path = settings.child_environment.get("PATH", "")
-    binary = cli_binary.find(settings.claude_path, path, settings.home)
+    binary = _binary(settings, path)
     login = KnownLogin(settings.state_dir, binary, settings.child_environment)
     unconfirmed = login if settings.demo is None and login.is_remembered() else None
     demo = None if unconfirmed else _demo(settings, login)
@@ -58,6 +58,16 @@ def find_claude(settings: Settings) -> ClaudeEnvironment:
         named_task_folder=settings.task_folder,
     )
     return ClaudeEnvironment(binary, workspace, variables, demo, unconfirmed)
+
+
+def _binary(settings: Settings, path: str) -> cli_binary.Binary:
+    """The CLI in CLAUDE_PATH, else the one that a person has chosen, else the newest."""
+    if settings.claude_path is None and (wanted := chosen.read(settings.state_dir)):
+        try:
+            return cli_binary.find(wanted, path, settings.home)
+        except cli_binary.BinaryError:
+            log.warning("The chosen Claude CLI %s cannot be used; the newest one is.", wanted)
+    return cli_binary.find(settings.claude_path, path, settings.home)
 
 
 def confirm(login: KnownLogin) -> None:

@@ -35,6 +35,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_trust",
     "opcode_htmx.features.claude_mcp",
     "opcode_htmx.features.claude_plugins",
+    "opcode_htmx.features.claude_account",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

@@ -78,6 +78,7 @@ def finished(client: FlaskClient, answer: TestResponse) -> str:
         return None if "Refresh" in page.headers else page
 
     page = until(outcome, "the act has an outcome")
+    assert page is not None
     if page.status_code == 303:
         return unquote(unquote(page.headers["Set-Cookie"]))
     return " ".join(dom.parse(page.text).text.split())

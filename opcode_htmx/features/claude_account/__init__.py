@@ -1,0 +1,55 @@
+"""Claude's account, to log in to from afar, and the installations of its CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.engine import ClaudeLauncher
+from opcode_htmx.engines.claude.install import chosen
+from opcode_htmx.engines.claude.install.installations import Installations
+from opcode_htmx.features.claude_account import routes
+from opcode_htmx.features.claude_account.account import Account
+from opcode_htmx.features.claude_account.logins import FOLDER, LoginRefused, Logins
+from opcode_htmx.features.claude_account.versions import Versions
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.sessions.configuration import acts
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    settings = context.settings
+    variables = settings.child_environment
+    # the person's own, also where the sessions are those of the demo
+    launcher = ClaudeLauncher(context.claude_path, variables)
+    empty_folder = context.state.folder("offers") / "nowhere"
+    begun = acts.Acts(context.state.folder(acts.FOLDER))
+    yield routes.blueprint(
+        Account(launcher, empty_folder, begun, context.sessions.configuration.reports),
+        Logins(context.state.folder(FOLDER), launcher, context.engine.codec, empty_folder),
+        Versions(
+            Installations(settings.claude_path, variables.get("PATH", ""), settings.home),
+            context.claude_path,
+            settings,
+            empty_folder,
+            begun,
+        ),
+    )
+
+
+FEATURE = Feature(
+    name="claude_account",
+    routes=_routes,
+    state=(
+        StateFolder(
+            FOLDER,
+            "a log-in to Claude that has begun: its link and outcome; the code for a moment",
+            keep="until the next one",
+            version=1,
+        ),
+        StateFolder(chosen.NAME, "the path of the Claude CLI that was chosen", version=1),
+    ),
+    errors={LoginRefused: 422},
+)

@@ -1,0 +1,182 @@
+"""The account of Claude and its installations: the real CLI as far as it goes without its maker."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from opcode_htmx.app import feature_settings
+from opcode_htmx.app.claude_environment import find_claude
+from opcode_htmx.config.settings import Settings
+from tests.support import dom
+from tests.support.environment import ROOT, Sandbox, basic_header, until, write_script
+from tests.support.in_process import app_of
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
+
+
+class Offline(Sandbox):
+    """A home without an API key, whose Claude reaches nobody."""
+
+    def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
+        found = {**super().environment(api_url), "HTTPS_PROXY": "http://127.0.0.1:9"}
+        del found["ANTHROPIC_API_KEY"]
+        return found
+
+
+def client_of(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Sandbox:
+    return Offline(tmp_path / "home").make()
+
+
+@pytest.fixture
+def client(home: Sandbox) -> Iterator[FlaskClient]:
+    """An app with the stand-in."""
+    source = ROOT / "tests/support/cli/login_stand_in.py"
+    with app_of(home, write_script(source, home.home / "claude")) as app:
+        yield client_of(app)
+
+
+def words(page: TestResponse) -> str:
+    return " ".join(dom.parse(page.text).text.split())
+
+
+def begin(client: FlaskClient, **form: str) -> tuple[str, str]:
+    """Begin a log-in; the address that its form is sent to, and that of the link."""
+    answer = client.post("/claude/account/login", data=form)
+    assert answer.status_code == 303, words(answer)
+    page = dom.parse(client.get(answer.location).text)
+    forms = [e for e in page.walk() if e.tag == "form"]
+    action = next(a for e in forms if "/login/" in (a := e.attributes.get("action") or ""))
+    links = [e for e in page.walk() if e.tag == "a" and e.attributes.get("target") == "_blank"]
+    return action, links[0].attributes["href"] or ""
+
+
+def finished(client: FlaskClient, answer: TestResponse) -> str:
+    def outcome() -> TestResponse | None:
+        page = client.get(answer.location)
+        return None if "Refresh" in page.headers else page
+
+    page = until(outcome, "the act has an outcome")
+    assert page is not None
+    return unquote(unquote(page.headers.get("Set-Cookie", ""))) + words(page)
+
+
+def test_a_person_logs_in_with_a_code_and_out_again(
+    client: FlaskClient, home: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert "Claude is not logged in." in words(client.get("/claude/account"))
+    action, link = begin(client)
+    assert link == "https://login.example/authorize?code=true&state=the-state"
+
+    second = client.post("/claude/account/login")
+    assert (second.status_code, "open already" in words(second)) == (422, True)
+
+    for code, reason in (
+        ("good-code", "the whole code"),
+        ("good-code#another-state", "another log-in"),
+        ("a b;c#the-state", "the whole code"),
+    ):
+        answer = client.post(action, data={"code": code})
+        assert answer.status_code == 422
+        assert reason in words(answer)
+    assert not (home.config_dir / "account").exists()
+
+    answer = client.post(action, data={"code": " good-code#the-\nstate "})
+    assert answer.status_code == 303
+    page = client.get("/claude/account")
+    assert "Claude is logged in." in words(page)
+    assert "ann@example.org" in page.text
+    assert "t0p-secret" not in page.text
+    kept = b"".join(p.read_bytes() for p in (home.state / "claude_login").iterdir())
+    assert b"good-code" not in kept
+    assert b"the-state" not in kept
+    assert "good-code" not in caplog.text
+
+    assert client.post(action, data={"code": "good-code#the-state"}).status_code == 422
+    assert "logged out" in finished(client, client.post("/claude/account/logout"))
+    assert not (home.config_dir / "account").exists()
+
+
+def test_a_code_that_is_refused_or_a_cancel_ends_the_log_in(client: FlaskClient) -> None:
+    action, _ = begin(client)
+    answer = client.post(action, data={"code": "wrong-code#the-state"})
+    assert answer.status_code == 422
+    assert "not accepted" in words(answer)
+    assert "wrong-code" not in answer.text
+    action, _ = begin(client)
+    assert client.post(action, data={"act": "cancel"}).status_code == 303
+    assert client.get("/claude/account/login").status_code == 303
+    action, _ = begin(client)
+    client.post(action, data={"act": "cancel"})
+
+
+def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
+    home: Sandbox, claude: Path
+) -> None:
+    with app_of(home, claude) as app:
+        client = client_of(app)
+        page = client.get("/claude/account")
+        assert "Claude is not logged in." in words(page)
+        assert "updated with the Python package" in words(page)
+        for kind, host in (("claude", "claude.com"), ("console", "platform.claude.com")):
+            action, link = begin(client, **{"with": kind})
+            assert link.startswith(f"https://{host}/")
+            state = link.partition("&state=")[2].partition("&")[0]
+            answer = client.post(action, data={"code": f"some-code#{state}"})
+            assert answer.status_code == 422
+            assert "could not reach Anthropic" in words(answer)
+        wheel = {"path": str(claude), "act": "update"}
+        assert client.post("/claude/account/version", data=wheel).status_code == 422
+
+
+def test_an_installation_is_updated_and_one_that_claude_path_fixes_is_not_exchanged(
+    client: FlaskClient, home: Sandbox
+) -> None:
+    path = str(home.home / "claude")
+    assert "2.1.330" in client.get("/claude/account").text
+    update = client.post("/claude/account/version", data={"path": path, "act": "update"})
+    assert "Successfully updated to 2.1.999" in finished(client, update)
+    answer = client.post("/claude/account/version", data={"path": path})
+    assert answer.status_code == 422
+    assert "CLAUDE_PATH" in words(answer)
+    nowhere = {"path": "/bin/true", "act": "update"}
+    assert client.post("/claude/account/version", data=nowhere).status_code == 422
+
+
+def test_the_chosen_installation_is_used_at_the_next_start_and_the_newest_if_it_is_gone(
+    home: Sandbox,
+) -> None:
+    source = ROOT / "tests/support/cli/login_stand_in.py"
+    place = home.home / ".local/bin"
+    place.mkdir(parents=True)
+    old = write_script(source, place / "claude")
+    old.with_suffix(".version").write_text("2.1.200 (Claude Code)")
+    environment = {
+        **home.environment(),
+        "OPCODE_STATE_DIR": str(home.state),
+        "OPCODE_DEMO": "0",
+    }
+    settings = Settings.from_env(environment, feature_settings.load())
+    home.state.mkdir()
+    assert find_claude(settings).binary.path != old
+    chosen = home.state / "chosen_claude.json"
+    chosen.write_text(json.dumps({"version": 1, "path": str(old)}))
+    assert find_claude(settings).binary.path == old
+    old.unlink()
+    assert find_claude(settings).binary.path != old
