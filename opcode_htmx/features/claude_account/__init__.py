@@ -36,6 +36,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
             empty_folder,
             begun,
         ),
+        is_demo=context.workspace.sample_project is not None,
     )
 
 

@@ -13,7 +13,8 @@ from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.server import reload
 
 
-def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint:
+def blueprint(account: Account, logins: Logins, versions: Versions, *, is_demo: bool) -> Blueprint:
+    """`is_demo`: the sessions are those of the demo, because Claude is not logged in."""
     pages = Blueprint("claude_account", __name__)
 
     @pages.get("/claude/account")
@@ -49,8 +50,8 @@ def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint
             return account_page(str(error)), 422
         if not ended.is_done:
             return account_page(ended.problem), 422
-        # the demo ends where there is an account; new sessions begin with it
-        reload.reload()
+        if is_demo:
+            reload.reload()  # without the demo
         response = redirect(url_for(".page"), 303)
         flash(response, "logged-in")
         return response

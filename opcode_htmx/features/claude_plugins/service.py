@@ -49,6 +49,13 @@ VERBS = {
     "update": "Update",
     "uninstall": "Remove",
 }
+DONE = {
+    "install": "“{}” is installed.",
+    "enable": "“{}” is on.",
+    "disable": "“{}” is off.",
+    "uninstall": "“{}” is removed.",
+}
+"""What is said after a success; after an update, Claude's own words have the versions."""
 NEEDS_LOOK = frozenset({"install", "enable"})
 """What lets a plugin run: only what the person was shown."""
 _LONGEST_SOURCE = 500
@@ -224,8 +231,9 @@ class Plugins:
                     self._keep_trust(folder, plugin_id)
             if arguments[:2] == ("marketplace", "add"):
                 return f"The marketplace “{answer.get('marketplace', '')}” is added."
-            said = str(answer.get("message") or "Done.").strip()
-            return f"{_ended(said)} {reloaded(self._runs.live())}".strip()
+            said = DONE.get(arguments[0], "").format(plugin_id.partition("@")[0])
+            said = said or _ended(str(answer.get("message") or "Done.").strip())
+            return f"{said} {reloaded(self._runs.live())}".strip()
 
         return self._acts.begin(title, back, work)
 

@@ -113,10 +113,10 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     assert states(sandbox, claude) == {}
 
     page = finished(client, act(client, "install", digest=digest(before)))
-    assert "installed" in page
+    assert "“greeter” is installed." in page
     assert states(sandbox, claude) == {"user": True}
     assert "tokens to every session" in client.get(PAGE).text
-    assert "on" in client.get("/claude/plugins").text
+    assert "On · orchard · 1.0.0" in client.get("/claude/plugins").text
 
     finished(client, act(client, "disable"))
     assert states(sandbox, claude) == {"user": False}
@@ -140,7 +140,7 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
 
     assert "latest version" in finished(client, act(client, "update"))
     finished(client, act(client, "uninstall", "local", **where))
-    assert "uninstalled" in finished(client, act(client, "uninstall"))
+    assert "“greeter” is removed." in finished(client, act(client, "uninstall"))
     assert states(sandbox, claude) == {}
 
     market = f"/claude/plugins/marketplaces/{NAME}"
