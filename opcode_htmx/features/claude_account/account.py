@@ -90,6 +90,9 @@ class Account:
             if output.status != 0:
                 said = (output.errors or output.text).strip()[:300]
                 raise ActFailed(said or "Claude did not log out, and did not say why.")
+            said = output.text.strip()
+            if said and not said.startswith("Successfully"):
+                return said[:300]  # it could not be revoked everywhere
             return "Claude is logged out on this computer."
 
         return self._acts.begin("Log out of Claude", back, work)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from flask import Flask
@@ -19,6 +19,7 @@ from opcode_htmx.config.settings import Settings
 from tests.support import dom
 from tests.support.environment import ROOT, Sandbox, basic_header, until, write_script
 from tests.support.in_process import app_of
+from tests.support.login_server import CODE, login_server
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 
@@ -26,8 +27,10 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 class Offline(Sandbox):
     """A home without an API key, whose Claude reaches nobody."""
 
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+
     def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
-        found = {**super().environment(api_url), "HTTPS_PROXY": "http://127.0.0.1:9"}
+        found = {**super().environment(api_url), **self.proxy}
         del found["ANTHROPIC_API_KEY"]
         return found
 
@@ -145,6 +148,33 @@ def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
             assert "could not reach Anthropic" in words(answer)
         wheel = {"path": str(claude), "act": "update"}
         assert client.post("/claude/account/version", data=wheel).status_code == 422
+
+
+def test_the_real_cli_is_logged_in_by_a_code_and_out_again(tmp_path: Path, claude: Path) -> None:
+    with login_server(tmp_path) as server:
+
+        class Online(Offline):
+            proxy = server.variables
+
+        home = Online(tmp_path / "home").make()
+        with app_of(home, claude) as app:
+            client = client_of(app)
+            action, link = begin(client)
+            state = parse_qs(urlsplit(link).query)["state"][0]
+            wrong = client.post(action, data={"code": f"wrong-code#{state}"})
+            assert (wrong.status_code, "not accepted" in words(wrong)) == (422, True)
+
+            action, link = begin(client)
+            state = parse_qs(urlsplit(link).query)["state"][0]
+            assert client.post(action, data={"code": f"{CODE}#{state}"}).status_code == 303
+            page = client.get("/claude/account")
+            for text in ("Claude is logged in.", "ann@example.org", "Orchard"):
+                assert text in words(page)
+            assert "t0p-secret" not in page.text
+
+            assert "logged out" in finished(client, client.post("/claude/account/logout")).lower()
+            assert "Claude is not logged in." in words(client.get("/claude/account"))
+    assert "POST /v1/oauth/token/revoke" in server.requests
 
 
 def test_an_installation_is_updated_and_one_that_claude_path_fixes_is_not_exchanged(
