@@ -40,7 +40,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
         "account": {**_ACCOUNT, "display_name": "Ann", "has_claude_max": True},
         "organization": {**_ORGANIZATION, "organization_type": "claude_max"},
     },
-    "GET /api/oauth/claude_cli/roles": {"organization_role": "admin"},
+    "GET /api/oauth/claude_cli/roles": {"organization_name": _ORGANIZATION["name"]},
 }
 
 
