@@ -12,13 +12,14 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
@@ -28,6 +29,7 @@ SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
 ICON = ROOT / "static" / "icon-192.png"
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
+ACT = "2" * 32
 QUERY = {"before": f"{ANSWER}-0"}
 """Parameters of pages that do not answer without them; each of the others is sent them as well."""
 
@@ -68,6 +70,8 @@ class Populated:
             "document": LONG_WORD[:60],
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
+            "act_id": ACT,
+            "plugin_id": "greeter@orchard",
         }
 
     def address(self, door: Door) -> str:
@@ -93,6 +97,8 @@ def populate(sandbox: Sandbox) -> Populated:
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     return Populated(project, draft, saved_id, _version(sandbox))
+    _failed_act(sandbox)
+    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -123,6 +129,11 @@ def _version(sandbox: Sandbox) -> str:
     first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
     files.save(place, before.text or "{}\n", first.revision)
     return files.versions(place)[0].id
+def _failed_act(sandbox: Sandbox) -> None:
+    folder = state_dir(sandbox.state).folder(acts.FOLDER)
+    folder.mkdir(parents=True)
+    act = acts.Act(ACT, "Install it", "/claude/plugins", 0.0, "failed", f"No {LONG_WORD}")
+    acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:

@@ -15,6 +15,7 @@ from opcode_htmx.features.claude_account.logins import FOLDER, LoginRefused, Log
 from opcode_htmx.features.claude_account.versions import Versions
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.sessions.configuration import acts
 
@@ -26,9 +27,11 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     launcher = ClaudeLauncher(context.claude_path, variables)
     empty_folder = context.state.folder("offers") / "nowhere"
     begun = acts.Acts(context.state.folder(acts.FOLDER))
+    logins = Logins(context.state.folder(FOLDER), launcher, context.engine.codec, empty_folder)
+    context.jobs.add(Job("hold log-ins to Claude", lambda: None, logins.close))
     yield routes.blueprint(
         Account(launcher, empty_folder, begun, context.sessions.configuration.reports),
-        Logins(context.state.folder(FOLDER), launcher, context.engine.codec, empty_folder),
+        logins,
         Versions(
             Installations(settings.claude_path, variables.get("PATH", ""), settings.home),
             context.claude_path,

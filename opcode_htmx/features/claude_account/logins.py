@@ -93,6 +93,11 @@ class Logins:
         self._launcher = launcher
         self._codec = codec
         self._empty_folder = empty_folder
+        self._holding: set[gevent.Greenlet[..., None]] = set()
+
+    def close(self) -> None:
+        """End what this worker holds open."""
+        gevent.killall(list(self._holding))
 
     def current(self) -> Login | None:
         """The last one that has begun."""
@@ -113,7 +118,9 @@ class Logins:
             os.close(lock)
             raise
         log_act(by, "claude.log_in")
-        gevent.spawn(self._hold, claude, login, lock)
+        holding = gevent.spawn(self._hold, claude, login, lock)
+        self._holding.add(holding)
+        holding.link(self._holding.discard)
         return login
 
     def finish(self, login_id: str, text: str) -> Login:

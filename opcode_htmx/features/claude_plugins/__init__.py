@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_plugins import marketplace_routes, routes
-from opcode_htmx.features.claude_plugins.cli import PluginCli, PluginsUnknown
+from opcode_htmx.features.claude_plugins.cli import PluginCli
 from opcode_htmx.features.claude_plugins.service import Plugins
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
@@ -27,4 +27,4 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield pages
 
 
-FEATURE = Feature(name="claude_plugins", routes=_routes, errors={PluginsUnknown: 503})
+FEATURE = Feature(name="claude_plugins", routes=_routes)

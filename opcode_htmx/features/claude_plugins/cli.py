@@ -34,10 +34,6 @@ _ROW = re.compile(
 )
 
 
-class PluginsUnknown(Exception):
-    """Claude did not list its plugins; the text says what happened instead."""
-
-
 @dataclass(frozen=True, slots=True)
 class Installed:
     """A plugin as installed in one scope."""
@@ -83,11 +79,12 @@ class Marketplace:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All that Claude knows of plugins in a project."""
+    """All that Claude knows of plugins in a project; `problem` says why that is nothing."""
 
-    installed: tuple[Installed, ...]
-    available: tuple[Available, ...]
-    marketplaces: tuple[Marketplace, ...]
+    installed: tuple[Installed, ...] = ()
+    available: tuple[Available, ...] = ()
+    marketplaces: tuple[Marketplace, ...] = ()
+    problem: str = ""
 
     def marketplace(self, name: str) -> Marketplace | None:
         return next((each for each in self.marketplaces if each.name == name), None)
@@ -114,15 +111,18 @@ class PluginCli:
         self._empty_folder = empty_folder
 
     def listing(self, folder: Path | None) -> Listing:
-        """Raises PluginsUnknown."""
+        """Never raises: see Listing.problem."""
         plugins = gevent.spawn(self._listed, folder, "list", "--json", "--available")
         places = gevent.spawn(self._listed, folder, "marketplace", "list", "--json")
         gevent.joinall([plugins, places])
-        found = as_dict(_value(plugins))
+        for answer in (plugins.value, places.value):
+            if isinstance(answer, SubcommandFailed):
+                return Listing(problem=str(answer))
+        found, listed = as_dict(plugins.value), as_list(places.value)
         return Listing(
             tuple(map(_installed, filter(_has_id, as_list(found.get("installed"))))),
             tuple(map(_available, filter(_has_plugin_id, as_list(found.get("available"))))),
-            tuple(_marketplace(each) for each in as_list(_value(places)) if as_dict(each)),
+            tuple(_marketplace(each) for each in listed if as_dict(each)),
         )
 
     def cost(self, plugin_id: str, folder: Path | None) -> Cost:
@@ -152,14 +152,18 @@ class PluginCli:
         raise ActFailed(said or "Claude refused, and did not say why.")
 
     def _listed(self, folder: Path | None, *arguments: str) -> Any:
-        output = self._run(folder, SECONDS, *arguments)
+        """What it lists, or why it does not: an error of a greenlet would be printed."""
+        try:
+            output = self._run(folder, SECONDS, *arguments)
+        except SubcommandFailed as error:
+            return error
         if output.status != 0:
-            said = output.errors.strip()[:300] or f"status {output.status}"
-            raise SubcommandFailed(f"Claude did not list its plugins: {said}")
+            said = output.errors.strip().rpartition("\n")[2][:300] or f"status {output.status}"
+            return SubcommandFailed(f"Claude did not list its plugins: {said}")
         try:
             return bounded_json.loads(output.text)
         except ValueError:
-            raise SubcommandFailed("Claude's list of plugins cannot be read.") from None
+            return SubcommandFailed("Claude's list of plugins cannot be read.")
 
     def _run(self, folder: Path | None, seconds: float, *arguments: str) -> subcommand.Output:
         if folder is None:
@@ -182,13 +186,6 @@ def bounded_json_text(value: object) -> str:
     found = as_dict(value)
     words = [f"{name}: {each}" for name, each in found.items() if name != "sha256"]
     return ", ".join(words)[:1000] or str(value)[:1000]
-
-
-def _value(greenlet: Any) -> Any:
-    try:
-        return greenlet.get()
-    except SubcommandFailed as error:
-        raise PluginsUnknown(str(error)) from None
 
 
 def _has_id(item: object) -> bool:

@@ -82,6 +82,8 @@ class PluginView:
     installed: tuple[Installed, ...]
     """In the scopes of the chosen project."""
     cost: Cost = field(default_factory=Cost)
+    problem: str = ""
+    """Why nothing is known of it."""
 
     @property
     def digest(self) -> str:
@@ -108,13 +110,15 @@ class Plugins:
         self._kept: dict[Path | None, _Kept] = {}
 
     def listing(self, chosen: ChosenProject) -> Listing:
-        """Raises PluginsUnknown."""
+        """Never raises: see Listing.problem."""
         folder = self._folder(chosen)
         stamp = tuple(map(_stamp, self._files(chosen)))
         kept = self._kept.get(folder)
         if kept and kept.stamp == stamp and kept.until > time.monotonic():
             return kept.listing
         listing = self.cli.listing(folder)
+        if listing.problem:
+            return listing
         stamp = tuple(map(_stamp, self._files(chosen)))
         self._kept = {
             place: each for place, each in self._kept.items() if each.until > time.monotonic()
@@ -128,7 +132,7 @@ class Plugins:
         return [each for each in listing.installed if not each.project or each.project == project]
 
     def view(self, chosen: ChosenProject, plugin_id: str) -> PluginView | None:
-        """One plugin; None if it is neither installed nor in a marketplace. Raises PluginsUnknown.
+        """One plugin; None if it is neither installed nor in a marketplace.
 
         It is read from where Claude has it, or else from its marketplace.
         """
@@ -138,7 +142,7 @@ class Plugins:
         installed = tuple(e for e in self.here(chosen, listing) if e.id == plugin_id)
         offered = next((e for e in listing.available if e.id == plugin_id), None)
         elsewhere = next((e for e in listing.installed if e.id == plugin_id), None)
-        if not (installed or offered or elsewhere):
+        if not (installed or offered or elsewhere or listing.problem):
             return None
         name, _, marketplace_name = plugin_id.partition("@")
         marketplace = listing.marketplace(marketplace_name)
@@ -160,6 +164,7 @@ class Plugins:
             contents=contents,
             installed=installed,
             cost=self.cli.cost(plugin_id, self._folder(chosen)) if installed else Cost(),
+            problem=listing.problem,
         )
 
     def scopes(self, chosen: ChosenProject) -> dict[str, str]:
@@ -179,15 +184,15 @@ class Plugins:
     ) -> Act:
         """Begin an act on a plugin. `digest` is that of what the person was shown.
 
-        Raises InvalidPlugin, PluginChanged, PluginsUnknown.
+        Raises InvalidPlugin, PluginChanged.
         """
         if verb not in VERBS:
             raise InvalidPlugin("There is no such act.")
         if scope not in self.scopes(chosen):
             raise InvalidPlugin("Choose where the plugin is to be used.")
         found = self.view(chosen, plugin_id)
-        if found is None:
-            raise InvalidPlugin("There is no such plugin.")
+        if found is None or found.problem:
+            raise InvalidPlugin(found.problem if found else "There is no such plugin.")
         if verb in NEEDS_LOOK and found.digest != digest:
             raise PluginChanged("What this plugin brings has changed. Look again.")
         log_act(by, f"plugin.{verb}", plugin=plugin_id, scope=scope)
