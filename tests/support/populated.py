@@ -94,11 +94,10 @@ def populate(sandbox: Sandbox) -> Populated:
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
     _documents(sandbox.config_dir)
+    _failed_act(sandbox)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     return Populated(project, draft, saved_id, _version(sandbox))
-    _failed_act(sandbox)
-    return Populated(project, _draft(sandbox, project), _saved_prompt(sandbox, project))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -129,6 +128,8 @@ def _version(sandbox: Sandbox) -> str:
     first = files.save(place, json.dumps({"language": LONG_WORD, "env": {}}), before.revision)
     files.save(place, before.text or "{}\n", first.revision)
     return files.versions(place)[0].id
+
+
 def _failed_act(sandbox: Sandbox) -> None:
     folder = state_dir(sandbox.state).folder(acts.FOLDER)
     folder.mkdir(parents=True)
