@@ -197,6 +197,7 @@ class Logins:
                 gevent.sleep(POLL_SECONDS)
             else:
                 outcome = "It took too long. Begin again."
+            claude.close()  # before another log-in may begin
             os.close(lock)
             lock = -1
             SCHEMA.write(self._file, asdict(replace(ended, outcome=outcome)))

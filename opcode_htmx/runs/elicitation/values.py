@@ -176,7 +176,7 @@ def _problem_of_text(field: Field, value: Any) -> str:
     match field.kind:
         case FieldKind.EMAIL:
             name, at, host = value.rpartition("@")
-            is_address = name and at and host and not re.search(r"\s", value)
+            is_address = name and at and host and not any(map(str.isspace, value))
             return "" if is_address else "Use an email address, such as name@example.com."
         case FieldKind.URI:
             return "" if _is_uri(value) else "Use a whole address, such as https://example.com/."
@@ -237,7 +237,7 @@ def _is_uri(value: str) -> bool:
         parts = urlsplit(value)
     except ValueError:
         return False
-    return bool(parts.scheme and (parts.netloc or parts.path)) and not re.search(r"\s", value)
+    return bool(parts.scheme and (parts.netloc or parts.path)) and not any(map(str.isspace, value))
 
 
 def _is_date(value: str) -> bool:

@@ -111,14 +111,14 @@ class Configuration:
         """Save a file. Raises FileChanged, FileRefused."""
         with self._keeping_trust(place):
             saved = self.files.save(place, text, based_on)
-        log_act(by, "configuration.write", file=str(place.path))
+        log_act(by, "settings.write", file=str(place.path))
         self.reports.forget()
         return saved
 
     def remove(self, place: Place, based_on: str, by: Identity) -> Deleted:
         """Delete a file; it can be put back. Raises FileChanged, FileRefused."""
         deleted = self.files.remove(place, based_on)
-        log_act(by, "configuration.delete", file=str(place.path))
+        log_act(by, "settings.delete", file=str(place.path))
         self.reports.forget()
         return deleted
 

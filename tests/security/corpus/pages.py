@@ -263,7 +263,9 @@ def _attached(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
 def _new(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     for plant in plants:
         line = quote(sendable(plant.line))
-        yield Page("new session", place.get(f"/new?folder={line}"), (plant.begin, plant.end))
+        # a path cannot contain a NUL character, and the refusal says only that
+        marks = () if "\0" in plant.line else (plant.begin, plant.end)
+        yield Page("new session", place.get(f"/new?folder={line}"), marks)
         fields = ("folder", "prompt", "back", "model", "effort", "keep_running", "project")
         form = dict.fromkeys(fields, plant.line)
         ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
