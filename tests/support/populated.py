@@ -68,6 +68,7 @@ class Populated:
             "memory_file": "memory-user",
             "scope": "user",
             "document": LONG_WORD[:60],
+            "command_id": f"user-{LONG_WORD[:60]}",
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
