@@ -24,7 +24,6 @@ PACKAGES = (
     "opcode_htmx.features.sharing",
     "opcode_htmx.features.saved_prompts",
     "opcode_htmx.features.storage",
-    "opcode_htmx.features.trash",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",
     "opcode_htmx.features.claude_hooks",
@@ -36,6 +35,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_mcp",
     "opcode_htmx.features.claude_plugins",
     "opcode_htmx.features.claude_account",
+    "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""

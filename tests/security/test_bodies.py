@@ -113,6 +113,17 @@ def test_nothing_is_read_beyond_the_length() -> None:
         ("POST", "/api/claude/sessions"),
         ("PUT", "/api/settings/claude"),
         ("PUT", "/api/settings/system-prompt"),
+        ("POST", "/api/mcp/add-json"),
+        ("POST", "/api/mcp/import"),
+        ("POST", "/api/mcp/project-choices/reset"),
+        ("POST", "/api/mcp/servers"),
+        ("POST", "/api/mcp/servers/<server>/test"),
+        ("POST", "/api/sessions/<either_id>/elicitations/<request_id>"),
+        ("POST", "/api/slash-commands"),
+        ("PUT", "/api/mcp/servers/<server>"),
+        ("PUT", "/api/mcp/servers/<server>/choice"),
+        ("PUT", "/api/mcp/servers/<server>/enabled"),
+        ("PUT", "/api/projects/<project_id>/mcp-config"),
     ],
 )
 def test_deeply_nested_body_is_refused_with_a_sentence(

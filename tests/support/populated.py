@@ -68,7 +68,7 @@ class Populated:
             "memory_file": "memory-user",
             "scope": "user",
             "document": LONG_WORD[:60],
-            "command_id": f"user-{LONG_WORD[:60]}",
+            "command_id": "user-prune",
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
@@ -168,6 +168,7 @@ def _documents(config_dir: Path) -> None:
         path = config_dir / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{header}Prune the trees. {LONG_WORD}\n", encoding="utf-8")
+    (config_dir / "commands" / "prune.md").write_text("Prune the trees.\n", encoding="utf-8")
     text = f"Prune the trees. {LONG_WORD}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     (config_dir / "CLAUDE.md").write_text(text, encoding="utf-8")
 

@@ -188,10 +188,28 @@ def next_prompt() -> dict[str, object] | None:
     return None
 
 
+def answer_queries() -> None:
+    """Refuse each query, as the real CLI does with one that it does not know."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        known = request["request"]["subtype"] == "initialize"
+        response = {"subtype": "success", "response": {}} if known else {"subtype": "error"}
+        response |= {} if known else {"error": "Unsupported control request"}
+        say(
+            {
+                "type": "control_response",
+                "response": {**response, "request_id": request["request_id"]},
+            }
+        )
+
+
 def main() -> None:
     global SESSION
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` has it ignored
     arguments = sys.argv[1:]
+    if "--no-session-persistence" in arguments:
+        answer_queries()
+        return
     if arguments == ["--version"]:
         print("2.1.330 (Claude Code)")
     elif arguments == ["auth", "status"]:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SECONDS = 30.0
 """It takes 1 s, and several more with a cold disk."""
 POLL_SECONDS = 0.05
+RETRY_SECONDS = 300.0
+"""How long to wait after a CLI has not described its settings."""
 _NOT_PLAIN = re.compile(r"[^0-9A-Za-z.]")
 _BEGIN = "Full Settings JSON Schema"
 _OPEN, _CLOSE = "```json", "\n```"
@@ -44,12 +46,14 @@ class SchemaSource:
         self._binary = binary
         self._variables = variables
         self._schema: SettingsSchema | None = None
+        self._retry_at = 0.0
 
     def schema(self) -> SettingsSchema | None:
         """The schema; None where this CLI does not describe its settings in the way known here."""
-        if self._schema is None:
+        if self._schema is None and self._retry_at <= time.monotonic():
             found = self._stored() or self._ask()
             self._schema = SettingsSchema(found) if found else None
+            self._retry_at = time.monotonic() + RETRY_SECONDS
         return self._schema
 
     def _stored(self) -> Json | None:
