@@ -68,7 +68,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 
 @pytest.fixture(scope="module")
-def app(sandbox: Sandbox) -> Iterator[Flask]:
+def app(integration: None, sandbox: Sandbox) -> Iterator[Flask]:
     with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
         app.logger.disabled = True  # what is refused is not a failure of the app
         yield app
@@ -106,7 +106,7 @@ def still(app: Flask, login: Login) -> Login:
 
 
 @pytest.fixture
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def stranger(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The same app with another key: its cookies and tokens are well-formed and not ours."""
     sandbox = Sandbox(tmp_path_factory.mktemp("stranger") / "home").make()
     with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
@@ -163,7 +163,6 @@ def attack(app: Flask, visits: Visits, sandbox: Sandbox) -> Attack:
 # --- the map itself -------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("integration")
 def test_each_endpoint_admits_its_owner(app: Flask, doors: list[Door], visits: Visits) -> None:
     """Without this, a door that refuses everybody would pass all of the other tests."""
     closed = []
@@ -199,7 +198,6 @@ def test_a_url_part_of_an_unknown_kind_is_named() -> None:
         doors_of(app, {})
 
 
-@pytest.mark.usefixtures("integration")
 def test_open_endpoint_is_detected(stranger: Flask, sandbox: Sandbox) -> None:
     stranger.before_request_funcs.clear()  # the gate is one of them
     stranger.logger.disabled = True

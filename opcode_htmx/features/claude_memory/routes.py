@@ -53,7 +53,7 @@ def blueprint(configuration: Configuration) -> Blueprint:
             error=error,
         )
 
-    @pages.post("/claude/memory/rules")
+    @pages.post("/claude/rules")
     def make_rule() -> BaseResponse | tuple[str, int]:
         """Make an empty rule, and open the editor for it."""
         chosen, name = (

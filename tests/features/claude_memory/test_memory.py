@@ -243,7 +243,7 @@ def test_rule_is_made_where_the_cli_reads_it(
     client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
 ) -> None:
     form = {"folder": str(sandbox.project), "scope": "project", "name": "front/style.md"}
-    made = client.post("/claude/memory/rules", data=form)
+    made = client.post("/claude/rules", data=form)
     assert made.status_code == 303
     editor = made.headers["Location"]
     text = {**form_of(client.get(editor).text), "text": "Be short.\n"}
@@ -252,13 +252,13 @@ def test_rule_is_made_where_the_cli_reads_it(
     assert path.read_text() == "Be short.\n"
     said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
     assert str(path) in [each["path"] for each in said["files"]]
-    assert client.post("/claude/memory/rules", data=form).status_code == 409
+    assert client.post("/claude/rules", data=form).status_code == 409
     assert path.read_text() == "Be short.\n"
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", ".evil"])
 def test_name_of_a_rule_is_no_path(client: FlaskClient, sandbox: Sandbox, name: str) -> None:
-    answer = client.post("/claude/memory/rules", data={"name": name})
+    answer = client.post("/claude/rules", data={"name": name})
     assert answer.status_code == 422
     assert form_of(answer.text)["name"] == name
     assert not list(sandbox.home.rglob("*evil*"))
