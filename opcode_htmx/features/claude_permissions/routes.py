@@ -56,7 +56,7 @@ OUTCOMES = {
 
 
 def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
-    pages = Blueprint("claude_permissions", __name__, static_folder="static")
+    pages = Blueprint("claude_permissions", __name__)
     configuration = editor.configuration
 
     @pages.get("/claude/permissions")

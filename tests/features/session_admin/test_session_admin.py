@@ -296,7 +296,7 @@ def test_the_trash_is_emptied_after_some_days(
     (folder / "trash.json").write_text(json.dumps({**record, "at": record["at"] - 8 * 86400}))
     server.stop()
     server.start()
-    assert list((sandbox.state / "trash").iterdir()) == []
+    until(lambda: not list((sandbox.state / "trash").iterdir()), "the trash is emptied")
 
 
 LIST_SESSIONS = """

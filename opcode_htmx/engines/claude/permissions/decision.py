@@ -198,8 +198,8 @@ class _Judge:
         rule: PlacedRule | None = None
         folder, has_moved = self._situation.folder, False
         for command in script:
-            if has_moved and command.plain[:1] == ["git"]:
-                return self._by_mode("git in another folder may run what is configured there.")
+            if has_moved and next(iter(command.plain), "") == "git":
+                return self._by_mode("Git in another folder may run what is configured there.")
             found = self._one_command(command, folder)
             if found.outcome is not Outcome.ALLOWED:
                 return found
