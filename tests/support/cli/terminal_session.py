@@ -1,4 +1,4 @@
-"""The real CLI in a terminal of its own: types into it and waits for its history."""
+"""The real CLI in a terminal of its own: types into it, waits for its history, reads its screen."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pyte
+
 from tests.support.environment import Sandbox, until
 
 ROWS, COLUMNS = 50, 150
@@ -27,6 +29,8 @@ class TerminalSession:
     def __init__(self, claude: Path, sandbox: Sandbox, api_url: str) -> None:
         _skip_dialogs(sandbox)
         self._sandbox = sandbox
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._drawn = pyte.ByteStream(self._screen)
         self._terminal, far_end = pty.openpty()
         fcntl.ioctl(far_end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self._process = subprocess.Popen(
@@ -66,11 +70,32 @@ class TerminalSession:
             os.write(self._terminal, key.encode())
             self._read(0.02)
 
+    @property
+    def screen(self) -> str:
+        """What a person sees, without the spaces at the ends of its lines."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def shows(self, *words: str) -> bool:
+        """Whether all of the words are on the screen within some seconds."""
+        with contextlib.suppress(AssertionError):
+            self._wait(lambda: all(each in self.screen for each in words), 20)
+            return True
+        return False
+
+    def command(self, text: str) -> None:
+        """Type a command such as `/hooks`, which opens a dialog."""
+        self.type(text)
+        self.type("\r")
+
+    def type(self, text: str) -> None:
+        """Type, and wait until all of it has been drawn: an Escape before a letter is another key."""
+        self.press(*text)
+        self._wait(self._is_quiet)
+
     def enter(self, text: str, done: Callable[[list[dict[str, Any]]], bool]) -> None:
         """Type a line and wait until the noted entries behind it are as `done` wants them."""
         before = len(self.history)
-        self.press(*text)
-        self._wait(self._is_quiet)
+        self.type(text)
         self.press("\r")
         self.until(done, before)
 
@@ -84,9 +109,9 @@ class TerminalSession:
             return bool(json.loads(own.read_bytes()).get("status") == "idle")
         return False
 
-    def _wait(self, condition: Callable[[], bool]) -> None:
+    def _wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         what = "the terminal does as it should"
-        until(condition, what, 60, sleep=lambda: self._read(0.05))
+        until(condition, what, seconds, sleep=lambda: self._read(0.05))
 
     def _is_quiet(self) -> bool:
         """Whether all that was typed has been drawn."""
@@ -96,17 +121,21 @@ class TerminalSession:
         ready, _, _ = select.select([self._terminal], [], [], seconds)
         if ready:
             with contextlib.suppress(OSError):  # it has ended
-                os.read(self._terminal, 65536)
+                self._drawn.feed(os.read(self._terminal, 65536))
         return bool(ready)
 
 
 def _skip_dialogs(sandbox: Sandbox) -> None:
     """The settings that result from the dialogs of the first start."""
     project = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
-    settings = {
+    own = str(sandbox.project)
+    settings: dict[str, Any] = {
         "hasCompletedOnboarding": True,
         "theme": "dark",
         "customApiKeyResponses": {"approved": ["dummy"], "rejected": []},
-        "projects": {str(sandbox.project): project},
     }
-    (sandbox.config_dir / ".claude.json").write_text(json.dumps(settings), encoding="utf-8")
+    path = sandbox.config_dir / ".claude.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = before.get("projects", {})
+    settings["projects"] = {**known, own: {**known.get(own, {}), **project}}
+    path.write_text(json.dumps({**before, **settings}), encoding="utf-8")

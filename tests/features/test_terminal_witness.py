@@ -1,0 +1,92 @@
+"""A real Claude in a terminal as witness: what is written on the pages is what it shows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support import dom
+from tests.support.claude_pages import form_of
+from tests.support.cli.terminal_session import TerminalSession
+from tests.support.environment import Sandbox, basic_header, until
+from tests.support.in_process import app_of
+
+MCP_SERVER = Path(__file__).parents[1] / "support" / "cli" / "mcp_server.py"
+DOWN, RIGHT, ESCAPE = "\x1b[B", "\x1b[C", "\x1b"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("witness") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def client(sandbox: Sandbox, claude: Path) -> Iterator[FlaskClient]:
+    with app_of(sandbox, claude) as app:
+        client = app.test_client(use_cookies=False)
+        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        yield client
+
+
+def save(client: FlaskClient, address: str, **typed: str) -> None:
+    """Fill in the form of a page, and send it."""
+    page = client.get(address)
+    assert page.status_code == 200, dom.parse(page.text).text
+    answer = client.post(address.partition("?")[0], data={**form_of(page.text), **typed})
+    assert answer.status_code == 303, dom.parse(answer.text).text
+
+
+@pytest.fixture(scope="module")
+def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[TerminalSession]:
+    """Claude in the project, after a person has configured it on the pages."""
+    folder = f"folder={sandbox.project}"
+    allowed = {"kind": "allow", "text": "Bash(npm test:*)", "scope": "user"}
+    save(client, f"/claude/permissions/rule?{folder}&kind=allow", **allowed)
+    denied = {"kind": "deny", "text": "Read(.env)", "scope": "local"}
+    save(client, f"/claude/permissions/rule?{folder}&kind=deny", **denied)
+    hook = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "true", "scope": "user"}
+    save(client, f"/claude/hooks/new?kind=command&{folder}", **hook)
+    kitchen = {"kind": "stdio", "name": "kitchen", "scope": "user"}
+    started = {"command": sys.executable, "args": str(MCP_SERVER)}
+    save(client, f"/claude/mcp/new?kind=stdio&{folder}", **kitchen, **started)
+    with TerminalSession(claude, sandbox, "http://127.0.0.1:9") as session:
+        yield session
+
+
+def test_terminal_shows_the_rules_of_the_page(terminal: TerminalSession) -> None:
+    terminal.command("/permissions")
+    assert terminal.shows("Bash(npm test:*)"), terminal.screen
+    terminal.type(RIGHT)
+    terminal.type(RIGHT)
+    assert terminal.shows("Read(.env)"), terminal.screen
+    terminal.type(ESCAPE)
+
+
+def test_terminal_shows_the_hooks_of_the_page(terminal: TerminalSession) -> None:
+    terminal.command("/hooks")
+    assert terminal.shows("1 hook"), terminal.screen
+    terminal.type(ESCAPE)
+
+
+def test_terminal_shows_the_mcp_servers_of_the_page(terminal: TerminalSession) -> None:
+    terminal.command("/mcp")
+    assert terminal.shows("kitchen"), terminal.screen
+    terminal.type(ESCAPE)
+
+
+def test_page_shows_the_rule_that_the_terminal_adds(
+    terminal: TerminalSession, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    terminal.command("/permissions")
+    assert terminal.shows("Add a new rule"), terminal.screen
+    for keys in (DOWN, "\r", "Bash(make lint)", "\r", "\r"):  # the rule, and the first place for it
+        terminal.type(keys)
+    path = sandbox.project / ".claude" / "settings.local.json"
+    until(lambda: "Bash(make lint)" in path.read_text(), "the rule is saved")
+    shown = dom.parse(client.get(f"/claude/permissions?folder={sandbox.project}").text).text
+    assert "Bash(make lint)" in shown
+    terminal.type(ESCAPE)
