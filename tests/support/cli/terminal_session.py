@@ -88,7 +88,7 @@ class TerminalSession:
         self.type("\r")
 
     def type(self, text: str) -> None:
-        """Type, and wait until all of it has been drawn: an Escape before a letter is another key."""
+        """Type, and wait until it has been drawn: an Escape before a letter is another key."""
         self.press(*text)
         self._wait(self._is_quiet)
 
