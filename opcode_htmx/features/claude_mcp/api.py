@@ -11,11 +11,14 @@ from opcode_htmx.engines.claude.config import mcp_config, mcp_definitions
 from opcode_htmx.engines.claude.config.json_text import parse
 from opcode_htmx.engines.claude.config.mcp_config import Definition
 from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
-from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.claude_mcp import desktop, schema
 from opcode_htmx.features.claude_mcp.checks import Checked
 from opcode_htmx.features.claude_mcp.services import Services
-from opcode_htmx.runs.policies.working_folders import reference
+from opcode_htmx.sessions.configuration.named_project import (
+    OfSomeProject,
+    named_project,
+    project_with_id,
+)
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -44,7 +47,7 @@ class McpApi:
                 summary="MCP servers of the user and, if one is named, of a project",
                 handler=self.all,
                 response=list[schema.McpServer],
-                query=schema.OfSomeProject,
+                query=OfSomeProject,
                 refusals=NO_PROJECT,
                 description="Values of env and headers, and what looks like a secret, are shown "
                 "as ********.",
@@ -182,7 +185,7 @@ class McpApi:
 
     # --- all ------------------------------------------------------------------------------------
 
-    def all(self, query: schema.OfSomeProject) -> list[schema.McpServer]:
+    def all(self, query: OfSomeProject) -> list[schema.McpServer]:
         chosen = self._chosen(query)
         config = self._services.configuration
         found = mcp_config.servers(config.state_file, config.workspace.config_dir, chosen.folder)
@@ -330,28 +333,17 @@ class McpApi:
         raise NotFound("There is no such server.")
 
     def _shown(self, chosen: ChosenProject, scope: str, name: str) -> schema.McpServer:
-        query = schema.OfSomeProject(
+        query = OfSomeProject(
             project_id=None, project_path=str(chosen.folder) if chosen.folder else None
         )
         found = self.all(query)
         return next(each for each in found if (each.scope, each.name) == (scope, name))
 
-    def _chosen(self, named: schema.OfSomeProject) -> ChosenProject:
-        """The project that a request names, if it names one."""
-        configuration = self._services.configuration
-        if named.project_id is not None and named.project_path is not None:
-            raise InvalidRequest("Name the project by project_id or by project_path, not by both.")
-        if named.project_path is not None:
-            folder = configuration.workspace.working_folder(named.project_path)
-            return configuration.chosen(reference(folder))
-        if named.project_id is not None:
-            return self._with_id(named.project_id)
-        return ChosenProject()
+    def _chosen(self, named: OfSomeProject) -> ChosenProject:
+        return named_project(self._services.configuration, named)
 
     def _with_id(self, project_id: str) -> ChosenProject:
-        configuration = self._services.configuration
-        path = sessions.project(configuration.workspace.config_dir, project_id).path
-        return configuration.chosen(path or "")
+        return project_with_id(self._services.configuration, project_id)
 
 
 def _servers_in(config: dict[str, object]) -> dict[str, dict[str, object]]:

@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 Scope = Literal["local", "project", "user"]
 Text = Annotated[str, StringConstraints(max_length=4000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class McpStatus(_Response):
+class McpStatus(ResponseModel):
     """What the last test has found; nothing where there was none since the server is as it is."""
 
     running: bool
@@ -30,7 +25,7 @@ class McpStatus(_Response):
     last_checked: int | None
 
 
-class McpServer(_Response):
+class McpServer(ResponseModel):
     """An MCP server from Claude's files."""
 
     name: str
@@ -45,14 +40,14 @@ class McpServer(_Response):
     status: McpStatus
 
 
-class McpTool(_Response):
+class McpTool(ResponseModel):
     """A tool of an MCP server."""
 
     name: str
     description: str
 
 
-class McpTest(_Response):
+class McpTest(ResponseModel):
     """What came of a connection to an MCP server."""
 
     status: str = Field(description="connected, failed, needs-auth, pending or disabled.")
@@ -60,18 +55,11 @@ class McpTest(_Response):
     tools: list[McpTool]
 
 
-class McpConfig(_Response):
+class McpConfig(ResponseModel):
     """A project's .mcp.json; ******** stands for a secret."""
 
     config: dict[str, Any]
     revision: str = Field(description="Identifies this content; empty if there is no file.")
-
-
-class OfSomeProject(_Request):
-    """The project, by its id or its folder; none of them: the user alone."""
-
-    project_id: str | None = Field(None, description="The id of a project.")
-    project_path: str | None = Field(None, description="Or its folder.")
 
 
 class ServerQuery(OfSomeProject):
@@ -129,7 +117,7 @@ class McpImport(OfSomeProject):
     scope: Scope = "user"
 
 
-class NewMcpConfig(_Request):
+class NewMcpConfig(RequestModel):
     """A whole .mcp.json; ******** keeps a saved secret."""
 
     config: dict[str, Any]
