@@ -124,6 +124,17 @@ def test_nothing_is_read_beyond_the_length() -> None:
         ("PUT", "/api/mcp/servers/<server>/choice"),
         ("PUT", "/api/mcp/servers/<server>/enabled"),
         ("PUT", "/api/projects/<project_id>/mcp-config"),
+        ("POST", "/api/account/login"),
+        ("POST", "/api/account/login/<login_id>"),
+        ("POST", "/api/account/logout"),
+        ("POST", "/api/plugins/<plugin_id>/disable"),
+        ("POST", "/api/plugins/<plugin_id>/enable"),
+        ("POST", "/api/plugins/<plugin_id>/install"),
+        ("POST", "/api/plugins/<plugin_id>/update"),
+        ("POST", "/api/plugins/marketplaces"),
+        ("POST", "/api/plugins/marketplaces/<marketplace>/update"),
+        ("POST", "/api/settings/claude/installations/update"),
+        ("PUT", "/api/settings/claude/installations/chosen"),
     ],
 )
 def test_deeply_nested_body_is_refused_with_a_sentence(

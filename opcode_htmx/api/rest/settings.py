@@ -1,4 +1,4 @@
-"""/api/settings: Claude's settings, its versions, and the user's CLAUDE.md."""
+"""/api/settings: Claude's settings, its version, and the user's CLAUDE.md."""
 
 from __future__ import annotations
 
@@ -64,15 +64,6 @@ class SettingsApi:
             ),
             Endpoint(
                 method="GET",
-                path="/api/settings/claude/installations",
-                tag=TAG,
-                summary="Every Claude CLI on this computer",
-                handler=self.installations,
-                response=list[responses.ClaudeInstallation],
-                acts="pages",
-            ),
-            Endpoint(
-                method="GET",
                 path="/api/settings/system-prompt",
                 tag=TAG,
                 summary="The user's CLAUDE.md",
@@ -120,17 +111,6 @@ class SettingsApi:
             if found
             else f"{self._binary} is not there any more, or does not run.",
         )
-
-    def installations(self) -> list[responses.ClaudeInstallation]:
-        return [
-            responses.ClaudeInstallation(
-                path=str(each.path),
-                version=each.version,
-                source=each.source,
-                installation_type="Custom" if each.named else "System",
-            )
-            for each in self._installations.found()
-        ]
 
     def system_prompt(self) -> str:
         return self._configuration.files.read(self._memory).text

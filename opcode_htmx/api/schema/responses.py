@@ -90,15 +90,6 @@ class ClaudeVersion(ResponseModel):
     output: str = Field(description="What `claude --version` prints, or why it prints nothing.")
 
 
-class ClaudeInstallation(ResponseModel):
-    """A Claude CLI on this computer that runs."""
-
-    path: str
-    version: str | None
-    source: str = Field(description="Where it was found, such as CLAUDE_PATH, PATH, nvm.")
-    installation_type: Literal["System", "Custom"]
-
-
 # The catalogue ---------------------------------------------------------------------------
 
 

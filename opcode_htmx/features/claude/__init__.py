@@ -9,22 +9,31 @@ from flask import Blueprint
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.secrets import SecretMissing
 from opcode_htmx.features.claude import routes
+from opcode_htmx.features.claude.api import ActsApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    yield routes.blueprint(
-        context.sessions.configuration, acts.Acts(context.state.folder(acts.FOLDER))
-    )
+    yield routes.blueprint(context.sessions.configuration, _acts(context))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from ActsApi(_acts(context)).endpoints()
+
+
+def _acts(context: AppContext) -> acts.Acts:
+    return acts.Acts(context.state.folder(acts.FOLDER))
 
 
 FEATURE = Feature(
     name="claude",
     routes=_routes,
+    endpoints=_endpoints,
     nav=(NavItem("claude.page", "Claude", icon="settings", order=500),),
     state=(
         StateFolder(

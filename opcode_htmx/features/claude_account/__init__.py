@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from flask import Blueprint
 
@@ -11,25 +12,43 @@ from opcode_htmx.engines.claude.install import chosen
 from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.claude_account import routes
 from opcode_htmx.features.claude_account.account import Account
+from opcode_htmx.features.claude_account.api import AccountApi
+from opcode_htmx.features.claude_account.installations_api import InstallationsApi
 from opcode_htmx.features.claude_account.logins import FOLDER, LoginRefused, Logins
-from opcode_htmx.features.claude_account.versions import Versions
+from opcode_htmx.features.claude_account.versions import VersionRefused, Versions
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
-def _routes(context: AppContext) -> Iterable[Blueprint]:
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """What pages and REST share."""
+
+    account: Account
+    logins: Logins
+    versions: Versions
+
+
+def _services(context: AppContext) -> _Services:
     settings = context.settings
     variables = settings.child_environment
     # the person's own, also where the sessions are those of the demo
     launcher = ClaudeLauncher(context.claude_path, variables)
     empty_folder = context.state.folder("offers") / "nowhere"
     begun = acts.Acts(context.state.folder(acts.FOLDER))
-    logins = Logins(context.state.folder(FOLDER), launcher, context.engine.codec, empty_folder)
+    logins = Logins(
+        context.state.folder(FOLDER),
+        launcher,
+        context.engine.codec,
+        empty_folder,
+        is_demo=context.workspace.sample_project is not None,
+    )
     context.jobs.add(Job("hold log-ins to Claude", lambda: None, logins.close))
-    yield routes.blueprint(
+    return _Services(
         Account(launcher, empty_folder, begun, context.sessions.configuration.reports),
         logins,
         Versions(
@@ -39,13 +58,24 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
             empty_folder,
             begun,
         ),
-        is_demo=context.workspace.sample_project is not None,
     )
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    services = _services(context)
+    yield routes.blueprint(services.account, services.logins, services.versions)
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    services = _services(context)
+    yield from AccountApi(services.account, services.logins).endpoints()
+    yield from InstallationsApi(services.versions).endpoints()
 
 
 FEATURE = Feature(
     name="claude_account",
     routes=_routes,
+    endpoints=_endpoints,
     state=(
         StateFolder(
             FOLDER,
@@ -55,5 +85,5 @@ FEATURE = Feature(
         ),
         StateFolder(chosen.NAME, "the path of the Claude CLI that was chosen", version=1),
     ),
-    errors={LoginRefused: 422},
+    errors={LoginRefused: 422, VersionRefused: 422},
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +32,42 @@ _PROVIDERS = {
     "foundry": "Microsoft Foundry",
 }
 _SHOWN = {
-    "email": "Email",
-    "orgName": "Organization",
-    "subscriptionType": "Subscription",
-    "apiKeySource": "API key from",
-    "loginExpiresAt": "Log-in ends",
-    "configDirectory": "Kept in",
+    "email": "email",
+    "orgName": "organization",
+    "subscriptionType": "subscription",
+    "apiKeySource": "key_from",
+    "loginExpiresAt": "login_ends",
+    "configDirectory": "kept_in",
 }
-"""What is shown of Claude's answer: names and places, no secrets."""
+"""What is shown of Claude's answer, by the names here: names and places, no secrets."""
+LABELS = {
+    "by": "By",
+    "provider": "Provider",
+    "email": "Email",
+    "organization": "Organization",
+    "subscription": "Subscription",
+    "key_from": "API key from",
+    "login_ends": "Log-in ends",
+    "kept_in": "Kept in",
+}
 _VARIABLES = frozenset({"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "apiKeyHelper"})
 """Where a key may come from that takes precedence over a log-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """What a page shows; `rows` by their labels. `problem` says why nothing is known."""
+    """What Claude says; `facts` by the names in LABELS. `problem` says why nothing is known."""
 
     is_logged_in: bool = False
-    rows: Mapping[str, str] | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
     key_source: str = ""
     """Where the API key comes from that is used instead of a log-in, if there is one."""
     problem: str = ""
+
+    @property
+    def rows(self) -> Mapping[str, str]:
+        """The facts by their labels."""
+        return {label: self.facts[name] for name, label in LABELS.items() if name in self.facts}
 
 
 class Account:
@@ -106,12 +121,14 @@ def view_of(answer: Mapping[str, Any]) -> AccountView:
     """The view of what Claude answers."""
     method, provider = as_str(answer.get("authMethod")), as_str(answer.get("apiProvider"))
     is_logged_in = answer.get("loggedIn") is True
-    rows = {"By": _METHODS.get(method, method) if is_logged_in else "", "Provider": provider}
-    rows["Provider"] = _PROVIDERS.get(provider, provider)
-    rows |= {label: str(answer[name]) for name, label in _SHOWN.items() if answer.get(name)}
+    facts = {
+        "by": _METHODS.get(method, method) if is_logged_in else "",
+        "provider": _PROVIDERS.get(provider, provider),
+        **{name: str(answer[given]) for given, name in _SHOWN.items() if answer.get(given)},
+    }
     source = as_str(answer.get("apiKeySource"))
     return AccountView(
         is_logged_in,
-        {label: text for label, text in rows.items() if text},
+        {name: text for name, text in facts.items() if text},
         source if source in _VARIABLES else "",
     )

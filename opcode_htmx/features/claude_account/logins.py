@@ -30,6 +30,7 @@ from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
+from opcode_htmx.web.server import reload
 
 FOLDER = "claude_login"
 """Its name in the state folder."""
@@ -87,12 +88,20 @@ class Logins:
     """The log-in that is open, or was the last one."""
 
     def __init__(
-        self, store: Path, launcher: Launcher, codec: CapabilityCodec, empty_folder: Path
+        self,
+        store: Path,
+        launcher: Launcher,
+        codec: CapabilityCodec,
+        empty_folder: Path,
+        *,
+        is_demo: bool,
     ) -> None:
+        """`is_demo`: the sessions are those of the demo, because Claude is not logged in."""
         self._store = store
         self._launcher = launcher
         self._codec = codec
         self._empty_folder = empty_folder
+        self._is_demo = is_demo
         self._holding: set[gevent.Greenlet[..., None]] = set()
 
     def close(self) -> None:
@@ -124,9 +133,9 @@ class Logins:
         return login
 
     def finish(self, login_id: str, text: str) -> Login:
-        """Hand in the code that the person has got, and wait for what comes of it.
+        """Hand in the code that the person has got, and wait for the success.
 
-        Raises LoginRefused.
+        The server then starts again without the demo, if there is one. Raises LoginRefused.
         """
         login = self.current()
         if login is None or login.id != login_id or not login.is_open:
@@ -138,7 +147,12 @@ class Logins:
                 file.write(code)
         except FileExistsError:
             raise LoginRefused("A code is being tried already.") from None
-        return self._awaited(login, EXCHANGE_SECONDS + 2)
+        ended = self._awaited(login, EXCHANGE_SECONDS + 2)
+        if not ended.is_done:
+            raise LoginRefused(ended.problem or "This log-in is over. Begin again.")
+        if self._is_demo:
+            reload.reload()  # without the demo
+        return ended
 
     def cancel(self, login_id: str) -> None:
         """End an open one; nothing happens if it is over."""

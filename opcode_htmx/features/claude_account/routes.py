@@ -10,11 +10,9 @@ from opcode_htmx.features.claude_account.logins import LoginRefused, Logins
 from opcode_htmx.features.claude_account.versions import VersionRefused, Versions
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
-from opcode_htmx.web.server import reload
 
 
-def blueprint(account: Account, logins: Logins, versions: Versions, *, is_demo: bool) -> Blueprint:
-    """`is_demo`: the sessions are those of the demo, because Claude is not logged in."""
+def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint:
     pages = Blueprint("claude_account", __name__)
 
     @pages.get("/claude/account")
@@ -42,16 +40,12 @@ def blueprint(account: Account, logins: Logins, versions: Versions, *, is_demo: 
             logins.cancel(login_id)
             return redirect(url_for(".page"), 303)
         try:
-            ended = logins.finish(login_id, request.form.get("code", "")[:4000])
+            logins.finish(login_id, request.form.get("code", "")[:4000])
         except LoginRefused as error:
             current = logins.current()
             if current and current.is_open and current.id == login_id:
                 return login_page(str(error)), 422
             return account_page(str(error)), 422
-        if not ended.is_done:
-            return account_page(ended.problem), 422
-        if is_demo:
-            reload.reload()  # without the demo
         response = redirect(url_for(".page"), 303)
         flash(response, "logged-in")
         return response

@@ -60,7 +60,7 @@ class Versions:
         return self._settings.claude_path is not None
 
     def all(self) -> list[VersionView]:
-        wanted = chosen.read(self._settings.state_dir)
+        wanted = self.chosen
         return [
             VersionView(
                 each,
@@ -75,8 +75,13 @@ class Versions:
     @property
     def is_waiting(self) -> bool:
         """Whether another one is chosen than is used."""
-        wanted = None if self.is_fixed else chosen.read(self._settings.state_dir)
+        wanted = None if self.is_fixed else self.chosen
         return wanted is not None and not _is_same(wanted, self._used)
+
+    @property
+    def chosen(self) -> Path | None:
+        """The one that a person has chosen; None: the newest is used."""
+        return chosen.read(self._settings.state_dir)
 
     def choose(self, path: str, by: Identity) -> bool:
         """Choose one; empty: the newest. Whether the server starts again with it by itself.

@@ -7,24 +7,47 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_plugins import marketplace_routes, routes
+from opcode_htmx.features.claude_plugins.api import PluginsApi
 from opcode_htmx.features.claude_plugins.cli import PluginCli
-from opcode_htmx.features.claude_plugins.service import Plugins
+from opcode_htmx.features.claude_plugins.marketplace_api import MarketplacesApi
+from opcode_htmx.features.claude_plugins.service import (
+    InvalidPlugin,
+    PluginChanged,
+    Plugins,
+    UnknownPlugin,
+)
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
-def _routes(context: AppContext) -> Iterable[Blueprint]:
+def _plugins(context: AppContext) -> Plugins:
     cli = PluginCli(context.engine.launcher, context.state.folder("offers") / "nowhere")
-    plugins = Plugins(
+    return Plugins(
         context.sessions.configuration,
         cli,
         acts.Acts(context.state.folder(acts.FOLDER)),
         context.runs,
     )
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    plugins = _plugins(context)
     pages = routes.blueprint(plugins)
     marketplace_routes.add_to(pages, plugins)
     yield pages
 
 
-FEATURE = Feature(name="claude_plugins", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    plugins = _plugins(context)
+    yield from PluginsApi(plugins).endpoints()
+    yield from MarketplacesApi(plugins).endpoints()
+
+
+FEATURE = Feature(
+    name="claude_plugins",
+    routes=_routes,
+    endpoints=_endpoints,
+    errors={InvalidPlugin: 422, UnknownPlugin: 404, PluginChanged: 409},
+)

@@ -7,6 +7,7 @@ in an empty one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,11 @@ class Listing:
 
     def marketplace(self, name: str) -> Marketplace | None:
         return next((each for each in self.marketplaces if each.name == name), None)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many plugins each marketplace offers that are not installed."""
+        found = Counter(plugin.marketplace for plugin in self.available)
+        return {each.name: found[each.name] for each in self.marketplaces}
 
 
 @dataclass(frozen=True, slots=True)

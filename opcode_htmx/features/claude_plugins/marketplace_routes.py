@@ -6,8 +6,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.claude_plugins.service import InvalidPlugin, Plugins
+from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flashed
+
+
+def page_of(chosen: ChosenProject) -> str:
+    """The address of the page."""
+    return url_for("claude_plugins.marketplaces", folder=chosen.reference or None)
 
 
 def add_to(pages: Blueprint, plugins: Plugins) -> None:
@@ -23,7 +29,7 @@ def add_to(pages: Blueprint, plugins: Plugins) -> None:
         form = request.form
         source, folder = form.get("source", "")[:2000], form.get("folder", "")
         chosen = configuration.chosen(folder)
-        back = url_for(".marketplaces", folder=chosen.reference or None)
+        back = page_of(chosen)
         try:
             act = plugins.add_marketplace(source, chosen, back, current_identity())
         except InvalidPlugin as error:
@@ -34,7 +40,7 @@ def add_to(pages: Blueprint, plugins: Plugins) -> None:
     def change_marketplace(name: str, verb: str) -> BaseResponse | tuple[str, int]:
         folder = request.form.get("folder", "")
         chosen = configuration.chosen(folder)
-        back = url_for(".marketplaces", folder=chosen.reference or None)
+        back = page_of(chosen)
         try:
             act = plugins.on_marketplace(verb, name, chosen, back, current_identity())
         except InvalidPlugin as error:
@@ -44,15 +50,11 @@ def add_to(pages: Blueprint, plugins: Plugins) -> None:
     def marketplaces_page(folder: str, source: str = "", error: str = "") -> str:
         chosen = configuration.chosen(folder)
         listing = plugins.listing(chosen)
-        counts = {
-            each.name: sum(plugin.marketplace == each.name for plugin in listing.available)
-            for each in listing.marketplaces
-        }
         return render_template(
             "claude_plugins/marketplaces.html",
             chosen=chosen,
             listing=listing,
-            counts=counts,
+            counts=listing.counts(),
             source=source,
             error=error,
             notice=flashed(),

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.plugin_contents import RUNNING
 from opcode_htmx.features.claude_plugins.service import (
+    NO_PLUGIN,
     SCOPES,
     InvalidPlugin,
     PluginChanged,
@@ -14,12 +15,21 @@ from opcode_htmx.features.claude_plugins.service import (
     is_found,
 )
 from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flashed
 
 MOST_PROJECTS = 50
 MOST_SHOWN = 100
 """Available plugins; the search finds the others."""
+
+
+def page_after(verb: str, plugin_id: str, chosen: ChosenProject) -> str:
+    """The address of the page to go on from once an act on a plugin has ended."""
+    folder = chosen.reference or None
+    if verb == "uninstall":
+        return url_for("claude_plugins.page", folder=folder)
+    return url_for("claude_plugins.plugin", plugin_id=plugin_id, folder=folder)
 
 
 def blueprint(plugins: Plugins) -> Blueprint:
@@ -53,12 +63,6 @@ def blueprint(plugins: Plugins) -> Blueprint:
         form = request.form
         folder = form.get("folder", "")
         chosen = configuration.chosen(folder)
-        folder_or_none = chosen.reference or None
-        back = (
-            url_for(".page", folder=folder_or_none)
-            if verb == "uninstall"
-            else url_for(".plugin", plugin_id=plugin_id, folder=folder_or_none)
-        )
         try:
             begun = plugins.begin(
                 verb,
@@ -66,7 +70,7 @@ def blueprint(plugins: Plugins) -> Blueprint:
                 form.get("scope", ""),
                 form.get("digest", ""),
                 chosen,
-                back,
+                page_after(verb, plugin_id, chosen),
                 current_identity(),
             )
         except PluginChanged as error:
@@ -79,7 +83,7 @@ def blueprint(plugins: Plugins) -> Blueprint:
         chosen = configuration.chosen(folder)
         found = plugins.view(chosen, plugin_id)
         if found is None:
-            abort(404, description="There is no such plugin, or its marketplace was removed.")
+            abort(404, description=NO_PLUGIN)
         taken = {each.scope for each in found.installed}
         return render_template(
             "claude_plugins/plugin.html",

@@ -58,11 +58,16 @@ DONE = {
 """What is said after a success; after an update, Claude's own words have the versions."""
 NEEDS_LOOK = frozenset({"install", "enable"})
 """What lets a plugin run: only what the person was shown."""
+NO_PLUGIN = "There is no such plugin, or its marketplace was removed."
 _LONGEST_SOURCE = 500
 
 
 class InvalidPlugin(Exception):
     """A name, a scope or a source that cannot be used; the text says why."""
+
+
+class UnknownPlugin(InvalidPlugin):
+    """There is no such plugin or marketplace."""
 
 
 class PluginChanged(Exception):
@@ -191,8 +196,10 @@ class Plugins:
         if scope not in self.scopes(chosen):
             raise InvalidPlugin("Choose where the plugin is to be used.")
         found = self.view(chosen, plugin_id)
-        if found is None or found.problem:
-            raise InvalidPlugin(found.problem if found else "There is no such plugin.")
+        if found is None:
+            raise UnknownPlugin(NO_PLUGIN)
+        if found.problem:
+            raise InvalidPlugin(found.problem)
         if verb in NEEDS_LOOK and found.digest != digest:
             raise PluginChanged("What this plugin brings has changed. Look again.")
         log_act(by, f"plugin.{verb}", plugin=plugin_id, scope=scope)
@@ -211,7 +218,10 @@ class Plugins:
     ) -> Act:
         """Update or remove one. Raises InvalidPlugin."""
         if verb not in ("update", "remove") or not NAME.fullmatch(name):
-            raise InvalidPlugin("There is no such marketplace.")
+            raise UnknownPlugin("There is no such marketplace.")
+        listing = self.listing(chosen)
+        if not (listing.problem or listing.marketplace(name)):
+            raise UnknownPlugin("There is no such marketplace any more.")
         log_act(by, f"marketplace.{verb}", marketplace=name)
         arguments = ("marketplace", verb, "--json", "--", name)
         return self._begin(f"{verb.capitalize()} {name}", back, chosen, arguments)
@@ -340,4 +350,11 @@ def _stamp(path: Path) -> object:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-__all__ = ["ActFailed", "InvalidPlugin", "PluginChanged", "PluginView", "Plugins"]
+__all__ = [
+    "ActFailed",
+    "InvalidPlugin",
+    "PluginChanged",
+    "PluginView",
+    "Plugins",
+    "UnknownPlugin",
+]

@@ -7,15 +7,25 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_trust import routes
+from opcode_htmx.features.claude_trust.api import TrustApi
 from opcode_htmx.features.claude_trust.service import TrustedProjects
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _trusted(context: AppContext) -> TrustedProjects:
+    trust, folders = context.runs.project_trust, context.workspace.folders
+    reports = context.sessions.configuration.reports
+    return TrustedProjects(trust, folders, reports)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    trust, folders = context.runs.project_trust, context.workspace.folders
-    reports = context.sessions.configuration.reports
-    yield routes.blueprint(TrustedProjects(trust, folders, reports))
+    yield routes.blueprint(_trusted(context))
 
 
-FEATURE = Feature(name="claude_trust", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from TrustApi(_trusted(context)).endpoints()
+
+
+FEATURE = Feature(name="claude_trust", routes=_routes, endpoints=_endpoints)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from opcode_htmx.engines.trust import TrustItem
+from opcode_htmx.engines.claude.config import secrets
+from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, is_secret
+from opcode_htmx.engines.trust import Kind, TrustItem
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.policies.project_trust import ProjectTrust
@@ -81,3 +84,19 @@ class TrustedProjects:
         if not (is_read and self._folders.allow(resolved)):
             return TrustedProject(name)
         return TrustedProject(name, items=self._trust.items_of(resolved))
+
+
+def without_secrets(item: TrustItem) -> str:
+    """The text of an item with HIDDEN in place of what is named like a secret.
+
+    Where a person decides about a project, all of it is shown; here that is over.
+    """
+    if item.kind is Kind.ENVIRONMENT:
+        return HIDDEN if is_secret(item.name, item.text) else item.text
+    if item.kind is Kind.SERVER and not item.text.startswith("{"):
+        try:
+            arguments = shlex.split(item.text)
+        except ValueError:  # it is cut
+            arguments = item.text.split()
+        return shlex.join(in_arguments(arguments))
+    return secrets.hidden(item.text)
