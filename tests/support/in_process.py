@@ -21,12 +21,12 @@ from tests.support.environment import (
 
 
 @contextlib.contextmanager
-def app_of(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
-    """The app over a sandbox; who asks it logs in by Basic."""
+def app_of(sandbox: Sandbox, claude: Path | None) -> Iterator[Flask]:
+    """The app over a sandbox; who asks it logs in by Basic. Without a `claude` it finds one."""
     settings = Settings.from_env(
         {
             **sandbox.environment(),
-            "CLAUDE_PATH": str(claude),
+            "CLAUDE_PATH": str(claude or ""),
             "OPCODE_USER": USER,
             "OPCODE_PASSWORD": PASSWORD,
             "OPCODE_STATE_DIR": str(sandbox.state),

@@ -152,9 +152,14 @@ def test_installations_are_working_clis_newest_first(
         "version": "2.90.0",
         "source": "nvm (v22.1.0)",
         "installation_type": "System",
+        "is_used": False,
+        "is_chosen": False,
+        "is_too_old": False,
+        "is_updatable": True,
     }
     assert by_source["CLAUDE_PATH"]["installation_type"] == "Custom"
     assert by_source["CLAUDE_PATH"]["path"] == str(stand_in)
+    assert [each["source"] for each in found if each["is_used"]] == ["CLAUDE_PATH"]
     assert "local-bin" not in by_source
     assert len({each["path"] for each in found}) == len(found)
     write_stand_in(broken)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -20,6 +21,8 @@ from tests.support import dom
 from tests.support.environment import ROOT, Sandbox, basic_header, until, write_script
 from tests.support.in_process import app_of
 from tests.support.login_server import CODE, login_server
+
+INSTALLATIONS = "settings/claude/installations"
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 
@@ -131,6 +134,66 @@ def test_a_code_that_is_refused_or_a_cancel_ends_the_log_in(client: FlaskClient)
     client.post(action, data={"act": "cancel"})
 
 
+def api(client: FlaskClient, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """The status of the answer, and its data or its sentence."""
+    answer = client.open(f"/api/{path}", method=method, json=body)
+    found = answer.get_json()
+    assert "t0p-secret" not in answer.text
+    return answer.status_code, found["data"] if found["success"] else found["error"]
+
+
+def test_api_logs_in_with_a_code_and_out_again(
+    client: FlaskClient, home: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    status, account = api(client, "GET", "account")
+    assert (status, account["is_logged_in"], account["email"]) == (200, False, None)
+    assert api(client, "GET", "account/login")[0] == 404
+
+    status, login = api(client, "POST", "account/login", {"account": "console"})
+    assert (status, login["state"], login["account"]) == (201, "open", "console")
+    assert login["url"] == "https://login.example/authorize?code=true&state=the-state"
+    assert login["until"] > time.time()
+    status, sentence = api(client, "POST", "account/login", {})
+    assert (status, "open already" in sentence) == (422, True)
+    address = f"account/login/{login['id']}"
+    status, sentence = api(client, "POST", address, {"code": "good-code#another-state"})
+    assert (status, "another log-in" in sentence) == (422, True)
+    assert api(client, "GET", "account/login") == (200, login)
+
+    status, done = api(client, "POST", address, {"code": "good-code#the-state"})
+    assert (status, done["state"], done["url"], done["problem"]) == (200, "done", None, None)
+    _, account = api(client, "GET", "account")
+    assert (account["is_logged_in"], account["email"]) == (True, "ann@example.org")
+    assert account["by"] == "Claude subscription"
+    assert "good-code" not in caplog.text
+    assert "action=claude.log_in" in caplog.text
+
+    status, act = api(client, "POST", "account/logout", {})
+    assert status == 202
+    ended = until(lambda: _ended(client, act["id"]), "the act has an outcome")
+    assert ended == "Claude is logged out on this computer."
+    assert not (home.config_dir / "account").exists()
+
+
+def _ended(client: FlaskClient, act_id: str) -> str:
+    return str(api(client, "GET", f"acts/{act_id}")[1]["message"])
+
+
+def test_api_ends_a_log_in_by_a_refused_code_or_a_cancel(client: FlaskClient) -> None:
+    _, login = api(client, "POST", "account/login", {})
+    address = f"account/login/{login['id']}"
+    status, sentence = api(client, "POST", address, {"code": "wrong-code#the-state"})
+    assert (status, "not accepted" in sentence, "wrong-code" in sentence) == (422, True, False)
+    _, found = api(client, "GET", "account/login")
+    assert (found["state"], found["url"], found["problem"]) == ("failed", None, sentence)
+    _, login = api(client, "POST", "account/login", {})
+    assert api(client, "DELETE", f"account/login/{login['id']}") == (200, None)
+    _, found = api(client, "GET", "account/login")
+    assert (found["state"], found["problem"]) == ("failed", "It was cancelled.")
+    assert api(client, "POST", f"account/login/{login['id']}", {"code": "a#b"})[0] == 422
+
+
 def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
     home: Sandbox, claude: Path
 ) -> None:
@@ -190,6 +253,18 @@ def test_an_installation_is_updated_and_one_that_claude_path_fixes_is_not_exchan
     nowhere = {"path": "/bin/true", "act": "update"}
     assert client.post("/claude/account/version", data=nowhere).status_code == 422
 
+    _, found = api(client, "GET", INSTALLATIONS)
+    (used,) = [each for each in found if each["is_used"]]
+    assert (used["path"], used["version"], used["is_updatable"]) == (path, "2.1.999", True)
+    status, act = api(client, "POST", f"{INSTALLATIONS}/update", {"path": path})
+    assert status == 202
+    outcome = until(lambda: _ended(client, act["id"]), "the act has an outcome")
+    assert outcome == "Successfully updated to 2.1.999"
+    assert api(client, "POST", f"{INSTALLATIONS}/update", {"path": "/bin/true"})[0] == 422
+    status, sentence = api(client, "PUT", f"{INSTALLATIONS}/chosen", {"path": path})
+    assert (status, "CLAUDE_PATH" in sentence) == (422, True)
+    assert api(client, "GET", f"{INSTALLATIONS}/chosen")[1]["is_fixed"] is True
+
 
 def test_the_chosen_installation_is_used_at_the_next_start_and_the_newest_if_it_is_gone(
     home: Sandbox,
@@ -207,8 +282,20 @@ def test_the_chosen_installation_is_used_at_the_next_start_and_the_newest_if_it_
     settings = Settings.from_env(environment, feature_settings.load())
     home.state.mkdir()
     assert find_claude(settings).binary.path != old
-    chosen = home.state / "chosen_claude.json"
-    chosen.write_text(json.dumps({"version": 1, "path": str(old)}))
+    with app_of(home, None) as app:
+        client, chosen = client_of(app), f"{INSTALLATIONS}/chosen"
+        found = {each["path"]: each for each in api(client, "GET", INSTALLATIONS)[1]}
+        assert (found[str(old)]["is_used"], found[str(old)]["is_chosen"]) == (False, False)
+        none = {"path": None, "is_fixed": False, "is_waiting": False, "is_starting": False}
+        assert api(client, "GET", chosen) == (200, none)
+        assert api(client, "PUT", chosen, {"path": "/bin/true"})[0] == 422
+        waiting = {**none, "path": str(old), "is_waiting": True}
+        assert api(client, "PUT", chosen, {"path": str(old)}) == (200, waiting)
+        assert find_claude(settings).binary.path == old
+        assert api(client, "PUT", chosen, {"path": None}) == (200, none)
+        assert find_claude(settings).binary.path != old
+        assert client.post("/claude/account/version", data={"path": str(old)}).status_code == 303
+        assert api(client, "GET", chosen) == (200, waiting)
     assert find_claude(settings).binary.path == old
     old.unlink()
     assert find_claude(settings).binary.path != old

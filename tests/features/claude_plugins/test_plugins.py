@@ -172,3 +172,94 @@ def test_a_plugin_that_is_not_known_is_not_installed(client: FlaskClient) -> Non
     assert client.get("/claude/plugins/of/--help").status_code == 404
     answer = client.post("/claude/plugins/of/--help/install", data={"scope": "user"})
     assert answer.status_code in (404, 422)
+
+
+def api(client: FlaskClient, method: str, path: str, body: object = None, **query: str) -> Any:
+    """The status of the answer, and its data or its sentence."""
+    address = f"/api/plugins{path}"
+    answer = client.open(address, method=method, json=body, query_string=query)
+    found = answer.get_json()
+    assert "t0p-secret" not in answer.text
+    return answer.status_code, found["data"] if found["success"] else found["error"]
+
+
+def ended(client: FlaskClient, answer: tuple[int, Any]) -> str:
+    """The outcome of an act that the API has begun, with its state."""
+    status, act = answer
+    assert status == 202, act
+
+    def outcome() -> Any:
+        found = client.get(f"/api/acts/{act['id']}").get_json()["data"]
+        return None if found["state"] == "running" else found
+
+    found = until(outcome, "the act has an outcome")
+    assert found is not None
+    return f"{found['state']}: {found['message']}"
+
+
+def test_api_installs_switches_and_removes_as_the_cli_says(
+    client: FlaskClient, sandbox: Sandbox, claude: Path
+) -> None:
+    folder = marketplace.make(sandbox.home / "market of the api")
+    added = api(client, "POST", "/marketplaces", {"source": str(folder)})
+    assert ended(client, added) == "done: The marketplace “orchard” is added."
+    offered = {"name": NAME, "source": str(folder), "available": 2}
+    assert api(client, "GET", "/marketplaces") == (200, [offered])
+
+    status, found = api(client, "GET", "", q="greet")
+    assert (status, [(e["id"], e["installed"]) for e in found]) == (200, [(PLUGIN, [])])
+    assert api(client, "GET", "/installed") == (200, [])
+    _, plugin = api(client, "GET", f"/{PLUGIN}")
+    parts = {(e["kind"], e["name"]): e for e in plugin["contents"]["parts"]}
+    assert parts["hook", "PreToolUse (Bash)"]["text"] == "true"
+    assert {e["name"] for e in plugin["contents"]["parts"] if e["runs"]} == {
+        "PreToolUse (Bash)",
+        "echo",
+    }
+    assert ("command", "hello") in parts
+
+    status, sentence = api(client, "POST", f"/{PLUGIN}/install", {"scope": "user"})
+    assert (status, "Look again" in sentence) == (409, True)
+    assert api(client, "POST", f"/{PLUGIN}/install", {"scope": "local"})[0] == 422
+    assert states(sandbox, claude) == {}
+    project = {"project_path": str(sandbox.project)}
+    seen = {"scope": "local", "digest": plugin["digest"], **project}
+    assert ended(client, api(client, "POST", f"/{PLUGIN}/install", seen)).startswith(
+        "done: “greeter” is installed."
+    )
+    assert states(sandbox, claude) == {"local": True}
+    assert api(client, "GET", "/installed") == (200, []), "it is installed in the project only"
+    _, (here,) = api(client, "GET", "/installed", **project)
+    assert [(e["scope"], e["is_enabled"]) for e in here["installed"]] == [("local", True)]
+    assert here["tokens"].strip("~").isdigit()
+    assert any(part["tokens_always"] for part in here["contents"]["parts"])
+
+    where = {"scope": "local", **project}
+    ended(client, api(client, "POST", f"/{PLUGIN}/disable", where))
+    assert states(sandbox, claude) == {"local": False}
+    seen = {**where, "digest": here["digest"]}
+    ended(client, api(client, "POST", f"/{PLUGIN}/enable", seen))
+    assert states(sandbox, claude) == {"local": True}
+    assert "latest version" in ended(client, api(client, "POST", f"/{PLUGIN}/update", where))
+    ended(client, api(client, "DELETE", f"/{PLUGIN}", **where))
+    assert states(sandbox, claude) == {}
+    again = ended(client, api(client, "DELETE", f"/{PLUGIN}", **where))
+    assert again.startswith("failed: "), "what the CLI refuses is no success"
+
+    assert "updated" in ended(client, api(client, "POST", f"/marketplaces/{NAME}/update", {}))
+    ended(client, api(client, "DELETE", f"/marketplaces/{NAME}"))
+    assert cli(sandbox, claude, "marketplace", "list", "--json") == []
+
+
+def test_api_refuses_what_is_not_known_or_should_not_reach_git(client: FlaskClient) -> None:
+    seen = {"scope": "user", "digest": ""}
+    assert api(client, "GET", "/nope@nowhere")[0] == 404
+    assert api(client, "GET", "/--help")[0] == 404
+    assert api(client, "POST", "/nope@nowhere/install", seen)[0] == 404
+    assert api(client, "POST", "/marketplaces/nowhere/update", {})[0] == 404
+    assert api(client, "DELETE", "/marketplaces/--help")[0] == 404
+    status, sentence = api(client, "POST", "/marketplaces", {"source": "--help"})
+    assert (status, sentence) == (422, "A source does not begin with a dash.")
+    assert api(client, "GET", "", project_path="/")[0] == 422
+    assert api(client, "GET", "", project_id="-nowhere")[0] == 404
+    assert client.get(f"/api/acts/{'0' * 32}").status_code == 404

@@ -1,10 +1,11 @@
-"""The pages of the trusted projects: what each brings, and trust that is taken back."""
+"""The trusted projects, on pages and in the API: what each brings, and trust taken back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -78,3 +79,52 @@ def test_trust_that_is_taken_back_is_needed_again_and_all_else_is_kept(
     assert get(app, "/claude/trust/project", **form).status_code == 303
     answer = client(app).post("/claude/trust/project", data=form, auth=(USER, PASSWORD))
     assert answer.status_code == 303
+
+
+def api(app: Flask, method: str, path: str = "", **query: str) -> tuple[int, Any]:
+    """The status of the answer, and its data or its sentence."""
+    answer = client(app).open(
+        f"/api/trust{path}", method=method, query_string=query, auth=(USER, PASSWORD)
+    )
+    found = answer.get_json()
+    return answer.status_code, found["data"] if found["success"] else found["error"]
+
+
+def test_api_lists_what_trusted_projects_bring_without_secrets(
+    app: Flask, sandbox: Sandbox
+) -> None:
+    settings = {**HOOK, "env": {"API_TOKEN": "t0p-secret", "MODE": "fast"}}
+    (sandbox.project / ".claude/settings.json").write_text(json.dumps(settings))
+    keyed = {"command": "cat", "env": {"MY_KEY": "t0p-secret"}}
+    plain = {"command": "cat", "args": ["--token", "t0p-secret", "-v"]}
+    servers = {"mcpServers": {"keyed": keyed, "plain": plain}}
+    (sandbox.project / ".mcp.json").write_text(json.dumps(servers))
+    project, outside = str(sandbox.project), str(sandbox.home / "elsewhere")
+    status, found = api(app, "GET")
+    assert status == 200
+    assert {each["project_path"]: (each["is_gone"], each["brings"]) for each in found} == {
+        project: (False, {"hook": 1, "environment": 2, "server": 2}),
+        outside: (False, None),
+        "/gone/<b>": (True, None),
+    }
+    status, one = api(app, "GET", "/project", project_path=project)
+    assert status == 200
+    texts = {(each["kind"], each["name"]): each["text"] for each in one["items"]}
+    assert texts["hook", "SessionStart"] == "./setup.sh"
+    assert texts["environment", "MODE"] == "fast"
+    assert texts["environment", "API_TOKEN"] == "********"
+    assert json.loads(texts["server", "keyed"])["env"] == {"MY_KEY": "********"}
+    assert texts["server", "plain"] == "cat --token '********' -v"
+    assert "t0p-secret" not in json.dumps(one)
+    assert api(app, "GET", "/project", project_path=outside)[1]["items"] is None
+
+
+def test_api_takes_trust_back(app: Flask, sandbox: Sandbox) -> None:
+    context: AppContext = app.extensions["opcode_context"]
+    project = str(sandbox.project)
+    assert api(app, "DELETE", "/project", project_path="/never")[0] == 404
+    assert context.runs.project_trust.needed(sandbox.project) is None
+    assert api(app, "DELETE", "/project", project_path=project) == (200, None)
+    assert context.runs.project_trust.needed(sandbox.project) is not None
+    assert api(app, "DELETE", "/project", project_path=project)[0] == 404
+    assert project not in {each["project_path"] for each in api(app, "GET")[1]}
