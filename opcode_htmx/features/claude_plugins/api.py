@@ -28,7 +28,7 @@ NO_PROJECT = {404: "There is no such project."}
 UNKNOWN_PLUGIN = {404: "There is no such project or plugin."}
 NOT_LISTED = {503: "Claude could not be asked."}
 CHANGED = {409: "It brings other things than those that the digest is of: look again."}
-PLUGIN = "/api/plugins/{plugin_id}"
+PLUGIN = "/api/plugins/of/{plugin_id}"
 
 
 class PluginsApi:

@@ -209,7 +209,7 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
     status, found = api(client, "GET", "", q="greet")
     assert (status, [(e["id"], e["installed"]) for e in found]) == (200, [(PLUGIN, [])])
     assert api(client, "GET", "/installed") == (200, [])
-    _, plugin = api(client, "GET", f"/{PLUGIN}")
+    _, plugin = api(client, "GET", f"/of/{PLUGIN}")
     parts = {(e["kind"], e["name"]): e for e in plugin["contents"]["parts"]}
     assert parts["hook", "PreToolUse (Bash)"]["text"] == "true"
     assert {e["name"] for e in plugin["contents"]["parts"] if e["runs"]} == {
@@ -218,13 +218,13 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
     }
     assert ("command", "hello") in parts
 
-    status, sentence = api(client, "POST", f"/{PLUGIN}/install", {"scope": "user"})
+    status, sentence = api(client, "POST", f"/of/{PLUGIN}/install", {"scope": "user"})
     assert (status, "Look again" in sentence) == (409, True)
-    assert api(client, "POST", f"/{PLUGIN}/install", {"scope": "local"})[0] == 422
+    assert api(client, "POST", f"/of/{PLUGIN}/install", {"scope": "local"})[0] == 422
     assert states(sandbox, claude) == {}
     project = {"project_path": str(sandbox.project)}
     seen = {"scope": "local", "digest": plugin["digest"], **project}
-    assert ended(client, api(client, "POST", f"/{PLUGIN}/install", seen)).startswith(
+    assert ended(client, api(client, "POST", f"/of/{PLUGIN}/install", seen)).startswith(
         "done: “greeter” is installed."
     )
     assert states(sandbox, claude) == {"local": True}
@@ -235,15 +235,15 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
     assert any(part["tokens_always"] for part in here["contents"]["parts"])
 
     where = {"scope": "local", **project}
-    ended(client, api(client, "POST", f"/{PLUGIN}/disable", where))
+    ended(client, api(client, "POST", f"/of/{PLUGIN}/disable", where))
     assert states(sandbox, claude) == {"local": False}
     seen = {**where, "digest": here["digest"]}
-    ended(client, api(client, "POST", f"/{PLUGIN}/enable", seen))
+    ended(client, api(client, "POST", f"/of/{PLUGIN}/enable", seen))
     assert states(sandbox, claude) == {"local": True}
-    assert "latest version" in ended(client, api(client, "POST", f"/{PLUGIN}/update", where))
-    ended(client, api(client, "DELETE", f"/{PLUGIN}", **where))
+    assert "latest version" in ended(client, api(client, "POST", f"/of/{PLUGIN}/update", where))
+    ended(client, api(client, "DELETE", f"/of/{PLUGIN}", **where))
     assert states(sandbox, claude) == {}
-    again = ended(client, api(client, "DELETE", f"/{PLUGIN}", **where))
+    again = ended(client, api(client, "DELETE", f"/of/{PLUGIN}", **where))
     assert again.startswith("failed: "), "what the CLI refuses is no success"
 
     assert "updated" in ended(client, api(client, "POST", f"/marketplaces/{NAME}/update", {}))
@@ -253,9 +253,9 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
 
 def test_api_refuses_what_is_not_known_or_should_not_reach_git(client: FlaskClient) -> None:
     seen = {"scope": "user", "digest": ""}
-    assert api(client, "GET", "/nope@nowhere")[0] == 404
-    assert api(client, "GET", "/--help")[0] == 404
-    assert api(client, "POST", "/nope@nowhere/install", seen)[0] == 404
+    assert api(client, "GET", "/of/nope@nowhere")[0] == 404
+    assert api(client, "GET", "/of/--help")[0] == 404
+    assert api(client, "POST", "/of/nope@nowhere/install", seen)[0] == 404
     assert api(client, "POST", "/marketplaces/nowhere/update", {})[0] == 404
     assert api(client, "DELETE", "/marketplaces/--help")[0] == 404
     status, sentence = api(client, "POST", "/marketplaces", {"source": "--help"})

@@ -212,8 +212,12 @@ def main() -> None:
         return
     if arguments == ["--version"]:
         print("2.1.330 (Claude Code)")
-    elif arguments == ["auth", "status"]:
+    elif arguments[:2] == ["auth", "status"]:
         print(json.dumps({"loggedIn": True}))
+    elif arguments[:2] == ["plugin", "list"]:
+        print(json.dumps({"installed": [], "available": [{"pluginId": "greeter@orchard"}]}))
+    elif arguments[:3] == ["plugin", "marketplace", "list"]:
+        print(json.dumps([{"name": "orchard", "source": "directory", "path": "/srv/orchard"}]))
     else:
         flag = "--resume" if "--resume" in arguments else "--session-id"
         SESSION = arguments[arguments.index(flag) + 1]
