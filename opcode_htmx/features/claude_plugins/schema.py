@@ -52,7 +52,7 @@ class Plugin(ResponseModel):
     name: str
     marketplace: str
     version: str
-    description: str
+    description: str = Field(description="In /api/plugins empty for those installed.")
     installed: list[InstalledPlugin] = Field(
         description="For the user, and for the project if one is named; empty if it is not."
     )
