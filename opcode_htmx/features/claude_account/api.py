@@ -15,6 +15,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 TAG = "Account"
 PAGE = "claude_account.page"
 LOGIN = "/api/account/login"
+NO_LOGIN = {404: "No log-in has begun, or another one has since."}
 
 
 class AccountApi:
@@ -53,7 +54,7 @@ class AccountApi:
                 summary="The log-in that is open, or was the last one",
                 handler=self.login,
                 response=schema.ClaudeLogin,
-                refusals={404: "No log-in has begun."},
+                refusals=NO_LOGIN,
             ),
             Endpoint(
                 method="POST",
@@ -63,6 +64,7 @@ class AccountApi:
                 handler=self.finish,
                 response=schema.ClaudeLogin,
                 body=schema.LoginCode,
+                refusals=NO_LOGIN,
                 description="Waits for what Claude makes of the code. A code that is refused ends "
                 "the log-in; one that is not whole does not.",
             ),
@@ -72,6 +74,7 @@ class AccountApi:
                 tag=TAG,
                 summary="Cancel a log-in",
                 handler=self.cancel,
+                refusals=NO_LOGIN,
                 description="Nothing happens if it is over.",
             ),
             Endpoint(
@@ -108,19 +111,25 @@ class AccountApi:
         return _described(self._logins.begin(body.account == "subscription", current_identity()))
 
     def login(self) -> schema.ClaudeLogin:
-        found = self._logins.current()
-        if found is None:
-            raise NotFound("No log-in has begun.")
-        return _described(found)
+        return _described(self._current())
 
     def finish(self, login_id: str, body: schema.LoginCode) -> schema.ClaudeLogin:
+        self._current(login_id)
         return _described(self._logins.finish(login_id, body.code))
 
     def cancel(self, login_id: str) -> None:
+        self._current(login_id)
         self._logins.cancel(login_id)
 
     def log_out(self, body: schema.LogOut) -> ClaudeAct:
         return described(self._account.log_out(url_for(PAGE), current_identity()))
+
+    def _current(self, login_id: str | None = None) -> Login:
+        """The last log-in that has begun; NotFound if that is none, or not the one with the id."""
+        found = self._logins.current()
+        if found is None or login_id not in (None, found.id):
+            raise NotFound("There is no such log-in.")
+        return found
 
 
 def _described(login: Login) -> schema.ClaudeLogin:

@@ -192,6 +192,8 @@ def test_api_ends_a_log_in_by_a_refused_code_or_a_cancel(client: FlaskClient) ->
     _, found = api(client, "GET", "account/login")
     assert (found["state"], found["problem"]) == ("failed", "It was cancelled.")
     assert api(client, "POST", f"account/login/{login['id']}", {"code": "a#b"})[0] == 422
+    assert api(client, "POST", "account/login/another", {"code": "a#b"})[0] == 404
+    assert api(client, "DELETE", "account/login/another")[0] == 404
 
 
 def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
