@@ -15,7 +15,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 TAG = "Account"
 PAGE = "claude_account.page"
 LOGIN = "/api/account/login"
-NO_LOGIN = {404: "No log-in has begun, or another one has since."}
+NO_LOGIN = {404: "There is no such log-in, or another one has begun since."}
 
 
 class AccountApi:
@@ -53,8 +53,8 @@ class AccountApi:
                 tag=TAG,
                 summary="The log-in that is open, or was the last one",
                 handler=self.login,
-                response=schema.ClaudeLogin,
-                refusals=NO_LOGIN,
+                response=schema.ClaudeLogin | None,
+                description="Null if none has begun.",
             ),
             Endpoint(
                 method="POST",
@@ -110,26 +110,26 @@ class AccountApi:
     def begin(self, body: schema.NewLogin) -> schema.ClaudeLogin:
         return _described(self._logins.begin(body.account == "subscription", current_identity()))
 
-    def login(self) -> schema.ClaudeLogin:
-        return _described(self._current())
+    def login(self) -> schema.ClaudeLogin | None:
+        found = self._logins.current()
+        return _described(found) if found else None
 
     def finish(self, login_id: str, body: schema.LoginCode) -> schema.ClaudeLogin:
-        self._current(login_id)
+        self._check(login_id)
         return _described(self._logins.finish(login_id, body.code))
 
     def cancel(self, login_id: str) -> None:
-        self._current(login_id)
+        self._check(login_id)
         self._logins.cancel(login_id)
 
     def log_out(self, body: schema.LogOut) -> ClaudeAct:
         return described(self._account.log_out(url_for(PAGE), current_identity()))
 
-    def _current(self, login_id: str | None = None) -> Login:
-        """The last log-in that has begun; NotFound if that is none, or not the one with the id."""
+    def _check(self, login_id: str) -> None:
+        """Raises NotFound where that is not the last log-in."""
         found = self._logins.current()
-        if found is None or login_id not in (None, found.id):
+        if found is None or found.id != login_id:
             raise NotFound("There is no such log-in.")
-        return found
 
 
 def _described(login: Login) -> schema.ClaudeLogin:

@@ -17,7 +17,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 TAG = "Trust"
 NOT_TRUSTED = {404: "This project is not trusted."}
-ONE = "/api/trust/project"
+ADDRESS = "/api/trust"
 
 
 class TrustApi:
@@ -28,65 +28,51 @@ class TrustApi:
         return (
             Endpoint(
                 method="GET",
-                path="/api/trust",
+                path=ADDRESS,
                 tag=TAG,
-                summary="The trusted projects, and how much each brings",
-                handler=self.all,
+                summary="The trusted projects, or one of them with all that it brings",
+                handler=self.shown,
                 response=list[schema.TrustedProject],
-            ),
-            Endpoint(
-                method="GET",
-                path=ONE,
-                tag=TAG,
-                summary="One trusted project with what it brings",
-                handler=self.one,
-                response=schema.DescribedTrustedProject,
                 query=schema.TrustedProjectQuery,
                 refusals=NOT_TRUSTED,
             ),
             Endpoint(
                 method="DELETE",
-                path=ONE,
+                path=ADDRESS,
                 tag=TAG,
                 summary="Stop trusting a project",
                 handler=self.take_back,
-                query=schema.TrustedProjectQuery,
+                query=schema.NamedTrustedProject,
                 refusals={**NOT_TRUSTED, 503: "Claude's record could not be changed."},
                 description="What is running goes on. The next start asks, on the computer too.",
             ),
         )
 
-    def all(self) -> list[schema.TrustedProject]:
-        return [
-            schema.TrustedProject(
-                project_path=each.name, is_gone=each.is_gone, brings=_counts(each)
-            )
-            for each in self._trusted.all()
-        ]
+    def shown(self, query: schema.TrustedProjectQuery) -> list[schema.TrustedProject]:
+        if query.project_path is None:
+            return [_described(each) for each in self._trusted.all()]
+        found = self._found(query.project_path)
+        return [_described(found, _items(found))]
 
-    def one(self, query: schema.TrustedProjectQuery) -> schema.DescribedTrustedProject:
-        found = self._found(query)
-        return schema.DescribedTrustedProject(
-            project_path=found.name,
-            is_gone=found.is_gone,
-            brings=_counts(found),
-            items=_items(found),
-        )
+    def take_back(self, query: schema.NamedTrustedProject) -> None:
+        self._trusted.take_back(self._found(query.project_path).name, current_identity())
 
-    def take_back(self, query: schema.TrustedProjectQuery) -> None:
-        self._trusted.take_back(self._found(query).name, current_identity())
-
-    def _found(self, query: schema.TrustedProjectQuery) -> TrustedProject:
-        found = self._trusted.named(query.project_path)
+    def _found(self, name: str) -> TrustedProject:
+        found = self._trusted.named(name)
         if found is None:
             raise NotFound("This project is not trusted.")
         return found
 
 
-def _counts(project: TrustedProject) -> dict[str, int] | None:
-    if project.items is None:
-        return None
-    return dict(Counter(str(item.kind) for item in project.items))
+def _described(
+    project: TrustedProject, items: list[schema.TrustedItem] | None = None
+) -> schema.TrustedProject:
+    brings = None
+    if project.items is not None:
+        brings = dict(Counter(str(item.kind) for item in project.items))
+    return schema.TrustedProject(
+        project_path=project.name, is_gone=project.is_gone, brings=brings, items=items
+    )
 
 
 def _items(project: TrustedProject) -> list[schema.TrustedItem] | None:

@@ -10,17 +10,6 @@ from pydantic import Field
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 
-class TrustedProject(ResponseModel):
-    """A project whose files take effect."""
-
-    project_path: str = Field(description="Its name in Claude's record, the path of its folder.")
-    is_gone: bool = Field(description="There is no such folder any more.")
-    brings: dict[str, int] | None = Field(
-        description="How much of each kind its files run or allow; null where this server may not "
-        "look at them, or where there are too many projects."
-    )
-
-
 class TrustedItem(ResponseModel):
     """Something that takes effect in a trusted project."""
 
@@ -31,15 +20,27 @@ class TrustedItem(ResponseModel):
     file: str
 
 
-class DescribedTrustedProject(TrustedProject):
-    """A trusted project with what its files bring."""
+class TrustedProject(ResponseModel):
+    """A project whose files take effect."""
 
+    project_path: str = Field(description="Its name in Claude's record, the path of its folder.")
+    is_gone: bool = Field(description="There is no such folder any more.")
+    brings: dict[str, int] | None = Field(
+        description="How much of each kind its files run or allow; null where this server may not "
+        "look at them, or where there are too many projects."
+    )
     items: list[TrustedItem] | None = Field(
-        description="Null where this server may not look at them."
+        description="All of it, where one project is asked for."
     )
 
 
 class TrustedProjectQuery(RequestModel):
+    """All trusted projects, or one."""
+
+    project_path: str | None = Field(None, description="One of the list: with all that it brings.")
+
+
+class NamedTrustedProject(RequestModel):
     """A trusted project."""
 
-    project_path: str = Field(description="As it is in the list.")
+    project_path: str = Field(description="One of the list.")

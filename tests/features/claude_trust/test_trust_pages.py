@@ -81,10 +81,10 @@ def test_trust_that_is_taken_back_is_needed_again_and_all_else_is_kept(
     assert answer.status_code == 303
 
 
-def api(app: Flask, method: str, path: str = "", **query: str) -> tuple[int, Any]:
+def api(app: Flask, method: str, **query: str) -> tuple[int, Any]:
     """The status of the answer, and its data or its sentence."""
     answer = client(app).open(
-        f"/api/trust{path}", method=method, query_string=query, auth=(USER, PASSWORD)
+        "/api/trust", method=method, query_string=query, auth=(USER, PASSWORD)
     )
     found = answer.get_json()
     return answer.status_code, found["data"] if found["success"] else found["error"]
@@ -107,7 +107,8 @@ def test_api_lists_what_trusted_projects_bring_without_secrets(
         outside: (False, None),
         "/gone/<b>": (True, None),
     }
-    status, one = api(app, "GET", "/project", project_path=project)
+    assert {each["items"] for each in found} == {None}
+    status, (one,) = api(app, "GET", project_path=project)
     assert status == 200
     texts = {(each["kind"], each["name"]): each["text"] for each in one["items"]}
     assert texts["hook", "SessionStart"] == "./setup.sh"
@@ -116,15 +117,16 @@ def test_api_lists_what_trusted_projects_bring_without_secrets(
     assert json.loads(texts["server", "keyed"])["env"] == {"MY_KEY": "********"}
     assert texts["server", "plain"] == "cat --token '********' -v"
     assert "t0p-secret" not in json.dumps(one)
-    assert api(app, "GET", "/project", project_path=outside)[1]["items"] is None
+    assert api(app, "GET", project_path=outside)[1][0]["items"] is None
+    assert api(app, "GET", project_path="/never")[0] == 404
 
 
 def test_api_takes_trust_back(app: Flask, sandbox: Sandbox) -> None:
     context: AppContext = app.extensions["opcode_context"]
     project = str(sandbox.project)
-    assert api(app, "DELETE", "/project", project_path="/never")[0] == 404
+    assert api(app, "DELETE", project_path="/never")[0] == 404
     assert context.runs.project_trust.needed(sandbox.project) is None
-    assert api(app, "DELETE", "/project", project_path=project) == (200, None)
+    assert api(app, "DELETE", project_path=project) == (200, None)
     assert context.runs.project_trust.needed(sandbox.project) is not None
-    assert api(app, "DELETE", "/project", project_path=project)[0] == 404
+    assert api(app, "DELETE", project_path=project)[0] == 404
     assert project not in {each["project_path"] for each in api(app, "GET")[1]}
