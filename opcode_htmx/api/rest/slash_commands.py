@@ -6,7 +6,6 @@ from pathlib import Path
 
 from werkzeug.exceptions import NotFound
 
-from opcode_htmx.api.rest.named_project import folder_of
 from opcode_htmx.api.rest.refusals import NOT_FOUND
 from opcode_htmx.api.schema import requests, responses
 from opcode_htmx.engines.claude.config import slash_commands
@@ -16,6 +15,7 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.config.slash_commands import CommandFile
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.configuration.documents import Content, Documents
+from opcode_htmx.sessions.configuration.named_project import folder_of
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint

@@ -14,11 +14,7 @@ from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
 from opcode_htmx.features.claude_mcp import desktop, schema
 from opcode_htmx.features.claude_mcp.checks import Checked
 from opcode_htmx.features.claude_mcp.services import Services
-from opcode_htmx.sessions.configuration.named_project import (
-    OfSomeProject,
-    named_project,
-    project_with_id,
-)
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -340,10 +336,10 @@ class McpApi:
         return next(each for each in found if (each.scope, each.name) == (scope, name))
 
     def _chosen(self, named: OfSomeProject) -> ChosenProject:
-        return named_project(self._services.configuration, named)
+        return chosen_by(self._services.configuration, named)
 
     def _with_id(self, project_id: str) -> ChosenProject:
-        return project_with_id(self._services.configuration, project_id)
+        return self._chosen(OfSomeProject(project_id=project_id, project_path=None))
 
 
 def _servers_in(config: dict[str, object]) -> dict[str, dict[str, object]]:

@@ -18,7 +18,7 @@ from opcode_htmx.features.claude_plugins.service import (
     is_found,
 )
 from opcode_htmx.sessions.configuration.act_answers import BEGUN, ClaudeAct, described
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, named_project
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -190,7 +190,7 @@ class PluginsApi:
         )
 
     def _chosen(self, named: OfSomeProject) -> ChosenProject:
-        return named_project(self._plugins.configuration, named)
+        return chosen_by(self._plugins.configuration, named)
 
 
 def listing_of(plugins: Plugins, chosen: ChosenProject) -> Listing:

@@ -7,7 +7,7 @@ from opcode_htmx.features.claude_plugins.api import NO_PROJECT, NOT_LISTED, TAG,
 from opcode_htmx.features.claude_plugins.marketplace_routes import page_of
 from opcode_htmx.features.claude_plugins.service import Plugins
 from opcode_htmx.sessions.configuration.act_answers import BEGUN, ClaudeAct, described
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, named_project
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -98,4 +98,4 @@ class MarketplacesApi:
         return described(self._plugins.on_marketplace(verb, name, chosen, back, by))
 
     def _chosen(self, named: OfSomeProject) -> ChosenProject:
-        return named_project(self._plugins.configuration, named)
+        return chosen_by(self._plugins.configuration, named)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
+
 from pydantic import Field
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
+from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.rest.models import RequestModel
 from opcode_htmx.web.rest.validation import InvalidRequest
+
+
+class Named(Protocol):
+    """A request that may name a project."""
+
+    @property
+    def project_id(self) -> str | None: ...
+    @property
+    def project_path(self) -> str | None: ...
 
 
 class OfSomeProject(RequestModel):
@@ -18,22 +31,19 @@ class OfSomeProject(RequestModel):
     project_path: str | None = Field(None, description="Or its folder.")
 
 
-def named_project(configuration: Configuration, named: OfSomeProject) -> ChosenProject:
-    """The project that a request names, if it names one.
-
-    Raises InvalidRequest, InvalidFolder, ProjectNotFound.
-    """
+def folder_of(workspace: Workspace, named: Named) -> Path | None:
+    """The folder of the project, if one is named. Raises InvalidRequest, InvalidFolder."""
     if named.project_id is not None and named.project_path is not None:
         raise InvalidRequest("Name the project by project_id or by project_path, not by both.")
     if named.project_path is not None:
-        folder = configuration.workspace.working_folder(named.project_path)
-        return configuration.chosen(reference(folder))
+        return workspace.working_folder(named.project_path)
     if named.project_id is not None:
-        return project_with_id(configuration, named.project_id)
-    return ChosenProject()
+        path = sessions.project(workspace.config_dir, named.project_id).path
+        return workspace.working_folder(path) if path else None
+    return None
 
 
-def project_with_id(configuration: Configuration, project_id: str) -> ChosenProject:
-    """The project with an id. Raises InvalidFolder, ProjectNotFound."""
-    path = sessions.project(configuration.workspace.config_dir, project_id).path
-    return configuration.chosen(path or "")
+def chosen_by(configuration: Configuration, named: Named) -> ChosenProject:
+    """The project, if one is named. Raises InvalidRequest, InvalidFolder."""
+    folder = folder_of(configuration.workspace, named)
+    return configuration.chosen(reference(folder)) if folder else ChosenProject()
