@@ -8,16 +8,30 @@ from flask import Blueprint
 
 from opcode_htmx.engines.claude.permissions.rules import InvalidRule
 from opcode_htmx.features.claude_permissions import routes
+from opcode_htmx.features.claude_permissions.api import PermissionsApi
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import PermissionEditor
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _services(context: AppContext) -> tuple[PermissionEditor, LatelyMatched]:
+    sessions, home = context.sessions, context.settings.home
+    return PermissionEditor(sessions.configuration, home), LatelyMatched(sessions.index, home)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    sessions, home = context.sessions, context.settings.home
-    editor = PermissionEditor(sessions.configuration, home)
-    yield routes.blueprint(editor, LatelyMatched(sessions.index, home))
+    yield routes.blueprint(*_services(context))
 
 
-FEATURE = Feature(name="claude_permissions", routes=_routes, errors={InvalidRule: 422})
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from PermissionsApi(*_services(context)).endpoints()
+
+
+FEATURE = Feature(
+    name="claude_permissions",
+    routes=_routes,
+    endpoints=_endpoints,
+    errors={InvalidRule: 422},
+)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -12,7 +11,7 @@ from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
-from opcode_htmx.engines.claude.permissions.decision import Decision, Outcome, decide
+from opcode_htmx.engines.claude.permissions.decision import Decision, Outcome
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import (
@@ -22,14 +21,12 @@ from opcode_htmx.features.claude_permissions.service import (
     PermissionEditor,
     Permissions,
 )
-from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
-from opcode_htmx.web.http.forms import BadForm
 
 MOST_PROJECTS = 50
 LONGEST_SUBJECT = 4000
@@ -90,7 +87,7 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
         args = request.args
         chosen = configuration.chosen(args.get("folder", ""))
         old = _entry(args, "", tuple(Behavior))
-        found = _find(editor, chosen, old) if old else None
+        found = editor.find(chosen, old) if old else None
         if found and not found.can_change:
             return rule_page(chosen, old, old, found=found)
         kind = args.get("kind", "")
@@ -103,21 +100,14 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
         chosen = configuration.chosen(form.get("folder", ""))
         old = _entry(form, "old-", tuple(Behavior))
         new = Entry(form.get("kind", ""), form.get("text", "").strip(), form.get("scope", ""))
-        if form.get("act") != "remove":
-            if new.kind not in list(Behavior):
-                raise BadForm("Choose what becomes of such a call.")
-            _check_scope(editor, chosen, new)
+        is_removed = form.get("act") == "remove"
         try:
-            if form.get("act") == "remove":
-                _change(editor, chosen, old, None)
-            elif new != old:
-                rules.check(new.text)
-                _change(editor, chosen, old, new)
+            _change(editor, chosen, old, None if is_removed else new)
         except FileChanged as error:
             return rule_page(chosen, old, new, error=str(error), changed=error), 409
         except (InvalidRule, InvalidJson, FileRefused) as error:
             return rule_page(chosen, old, new, error=str(error)), 422
-        return _done(chosen, "rule-removed" if form.get("act") == "remove" else "rule-saved")
+        return _done(chosen, "rule-removed" if is_removed else "rule-saved")
 
     @pages.get("/claude/permissions/folder")
     def folder() -> str:
@@ -132,13 +122,8 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
         old = _entry(form, "old-", (FOLDERS,))
         new = Entry(FOLDERS, form.get("text", "").strip(), form.get("scope", ""))
         is_removed = form.get("act") == "remove"
-        if not is_removed:
-            _check_scope(editor, chosen, new)
         try:
-            if not is_removed:
-                _check_folder(new.text)
-            if is_removed or new != old:
-                _change(editor, chosen, old, None if is_removed else new)
+            _change(editor, chosen, old, None if is_removed else new)
         except FileChanged as error:
             return folder_page(chosen, old, new, str(error), error), 409
         except (InvalidRule, InvalidJson, FileRefused) as error:
@@ -155,6 +140,7 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
         found: ListedRule | None = None,
     ) -> str:
         """The form of a rule; `new` is what it holds, and `old` what it replaces."""
+        matches = lately.of(*editor.limits(found, chosen)) if found else None
         return render_template(
             "claude_permissions/rule.html",
             chosen=chosen,
@@ -163,9 +149,7 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
             found=found,
             words=_words(old, found),
             headings=HEADINGS,
-            matches=lately.of(editor.placed(found, chosen), _project(found, chosen))
-            if found
-            else None,
+            matches=matches,
             **_common(editor, chosen, error, changed),
         )
 
@@ -220,25 +204,13 @@ def _tested(
     name = subject if tool == "mcp" else tool
     if not name or not (subject or tool == "WebSearch"):
         return None
-    situation = editor.situation(chosen, permissions, mode)
-    return run_cpu_in_thread(decide, name, subject, situation)
-
-
-def _find(editor: PermissionEditor, chosen: ChosenProject, entry: Entry) -> ListedRule | None:
-    permissions = editor.permissions(chosen, editor.configuration.report(chosen))
-    every = (rule for listed in permissions.rules.values() for rule in listed)
-    return next((rule for rule in every if rule.entry == entry), None)
+    return editor.decision(chosen, permissions, name, subject, mode)
 
 
 def _words(entry: Entry | None, found: ListedRule | None) -> Words | None:
     if found:
         return found.words
     return rules.in_words(entry.text) if entry else None
-
-
-def _project(rule: ListedRule, chosen: ChosenProject) -> Path | None:
-    """The project that a rule is limited to."""
-    return chosen.folder if rule.entry.scope in (Scope.PROJECT, Scope.LOCAL) else None
 
 
 def _entry(fields: Mapping[str, str], prefix: str, kinds: tuple[str, ...]) -> Entry | None:
@@ -248,23 +220,10 @@ def _entry(fields: Mapping[str, str], prefix: str, kinds: tuple[str, ...]) -> En
     return entry if kind in kinds and entry.text and entry.scope else None
 
 
-def _check_scope(editor: PermissionEditor, chosen: ChosenProject, entry: Entry) -> None:
-    if entry.scope not in editor.configuration.settings_places(chosen):
-        raise BadForm("Choose where it is to stand.")
-
-
-def _check_folder(text: str) -> None:
-    """Raises InvalidRule."""
-    if not text or not text.isprintable() or len(text) > rules.LONGEST:
-        raise InvalidRule("Type the path of a folder, such as ~/work/shared or ../other.")
-
-
 def _change(
     editor: PermissionEditor, chosen: ChosenProject, old: Entry | None, new: Entry | None
 ) -> None:
     writable = editor.configuration.settings_places(chosen)
-    if old and old.scope not in writable:
-        raise BadForm("This one cannot be changed here.")
     based_on = {scope: request.form.get(f"revision-{scope}", "") for scope in writable}
     editor.change(chosen, old, new, based_on, current_identity())
 

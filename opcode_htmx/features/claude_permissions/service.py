@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +10,23 @@ from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
-from opcode_htmx.engines.claude.permissions.decision import PlacedRule, Situation
+from opcode_htmx.engines.claude.permissions.decision import (
+    Decision,
+    PlacedRule,
+    Situation,
+    decide,
+)
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused, FileText
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
 FOLDERS = "additionalDirectories"
+MODE = ("permissions", "defaultMode")
 _SCOPES = {
     "policySettings": Scope.MANAGED,
     "userSettings": Scope.USER,
@@ -26,6 +34,7 @@ _SCOPES = {
     "localSettings": Scope.LOCAL,
 }
 _FILES = ("userSettings", "projectSettings", "localSettings")
+NO_PLACE = "Choose where it is to stand."
 OF_SERVER = "this server"
 """The scope of what the command line of this server's processes has."""
 
@@ -82,7 +91,7 @@ class PermissionEditor:
     def permissions(self, chosen: ChosenProject, report: ClaudeReport) -> Permissions:
         """All rules and folders, those of Claude's own answer first."""
         answer = as_dict(report.answer(queries.PERMISSION_RULES).get("state"))
-        files = list(self._in_files(chosen))
+        files = list(self.entries(chosen))
         listed = [rule for each in as_list(answer.get("rules")) if (rule := _listed(as_dict(each)))]
         known = {rule.entry for rule in listed}
         for entry in files:
@@ -126,7 +135,7 @@ class PermissionEditor:
     def default_mode(self, report: ClaudeReport) -> str:
         """The permission mode in which Claude starts, by the settings."""
         effective = report.answer(queries.SETTINGS).get("effective")
-        found = as_str(json_text.value_at(effective, ("permissions", "defaultMode")))
+        found = as_str(json_text.value_at(effective, MODE))
         return "default" if found in ("", "manual") else found
 
     def situation(
@@ -153,6 +162,24 @@ class PermissionEditor:
             root = str(chosen.folder)
         return PlacedRule(Behavior(entry.kind), entry.text, entry.scope, root)
 
+    def decision(
+        self, chosen: ChosenProject, permissions: Permissions, tool: str, subject: str, mode: str
+    ) -> Decision:
+        """What would become of a call: `subject` is its command, path or address."""
+        situation = self.situation(chosen, permissions, mode)
+        return run_cpu_in_thread(decide, tool, subject, situation)
+
+    def find(self, chosen: ChosenProject, entry: Entry) -> ListedRule | None:
+        """A listed rule."""
+        permissions = self.permissions(chosen, self.configuration.report(chosen))
+        every = (rule for listed in permissions.rules.values() for rule in listed)
+        return next((rule for rule in every if rule.entry == entry), None)
+
+    def limits(self, rule: ListedRule, chosen: ChosenProject) -> tuple[PlacedRule, Path | None]:
+        """A rule, and the project that it is limited to."""
+        in_project = rule.entry.scope in (Scope.PROJECT, Scope.LOCAL)
+        return self.placed(rule, chosen), chosen.folder if in_project else None
+
     def revisions(self, chosen: ChosenProject) -> dict[Scope, str]:
         """The revision of each file that can be written."""
         places = self.configuration.settings_places(chosen)
@@ -171,7 +198,13 @@ class PermissionEditor:
         The new one is written first, so that it is not lost where the second file cannot be
         written. Raises FileChanged, FileRefused, InvalidJson, InvalidRule.
         """
+        if new == old:
+            return
         places = self.configuration.settings_places(chosen)
+        if old and old.scope not in places:
+            raise InvalidRule("This one cannot be changed here.")
+        if new:
+            _check(new, places)
         texts: dict[Scope, str] = {}
         for entry in filter(None, (new, old)):
             scope = Scope(entry.scope)
@@ -189,10 +222,27 @@ class PermissionEditor:
             # what a person writes here needs no question whether it is trusted
             self.configuration.trust.allow(chosen.folder, [_update(new)])
 
+    def set_mode(
+        self, chosen: ChosenProject, scope: Scope, mode: str | None, based_on: str, by: Identity
+    ) -> None:
+        """Set the mode in which Claude starts in a settings file; None: no longer there.
+
+        Raises FileChanged, FileRefused, InvalidJson, InvalidRule.
+        """
+        if scope not in self.configuration.settings_places(chosen):
+            raise InvalidRule(NO_PLACE)
+        if mode is not None and mode not in MODES:
+            raise InvalidRule(f"Choose one of the modes: {', '.join(MODES)}.")
+        place = self.configuration.settings_places(chosen)[scope]
+        text = self.configuration.files.read(place).text
+        text = json_text.without(text, MODE) if not mode else json_text.with_value(text, MODE, mode)
+        self.configuration.save(place, text, based_on, by)
+
     def _read(self, chosen: ChosenProject, scope: Scope) -> FileText:
         return self.configuration.files.read(self.configuration.settings_places(chosen)[scope])
 
-    def _in_files(self, chosen: ChosenProject) -> Iterator[Entry]:
+    def entries(self, chosen: ChosenProject) -> Iterator[Entry]:
+        """What stands in the files that can be written and read."""
         for scope in self.configuration.settings_places(chosen):
             try:
                 content = json_text.parse(self._read(chosen, scope).text)
@@ -225,6 +275,19 @@ def _listed(given: Json) -> ListedRule | None:
         can_change=given.get("editability") == "persistent" and scope is not None,
         is_in_force=given.get("notInEffect") is not True,
     )
+
+
+def _check(entry: Entry, places: Collection[str]) -> None:
+    """Raises InvalidRule where a new entry would do nothing."""
+    if entry.scope not in places:
+        raise InvalidRule(NO_PLACE)
+    if entry.kind == FOLDERS:
+        if not entry.text or not entry.text.isprintable() or len(entry.text) > rules.LONGEST:
+            raise InvalidRule("Type the path of a folder, such as ~/work/shared or ../other.")
+    elif entry.kind not in list(Behavior):
+        raise InvalidRule("Choose what becomes of such a call.")
+    else:
+        rules.check(entry.text)
 
 
 def _entries(text: str, kind: str) -> list[object]:
