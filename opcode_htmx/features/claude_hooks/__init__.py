@@ -7,12 +7,26 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_hooks import routes
+from opcode_htmx.features.claude_hooks.document import HookGone
+from opcode_htmx.features.claude_hooks.rest.endpoints import HooksApi
+from opcode_htmx.features.claude_hooks.rest.whole import InvalidHooks
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context.sessions.configuration, context.settings.child_environment)
 
 
-FEATURE = Feature(name="claude_hooks", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    environment = context.settings.child_environment
+    yield from HooksApi(context.sessions.configuration, environment).endpoints()
+
+
+FEATURE = Feature(
+    name="claude_hooks",
+    routes=_routes,
+    endpoints=_endpoints,
+    errors={HookGone: 404, InvalidHooks: 422},
+)

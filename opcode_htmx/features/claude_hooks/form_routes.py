@@ -20,6 +20,7 @@ from opcode_htmx.features.claude_hooks.document import Entry, HookGone, Hooks
 from opcode_htmx.features.claude_hooks.kinds import HookKind
 from opcode_htmx.features.claude_hooks.service import HookEditor
 from opcode_htmx.features.claude_hooks.starters import STARTERS
+from opcode_htmx.features.claude_hooks.trial.service import can_be_tried
 from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused, Place
@@ -30,8 +31,6 @@ from opcode_htmx.web.http.forms import BadForm, typed
 
 PREFIX = "hook-"
 """Of the names of a kind's fields in the form."""
-TRIED = ("command", "http")
-"""The kinds that can be tried without a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
             others=others(draft.kind, entry.config) if entry else [],
             places=editor.places,
             revisions=editor.revisions(),
-            is_tried=entry is not None and entry.config.get("type") in TRIED,
+            is_tried=entry is not None and can_be_tried(entry),
             warning=editor.warning_of(entry, draft.scope) if entry else "",
             error=error,
             conflict=conflict,

@@ -42,12 +42,25 @@ def from_form(kind: HookKind, texts: Mapping[str, str], before: Json) -> Json:
             config.pop(field.name, None)
         else:
             config[field.name] = value
+    _check_schema(kind, config)
+    return config
+
+
+def check(kind: HookKind, config: Json) -> None:
+    """A hook that a program has written. Raises BadField."""
+    for field in kind.fields:
+        if field.is_required and not config.get(field.name):
+            raise BadField(f"“{field.label}” must not be empty.")
+    _check_schema(kind, config)
+
+
+def _check_schema(kind: HookKind, config: Json) -> None:
+    """Raises BadField for what the CLI would not accept."""
     if kind.form and (problems := SettingsSchema(kind.form).problems(config)):
         labels = {field.name: field.label for field in kind.fields}
         first = problems[0]
         name = labels.get(first.name.partition(".")[0], first.name)
         raise BadField(f"{name}: {first.reason}" if name else first.reason)
-    return config
 
 
 def _as_text(field: Field, value: object) -> str:

@@ -1,0 +1,132 @@
+"""All hooks of a settings file at once, as programs read and write them. Pure.
+
+A secret is named by HIDDEN: a value of `headers`, one of `env` that is named like one, and what
+stands in the query of an address. It is known again by the hook that it belongs to, so it never
+gets to another address.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+
+from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_url
+from opcode_htmx.features.claude_hooks import document
+from opcode_htmx.features.claude_hooks.dangers import LONGEST
+from opcode_htmx.features.claude_hooks.document import KEY, Entry, Hooks
+from opcode_htmx.features.claude_hooks.kinds import HookKind
+from opcode_htmx.features.claude_hooks.values import BadField, check
+from opcode_htmx.lib.coerce import Json, as_dict
+
+_OWNERS = ("type", "url", "command", "server", "tool")
+"""The keys by which a hook is known again."""
+_SECTIONS = ("headers", "env")
+
+
+class InvalidHooks(Exception):
+    """Hooks that Claude would not read; the text says why."""
+
+
+def hidden(hooks: object) -> Hooks:
+    """The value of `hooks` with its secrets hidden; empty if it is no object."""
+    found = document.without_secrets(as_dict(hooks))
+    for each in _objects(found):
+        each.update(_shown_url(each))
+    return found
+
+
+def revealed(hooks: Hooks, content: Json) -> Hooks:
+    """The hooks with the secrets of a file's content. Raises InvalidHooks."""
+    found = copy.deepcopy(hooks)
+    before = [each for each in _objects(content.get(KEY)) if any(map(each.get, _OWNERS))]
+    for each in _objects(found):
+        if not _is_hidden(each):
+            continue
+        number = next((n for n, old in enumerate(before) if _is_same(old, each)), None)
+        if number is None:
+            raise InvalidHooks(f"{HIDDEN} stands for a secret of a hook that is not in the file.")
+        _fill(each, before.pop(number))
+    return found
+
+
+def check_new(hooks: Hooks, content: Json, kinds: Mapping[str, HookKind]) -> list[Entry]:
+    """The hooks that are not in the file yet, which Claude can read. Raises InvalidHooks."""
+    known = [(each.event, each.matcher, each.config) for each in document.entries(content)]
+    found = [
+        each
+        for each in document.entries({KEY: hooks})
+        if (each.event, each.matcher, each.config) not in known
+    ]
+    for each in found:
+        try:
+            _check(each, kinds)
+        except BadField as error:
+            raise InvalidHooks(f"{each.event[:100]}: {error}") from None
+    return found
+
+
+def _check(entry: Entry, kinds: Mapping[str, HookKind]) -> None:
+    """Raises BadField."""
+    if not entry.is_read:
+        raise BadField(
+            "Claude reads hooks only as "
+            '[{"matcher": "…", "hooks": [{"type": "command", "command": "…"}]}].'
+        )
+    check_config(entry.config, kinds)
+    if len(entry.matcher) > LONGEST:
+        raise BadField(f"The matcher must not be longer than {LONGEST} characters.")
+
+
+def check_config(config: Json, kinds: Mapping[str, HookKind]) -> None:
+    """A single hook. Raises BadField."""
+    kind = kinds.get(str(config.get("type")))
+    if kind is None:
+        raise BadField(f"Claude has no such kind of hook; it has {', '.join(kinds)}.")
+    if any(isinstance(each, str) and len(each) > LONGEST for each in config.values()):
+        raise BadField(f"A field must not be longer than {LONGEST} characters.")
+    check(kind, config)
+
+
+def _objects(value: object) -> Iterator[Json]:
+    """Every object in a value, the outer ones first."""
+    match value:
+        case dict():
+            yield value
+            for inner in value.values():
+                yield from _objects(inner)
+        case list():
+            for inner in value:
+                yield from _objects(inner)
+        case _:
+            pass
+
+
+def _shown_url(config: Json) -> Json:
+    url = config.get("url")
+    return {"url": in_url(url)} if isinstance(url, str) and "://" in url else {}
+
+
+def _is_hidden(config: Json) -> bool:
+    return HIDDEN in str(config.get("url", "")) or any(_wanted(config))
+
+
+def _wanted(config: Json) -> Iterator[tuple[str, str]]:
+    """The section and the name of each hidden value."""
+    for section in _SECTIONS:
+        for name, value in as_dict(config.get(section)).items():
+            if value == HIDDEN:
+                yield section, name
+
+
+def _is_same(old: Json, new: Json) -> bool:
+    one, other = old | _shown_url(old), new | _shown_url(new)
+    return all(one.get(key) == other.get(key) for key in _OWNERS) and all(
+        name in as_dict(old.get(section)) for section, name in _wanted(new)
+    )
+
+
+def _fill(new: Json, old: Json) -> None:
+    for section, name in list(_wanted(new)):
+        new[section][name] = old[section][name]
+    if HIDDEN in str(new.get("url", "")):
+        new["url"] = old["url"]
