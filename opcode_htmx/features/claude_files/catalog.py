@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.documents.kinds import Kind
+from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
-from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.lib.files.versioned_files import FileText, Place
 from opcode_htmx.sessions.configuration import memory
 from opcode_htmx.sessions.configuration.documents import Documents
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
@@ -93,3 +95,22 @@ def files_of(configuration: Configuration, project: ChosenProject) -> Mapping[st
             is_json=True,
         )
     return found
+
+
+def read(configuration: Configuration, file: ConfigFile) -> FileText:
+    """What a file holds, without its secrets. Raises FileRefused."""
+    if file.is_json:
+        return configuration.read_json(file.place)
+    return configuration.files.read(file.place)
+
+
+def problems_of(configuration: Configuration, file: ConfigFile, text: str) -> list[str]:
+    """What Claude would not accept in a settings file; a person may save it all the same."""
+    if not file.is_settings:
+        return []
+    schema = configuration.schema.schema()
+    try:
+        found = schema.problems(json_text.parse(text)) if schema else []
+    except InvalidJson as error:
+        return [str(error)]
+    return [f"{each.name}: {each.reason}" if each.name else each.reason for each in found]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.engines.claude.config import json_text, secrets
+from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.secrets import SecretMissing
-from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of, find
+from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of, find, problems_of, read
 from opcode_htmx.lib.files.versioned_files import (
     FileChanged,
     FileRefused,
@@ -36,11 +36,6 @@ def blueprint(configuration: Configuration) -> Blueprint:
             abort(404, description="There is no such file, or it needs a project.")
         return chosen, found
 
-    def read(file: ConfigFile) -> FileText:
-        if file.is_json:
-            return configuration.read_json(file.place)
-        return configuration.files.read(file.place)
-
     @pages.get("/claude/files")
     def page() -> str:
         chosen = configuration.chosen(request.args.get("folder", ""))
@@ -64,22 +59,17 @@ def blueprint(configuration: Configuration) -> Blueprint:
     @pages.get("/claude/files/<file_name>")
     def file(file_name: str) -> str:
         chosen, found = named(file_name, request.args.get("folder", ""))
-        return editor(file_name, chosen, found, read(found))
+        return editor(file_name, chosen, found, read(configuration, found))
 
     @pages.post("/claude/files/<file_name>")
     def save(file_name: str) -> BaseResponse | tuple[str, int]:
         form = request.form
         chosen, found = named(file_name, form.get("folder", ""))
         text, based_on = typed(form.get("text", "")), form.get("revision", "")
-        current = configuration.files.read(found.place)
-        if "\r\n" in current.text:
-            text = text.replace("\n", "\r\n")
         try:
-            if found.is_json:
-                json_text.parse(text)
-                configuration.save_json(found.place, text, based_on, current_identity())
-            else:
-                configuration.save(found.place, text, based_on, current_identity())
+            configuration.save_text(
+                found.place, text, based_on, current_identity(), is_json=found.is_json
+            )
         except FileChanged as error:
             shown = FileText(text, error.current.revision)
             return editor(file_name, chosen, found, shown, current=error.current), 409
@@ -119,7 +109,7 @@ def blueprint(configuration: Configuration) -> Blueprint:
         except FileChanged as error:
             shown = FileText(secrets.hidden(text) if found.is_json else text, based_on)
             shown = FileText(shown.text, error.current.revision)
-            return editor(file_name, chosen, found, shown, current=read(found)), 409
+            return editor(file_name, chosen, found, shown, current=read(configuration, found)), 409
         response = redirect(
             url_for(".file", file_name=file_name, folder=chosen.reference or None), 303
         )
@@ -143,21 +133,9 @@ def blueprint(configuration: Configuration) -> Blueprint:
             shown=shown,
             error=error,
             current=current,
-            problems=_problems(configuration, found, shown.text),
+            problems=problems_of(configuration, found, shown.text),
             versions=configuration.versions(found.place),
             notice=flashed()[0],
         )
 
     return pages
-
-
-def _problems(configuration: Configuration, file: ConfigFile, text: str) -> list[str]:
-    """What Claude would not accept in a settings file; a person may save it all the same."""
-    if not file.is_settings:
-        return []
-    schema = configuration.schema.schema()
-    try:
-        found = schema.problems(json_text.parse(text)) if schema else []
-    except InvalidJson as error:
-        return [str(error)]
-    return [f"{each.name}: {each.reason}" if each.name else each.reason for each in found]

@@ -5,22 +5,19 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.documents import front_matter
 from opcode_htmx.engines.claude.config.documents.kinds import InvalidName
-from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused
+from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.markup import markdown
 from opcode_htmx.sessions.configuration import memory
-from opcode_htmx.sessions.configuration.memory import DELETABLE, MemoryFile
+from opcode_htmx.sessions.configuration.memory import DELETABLE, MemoryFile, RuleExists
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 
 MOST_PROJECTS = 50
-SETTING = "autoMemoryEnabled"
 
 
 def blueprint(configuration: Configuration) -> Blueprint:
@@ -60,14 +57,13 @@ def blueprint(configuration: Configuration) -> Blueprint:
             configuration.chosen(request.form.get("folder", "")),
             request.form.get("name", ""),
         )
-        config_dir, scope = configuration.workspace.config_dir, request.form.get("scope", "")
+        scope = request.form.get("scope", "")
         try:
-            made = memory.new_rule(config_dir, chosen.folder, scope, name)
-            configuration.save(made.place, "", NO_FILE, current_identity())
+            made = memory.make_rule(configuration, chosen, scope, name, current_identity())
         except (InvalidName, FileRefused) as error:
             return listing(chosen, name, str(error)), 422
-        except FileChanged:
-            return listing(chosen, name, "There is a rule with this name already."), 409
+        except RuleExists as error:
+            return listing(chosen, name, str(error)), 409
         where = url_for("claude_files.file", file_name=made.name, folder=chosen.reference or None)
         return redirect(where, 303)
 
@@ -94,11 +90,8 @@ def blueprint(configuration: Configuration) -> Blueprint:
     def switch() -> BaseResponse:
         """Whether Claude takes notes: in this project for the user, or in all projects."""
         chosen = configuration.chosen(request.form.get("folder", ""))
-        place = configuration.settings_places(chosen)[Scope.LOCAL if chosen.folder else Scope.USER]
-        before = configuration.files.read(place)
         is_on = request.form.get("automatic") == "on"
-        text = json_text.with_value(before.text, (SETTING,), is_on)
-        configuration.save(place, text, before.revision, current_identity())
+        memory.set_automatic(configuration, chosen, is_on, current_identity())
         response = redirect(url_for(".page", folder=chosen.reference or None), 303)
         flash(response, "memory-on" if is_on else "memory-off")
         return response

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from opcode_htmx.engines.claude.config import queries
+from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.documents.kinds import Kind, checked_name
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_memory_place
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.files import confined
-from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, Place
+from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
@@ -45,6 +46,7 @@ SKIPPED = frozenset(
 )
 """Folders in which programs put files; hidden ones are skipped as well."""
 
+SETTING = "autoMemoryEnabled"
 _NAME = re.compile(r"memory-[0-9a-f]{16}", re.ASCII)
 
 
@@ -62,6 +64,10 @@ class MemoryKind(StrEnum):
     """From elsewhere: a folder above the project, or the administrator."""
     NOTE = "note"
     """Claude's own."""
+
+
+class RuleExists(Exception):
+    """There is such a rule already; the text says so."""
 
 
 DELETABLE = frozenset({MemoryKind.NOTE, MemoryKind.RULE, MemoryKind.FOLDER})
@@ -141,6 +147,33 @@ def new_rule(config_dir: Path, project: Path | None, scope: str, name: str) -> M
         return _file(MemoryKind.RULE, path, _shared(project, path))
     path = str(Path("rules", *parts)) + ".md"
     return _file(MemoryKind.RULE, path, Place(config_dir / path))
+
+
+def make_rule(
+    configuration: Configuration, project: ChosenProject, scope: str, name: str, by: Identity
+) -> MemoryFile:
+    """Make an empty rule. Raises InvalidName, FileRefused, RuleExists."""
+    config_dir = configuration.workspace.config_dir
+    made = new_rule(config_dir, project.folder, scope, name)
+    try:
+        configuration.save(made.place, "", NO_FILE, by)
+    except FileChanged:
+        raise RuleExists("There is a rule with this name already.") from None
+    return made
+
+
+def set_automatic(
+    configuration: Configuration, project: ChosenProject, is_on: bool, by: Identity
+) -> None:
+    """Whether Claude takes notes: in a project for the user, or else in all projects.
+
+    Raises FileChanged, FileRefused, InvalidJson.
+    """
+    scope = Scope.LOCAL if project.folder else Scope.USER
+    place = configuration.settings_places(project)[scope]
+    before = configuration.files.read(place)
+    text = json_text.with_value(before.text, (SETTING,), is_on)
+    configuration.save(place, text, before.revision, by)
 
 
 def _in_order(files: Iterable[MemoryFile]) -> list[MemoryFile]:

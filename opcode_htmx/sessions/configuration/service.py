@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from opcode_htmx.engines.claude.config import scopes, secrets
+from opcode_htmx.engines.claude.config import json_text, scopes, secrets
 from opcode_htmx.engines.claude.config.scopes import WRITABLE, Scope
 from opcode_htmx.engines.claude.install.schema_source import SchemaSource
 from opcode_htmx.lib.audit_log import log_act
@@ -114,6 +114,20 @@ class Configuration:
         log_act(by, "settings.write", file=str(place.path))
         self.reports.forget()
         return saved
+
+    def save_text(
+        self, place: Place, text: str, based_on: str, by: Identity, *, is_json: bool
+    ) -> FileText:
+        """Save a text that somebody has edited, with the line ends of the file.
+
+        Raises FileChanged, FileRefused and, for a JSON file, SecretMissing and InvalidJson.
+        """
+        if "\r\n" in self.files.read(place).text:
+            text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+        if not is_json:
+            return self.save(place, text, based_on, by)
+        json_text.parse(text)
+        return self.save_json(place, text, based_on, by)
 
     def remove(self, place: Place, based_on: str, by: Identity) -> Deleted:
         """Delete a file; it can be put back. Raises FileChanged, FileRefused."""

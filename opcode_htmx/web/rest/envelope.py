@@ -26,6 +26,15 @@ def failure(sentence: str, status: int, details: Mapping[str, object] | None = N
     return _response({"success": False, "data": None, "error": sentence, **(details or {})}, status)
 
 
+def conflict(sentence: str, sent: str, current: str, revision: str) -> Response:
+    """The refusal of a text for a file that has changed: with both, so that nothing is lost.
+
+    `revision` is that of what the file holds now; empty if there is none any more.
+    """
+    details = {"sent": sent, "current": {"text": current, "revision": revision}}
+    return failure(sentence, 409, details)
+
+
 def streamed_list(
     values: Iterable[bytes], details: Callable[[], Mapping[str, object]] = dict
 ) -> Iterator[bytes]:
