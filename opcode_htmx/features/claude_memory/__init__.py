@@ -7,12 +7,21 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_memory import routes
+from opcode_htmx.features.claude_memory.api import MemoryApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.sessions.configuration.memory import RuleExists
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context.sessions.configuration)
 
 
-FEATURE = Feature(name="claude_memory", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from MemoryApi(context.sessions.configuration).endpoints()
+
+
+FEATURE = Feature(
+    name="claude_memory", routes=_routes, endpoints=_endpoints, errors={RuleExists: 409}
+)
