@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.claude_files import routes
+from opcode_htmx.features.claude_files.api import FilesApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context.sessions.configuration)
 
 
-FEATURE = Feature(name="claude_files", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from FilesApi(context.sessions.configuration).endpoints()
+
+
+FEATURE = Feature(name="claude_files", routes=_routes, endpoints=_endpoints)

@@ -14,6 +14,9 @@ from opcode_htmx.sessions.configuration import memory
 from opcode_htmx.sessions.configuration.documents import Documents
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
+MOST_DELETED = 20
+"""Deleted files in the list."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:

@@ -8,7 +8,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.secrets import SecretMissing
-from opcode_htmx.features.claude_files.catalog import ConfigFile, files_of, find, problems_of, read
+from opcode_htmx.features.claude_files.catalog import (
+    MOST_DELETED,
+    ConfigFile,
+    files_of,
+    find,
+    problems_of,
+    read,
+)
 from opcode_htmx.lib.files.versioned_files import (
     FileChanged,
     FileRefused,
@@ -22,8 +29,6 @@ from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
-MOST_DELETED = 20
-"""Deleted files in the list."""
 
 
 def blueprint(configuration: Configuration) -> Blueprint:

@@ -1,0 +1,81 @@
+"""The requests and responses of /api/settings/files.
+
+Their names and docstrings are in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+
+Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
+Short = Annotated[str, StringConstraints(max_length=4000)]
+REVISION = "Of the text that this replaces; refused if the file holds another one by now."
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class ConfigFile(_Response):
+    """A file that configures Claude, whether or not it exists."""
+
+    name: str = Field(description="Names it in addresses.")
+    title: str
+    holds: str
+    path: str
+    is_json: bool
+
+
+class DeletedFile(_Response):
+    """A file that was deleted here and can be put back."""
+
+    id: str
+    path: str
+    at: float = Field(description="In Unix seconds.")
+
+
+class ConfigFiles(_Response):
+    """The files that configure Claude, and those that were deleted here."""
+
+    files: list[ConfigFile]
+    deleted: list[DeletedFile]
+
+
+class FileVersion(_Response):
+    """An earlier text of a file."""
+
+    id: str
+    until: float = Field(description="When it was replaced, in Unix seconds.")
+    size: int
+
+
+class ConfigFileText(ConfigFile):
+    """The text of a file; in JSON, ******** stands for a secret."""
+
+    text: str
+    revision: str = Field(description="Identifies this text; empty if there is no file.")
+    problems: list[str] = Field(description="What Claude would not accept in it.")
+    versions: list[FileVersion] = Field(description="The last ten, the newest first.")
+
+
+class FileVersionText(FileVersion):
+    """An earlier text of a file; in JSON, ******** stands for a secret."""
+
+    text: str
+
+
+class NewFileText(OfSomeProject):
+    """What a file is to hold from now on; in JSON, ******** keeps a secret as it is."""
+
+    text: Text
+    revision: Short | None = Field(None, description=REVISION)
+
+
+class RestoredVersion(OfSomeProject):
+    """An earlier text that is put back, with its secrets."""
+
+    revision: Short | None = Field(None, description=REVISION)
