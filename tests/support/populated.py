@@ -69,6 +69,7 @@ class Populated:
             "scope": "user",
             "document": LONG_WORD[:60],
             "command_id": "user-prune",
+            "subagent_id": f"user-{LONG_WORD[:60]}",
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
             "act_id": ACT,

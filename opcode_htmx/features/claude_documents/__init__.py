@@ -8,9 +8,11 @@ from flask import Blueprint
 
 from opcode_htmx.engines.claude.config.documents.kinds import InvalidName, Kind
 from opcode_htmx.features.claude_documents import routes, tries
+from opcode_htmx.features.claude_documents.api import SubagentsApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.sessions.configuration.documents import Documents, InvalidDocument, NameTaken
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -22,8 +24,13 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         yield pages
 
 
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from SubagentsApi(Documents(context.sessions.configuration)).endpoints()
+
+
 FEATURE = Feature(
     name="claude_documents",
     routes=_routes,
+    endpoints=_endpoints,
     errors={InvalidName: 422, InvalidDocument: 422, NameTaken: 409},
 )

@@ -1,0 +1,79 @@
+"""The requests and responses of /api/subagents.
+
+Their names and docstrings are in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+
+Where = Literal["project", "user"]
+Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
+Short = Annotated[str, StringConstraints(max_length=4000)]
+COLORS = "red, blue, green, yellow, purple, orange, pink or cyan; empty for none."
+MODEL = "inherit, sonnet, opus, haiku, or the name of another one; empty for the usual one."
+TOOLS = "That it may use; none of them: all tools."
+REVISION = "Of the file that this is based on; refused if it is another one by now."
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class SubagentRow(_Response):
+    """A subagent that Claude has, or that somebody has written into a file."""
+
+    id: str | None = Field(description="Names it in addresses, if it is a file.")
+    name: str
+    description: str = Field(description="Shortened.")
+    source: str = Field(description="project, user, plugin or built in.")
+    unused: str | None = Field(description="Why Claude does not use it.")
+
+
+class Subagent(_Response):
+    """A subagent in a file."""
+
+    id: str
+    name: str
+    scope: Where
+    file_path: str
+    description: str
+    tools: list[str]
+    model: str
+    color: str
+    prompt: str
+    problem: str | None = Field(description="What is wrong with the front matter of the file.")
+    revision: str = Field(description="Identifies the content of the file.")
+
+
+class NewSubagent(OfSomeProject):
+    """A subagent to be made."""
+
+    name: Short
+    scope: Where = "user"
+    description: Short = Field(description="By which Claude chooses it.")
+    prompt: Text = Field(description="What it is to do, and how.")
+    tools: list[Short] = Field([], description=TOOLS)
+    model: Short = Field("", description=MODEL)
+    color: Short = Field("", description=COLORS)
+
+
+class ChangedSubagent(OfSomeProject):
+    """What is to change of a subagent; all else of its file stays."""
+
+    description: Short | None = None
+    prompt: Text | None = None
+    tools: list[Short] | None = Field(None, description=TOOLS)
+    model: Short | None = Field(None, description=MODEL)
+    color: Short | None = Field(None, description=COLORS)
+    revision: Short | None = Field(None, description=REVISION)
+
+
+class RemovedSubagent(OfSomeProject):
+    """A subagent that is deleted; it can be put back."""
+
+    revision: Short | None = Field(None, description=REVISION)
