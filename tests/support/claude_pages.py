@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from tests.support import dom
-from tests.support.environment import Sandbox
+from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox, Server
 
 CONTROLS = ("input", "textarea", "select")
 
@@ -37,6 +39,19 @@ def links_of(html: str, part: str) -> dict[str, str]:
         for each in dom.parse(html).walk()
         if each.tag == "a" and part in (each.attributes.get("href") or "")
     }
+
+
+def api(server: Server, method: str, path: str, **arguments: Any) -> requests.Response:
+    """A request of a program to a server's API: `json` is its body, `params` its query."""
+    return requests.request(
+        method, server.url + path, auth=(USER, PASSWORD), timeout=PATIENCE, **arguments
+    )
+
+
+def data_of(answer: requests.Response, status: int = 200) -> Any:
+    """What an answer of the API holds."""
+    assert answer.status_code == status, answer.text
+    return answer.json()["data"]
 
 
 def asked_of_claude(claude: Path, sandbox: Sandbox, *subtypes: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import requests
 
 from opcode_htmx.engines.claude.protocol import argv
 from tests.support import dom
+from tests.support.claude_pages import api, data_of
 from tests.support.environment import Sandbox, Server, find_claude
 
 pytestmark = pytest.mark.timeout(120)
@@ -240,3 +241,118 @@ def test_rules_of_an_untrusted_project_are_not_in_force(server: Server, user_fil
     text = " ".join(page(server, **query).text.split())
     assert "Bash(evil) · not in force" in text
     assert "You would be asked" in text
+
+
+# --- the API --------------------------------------------------------------------------------
+
+API = "/api/settings/permissions"
+
+
+def test_api_lists_rules_in_words_and_shows_no_secret(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    answer = api(server, "GET", API, params={"project_path": str(project)})
+    found = data_of(answer)
+    rule = next(each for each in found["rules"] if each["text"] == "Bash(git push:*)")
+    words = "Any Bash command starting with git push"
+    assert (rule["kind"], rule["scope"], rule["words"]) == ("ask", "user", words)
+    assert (rule["can_change"], rule["is_in_force"]) == (True, True)
+    assert [each["text"] for each in found["folders"]] == ["~/notes"]
+    assert found["folders"][0]["path"] == str(server.sandbox.home / "notes")
+    assert (found["mode"], found["is_trusted"]) == ("default", True)
+    assert set(found["revisions"]) == {"user", "project", "local"}
+    assert "t0p-secret" not in answer.text
+
+
+def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    where = {"project_path": str(project)}
+    rule = {"kind": "allow", "text": "Bash(make *)", "scope": "local"}
+    added = data_of(api(server, "POST", f"{API}/rules", json={**rule, **where}), 201)
+    assert "Bash(make *)" in [each["text"] for each in added["rules"]]
+    moved = {"kind": "deny", "text": "Bash(make all)", "scope": "project"}
+    revisions = {scope: added["revisions"][scope] for scope in ("local", "project")}
+    body = {"old": rule, "new": moved, "revisions": revisions, **where}
+    data_of(api(server, "PUT", f"{API}/rules", json=body))
+    gone = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", **where}
+    data_of(api(server, "DELETE", f"{API}/rules", params=gone))
+    assert rules_of_cli(server) == {
+        ("deny", "projectSettings", "Bash(make all)"),
+        ("ask", "userSettings", "Bash(git push:*)"),
+        ("allow", "userSettings", "mcp__github"),
+    }
+    kept = {**USER["permissions"], "allow": ["mcp__github"]}
+    assert content(user_file) == {**USER, "permissions": kept}
+    assert api(server, "DELETE", f"{API}/rules", params=gone).status_code == 404
+    missing = {"old": rule, "new": moved, **where}
+    assert api(server, "PUT", f"{API}/rules", json=missing).status_code == 404
+    named = {key: value for key, value in gone.items() if key != "project_path"}
+    assert api(server, "GET", f"{API}/rules/matches", params=named).status_code == 404
+
+
+def test_api_does_not_overwrite_a_file_that_changed_meanwhile(
+    server: Server, user_file: Path
+) -> None:
+    revision = data_of(api(server, "GET", API))["revisions"]["user"]
+    user_file.write_text("{}")
+    rule = {"kind": "ask", "text": "Bash(git push:*)", "scope": "user", "revision": revision}
+    requests_of_one = [
+        ("POST", "rules", {"json": rule}),
+        ("POST", "folders", {"json": {"text": "../x", "scope": "user", "revision": revision}}),
+        ("PUT", "mode", {"json": {"mode": "plan", "scope": "user", "revision": revision}}),
+    ]
+    for method, path, arguments in requests_of_one:
+        answer = api(server, method, f"{API}/{path}", **arguments)
+        assert answer.status_code == 409, path
+        assert "has changed" in answer.json()["error"]
+    assert user_file.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"kind": "ask", "text": "bash(x)", "scope": "user"}, "is no tool"),
+        ({"kind": "ask", "text": "Bash(git push:*)", "scope": "user"}, "stands there already"),
+        ({"kind": "ask", "text": "Bash(x)", "scope": "local"}, "Choose where"),
+        ({"kind": "maybe", "text": "Bash(x)", "scope": "user"}, "“kind”"),
+    ],
+)
+def test_api_refuses_a_rule_that_would_do_nothing_with_a_sentence(
+    server: Server, user_file: Path, body: dict[str, str], reason: str
+) -> None:
+    before = user_file.read_text()
+    answer = api(server, "POST", f"{API}/rules", json=body)
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]
+    assert user_file.read_text() == before
+
+
+def test_api_sets_folders_and_the_mode(server: Server, user_file: Path) -> None:
+    folder = {"text": "../other", "scope": "user"}
+    data_of(api(server, "POST", f"{API}/folders", json=folder), 201)
+    body = {"old": folder, "new": {**folder, "text": "../another"}}
+    data_of(api(server, "PUT", f"{API}/folders", json=body))
+    params = {"text": "~/notes", "scope": "user"}
+    data_of(api(server, "DELETE", f"{API}/folders", params=params))
+    assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
+    mode = {"scope": "user", "mode": "acceptEdits"}
+    assert data_of(api(server, "PUT", f"{API}/mode", json=mode))["mode"] == "acceptEdits"
+    assert content(user_file)["permissions"]["defaultMode"] == "acceptEdits"
+    refused = api(server, "PUT", f"{API}/mode", json={**mode, "mode": "anything"})
+    assert refused.status_code == 422
+    unset = data_of(api(server, "PUT", f"{API}/mode", json={**mode, "mode": None}))
+    assert unset["mode"] == "default"
+    assert "defaultMode" not in content(user_file)["permissions"]
+
+
+def test_api_tells_what_would_become_of_a_call(
+    server: Server, user_file: Path, project: Path
+) -> None:
+    call = {"tool": "Bash", "subject": "npm test && git push", "project_path": str(project)}
+    found = data_of(api(server, "POST", f"{API}/test", json=call))
+    assert found["outcome"] == "asked"
+    assert found["rule"] == {"kind": "ask", "text": "Bash(git push:*)", "scope": "user"}
+    call = {**call, "subject": "make", "mode": "dontAsk"}
+    assert data_of(api(server, "POST", f"{API}/test", json=call))["outcome"] == "denied"
+    assert api(server, "POST", f"{API}/test", json={**call, "mode": "x"}).status_code == 422
