@@ -234,3 +234,60 @@ def test_text_of_a_document_has_its_versions_in_the_editor(
     page = f"/claude/commands/project/text?folder={folder}"
     assert form_of(client.get(page).text)["model"] == "opus"
     assert links_of(client.get(address).text, "/versions/")
+
+
+# --- the API --------------------------------------------------------------------------------
+
+SUBAGENTS = "/api/subagents"
+
+
+def test_api_makes_changes_and_deletes_a_subagent_that_the_cli_lists(
+    client: FlaskClient, sandbox: Sandbox, folder: str, claude: Path
+) -> None:
+    where = {"project_path": folder}
+    body = {"name": "pruner", "scope": "project", "description": AWKWARD, "prompt": "Prune.\n"}
+    tools = {"tools": ["Read", "Bash(ls:*, git log:*)"], "color": "green"}
+    answer = client.post(SUBAGENTS, json={**body, **tools, **where})
+    assert answer.status_code == 201
+    made = answer.get_json()["data"]
+    assert (made["id"], made["description"]) == ("project-pruner", AWKWARD)
+    assert (made["tools"], made["color"], made["prompt"]) == (*tools.values(), "Prune.\n")
+    one = f"{SUBAGENTS}/{made['id']}"
+    changed = {"description": "Prunes trees.", "revision": made["revision"], **where}
+    assert client.put(one, json=changed).get_json()["data"]["tools"] == tools["tools"]
+    said = asked_of_claude(claude, sandbox, "initialize")["initialize"]["agents"]
+    assert {each["name"]: each["description"] for each in said}["pruner"] == "Prunes trees."
+    rows = client.get(SUBAGENTS, query_string=where).get_json()["data"]
+    found = {each["name"]: each for each in rows}
+    assert (found["pruner"]["source"], found["pruner"]["unused"]) == ("project", None)
+    assert (found["Explore"]["source"], found["Explore"]["id"]) == ("built in", None)
+    assert client.put(one, json=changed).status_code == 409
+    assert client.post(SUBAGENTS, json={**body, **where}).status_code == 409
+    path = Path(made["file_path"])
+    text = path.read_text()
+    assert "color: green" in text
+    deleted = client.delete(one, query_string=where).get_json()["data"]
+    assert not path.exists()
+    assert client.get(one, query_string=where).status_code == 404
+    assert client.post(f"/api/settings/deleted-files/{deleted}").status_code == 200
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "../../evil"}, "A name has"),
+        ({"description": ""}, "a description"),
+        ({"color": "mauve"}, "one of the colors"),
+        ({"scope": "project"}, "needs a project"),
+    ],
+)
+def test_api_refuses_a_subagent_that_claude_would_not_use(
+    client: FlaskClient, sandbox: Sandbox, change: dict[str, str], reason: str
+) -> None:
+    body = {"name": "evil", "description": "Bad.", "prompt": "x", **change}
+    answer = client.post(SUBAGENTS, json=body)
+    assert answer.status_code == 422
+    assert reason in answer.get_json()["error"]
+    assert not list(sandbox.home.rglob("*evil*"))
+    assert client.get(f"{SUBAGENTS}/user-..:..:evil").status_code == 404

@@ -174,6 +174,78 @@ def test_line_ends_of_a_file_from_windows_stay(client: FlaskClient, sandbox: San
     assert path.read_bytes() == b"one\r\nthree\r\n"
 
 
+# --- the API --------------------------------------------------------------------------------
+
+API = "/api/settings/files"
+
+
+def test_api_hides_secrets_and_a_save_keeps_them(client: FlaskClient, settings: Path) -> None:
+    answer = client.get(f"{API}/settings-user")
+    assert "t0p-secret" not in answer.text
+    found = answer.get_json()["data"]
+    body = {"text": found["text"].replace("opus", "sonnet"), "revision": found["revision"]}
+    saved = client.put(f"{API}/settings-user", json=body)
+    assert saved.status_code == 200
+    assert "t0p-secret" not in saved.text
+    assert settings.read_text() == json.dumps(SECRET, indent=2).replace("opus", "sonnet") + "\n"
+
+
+def test_api_saves_over_no_text_that_it_has_not_seen(client: FlaskClient, settings: Path) -> None:
+    body = {"text": '{"model": "mine"}'}
+    body["revision"] = client.get(f"{API}/settings-user").get_json()["data"]["revision"]
+    settings.write_text(json.dumps({**SECRET, "language": "Suomi"}))
+    answer = client.put(f"{API}/settings-user", json=body)
+    assert answer.status_code == 409
+    assert "t0p-secret" not in answer.text
+    refused = answer.get_json()
+    assert refused["sent"] == body["text"]
+    assert "Suomi" in refused["current"]["text"]
+    body["revision"] = refused["current"]["revision"]
+    assert client.put(f"{API}/settings-user", json=body).status_code == 200
+    assert settings.read_text() == body["text"]
+
+
+def test_api_refuses_what_is_no_settings_file_with_a_sentence(
+    client: FlaskClient, settings: Path
+) -> None:
+    before = settings.read_text()
+    for text in ('{"model": "opus",}', '{"env": {"OTHER": "********"}}'):
+        answer = client.put(f"{API}/settings-user", json={"text": text})
+        assert answer.status_code == 422
+        assert answer.get_json()["error"].endswith(".")
+    assert settings.read_text() == before
+
+
+def test_api_puts_a_version_back_with_its_secrets(client: FlaskClient, settings: Path) -> None:
+    first = client.get(f"{API}/settings-user").get_json()["data"]
+    body = {"text": "{}", "revision": first["revision"]}
+    changed = client.put(f"{API}/settings-user", json=body).get_json()["data"]
+    version = f"{API}/settings-user/versions/{changed['versions'][0]['id']}"
+    shown = client.get(version)
+    assert "t0p-secret" not in shown.text
+    assert "opus" in shown.get_json()["data"]["text"]
+    stale = client.post(version, json={"revision": first["revision"]})
+    assert stale.status_code == 409
+    assert "t0p-secret" not in stale.text
+    restored = client.post(version, json={"revision": changed["revision"]})
+    assert restored.status_code == 200
+    assert "t0p-secret" not in restored.text
+    assert json.loads(settings.read_text()) == SECRET
+    assert client.get(f"{API}/settings-user/versions/1-{'0' * 16}").status_code == 404
+
+
+def test_api_lists_the_files_of_a_project_and_reads_no_other(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    where = {"project_path": str(sandbox.project)}
+    listed = client.get(API, query_string=where).get_json()["data"]["files"]
+    names = [each["name"] for each in listed]
+    assert {"settings-user", "settings-project", "settings-local", "mcp-project"} <= set(names)
+    for name in ("settings-managed", "memory-project", "%2Fetc%2Fpasswd"):
+        assert client.get(f"{API}/{name}").status_code == 404
+        assert client.put(f"{API}/{name}", json={"text": "x"}).status_code == 404
+
+
 SAVES = """
 import sys
 from pathlib import Path
