@@ -165,7 +165,7 @@ class PermissionsApi:
         chosen = self._chosen(body)
         permissions = self._editor.permissions(chosen, self._editor.configuration.report(chosen))
         mode = permissions.mode if body.mode is None else body.mode
-        if mode not in MODES:
+        if body.mode is not None and mode not in MODES:
             raise InvalidRequest(f"The mode must be one of {', '.join(MODES)}.")
         found = self._editor.decision(chosen, permissions, body.tool, body.subject, mode)
         rule = found.rule

@@ -437,14 +437,18 @@ def test_api_gives_the_hooks_in_the_shape_that_claude_reads_without_their_secret
 def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     server: Server, user_file: Path, claude: Path, project: str
 ) -> None:
+    called = {"type": "mcp_tool", "server": "s", "tool": "t", "input": {"headers": {"X": "y"}}}
+    user = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
+    user_file.write_text(json.dumps(user))
     found = data_of(api(server, "GET", CONFIG))
     hooks = found["hooks"]
+    assert hooks["SessionEnd"][0]["hooks"][0]["input"]["headers"] == {"X": "********"}
     hooks["Stop"] = [{"hooks": [{"type": "command", "command": "at the end"}]}]
     hooks["PreToolUse"][0]["hooks"].reverse()  # secrets are known again by their hook
     body = {"hooks": hooks, "revision": found["revision"]}
     saved = data_of(api(server, "PUT", CONFIG, json=body))
     assert "********" in json.dumps(saved["hooks"])
-    expected = json.loads(json.dumps(USER))
+    expected = json.loads(json.dumps(user))
     expected["hooks"]["PreToolUse"][0]["hooks"].reverse()
     expected["hooks"]["Stop"] = hooks["Stop"]
     assert content(user_file) == expected
