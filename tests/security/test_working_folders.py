@@ -154,8 +154,17 @@ def test_page_lists_no_files_and_commands_of_a_folder_outside_of_the_roots(old: 
         assert "payroll" not in found.text
 
 
-def test_the_api_lists_no_commands_of_a_project_outside_of_the_roots(old: Old) -> None:
-    for path in ("/api/slash-commands", "/api/mcp/servers"):
+def test_the_api_reads_no_configuration_of_a_project_outside_of_the_roots(old: Old) -> None:
+    for path in (
+        "/api/slash-commands",
+        "/api/mcp/servers",
+        "/api/settings/permissions",
+        "/api/hooks",
+        "/api/claude-md",
+        "/api/memory/memory-project",
+        "/api/settings/files",
+        "/api/subagents",
+    ):
         answer = old.server.get(path, params={"project_id": old.project_id})
         assert answer.status_code == 422
         assert "payroll" not in answer.text
