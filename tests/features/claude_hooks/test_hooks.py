@@ -20,7 +20,7 @@ from tests.support.environment import Sandbox, Server
 
 pytestmark = pytest.mark.timeout(120)
 
-HOOKS = {
+HOOKS: dict[str, Any] = {
     "PreToolUse": [
         {
             "matcher": "Bash",
@@ -438,7 +438,7 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     server: Server, user_file: Path, claude: Path, project: str
 ) -> None:
     called = {"type": "mcp_tool", "server": "s", "tool": "t", "input": {"headers": {"X": "y"}}}
-    user = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
+    user: dict[str, Any] = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
     user_file.write_text(json.dumps(user))
     found = data_of(api(server, "GET", CONFIG))
     hooks = found["hooks"]
