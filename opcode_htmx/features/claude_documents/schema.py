@@ -17,6 +17,7 @@ Short = Annotated[str, StringConstraints(max_length=4000)]
 COLORS = "red, blue, green, yellow, purple, orange, pink or cyan; empty for none."
 MODEL = "inherit, sonnet, opus, haiku, or the name of another one; empty for the usual one."
 TOOLS = "That it may use; none of them: all tools."
+Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the file that this is based on; refused if it is another one by now."
 
 
@@ -70,10 +71,10 @@ class ChangedSubagent(OfSomeProject):
     tools: list[Short] | None = Field(None, description=TOOLS)
     model: Short | None = Field(None, description=MODEL)
     color: Short | None = Field(None, description=COLORS)
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class RemovedSubagent(OfSomeProject):
     """A subagent that is deleted; it can be put back."""
 
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)

@@ -13,6 +13,7 @@ from opcode_htmx.sessions.configuration.named_project import OfSomeProject
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
+Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
@@ -72,10 +73,10 @@ class NewFileText(OfSomeProject):
     """What a file is to hold from now on; in JSON, ******** keeps a secret as it is."""
 
     text: Text
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class RestoredVersion(OfSomeProject):
     """An earlier text that is put back, with its secrets."""
 
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
+Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
@@ -68,7 +69,9 @@ class MemoryText(_Response):
 class ClaudeMdPath(OfSomeProject):
     """A file of Claude's memory, by its path."""
 
-    file_path: Short = Field(description="An absolute_path of the list.")
+    file_path: Annotated[str, StringConstraints(max_length=300)] = Field(
+        description="An absolute_path of the list."
+    )
 
 
 class NewClaudeMd(OfSomeProject):
@@ -76,20 +79,20 @@ class NewClaudeMd(OfSomeProject):
 
     file_path: Short = Field(description="The path of a file of Claude's memory.")
     content: Text
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class NewMemoryText(OfSomeProject):
     """What a file of Claude's memory is to hold from now on."""
 
     text: Text
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class RemovedMemory(OfSomeProject):
     """A file that is deleted; it can be put back."""
 
-    revision: Short | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class NewMemoryRule(OfSomeProject):
@@ -102,4 +105,4 @@ class NewMemoryRule(OfSomeProject):
 class AutomaticMemory(OfSomeProject):
     """Whether Claude takes notes: in a project, or else in all of them."""
 
-    enabled: bool
+    enabled: StrictBool

@@ -96,6 +96,7 @@ class PermissionsApi:
                 path=path,
                 tag=TAG,
                 summary="Remove a rule",
+                description="One of more than 250 characters is removed by PUT.",
                 handler=self.remove_rule,
                 response=schema.PermissionSettings,
                 query=schema.OnePermissionRule,
@@ -142,6 +143,7 @@ class PermissionsApi:
                 path=path,
                 tag=TAG,
                 summary="Remove an additional folder",
+                description="One of more than 250 characters is removed by PUT.",
                 handler=self.remove_folder,
                 response=schema.PermissionSettings,
                 query=schema.OnePermissionFolder,
@@ -190,7 +192,7 @@ class PermissionsApi:
         return self._changed(
             body,
             Entry(old.kind, old.text, old.scope),
-            Entry(new.kind, new.text.strip(), new.scope),
+            Entry(new.kind, new.text.strip(), new.scope) if new else None,
             body.revisions,
         )
 
@@ -232,7 +234,7 @@ class PermissionsApi:
         return self._changed(
             body,
             Entry(FOLDERS, old.text, old.scope),
-            Entry(FOLDERS, new.text.strip(), new.scope),
+            Entry(FOLDERS, new.text.strip(), new.scope) if new else None,
             body.revisions,
         )
 

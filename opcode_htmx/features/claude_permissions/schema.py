@@ -14,7 +14,10 @@ from opcode_htmx.sessions.configuration.named_project import OfSomeProject
 Kind = Literal["allow", "ask", "deny"]
 Where = Literal["user", "project", "local"]
 Text = Annotated[str, StringConstraints(max_length=4000)]
+Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the file that this is based on; refused if it is another one by now."
+InAddress = Annotated[str, StringConstraints(max_length=250)]
+"""A text that fits into an address, however it is encoded there."""
 REVISIONS = "By scope, those of the files that this is based on; refused if one has changed."
 
 
@@ -109,24 +112,24 @@ class NewPermissionRule(OfSomeProject):
     kind: Kind
     text: Text = Field(description="Such as Bash(npm test), Read(.env) or mcp__github.")
     scope: Where
-    revision: Text | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class ChangedPermissionRule(OfSomeProject):
-    """A rule, and the one that takes its place, which may stand elsewhere."""
+    """A rule, and the one that takes its place, which may stand elsewhere; null: none."""
 
     old: PermissionRuleName
-    new: PermissionRuleName
-    revisions: dict[str, Text] = Field({}, description=REVISIONS)
+    new: PermissionRuleName | None
+    revisions: dict[str, Revision] = Field({}, description=REVISIONS)
 
 
 class OnePermissionRule(OfSomeProject):
     """A rule in its file."""
 
     kind: Kind
-    text: Text
-    scope: Text
-    revision: Text | None = Field(None, description=REVISION)
+    text: InAddress
+    scope: Annotated[str, StringConstraints(max_length=20)]
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class NewPermissionFolder(OfSomeProject):
@@ -134,23 +137,23 @@ class NewPermissionFolder(OfSomeProject):
 
     text: Text = Field(description="Its path; ~ is the home, and the project's parent is `..`.")
     scope: Where
-    revision: Text | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class ChangedPermissionFolder(OfSomeProject):
-    """A folder, and the one that takes its place."""
+    """A folder, and the one that takes its place; null: none."""
 
     old: PermissionFolderName
-    new: PermissionFolderName
-    revisions: dict[str, Text] = Field({}, description=REVISIONS)
+    new: PermissionFolderName | None
+    revisions: dict[str, Revision] = Field({}, description=REVISIONS)
 
 
 class OnePermissionFolder(OfSomeProject):
     """An additional folder in its file."""
 
-    text: Text
+    text: InAddress
     scope: Where
-    revision: Text | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class NewPermissionMode(OfSomeProject):
@@ -158,7 +161,7 @@ class NewPermissionMode(OfSomeProject):
 
     mode: Text | None
     scope: Where
-    revision: Text | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class PermissionTest(OfSomeProject):

@@ -285,6 +285,10 @@ def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
     kept = {**USER["permissions"], "allow": ["mcp__github"]}
     assert content(user_file) == {**USER, "permissions": kept}
     assert api(server, "DELETE", f"{API}/rules", params=gone).status_code == 404
+    long = {"kind": "ask", "text": f"Bash({'x' * 300})", "scope": "local"}
+    data_of(api(server, "POST", f"{API}/rules", json={**long, **where}), 201)
+    data_of(api(server, "PUT", f"{API}/rules", json={"old": long, "new": None, **where}))
+    assert content(project / ".claude/settings.local.json").get("permissions") is None
     missing = {"old": rule, "new": moved, **where}
     assert api(server, "PUT", f"{API}/rules", json=missing).status_code == 404
     named = {key: value for key, value in gone.items() if key != "project_path"}

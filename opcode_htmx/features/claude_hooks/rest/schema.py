@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
 
 Where = Literal["user", "project", "local"]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Hooks = dict[str, Any]
+Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the file that this is based on; refused if it is another one by now."
 SHAPE = 'By event: [{"matcher": "…", "hooks": [{"type": "command", "command": "…"}]}].'
 
@@ -111,8 +112,8 @@ class NewHookConfig(OfSomeProject):
 
     scope: Where = "user"
     hooks: Hooks = Field(description=SHAPE)
-    revision: Text | None = Field(None, description=REVISION)
-    anyway: bool = Field(False, description="Save also what is dangerous or cannot be read.")
+    revision: Revision | None = Field(None, description=REVISION)
+    anyway: StrictBool = Field(False, description="Save also what is dangerous or cannot be read.")
 
 
 class HookCheck(OfSomeProject):
@@ -127,9 +128,9 @@ class HookCheck(OfSomeProject):
 class HookSwitch(OfSomeProject):
     """Whether hooks run at all: `disableAllHooks` in a settings file."""
 
-    enabled: bool
+    enabled: StrictBool
     scope: Where = "user"
-    revision: Text | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=REVISION)
 
 
 class HookTry(OfSomeProject):
