@@ -14,7 +14,7 @@
   composer.id = "composer";
   const answers = document.createElement("form");
   answers.id = "answer";
-  answers.hidden = true;
+  answers.hidden = answers.noValidate = true; // Decline needs no valid fields
   answers.append(composer.elements.csrf_token.cloneNode());
   composer.after(answers);
   const jump = $("jump");
