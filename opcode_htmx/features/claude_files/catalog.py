@@ -43,7 +43,7 @@ def find(configuration: Configuration, project: ChosenProject, name: str) -> Con
     file = memory.find(configuration, project, name)
     if file is None:
         return fixed
-    found = fixed or ConfigFile(file.place, file.title, "Memory of Claude")
+    found = fixed or ConfigFile(file.place, file.title, "Instructions or notes that Claude reads")
     if not file.exists:
         return replace(found, page="claude_memory.page")
     return replace(found, page="claude_memory.file", values={"memory_file": name})

@@ -235,7 +235,8 @@ def _new_draft(editor: HookEditor) -> Draft:
     args = request.args
     kinds = editor.kinds
     starter = STARTERS.get(args.get("starter", ""))
-    scope = Scope.USER
+    project = editor.chosen
+    scope = Scope.LOCAL if project.folder and project.is_trusted else Scope.USER
     if starter and starter.config["type"] in kinds:
         kind = kinds[starter.config["type"]]
         about = starter.about + (f". It needs {starter.needs}." if starter.needs else ".")

@@ -91,7 +91,8 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
         if found and not found.can_change:
             return rule_page(chosen, old, old, found=found)
         kind = args.get("kind", "")
-        new = Entry(kind if kind in list(Behavior) else Behavior.ALLOW, "", Scope.USER)
+        kind = kind if kind in list(Behavior) else Behavior.ALLOW
+        new = Entry(kind, "", _usual_scope(chosen))
         return rule_page(chosen, old, old or new, found=found)
 
     @pages.post("/claude/permissions/rule")
@@ -113,7 +114,7 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
     def folder() -> str:
         chosen = configuration.chosen(request.args.get("folder", ""))
         old = _entry(request.args, "", (FOLDERS,))
-        return folder_page(chosen, old, old or Entry(FOLDERS, "", Scope.USER))
+        return folder_page(chosen, old, old or Entry(FOLDERS, "", _usual_scope(chosen)))
 
     @pages.post("/claude/permissions/folder")
     def change_folder() -> BaseResponse | tuple[str, int]:
@@ -218,6 +219,11 @@ def _entry(fields: Mapping[str, str], prefix: str, kinds: tuple[str, ...]) -> En
     kind = fields.get(f"{prefix}kind", "")
     entry = Entry(kind, fields.get(f"{prefix}text", ""), fields.get(f"{prefix}scope", ""))
     return entry if kind in kinds and entry.text and entry.scope else None
+
+
+def _usual_scope(chosen: ChosenProject) -> Scope:
+    """Where a new entry is to stand unless the person chooses otherwise: where it has an effect."""
+    return Scope.LOCAL if chosen.folder and chosen.is_trusted else Scope.USER
 
 
 def _change(

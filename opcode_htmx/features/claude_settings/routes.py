@@ -157,7 +157,11 @@ def _suggestions(
     """Values that a text may have."""
     match setting.name:
         case "model" | "advisorModel":
-            return [model.value for model in capabilities.models]
+            found = report.answer(INITIALIZE).get("models")
+            named = [each.get("value") for each in found or () if isinstance(each, dict)]
+            named = named or [model.value for model in capabilities.models]
+            # "default" is the choice that removes the setting
+            return [name for name in named if isinstance(name, str) and name != "default"]
         case "outputStyle":
             found = report.answer(INITIALIZE).get("available_output_styles")
             return [str(each) for each in found] if isinstance(found, list) else []

@@ -111,9 +111,9 @@ class SettingsEditor:
         }
         unset = [row for name, row in wanted.items() if name not in found]
         often = [row for row in unset if row.setting.name in OFTEN]
-        often.sort(key=lambda row: OFTEN.index(row.setting.name))
+        often.sort(key=_order)
         return Settings(
-            in_force=[row for name, row in wanted.items() if name in found],
+            in_force=sorted((row for name, row in wanted.items() if name in found), key=_order),
             often=often,
             others=[row for row in unset if row.setting.name not in OFTEN],
             described=self.schema is not BASIC,
@@ -179,6 +179,11 @@ def in_force(report: ClaudeReport, schema: SettingsSchema) -> Iterator[Row]:
         )
         if setting.name not in OF_QUERY or scopes != ("this server",):
             yield Row(setting, preview(setting, value), scopes)
+
+
+def _order(row: Row) -> int:
+    """Those that are used often come first, in their order; the others keep theirs."""
+    return OFTEN.index(row.setting.name) if row.setting.name in OFTEN else len(OFTEN)
 
 
 def _precedence(source: str) -> int:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 LONGEST = 2000
 """Characters of a rule."""
+_LONGEST_EXAMPLE = 80
+"""Characters of what an error repeats."""
 BASH = "Bash"
 READ, EDIT, FETCH = "Read", "Edit", "WebFetch"
 EDITING = ("Edit", "Write", "NotebookEdit")
@@ -48,7 +50,7 @@ def parse(text: str) -> Rule:
     """The rule in a text, with the escaped parentheses of its content plain. Raises InvalidRule."""
     found = _RULE.fullmatch(text)
     if not found:
-        raise InvalidRule("A rule is a tool, and what it is limited to in parentheses.")
+        raise InvalidRule(_without_tool(text))
     tool, content = found.groups()
     if content is None or content in ("", "*"):
         return Rule(tool)
@@ -69,6 +71,13 @@ def check(text: str) -> Rule:
     if rule.is_whole:
         return rule
     return _checked(rule, rule.content or "")
+
+
+def _without_tool(text: str) -> str:
+    said = "A rule is a tool, and what it is limited to in parentheses"
+    if len(text) > _LONGEST_EXAMPLE or not text.isprintable() or "(" in text:
+        return f"{said}."
+    return f"{said}: for the command, type Bash({text})."
 
 
 def _not_a_tool(name: str) -> str:
