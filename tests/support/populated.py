@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.sessions.configuration import acts
@@ -32,6 +33,9 @@ LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
 ACT = "2" * 32
 QUERY = {"before": f"{ANSWER}-0"}
 """Parameters of pages that do not answer without them; each of the others is sent them as well."""
+RULE = f"Bash(prune {LONG_WORD})"
+HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
+EVENT, MATCHER = "PostToolUse", "Edit"
 
 SIGN_IN = "2" * 32
 
@@ -83,7 +87,23 @@ class Populated:
 
     def query(self, door: Door) -> str:
         """The query string; the API refuses unknown parameters."""
-        return "" if door.rule.startswith("/api/") else urlencode(QUERY)
+        if door.rule.startswith("/api/"):
+            return ""
+        return urlencode({**QUERY, **self.queries.get(door.rule, {})})
+
+    @property
+    def queries(self) -> dict[str, dict[str, str]]:
+        """The parameters of pages that show nothing of their own without them, by their rules."""
+        entry = document.Entry(EVENT, MATCHER, dict(HOOK), is_read=True)
+        hook = {"scope": "user", "event": EVENT, "id": entry.id}
+        rule = {"kind": "allow", "text": RULE, "scope": "user"}
+        return {
+            "/claude/hooks/hook": hook,
+            "/claude/hooks/try": hook,
+            "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD}"},
+            "/claude/permissions/rule": rule,
+            "/claude/trust/project": {"name": str(_trusted(self.project))},
+        }
 
     def _value(self, door: Door, name: str) -> str:
         known = self.known.get(name)
@@ -96,9 +116,11 @@ def populate(sandbox: Sandbox) -> Populated:
     project.mkdir(exist_ok=True)
     api.session(sandbox.config_dir, project, "".join(_history(project)), SESSION)
     _documents(sandbox.config_dir)
+    _settings(sandbox.config_dir)
     _failed_act(sandbox)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
+    _trust(sandbox.config_dir, _trusted(project))
     return Populated(project, draft, saved_id, _version(sandbox))
 
 
@@ -159,6 +181,29 @@ def _mcp_servers(sandbox: Sandbox) -> None:
     folder = sandbox.state / "mcp_sign_ins"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{SIGN_IN}.json").write_text(json.dumps(sign_in))
+
+
+def _settings(config_dir: Path) -> None:
+    """A rule, a hook and variables of the user."""
+    hooks = {EVENT: [{"matcher": MATCHER, "hooks": [HOOK]}]}
+    content = {"permissions": {"allow": [RULE]}, "hooks": hooks, "env": {LONG_WORD: LONG_WORD}}
+    (config_dir / "settings.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _trusted(project: Path) -> Path:
+    """A folder beside the project's parent, so that the project itself is not trusted."""
+    return project.parent.parent / f"trusted-{LONG_WORD[:60]}"
+
+
+def _trust(config_dir: Path, folder: Path) -> None:
+    """A trusted folder with a rule of its own."""
+    settings = folder / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"permissions": {"allow": [RULE]}}), encoding="utf-8")
+    path = config_dir / ".claude.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["projects"] = {str(folder): {"hasTrustDialogAccepted": True}}
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _documents(config_dir: Path) -> None:
