@@ -37,9 +37,10 @@ OF_QUERIES = (
     "'plugin', 'details'",
     "'auth', 'status'",
     "'--version'",
+    "'--noprofile', '--norc', '-n'",
 )
 """In the arguments of a Claude that is only asked: without hooks, MCP servers, a turn and a
-history."""
+history. And in those of a shell that reads the command of a hook and runs nothing."""
 
 
 @pytest.fixture
