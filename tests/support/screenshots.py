@@ -73,6 +73,7 @@ def hide_names(page: Page, sandbox: Sandbox) -> None:
             [page.evaluate("location.origin"), "http://192.168.1.20:8080"],
             [str(sandbox.state), "~/.local/state/opcode-htmx"],
             [str(sandbox.home), "/home/sam"],
+            [str(ROOT), "/home/sam/opcode-htmx"],
             [project_id(sandbox.home), "-home-sam"],
         ],
     )

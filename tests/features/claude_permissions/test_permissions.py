@@ -162,7 +162,7 @@ def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
 ) -> None:
     form = fields(server, folder=str(project), kind="allow")
     assert save(server, form, kind="allow", text="Bash(ls *)", scope="local").status_code == 303
-    assert "are not trusted" not in page(server, folder=str(project)).text
+    assert "not trusted" not in page(server, folder=str(project)).text
 
 
 def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(

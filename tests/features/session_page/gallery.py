@@ -195,6 +195,8 @@ class Script:
             Scene(
                 "ask", "what do you need", [ToolUse("AskUserQuestion", {"questions": QUESTIONS})]
             ),
+            Scene("form", "plan the harvest", [ToolUse("mcp__orchard__form", {})]),
+            Scene("page", "connect the orchard", [ToolUse("mcp__orchard__page", {})]),
             Scene("plan", "make a plan", [self._plan, ToolUse("ExitPlanMode", {}), Text("Begun.")]),
             Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
         )
@@ -383,12 +385,18 @@ def furnish(sandbox: Sandbox) -> None:
     book = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (project / "harvest.ipynb").write_text(json.dumps(book), encoding="utf-8")
     greeting = {"type": "command", "command": "test ! -e greeting || cat greeting"}
-    hooks = {"hooks": {"SessionStart": [{"hooks": [greeting]}]}}
+    hooks = {
+        "hooks": {"SessionStart": [{"hooks": [greeting]}]},
+        "permissions": {"allow": ["mcp__orchard"]},
+    }
     (project / ".claude").mkdir()
     (project / ".claude" / "settings.json").write_text(json.dumps(hooks), encoding="utf-8")
-    server = {"command": sys.executable, "args": [str(ROOT / "tests/support/cli/mcp_server.py")]}
+    servers = {
+        name: {"command": sys.executable, "args": [str(ROOT / "tests/support/cli" / file)]}
+        for name, file in {"weather": "mcp_server.py", "orchard": "asking_server.py"}.items()
+    }
     trust = {str(project): {"hasTrustDialogAccepted": True}}
-    config = {"mcpServers": {"weather": server}, "projects": trust}
+    config = {"mcpServers": servers, "projects": trust}
     (sandbox.config_dir / ".claude.json").write_text(json.dumps(config), encoding="utf-8")
     past = sandbox.config_dir / "projects" / project_id(project) / f"{PAST}.jsonl"
     past.parent.mkdir(parents=True)
@@ -520,6 +528,8 @@ ASKED = {
     "ask-outside": "Back up app.py",
     "ask-question": "What do you need to know?",
     "ask-plan": "Make a plan",
+    "ask-form": "Plan the harvest",
+    "ask-page": "Connect the orchard",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from playwright.sync_api import Page
 
 from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.session_page.claude_screens import claude_addresses, plant_configuration
 from tests.features.session_page.gallery import Gallery
 from tests.support import screenshots
 from tests.support.browser import Phone
@@ -97,6 +98,8 @@ def addresses(gallery: Gallery) -> dict[str, str]:
         "session": f"{gallery.address['files']}#end",
         "request": f"{gallery.address['ask-edit']}#end",
         "question": f"{gallery.address['ask-question']}#end",
+        "mcp-form": f"{gallery.address['ask-form']}#end",
+        "mcp-page": f"{gallery.address['ask-page']}#end",
         "rtl": f"{rtl}#end",
         "error": "/nowhere",
     }
@@ -106,6 +109,9 @@ def take_sheets(phone: Phone, stranger: Phone, gallery: Gallery) -> None:
     """Take the sheet of every page."""
     phone.forgiven.append("404")
     for name, address in addresses(gallery).items():
+        take_sheet(phone.page, name, address, gallery)
+    plant_configuration(gallery)
+    for name, address in claude_addresses(gallery).items():
         take_sheet(phone.page, name, address, gallery)
     for name in ("login", "pair"):
         take_sheet(stranger.page, name, f"/{name}", gallery)

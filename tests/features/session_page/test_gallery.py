@@ -116,6 +116,14 @@ ASKS: dict[str, tuple[list[str], list[str]]] = {
         ["How should half baskets count?", "Round up", "Which fruit is to be sold?", "Plums"],
         ["Answer", "Do not answer"],
     ),
+    "ask-form": (
+        ["orchard asks", "How shall the harvest be?", "Your name", "Apples", "Ladder"],
+        ["Accept", "Decline", "Cancel"],
+    ),
+    "ask-page": (
+        ["orchard asks", "Sign in to the orchard", "https://orchard.example/sign-in?x=1"],
+        ["Accept", "Decline", "Cancel"],
+    ),
     "ask-plan": (
         ["Claude has a plan", "Round the baskets up", "Add a test"],
         ["Approve, ask before edits", "Approve, accept edits", "Keep planning"],
