@@ -15,7 +15,7 @@ import requests
 
 from opcode_htmx.engines.claude.protocol import argv
 from tests.support import dom
-from tests.support.claude_pages import api, data_of
+from tests.support.claude_pages import api, data_of, form_of
 from tests.support.environment import Sandbox, Server, find_claude
 
 pytestmark = pytest.mark.timeout(120)
@@ -160,8 +160,10 @@ def test_added_moved_and_removed_rule_is_what_the_cli_reads(
 def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
     server: Server, user_file: Path, project: Path
 ) -> None:
-    form = fields(server, folder=str(project), kind="allow")
-    assert save(server, form, kind="allow", text="Bash(ls *)", scope="local").status_code == 303
+    query = {"folder": str(project), "kind": "allow"}
+    form = form_of(server.get("/claude/permissions/rule", params=query).text)
+    assert form["scope"] == "local", "a rule that is added in a project is for that project"
+    assert save(server, form, text="Bash(ls *)").status_code == 303
     assert "not trusted" not in page(server, folder=str(project)).text
 
 
@@ -202,6 +204,14 @@ def test_rule_that_would_do_nothing_is_refused_with_the_words_kept(
     assert answer.status_code == status
     assert f'value="{text}"' in answer.text
     assert user_file.read_text() == before
+
+
+def test_command_that_is_typed_as_a_rule_is_answered_with_its_rule(
+    server: Server, user_file: Path
+) -> None:
+    answer = save(server, fields(server), kind="allow", text="npm run lint", scope="user")
+    assert answer.status_code == 422
+    assert "type Bash(npm run lint)." in dom.parse(answer.text).text
 
 
 def test_folder_is_added_and_removed(server: Server, user_file: Path) -> None:

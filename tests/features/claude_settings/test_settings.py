@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,21 @@ def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
     assert "permissions.deny local Read(.env)" in listed
     assert 'unknownToAll user {"kept": [1, 2.5]}' in listed
     assert "t0p-secret" not in server.get("/claude/settings", params={"folder": project}).text
+
+
+def test_settings_that_are_used_often_are_listed_first(server: Server, user_file: Path) -> None:
+    user_file.write_text(json.dumps(dict(reversed(USER.items()))))
+    first, second, *_ = rows(server)
+    assert (first, second) == (
+        "Model user sonnet",
+        "Environment variables user API_TOKEN=********, LANG=de",
+    )
+
+
+def test_models_are_suggested_as_the_cli_names_them(server: Server, user_file: Path) -> None:
+    text = " ".join(dom.parse(server.get("/claude/settings/model").text).text.split())
+    assert re.search(r"Such as (\w+, )*opus\b", text)
+    assert "default," not in text.partition("Such as")[2]
 
 
 def test_changed_setting_is_what_the_cli_reads_and_the_others_stay(
