@@ -33,7 +33,7 @@ LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
 ACT = "2" * 32
 QUERY = {"before": f"{ANSWER}-0"}
 """Parameters of pages that do not answer without them; each of the others is sent them as well."""
-RULE = f"Bash(prune {LONG_WORD})"
+RULE = f"Bash(prune {LONG_WORD[:200]})"
 HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
 EVENT, MATCHER = "PostToolUse", "Edit"
 
@@ -48,6 +48,7 @@ class Populated:
     """
 
     project: Path
+    config_dir: Path
     token: str
     saved_id: str
     version_id: str
@@ -87,9 +88,8 @@ class Populated:
 
     def query(self, door: Door) -> str:
         """The query string; the API refuses unknown parameters."""
-        if door.rule.startswith("/api/"):
-            return ""
-        return urlencode({**QUERY, **self.queries.get(door.rule, {})})
+        own = self.queries.get(door.rule, {})
+        return urlencode(own if door.rule.startswith("/api/") else {**QUERY, **own})
 
     @property
     def queries(self) -> dict[str, dict[str, str]]:
@@ -98,9 +98,11 @@ class Populated:
         hook = {"scope": "user", "event": EVENT, "id": entry.id}
         rule = {"kind": "allow", "text": RULE, "scope": "user"}
         return {
+            "/api/claude-md/read": {"file_path": str(self.config_dir / "CLAUDE.md")},
+            "/api/settings/permissions/rules/matches": rule,
             "/claude/hooks/hook": hook,
             "/claude/hooks/try": hook,
-            "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD}"},
+            "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
             "/claude/permissions/rule": rule,
             "/claude/trust/project": {"name": str(_trusted(self.project))},
         }
@@ -121,7 +123,7 @@ def populate(sandbox: Sandbox) -> Populated:
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     _trust(sandbox.config_dir, _trusted(project))
-    return Populated(project, draft, saved_id, _version(sandbox))
+    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
 
 def _history(project: Path) -> Iterator[str]:
