@@ -91,12 +91,15 @@ class Checks:
         name: str | None = None,
     ) -> Check:
         """Record what Claude has just said about servers, or about one of them."""
-        known = {each.name: each for each in reversed(list(definitions))}
+        # by the place that Claude names: a project's server may have the name of the user's, and
+        # what Claude did not start is not started here
+        known: dict[tuple[str, str], Definition]
+        known = {(each.scope, each.name): each for each in definitions}
         servers = dict(self.latest(chosen).servers) if name else {}
         for status in found:
             if status.status == "pending" and name not in (None, status.name):
                 continue
-            definition = known.get(status.name)
+            definition = known.get((status.scope, status.name))
             content = definition.content if definition else {}
             if name in (None, status.name) and status.status == "connected":
                 status = replace(status, tools=self._described(chosen, content, status.tools))

@@ -270,6 +270,32 @@ def test_servers_of_an_untrusted_project_are_never_started(
     assert not started.exists()
 
 
+def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
+    client: FlaskClient, app: Flask, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    add(client, name="sticks", scope="user")
+    definition = {"command": sys.executable, "args": [SCRIPT, str(started)]}
+    context: AppContext = app.extensions["opcode_context"]
+    for folder, is_trusted in ((sandbox.project / "mimic", False), (sandbox.project, True)):
+        folder.mkdir(exist_ok=True)
+        (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"sticks": definition}}))
+        if is_trusted:
+            rejected = folder / ".claude" / "settings.local.json"
+            rejected.parent.mkdir(exist_ok=True)
+            rejected.write_text(json.dumps({"disabledMcpjsonServers": ["sticks"]}))
+            trust(app, sandbox)
+        assert (context.runs.project_trust.needed(folder) is None) == is_trusted
+        project = {"folder": str(folder)}
+        assert client.post("/claude/mcp/test", data=project).status_code == 303
+        address = "/claude/mcp/servers/user/sticks"
+        assert client.post(f"{address}/test", data=project).status_code == 303
+        assert not started.exists()
+        assert "Count the apples" in client.get(address, query_string=project).text
+        shown = client.get("/claude/mcp/servers/project/sticks", query_string=project).text
+        assert "Count the apples" not in shown, "it is the user's server that was tested"
+
+
 def test_servers_are_imported_from_claude_desktop(
     client: FlaskClient, sandbox: Sandbox, claude: Path
 ) -> None:
