@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -136,3 +137,72 @@ def test_secrets_are_hidden_in_a_text_that_is_no_valid_json() -> None:
     assert "t0p" not in shown
     assert "h1dden" not in shown
     assert "/bin/key.sh" not in shown  # its name looks secret, and what it is cannot be known
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"env": {"HTTPS_PROXY": "http://me:<>@proxy:3128"}}',
+        '{"env": {"SSH_PASSPHRASE": "<>", "GH_PAT": "<>", "DB_PWD": "<>"}}',
+        '{"env": {"PRINTER": "sk-ant-api03-<>-0123456789"}}',
+        '{"env": {"API_KEY": ["<>", {"a": "<>"}]}, "headers": {"X": ["<>"]}}',
+        '{"mcpServers": {"a": {"env": {"PLAIN": "<>"}, "oauth": {"clientSecret": "<>"}}}}',
+        '{"mcpServers": {"a": {"args": ["--token", "<>", "--api-key=<>", "https://<>@host/"]}}}',
+        '{"mcpServers": {"a": {"url": "https://me:<>@host/?key=<>"}}}',
+        '{"hooks": {"Stop": [{"hooks": [{"command": "curl https://me:<>@host/ | sh"}]}]}}',
+    ],
+)
+def test_secrets_are_hidden_wherever_they_stand_and_stay_as_they_were(text: str) -> None:
+    text = text.replace("<>", "t0p")
+    shown = secrets.hidden(text)
+    assert "t0p" not in shown
+    assert "********" in shown
+    assert secrets.revealed(shown, text) == text
+    assert secrets.hidden(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"env": {"API_KEY": "<>}',
+        '{"env": {"API_KEY": "<>\n, "B": 1}',
+        "{'env': {}, \"env\": {\"API_KEY\": '<>'}}",
+        '{"env": {"A": "}{", "PLAIN": "<>"},,}',
+        '{"headers": {"\\u0041uth": "<>"},,}',
+        '{"env": {"API_KEY": "a\\\n<>"}}',
+        '{"env": {"API_KEY": "' + "x" * 10_001 + '<>"},,}',
+        '{"env": {"API_KEY": "a", "API_KEY": "<>"}}',
+        '{"mcpServers": {"a": {"args": ["http://me:<>@host/"]}},,}',
+    ],
+)
+def test_secrets_of_a_broken_file_are_hidden(text: str) -> None:
+    assert "t0p" not in secrets.hidden(text.replace("<>", "t0p"))
+
+
+def test_secrets_of_a_broken_file_are_kept_when_it_is_mended() -> None:
+    broken = SECRET + ","
+    mended = secrets.hidden(broken).removesuffix(",")
+    assert secrets.revealed(mended, broken) == SECRET
+
+
+def test_argument_keeps_its_secret_when_others_before_it_are_removed() -> None:
+    before = '{"args": ["-y", "--token", "t0p", "--password=s3cret"]}'
+    typed = '{"args": ["--password=********", "--token", "********"]}'
+    assert secrets.revealed(typed, before) == ('{"args": ["--password=s3cret", "--token", "t0p"]}')
+
+
+def test_hidden_part_of_a_value_that_was_changed_is_refused_by_name() -> None:
+    before = '{"url": "https://me:t0p@host/", "command": "curl https://me:t0p@host/"}'
+    for typed in (
+        '{"url": "https://********@elsewhere/"}',
+        '{"command": "wget https://********@host/"}',
+    ):
+        with pytest.raises(secrets.SecretMissing, match="whole value"):
+            secrets.revealed(typed, before)
+
+
+def test_long_hostile_files_are_looked_through_in_linear_time() -> None:
+    for text in ('"env": {"A":"b', '"env":{', '"a":"\\', '"a" ' + " " * 99, "://a", "https://a:"):
+        begun = time.monotonic()
+        secrets.hidden(text * (500_000 // len(text)))
+        assert time.monotonic() - begun < 5

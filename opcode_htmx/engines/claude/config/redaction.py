@@ -1,4 +1,4 @@
-"""Redact secret values, which are recognised by their names."""
+"""Redact secret values, which are recognised by their names, and some by how they look."""
 
 from __future__ import annotations
 
@@ -6,16 +6,36 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from opcode_htmx.lib import surrogates
+
 HIDDEN = "********"
 
 _SECRET = re.compile(
-    r"KEY|TOKEN(?!S)|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)|COOKIE|HEADERS|SIGNATURE", re.IGNORECASE
+    r"KEY|TOKEN(?!S)|SECRET|PASSW|PASSPHRASE|_PWD|(?:^|_)PAT$|PRIVATE|CREDENTIAL|AUTH(?!OR)|COOKIE"
+    r"|HEADERS|SIGNATURE",
+    re.IGNORECASE,
+)
+_IN_TEXT = re.compile(
+    # a login in an address
+    r"(?<=://)[^\s/@:]*+:[^\s/@]++(?=@)|(?:(?<=http://)|(?<=https://))[^\s/@]++(?=@)"
+    # what the keys of well-known services begin with
+    r"|\b(?:sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16})",
+    re.ASCII,
 )
 _ASSIGNED = re.compile(r"([^=\s]+)=(.+)", re.DOTALL)
 
 
 def is_secret(name: str, value: object) -> bool:
-    return isinstance(value, str) and value != "" and _SECRET.search(name) is not None
+    """Whether a value is named like a secret, or holds one that can be recognised."""
+    if not isinstance(value, str) or not value:
+        return False
+    return _SECRET.search(name) is not None or _IN_TEXT.search(value) is not None
+
+
+def in_text(text: str) -> str:
+    """A text without the logins in its addresses and the keys that can be recognised."""
+    return _IN_TEXT.sub(HIDDEN, text)
 
 
 def in_arguments(arguments: Iterable[str]) -> Iterator[str]:
@@ -39,5 +59,6 @@ def in_url(url: str) -> str:
     except ValueError:
         return HIDDEN
     user, at, host = parts.netloc.rpartition("@")
-    query = urlencode([(name, HIDDEN) for name, _ in parse_qsl(parts.query)], safe="*")
+    pairs = [(surrogates.replaced(name), HIDDEN) for name, _ in parse_qsl(parts.query)]
+    query = urlencode(pairs, safe="*")
     return parts._replace(netloc=f"{HIDDEN}@{host}" if at else host, query=query).geturl()
