@@ -5,6 +5,7 @@ Files and folders are made private to their owner, whatever the umask allows.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -36,6 +37,8 @@ def write(
     *,
     mode: int = 0o600,
     durable: bool = True,
+    like: Path | None = None,
+    before_replacing: Callable[[], object] = lambda: None,
     on_replaced: Callable[[], None] = lambda: None,
 ) -> None:
     """Replace `path` atomically; its folder must exist.
@@ -43,7 +46,9 @@ def write(
     Raises OSError, DiskFull among them, and leaves the old file as it was. Without `durable` the
     new content may be lost in a power failure; meant for files that are written often. Other
     greenlets run while this waits for the disk, so a caller that reads, changes and writes a file
-    must hold a lock meanwhile. `on_replaced` is called right after the new file is in place, before
+    must hold a lock meanwhile. The file gets the owner and group of `like` as far as that is
+    allowed. `before_replacing` is called right before the new file takes its place, and may raise
+    to leave the old one. `on_replaced` is called right after the new file is in place, before
     other greenlets run.
     """
     with raise_disk_full():
@@ -51,6 +56,8 @@ def write(
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                if like is not None:
+                    _set_owner(file.fileno(), like)
                 os.fchmod(file.fileno(), mode)
                 if len(content) < LARGE:
                     file.write(content)
@@ -58,6 +65,7 @@ def write(
                     run_in_thread(file.write, content)
                 if durable:
                     sync(file)
+            before_replacing()
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -65,6 +73,17 @@ def write(
         on_replaced()
         if durable:
             _sync_folder(path.parent)
+
+
+def _set_owner(descriptor: int, like: Path) -> None:
+    """Give an open file the owner and group of another one that exists, where that is allowed."""
+    try:
+        wanted = like.stat()
+    except OSError:
+        return
+    for owner, group in ((-1, wanted.st_gid), (wanted.st_uid, -1)):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, owner, group)
 
 
 def sync(file: BinaryIO) -> None:

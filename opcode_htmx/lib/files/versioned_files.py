@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +109,10 @@ class VersionedFiles:
             raise FileRefused("The text holds half a character, which no file can hold.") from None
         if len(content) > MOST_BYTES:
             raise FileRefused(f"{place.path.name} must not be larger than 1 MB.")
-        with self._changing(place, based_on):
-            _replace(place, content)
+        with self._changing(place, based_on) as before:
+            # what is there already is not written again: it would push out an earlier version
+            if before != content:
+                _replace(place, content, lambda: self._check(place, based_on))
         return FileText(text, _revision(content))
 
     def remove(self, place: Place, based_on: str) -> Deleted:
@@ -118,6 +120,7 @@ class VersionedFiles:
         with self._changing(place, based_on):
             folder = self._folder(place)
             atomic_files.write(folder / _DELETED, _as_json(place))
+            self._check(place, based_on)
             try:
                 place.path.unlink(missing_ok=True)
             except OSError as error:
@@ -150,7 +153,7 @@ class VersionedFiles:
         if found is None or newest is None:
             raise FileRefused("It is there again, or it is no longer kept.")
         with self._changing(found.place, NO_FILE):
-            _replace(found.place, newest.read_bytes())
+            _replace(found.place, newest.read_bytes(), lambda: self._check(found.place, NO_FILE))
         return found.place
 
     def versions(self, place: Place) -> list[Version]:
@@ -169,21 +172,32 @@ class VersionedFiles:
         return path.read_text(encoding="utf-8", errors="replace")
 
     @contextmanager
-    def _changing(self, place: Place, based_on: str) -> Iterator[None]:
+    def _changing(self, place: Place, based_on: str) -> Iterator[bytes | None]:
         """Check the revision, and keep the content as a version once it has been replaced."""
         folder = self._folder(place)
         with raise_disk_full():
             atomic_files.make_folder(folder)
             with file_locks.held(folder / "lock"):
-                before = _content(place)
-                if (NO_FILE if before is None else _revision(before)) != based_on:
-                    raise FileChanged(place, self.read(place))
+                before = self._check(place, based_on)
+                kept: Path | None = None
                 if before is not None:
-                    name = f"{time.time_ns()}-{_revision(before)}"
-                    atomic_files.write(folder / name, before)
-                yield
+                    kept = folder / f"{time.time_ns()}-{_revision(before)}"
+                    atomic_files.write(kept, before)
+                try:
+                    yield before
+                finally:
+                    # one that was not replaced is no earlier version
+                    if kept and _may_be_there(place, before):
+                        kept.unlink(missing_ok=True)
                 for old in self._files(place)[KEPT:]:
                     old.unlink(missing_ok=True)
+
+    def _check(self, place: Place, based_on: str) -> bytes | None:
+        """The content, which must have this revision. Raises FileChanged, FileRefused."""
+        found = _content(place)
+        if (NO_FILE if found is None else _revision(found)) != based_on:
+            raise FileChanged(place, self.read(place))
+        return found
 
     def _folder(self, place: Place) -> Path:
         name = os.fsencode(place.path.absolute())
@@ -235,8 +249,19 @@ def _content(place: Place) -> bytes | None:
     return content
 
 
-def _replace(place: Place, content: bytes) -> None:
-    """Write a file atomically; a link stays, and its target is replaced."""
+def _may_be_there(place: Place, content: bytes | None) -> bool:
+    """Whether a file still has a content; False where that cannot be found out."""
+    try:
+        return _content(place) == content
+    except FileRefused:
+        return False
+
+
+def _replace(place: Place, content: bytes, check: Callable[[], object]) -> None:
+    """Write a file atomically; a link stays, and its target is replaced.
+
+    `check` is called last, when nothing is left to wait for: others may have written meanwhile.
+    """
     path = place.path
     try:
         target = path.resolve()
@@ -246,7 +271,9 @@ def _replace(place: Place, content: bytes) -> None:
             confined.make_folder(target.parent, place.root)
         else:
             atomic_files.make_folder(target.parent)
-        atomic_files.write(target, content, mode=_mode(place, target))
+        atomic_files.write(
+            target, content, mode=_mode(place, target), like=target, before_replacing=check
+        )
     except DiskFull:
         raise
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.versioned_files import (
     KEPT,
     MOST_BYTES,
@@ -220,3 +223,59 @@ def test_deleted_file_that_was_made_again_is_not_overwritten(
     with pytest.raises(FileRefused):
         files.put_back(deleted.id)
     assert place.path.read_text() == "by a terminal\n"
+
+
+def test_save_that_changes_nothing_pushes_out_no_earlier_version(
+    files: VersionedFiles, place: Place
+) -> None:
+    seen = files.save(place, "two\n", files.save(place, "one\n", NO_FILE).revision)
+    for _ in range(KEPT + 1):
+        assert files.save(place, "two\n", seen.revision) == seen
+    assert [files.version(place, each.id) for each in files.versions(place)] == ["one\n"]
+
+
+def test_save_that_fails_pushes_out_no_earlier_version(
+    files: VersionedFiles, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = files.save(place, "two\n", files.save(place, "one\n", NO_FILE).revision)
+
+    def full(path: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        for _ in range(KEPT + 1):
+            with pytest.raises(OSError, match="full"):
+                files.save(place, "three\n", seen.revision)
+    assert place.path.read_text() == "two\n"
+    assert [files.version(place, each.id) for each in files.versions(place)] == ["one\n"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_file_that_is_written_while_a_save_waits_for_the_disk_is_not_overwritten(
+    files: VersionedFiles, place: Place, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    seen = files.save(place, "one\n", NO_FILE).revision if is_there else NO_FILE
+    sync = atomic_files.sync
+
+    def slow(file: BinaryIO) -> None:
+        sync(file)
+        place.path.write_text("by a terminal\n")
+
+    monkeypatch.setattr(atomic_files, "sync", slow)
+    with pytest.raises(FileChanged) as refused:
+        files.save(place, "mine\n", seen)
+    assert refused.value.current.text == "by a terminal\n"
+    assert place.path.read_text() == "by a terminal\n"
+    assert [each.name for each in place.path.parent.glob(".settings*")] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_owner_and_group_of_a_file_are_kept(files: VersionedFiles, place: Place) -> None:
+    seen = files.save(place, "one\n", NO_FILE)
+    place.path.chmod(0o664)
+    os.chown(place.path, 1234, 2345)
+    files.save(place, "two\n", seen.revision)
+    status = place.path.stat()
+    assert (status.st_uid, status.st_gid) == (1234, 2345)
+    assert stat.S_IMODE(status.st_mode) == 0o664
