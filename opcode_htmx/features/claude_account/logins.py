@@ -126,6 +126,7 @@ class Logins:
         except BaseException:
             os.close(lock)
             raise
+        claude.hold()
         log_act(by, "claude.log_in")
         holding = gevent.spawn(self._hold, claude, login, lock)
         self._holding.add(holding)

@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Any
 
 import gevent
-from gevent import subprocess
 
 from opcode_htmx.engines.base import CapabilityCodec, Launcher, QueryOptions
 from opcode_htmx.engines.claude.config import queries
@@ -20,7 +19,9 @@ from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.queries import subcommand
 from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
+from opcode_htmx.runs.queries.subcommand import SubcommandFailed
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.configuration.service import ChosenProject
 
@@ -137,20 +138,11 @@ class Connections:
         atomic_files.make_folder(self._empty_folder)
         command = self._launcher.subcommand("mcp", *arguments)
         try:
-            done = subprocess.run(
-                command.argv,
-                cwd=folder,
-                env=dict(command.environment),
-                input=stdin.encode(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=SUBCOMMAND_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ServerRefused(f"Claude could not be run: {error}.") from None
-        if done.returncode:
-            said = done.stdout.decode("utf-8", "replace").strip() or "Claude refused it."
+            done = subcommand.run(command, folder, SUBCOMMAND_SECONDS, stdin=stdin)
+        except SubcommandFailed as error:
+            raise ServerRefused(str(error)) from None
+        if done.status:
+            said = f"{done.text}\n{done.errors}".strip() or "Claude refused it."
             raise ServerRefused(said[:500])
 
     def running(self, folder: Path | None) -> list[Run]:

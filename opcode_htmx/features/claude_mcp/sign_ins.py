@@ -43,6 +43,8 @@ KEPT_SECONDS = 3600.0
 """For which the outcome can be read."""
 EXCHANGE_SECONDS = 40.0
 """Within which the authorization server answers, and the MCP server is connected again."""
+MOST_OPEN = 4
+"""Sign-ins at a time: each is a process of some 200 MB."""
 POLL_SECONDS = 0.1
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _LONGEST = 8000
@@ -106,6 +108,8 @@ class SignIns:
         self._connections = connections
         self._checks = checks
         self._servers = servers
+        self._holding: dict[str, gevent.Greenlet[..., None]] = {}
+        """Those that this worker holds open, the oldest first."""
 
     def begin(
         self,
@@ -132,9 +136,24 @@ class SignIns:
         except BaseException:
             claude.close()
             raise
+        claude.hold()
         log_act(by, "mcp.sign_in", server=name)
-        gevent.spawn(self._hold, claude, chosen, sign_in)
+        self._end_others(sign_in)
+        self._holding[sign_in.id] = gevent.spawn(self._hold, claude, chosen, sign_in)
         return sign_in
+
+    def _end_others(self, new: SignIn) -> None:
+        """End those that a new one replaces: at the same server, and the oldest beyond a few."""
+        known = [each for each in map(self.get, self._holding) if each]
+        same = [each for each in known if (each.server, each.folder) == (new.server, new.folder)]
+        others = [each for each in known if each not in same]
+        excess = max(0, len(others) - MOST_OPEN + 1)
+        for old in [*same, *others[:excess]]:
+            if (holding := self._holding.pop(old.id, None)) and not holding.ready():
+                holding.kill()
+                if (now := self.get(old.id)) and not now.outcome:
+                    outcome = "Another sign-in has begun instead."
+                    self._write(replace(now, state="", url="", outcome=outcome))
 
     def get(self, sign_in_id: str) -> SignIn | None:
         if not _ID.fullmatch(sign_in_id):
@@ -184,6 +203,7 @@ class SignIns:
         except OSError:
             log.exception("could not record a sign-in")
         finally:
+            self._holding.pop(sign_in.id, None)
             claude.close()
 
     def _exchanged(

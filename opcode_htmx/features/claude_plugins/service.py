@@ -25,6 +25,7 @@ from opcode_htmx.features.claude_plugins.cli import (
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
@@ -113,9 +114,14 @@ class Plugins:
         self._acts = acts
         self._runs = runs
         self._kept: dict[Path | None, _Kept] = {}
+        self._locks = KeyedLock()
 
     def listing(self, chosen: ChosenProject) -> Listing:
         """Never raises: see Listing.problem."""
+        with self._locks.of(str(self._folder(chosen))):  # pages at once share one answer
+            return self._listing(chosen)
+
+    def _listing(self, chosen: ChosenProject) -> Listing:
         folder = self._folder(chosen)
         stamp = tuple(map(_stamp, self._files(chosen)))
         kept = self._kept.get(folder)

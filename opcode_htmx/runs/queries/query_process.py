@@ -25,9 +25,11 @@ from opcode_htmx.engines.requests import Query
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.processes.claude_process import sweep
 from opcode_htmx.runs.processes.process_table import MARK
+from opcode_htmx.runs.queries.slots import Slot
 
 SECONDS = 20.0
 """An answer takes 0.4 s at the start, and several more with a cold disk."""
+CLOSE_SECONDS = 2.0
 ERROR_CHARACTERS = 300
 
 
@@ -54,6 +56,10 @@ class QueryProcess:
         self._mark = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._waiting: dict[str, AsyncResult[ControlResponse | None]] = {}
+        try:
+            self._slot = Slot()
+        except TimeoutError as error:
+            raise QueryFailed(str(error)) from None
         self._errors: BinaryIO = TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
             self._child = subprocess.Popen(
@@ -67,6 +73,7 @@ class QueryProcess:
             )
         except OSError as error:
             self._errors.close()
+            self._slot.give_back()
             raise QueryFailed(f"it could not be started: {error.strerror or error}") from error
         self._reader = gevent.spawn(self._read)
 
@@ -94,12 +101,21 @@ class QueryProcess:
         request_id = f"query-{next(self._numbers)}"
         return self._ask(request_id, self._codec.query_line(request_id, query), seconds)
 
+    def hold(self) -> None:
+        """It stays open for a person: it no longer counts among those that answer at once."""
+        self._slot.give_back()
+
     def close(self) -> None:
         """End it, and all that it has started."""
-        self._child.kill()
-        self._child.wait()
-        sweep(self._mark)
-        self._reader.join()
+        try:
+            self._child.kill()
+            self._child.wait()
+            sweep(self._mark)
+            # a process that has got rid of its mark may keep the pipe open
+            self._reader.join(CLOSE_SECONDS)
+            self._reader.kill()
+        finally:
+            self._slot.give_back()
         for stream in (self._child.stdin, self._child.stdout, self._errors):
             if stream:
                 with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Run a subcommand of Claude's to its end, such as `plugin list`, while other greenlets run.
 
-It gets nothing on stdin and no terminal, so it cannot ask. What it has started ends with it.
+It has no terminal, and nothing on stdin but what it is given, so it cannot ask. What it has started
+ends with it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from gevent import subprocess
 from opcode_htmx.engines.base import CommandLine
 from opcode_htmx.runs.processes.claude_process import sweep
 from opcode_htmx.runs.processes.process_table import MARK
+from opcode_htmx.runs.queries.slots import Slot
 
 SECONDS = 30.0
 """Most answer within two; a cold disk, or a busy machine, takes several more."""
@@ -42,16 +44,36 @@ class Output:
 
 
 def run(
-    command: CommandLine, folder: Path, seconds: float = SECONDS, most_bytes: int = MOST_BYTES
+    command: CommandLine,
+    folder: Path,
+    seconds: float = SECONDS,
+    most_bytes: int = MOST_BYTES,
+    stdin: str = "",
 ) -> Output:
-    """Run it in a folder; it is killed after so many seconds. Raises SubcommandFailed."""
+    """Run it in a folder; it is killed after so many seconds. Raises SubcommandFailed.
+
+    Secrets belong into `stdin`: other users of the computer can see arguments.
+    """
+    try:
+        slot = Slot()
+    except TimeoutError as error:
+        raise SubcommandFailed(f"Claude could not be started: {error}.") from None
+    try:
+        return _run(command, folder, seconds, most_bytes, stdin.encode())
+    finally:
+        slot.give_back()
+
+
+def _run(
+    command: CommandLine, folder: Path, seconds: float, most_bytes: int, given: bytes
+) -> Output:
     mark = uuid.uuid4().hex
     try:
         child = subprocess.Popen(
             command.argv,
             cwd=folder,
             env={**command.environment, **_NO_QUESTIONS, MARK: mark},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if given else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -61,6 +83,7 @@ def run(
         raise SubcommandFailed(f"Claude could not be started: {reason}.") from error
     streams: list[IO[bytes]] = [each for each in (child.stdout, child.stderr) if each]
     readers = [gevent.spawn(_read, each, most_bytes) for each in streams]
+    writer = gevent.spawn(_write, child.stdin, given)
     try:
         with gevent.Timeout(seconds):
             status: int = child.wait()
@@ -72,11 +95,20 @@ def run(
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         sweep(mark)
-        gevent.killall(readers)
+        gevent.killall([*readers, writer])
         for stream in streams:
             stream.close()
     text, errors = (each.value for each in readers)
     return Output(status, text or "", errors or "")
+
+
+def _write(stream: IO[bytes] | None, given: bytes) -> None:
+    if stream:
+        with contextlib.suppress(OSError):  # it need not read
+            stream.write(given)
+            stream.flush()
+        with contextlib.suppress(OSError):
+            stream.close()
 
 
 def _read(stream: IO[bytes], most_bytes: int) -> str:

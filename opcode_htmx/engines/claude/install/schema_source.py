@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import gevent
 from gevent import subprocess
+from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.engines.claude.install.cli_binary import Binary
@@ -47,13 +48,16 @@ class SchemaSource:
         self._variables = variables
         self._schema: SettingsSchema | None = None
         self._retry_at = 0.0
+        self._asking = BoundedSemaphore(1)
 
     def schema(self) -> SettingsSchema | None:
         """The schema; None where this CLI does not describe its settings in the way known here."""
-        if self._schema is None and self._retry_at <= time.monotonic():
-            found = self._stored() or self._ask()
-            self._schema = SettingsSchema(found) if found else None
-            self._retry_at = time.monotonic() + RETRY_SECONDS
+        if self._schema is None:
+            with self._asking:  # a Claude is asked once, however many pages wait for it
+                if self._schema is None and self._retry_at <= time.monotonic():
+                    found = self._stored() or self._ask()
+                    self._schema = SettingsSchema(found) if found else None
+                    self._retry_at = time.monotonic() + RETRY_SECONDS
         return self._schema
 
     def _stored(self) -> Json | None:
