@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from opcode_htmx.engines.claude.permissions import shell
-from opcode_htmx.engines.claude.permissions.decision import PlacedRule, Situation, decide
+from opcode_htmx.engines.claude.permissions.decision import Outcome, PlacedRule, Situation, decide
 from opcode_htmx.engines.claude.permissions.rules import (
     Behavior,
     InvalidRule,
@@ -231,3 +232,19 @@ def test_hostile_commands_and_patterns_take_bounded_time() -> None:
     decide("Read", "/p/" + "a/" * 1000 + "b", situation)
     for text in ("$(" * 5000, "`" * 9999, '"$(' * 3000, "<<a\n" * 2000, "${" * 5000, "(" * 9000):
         assert shell.split(text).doubts
+
+
+def test_longest_hostile_rules_and_commands_take_a_moment() -> None:
+    def seconds(rules: list[str], tool: str, subject: str) -> float:
+        placed = [PlacedRule(Behavior.DENY, each, "project") for each in rules]
+        situation = Situation(placed, "default", "/p", "/h", ("/p",))
+        begun = time.thread_time()
+        assert decide(tool, subject, situation).outcome is Outcome.ASKED
+        return time.thread_time() - begun
+
+    stars = f"Bash({'*a' * 900}b)"
+    assert seconds([stars], "Bash", "a" * 10_000) < 1
+    assert seconds([stars], "Bash", "sudo " * 2000) < 1
+    assert seconds([f"Read(//**/{'*a*' * 600}b)"], "Read", "/" + "a" * 9000) < 1
+    # as many of them as a file holds: it gives up
+    assert seconds([f"Bash({'*a' * 450}b{n})" for n in range(1000)], "Bash", "a" * 10_000) < 8

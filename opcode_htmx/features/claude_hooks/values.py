@@ -6,7 +6,9 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 
+from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.engines.claude.config.redaction import HIDDEN
+from opcode_htmx.engines.claude.config.secrets import SecretMissing
 from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.features.claude_hooks.kinds import Control, Field, HookKind
 from opcode_htmx.lib.coerce import Json
@@ -18,6 +20,7 @@ class BadField(Exception):
 
 def as_form(kind: HookKind, config: Json) -> dict[str, str]:
     """The texts of the fields; secrets are hidden."""
+    config = {**config, **secrets.hidden_in("", dict(config))}
     return {field.name: _as_text(field, config.get(field.name)) for field in kind.fields}
 
 
@@ -42,6 +45,10 @@ def from_form(kind: HookKind, texts: Mapping[str, str], before: Json) -> Json:
             config.pop(field.name, None)
         else:
             config[field.name] = value
+    try:
+        config = dict(secrets.revealed_in("", config, before))
+    except SecretMissing as error:
+        raise BadField(str(error)) from None
     _check_schema(kind, config)
     return config
 

@@ -24,6 +24,8 @@ DAYS = 30
 MOST_CALLS = 400
 """The newest calls that are looked at."""
 MOST_SHOWN = 5
+SECONDS = 5.0
+"""Of the processor, to look through them."""
 _FIELDS = {BASH: "command", FETCH: "url", READ: "file_path"}
 _LONGEST = 160
 
@@ -82,7 +84,10 @@ class LatelyMatched:
     ) -> Iterator[Call]:
         # a rule that allows is judged by itself, so that all of a command has to be allowed
         situation = Situation([rule], "default", "/", str(self._home), ())
+        deadline = time.thread_time() + SECONDS
         for place in places:
+            if time.thread_time() > deadline:
+                return
             try:
                 entry = entry_at(place.path, place.start)
             except OSError:

@@ -130,7 +130,10 @@ class PermissionEditor:
         """The path of an additional folder; relative ones are so to the project."""
         if text == "~" or text.startswith("~/"):
             text = f"{self._home}{text[1:]}"
-        return str((folder or self._home).joinpath(text).resolve())
+        try:
+            return str((folder or self._home).joinpath(text).resolve())
+        except (OSError, ValueError, RuntimeError):  # a character or a link that leads nowhere
+            return text
 
     def default_mode(self, report: ClaudeReport) -> str:
         """The permission mode in which Claude starts, by the settings."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, is_secret
+from opcode_htmx.engines.claude.config.secrets import SecretMissing
 from opcode_htmx.engines.claude.config.settings_schema import Kind, Setting
 from opcode_htmx.lib.formatting import one_line
 
@@ -27,7 +29,8 @@ def preview(setting: Setting, value: object) -> str:
         case dict() if setting.kind is Kind.NAMES:
             return one_line(", ".join(_assignments(value)), LONGEST_PREVIEW) or "(none)"
         case _:
-            return one_line(json.dumps(value, ensure_ascii=False), LONGEST_PREVIEW)
+            shown = secrets.hidden_in(setting.path[-1], value)
+            return one_line(json.dumps(shown, ensure_ascii=False), LONGEST_PREVIEW)
 
 
 def as_text(setting: Setting, value: object) -> str:
@@ -48,7 +51,8 @@ def as_text(setting: Setting, value: object) -> str:
         case ((Kind.NUMBER | Kind.WHOLE_NUMBER), int() | float()):
             return f"{value}"
         case _:
-            return json.dumps(value, indent=2, ensure_ascii=False)
+            shown = secrets.hidden_in(setting.path[-1], value)
+            return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
 def from_text(setting: Setting, text: str, before: object) -> object:
@@ -72,7 +76,10 @@ def from_text(setting: Setting, text: str, before: object) -> object:
         case Kind.NAMES if not text.lstrip().startswith("{"):
             return _names(text, before)
         case _:
-            return _json(text)
+            try:
+                return secrets.revealed_in(setting.path[-1], _json(text), before)
+            except SecretMissing as error:
+                raise InvalidValue(str(error)) from None
 
 
 def _number(setting: Setting, text: str) -> object:

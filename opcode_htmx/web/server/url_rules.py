@@ -10,7 +10,13 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
+from opcode_htmx.lib import surrogates
+
 _Builder = Callable[..., tuple[str, str]]
+
+
+def _whole(value: Any) -> Any:
+    return surrogates.replaced(value) if isinstance(value, str) else value
 
 
 class LateRule(Rule):
@@ -22,6 +28,10 @@ class LateRule(Rule):
         def build(rule: Rule, *args: Any, **kwargs: Any) -> tuple[str, str]:
             if not compiled:
                 compiled.append(super(LateRule, self)._compile_builder(append_unknown))
-            return compiled[0](rule, *args, **kwargs)
+            try:
+                return compiled[0](rule, *args, **kwargs)
+            except UnicodeEncodeError:  # a name in a file may hold half a character
+                whole = {name: _whole(value) for name, value in kwargs.items()}
+                return compiled[0](rule, *map(_whole, args), **whole)
 
         return build

@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.json_text import InvalidJson, Path, StringSpan
@@ -93,6 +94,19 @@ def _revealed(text: str, before: str) -> str:
                 else f"Type the whole value of {name}, with what {HIDDEN} stands for."
             )
     return json_text.replaced(text, found)
+
+
+def hidden_in(name: str, value: object) -> Any:
+    """The value of a key without its secrets."""
+    return json.loads(hidden(json.dumps({name: value})))[name]
+
+
+def revealed_in(name: str, value: object, before: object) -> Any:
+    """The value of a key with the secrets of `before` where it has what is shown of them.
+
+    Raises SecretMissing.
+    """
+    return json.loads(revealed(json.dumps({name: value}), json.dumps({name: before})))[name]
 
 
 class _Known:

@@ -108,11 +108,14 @@ class SettingsSchema:
         # Imported late: only those who edit settings need it
         import jsonschema_rs
 
-        errors = jsonschema_rs.validator_for(self._schema).iter_errors(values)
-        return [
-            Problem(".".join(map(str, each.instance_path)), _sentence(each))
-            for each in itertools.islice(errors, MOST_PROBLEMS)
-        ]
+        try:
+            errors = jsonschema_rs.validator_for(self._schema).iter_errors(values)
+            return [
+                Problem(".".join(map(str, each.instance_path)), _sentence(each))
+                for each in itertools.islice(errors, MOST_PROBLEMS)
+            ]
+        except (UnicodeEncodeError, ValueError):  # half a character, or it is nested too deeply
+            return [Problem("", "It holds something that cannot be checked.")]
 
     def problems_of(self, setting: Setting, value: object) -> list[Problem]:
         """What is wrong with the value of one setting."""

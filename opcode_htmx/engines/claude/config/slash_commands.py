@@ -200,7 +200,10 @@ def beginning(path: Path, confines: Path | None) -> str:
     A person's own files may be links to wherever they keep them; what is behind one must be named
     like a command.
     """
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except RuntimeError as error:  # links that lead in a circle
+        raise OSError(f"{path} leads to no file") from error
     if not target.name.endswith(path.suffix):
         raise OSError(f"{path} is a link to something else")
     with confined.open_file(target, confines or target.parent) as file:

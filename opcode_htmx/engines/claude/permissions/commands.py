@@ -20,6 +20,8 @@ HARMLESS_VARIABLES = frozenset(
 )
 """Variables in front of a command that change nothing about its permission."""
 
+MOST_TEXTS = 30
+"""With which a command is compared: nobody wraps one more often than that."""
 _WRAPPERS = frozenset({"timeout", "nice", "nohup", "time", "stdbuf", "command", "xargs"})
 """A rule that allows a command allows it behind one of these, too."""
 _MORE_WRAPPERS = _WRAPPERS | {
@@ -85,7 +87,7 @@ def unwrapped(command: Command, *, to_allow: bool) -> list[str]:
     """
     found, at = list[str](), 0
     wrappers = _WRAPPERS if to_allow else _MORE_WRAPPERS
-    while plain := command.plain[at:]:
+    while (plain := command.plain[at:]) and len(found) < MOST_TEXTS:
         found.append(command.text_from(at))
         name = plain[0]
         if not to_allow:

@@ -1,4 +1,4 @@
-"""What Claude would do with a tool call: allow it, ask for it or deny it, and by which rule. Pure.
+"""What Claude would do with a tool call: allow it, ask for it or deny it, and by which rule.
 
 Rules that deny come first, then those that ask, then those that allow, whatever their scopes; where
 none matches, the permission mode decides. A command is judged by each of the commands in it.
@@ -7,6 +7,7 @@ none matches, the permission mode decides. A command is judged by each of the co
 from __future__ import annotations
 
 import posixpath
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +35,8 @@ _PROTECTED = frozenset(
     }
 )
 """Files and folders that are asked about whatever allows edits."""
+SECONDS = 5.0
+"""Of the processor, for one decision: the rules may be in a file that nobody has checked."""
 _WILD = frozenset("*?[")
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 _EDIT_MODES = frozenset({"acceptEdits", "auto"})
@@ -88,7 +91,13 @@ def decide(tool: str, subject: str, situation: Situation) -> Decision:
 
     Of other tools, only rules about every use of them are known, and `subject` is ignored.
     """
-    judge = _Judge(situation)
+    try:
+        return _decide(_Judge(situation), tool, subject)
+    except _TooLong:
+        return Decision(Outcome.ASKED, "The rules take too long to be looked through here.")
+
+
+def _decide(judge: _Judge, tool: str, subject: str) -> Decision:
     if tool == BASH:
         return judge.command(subject)
     if tool == READ:
@@ -100,12 +109,17 @@ def decide(tool: str, subject: str, situation: Situation) -> Decision:
     return judge.other(tool)
 
 
+class _TooLong(Exception):
+    """The rules have taken SECONDS."""
+
+
 Matches = Callable[[Rule, PlacedRule], bool]
 
 
 class _Judge:
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
+        self._deadline = time.thread_time() + SECONDS
         self._rules: list[tuple[Rule, PlacedRule]] = []
         for placed in situation.rules:
             try:
@@ -311,14 +325,12 @@ class _Judge:
     # --- rules and modes --------------------------------------------------------------------
 
     def _first(self, behavior: Behavior, matches: Matches) -> PlacedRule | None:
-        return next(
-            (
-                placed
-                for rule, placed in self._rules
-                if placed.behavior is behavior and matches(rule, placed)
-            ),
-            None,
-        )
+        for rule, placed in self._rules:
+            if time.thread_time() > self._deadline:
+                raise _TooLong
+            if placed.behavior is behavior and matches(rule, placed):
+                return placed
+        return None
 
     def _by_rules(self, matches: Matches) -> Decision | None:
         for behavior in Behavior:

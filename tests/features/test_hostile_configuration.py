@@ -1,0 +1,147 @@
+"""A project's hostile files: no page of the configuration fails, starts anything or shows a secret.
+
+The real CLI answers what is in force.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.features.context import AppContext
+from tests.support import dom
+from tests.support.environment import Sandbox, basic_header
+from tests.support.in_process import app_of
+
+pytestmark = pytest.mark.timeout(180)
+
+SECRET = "c4n4ry"
+HALF = "\ud800\u202ex"
+PAGES = (
+    *("/claude", "/claude/settings", "/claude/settings/env", "/claude/settings/hooks"),
+    *("/claude/settings/extraKnownMarketplaces", "/claude/permissions", "/claude/hooks"),
+    *("/claude/memory", "/claude/mcp", "/claude/commands", "/claude/agents", "/claude/plugins"),
+    *("/claude/files", "/claude/files/settings-project", "/claude/files/settings-local"),
+    *("/claude/files/mcp-project", "/claude/trust"),
+)
+LINKS = ("/claude/hooks/hook?", "/claude/mcp/servers/", "/claude/permissions/")
+
+
+def write(project: Path, hits: Path) -> None:
+    """Make a project of which every file is an attack."""
+
+    def touch(name: str) -> str:
+        return f"touch {hits / name}"
+
+    address = f"https://me:{SECRET}@127.0.0.1:9/?key={SECRET}"
+    hook = {"type": "command", "command": f"{touch('hook')} $({touch('nested')})"}
+    http = {"type": "http", "url": address, "headers": {"X": f"{SECRET}\n"}}
+    settings = {
+        "apiKeyHelper": touch("key"),
+        "statusLine": {"type": "command", "command": touch("status")},
+        "env": {"API_TOKEN": SECRET, "HTTPS_PROXY": address, "X": HALF, "N": 5},
+        "hooks": {
+            "SessionStart": [{"hooks": [hook, http]}],
+            "Stop": {"a": 1},
+            HALF: ["x", {"matcher": 5, "hooks": [{**hook, "timeout": 10**400}]}],
+        },
+        "permissions": {
+            "allow": [HALF, 5, f"Bash({'*a' * 900})"],
+            "deny": "x",
+            "additionalDirectories": [HALF, "\0", 5, "/etc"],
+        },
+        "model": HALF,
+        "extraKnownMarketplaces": {"m": {"source": {"source": "git", "url": address}}},
+        "enabledPlugins": {"--help@m": True},
+    }
+    folder = project / ".claude"
+    (folder / "commands").mkdir(parents=True)
+    (folder / "agents").mkdir()
+    for name in ("settings.json", "settings.local.json"):
+        (folder / name).write_text(json.dumps(settings))
+    servers = {
+        "evil": {"command": "touch", "args": [str(hits / "mcp"), "--token", SECRET]},
+        "--help": {"url": address, "headers": {"A": SECRET}},
+        HALF: {"command": HALF, "args": [HALF, 5], "env": {"PLAIN": SECRET}},
+        "half": {"url": f"http://host/?{HALF}={HALF}"},
+        "odd": {"type": [1], "url": 5},
+    }
+    (project / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    aliases = "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    for name, text in (
+        ("bomb", f"---\nb0: &b0 [x]\n{aliases}---\n"),
+        ("loop", "---\ndescription: &a [*a]\n---\n"),
+        ("tag", f"---\n!!python/object/apply:os.system [{touch('yaml')}]\n---\n"),
+        ("-rf", f'---\nname: "{HALF!a}"\n---\n!`{touch("command")}`\n@/etc/passwd\n'),
+        ("\u202eturned", "x"),
+    ):
+        (folder / "commands" / f"{name}.md").write_text(text)
+        (folder / "agents" / f"{name}.md").write_text(text)
+    (folder / "commands" / "circle.md").symlink_to("circle.md")
+    (folder / "commands" / "out.md").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "commands" / "fifo.md")
+    (project / "CLAUDE.md").write_text("@again.md\n@/etc/passwd\n")
+    (project / "again.md").write_text("@CLAUDE.md\n")
+    (project / "CLAUDE.local.md").symlink_to("/etc/passwd")
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("hostile") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
+    with app_of(sandbox, claude) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_pages_of_a_hostile_project_fail_nowhere_start_nothing_and_show_no_secret(
+    client: FlaskClient, app: Flask, sandbox: Sandbox, tmp_path: Path, is_trusted: bool
+) -> None:
+    project = sandbox.project / f"hostile-{is_trusted}"
+    write(project, tmp_path)
+    context: AppContext = app.extensions["opcode_context"]
+    if is_trusted:
+        context.runs.project_trust.accept(project)
+    assert (context.runs.project_trust.needed(project) is None) == is_trusted
+    files = {
+        each: each.read_bytes()
+        for each in project.rglob("*")
+        if each.is_file() and not each.is_fifo()
+    }
+    query = f"folder={project}"
+    todo = [f"{address}?{query}" for address in PAGES]
+    links: set[str] = set()
+    for address in todo:
+        answer = client.get(address)
+        # no address leads to a name with half a character
+        assert answer.status_code in (200, 303) or "%EF%BF%BD" in address, address
+        assert SECRET not in answer.text, address
+        for each in dom.parse(answer.text).walk() if answer.status_code == 200 else ():
+            link = each.attributes.get("href") or ""
+            if link.startswith(LINKS) and link not in links:
+                links.add(link)
+                todo.append(link)
+    assert len(links) > 10
+    listed = client.get(f"/api/slash-commands?project_path={project}")
+    assert listed.status_code == 200
+    servers = client.get(f"/api/mcp/servers?project_path={project}")
+    assert servers.status_code == 200
+    assert SECRET not in servers.text
+    assert {each: each.read_bytes() for each in files} == files, "a page changes nothing"
+    assert [each.name for each in tmp_path.iterdir()] == []
