@@ -15,10 +15,21 @@ from opcode_htmx.engines.messages import Ask, ElicitationRequest
 from opcode_htmx.lib.coerce import as_dict
 from opcode_htmx.markup.addresses.links import Link, link
 from opcode_htmx.rendering import clock
-from opcode_htmx.runs.elicitation.fields import Choice, Field, FieldKind, fields_of, others_of
+from opcode_htmx.runs.elicitation.fields import (
+    LONGEST_TITLE,
+    Choice,
+    Field,
+    FieldKind,
+    fields_of,
+    key_of,
+    others_of,
+    shortened,
+)
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 from opcode_htmx.transcript.cli_text import as_json
 
+LONGEST_TEXT = 10_000
+"""Characters of the message, and of what nothing here follows."""
 MOST_RADIOS = 7
 """Choices that are shown one below the other; more are a list to open."""
 _INPUT_TYPES = {
@@ -85,9 +96,9 @@ def elicitation_of(
     named = request.label and request.label != request.server
     return Elicitation(
         server=f"{request.label} ({request.server})" if named else request.server,
-        title=request.title,
-        message=request.message,
-        description=request.description,
+        title=shortened(request.title, LONGEST_TITLE),
+        message=shortened(request.message, LONGEST_TEXT),
+        description=shortened(request.description, LONGEST_TEXT),
         is_page=request.mode == "url",
         url=request.url,
         link=found,
@@ -96,7 +107,7 @@ def elicitation_of(
             _form_field(request, number, field, typed, (problems or {}).get(field.name, ""))
             for number, field in enumerate(() if request.mode == "url" else fields_of(request))
         ),
-        other=as_json(others) if others else "",
+        other=shortened(as_json(others), LONGEST_TEXT) if others else "",
     )
 
 
@@ -208,7 +219,7 @@ def _form_field(
         choices=tuple(Choice(value, label) for value, label in _numbered(field)),
         entered=default if typed is None else tuple(typed.get(number, ())),
         hint=". ".join(filter(None, hints)),
-        other=as_json(field.other) if field.other else "",
+        other=shortened(as_json(field.other), LONGEST_TEXT) if field.other else "",
         problem=problem,
     )
 
@@ -248,10 +259,9 @@ def _default(field: Field) -> tuple[tuple[str, ...], bool]:
 
 
 def _numbers(field: Field, values: Sequence[Any]) -> tuple[str, ...]:
-    known = [choice.value for choice in field.choices]
-    return tuple(
-        str(number) for number, each in enumerate(known) if any(each == value for value in values)
-    )
+    wanted = set(map(key_of, values))
+    known = (key_of(choice.value) for choice in field.choices)
+    return tuple(str(number) for number, each in enumerate(known) if each in wanted)
 
 
 def _limits(field: Field) -> str:

@@ -6,6 +6,7 @@ follows are kept, to be shown.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,13 @@ from typing import Any
 
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+
+MOST_FIELDS = 200
+"""Of a form; those beyond them are not asked for."""
+MOST_CHOICES = 1000
+"""Of a field; one with more is typed."""
+LONGEST_TITLE, LONGEST_DESCRIPTION = 300, 5000
+"""Characters of a field."""
 
 
 class FieldKind(StrEnum):
@@ -56,6 +64,16 @@ class Field:
     """Parts of the schema that nothing here follows."""
 
 
+def key_of(value: object) -> str:
+    """What is equal for equal values of JSON: 1 is not true there."""
+    return json.dumps(value, sort_keys=True)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text that a server may have made of any length."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 _FORMATS = {
     each.value: each
     for each in (FieldKind.EMAIL, FieldKind.URI, FieldKind.DATE, FieldKind.DATE_TIME)
@@ -81,6 +99,7 @@ def fields_of(request: ElicitationRequest) -> tuple[Field, ...]:
     # what is required and not described has to be given all the same
     names = [name for name in order if name in properties]
     names += sorted(required - properties.keys())
+    names = names[:MOST_FIELDS]
     return tuple(_field(name, properties.get(name), name in required) for name in names)
 
 
@@ -90,6 +109,8 @@ def others_of(request: ElicitationRequest) -> Json:
     if request.mode == "url" and request.schema:
         schema = request.schema
     found = {**request.other, **({"schema": schema} if schema else {})}
+    if (more := len(as_dict(request.schema.get("properties"))) - MOST_FIELDS) > 0:
+        found["fields that are left out"] = more
     return {"mode": request.mode, **found} if request.mode not in ("form", "url") else found
 
 
@@ -103,8 +124,8 @@ def _field(name: str, value: object, is_required: bool) -> Field:
     return Field(
         name=name,
         kind=kind,
-        title=as_str(schema.get("title")) or name,
-        description=as_str(schema.get("description")),
+        title=shortened(as_str(schema.get("title")) or name, LONGEST_TITLE),
+        description=shortened(as_str(schema.get("description")), LONGEST_DESCRIPTION),
         is_required=is_required,
         default=schema.get("default"),
         choices=choices,
@@ -150,10 +171,13 @@ def _kind_of(schema: Json) -> tuple[FieldKind, tuple[Choice, ...], frozenset[str
 def _choices_of(schema: Json) -> tuple[tuple[Choice, ...], frozenset[str]]:
     for part in ("oneOf", "anyOf"):
         items = as_list(schema.get(part))
-        if items and all(isinstance(each, dict) and "const" in each for each in items):
+        if 0 < len(items) <= MOST_CHOICES and all(
+            isinstance(each, dict) and "const" in each for each in items
+        ):
             found = ((each["const"], as_str(each.get("title"))) for each in items)
             return tuple(_choices(found)), frozenset({part})
-    if values := as_list(schema.get("enum")):
+    values = as_list(schema.get("enum"))
+    if 0 < len(values) <= MOST_CHOICES:
         names = list(map(as_str, as_list(schema.get("enumNames"))))
         names += [""] * (len(values) - len(names))
         choices = _choices(zip(values, names, strict=False))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import DEEPEST
-from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of
+from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of, key_of
 
 LONGEST = 20_000
 """Characters of one answer."""
@@ -156,7 +156,7 @@ def _problem(field: Field, value: Any) -> str:
         case FieldKind.YES_NO:
             return "" if isinstance(value, bool) else "Choose Yes or No."
         case FieldKind.CHOICE:
-            return "" if _is_choice(field, value) else "Choose one of these."
+            return "" if key_of(value) in _keys(field) else "Choose one of these."
         case FieldKind.CHOICES:
             return _problem_of_choices(field, value)
         case _:
@@ -207,7 +207,8 @@ def _problem_of_number(field: Field, value: Any) -> str:
 
 
 def _problem_of_choices(field: Field, value: Any) -> str:
-    if not isinstance(value, list) or not all(_is_choice(field, each) for each in value):
+    known = _keys(field)
+    if not isinstance(value, list) or not all(key_of(each) in known for each in value):
         return "Choose from these."
     least, most = field.rules.get("minItems", 0), field.rules.get("maxItems", math.inf)
     if len(value) < least:
@@ -227,9 +228,9 @@ def _problem_of_json(field: Field, value: Any) -> str:
     return known[1] if known and not isinstance(value, known[0]) else ""
 
 
-def _is_choice(field: Field, value: Any) -> bool:
-    # 1 == True in Python, but not in JSON
-    return any(type(each.value) is type(value) and each.value == value for each in field.choices)
+def _keys(field: Field) -> set[str]:
+    """The keys of its choices, of which a server may name any number."""
+    return {key_of(each.value) for each in field.choices}
 
 
 def _is_uri(value: str) -> bool:

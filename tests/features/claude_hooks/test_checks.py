@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -285,3 +287,54 @@ def test_templates_about_git_know_the_branch_and_pass_where_there_is_nothing_to_
     assert (found.status, "branch main" in found.stderr) == (2, True)
     assert run_command(STARTERS["context"].config, "{}", tmp_path, VARIABLES).status == 0
     assert run_command(STARTERS["snapshot"].config, "{}", tmp_path, VARIABLES).status == 0
+
+
+def test_answer_that_comes_in_drops_is_not_waited_for() -> None:
+    class Drops(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not ended.wait(0.2):
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+
+    ended = threading.Event()
+    server = HTTPServer(("127.0.0.1", 0), Drops)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        config = {"url": f"http://127.0.0.1:{server.server_address[1]}/", "timeout": 1}
+        # as in the server, whose sockets wait in greenlets
+        script = (
+            "from gevent import monkey; monkey.patch_all();"
+            " from opcode_htmx.features.claude_hooks.trial.http import send;"
+            f" print(send({config!r}, '{{}}', {{}}).timed_out)"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, timeout=30, check=True, text=True
+        )
+        assert run.stdout == "True\n"
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"url": "http://127.0.0.1:9/", "headers": {"X": "Bearer $KEY"}, "allowedEnvVars": ["KEY"]},
+        {"url": "http://me:t0p@127.0.0.1/"},
+        {"url": "http://127.0.0.1:9/", "headers": ["t0p"], "timeout": 10**400},
+    ],
+)
+def test_problem_of_a_request_names_no_secret(config: dict[str, object]) -> None:
+    outcome = send(config, "{}", {"KEY": "t0p\nX-More: 1"})
+    assert outcome.problem
+    assert "t0p" not in outcome.problem
+
+
+def test_limit_that_is_no_time_is_that_of_the_page(tmp_path: Path) -> None:
+    outcome = run_command({"command": "true", "timeout": 10**400}, "", tmp_path, VARIABLES)
+    assert outcome.status == 0

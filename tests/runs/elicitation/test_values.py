@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import ElicitationRequest
-from opcode_htmx.runs.elicitation.fields import FieldKind, fields_of, others_of
+from opcode_htmx.rendering.elicitations import elicitation_of
+from opcode_htmx.runs.elicitation.fields import MOST_FIELDS, FieldKind, fields_of, others_of
 from opcode_htmx.runs.elicitation.values import InvalidContent, checked, read_form
 from tests.runs.model.test_run_state import line
 
@@ -221,3 +224,22 @@ def test_no_schema_and_no_answer_is_an_unforeseen_error(
         read_form(asked, lambda _: [typed])
     except InvalidContent as error:
         assert all(error.problems.values())
+
+
+def test_form_of_any_size_is_shown_and_checked_in_a_moment() -> None:
+    values = [f"v{number}" for number in range(100_000)]
+    asked = (
+        request(a={"type": "array", "items": {"enum": values}, "default": values}),
+        request(a_={"enum": values, "title": "x" * 1_000_000}),
+        request(**{f"f{number}": {"title": "x" * 1000} for number in range(20_000)}),
+        request(a={"type": "array", "items": {"enum": values[:1000]}, "default": values[:1000]}),
+    )
+    begun = time.thread_time()
+    for each in asked:
+        shown = elicitation_of(each)
+        assert len(shown.fields) <= MOST_FIELDS
+        assert sum(len(field.other) + len(field.field.title) for field in shown.fields) < 100_000
+    assert checked(asked[0], {"a": values}) == {"a": values}
+    assert checked(asked[3], {"a": values[:1000]})
+    assert time.thread_time() - begun < 3
+    assert "19800" in elicitation_of(asked[2]).other, "how many fields are left out"

@@ -51,12 +51,17 @@ def argv_of(config: Json, variables: Mapping[str, str]) -> list[str]:
     return [shell if Path(shell).name in _SHELLS else "bash", "-c", command]
 
 
+def limit_of(config: Json, most: float = SECONDS) -> float:
+    """For how many seconds a hook may run here: as long as it says itself, and not longer."""
+    own = config.get("timeout")
+    return float(min(most, own)) if isinstance(own, int | float) and own > 0 else most
+
+
 def run_command(
     config: Json, text: str, folder: Path, variables: Mapping[str, str], most: float = SECONDS
 ) -> Outcome:
     """Run a hook's command in a folder with a text on stdin, and end its processes."""
-    own = config.get("timeout")
-    limit = min(most, float(own)) if isinstance(own, int | float) and own > 0 else most
+    limit = limit_of(config, most)
     mark = uuid.uuid4().hex
     environment = {**variables, "CLAUDE_PROJECT_DIR": str(folder), "PWD": str(folder), MARK: mark}
     try:

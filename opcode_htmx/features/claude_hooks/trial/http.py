@@ -12,7 +12,9 @@ from http.client import HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
 
-from opcode_htmx.features.claude_hooks.trial.command import MOST_BYTES, SECONDS, Outcome
+import gevent
+
+from opcode_htmx.features.claude_hooks.trial.command import MOST_BYTES, Outcome, limit_of
 from opcode_htmx.lib.coerce import Json
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w{0,100})\}|([A-Za-z_]\w{0,100}))", re.ASCII)
@@ -51,14 +53,18 @@ def is_address(url: str) -> bool:
 
 def send(config: Json, text: str, variables: Mapping[str, str]) -> Outcome:
     """POST a text. The outcome's status is 0 for a success, else the HTTP status."""
-    own = config.get("timeout")
-    limit = min(SECONDS, float(own)) if isinstance(own, int | float) and own > 0 else SECONDS
+    limit = limit_of(config)
     allowed = config.get("allowedEnvVars")
+    given = config.get("headers")
     headers = {
         name: _filled(str(value), variables, allowed if isinstance(allowed, list) else ())
-        for name, value in (config.get("headers") or {}).items()
+        for name, value in (given.items() if isinstance(given, dict) else ())
     }
+    if name := next((name for name, value in headers.items() if not _is_header(value)), None):
+        return Outcome(None, problem=f"It could not be sent: the value of {name} is no plain line.")
     begun = time.monotonic()
+    # the socket's own limit is for each read: an answer may come in drops
+    whole = gevent.Timeout.start_new(limit)
     try:
         request = urllib.request.Request(  # noqa: S310 - http and https only, checked below
             str(config.get("url", "")),
@@ -78,12 +84,29 @@ def send(config: Json, text: str, variables: Mapping[str, str]) -> Outcome:
         return Outcome(error.code, body, "", time.monotonic() - begun)
     except TimeoutError:
         return Outcome(None, "", "", time.monotonic() - begun, timed_out=True)
+    except gevent.Timeout as reached:
+        if reached is not whole:
+            raise
+        return Outcome(None, "", "", time.monotonic() - begun, timed_out=True)
     except urllib.error.URLError as error:
         late = isinstance(error.reason, TimeoutError)
         problem = "" if late else f"It could not be reached: {error.reason}."
         return Outcome(None, "", "", time.monotonic() - begun, late, problem)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        return Outcome(None, problem=f"It could not be sent: {error}.")
+        # with none of its words where they may be those of a header or of a login
+        said = f": {error}" if isinstance(error, OSError) else ""
+        return Outcome(None, problem=f"It could not be sent{said}.")
+    finally:
+        whole.close()
+
+
+def _is_header(value: str) -> bool:
+    """Whether a value can be sent; the error for another one would contain it."""
+    return value.replace("\t", " ").isprintable() and value == _latin(value)
+
+
+def _latin(value: str) -> str:
+    return value.encode("latin-1", "replace").decode("latin-1")
 
 
 def _filled(value: str, variables: Mapping[str, str], allowed: Collection[object]) -> str:
