@@ -108,8 +108,6 @@ class SignIns:
         self._connections = connections
         self._checks = checks
         self._servers = servers
-        self._holding: dict[str, gevent.Greenlet[..., None]] = {}
-        """Those that this worker holds open, the oldest first."""
 
     def begin(
         self,
@@ -139,21 +137,18 @@ class SignIns:
         claude.hold()
         log_act(by, "mcp.sign_in", server=name)
         self._end_others(sign_in)
-        self._holding[sign_in.id] = gevent.spawn(self._hold, claude, chosen, sign_in)
+        gevent.spawn(self._hold, claude, chosen, sign_in)
         return sign_in
 
     def _end_others(self, new: SignIn) -> None:
         """End those that a new one replaces: at the same server, and the oldest beyond a few."""
-        known = [each for each in map(self.get, self._holding) if each]
+        known = [each for each in self._all() if each.is_open and each.id != new.id]
         same = [each for each in known if (each.server, each.folder) == (new.server, new.folder)]
-        others = [each for each in known if each not in same]
+        others = sorted((each for each in known if each not in same), key=lambda each: each.until)
         excess = max(0, len(others) - MOST_OPEN + 1)
         for old in [*same, *others[:excess]]:
-            if (holding := self._holding.pop(old.id, None)) and not holding.ready():
-                holding.kill()
-                if (now := self.get(old.id)) and not now.outcome:
-                    outcome = "Another sign-in has begun instead."
-                    self._write(replace(now, state="", url="", outcome=outcome))
+            outcome = "Another sign-in has begun instead."
+            self._write(replace(old, state="", url="", outcome=outcome))
 
     def get(self, sign_in_id: str) -> SignIn | None:
         if not _ID.fullmatch(sign_in_id):
@@ -162,11 +157,13 @@ class SignIns:
 
     def with_state(self, state: str) -> SignIn | None:
         """The open sign-in to which an authorization server refers."""
-        for path in self._store.glob("*.json"):
-            found = SCHEMA.read(path)
-            if found and found.is_open and found.state and _same(found.state, state):
+        for found in self._all():
+            if found.is_open and found.state and _same(found.state, state):
                 return found
         return None
+
+    def _all(self) -> list[SignIn]:
+        return [each for each in map(SCHEMA.read, self._store.glob("*.json")) if each]
 
     def finish(self, sign_in: SignIn, address: str) -> SignIn:
         """Hand in the address that the browser ended on, once, and wait for what comes of it.
@@ -198,12 +195,13 @@ class SignIns:
                 if address := self._taken(sign_in):
                     self._write(self._exchanged(claude, chosen, sign_in, address))
                     return
+                if (now := self.get(sign_in.id)) is None or now.outcome:
+                    return  # another worker may have ended it
                 gevent.sleep(POLL_SECONDS)
             self._write(replace(sign_in, state="", url="", outcome="It took too long."))
         except OSError:
             log.exception("could not record a sign-in")
         finally:
-            self._holding.pop(sign_in.id, None)
             claude.close()
 
     def _exchanged(

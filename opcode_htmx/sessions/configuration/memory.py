@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.config.documents.kinds import Kind, checked_name
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_memory_place
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, Place
 from opcode_htmx.lib.identity import Identity
@@ -107,7 +108,7 @@ class Memory:
 
 def find(configuration: Configuration, project: ChosenProject, name: str) -> MemoryFile | None:
     """The file with a name of the list; Claude is asked only where its place is not a usual one."""
-    for file in _known(configuration.workspace.config_dir, project.folder):
+    for file in _usual(configuration.workspace.config_dir, project.folder):
         if file.name == name:
             return file
     if not _NAME.fullmatch(name):
@@ -119,7 +120,7 @@ def memory_of(configuration: Configuration, project: ChosenProject, report: Clau
     """The memory of the user or, if one is chosen, of a project; `report` is that for it."""
     config_dir, folder = configuration.workspace.config_dir, project.folder
     found: dict[Path, MemoryFile] = {}
-    for file in _known(config_dir, folder):
+    for file in _usual(config_dir, folder):
         found.setdefault(file.place.path, file)
     said = report.answer(queries.MEMORY)
     is_of_project = folder is not None and project.is_trusted
@@ -179,6 +180,11 @@ def set_automatic(
 def _in_order(files: Iterable[MemoryFile]) -> list[MemoryFile]:
     """Those that are missing last, else as Claude reads them."""
     return sorted(files, key=lambda file: not file.exists)
+
+
+def _usual(config_dir: Path, project: Path | None) -> list[MemoryFile]:
+    """The same as `_known`; a project may have any number of files, so others run meanwhile."""
+    return run_cpu_in_thread(lambda: list(_known(config_dir, project)))
 
 
 def _known(config_dir: Path, project: Path | None) -> Iterator[MemoryFile]:

@@ -24,7 +24,7 @@ from opcode_htmx.features.claude_hooks.trial.command import MOST_BYTES, run_comm
 from opcode_htmx.features.claude_hooks.trial.http import is_address, is_allowed, send
 from opcode_htmx.features.claude_hooks.trial.samples import sample
 from opcode_htmx.features.claude_hooks.trial.verdict import verdict
-from tests.support.environment import until
+from tests.support.environment import has_ended, until
 
 VARIABLES = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
@@ -338,3 +338,26 @@ def test_problem_of_a_request_names_no_secret(config: dict[str, object]) -> None
 def test_limit_that_is_no_time_is_that_of_the_page(tmp_path: Path) -> None:
     outcome = run_command({"command": "true", "timeout": 10**400}, "", tmp_path, VARIABLES)
     assert outcome.status == 0
+
+
+def test_command_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    config = {"command": "echo $$ > shell; sleep 1000 & echo $! > child; sleep 1000"}
+    script = (
+        "from pathlib import Path; from gevent import monkey; monkey.patch_all();"
+        " from opcode_htmx.features.claude_hooks.trial.command import run_command;"
+        f" run_command({config!r}, '', Path({str(tmp_path)!r}), {VARIABLES!r})"
+    )
+    server = subprocess.Popen([sys.executable, "-c", script])
+    files = [tmp_path / "shell", tmp_path / "child"]
+    until(
+        lambda: all(each.exists() and each.read_text().strip() for each in files),
+        "the command has begun",
+    )
+    server.kill()
+    server.wait()
+    pids = [int(each.read_text()) for each in files]
+    until(lambda: all(map(_is_gone, pids)), "the command and its child have ended")
+
+
+def _is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or has_ended(psutil.Process(pid))

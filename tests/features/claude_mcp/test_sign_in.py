@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 
@@ -52,6 +54,17 @@ def begin(server: Server, name: str, **fields: str) -> tuple[str, str]:
     found = re.search(r'href="([^"]+/authorize\?[^"]+)"', page)
     assert found, words(page)
     return answer.headers["Location"], html.unescape(found[1])
+
+
+def held_open(server: Server) -> list[psutil.Process]:
+    """The Claudes without a session that the server has started."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            is_ours = process.environ().get("HOME") == str(server.sandbox.home)
+            if is_ours and "--no-session-persistence" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def agree(url: str) -> str:
@@ -156,7 +169,12 @@ def test_refusal_at_the_authorization_server_is_shown(
 ) -> None:
     server = shared_real_server
     add(server, "refusing", f"{remote.url}/mcp")
+    first, old = begin(server, "refusing")
     _, url = begin(server, "refusing")
+    assert "Another sign-in has begun instead." in words(server.get(first).text)
+    late = server.get(agree(old).removeprefix(server.url), allow_redirects=False)
+    assert late.status_code == 400, "its browser comes back too late"
+    until(lambda: len(held_open(server)) == 1, "one Claude waits for a browser")
     back = agree(url).removeprefix(server.url)
     denied = re.sub("code=[^&]+", "error=access_denied", back)
     answer = server.get(denied, allow_redirects=False)

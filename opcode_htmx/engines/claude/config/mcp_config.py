@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ Choice = Literal["approved", "rejected", "open"]
 
 _MOST_BYTES = 32 * 1024 * 1024
 """The most bytes of a file: Claude's state file grows to megabytes."""
+_MOST_BYTES_OF_PROJECT = 1024 * 1024
+_MOST_SERVERS = 500
+"""Of a file, which may be anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,7 @@ def definitions(state: Path, config_dir: Path, project: Path | None) -> list[Def
         if scope == "project"
         else Definition(name, scope, content, is_off=name in off)
         for scope, holder in holders
-        for name, content in _at(holder, "mcpServers").items()
-        if isinstance(content, dict)
+        for name, content in _servers_at(holder)
     ]
 
 
@@ -133,29 +136,35 @@ class _Consent:
 def _servers(
     holder: Mapping[str, Any], scope: Scope, is_active: Callable[[str], bool]
 ) -> Iterator[McpServer]:
-    for name, given in _at(holder, "mcpServers").items():
-        if isinstance(given, dict):
-            args = given.get("args")
-            url = _text(given.get("url"))
-            yield McpServer(
-                name=name,
-                scope=scope,
-                transport=_text(given.get("type")) or ("stdio" if url is None else "http"),
-                command=_text(given.get("command")),
-                args=tuple(in_arguments(map(str, args if isinstance(args, list) else []))),
-                env=dict.fromkeys(_at(given, "env"), HIDDEN),
-                url=in_url(url) if url else None,
-                headers=dict.fromkeys(_at(given, "headers"), HIDDEN),
-                is_active=is_active(name),
-            )
+    for name, given in _servers_at(holder):
+        args = given.get("args")
+        url = _text(given.get("url"))
+        yield McpServer(
+            name=name,
+            scope=scope,
+            transport=_text(given.get("type")) or ("stdio" if url is None else "http"),
+            command=_text(given.get("command")),
+            args=tuple(in_arguments(map(str, args if isinstance(args, list) else []))),
+            env=dict.fromkeys(_at(given, "env"), HIDDEN),
+            url=in_url(url) if url else None,
+            headers=dict.fromkeys(_at(given, "headers"), HIDDEN),
+            is_active=is_active(name),
+        )
+
+
+def _servers_at(holder: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, content in islice(_at(holder, "mcpServers").items(), _MOST_SERVERS):
+        if isinstance(content, dict):
+            yield name, content
 
 
 def _object(path: Path, confines: Path | None = None) -> Mapping[str, Any]:
     """The object in a file; empty where there is none that can be read inside of `confines`."""
     try:
         with confined.open_file(path, confines or path.resolve().parent) as file:
-            text = file.read(_MOST_BYTES + 1)
-        found = json.loads(text) if len(text) <= _MOST_BYTES else None
+            most = _MOST_BYTES_OF_PROJECT if confines else _MOST_BYTES
+            text = file.read(most + 1)
+        found = json.loads(text) if len(text) <= most else None
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -87,7 +87,8 @@ def run_command(
     ]
     timed_out = False
     try:
-        child.wait(limit)
+        with _ended_with_us(child.pid):
+            child.wait(limit)
     except subprocess.TimeoutExpired:
         timed_out = True
     finally:
@@ -103,6 +104,27 @@ def run_command(
                 stream.close()
     stdout, stderr = (each.value if isinstance(each.value, str) else "" for each in outputs)
     return Outcome(child.returncode, stdout, stderr, seconds, timed_out)
+
+
+@contextlib.contextmanager
+def _ended_with_us(group: int) -> Iterator[None]:
+    """End a process group meanwhile if this server is killed: a shell sees the end of its pipe."""
+    watch = subprocess.Popen(
+        ["sh", "-c", 'read -r _; kill -s KILL -- "-$1"', "sh", str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.defpath},
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        watch.kill()
+        watch.wait()
+        if watch.stdin:
+            watch.stdin.close()
 
 
 def _write(stream: IO[bytes], content: bytes) -> None:
