@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.features.context import AppContext
 from tests.support import dom
 from tests.support.environment import Sandbox, basic_header
@@ -145,3 +147,16 @@ def test_pages_of_a_hostile_project_fail_nowhere_start_nothing_and_show_no_secre
     assert SECRET not in servers.text
     assert {each: each.read_bytes() for each in files} == files, "a page changes nothing"
     assert [each.name for each in tmp_path.iterdir()] == []
+
+
+def test_large_file_of_a_project_is_not_read_in_whole(tmp_path: Path) -> None:
+    servers = {f"s{number}": {"command": "x", "args": ["-a"] * 3} for number in range(300_000)}
+    file = tmp_path / ".mcp.json"
+    file.write_text(json.dumps({"mcpServers": servers}))
+    assert file.stat().st_size > 10_000_000
+    begun = time.thread_time()
+    assert mcp_config.definitions(tmp_path / "none", tmp_path, tmp_path) == []
+    few = dict(list(servers.items())[:10_000])
+    file.write_text(json.dumps({"mcpServers": few}))
+    assert 0 < len(mcp_config.definitions(tmp_path / "none", tmp_path, tmp_path)) <= 500
+    assert time.thread_time() - begun < 1

@@ -88,7 +88,12 @@ class SignIn:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.url).netloc
+        """The host that the link leads to, in ASCII."""
+        host = urlsplit(self.url).netloc
+        try:
+            return host if host.isascii() else host.encode("idna").decode("ascii")
+        except UnicodeError:
+            return host
 
 
 def _parse(content: Mapping[str, Any]) -> SignIn:
@@ -255,7 +260,7 @@ def _begun(
     url = str(given.get("authUrl") or "")
     if given.get("requiresUserAction") is False or not url:
         raise ServerRefused("Claude says that this server needs no sign-in now. Test it.")
-    if urlsplit(url).scheme not in ("https", "http"):
+    if not _is_plain(url):
         raise ServerRefused("The server names no address to sign in at.")
     asked = parse_qs(urlsplit(url).query)
     redirect_uri = asked.get("redirect_uri", [""])[0]
@@ -270,6 +275,17 @@ def _begun(
         is_ours=redirect is not None and redirect_uri == redirect,
         until=time.time() + SECONDS,
     )
+
+
+def _is_plain(url: str) -> bool:
+    """Whether the host of an address is beyond doubt."""
+    try:
+        parts = urlsplit(url)
+        # browsers take a backslash for a slash
+        is_odd = "@" in parts.netloc or "\\" in url or not url.isprintable()
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and not is_odd
+    except ValueError:
+        return False
 
 
 def _check(sign_in: SignIn, address: str) -> None:

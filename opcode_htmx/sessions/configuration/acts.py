@@ -93,6 +93,8 @@ class Acts:
     def _run(self, act: Act, work: Callable[[], str]) -> None:
         try:
             with file_locks.held(self._store / "lock"):
+                if time.time() >= act.until:  # the person has been asked to try again
+                    raise ActFailed("Others took too long before it. Try again.")
                 message = work()
             self._write(replace(act, state="done", message=message))
         except ActFailed as error:

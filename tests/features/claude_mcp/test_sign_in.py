@@ -16,6 +16,9 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.features.claude_mcp import sign_ins
+from opcode_htmx.features.claude_mcp.connections import ServerRefused
+from opcode_htmx.sessions.configuration.service import ChosenProject
 from tests.support import dom
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
@@ -201,3 +204,26 @@ def test_server_added_while_a_session_runs_is_connected_there_by_a_reconnect(
         if '"mcp_' in line
     ]
     assert "mcp_reconnect" in names
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "https://accounts.good.test@evil.test/?state=s",
+        "https://evil.test\\@good.test/?state=s",
+        "https:///x?state=s",
+        "https://[?state=s",
+        "https://a\u202e.test/",
+    ],
+)
+def test_address_to_sign_in_at_whose_host_is_in_doubt_is_refused(url: str) -> None:
+    with pytest.raises(ServerRefused):
+        sign_ins._begun({"authUrl": url}, ChosenProject(), "user", "remote", None)
+
+
+def test_host_to_sign_in_at_is_shown_in_ascii() -> None:
+    given = {"authUrl": "https://\u0430pple.test/?state=s"}
+    begun = sign_ins._begun(given, ChosenProject(), "user", "remote", None)
+    assert begun.host == "xn--pple-43d.test"
