@@ -14,7 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.lib.files import atomic_files, confined, file_locks
@@ -119,7 +119,8 @@ class VersionedFiles:
         """Delete the file, if its revision is `based_on`. Raises FileChanged, FileRefused."""
         with self._changing(place, based_on):
             folder = self._folder(place)
-            atomic_files.write(folder / _DELETED, _as_json(place))
+            as_it_was = replace(place, new_mode=_mode(place, place.path))
+            atomic_files.write(folder / _DELETED, _as_json(as_it_was))
             self._check(place, based_on)
             try:
                 place.path.unlink(missing_ok=True)

@@ -279,3 +279,16 @@ def test_owner_and_group_of_a_file_are_kept(files: VersionedFiles, place: Place)
     status = place.path.stat()
     assert (status.st_uid, status.st_gid) == (1234, 2345)
     assert stat.S_IMODE(status.st_mode) == 0o664
+
+
+def test_private_file_that_is_put_back_is_private_again(
+    files: VersionedFiles, tmp_path: Path
+) -> None:
+    shared = Place(tmp_path / "shared.json", root=tmp_path, new_mode=0o644)
+    seen = files.save(shared, "one\n", NO_FILE)
+    assert stat.S_IMODE(shared.path.stat().st_mode) == 0o644
+    shared.path.chmod(0o600)
+    deleted = files.remove(shared, seen.revision)
+    files.put_back(deleted.id)
+    assert shared.path.read_text() == "one\n"
+    assert stat.S_IMODE(shared.path.stat().st_mode) == 0o600
