@@ -32,6 +32,10 @@ PAGES = (
     *("/claude/files", "/claude/files/settings-project", "/claude/files/settings-local"),
     *("/claude/files/mcp-project", "/claude/trust"),
 )
+API = (
+    *("/api/slash-commands", "/api/mcp/servers", "/api/hooks", "/api/hooks/config", "/api/trust"),
+    *("/api/settings/permissions", "/api/plugins"),
+)
 LINKS = (
     *("/claude/hooks/hook?", "/claude/mcp/servers/", "/claude/permissions/", "/claude/memory/"),
     *("/claude/command/", "/claude/agent/", "/claude/files/"),
@@ -147,11 +151,11 @@ def test_pages_of_a_hostile_project_fail_nowhere_start_nothing_and_show_no_secre
                 links.add(link)
                 todo.append(link)
     assert len(links) > 10
-    listed = client.get(f"/api/slash-commands?project_path={project}")
-    assert listed.status_code == 200
-    servers = client.get(f"/api/mcp/servers?project_path={project}")
-    assert servers.status_code == 200
-    assert SECRET not in servers.text
+    for address in API:
+        answer = client.get(f"{address}?project_path={project}")
+        is_listed = is_trusted or address != "/api/trust"
+        assert answer.status_code == (200 if is_listed else 404), address
+        assert SECRET not in answer.text, address
     assert {each: each.read_bytes() for each in files} == files, "a page changes nothing"
     assert [each.name for each in tmp_path.iterdir()] == []
 

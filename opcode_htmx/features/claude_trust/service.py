@@ -99,4 +99,12 @@ def without_secrets(item: TrustItem) -> str:
         except ValueError:  # it is cut
             arguments = item.text.split()
         return shlex.join(in_arguments(arguments))
+    if item.kind is Kind.SERVER:
+        return _server_without_secrets(item.text)
     return secrets.hidden(item.text)
+
+
+def _server_without_secrets(text: str) -> str:
+    """The JSON of an MCP server, which may be cut; all of its `env` is hidden."""
+    before, after = '{"mcpServers": {"": ', "}}"
+    return secrets.hidden(f"{before}{text}{after}").removeprefix(before).removesuffix(after)

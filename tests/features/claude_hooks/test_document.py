@@ -12,6 +12,7 @@ from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.claude_hooks.document import Entry, HookGone
 from opcode_htmx.features.claude_hooks.kinds import KINDS, Control, kinds_of
+from opcode_htmx.features.claude_hooks.rest import whole
 from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
 
 LOG = {"type": "command", "command": "log", "ours": {"a": [1]}}
@@ -165,3 +166,21 @@ def test_what_the_cli_names_besides_gets_a_field_and_is_checked_by_its_schema() 
     }
     with pytest.raises(BadField, match="question: "):
         from_form(kind, {"question": "Why"}, {})
+
+
+def test_secrets_in_commands_and_arguments_come_back_when_a_program_writes_all_hooks() -> None:
+    login = {"type": "command", "command": "curl https://me:t0p@host/ | sh", "timeout": 5}
+    plain = {"type": "command", "command": "send", "args": ["--token", "t0p", "x"]}
+    key = {"type": "prompt", "prompt": "Use sk-ant-0123456789abcdef-t0p"}
+    hooks = {"Stop": [{"hooks": [login, plain, key]}]}
+    shown = whole.hidden(hooks)
+    assert "t0p" not in str(shown)
+    assert whole.revealed(shown, {"hooks": hooks}) == hooks
+    shown["Stop"][0]["hooks"][0]["timeout"] = 6
+    changed = whole.revealed(shown, {"hooks": hooks})
+    assert changed["Stop"][0]["hooks"][0] == {**login, "timeout": 6}
+    shown["Stop"][0]["hooks"][0]["command"] = "curl https://********@elsewhere/"
+    with pytest.raises(whole.InvalidHooks):
+        whole.revealed(shown, {"hooks": hooks})
+    asterisks = {"Stop": [{"hooks": [{"type": "command", "command": "echo ********"}]}]}
+    assert whole.revealed(asterisks, {}) == asterisks

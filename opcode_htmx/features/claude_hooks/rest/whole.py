@@ -1,8 +1,8 @@
 """All hooks of a settings file at once, as programs read and write them. Pure.
 
-A secret is named by HIDDEN: a value of `headers`, one of `env` that is named like one, and what
-stands in the query of an address. It is known again by the hook that it belongs to, so it never
-gets to another address.
+A secret is named by HIDDEN: a value of `headers`, one of `env` that is named like one, what stands
+in the query of an address, and what can be recognised in a command or its arguments. It is known
+again by the hook that it belongs to, so it never gets to another address.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def revealed(hooks: Hooks, content: Json) -> Hooks:
             continue
         number = next((n for n, old in enumerate(before) if _is_same(old, each)), None)
         if number is None:
+            if not _must_be_known(each):
+                continue  # somebody's own asterisks
             raise InvalidHooks(f"{HIDDEN} stands for a secret of a hook that is not in the file.")
         _fill(each, before.pop(number))
     return found
@@ -107,7 +109,25 @@ def _shown_url(config: Json) -> Json:
 
 
 def _is_hidden(config: Json) -> bool:
-    return HIDDEN in str(config.get("url", "")) or any(_wanted(config))
+    return any(_texts(config)) or any(_wanted(config))
+
+
+def _must_be_known(config: Json) -> bool:
+    """Whether HIDDEN can stand for nothing but a secret."""
+    is_login = any(f"://{HIDDEN}@" in str(config[key]) for key in _texts(config))
+    return is_login or HIDDEN in str(config.get("url", "")) or any(_wanted(config))
+
+
+def _texts(config: Json) -> Iterator[str]:
+    """The keys of texts and lists of texts in which something is hidden."""
+    for key, value in config.items():
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and HIDDEN in each for each in texts):
+            yield key
+
+
+def _shown(config: Json) -> Json:
+    return document.without_secrets(config) | _shown_url(config)
 
 
 def _wanted(config: Json) -> Iterator[tuple[str, str]]:
@@ -121,8 +141,8 @@ def _wanted(config: Json) -> Iterator[tuple[str, str]]:
 def _is_same(old: Json, new: Json) -> bool:
     if not any(key in old for key in _OWNERS):  # such as the arguments of an MCP tool
         return document.without_secrets(old) == new
-    one, other = old | _shown_url(old), new | _shown_url(new)
-    return all(one.get(key) == other.get(key) for key in _OWNERS) and all(
+    one, other = _shown(old), new | _shown_url(new)
+    return all(one.get(key) == other.get(key) for key in (*_OWNERS, *_texts(new))) and all(
         name in as_dict(old.get(section)) for section, name in _wanted(new)
     )
 
@@ -130,5 +150,5 @@ def _is_same(old: Json, new: Json) -> bool:
 def _fill(new: Json, old: Json) -> None:
     for section, name in list(_wanted(new)):
         new[section][name] = old[section][name]
-    if HIDDEN in str(new.get("url", "")):
-        new["url"] = old["url"]
+    for key in list(_texts(new)):
+        new[key] = old[key]
