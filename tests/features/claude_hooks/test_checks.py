@@ -353,6 +353,7 @@ def test_command_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
         lambda: all(each.exists() and each.read_text().strip() for each in files),
         "the command has begun",
     )
+    until(lambda: len(psutil.Process(server.pid).children()) == 2, "it is watched")
     server.kill()
     server.wait()
     pids = [int(each.read_text()) for each in files]

@@ -16,8 +16,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _IN_TEXT = re.compile(
-    # a login in an address
-    r"(?<=://)[^\s/@:]*+:[^\s/@]++(?=@)|(?:(?<=http://)|(?<=https://))[^\s/@]++(?=@)"
+    # a login in an address; in one of http or https a name alone may be a token
+    r"(?<=://)[^\s/@:]{0,5000}+:[^\s/@]{1,5000}+(?=@)|(?<=[ps]://)[^\s/@]{1,5000}+(?=@)"
     # what the keys of well-known services begin with
     r"|\b(?:sk-[\w-]{16,}|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16})",

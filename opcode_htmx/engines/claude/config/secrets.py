@@ -35,10 +35,9 @@ _STRING = r'"(?:[^"\\\n]|\\.)*+"?'
 _VALUE = rf"(?:{_STRING}|'[^'\n]*+'?|[^\s\"',:{{}}\[\]]++)"
 _PAIR = re.compile(rf'"([^"\n]{{1,200}})"([ \t]{{0,100}}:[ \t]{{0,100}})({_VALUE})', re.DOTALL)
 """A name and its value in a text that cannot be parsed; the last quotation mark may be missing."""
-_SECTION = re.compile(
-    rf'"(?:env|headers)"[ \t\r\n]{{0,100}}:[ \t\r\n]{{0,100}}\{{(?:{_STRING}|[^"{{}}])*+', re.DOTALL
-)
-"""The values of an `env` or `headers` object in such a text."""
+_SECTION = re.compile(r'"(?:env|headers)"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\{')
+"""The beginning of an `env` or `headers` object in such a text."""
+_IN_SECTION = re.compile(rf'[^"{{}}]++|{_STRING}', re.DOTALL)
 
 
 class SecretMissing(Exception):
@@ -58,10 +57,23 @@ def _hidden(text: str) -> str:
     try:
         json_text.parse(text)
     except InvalidJson:
-        text = _SECTION.sub(lambda match: _PAIR.sub(_hide, match[0]), text)
-        return in_text(_PAIR.sub(_hidden_pair, text))
+        return in_text(_PAIR.sub(_hidden_pair, "".join(_with_hidden_sections(text))))
     secrets = [(span, shown) for span, shown in _shown(text) if shown != span.value]
     return json_text.replaced(text, secrets)
+
+
+def _with_hidden_sections(text: str) -> Iterator[str]:
+    """The parts of a text that is no valid JSON, with every value of `env` and `headers` hidden."""
+    done = 0
+    for begin in _SECTION.finditer(text):
+        if begin.start() < done:  # within a string of the section before
+            continue
+        yield text[done : begin.start()]
+        done = begin.end()
+        while part := _IN_SECTION.match(text, done):
+            done = part.end()
+        yield _PAIR.sub(_hide, text[begin.start() : done])
+    yield text[done:]
 
 
 def revealed(text: str, before: str) -> str:
