@@ -60,7 +60,7 @@ def test_a_prompt_is_found_and_inserted_at_the_cursor_and_the_text_saved_as_anot
     phone: Phone, server: Server, session_page: str, library: PromptLibrary
 ) -> None:
     thumb, page = Thumb(phone), phone.page
-    page.goto(session_page)
+    phone.open_session(session_page)
     posted = list[str]()
     page.on("request", lambda each: posted.append(each.url) if each.method == "POST" else None)
     thumb.tap(phone.button("Saved prompts"))
@@ -127,7 +127,7 @@ def test_it_fits_every_screen_and_takes_no_space_from_the_text(
             close.click()
             expect(rows(phone).first).to_be_hidden()
     for letters in page_checks.LARGE_LETTERS:
-        page.goto(session_page)
+        phone.open_session(session_page)
         page.set_viewport_size({"width": 390, "height": 844})
         page.evaluate("size => document.documentElement.style.fontSize = `${size}px`", letters)
         wrong |= page_checks.with_letters(page, f"root of {letters} px")
@@ -145,7 +145,7 @@ def test_with_the_keyboard_of_a_phone_it_is_beside_the_field_until_something_is_
 ) -> None:
     page = phone.page
     page.set_viewport_size({"width": 390, "height": 420})
-    page.goto(session_page)
+    phone.open_session(session_page)
     box(phone).click()
     expect(page.locator("#options-form")).to_be_hidden()
     phone.button("Saved prompts").click()
