@@ -20,6 +20,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
+from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.engines.user_parts import Part
@@ -72,6 +73,12 @@ class MessageReader(CapabilityReader, Protocol):
     def permission_mode_in(self, message: SystemEvent) -> str | None:
         """The permission mode that holds from this message on; None if it names none."""
 
+    def limits_in(self, message: SystemEvent) -> tuple[LimitWindow, ...]:
+        """The limits of the plan that a message reports by itself."""
+
+    def limits_of(self, response: ControlResponse) -> tuple[LimitWindow, ...]:
+        """The limits of the plan in the answer to `limits_line`; none where there is no plan."""
+
 
 class Encoder(Protocol):
     """Makes the lines that are sent, and our notes among them, which are not."""
@@ -114,6 +121,9 @@ class Encoder(Protocol):
 
     def cancel_prompt_line(self, request_id: str, prompt_id: str) -> bytes:
         """Request that a prompt is taken out of the engine's queue."""
+
+    def limits_line(self, request_id: str) -> bytes:
+        """Request the limits of the plan."""
 
     def interrupt_line(self, request_id: str) -> bytes:
         """Request the end of the open turn, and take all prompts out of the queue."""

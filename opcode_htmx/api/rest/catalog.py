@@ -1,4 +1,4 @@
-"""Agents and usage, both still empty."""
+"""Agents, still empty."""
 
 from __future__ import annotations
 
@@ -18,13 +18,5 @@ class CatalogApi:
                 summary="Agents: none yet",
                 handler=list,
                 response=list[responses.Agent],
-            ),
-            Endpoint(
-                method="GET",
-                path="/api/usage",
-                tag=TAG,
-                summary="Usage: not counted yet",
-                handler=list,
-                response=list[responses.UsageEntry],
             ),
         )

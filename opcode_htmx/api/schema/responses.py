@@ -114,10 +114,6 @@ class Agent(ResponseModel):
     """An agent. There are none yet."""
 
 
-class UsageEntry(ResponseModel):
-    """What one answer of Claude has used. It is not counted yet."""
-
-
 # Runs ------------------------------------------------------------------------------------
 
 

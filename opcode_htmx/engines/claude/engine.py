@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.protocol import (
     encoder,
     own_requests,
     parser,
+    plan_limits,
     user_entries,
 )
 from opcode_htmx.engines.claude.trust import items, updates
@@ -29,6 +30,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
+from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.engines.user_parts import Part
@@ -68,6 +70,15 @@ class ClaudeCodec:
             case SystemEvent(subtype="status", raw={"permissionMode": str(mode)}):
                 return mode
         return None
+
+    def limits_in(self, message: SystemEvent) -> tuple[LimitWindow, ...]:
+        return plan_limits.limits_in(message)
+
+    def limits_of(self, response: ControlResponse) -> tuple[LimitWindow, ...]:
+        return plan_limits.limits_of(response)
+
+    def limits_line(self, request_id: str) -> bytes:
+        return plan_limits.limits_line(request_id)
 
     def initialize_line(self) -> bytes:
         return encoder.initialize_line()

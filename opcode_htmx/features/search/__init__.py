@@ -6,23 +6,13 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.search import routes
 from opcode_htmx.features.search.page import SearchPage
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.sessions.index.service import IndexProcess
-
-
-class SearchSettings(FeatureSettings):
-    """OPCODE_SEARCH_INDEX."""
-
-    index: bool = setting(
-        "1",
-        "`1`: an index of all sessions is kept, in which the page Search finds words. `0`: there "
-        "is none.",
-    )
+from opcode_htmx.sessions.index.settings import SearchSettings
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

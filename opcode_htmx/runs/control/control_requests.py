@@ -7,6 +7,7 @@ import uuid
 
 from opcode_htmx.engines.identifiers import OWN_REQUEST_PREFIX
 from opcode_htmx.engines.messages import ControlResponse
+from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import OwnRequest, Query, RequestKind
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -49,6 +50,15 @@ def ask(run: Run, query: Query, seconds: float = ANSWER_SECONDS) -> Json:
     request_id = _new_id()
     line = run.codec.query_line(request_id, query)
     return _request(run, request_id, line, seconds).response
+
+
+def plan_limits(run: Run) -> tuple[LimitWindow, ...]:
+    """The limits of the plan, by the process of a run; none for an account without a plan.
+
+    Raises ControlRefused, RunNotLive.
+    """
+    request_id = _new_id()
+    return run.codec.limits_of(_request(run, request_id, run.codec.limits_line(request_id)))
 
 
 def _new_id() -> str:

@@ -32,6 +32,7 @@ from opcode_htmx.engines.messages import (
     Unknown,
     User,
 )
+from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import OwnRequest
 from opcode_htmx.runs.model.background_tasks import Background
 from opcode_htmx.runs.model.lifecycle import (
@@ -78,6 +79,7 @@ class RunState:
         "background",
         "commands",
         "effort",
+        "limits",
         "model",
         "models",
         "permission_mode",
@@ -126,6 +128,8 @@ class RunState:
         """Every prompt sent, by its id, in order."""
         self.waiting: dict[str, str] = {}
         """The prompts among them that Claude has not taken up yet."""
+        self.limits: dict[str, LimitWindow] = {}
+        """The limits of the plan that Claude has reported by itself, by their kinds."""
         self.background = Background()
         self._turn_open = False
         self._opener = ""
@@ -211,6 +215,7 @@ class RunState:
             case SystemEvent():
                 mode = self._reader.permission_mode_in(message)
                 self.permission_mode = self.permission_mode if mode is None else mode
+                self.limits.update((each.kind, each) for each in self._reader.limits_in(message))
             case ControlResponse() if message.request_id == INITIALIZE_ID:
                 self._apply_capabilities(message)
             case ControlResponse() if message.request_id.startswith(OWN_REQUEST_PREFIX):

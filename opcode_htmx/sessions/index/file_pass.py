@@ -17,14 +17,14 @@ from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
 from opcode_htmx.engines.claude.protocol.entry_texts import (
     EntryText,
     Role,
-    Usage,
     texts_of,
     touched_files,
-    usage_of,
 )
+from opcode_htmx.engines.claude.protocol.entry_usage import session_cost
 from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.markup import markdown_signs
+from opcode_htmx.sessions.index.answers import Answer, AnswerCounter
 
 LONGEST_LINE = history.LONGEST
 """Bytes; a longer line is passed over, as on the page of the session."""
@@ -62,6 +62,12 @@ class Facts:
     """JSON: the tools by the ids of the calls that have no result yet."""
     before: str = ""
     """A hash of the bytes in front of `read`: others there are another file."""
+    counted: int = 0
+    """Bytes up to which answers are counted."""
+    pending: str = ""
+    """What the counting of further answers needs."""
+    said: int | None = None
+    """What the CLI says the session has cost, in trillionths of a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,15 @@ class FilePass:
     path: Path
     facts: Facts
     is_agent: bool = False
-    usage: dict[str, tuple[Usage, float | None]] = field(default_factory=dict)
-    """The newest figures of each answer."""
     touched: set[str] = field(default_factory=set)
     may_branch: bool = False
     """Whether a new line may have begun another branch: see `rewound_lines`."""
     _tools: dict[str, str] = field(default_factory=dict)
     """The tools by the ids of their calls."""
+    counter: AnswerCounter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counter = AnswerCounter(is_agent=self.is_agent, pending=self.facts.pending)
 
     def texts(self, end: int) -> Iterator[Found]:
         """The texts of the whole lines up to byte `end`. Raises OSError."""
@@ -120,6 +128,10 @@ class FilePass:
                 facts.title = excerpt(as_str(entry.get(_TITLES[kind])))
                 facts.is_named = int(is_given and bool(facts.title))
             return
+        if kind == "cost-state":
+            said = session_cost(entry)
+            self.facts.said = self.facts.said if said is None else said
+            return
         self._follow(kind, entry)
         at = seconds(entry.get("timestamp")) or None
         if at is not None:
@@ -129,12 +141,11 @@ class FilePass:
             facts.branch = branch
         model = ""
         if kind == "assistant":
-            usage = usage_of(entry)
-            if usage:
-                self.usage[usage.message_id] = usage, at
             model = as_str(as_dict(entry.get("message")).get("model"))
             self.touched.update(touched_files(entry))
-        for part, each in enumerate(_texts_of(entry)):
+        texts = _texts_of(entry)
+        self.counter.add(entry, start, at, sum(each.role is Role.PROMPT for each in texts))
+        for part, each in enumerate(texts):
             self._count(each)
             tool = each.tool or self._tools.pop(each.call, "")
             yield Found(start, part, each.role, each.text, tool, at, model, facts.cwd, facts.branch)
@@ -185,6 +196,21 @@ def _texts_of(entry: Json) -> list[EntryText]:
         return texts_of(entry)
     except Exception:  # a line of an unknown form; the others are indexed all the same
         return []
+
+
+def count_again(path: Path, end: int, *, is_agent: bool) -> dict[int, Answer]:
+    """All answers in the lines of a file up to byte `end`. Raises OSError."""
+    counter = AnswerCounter(is_agent=is_agent)
+    with path.open("rb") as file:
+        for start, _, line in _whole_lines(file, 0, end):
+            entry = parsed(line)
+            kind = entry.get("type") if entry is not None else None
+            if entry is None or as_str(kind) in {*_TITLES, "cost-state"}:
+                continue
+            texts = _texts_of(entry) if kind != "assistant" else ()
+            at = seconds(entry.get("timestamp")) or None
+            counter.add(entry, start, at, sum(each.role is Role.PROMPT for each in texts))
+    return counter.found
 
 
 def rewound_lines(path: Path, end: int) -> set[int]:

@@ -13,6 +13,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import Role
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.terms import Phrase, match_of, phrases_of
+from opcode_htmx.sessions.index.usage_sums import UsageQuery, UsageSums
 
 T = TypeVar("T")
 
@@ -178,6 +179,17 @@ class IndexReader:
                 CallPlace(self._root / path, start, session, at)
                 for path, start, session, at in rows
             ]
+
+        return run_in_thread(self._read, read)
+
+    def usage(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> tuple[T, float]:
+        """What `work` makes of the sums of a query, and the part of the history that was read.
+
+        Raises IndexUnavailable.
+        """
+
+        def read(database: sqlite3.Connection) -> tuple[T, float]:
+            return work(UsageSums(database, query)), _progress(database)
 
         return run_in_thread(self._read, read)
 

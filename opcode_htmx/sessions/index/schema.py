@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 """Changes with the tables, and with what is read from the files."""
 
 BUSY_SECONDS = 5.0
@@ -42,20 +42,37 @@ CREATE TABLE file (
     rewound INTEGER NOT NULL,           -- texts that Claude does not continue from
     tip TEXT NOT NULL,                  -- the newest entry: one that continues it makes no branch
     is_named INTEGER NOT NULL DEFAULT 0, open_calls TEXT NOT NULL DEFAULT '',
-    before TEXT NOT NULL DEFAULT ''
+    before TEXT NOT NULL DEFAULT '',
+    agent_type INTEGER,                 -- the name of a subagent's kind
+    counted INTEGER NOT NULL DEFAULT 0, -- bytes whose answers are counted
+    pending TEXT NOT NULL DEFAULT '',   -- see AnswerCounter
+    said INTEGER                        -- its cost by the CLI, in trillionths of a dollar
 );
 CREATE INDEX file_session ON file (session);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start INTEGER NOT NULL, part INTEGER NOT NULL,
     role INTEGER NOT NULL, at INTEGER, rewound INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE usage (
+CREATE TABLE answer (
+    message INTEGER PRIMARY KEY,        -- a hash of the ids of an answer and its request
+    file INTEGER NOT NULL               -- the one it is counted in; negative: its line is a copy
+);
+CREATE TABLE copy (
+    -- the other files with an answer
+    message INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (message, file)
+) WITHOUT ROWID;
+CREATE TABLE spent (
+    -- sums over the answers that are counted in a file
     file INTEGER NOT NULL,
-    message INTEGER NOT NULL,           -- a hash of the id of the answer
-    model INTEGER NOT NULL, at INTEGER,
-    input INTEGER NOT NULL, output INTEGER NOT NULL,
-    cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL, cost REAL,
-    PRIMARY KEY (file, message)
+    day INTEGER NOT NULL,               -- of the calendar of `progress.zone`, from 1 January 1970
+    model INTEGER NOT NULL,
+    kind INTEGER NOT NULL,              -- see answers.py
+    input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+    cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL,
+    searches INTEGER NOT NULL, answers INTEGER NOT NULL, seconds INTEGER NOT NULL,
+    prompts INTEGER NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
+    PRIMARY KEY (file, day, model, kind)
 ) WITHOUT ROWID;
 CREATE TABLE touched (
     path TEXT NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (path, file)
@@ -64,9 +81,10 @@ CREATE TABLE progress (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     next_id INTEGER NOT NULL, removed INTEGER NOT NULL,
     bytes INTEGER NOT NULL, bytes_read INTEGER NOT NULL,
-    root TEXT NOT NULL                  -- Claude's folder `projects`
+    root TEXT NOT NULL,                 -- Claude's folder `projects`
+    zone TEXT NOT NULL                  -- the time zone of the days
 );
-INSERT INTO progress VALUES (1, 1, 0, 0, 0, '');
+INSERT INTO progress VALUES (1, 1, 0, 0, 0, '', '');
 -- Without the texts themselves: they are in the history files.
 CREATE VIRTUAL TABLE words USING fts5 (
     text, facets, content = '', columnsize = 0,

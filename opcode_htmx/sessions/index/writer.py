@@ -11,17 +11,20 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
+from opcode_htmx.engines.claude.files import subagents
+from opcode_htmx.sessions.index.answers import Answer, zone
 from opcode_htmx.sessions.index.file_pass import (
     Facts,
     FilePass,
     Found,
+    count_again,
     hash_before,
     rewound_lines,
 )
+from opcode_htmx.sessions.index.ledger import Ledger
 from opcode_htmx.sessions.index.schema import OtherVersion
 from opcode_htmx.sessions.index.sources import SourceFile
 from opcode_htmx.sessions.index.terms import plain, separated
@@ -34,6 +37,7 @@ BATCH_SECONDS = 2.0
 BYTES_PER_TEXT = 160
 """Less than what a text takes in a history file on average: for the ids that are reserved."""
 TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 2_000_000
+REMOVED_AT_ONCE = 500
 LEAST_REMOVED = 1_000
 MOST_REMOVED = 0.3
 """The part of all texts that may be of removed files; then the index is made again."""
@@ -47,18 +51,21 @@ class IndexWriter:
     def __init__(self, database: sqlite3.Connection, root: Path) -> None:
         self._database = database
         self._root = root
+        self._ledger = Ledger(database)
         self._names: dict[tuple[str, str], int] = {}
         self._batch = FIRST_BATCH
         self._may_be_worn = True
         self._claim()
 
     def _claim(self) -> None:
-        """Raises OtherVersion where the index is one of another folder of Claude's."""
-        root = _storable(str(self._root))
-        (known,) = self._database.execute("SELECT root FROM progress").fetchone()
-        if known not in ("", root):
-            raise OtherVersion(f"it is of {known}")
-        self._database.execute("UPDATE progress SET root = ?", (root,))
+        """Raises OtherVersion where the index is one of another folder of Claude's, or of days in
+        another time zone.
+        """
+        ours = _storable(str(self._root)), zone()
+        known = self._database.execute("SELECT root, zone FROM progress").fetchone()
+        if known not in (("", ""), ours):
+            raise OtherVersion(f"it is of {' in '.join(known)}")
+        self._database.execute("UPDATE progress SET root = ?, zone = ?", ours)
 
     # --- the files --------------------------------------------------------------------------
 
@@ -95,6 +102,7 @@ class IndexWriter:
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove files from the index."""
         with self._transaction():
+            gone = []
             for path in paths:
                 found = self._database.execute(
                     "SELECT id, first_id, last_id FROM file WHERE path = ?", (self._relative(path),)
@@ -102,6 +110,9 @@ class IndexWriter:
                 if found:
                     self._forget_texts(*found)
                     self._database.execute("DELETE FROM file WHERE id = ?", found[:1])
+                    gone.append(found[0])
+            for at in range(0, len(gone), REMOVED_AT_ONCE):
+                self._count_again(self._ledger.forget(gone[at : at + REMOVED_AT_ONCE]))
 
     @property
     def is_worn(self) -> bool:
@@ -158,6 +169,9 @@ class IndexWriter:
     def _read(self, source: SourceFile) -> None:
         self._database.execute("BEGIN IMMEDIATE")
         row = self._row(source)
+        if source.agent and not row.facts.read:
+            self._note_type(row.id, source)
+        counted = row.facts.counted == row.facts.read  # else a pass has ended before its end
         reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
         until = monotonic() + BATCH_SECONDS
         for found in _chunks(reader.texts(source.size)):
@@ -167,8 +181,11 @@ class IndexWriter:
                 self._database.execute("COMMIT")
                 self._database.execute("BEGIN IMMEDIATE")
                 until = monotonic() + BATCH_SECONDS
+        rewound: set[int] | None = None
         if reader.may_branch:
-            self._mark_rewound(row, rewound_lines(source.path, row.facts.read))
+            rewound = rewound_lines(source.path, row.facts.read)
+            self._mark_rewound(row, rewound)
+        self._count(row, reader, source, counted, rewound)
         self._save(row, reader, source, is_whole=True)
         self._database.execute("COMMIT")
 
@@ -189,6 +206,7 @@ class IndexWriter:
         facts.cwd, facts.branch = self._text_of(project), self._text_of(branch)
         if facts.read and not _continues(source, inode, facts):
             self._forget_texts(id_, first, last)
+            self._count_again(self._ledger.forget([id_]))
             first, last = self._reserve_for(source)
             facts = Facts()
         is_begun = facts.read > 0  # then the reserved ids are used
@@ -254,28 +272,68 @@ class IndexWriter:
             (*values.values(), row.id),
         )
         self._database.executemany(
-            "INSERT OR REPLACE INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    row.id,
-                    _hash(each.message_id),
-                    self._name("model", each.model),
-                    _column(at),
-                    each.input,
-                    each.output,
-                    each.cache_read,
-                    each.cache_write,
-                    each.cost,
-                )
-                for each, at in reader.usage.values()
-            ],
-        )
-        reader.usage.clear()
-        self._database.executemany(
             "INSERT OR IGNORE INTO touched VALUES (?, ?)",
             [(_storable(path), row.id) for path in reader.touched],
         )
         reader.touched.clear()
+
+    def _count(
+        self,
+        row: _Row,
+        reader: FilePass,
+        source: SourceFile,
+        is_counted: bool,
+        rewound: set[int] | None,
+    ) -> None:
+        """Count the answers that were read. `is_counted`: those before are; `rewound`: the starts
+        of rewound lines, where these may have changed.
+        """
+        facts, counter = row.facts, reader.counter
+        is_first = facts.counted == 0 and is_counted
+        facts.counted, facts.pending = facts.read, counter.pending
+        if is_first or (is_counted and rewound is None):
+            names = self._models(counter.found.values())
+            again = self._ledger.add(
+                row.id, counter.found, names, rewound or set(), last=counter.last
+            )
+            if again is not None:
+                self._count_again(again)
+                return
+        if rewound is None:
+            rewound = rewound_lines(source.path, facts.read) if not source.agent else set()
+        self._count_file(row.id, source.path, facts.read, bool(source.agent), rewound)
+
+    def _count_file(
+        self, file: int, path: Path, end: int, is_agent: bool, rewound: set[int]
+    ) -> None:
+        answers = count_again(path, end, is_agent=is_agent)
+        names = self._models(answers.values())
+        self._count_again(self._ledger.replace(file, answers, names, rewound))
+
+    def _count_again(self, files: Iterable[int]) -> None:
+        """Count files in which answers stand that have come from or gone to other files."""
+        for file in files:
+            found = self._database.execute(
+                "SELECT path, counted, agent, rewound FROM file WHERE id = ?", (file,)
+            ).fetchone()
+            if not found:
+                continue
+            path, end, agent, rewound = self._root / found[0], found[1], *found[2:]
+            try:
+                starts = rewound_lines(path, end) if rewound else set()
+                self._count_file(file, path, end, bool(agent), starts)
+            except OSError as error:  # it is gone, and is removed from the index next
+                log.info("cannot count %s again: %s", path, error)
+
+    def _models(self, answers: Iterable[Answer]) -> dict[str, int]:
+        return {model: self._name("model", model) for model in {each.model for each in answers}}
+
+    def _note_type(self, file: int, source: SourceFile) -> None:
+        if found := subagents.type_of(source.path):
+            self._database.execute(
+                "UPDATE file SET agent_type = ? WHERE id = ?",
+                (self._name("agent", found), file),
+            )
 
     def _mark_rewound(self, row: _Row, starts: set[int]) -> None:
         # An index of the texts by their file would be half as large as the table
@@ -296,7 +354,6 @@ class IndexWriter:
             "DELETE FROM message WHERE id BETWEEN ? AND ? AND file = ?", (first_id, last_id, file)
         ).rowcount
         self._database.execute("UPDATE progress SET removed = removed + ?", (removed,))
-        self._database.execute("DELETE FROM usage WHERE file = ?", (file,))
         self._database.execute("DELETE FROM touched WHERE file = ?", (file,))
 
     # --- names and transactions -------------------------------------------------------------
@@ -377,11 +434,6 @@ def _chunks(found: Iterator[Found]) -> Iterator[list[Found]]:
 def _storable(text: str) -> str:
     """JavaScript may split a surrogate pair; SQLite takes no half of one, and ends texts at NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", " ")
-
-
-def _hash(text: str) -> int:
-    """47 bits, which SQLite stores in six bytes; larger numbers take eight."""
-    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:6]) >> 1
 
 
 def _column(value: object) -> object:

@@ -298,11 +298,11 @@ def test_tokens_are_counted_once_for_each_answer(index: Searchable) -> None:
     session.answer("one part", message=message)
     session.answer("another part", message={**message, "usage": {**usage, "output_tokens": 9}})
     index.update()
-    columns = "input, output, cache_read, cache_write, cost"
-    assert rows(index, f"SELECT {columns} FROM usage") == [(5, 9, 100, 0, None)]  # noqa: S608
+    columns = "input, output, cache_read, cache_write_5m, answers"
+    assert rows(index, f"SELECT {columns} FROM spent") == [(5, 9, 100, 0, 1)]  # noqa: S608
     session.answer("once more", message=message | {"id": "m2"})
     index.update()
-    assert rows(index, "SELECT count(*) FROM usage") == [(2,)]
+    assert rows(index, "SELECT count(*) FROM answer") == [(2,)]
 
 
 @pytest.mark.parametrize("damage", ["not a database", "", "other version", "pages"])

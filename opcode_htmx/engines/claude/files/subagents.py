@@ -71,6 +71,15 @@ def agents_by_call(folder: Path) -> dict[str, str]:
     return found
 
 
+def type_of(file: Path) -> str:
+    """The type of the agent whose history is in `file`; empty where it is not recorded."""
+    try:
+        about = as_dict(json.loads(file.with_suffix(".meta.json").read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    return as_str(about.get("agentType"))[:100]
+
+
 def ended(message: Message) -> tuple[str, str] | None:
     """The call and the id of a background agent, if a line of history reports its end."""
     if isinstance(message, User) and any(map(_may_notify, message.content)):

@@ -48,19 +48,6 @@ class EntryText:
     call: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one answer of the model has used. Tokens; `cost` in US dollars where it is recorded."""
-
-    message_id: str
-    model: str
-    input: int
-    output: int
-    cache_read: int
-    cache_write: int
-    cost: float | None
-
-
 def texts_of(entry: Json) -> list[EntryText]:
     """The texts of an entry, in its order."""
     return [
@@ -159,36 +146,6 @@ def _strings(value: object, depth: int) -> Iterator[str]:
     elif depth and isinstance(value, list):
         for each in value:
             yield from _strings(each, depth - 1)
-
-
-def usage_of(entry: Json) -> Usage | None:
-    """The tokens of the answer that this entry is a part of; None where it names none.
-
-    Several entries of one answer repeat its figures.
-    """
-    message = as_dict(entry.get("message"))
-    figures, message_id = message.get("usage"), as_str(message.get("id"))
-    if entry.get("type") != "assistant" or not message_id or not isinstance(figures, dict):
-        return None
-    return Usage(
-        message_id,
-        as_str(message.get("model")),
-        _count(figures.get("input_tokens")),
-        _count(figures.get("output_tokens")),
-        _count(figures.get("cache_read_input_tokens")),
-        _count(figures.get("cache_creation_input_tokens")),
-        _dollars(entry.get("costUSD")),
-    )
-
-
-def _dollars(value: object) -> float | None:
-    is_amount = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_amount and 0 <= value < 1e9 else None  # type: ignore[operator, arg-type]
-
-
-def _count(value: object) -> int:
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 <= value < 1 << 53 else 0  # type: ignore[operator, return-value]
 
 
 def touched_files(entry: Json) -> list[str]:

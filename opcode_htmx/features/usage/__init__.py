@@ -1,0 +1,88 @@
+"""What Claude has cost, by day, project, model, session and agent; and what is left of the plan."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.usage import api, limits, routes
+from opcode_htmx.features.usage.limits import PlanLimits
+from opcode_htmx.features.usage.page import NoUsage, UsagePage
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.runs.control import control_requests
+from opcode_htmx.runs.control.control_requests import ControlRefused
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.sessions.index.settings import SearchSettings
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS = 60.0
+"""The least time between two requests for the limits."""
+
+
+def _page(context: AppContext) -> UsagePage:
+    is_on = context.settings.of(SearchSettings).index
+    return UsagePage(context.sessions.index if is_on else None)
+
+
+def _limits(context: AppContext) -> PlanLimits:
+    return PlanLimits(context.state.folder(limits.FILE))
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    yield routes.blueprint(_page(context), _limits(context))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.endpoints(_page(context), _limits(context))
+
+
+def _note_turn(context: AppContext, event: TurnEnded) -> None:
+    """Keep what Claude says of the session's cost and of the plan's limits."""
+    known, run = _limits(context), context.runs.get(event.run_id)
+    windows, was_asked = tuple(run.state.limits.values()) if run else (), False
+    # Only a plan has limits to report: the process of any other account is asked for nothing
+    if run and windows and time.time() - known.asked_at >= ASK_SECONDS:
+        windows, was_asked = (*windows, *_asked(run)), True
+    cost = event.usage.session_cost_usd
+    if windows or cost is not None:
+        known.report(
+            windows,
+            at=time.time(),
+            session_id=event.session_id,
+            cost_usd=cost,
+            was_asked=was_asked,
+        )
+
+
+def _asked(run: Run) -> Iterable[limits.LimitWindow]:
+    try:
+        return control_requests.plan_limits(run)
+    except (ControlRefused, RunNotLive) as error:
+        log.info("Claude does not say what is left of the plan: %s", error)
+        return ()
+
+
+FEATURE = Feature(
+    name="usage",
+    routes=_routes,
+    nav=(NavItem("usage.page", "Usage", icon="chart", order=300),),
+    errors={NoUsage: 503},
+    state=(
+        StateFolder(
+            limits.FILE,
+            "the limits of the plan, and the costs of 500 sessions, as Claude has said them last",
+            "until Claude says others",
+            limits.VERSION,
+        ),
+    ),
+    endpoints=_endpoints,
+    on={TurnEnded: _note_turn},
+)

@@ -1,0 +1,389 @@
+"""Usage over REST, in the shapes that the reference's client reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Literal
+
+from flask import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from opcode_htmx.engines.claude import prices
+from opcode_htmx.engines.claude.protocol.entry_usage import PICO
+from opcode_htmx.features.usage.csv_export import name_of, text_of
+from opcode_htmx.features.usage.limits import PlanLimits
+from opcode_htmx.features.usage.page import UsagePage
+from opcode_htmx.features.usage.query import date_of, day_of, today, zone_name
+from opcode_htmx.sessions.index.usage_sums import By, Sums, UsageQuery, UsageSums
+from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.validation import InvalidRequest
+
+TAG = "Usage"
+MOST_ENTRIES = 10_000
+UNAVAILABLE = {503: "The index of sessions is not there yet, or is switched off."}
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class LimitedQuery(_Query):
+    """What the usage is limited to."""
+
+    project: str = Field("", max_length=4000, description="The path of its folder.")
+    model: str = Field("", max_length=200)
+
+
+class StatsQuery(LimitedQuery):
+    """The newest days; all of them without a number."""
+
+    days: int | None = Field(None, ge=1, le=36_500)
+
+
+class RangeQuery(LimitedQuery):
+    """Both days are included."""
+
+    start_date: str = Field("", alias="startDate", description="As 2026-11-28.")
+    end_date: str = Field("", alias="endDate")
+
+
+class SessionsQuery(LimitedQuery):
+    """Both days are included."""
+
+    since: str = Field("", description="As 20261128 or 2026-11-28.")
+    until: str = ""
+    order: Literal["asc", "desc"] = Field("desc", description="By the day of the last answer.")
+
+
+class DetailsQuery(_Query):
+    """Limits of the entries."""
+
+    project_path: str = Field("", alias="projectPath", max_length=4000)
+    date: str = Field("", description="The only day.")
+    limit: int = Field(1_000, ge=1, le=MOST_ENTRIES)
+
+
+class ExportQuery(SessionsQuery):
+    """What the rows are."""
+
+    by: By = By.DAY
+
+
+class Tokens(BaseModel):
+    """Counts of tokens; costs are in US dollars."""
+
+    total_cost: float | None = Field(
+        description="Of the answers with a known price; null if none has one, and not 0."
+    )
+    total_tokens: int
+    input_tokens: int
+    output_tokens: int
+    cache_creation_tokens: int
+    cache_read_tokens: int
+    session_count: int
+    prompt_count: int
+    seconds_worked: int
+    lines_added: int
+    lines_removed: int
+    unpriced_answers: int = Field(description="Answers of models without a known price.")
+    subagent_cost: float = Field(description="The part of subagents.")
+    rewound_cost: float = Field(description="The part of turns that were rewound.")
+
+
+class ModelUsage(Tokens):
+    """Of one model."""
+
+    model: str
+
+
+class DailyUsage(Tokens):
+    """Of one day, in the server's time zone."""
+
+    date: str | None = Field(description="Null: answers without a time.")
+    models_used: list[str]
+
+
+class ProjectUsage(Tokens):
+    """Of one project, or of one session of it."""
+
+    project_path: str
+    project_name: str = Field(description="Of a session: its id.")
+    last_used: str = Field(description="The day of the last answer.")
+
+
+class SessionUsage(ProjectUsage):
+    """Of one session."""
+
+    session_id: str
+    project_id: str
+    title: str
+    cost_by_claude_code: float | None = Field(
+        description="What the CLI has noted as the cost of the whole session."
+    )
+
+
+class UsageStats(BaseModel):
+    """Sums, and their parts by model, day and project."""
+
+    total_cost: float | None
+    total_tokens: int
+    total_input_tokens: int
+    total_output_tokens: int
+    total_cache_creation_tokens: int
+    total_cache_read_tokens: int
+    total_sessions: int
+    total_prompts: int
+    total_seconds_worked: int
+    total_lines_added: int
+    total_lines_removed: int
+    unpriced_answers: int
+    subagent_cost: float
+    rewound_cost: float
+    by_model: list[ModelUsage]
+    by_date: list[DailyUsage]
+    by_project: list[ProjectUsage]
+    time_zone: str = Field(description="In which days begin and end.")
+    prices_as_of: str
+
+
+class UsageEntry(BaseModel):
+    """The answers of one model in one session on one day."""
+
+    project: str
+    session_id: str
+    timestamp: str = Field(description="The beginning of the day, in the server's time zone.")
+    model: str
+    agent: str = Field(description="Empty for Claude itself, else the kind of subagent.")
+    rewound: bool
+    input_tokens: int
+    output_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    cost: float | None
+
+
+class PlanLimit(BaseModel):
+    """A limit of the plan."""
+
+    kind: str = Field(description="Claude's name: five_hour, seven_day and so on.")
+    name: str
+    used_percent: int | None = Field(description="Null: not reported.")
+    resets_at: str | None
+    used_up_at: str | None = Field(
+        description="At the pace since it began; null if it lasts until the reset."
+    )
+    reported_at: str
+
+
+def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
+    declared = partial(Endpoint, method="GET", tag=TAG)
+    yield declared(
+        path="/api/usage",
+        summary="Cost and tokens, by model, day and project",
+        handler=lambda query: _stats(usage, _newest(query)),
+        query=StatsQuery,
+        response=UsageStats,
+        refusals=UNAVAILABLE,
+    )
+    yield declared(
+        path="/api/usage/range",
+        summary="The same between two days",
+        handler=lambda query: _stats(usage, _query(query, query.start_date, query.end_date)),
+        query=RangeQuery,
+        response=UsageStats,
+        refusals=UNAVAILABLE,
+    )
+    yield declared(
+        path="/api/usage/sessions",
+        summary="Cost and tokens of each session",
+        handler=lambda query: _of_sessions(usage, query),
+        query=SessionsQuery,
+        response=list[SessionUsage],
+        refusals=UNAVAILABLE,
+    )
+    yield declared(
+        path="/api/usage/details",
+        summary="Cost and tokens by session, day, model and agent, the newest first",
+        handler=lambda query: _details(usage, query),
+        query=DetailsQuery,
+        response=list[UsageEntry],
+        refusals=UNAVAILABLE,
+    )
+    yield declared(
+        path="/api/usage/export",
+        summary="Usage as comma-separated values",
+        handler=lambda query: _export(usage, query),
+        query=ExportQuery,
+        response=str,
+        media=("text/csv",),
+        refusals=UNAVAILABLE,
+    )
+    yield declared(
+        path="/api/usage/limits",
+        summary="What is used of the plan's limits, as Claude has reported it last",
+        handler=lambda: _limits(limits),
+        response=list[PlanLimit],
+    )
+
+
+def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
+    def work(sums: UsageSums) -> UsageStats:
+        total, models = sums.total(), sums.models_of_days()
+        return UsageStats(
+            total_cost=_dollars(total),
+            total_tokens=total.tokens,
+            total_input_tokens=total.input,
+            total_output_tokens=total.output,
+            total_cache_creation_tokens=total.cache_write,
+            total_cache_read_tokens=total.cache_read,
+            total_sessions=total.sessions,
+            total_prompts=total.prompts,
+            total_seconds_worked=total.seconds,
+            total_lines_added=total.added,
+            total_lines_removed=total.removed,
+            unpriced_answers=total.unpriced,
+            subagent_cost=total.agent_cost / PICO,
+            rewound_cost=total.rewound_cost / PICO,
+            by_model=[
+                ModelUsage(model=each.key, **_tokens(each.sums)) for each in sums.groups(By.MODEL)
+            ],
+            by_date=[
+                DailyUsage(
+                    date=name_of(By.DAY, each.key) or None,
+                    models_used=models.get(int(each.key), []),
+                    **_tokens(each.sums),
+                )
+                for each in reversed(sums.groups(By.DAY))
+            ],
+            by_project=[
+                ProjectUsage(**_project(each.key, _name(each.key), each.sums))
+                for each in sums.groups(By.PROJECT)
+            ],
+            time_zone=zone_name(),
+            prices_as_of=prices.AS_OF,
+        )
+
+    return usage.read(query, work)
+
+
+def _of_sessions(usage: UsagePage, query: SessionsQuery) -> list[SessionUsage]:
+    asked = _query(query, query.since, query.until)
+    groups = usage.read(asked, lambda sums: sums.groups(By.SESSION))
+    groups.sort(key=lambda each: each.sums.last_day, reverse=query.order == "desc")
+    return [
+        SessionUsage(
+            **_project(each.project, each.key, each.sums),
+            session_id=each.key,
+            project_id=each.folder,
+            title=each.title,
+            cost_by_claude_code=None if each.said is None else each.said / PICO,
+        )
+        for each in groups
+    ]
+
+
+def _details(usage: UsagePage, query: DetailsQuery) -> list[UsageEntry]:
+    day = _day(query.date)
+    asked = UsageQuery(since=day, until=day, project=query.project_path)
+    return [
+        UsageEntry(
+            project=each.project,
+            session_id=each.session,
+            timestamp=_day_start(each.day),
+            model=each.model,
+            agent=each.agent,
+            rewound=each.is_rewound,
+            input_tokens=each.input,
+            output_tokens=each.output,
+            cache_write_tokens=each.cache_write,
+            cache_read_tokens=each.cache_read,
+            cost=None if each.cost is None else each.cost / PICO,
+        )
+        for each in usage.read(asked, lambda sums: sums.lines(query.limit))
+    ]
+
+
+def _export(usage: UsagePage, query: ExportQuery) -> Response:
+    asked = _query(query, query.since, query.until)
+    groups = usage.read(asked, lambda sums: sums.groups(query.by))
+    response = Response(text_of(query.by, groups), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="usage-by-{query.by}.csv"'
+    return response
+
+
+def _limits(limits: PlanLimits) -> list[PlanLimit]:
+    return [
+        PlanLimit(
+            kind=each.window.kind,
+            name=each.name,
+            used_percent=each.percent,
+            resets_at=_time(each.window.resets_at),
+            used_up_at=_time(each.full_at),
+            reported_at=_time(each.at) or "",
+        )
+        for each in limits.current()
+    ]
+
+
+def _newest(query: StatsQuery) -> UsageQuery:
+    since = None if query.days is None else today() - query.days + 1
+    return UsageQuery(since=since, project=query.project, model=query.model)
+
+
+def _query(query: LimitedQuery, since: str, until: str) -> UsageQuery:
+    return UsageQuery(
+        since=_day(since), until=_day(until), project=query.project, model=query.model
+    )
+
+
+def _day(text: str) -> int | None:
+    try:
+        return day_of(text) if text else None
+    except BadForm as error:
+        raise InvalidRequest(str(error)) from error
+
+
+def _day_start(day: int) -> str:
+    if day < 0:
+        return ""
+    date = date_of(day)
+    return datetime(date.year, date.month, date.day).astimezone().isoformat()
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _name(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2] or path
+
+
+def _dollars(sums: Sums) -> float | None:
+    return sums.cost / PICO if sums.has_cost else None
+
+
+def _project(path: str, name: str, sums: Sums) -> dict[str, object]:
+    last = date_of(sums.last_day).isoformat() if sums.last_day >= 0 else ""
+    return {"project_path": path, "project_name": name, "last_used": last, **_tokens(sums)}
+
+
+def _tokens(sums: Sums) -> dict[str, object]:
+    return {
+        "total_cost": _dollars(sums),
+        "total_tokens": sums.tokens,
+        "input_tokens": sums.input,
+        "output_tokens": sums.output,
+        "cache_creation_tokens": sums.cache_write,
+        "cache_read_tokens": sums.cache_read,
+        "session_count": sums.sessions,
+        "prompt_count": sums.prompts,
+        "seconds_worked": sums.seconds,
+        "lines_added": sums.added,
+        "lines_removed": sums.removed,
+        "unpriced_answers": sums.unpriced,
+        "subagent_cost": sums.agent_cost / PICO,
+        "rewound_cost": sums.rewound_cost / PICO,
+    }

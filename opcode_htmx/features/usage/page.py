@@ -1,0 +1,101 @@
+"""What the usage page shows: sums of the index, by day, project, model, session and agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from opcode_htmx.features.usage.chart import Chart, chart_of
+from opcode_htmx.features.usage.query import UsageForm
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
+from opcode_htmx.sessions.index.usage_sums import By, Group, SaidCosts, Sums, UsageQuery, UsageSums
+
+T = TypeVar("T")
+
+SWITCHED_OFF = (
+    "Usage is counted from the index of sessions, which OPCODE_SEARCH_INDEX=0 switches off."
+)
+IN_THE_MAKING = "Your sessions are being read for the first time. Try again in a moment."
+MOST_ROWS = 10
+"""Of projects and sessions; a link leads to all of them."""
+ALL_ROWS = 200
+
+
+class NoUsage(Exception):
+    """Nothing is counted; the text is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The sums of a query in each of the ways in which they are shown."""
+
+    total: Sums
+    days: list[Group]
+    models: list[Group]
+    projects: list[Group]
+    project_count: int
+    sessions: list[Group]
+    session_count: int
+    agents: list[Group]
+    said: SaidCosts | None
+    """For all days only: the CLI says what a whole session costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`tables` is None where there is no index yet, or none at all."""
+
+    tables: Tables | None
+    chart: Chart | None = None
+    progress: float = 0.0
+    is_on: bool = True
+
+
+class UsagePage:
+    """Reads the sums; without an index there is nothing to count."""
+
+    def __init__(self, index: IndexReader | None) -> None:
+        self._index = index
+
+    def report(self, form: UsageForm, show_all: str = "") -> Report:
+        """`show_all`: the groups of which all rows are shown: `projects` or `sessions`."""
+        if self._index is None:
+            return Report(None, is_on=False)
+        query = form.query
+
+        def work(sums: UsageSums) -> Tables:
+            return _tables(sums, query, show_all)
+
+        try:
+            tables, progress = self._index.usage(query, work)
+        except IndexUnavailable:
+            return Report(None)
+        return Report(tables, chart_of(tables.days, query.since, query.until), progress)
+
+    def read(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> T:
+        """What `work` makes of the sums of a query. Raises NoUsage."""
+        if self._index is None:
+            raise NoUsage(SWITCHED_OFF)
+        try:
+            return self._index.usage(query, work)[0]
+        except IndexUnavailable:
+            raise NoUsage(IN_THE_MAKING) from None
+
+
+def _tables(sums: UsageSums, query: UsageQuery, show_all: str) -> Tables:
+    def most(name: str) -> int:
+        return ALL_ROWS if show_all == name else MOST_ROWS
+
+    is_whole = query.since is None and query.until is None and not query.model
+    return Tables(
+        total=sums.total(),
+        days=sums.groups(By.DAY),
+        models=sums.groups(By.MODEL),
+        projects=sums.groups(By.PROJECT, most("projects")),
+        project_count=sums.count(By.PROJECT),
+        sessions=sums.groups(By.SESSION, most("sessions")),
+        session_count=sums.count(By.SESSION),
+        agents=sums.groups(By.AGENT),
+        said=sums.said() if is_whole else None,
+    )
