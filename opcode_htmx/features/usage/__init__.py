@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
+from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.usage import api, limits, routes
@@ -62,7 +63,7 @@ def _note_turn(context: AppContext, event: TurnEnded) -> None:
         )
 
 
-def _asked(run: Run) -> Iterable[limits.LimitWindow]:
+def _asked(run: Run) -> Iterable[LimitWindow]:
     try:
         return control_requests.plan_limits(run)
     except (ControlRefused, RunNotLive) as error:

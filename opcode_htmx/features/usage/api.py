@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -365,12 +365,12 @@ def _dollars(sums: Sums) -> float | None:
     return sums.cost / PICO if sums.has_cost else None
 
 
-def _project(path: str, name: str, sums: Sums) -> dict[str, object]:
+def _project(path: str, name: str, sums: Sums) -> dict[str, Any]:
     last = date_of(sums.last_day).isoformat() if sums.last_day >= 0 else ""
     return {"project_path": path, "project_name": name, "last_used": last, **_tokens(sums)}
 
 
-def _tokens(sums: Sums) -> dict[str, object]:
+def _tokens(sums: Sums) -> dict[str, Any]:
     return {
         "total_cost": _dollars(sums),
         "total_tokens": sums.tokens,

@@ -318,7 +318,8 @@ class IndexWriter:
             ).fetchone()
             if not found:
                 continue
-            path, end, agent, rewound = self._root / found[0], found[1], *found[2:]
+            path, end, agent, rewound = found
+            path = self._root / path
             try:
                 starts = rewound_lines(path, end) if rewound else set()
                 self._count_file(file, path, end, bool(agent), starts)
