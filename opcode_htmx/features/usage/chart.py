@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opcode_htmx.features.usage.query import date_of
-from opcode_htmx.sessions.index.usage_sums import Group
+from opcode_htmx.sessions.index.usage_sums import DayCosts
 
 MOST_BARS = 62
 HEIGHT = 100.0
@@ -42,9 +42,9 @@ class Chart:
         return len(self.bars) * STEP
 
 
-def chart_of(days: Sequence[Group], first: int | None, last: int | None) -> Chart | None:
+def chart_of(days: Mapping[int, DayCosts], first: int | None, last: int | None) -> Chart | None:
     """None without a dated answer. `first` and `last` are the days of the range, if it has any."""
-    dated = {int(each.key): each.sums for each in days if int(each.key) >= 0}
+    dated = {day: costs for day, costs in days.items() if day >= 0}
     if not dated:
         return None
     begin = min(dated) if first is None else first

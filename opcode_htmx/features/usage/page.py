@@ -9,7 +9,15 @@ from typing import TypeVar
 from opcode_htmx.features.usage.chart import Chart, chart_of
 from opcode_htmx.features.usage.query import UsageForm
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
-from opcode_htmx.sessions.index.usage_sums import By, Group, SaidCosts, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage_sums import (
+    By,
+    DayCosts,
+    Group,
+    SaidCosts,
+    Sums,
+    UsageQuery,
+    UsageSums,
+)
 
 T = TypeVar("T")
 
@@ -20,6 +28,8 @@ IN_THE_MAKING = "Your sessions are being read for the first time. Try again in a
 MOST_ROWS = 10
 """Of projects and sessions; a link leads to all of them."""
 ALL_ROWS = 200
+MOST_DAYS = 62
+MOST_KNOWN = 8
 
 
 class NoUsage(Exception):
@@ -31,7 +41,10 @@ class Tables:
     """The sums of a query in each of the ways in which they are shown."""
 
     total: Sums
+    costs: dict[int, DayCosts]
     days: list[Group]
+    """The newest MOST_DAYS."""
+    day_count: int
     models: list[Group]
     projects: list[Group]
     project_count: int
@@ -57,12 +70,18 @@ class UsagePage:
 
     def __init__(self, index: IndexReader | None) -> None:
         self._index = index
+        self._known: dict[tuple[UsageQuery, str], tuple[tuple[int, ...], Report]] = {}
+        """The newest reports, with the version of the index that each was made from."""
 
     def report(self, form: UsageForm, show_all: str = "") -> Report:
         """`show_all`: the groups of which all rows are shown: `projects` or `sessions`."""
         if self._index is None:
             return Report(None, is_on=False)
-        query = form.query
+        query, version = form.query, self._index.version
+        known = self._known.pop((query, show_all), None)
+        if known and known[0] == version:
+            self._known[query, show_all] = known
+            return known[1]
 
         def work(sums: UsageSums) -> Tables:
             return _tables(sums, query, show_all)
@@ -71,7 +90,11 @@ class UsagePage:
             tables, progress = self._index.usage(query, work)
         except IndexUnavailable:
             return Report(None)
-        return Report(tables, chart_of(tables.days, query.since, query.until), progress)
+        report = Report(tables, chart_of(tables.costs, query.since, query.until), progress)
+        self._known[query, show_all] = version, report
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        return report
 
     def read(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> T:
         """What `work` makes of the sums of a query. Raises NoUsage."""
@@ -90,7 +113,9 @@ def _tables(sums: UsageSums, query: UsageQuery, show_all: str) -> Tables:
     is_whole = query.since is None and query.until is None and not query.model
     return Tables(
         total=sums.total(),
-        days=sums.groups(By.DAY),
+        costs=(costs := sums.costs_of_days()),
+        days=sums.groups(By.DAY, MOST_DAYS),
+        day_count=len(costs),
         models=sums.groups(By.MODEL),
         projects=sums.groups(By.PROJECT, most("projects")),
         project_count=sums.count(By.PROJECT),

@@ -182,6 +182,19 @@ class IndexReader:
 
         return run_in_thread(self._read, read)
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Another one after each change of the index."""
+        found: list[int] = []
+        for ending in ("", "-wal"):
+            try:
+                status = self._path.with_name(self._path.name + ending).stat()
+            except OSError:
+                found.append(0)
+            else:
+                found += [status.st_ino, status.st_mtime_ns, status.st_size]
+        return tuple(found)
+
     def usage(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> tuple[T, float]:
         """What `work` makes of the sums of a query, and the part of the history that was read.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from opcode_htmx.engines.claude.prices import SEARCH_PICO, price_of
@@ -100,6 +101,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCosts:
+    """What a chart shows of a day: all of the cost, the part of subagents, and all tokens."""
+
+    cost: int
+    agent_cost: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """What one session has used of one model on one day; `cost` is None if it is unknown."""
 
@@ -126,30 +136,38 @@ class SaidCosts:
 
 
 _SUMS = f"""
-count(DISTINCT session), sum(answers), sum(input), sum(output), sum(cache_read),
-sum(cache_write_5m), sum(cache_write_1h), sum(searches), sum(seconds), sum(prompts), sum(added),
-sum(removed), coalesce(sum(cost), 0), sum(iif(cost IS NULL, answers, 0)),
-sum(iif(is_agent, coalesce(cost, 0), 0)), sum(iif(kind & {REWOUND}, coalesce(cost, 0), 0)),
-sum(iif(is_agent, answers, 0)), sum(iif(kind & {REWOUND}, answers, 0)), max(day)
+sum(answers), sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h),
+sum(searches), sum(seconds), sum(prompts), sum(added), sum(removed),
+coalesce(sum(cost), 0), coalesce(sum(answers) FILTER (WHERE cost IS NULL), 0),
+coalesce(sum(cost) FILTER (WHERE is_agent), 0),
+coalesce(sum(cost) FILTER (WHERE kind & {REWOUND}), 0),
+coalesce(sum(answers) FILTER (WHERE is_agent), 0),
+coalesce(sum(answers) FILTER (WHERE kind & {REWOUND}), 0), max(day)
 """
 _LINES = f"""
 CREATE TEMP TABLE line AS SELECT
     s.day, s.model, s.kind, s.input, s.output, s.cache_read, s.cache_write_5m, s.cache_write_1h,
-    s.searches, s.answers, s.seconds, s.prompts, s.added, s.removed, f.session, f.path, f.project,
-    f.agent_type, f.agent <> '' OR (s.kind & {SIDECHAIN}) <> 0 AS is_agent,
+    s.searches, s.answers, s.seconds, s.prompts, s.added, s.removed,
+    o.id AS session, o.project, f.agent_type,
+    f.agent <> '' OR (s.kind & {SIDECHAIN}) <> 0 AS is_agent,
     CASE WHEN p.input IS NOT NULL THEN s.input * p.input + s.output * p.output
         + s.cache_read * p.cache_read + s.cache_write_5m * p.cache_write_5m
         + s.cache_write_1h * p.cache_write_1h + s.searches * {SEARCH_PICO}
         WHEN s.kind & {RECORDED} THEN s.recorded END AS cost
 FROM spent s JOIN file f ON f.id = s.file
+JOIN file o ON o.id = iif(f.agent = '', f.id, coalesce((SELECT id FROM file e
+    WHERE e.session = f.session AND e.agent = '' AND f.path LIKE
+    substr(e.path, 1, length(e.path) - 6) || '/%'), f.id))
 LEFT JOIN price p ON p.model = s.model AND p.variant = (s.kind & {FAST | US | LONG})
 WHERE (:since IS NULL OR s.day >= :since) AND (:until IS NULL OR s.day <= :until)
-    AND (:model IS NULL OR s.model = :model) AND (:project IS NULL OR f.project = :project)
+    AND (:model IS NULL OR s.model = :model) AND (:project IS NULL OR o.project = :project)
     AND (:session IS NULL
         OR f.session = :session AND f.path BETWEEN :folder || '/' AND :folder || '0')
 """  # noqa: S608 - numbers of this program
 _NOTHING = -2
 """The number of a name that does not occur."""
+_DEAREST = "sum(cost) DESC, sum(output) DESC"
+_AGENT = "iif(is_agent, coalesce(agent_type, 0), -1)"
 
 
 class UsageSums:
@@ -162,26 +180,39 @@ class UsageSums:
         database.execute(_LINES, self._values(query))
 
     def total(self) -> Sums:
-        return _sums(self._database.execute(f"SELECT {_SUMS} FROM line").fetchone())  # noqa: S608
+        (sessions,) = self._database.execute("SELECT count(DISTINCT session) FROM line").fetchone()
+        return _together(self._parts.values(), sessions)
 
     def groups(self, by: By, most: int | None = None) -> list[Group]:
-        """The groups: days in their order, the others with the highest cost first."""
+        """The groups: the newest days in their order, the others with the highest cost first."""
         match by:
             case By.DAY:
-                return list(self._rows("day", "day", order="day"))
-            case By.MODEL:
-                name = "(SELECT text FROM name WHERE id = line.model)"
-                return list(self._rows(name, "model", most=most))
+                found = self._sums_by("day", "day DESC", most)
+                return [Group(str(day), found[day]) for day in sorted(found)]
             case By.PROJECT:
-                name = "(SELECT text FROM name WHERE id = line.project)"
-                return list(self._rows(name, "project", most=most))
+                found = self._sums_by("project", _DEAREST, most)
+                return [Group(self._name(key), sums) for key, sums in found.items()]
+            case By.MODEL:
+                found = self._of_parts("model", 0)
+                return [Group(self._name(key), sums) for key, sums in found.items()]
             case By.AGENT:
-                name = "iif(is_agent, (SELECT text FROM name WHERE id = agent_type), '')"
-                key = "is_agent, agent_type"
-                found = self._rows(f"iif(is_agent, 'agent ', 'main') || coalesce({name}, '')", key)
-                return list(found)
+                found = self._of_parts(_AGENT, 1)
+                return [
+                    Group("main" if key < 0 else f"agent {self._name(key)}", sums)
+                    for key, sums in found.items()
+                ]
             case By.SESSION:
-                return self._sessions(most)
+                found = self._sums_by("session", _DEAREST, most)
+                return [self._session(key, sums) for key, sums in found.items()]
+
+    def costs_of_days(self) -> dict[int, DayCosts]:
+        """The figures of a chart, by day."""
+        rows = self._database.execute(
+            "SELECT day, coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE is_agent), 0),"
+            " sum(input + output + cache_read + cache_write_5m + cache_write_1h)"
+            " FROM line GROUP BY day"
+        )
+        return {day: DayCosts(*figures) for day, *figures in rows}
 
     def models_of_days(self) -> dict[int, list[str]]:
         """The models that were used on each day."""
@@ -197,7 +228,8 @@ class UsageSums:
     def lines(self, most: int) -> list[Line]:
         """The sums by session, day, model and agent, the newest first."""
         rows = self._database.execute(
-            "SELECT day, (SELECT text FROM name WHERE id = project), session,"  # noqa: S608
+            "SELECT day, (SELECT text FROM name WHERE id = project),"  # noqa: S608
+            " (SELECT session FROM file WHERE id = line.session),"
             " (SELECT text FROM name WHERE id = model), iif(is_agent, coalesce("
             f"(SELECT text FROM name WHERE id = agent_type), 'agent'), ''), kind & {REWOUND} <> 0,"
             " sum(input), sum(output), sum(cache_read), sum(cache_write_5m + cache_write_1h),"
@@ -220,41 +252,62 @@ class UsageSums:
     def said(self) -> SaidCosts:
         """What the CLI says of whole sessions, beside our sums; for a query of all days."""
         found = self._database.execute(
-            "SELECT count(*), coalesce(sum(said), 0), coalesce(sum(ours), 0) FROM ("
-            " SELECT (SELECT f.said FROM file f WHERE f.path ="
-            "  substr(line.path, 1, instr(line.path, '/')) || line.session || '.jsonl') AS said,"
-            " sum(cost) AS ours FROM line GROUP BY session) WHERE said IS NOT NULL"
+            "SELECT count(*), coalesce(sum(said), 0), coalesce(sum(ours), 0) FROM"
+            " (SELECT session AS own, sum(cost) AS ours FROM line GROUP BY session)"
+            " JOIN file ON file.id = own WHERE said IS NOT NULL"
         ).fetchone()
         return SaidCosts(*found)
 
-    def _sessions(self, most: int | None) -> list[Group]:
-        found = []
-        for each in self._rows("session", "session", "min(path)", most=most):
-            folder = each.folder.partition("/")[0]
-            row = self._database.execute(
-                "SELECT coalesce(nullif(f.title, ''), f.first_prompt), n.text, f.said FROM file f"
-                " LEFT JOIN name n ON n.id = f.project WHERE f.path = ?",
-                (f"{folder}/{each.key}.jsonl",),
-            ).fetchone()
-            title, project, said = row or ("", "", None)
-            found.append(Group(each.key, each.sums, folder, project or "", title, said))
-        return found
-
-    def _rows(
-        self,
-        key: str,
-        group: str,
-        more: str = "NULL",
-        order: str = "sum(cost) DESC, sum(output) DESC, 1",
-        most: int | None = None,
-    ) -> Iterator[Group]:
+    def _sums_by(self, key: str, order: str = "1", most: int | None = None) -> dict[int, Sums]:
+        """The sums by a column or an expression: its first `most` values in an order."""
+        where, values = "", tuple[object, ...]()
+        if most is not None:  # which they are is known from few columns
+            values = tuple(
+                each
+                for (each,) in self._database.execute(
+                    f"SELECT {key} FROM line GROUP BY 1 ORDER BY {order} LIMIT ?",  # noqa: S608
+                    (most,),
+                )
+            )
+            where = f"WHERE coalesce({key}, 0) IN ({', '.join('?' * len(values))})"
         rows = self._database.execute(
-            f"SELECT {_SUMS}, {key}, {more} FROM line GROUP BY {group}"  # noqa: S608
-            f" ORDER BY {order} LIMIT ?",
-            (-1 if most is None else most,),
+            f"SELECT coalesce({key}, 0) AS key, count(DISTINCT session), {_SUMS} FROM line"  # noqa: S608
+            f" {where} GROUP BY key ORDER BY {order}",
+            [each or 0 for each in values],
         )
-        for *sums, name, extra in rows:
-            yield Group("" if name is None else str(name), _sums(sums), folder=extra or "")
+        return {key: _sums(row) for key, *row in rows}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[int, int], Sums]:
+        """The sums by model and agent, of which there are few, without numbers of sessions."""
+        rows = self._database.execute(
+            f"SELECT model, {_AGENT} AS agent, 0, {_SUMS} FROM line GROUP BY model, agent"  # noqa: S608
+        )
+        return {(model, agent): _sums(row) for model, agent, *row in rows}
+
+    def _of_parts(self, key: str, at: int) -> dict[int, Sums]:
+        numbers = self._database.execute(
+            f"SELECT {key} AS key, count(DISTINCT session) FROM line GROUP BY key"  # noqa: S608
+        )
+        found = {
+            key: _together(
+                (each for keys, each in self._parts.items() if keys[at] == key), sessions
+            )
+            for key, sessions in numbers
+        }
+        return dict(sorted(found.items(), key=lambda each: (-each[1].cost, -each[1].output)))
+
+    def _session(self, key: int, sums: Sums) -> Group:
+        path, session, title, project, said = self._database.execute(
+            "SELECT path, session, coalesce(nullif(title, ''), first_prompt), project, said"
+            " FROM file WHERE id = ?",
+            (key,),
+        ).fetchone()
+        return Group(session, sums, path.partition("/")[0], self._name(project or 0), title, said)
+
+    def _name(self, number: int) -> str:
+        found = self._database.execute("SELECT text FROM name WHERE id = ?", (number,)).fetchone()
+        return found[0] if found else ""
 
     def _values(self, query: UsageQuery) -> dict[str, Any]:
         folder, session = query.session or (None, None)
@@ -298,3 +351,12 @@ class UsageSums:
 
 def _sums(row: Sequence[int | None]) -> Sums:
     return Sums(*(each or 0 for each in row[:-1]), -1 if row[-1] is None else row[-1])
+
+
+def _together(parts: Iterable[Sums], sessions: int) -> Sums:
+    """The sum of sums that share sessions."""
+    rows = [astuple(each) for each in parts]
+    if not rows:
+        return Sums()
+    _, *figures, _ = (sum(column) for column in zip(*rows, strict=True))
+    return Sums(sessions, *figures, max(row[-1] for row in rows))
