@@ -21,8 +21,13 @@ from tests.support.environment import (
 
 
 @contextlib.contextmanager
-def app_of(sandbox: Sandbox, claude: Path | None) -> Iterator[Flask]:
-    """The app over a sandbox; who asks it logs in by Basic. Without a `claude` it finds one."""
+def app_of(
+    sandbox: Sandbox, claude: Path | None, *, jobs: bool = True, **variables: str
+) -> Iterator[Flask]:
+    """The app over a sandbox; who asks it logs in by Basic.
+
+    Without a `claude` it finds one. `jobs`: its background jobs run.
+    """
     settings = Settings.from_env(
         {
             **sandbox.environment(),
@@ -35,12 +40,14 @@ def app_of(sandbox: Sandbox, claude: Path | None) -> Iterator[Flask]:
             "OPCODE_ASK_AHEAD": "0",
             "OPCODE_SEARCH_INDEX": "0",
             "OPCODE_WARM_START": "0",
+            **variables,
         },
         feature_settings.load(),
     )
     app = create_app(settings)
     context: AppContext = app.extensions["opcode_context"]
-    context.jobs.start()
+    if jobs:
+        context.jobs.start()
     try:
         yield app
     finally:

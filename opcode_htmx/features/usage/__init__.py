@@ -19,6 +19,7 @@ from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.runs.supervisor import RunNotFound
 from opcode_htmx.sessions.index.settings import SearchSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -47,7 +48,11 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 def _note_turn(context: AppContext, event: TurnEnded) -> None:
     """Keep what Claude says of the session's cost and of the plan's limits."""
-    known, run = _limits(context), context.runs.get(event.run_id)
+    known = _limits(context)
+    try:
+        run = context.runs.get(event.run_id)
+    except RunNotFound:  # it was removed meanwhile
+        run = None
     windows, was_asked = tuple(run.state.limits.values()) if run else (), False
     # Only a plan has limits to report: the process of any other account is asked for nothing
     if run and windows and time.time() - known.asked_at >= ASK_SECONDS:

@@ -350,7 +350,7 @@ class UsageSums:
 
 
 def _sums(row: Sequence[int | None]) -> Sums:
-    return Sums(*(each or 0 for each in row[:-1]), -1 if row[-1] is None else row[-1])
+    return Sums(*[*(each or 0 for each in row[:-1]), -1 if row[-1] is None else row[-1]])
 
 
 def _together(parts: Iterable[Sums], sessions: int) -> Sums:
@@ -359,4 +359,4 @@ def _together(parts: Iterable[Sums], sessions: int) -> Sums:
     if not rows:
         return Sums()
     _, *figures, _ = (sum(column) for column in zip(*rows, strict=True))
-    return Sums(sessions, *figures, max(row[-1] for row in rows))
+    return Sums(*[sessions, *figures, max(row[-1] for row in rows)])
