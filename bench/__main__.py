@@ -27,6 +27,7 @@ from bench import (
     smooth,
     stalls,
     start,
+    usage,
 )
 from bench.figures import Figure, table
 
@@ -46,6 +47,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "lists": lists.measure,
     "index": index.measure,
     "search": search.measure,
+    "usage": usage.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

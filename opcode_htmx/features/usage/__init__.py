@@ -79,7 +79,7 @@ def _asked(run: Run) -> Iterable[LimitWindow]:
 FEATURE = Feature(
     name="usage",
     routes=_routes,
-    nav=(NavItem("usage.page", "Usage", icon="chart", order=300),),
+    nav=(NavItem("usage.page", "Usage", icon="receipt", order=300),),
     errors={NoUsage: 503},
     state=(
         StateFolder(

@@ -66,7 +66,7 @@ class DetailsQuery(_Query):
     limit: int = Field(1_000, ge=1, le=MOST_ENTRIES)
 
 
-class ExportQuery(SessionsQuery):
+class UsageExportQuery(SessionsQuery):
     """What the rows are."""
 
     by: By = By.DAY
@@ -216,7 +216,7 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         path="/api/usage/export",
         summary="Usage as comma-separated values",
         handler=lambda query: _export(usage, query),
-        query=ExportQuery,
+        query=UsageExportQuery,
         response=str,
         media=("text/csv",),
         refusals=UNAVAILABLE,
@@ -306,7 +306,7 @@ def _details(usage: UsagePage, query: DetailsQuery) -> list[UsageEntry]:
     ]
 
 
-def _export(usage: UsagePage, query: ExportQuery) -> Response:
+def _export(usage: UsagePage, query: UsageExportQuery) -> Response:
     asked = _query(query, query.since, query.until)
     groups = usage.read(asked, lambda sums: sums.groups(query.by))
     response = Response(text_of(query.by, groups), mimetype="text/csv")

@@ -90,6 +90,7 @@ def addresses(gallery: Gallery) -> dict[str, str]:
         "folders": "/folders",
         "running": "/runs",
         "server": "/server",
+        "usage": "/usage?range=all",
         "storage": "/storage",
         "prompts": "/prompts",
         "devices": "/devices",
