@@ -1,7 +1,7 @@
 """The usage page over five thousand sessions: CPU time of a request, and bytes on the wire.
 
-A request runs in a thread of the server beside others, so its CPU time is measured. The floor is the
-same app's page of another kind that asks the index for nothing.
+Other programs use the processor as well, so its time is measured. The floor is a page that asks the
+index for nothing.
 """
 
 from __future__ import annotations
@@ -59,12 +59,15 @@ def _figures(app: Flask, sandbox: Sandbox) -> Iterator[Figure]:
             os.utime(index, (number, number))  # as if it had changed meanwhile
             fresh.append(_ms(client, path))
         again = [_ms(client, path) for _ in range(ROUNDS)]
-        yield Figure(f"Usage of {what}, CPU time", "ms", fresh, FLOOR_PATH, floor, PAGE)
+        target = PAGE if path == "/usage" else None
+        yield Figure(f"Usage of {what}, CPU time", "ms", fresh, FLOOR_PATH, floor, target)
         yield Figure("The same while nothing is new", "ms", again, FLOOR_PATH, floor, PAGE)
-        weights = [
-            len(gzip.compress(client.get(each).data, 6)) / 1000 for each in (path, FLOOR_PATH)
-        ]
-        yield Figure("Its weight, compressed", "KB", weights[:1], FLOOR_PATH, weights[1:], WIRE)
+        weight, least = _kilobytes(client, path), _kilobytes(client, FLOOR_PATH)
+        yield Figure("Its weight, compressed", "KB", [weight], FLOOR_PATH, [least], WIRE)
+
+
+def _kilobytes(client: FlaskClient, path: str) -> float:
+    return len(gzip.compress(client.get(path).data, 6)) / 1000
 
 
 def _ms(client: FlaskClient, path: str) -> float:

@@ -113,7 +113,7 @@ def _tables(sums: UsageSums, query: UsageQuery, show_all: str) -> Tables:
     is_whole = query.since is None and query.until is None and not query.model
     return Tables(
         total=sums.total(),
-        costs=(costs := sums.costs_of_days()),
+        costs=(costs := sums.costs_of_days),
         days=sums.groups(By.DAY, MOST_DAYS),
         day_count=len(costs),
         models=sums.groups(By.MODEL),

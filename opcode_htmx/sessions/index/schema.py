@@ -44,6 +44,7 @@ CREATE TABLE file (
     is_named INTEGER NOT NULL DEFAULT 0, open_calls TEXT NOT NULL DEFAULT '',
     before TEXT NOT NULL DEFAULT '',
     agent_type INTEGER,                 -- the name of a subagent's kind
+    own INTEGER,                        -- the file of a subagent's session
     counted INTEGER NOT NULL DEFAULT 0, -- bytes whose answers are counted
     pending TEXT NOT NULL DEFAULT '',   -- see AnswerCounter
     said INTEGER                        -- its cost by the CLI, in trillionths of a dollar

@@ -140,7 +140,7 @@ class Sources:
         """Note a file that is there: whether it has changed, and that its session is in use."""
         if not source.is_same(known.get(source.path)):
             found.changed[source.path] = source
-        session = source.path if not source.agent else _session_of(source.path)
+        session = source.path if not source.agent else subagents.session_of(source.path)
         if source.mtime_ns > time.time_ns() - IN_USE_SECONDS * 1e9:
             self._in_use[session] = max(source.mtime_ns, self._in_use.get(session, 0))
 
@@ -157,7 +157,7 @@ class Sources:
         there = {each.folder / file.name for each in self._listings.values() for file in each.files}
         read = {folder.name for folder in self._listings}
         for path, source in known.items():
-            session = _session_of(path) if source.agent else path
+            session = subagents.session_of(path) if source.agent else path
             if self._folder_of(path) in read and session not in there:
                 found.gone.add(path)
 
@@ -182,14 +182,9 @@ def _agent_files(session: Path) -> Iterator[SourceFile]:
         yield SourceFile(path, session.stem, agent, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
-def _session_of(agent_file: Path) -> Path:
-    """The history file of the session that an agent's file belongs to."""
-    return agent_file.parent.parent.with_suffix(".jsonl")
-
-
 def _agents_in(known: Mapping[Path, SourceFile]) -> dict[Path, set[Path]]:
     found: dict[Path, set[Path]] = {}
     for path, source in known.items():
         if source.agent:
-            found.setdefault(_session_of(path), set()).add(path)
+            found.setdefault(subagents.session_of(path), set()).add(path)
     return found

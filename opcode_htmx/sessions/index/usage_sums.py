@@ -148,19 +148,19 @@ _LINES = f"""
 CREATE TEMP TABLE line AS SELECT
     s.day, s.model, s.kind, s.input, s.output, s.cache_read, s.cache_write_5m, s.cache_write_1h,
     s.searches, s.answers, s.seconds, s.prompts, s.added, s.removed,
-    o.id AS session, o.project, f.agent_type,
+    coalesce(o.id, f.id) AS session, coalesce(o.project, f.project) AS project,
+    coalesce(o.said, f.said) AS said, f.agent_type,
     f.agent <> '' OR (s.kind & {SIDECHAIN}) <> 0 AS is_agent,
     CASE WHEN p.input IS NOT NULL THEN s.input * p.input + s.output * p.output
         + s.cache_read * p.cache_read + s.cache_write_5m * p.cache_write_5m
         + s.cache_write_1h * p.cache_write_1h + s.searches * {SEARCH_PICO}
         WHEN s.kind & {RECORDED} THEN s.recorded END AS cost
 FROM spent s JOIN file f ON f.id = s.file
-JOIN file o ON o.id = iif(f.agent = '', f.id, coalesce((SELECT id FROM file e
-    WHERE e.session = f.session AND e.agent = '' AND f.path LIKE
-    substr(e.path, 1, length(e.path) - 6) || '/%'), f.id))
+LEFT JOIN file o ON o.id = f.own
 LEFT JOIN price p ON p.model = s.model AND p.variant = (s.kind & {FAST | US | LONG})
 WHERE (:since IS NULL OR s.day >= :since) AND (:until IS NULL OR s.day <= :until)
-    AND (:model IS NULL OR s.model = :model) AND (:project IS NULL OR o.project = :project)
+    AND (:model IS NULL OR s.model = :model)
+    AND (:project IS NULL OR coalesce(o.project, f.project) = :project)
     AND (:session IS NULL
         OR f.session = :session AND f.path BETWEEN :folder || '/' AND :folder || '0')
 """  # noqa: S608 - numbers of this program
@@ -187,7 +187,8 @@ class UsageSums:
         """The groups: the newest days in their order, the others with the highest cost first."""
         match by:
             case By.DAY:
-                found = self._sums_by("day", "day DESC", most)
+                newest = sorted(self.costs_of_days, reverse=True)[:most]
+                found = self._sums_by("day", chosen=newest) if newest else {}
                 return [Group(str(day), found[day]) for day in sorted(found)]
             case By.PROJECT:
                 found = self._sums_by("project", _DEAREST, most)
@@ -205,6 +206,7 @@ class UsageSums:
                 found = self._sums_by("session", _DEAREST, most)
                 return [self._session(key, sums) for key, sums in found.items()]
 
+    @cached_property
     def costs_of_days(self) -> dict[int, DayCosts]:
         """The figures of a chart, by day."""
         rows = self._database.execute(
@@ -252,15 +254,20 @@ class UsageSums:
     def said(self) -> SaidCosts:
         """What the CLI says of whole sessions, beside our sums; for a query of all days."""
         found = self._database.execute(
-            "SELECT count(*), coalesce(sum(said), 0), coalesce(sum(ours), 0) FROM"
-            " (SELECT session AS own, sum(cost) AS ours FROM line GROUP BY session)"
-            " JOIN file ON file.id = own WHERE said IS NOT NULL"
+            "SELECT count(*), coalesce(sum(said), 0), coalesce(sum(ours), 0) FROM (SELECT"
+            " max(said) AS said, sum(cost) AS ours FROM line GROUP BY session HAVING max(said))"
         ).fetchone()
         return SaidCosts(*found)
 
-    def _sums_by(self, key: str, order: str = "1", most: int | None = None) -> dict[int, Sums]:
-        """The sums by a column or an expression: its first `most` values in an order."""
-        where, values = "", tuple[object, ...]()
+    def _sums_by(
+        self,
+        key: str,
+        order: str = "1",
+        most: int | None = None,
+        chosen: Sequence[int | None] = (),
+    ) -> dict[int, Sums]:
+        """The sums by a column: of `chosen` values, or of the first `most` ones in an order."""
+        where, values = "", tuple(chosen)
         if most is not None:  # which they are is known from few columns
             values = tuple(
                 each
@@ -269,11 +276,14 @@ class UsageSums:
                     (most,),
                 )
             )
-            where = f"WHERE coalesce({key}, 0) IN ({', '.join('?' * len(values))})"
+        if values:
+            where = f"WHERE {key} IN ({', '.join('?' * len(values))})"
+            if None in values:
+                where += f" OR {key} IS NULL"
         rows = self._database.execute(
             f"SELECT coalesce({key}, 0) AS key, count(DISTINCT session), {_SUMS} FROM line"  # noqa: S608
             f" {where} GROUP BY key ORDER BY {order}",
-            [each or 0 for each in values],
+            values,
         )
         return {key: _sums(row) for key, *row in rows}
 

@@ -170,7 +170,7 @@ class IndexWriter:
         self._database.execute("BEGIN IMMEDIATE")
         row = self._row(source)
         if source.agent and not row.facts.read:
-            self._note_type(row.id, source)
+            self._note_agent(row.id, source)
         counted = row.facts.counted == row.facts.read  # else a pass has ended before its end
         reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
         until = monotonic() + BATCH_SECONDS
@@ -329,12 +329,15 @@ class IndexWriter:
     def _models(self, answers: Iterable[Answer]) -> dict[str, int]:
         return {model: self._name("model", model) for model in {each.model for each in answers}}
 
-    def _note_type(self, file: int, source: SourceFile) -> None:
-        if found := subagents.type_of(source.path):
-            self._database.execute(
-                "UPDATE file SET agent_type = ? WHERE id = ?",
-                (self._name("agent", found), file),
-            )
+    def _note_agent(self, file: int, source: SourceFile) -> None:
+        """Store the type of a subagent, and the file of its session, which is planned before."""
+        session = subagents.session_of(source.path)
+        kind = subagents.type_of(source.path)
+        self._database.execute(
+            "UPDATE file SET agent_type = ?, own = (SELECT id FROM file WHERE path = ?)"
+            " WHERE id = ?",
+            (self._name("agent", kind) if kind else None, self._relative(session), file),
+        )
 
     def _mark_rewound(self, row: _Row, starts: set[int]) -> None:
         # An index of the texts by their file would be half as large as the table

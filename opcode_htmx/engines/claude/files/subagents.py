@@ -71,6 +71,11 @@ def agents_by_call(folder: Path) -> dict[str, str]:
     return found
 
 
+def session_of(file: Path) -> Path:
+    """The history file of the session that an agent's file belongs to."""
+    return file.parent.parent.with_suffix(".jsonl")
+
+
 def type_of(file: Path) -> str:
     """The type of the agent whose history is in `file`; empty where it is not recorded."""
     try:
