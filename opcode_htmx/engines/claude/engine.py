@@ -17,9 +17,9 @@ from opcode_htmx.engines.claude.protocol import (
     encoder,
     own_requests,
     parser,
-    plan_limits,
     user_entries,
 )
+from opcode_htmx.engines.claude.protocol.usage import plan_limits
 from opcode_htmx.engines.claude.trust import items, updates
 from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
 from opcode_htmx.engines.messages import (

@@ -13,7 +13,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.usage import api, limits, routes
 from opcode_htmx.features.usage.limits import PlanLimits
-from opcode_htmx.features.usage.page import NoUsage, UsagePage
+from opcode_htmx.features.usage.page import UsagePage
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
@@ -80,7 +80,6 @@ FEATURE = Feature(
     name="usage",
     routes=_routes,
     nav=(NavItem("usage.page", "Usage", icon="receipt", order=300),),
-    errors={NoUsage: 503},
     state=(
         StateFolder(
             limits.FILE,

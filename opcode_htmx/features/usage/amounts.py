@@ -6,8 +6,8 @@ import time
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.protocol.entry_usage import PICO
-from opcode_htmx.sessions.index.usage_sums import Sums
+from opcode_htmx.engines.claude.protocol.usage.entries import PICO
+from opcode_htmx.sessions.index.usage.sums import Sums
 
 
 def dollars(cost: int) -> str:

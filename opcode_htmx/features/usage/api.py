@@ -11,19 +11,18 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from opcode_htmx.engines.claude import prices
-from opcode_htmx.engines.claude.protocol.entry_usage import PICO
+from opcode_htmx.engines.claude.protocol.usage.entries import PICO
 from opcode_htmx.features.usage.csv_export import name_of, text_of
 from opcode_htmx.features.usage.limits import PlanLimits
 from opcode_htmx.features.usage.page import UsagePage
 from opcode_htmx.features.usage.query import date_of, day_of, today, zone_name
-from opcode_htmx.sessions.index.usage_sums import By, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage.sums import By, Sums, UsageQuery, UsageSums
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Usage"
 MOST_ENTRIES = 10_000
-UNAVAILABLE = {503: "The index of sessions is not there yet, or is switched off."}
 
 
 class _Query(BaseModel):
@@ -33,7 +32,7 @@ class _Query(BaseModel):
 class LimitedQuery(_Query):
     """What the usage is limited to."""
 
-    project: str = Field("", max_length=4000, description="The path of its folder.")
+    project: str = Field("", description="The path of its folder.")
     model: str = Field("", max_length=200)
 
 
@@ -61,7 +60,7 @@ class SessionsQuery(LimitedQuery):
 class DetailsQuery(_Query):
     """Limits of the entries."""
 
-    project_path: str = Field("", alias="projectPath", max_length=4000)
+    project_path: str = Field("", alias="projectPath")
     date: str = Field("", description="The only day.")
     limit: int = Field(1_000, ge=1, le=MOST_ENTRIES)
 
@@ -147,6 +146,10 @@ class UsageStats(BaseModel):
     by_project: list[ProjectUsage]
     time_zone: str = Field(description="In which days begin and end.")
     prices_as_of: str
+    progress: float = Field(
+        description="The part of the history that is counted, from 0 to 1. It is 0 while there is "
+        "no index, and where it is switched off.",
+    )
 
 
 class UsageEntry(BaseModel):
@@ -186,7 +189,6 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         handler=lambda query: _stats(usage, _newest(query)),
         query=StatsQuery,
         response=UsageStats,
-        refusals=UNAVAILABLE,
     )
     yield declared(
         path="/api/usage/range",
@@ -194,7 +196,6 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         handler=lambda query: _stats(usage, _query(query, query.start_date, query.end_date)),
         query=RangeQuery,
         response=UsageStats,
-        refusals=UNAVAILABLE,
     )
     yield declared(
         path="/api/usage/sessions",
@@ -202,7 +203,6 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         handler=lambda query: _of_sessions(usage, query),
         query=SessionsQuery,
         response=list[SessionUsage],
-        refusals=UNAVAILABLE,
     )
     yield declared(
         path="/api/usage/details",
@@ -210,7 +210,6 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         handler=lambda query: _details(usage, query),
         query=DetailsQuery,
         response=list[UsageEntry],
-        refusals=UNAVAILABLE,
     )
     yield declared(
         path="/api/usage/export",
@@ -219,7 +218,6 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         query=UsageExportQuery,
         response=str,
         media=("text/csv",),
-        refusals=UNAVAILABLE,
     )
     yield declared(
         path="/api/usage/limits",
@@ -264,14 +262,16 @@ def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
             ],
             time_zone=zone_name(),
             prices_as_of=prices.AS_OF,
+            progress=0.0,
         )
 
-    return usage.read(query, work)
+    stats, progress = usage.read(query, work)
+    return stats.model_copy(update={"progress": progress})
 
 
 def _of_sessions(usage: UsagePage, query: SessionsQuery) -> list[SessionUsage]:
     asked = _query(query, query.since, query.until)
-    groups = usage.read(asked, lambda sums: sums.groups(By.SESSION))
+    groups, _ = usage.read(asked, lambda sums: sums.groups(By.SESSION))
     groups.sort(key=lambda each: each.sums.last_day, reverse=query.order == "desc")
     return [
         SessionUsage(
@@ -302,13 +302,13 @@ def _details(usage: UsagePage, query: DetailsQuery) -> list[UsageEntry]:
             cache_read_tokens=each.cache_read,
             cost=None if each.cost is None else each.cost / PICO,
         )
-        for each in usage.read(asked, lambda sums: sums.lines(query.limit))
+        for each in usage.read(asked, lambda sums: sums.lines(query.limit))[0]
     ]
 
 
 def _export(usage: UsagePage, query: UsageExportQuery) -> Response:
     asked = _query(query, query.since, query.until)
-    groups = usage.read(asked, lambda sums: sums.groups(query.by))
+    groups, _ = usage.read(asked, lambda sums: sums.groups(query.by))
     response = Response(text_of(query.by, groups), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="usage-by-{query.by}.csv"'
     return response

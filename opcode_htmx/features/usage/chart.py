@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opcode_htmx.features.usage.query import date_of
-from opcode_htmx.sessions.index.usage_sums import DayCosts
+from opcode_htmx.sessions.index.usage.sums import DayCosts
 
 MOST_BARS = 62
 HEIGHT = 100.0

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.engines.claude.protocol.entry_usage import pico_dollars
+from opcode_htmx.engines.claude.protocol.usage.entries import pico_dollars
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
 from opcode_htmx.features.usage.chart import Chart, chart_of
 from opcode_htmx.features.usage.query import UsageForm
+from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
-from opcode_htmx.sessions.index.usage_sums import (
+from opcode_htmx.sessions.index.usage.sums import (
     By,
     DayCosts,
     Group,
@@ -21,19 +24,11 @@ from opcode_htmx.sessions.index.usage_sums import (
 
 T = TypeVar("T")
 
-SWITCHED_OFF = (
-    "Usage is counted from the index of sessions, which OPCODE_SEARCH_INDEX=0 switches off."
-)
-IN_THE_MAKING = "Your sessions are being read for the first time. Try again in a moment."
 MOST_ROWS = 10
 """Of projects and sessions; a link leads to all of them."""
 ALL_ROWS = 200
 MOST_DAYS = 62
 MOST_KNOWN = 8
-
-
-class NoUsage(Exception):
-    """Nothing is counted; the text is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +91,15 @@ class UsagePage:
             del self._known[next(iter(self._known))]
         return report
 
-    def read(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> T:
-        """What `work` makes of the sums of a query. Raises NoUsage."""
-        if self._index is None:
-            raise NoUsage(SWITCHED_OFF)
-        try:
-            return self._index.usage(query, work)[0]
-        except IndexUnavailable:
-            raise NoUsage(IN_THE_MAKING) from None
+    def read(self, query: UsageQuery, work: Callable[[UsageSums], T]) -> tuple[T, float]:
+        """What `work` makes of the sums of a query, and the part of the history that they cover:
+        none of it without an index.
+        """
+        if self._index is not None:
+            with contextlib.suppress(IndexUnavailable):
+                return self._index.usage(query, work)
+        with closing(schema.nothing()) as database:
+            return work(UsageSums(database, query)), 0.0
 
 
 def _tables(sums: UsageSums, query: UsageQuery, show_all: str) -> Tables:

@@ -9,7 +9,7 @@ from opcode_htmx.features.usage import amounts, chart, csv_export
 from opcode_htmx.features.usage.limits import Limit, PlanLimits
 from opcode_htmx.features.usage.page import ALL_ROWS, UsagePage
 from opcode_htmx.features.usage.query import RANGES, UsageForm, address, form_of, zone_name
-from opcode_htmx.sessions.index.usage_sums import By
+from opcode_htmx.sessions.index.usage.sums import By
 from opcode_htmx.web.http.forms import BadForm, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 
@@ -74,10 +74,10 @@ def blueprint(usage: UsagePage, limits: PlanLimits) -> Blueprint:
 
 
 def csv_response(usage: UsagePage, form: UsageForm, by: str) -> Response:
-    """The file with all groups of a kind. Raises BadForm, NoUsage."""
+    """The file with all groups of a kind. Raises BadForm."""
     if by not in set(By):
         raise BadForm("Choose day, project, model, session or agent.")
-    groups = usage.read(form.query, lambda sums: sums.groups(By(by)))
+    groups, _ = usage.read(form.query, lambda sums: sums.groups(By(by)))
     response = Response(csv_export.text_of(By(by), groups), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="usage-by-{by}.csv"'
     return response

@@ -20,11 +20,11 @@ from opcode_htmx.engines.claude.protocol.entry_texts import (
     texts_of,
     touched_files,
 )
-from opcode_htmx.engines.claude.protocol.entry_usage import session_cost
+from opcode_htmx.engines.claude.protocol.usage.entries import session_cost
 from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.markup import markdown_signs
-from opcode_htmx.sessions.index.answers import Answer, AnswerCounter
+from opcode_htmx.sessions.index.usage.answers import Answer, AnswerCounter
 
 LONGEST_LINE = history.LONGEST
 """Bytes; a longer line is passed over, as on the page of the session."""

@@ -13,7 +13,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import Role
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.terms import Phrase, match_of, phrases_of
-from opcode_htmx.sessions.index.usage_sums import UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage.sums import UsageQuery, UsageSums
 
 T = TypeVar("T")
 

@@ -67,7 +67,7 @@ CREATE TABLE spent (
     file INTEGER NOT NULL,
     day INTEGER NOT NULL,               -- of the calendar of `progress.zone`, from 1 January 1970
     model INTEGER NOT NULL,
-    kind INTEGER NOT NULL,              -- see answers.py
+    kind INTEGER NOT NULL,              -- see usage/answers.py
     input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL,
     cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL,
     searches INTEGER NOT NULL, answers INTEGER NOT NULL, seconds INTEGER NOT NULL,
@@ -126,6 +126,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     except BaseException:
         database.close()
         raise
+    return database
+
+
+def nothing() -> sqlite3.Connection:
+    """An index of no session, in memory."""
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    database.executescript(_TABLES)
     return database
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic
 
 from opcode_htmx.engines.claude.files import subagents
-from opcode_htmx.sessions.index.answers import Answer, zone
 from opcode_htmx.sessions.index.file_pass import (
     Facts,
     FilePass,
@@ -24,10 +23,11 @@ from opcode_htmx.sessions.index.file_pass import (
     hash_before,
     rewound_lines,
 )
-from opcode_htmx.sessions.index.ledger import Ledger
 from opcode_htmx.sessions.index.schema import OtherVersion
 from opcode_htmx.sessions.index.sources import SourceFile
 from opcode_htmx.sessions.index.terms import plain, separated
+from opcode_htmx.sessions.index.usage.answers import Answer, zone
+from opcode_htmx.sessions.index.usage.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

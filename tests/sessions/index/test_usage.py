@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.fork import fork
 from opcode_htmx.engines.claude.prices import price_of
-from opcode_htmx.engines.claude.protocol.entry_usage import PICO
-from opcode_htmx.sessions.index.usage_sums import By, Group, Sums, UsageQuery, UsageSums
+from opcode_htmx.engines.claude.protocol.usage.entries import PICO
+from opcode_htmx.sessions.index.usage.sums import By, Group, Sums, UsageQuery, UsageSums
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable, Session
 from tests.sessions.index.plain_count import count
 
@@ -279,7 +279,7 @@ def test_days_limit_the_sums_and_begin_at_the_servers_midnight(
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Kathmandu")  # 5:45 before UTC
     time.tzset()
-    from opcode_htmx.sessions.index import answers as module
+    from opcode_htmx.sessions.index.usage import answers as module
 
     monkeypatch.setattr(module, "day_of", module._cached_days())
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from opcode_htmx.engines.claude.protocol.entry_usage import Usage, lines_changed, usage_of
+from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_changed, usage_of
 from opcode_htmx.lib.coerce import Json
 
 REWOUND, SIDECHAIN, FAST, US, LONG, RECORDED = (1 << bit for bit in range(6))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from opcode_htmx.sessions.index.answers import OWN, REWOUND, SUMS, Answer, Counted
+from opcode_htmx.sessions.index.usage.answers import OWN, REWOUND, SUMS, Answer, Counted
 
 AT_ONCE = 500
 _ADD = (

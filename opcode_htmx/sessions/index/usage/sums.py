@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from opcode_htmx.engines.claude.prices import SEARCH_PICO, price_of
-from opcode_htmx.sessions.index.answers import FAST, LONG, RECORDED, REWOUND, SIDECHAIN, US
+from opcode_htmx.sessions.index.usage.answers import FAST, LONG, RECORDED, REWOUND, SIDECHAIN, US
 
 
 class By(StrEnum):

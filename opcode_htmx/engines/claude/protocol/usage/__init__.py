@@ -1,0 +1,1 @@
+"""What Claude's lines say of usage and of the limits of the plan."""
