@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opcode_htmx.features.usage.query import date_of
+from opcode_htmx.features.usage.query import date_of, today
 from opcode_htmx.sessions.index.usage.sums import DayCosts
 
 MOST_BARS = 62
@@ -79,12 +79,12 @@ def chart_of(days: Mapping[int, DayCosts], first: int | None, last: int | None) 
 
 
 def label_of(day: int, size: int = 1) -> str:
-    """A day as `28 Nov`, or several as `22 Nov to 28 Nov`."""
+    """A day as `28 Nov`, or `28 Nov 2025` in another year; several as `22 Nov to 28 Nov 2026`."""
     if day < 0:
         return "Without a date"
     first = date_of(day)
     text = f"{first.day} {first:%b}"
     if size == 1:
-        return text
+        return text if first.year == date_of(today()).year else f"{text} {first.year}"
     last = date_of(day + size - 1)
     return f"{text} to {last.day} {last:%b %Y}"
