@@ -37,6 +37,7 @@ from tests.support.browser import Phone
 from tests.support.environment import USER, Sandbox, Server, basic_header, until, write_stand_in
 from tests.support.in_process import app_of
 from tests.support.page_checks import smaller_than_a_thumb, sticks_out, violations
+from tests.support.populated import LONG_WORD
 
 FORMULA = '=HYPERLINK("http://example.org")'
 DOLLARS = 0.006
@@ -352,6 +353,10 @@ def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
 ) -> None:
     sandbox = Sandbox(tmp_path_factory.mktemp("usage") / "home").make()
     write_history(sandbox)
+    three = "33333333-3333-4333-8333-333333333333"
+    long = Session(sandbox.config_dir, three, str(sandbox.home / "work" / LONG_WORD[:200]))
+    long.prompt(LONG_WORD)
+    spend(long, "m5", model=f"claude-{LONG_WORD[:150]}")
     claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
     server = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_SEARCH_INDEX="1").start()
     phone = Phone(browser, server, java_script_enabled=True)
