@@ -118,7 +118,7 @@ class PlanLimits:
         was_asked: bool = False,
     ) -> None:
         """Keep what Claude has reported. Raises OSError, DiskFull among them."""
-        with file_locks.held(self._path.with_suffix(".lock")):
+        with file_locks.held(self._path.with_name(f"{FILE}.lock")):
             old = self._load()
             limits = {**old.limits}
             for each in windows:
