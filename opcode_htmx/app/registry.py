@@ -37,6 +37,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_account",
     "opcode_htmx.features.trash",
     "opcode_htmx.features.usage",
+    "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )
 """Each declares itself in a `FEATURE`."""
