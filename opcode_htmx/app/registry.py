@@ -35,7 +35,6 @@ PACKAGES = (
     "opcode_htmx.features.claude_mcp",
     "opcode_htmx.features.claude_plugins",
     "opcode_htmx.features.claude_account",
-    "opcode_htmx.features.trash",
     "opcode_htmx.features.usage",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
