@@ -33,6 +33,15 @@ PLATFORM = (
         per_session=True,
         with_session=True,
     ),
+    StateFolder(
+        "profiles",
+        "the limits and instructions that a session of an agent is started with",
+        "as long as the session",
+        1,
+        per_session=True,
+        with_session=True,
+        in_trash=True,
+    ),
     StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
     StateFolder("flags.json", "pins, archive and tags of sessions", "as long as the session", 1),
     StateFolder(

@@ -143,6 +143,22 @@ class Codec(CapabilityCodec, MessageReader, Encoder, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchProfile:
+    """What a session is limited to, and instructed with, in files of ours.
+
+    A file that is missing keeps the process from starting: it never starts without its limits.
+    """
+
+    settings: Path
+    """Settings of the engine that no other ones weaken, with what the server itself demands."""
+    prompt: Path | None = None
+    """Instructions beside the engine's own, or in their place if `replaces_prompt`."""
+    replaces_prompt: bool = False
+    without_servers: bool = False
+    """Whether no MCP server is started."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchOptions:
     """How a process is started. None is left to the settings of the engine and the project."""
 
@@ -155,6 +171,7 @@ class LaunchOptions:
     """A folder beside the project that the engine may read without asking."""
     project_settings: bool = True
     """Whether the engine reads the settings, commands, skills and servers of the project."""
+    profile: LaunchProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)

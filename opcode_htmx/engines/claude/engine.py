@@ -145,6 +145,7 @@ class ClaudeLauncher:
             allow_bypass=options.allow_bypass,
             readable=options.readable,
             project_settings=options.project_settings,
+            profile=options.profile,
         )
         environment = argv.environment(argv.FORWARD_SUBAGENT_ENV, self.base_environment)
         return CommandLine(command, environment)

@@ -81,7 +81,8 @@ def blueprint(
         return forked(project_id, session_id, new)
 
     def forked(project_id: str, session_id: str, new: str) -> BaseResponse:
-        """Log the fork of a session, give it the same tags, and redirect to it."""
+        """Log the fork of a session, give it the same limits and tags, and redirect to it."""
+        supervisor.options.profiles.copy(session_id, new)
         log_act(current_identity(), "session.fork", session=session_id, new=new)
         flags.add_tags((new,), flags.of(session_id).tags)
         return redirect(session_url(project_id, new), 303)

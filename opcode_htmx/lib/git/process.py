@@ -1,4 +1,4 @@
-"""Start git, for reading only; no other module starts it.
+"""Start git, to read and to make worktrees; no other module starts it.
 
 Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. git
 runs without a terminal, network, hooks, pager, editor, prompts and optional writes, with limits on

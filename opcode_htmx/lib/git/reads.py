@@ -45,21 +45,21 @@ def read(
     Raises GitFailed, and RepositoryRefused if the repository is not the folder's own.
     """
     options = COMMANDS[command]
-    found = repository.find(folder, lambda file: _worktree_setting(file, environment))
+    found = repository.find(folder, lambda file: worktree_setting(file, environment))
     if found is None:
         return None
     return process.run(
         [command, *options, *arguments],
         folder,
         environment,
-        overrides=_overrides(found, environment),
+        overrides=overrides(found, environment),
         repository=found.variables,
         seconds=seconds,
         most_bytes=most_bytes,
     )
 
 
-def _worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
+def worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
     """`core.worktree` in a configuration file, without the files that it includes."""
     try:
         arguments = ["config", "--file", str(file), "--no-includes", "--get", "core.worktree"]
@@ -69,7 +69,7 @@ def _worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
         return None
 
 
-def _overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, str]:
+def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, str]:
     """Harmless values for this repository's filters and hooks, by the names it gave them."""
     listing = process.run(
         ["config", "--list", "--name-only", "-z"],
@@ -81,10 +81,10 @@ def _overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, s
     if listing.cut:
         raise RepositoryRefused("The configuration of this repository is too long.")
     keys = listing.content.decode("utf-8", "surrogateescape").split("\0")
-    overrides = {key: value for each in keys for key, value in _disabling_settings(each)}
-    if len(overrides) > _MOST_OVERRIDES or any("=" in key or "\n" in key for key in overrides):
+    found_settings = {key: value for each in keys for key, value in _disabling_settings(each)}
+    if len(found_settings) > _MOST_OVERRIDES or any("=" in key or "\n" in key for key in found_settings):
         raise RepositoryRefused("This repository has settings that cannot be overridden.")
-    return overrides
+    return found_settings
 
 
 def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:

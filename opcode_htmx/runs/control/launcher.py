@@ -202,7 +202,7 @@ def _with_command_line(
 def command_line(
     settings: RunSettings, session_options: SessionOptionsService, session_id: str
 ) -> CommandLine:
-    """The command line with which the session's next process starts."""
+    """The command line with which the session's next process starts. Raises ProfileUnreadable."""
     options = session_options.options(session_id)
     launch_options = LaunchOptions(
         resume=settings.engine.history.size(session_id) is not None,
@@ -212,5 +212,6 @@ def command_line(
         allow_bypass=settings.allow_bypass,
         readable=settings.attached(session_id),
         project_settings=session_options.uses_project_settings(session_id),
+        profile=session_options.profiles.get(session_id, allow_bypass=settings.allow_bypass),
     )
     return settings.engine.launcher.session(session_id, launch_options)

@@ -20,6 +20,7 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model import permission_updates
 from opcode_htmx.runs.model.permission_updates import BYPASS
 from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.options.profiles import SessionProfiles
 from opcode_htmx.runs.options.store import Options, OptionStore
 
 MODELS_LOOKED_FOR = 5
@@ -44,6 +45,7 @@ class SessionOptionsService:
         `offered` are the models that Claude named in answer to a probe. The rest are the defaults.
         """
         self.allow_bypass = allow_bypass
+        self.profiles = SessionProfiles(folder.with_name("profiles"))
         self._store = OptionStore(folder)
         self._runs = runs
         self._changes = changes

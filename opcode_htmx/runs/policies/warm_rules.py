@@ -14,6 +14,7 @@ from opcode_htmx.runs.control.launcher import FolderNotAllowed, RunSettings
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.warm_mark import WarmMark
+from opcode_htmx.runs.options.profiles import ProfileUnreadable
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.policies.limit_monitor import available_memory
 from opcode_htmx.runs.policies.project_trust import ProjectTrust
@@ -109,12 +110,13 @@ class WarmRules:
 
     def _has_options(self, run: Run) -> bool:
         """Whether the session's next process would start with the same command line."""
-        session_id = run.record.session_id
-        return (
-            not run.record.argv  # it is being started
-            or run.record.argv
-            == launcher.command_line(self._settings, self._options, session_id).argv
-        )
+        if not run.record.argv:  # it is being started
+            return True
+        try:
+            command = launcher.command_line(self._settings, self._options, run.record.session_id)
+        except ProfileUnreadable:
+            return False
+        return run.record.argv == command.argv
 
     def _has_moved_on(self, run: Run) -> bool:
         """Whether another process has continued the session since, which Claude does not know."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from opcode_htmx.engines.base import QueryOptions
+from opcode_htmx.engines.base import LaunchProfile, QueryOptions
 
 _NO_BYPASS = {"permissions": {"disableBypassPermissionsMode": "disable"}}
 NO_BYPASS = json.dumps(_NO_BYPASS)
 """Settings that disable bypass mode, whatever Claude's other settings are."""
 
 _SOURCES = "--setting-sources"
+_SETTINGS = "--settings"
+_NO_SERVERS = "--strict-mcp-config"
 
 FORWARD_SUBAGENT_ENV = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
 """Makes stdout as complete as the history files: with the text and thinking of subagents."""
@@ -29,12 +31,14 @@ def build(
     allow_bypass: bool = False,
     readable: Path | None = None,
     project_settings: bool = True,
+    profile: LaunchProfile | None = None,
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
     None is left to the settings of Claude and of the project. `readable` is a folder
     beside the project that Claude may read without asking. Without `project_settings`, nothing of
-    the project's settings, commands, skills, agents, MCP servers and CLAUDE.md is read.
+    the project's settings, commands, skills, agents, MCP servers and CLAUDE.md is read. The
+    settings of a `profile` are made by `profile_settings`.
     """
     argv = [
         str(binary),
@@ -55,12 +59,37 @@ def build(
         if value:
             argv += [name, value]
     # the first allows a later switch to bypass mode; the second rules it out, even in a file
-    argv += ["--allow-dangerously-skip-permissions"] if allow_bypass else ["--settings", NO_BYPASS]
+    if allow_bypass:
+        argv.append("--allow-dangerously-skip-permissions")
+    elif profile is None:
+        argv += [_SETTINGS, NO_BYPASS]
+    if profile:
+        argv += _of_profile(profile)
     if readable:
         argv += ["--add-dir", str(readable)]
     if not project_settings:
         argv += [_SOURCES, "user"]
     return tuple(argv)
+
+
+def _of_profile(profile: LaunchProfile) -> Iterator[str]:
+    """Files, and no texts: every user of the computer can read a command line."""
+    yield from (_SETTINGS, str(profile.settings))
+    if profile.prompt:
+        verb = "" if profile.replaces_prompt else "append-"
+        yield from (f"--{verb}system-prompt-file", str(profile.prompt))
+    if profile.without_servers:
+        yield _NO_SERVERS
+
+
+def profile_settings(content: Mapping[str, object], *, allow_bypass: bool) -> str:
+    """The text of a profile's settings file, for a server that allows bypass mode or does not."""
+    permissions = content.get("permissions")
+    merged = {
+        **(permissions if isinstance(permissions, dict) else {}),
+        **({} if allow_bypass else _NO_BYPASS["permissions"]),
+    }
+    return json.dumps({**content, "permissions": merged}, ensure_ascii=False, indent=2)
 
 
 def is_isolated(argv: Sequence[str]) -> bool:
@@ -80,8 +109,8 @@ def build_query(binary: Path, session_id: str, options: QueryOptions) -> tuple[s
     """The argv for a Claude that only answers control requests, and leaves no history."""
     project_settings = options.project_settings
     argv = list(build(binary, session_id, resume=False, project_settings=project_settings))
-    argv[argv.index("--settings") + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
-    argv += () if options.servers else ("--strict-mcp-config",)
+    argv[argv.index(_SETTINGS) + 1] = json.dumps({**_NO_BYPASS, "disableAllHooks": True})
+    argv += () if options.servers else (_NO_SERVERS,)
     return (*argv, "--no-session-persistence")
 
 

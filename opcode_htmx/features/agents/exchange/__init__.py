@@ -1,0 +1,1 @@
+"""Agents from and for elsewhere: `.opcode.json` documents, Claude's subagents, GitHub."""

@@ -1,0 +1,275 @@
+"""Start agents in projects, and say how far their runs are.
+
+A run of an agent is a session with a profile: the limits and instructions that each of its
+processes is started with. Nothing of it is written into the project.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.protocol import argv
+from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.running import records
+from opcode_htmx.features.agents.running.metrics import Figures, SessionFigures
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
+from opcode_htmx.features.agents.store import StoredAgent
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.options.profiles import Profile
+from opcode_htmx.sessions.submit import TrustDecision, check_prompt
+
+_SLUG = re.compile(r"[^a-z0-9]+")
+_OUTCOMES = {Outcome.COMPLETED: Status.COMPLETED, Outcome.CANCELLED: Status.CANCELLED}
+
+
+class CannotUseWorktree(Exception):
+    """A worktree cannot be made; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a person has chosen for a run. The ids make a form that is sent twice one start."""
+
+    folder: Path
+    task: str
+    model: str = ""
+    in_worktree: bool = False
+    session_id: str = ""
+    prompt_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as pages and the API show it."""
+
+    record: AgentRun
+    status: Status
+    metrics: Metrics
+    duration: float
+    """Seconds, up to now for one that is not over."""
+    answer: str
+    run: Run | None
+    """The newest process run of its session, if it is still kept."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.run is not None and self.run.live and not self.status.is_over
+
+
+class AgentRunner:
+    """Starts runs of agents. One instance serves one worker."""
+
+    def __init__(self, context: AppContext, runs: AgentRuns) -> None:
+        self._context = context
+        self._records = runs
+        self._figures = SessionFigures()
+
+    def start(
+        self, stored: StoredAgent, start: Start, *, by: Identity, trust: TrustDecision | None = None
+    ) -> AgentRun:
+        """Start an agent with a task; the same start again gives the run that it has begun.
+
+        Raises CannotUseWorktree, InvalidFolder, TrustNeeded, and what PromptSubmitter.submit does.
+        """
+        supervisor = self._context.runs
+        session_id = start.session_id or str(uuid.uuid4())
+        prompt_id = start.prompt_id or str(uuid.uuid4())
+        if known := self._records.of_session(session_id):
+            return known
+        check_prompt(start.task)
+        supervisor.options.check(stored.agent.permission_mode or None)
+        supervisor.check_folder(start.folder)
+        if trust is None:  # before anything is made
+            supervisor.project_trust.check(start.folder, session_id)
+        folder = self._worktree(stored, start, session_id) if start.in_worktree else start.folder
+        record = self._record(stored, start, folder, session_id, by)
+        supervisor.options.profiles.set(session_id, self._profile(stored.agent))
+        try:
+            self._context.sessions.submitter.submit(
+                session_id,
+                folder,
+                prompt_id,
+                start.task,
+                by=by,
+                options={
+                    "model": record.model or None,
+                    "permission_mode": stored.agent.permission_mode or None,
+                    "keep_running": True,
+                },
+                trust=trust,
+                new=True,
+            )
+        except Exception:
+            if not supervisor.has_sent(session_id, prompt_id):
+                self._take_back(record)
+            raise
+        log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=str(folder))
+        return record
+
+    def _record(
+        self, stored: StoredAgent, start: Start, folder: Path, session_id: str, by: Identity
+    ) -> AgentRun:
+        made = AgentRun(
+            id=0,
+            agent_id=stored.id,
+            agent_name=stored.agent.name,
+            agent_icon=stored.agent.icon,
+            task=start.task,
+            model=start.model or stored.agent.model,
+            project=str(start.folder),
+            folder=str(folder),
+            session_id=session_id,
+            created_at=records.now(),
+            by=by.user,
+        )
+        return self._records.add(made)
+
+    def _take_back(self, record: AgentRun) -> None:
+        """Undo a start that was refused."""
+        self._context.runs.options.profiles.remove(record.session_id)
+        self._records.remove(record.id)
+        if record.in_worktree:
+            worktrees.remove(Path(record.folder), self._environment)
+
+    def _profile(self, agent: Agent) -> Profile:
+        folders = tuple(str(self._folder(each)) for each in agent.folders)
+        content = replace(agent, folders=folders).settings()
+        texts = {
+            allows: argv.profile_settings(content, allow_bypass=allows) for allows in (True, False)
+        }
+        return Profile(
+            settings=texts,
+            prompt=agent.system_prompt,
+            replaces_prompt=agent.replaces_prompt,
+            without_servers=agent.limits.without_servers,
+            label=agent.name,
+            icon=agent.symbol,
+        )
+
+    def _folder(self, text: str) -> Path:
+        """A further folder, which has to be one in which Claude may work. Raises InvalidFolder."""
+        return self._context.workspace.working_folder(text)
+
+    def _worktree(self, stored: StoredAgent, start: Start, session_id: str) -> Path:
+        slug = _SLUG.sub("-", stored.agent.name.casefold()).strip("-")[:40].strip("-")
+        name = f"{slug or 'agent'}-{session_id[:8].lower()}"
+        try:
+            return worktrees.make(start.folder, name, self._environment)
+        except worktrees.NoRepository as error:
+            raise CannotUseWorktree(str(error)) from None
+        except (GitFailed, RepositoryRefused, OSError) as error:
+            raise CannotUseWorktree(f"A worktree cannot be made: {error}") from None
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return dict(self._context.settings.child_environment)
+
+    # --- looking ----------------------------------------------------------------------------
+
+    def view(self, record: AgentRun) -> RunView:
+        """A run, with its state and figures as they are now."""
+        run = self._run_of(record)
+        status = _status(record, run)
+        figures = self._figures.of(self._history_file(record))
+        end = record.completed_at if status.is_over else None
+        if end is None and run is not None and run.record.end:
+            end = run.record.end.at
+        return RunView(
+            record,
+            status,
+            _metrics(record, figures),
+            max(0.0, (end or records.now()) - record.created_at),
+            figures.answer if figures else "",
+            run,
+        )
+
+    def row(self, record: AgentRun) -> RunView:
+        """The same without reading the session's history: figures are those of the last turn."""
+        run = self._run_of(record)
+        status = _status(record, run)
+        end = (record.completed_at if status.is_over else None) or records.now()
+        return RunView(record, status, record.metrics, end - record.created_at, "", run)
+
+    def note(self, session_id: str, *, cost_usd: float | None, failed: bool | None) -> None:
+        """A turn has ended, or the process has: keep how far the run is, and what it has used.
+
+        `failed`: whether the turn was one; None where the process has ended.
+        """
+        record = self._records.of_session(session_id)
+        if record is None:
+            return
+        view = self.view(record)
+        status = view.status
+        if failed is not None and status is Status.COMPLETED and failed:
+            status = Status.FAILED
+        if status is record.status and failed is None and record.completed_at:
+            return
+        metrics = view.metrics
+        if cost_usd is not None:
+            metrics = replace(metrics, cost_usd=cost_usd)
+        over = records.now() if status.is_over else None
+        self._records.update(record.id, status=status, metrics=metrics, completed_at=over)
+
+    def continued(self, run: Run) -> None:
+        """Keep the limits where a session goes on under another id, as after `/clear`."""
+        now, before = run.state.session_id, run.record.session_id
+        if now and now != before:
+            self._context.runs.options.profiles.copy(before, now)
+
+    def stop(self, record: AgentRun, *, by: Identity) -> bool:
+        """End the run; whether there was something to end."""
+        run = self._run_of(record)
+        if run is None or not run.live:
+            return False
+        run.stop(by=by)
+        return True
+
+    def _run_of(self, record: AgentRun) -> Run | None:
+        runs = self._context.runs.of_session(record.session_id)
+        return runs[-1] if runs else None
+
+    def _history_file(self, record: AgentRun) -> Path | None:
+        return history.find(self._context.workspace.config_dir, record.session_id)
+
+
+def _status(record: AgentRun, run: Run | None) -> Status:
+    if run is None:
+        return record.status if record.status.is_over else Status.FAILED
+    if run.record.end:
+        found = _OUTCOMES.get(run.record.end.outcome, Status.FAILED)
+        # what a turn has ended with counts more than how its process was ended later
+        return record.status if record.status.is_over else found
+    match run.phase:
+        case Phase.QUEUED:
+            return Status.PENDING
+        case Phase.IDLE if run.state.turns and not run.state.background.agents:
+            return record.status if record.status is Status.FAILED else Status.COMPLETED
+        case _:
+            return Status.RUNNING
+
+
+def _metrics(record: AgentRun, figures: Figures | None) -> Metrics:
+    if figures is None:
+        return record.metrics
+    return replace(
+        record.metrics,
+        tokens=figures.tokens,
+        messages=figures.messages,
+        files_changed=figures.files,
+        lines_added=figures.added,
+        lines_removed=figures.removed,
+    )
+
+
