@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from opcode_htmx.api.rest import health
-from opcode_htmx.api.rest.catalog import CatalogApi
 from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
 from opcode_htmx.api.rest.elicitations import ElicitationsApi
 from opcode_htmx.api.rest.projects import ProjectsApi
@@ -72,7 +71,6 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
     yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()
     yield from SlashCommandsApi(Documents(sessions.configuration)).endpoints()
-    yield from CatalogApi().endpoints()
     yield from health.endpoints(context.monitor)
 
 

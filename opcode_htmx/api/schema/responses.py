@@ -110,10 +110,6 @@ class SlashCommand(ResponseModel):
     accepts_arguments: bool
 
 
-class Agent(ResponseModel):
-    """An agent. There are none yet."""
-
-
 # Runs ------------------------------------------------------------------------------------
 
 

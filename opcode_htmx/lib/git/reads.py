@@ -82,7 +82,9 @@ def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, st
         raise RepositoryRefused("The configuration of this repository is too long.")
     keys = listing.content.decode("utf-8", "surrogateescape").split("\0")
     found_settings = {key: value for each in keys for key, value in _disabling_settings(each)}
-    if len(found_settings) > _MOST_OVERRIDES or any("=" in key or "\n" in key for key in found_settings):
+    if len(found_settings) > _MOST_OVERRIDES or any(
+        "=" in key or "\n" in key for key in found_settings
+    ):
         raise RepositoryRefused("This repository has settings that cannot be overridden.")
     return found_settings
 

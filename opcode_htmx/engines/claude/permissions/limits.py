@@ -131,11 +131,9 @@ class Limits:
                 subject = "Without asking" if level is Level.ALLOWED else "Denied tools"
                 yield Enforced(subject, level, ", ".join(found))
         if self.closed:
-            yield Enforced(
-                "Closed paths",
-                Level.DENIED,
-                f"{', '.join(self.closed)}. In a command, as far as Claude sees which files it uses.",
-            )
+            paths = ", ".join(self.closed)
+            detail = f"{paths}. In a command, as far as Claude sees which files it uses."
+            yield Enforced("Closed paths", Level.DENIED, detail)
         if self.folders:
             yield Enforced("Further folders", Level.ALLOWED, ", ".join(self.folders))
 

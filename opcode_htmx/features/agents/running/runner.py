@@ -202,21 +202,20 @@ class AgentRunner:
         end = (record.completed_at if status.is_over else None) or records.now()
         return RunView(record, status, record.metrics, end - record.created_at, "", run)
 
-    def note(self, session_id: str, *, cost_usd: float | None, failed: bool | None) -> None:
+    def note(self, session_id: str, *, cost_usd: float | None, turn: Status | None) -> None:
         """A turn has ended, or the process has: keep how far the run is, and what it has used.
 
-        `failed`: whether the turn was one; None where the process has ended.
+        `turn` is how the turn has ended; None where the process has.
         """
+        if not self._context.runs.options.profiles.label(session_id)[0]:
+            return
         record = self._records.of_session(session_id)
-        if record is None:
+        if record is None or (turn is None and record.status.is_over):
             return
-        view = self.view(record)
-        status = view.status
-        if failed is not None and status is Status.COMPLETED and failed:
-            status = Status.FAILED
-        if status is record.status and failed is None and record.completed_at:
-            return
-        metrics = view.metrics
+        view = self.view(replace(record, status=Status.RUNNING))
+        status, metrics = view.status, view.metrics
+        if turn is not None and status in (Status.COMPLETED, Status.FAILED):
+            status = turn
         if cost_usd is not None:
             metrics = replace(metrics, cost_usd=cost_usd)
         over = records.now() if status.is_over else None
@@ -255,7 +254,7 @@ def _status(record: AgentRun, run: Run | None) -> Status:
         case Phase.QUEUED:
             return Status.PENDING
         case Phase.IDLE if run.state.turns and not run.state.background.agents:
-            return record.status if record.status is Status.FAILED else Status.COMPLETED
+            return record.status if record.status.is_over else Status.COMPLETED
         case _:
             return Status.RUNNING
 
@@ -271,5 +270,3 @@ def _metrics(record: AgentRun, figures: Figures | None) -> Metrics:
         lines_added=figures.added,
         lines_removed=figures.removed,
     )
-
-

@@ -1,0 +1,107 @@
+"""Agents: instructions, limits and hooks under a name, to be run with a task in a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint
+from pydantic import field_validator
+
+from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.features.agents import endpoints, routes
+from opcode_htmx.features.agents.exchange import routes as exchange_routes
+from opcode_htmx.features.agents.exchange.github import DEFAULT_API, GitHub
+from opcode_htmx.features.agents.model import AgentRefused
+from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running import events
+from opcode_htmx.features.agents.running import routes as run_routes
+from opcode_htmx.features.agents.running.records import FOLDER as RUNS
+from opcode_htmx.features.agents.running.records import MOST as MOST_RUNS
+from opcode_htmx.features.agents.running.records import AgentRuns, NoSuchAgentRun
+from opcode_htmx.features.agents.running.runner import AgentRunner, CannotUseWorktree
+from opcode_htmx.features.agents.store import (
+    FOLDER,
+    NUMBERS,
+    VERSION,
+    VERSIONS,
+    AgentChanged,
+    AgentStore,
+    NoSuchAgent,
+    Numbers,
+)
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.runs.events.types import RunEnded, TurnEnded
+from opcode_htmx.sessions.configuration.documents import Documents
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+class AgentsSettings(FeatureSettings):
+    """OPCODE_AGENTS_GITHUB_API."""
+
+    github_api: str = setting(
+        DEFAULT_API, "The GitHub API from which agents are imported; only this host is asked."
+    )
+
+    @field_validator("github_api")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if problem := GitHub.problem(value):
+            raise ValueError(problem)
+        return value
+
+
+def _parts(context: AppContext) -> AgentPages:
+    state = context.state
+    numbers = Numbers(state.folder(NUMBERS))
+    store = AgentStore(state.folder(FOLDER), state.folder(VERSIONS), numbers)
+    records = AgentRuns(state.folder(RUNS), numbers)
+    return AgentPages(context, store, records, AgentRunner(context, records))
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    parts = _parts(context)
+    yield routes.blueprint(parts)
+    yield run_routes.blueprint(parts)
+    hub = GitHub(context.settings.of(AgentsSettings).github_api)
+    yield exchange_routes.blueprint(parts, hub, Documents(context.sessions.configuration))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return endpoints.AgentsApi(_parts(context)).endpoints()
+
+
+def _turn_ended(context: AppContext, event: TurnEnded) -> None:
+    events.turn_ended(_parts(context).runner, context.runs, event)
+
+
+def _run_ended(context: AppContext, event: RunEnded) -> None:
+    events.run_ended(_parts(context).runner, context.runs, event)
+
+
+FEATURE = Feature(
+    name="agents",
+    routes=_routes,
+    nav=(NavItem("agents.page", "Agents", icon="bot", order=300),),
+    errors={
+        NoSuchAgent: 404,
+        NoSuchAgentRun: 404,
+        AgentRefused: 422,
+        AgentChanged: 409,
+        CannotUseWorktree: 422,
+    },
+    state=(
+        StateFolder(FOLDER, "the agents", version=VERSION),
+        StateFolder(
+            VERSIONS, "earlier contents of agents, and deleted ones", "the last 10 of each"
+        ),
+        StateFolder(
+            RUNS, "the records of runs of agents", f"the newest {MOST_RUNS}", version=VERSION
+        ),
+        StateFolder(NUMBERS, "the numbers that agents and their runs have had", version=VERSION),
+    ),
+    settings=AgentsSettings,
+    endpoints=_endpoints,
+    on={TurnEnded: _turn_ended, RunEnded: _run_ended},
+)

@@ -1,0 +1,383 @@
+"""/api/agents: agents and their runs, under the routes of the reference's client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response
+
+from opcode_htmx.features.agents import api_models as models
+from opcode_htmx.features.agents import model
+from opcode_htmx.features.agents.exchange import document
+from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running.records import AgentRun, NoSuchAgentRun
+from opcode_htmx.features.agents.running.runner import RunView, Start
+from opcode_htmx.features.agents.store import NoSuchAgent, StoredAgent
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.rest.endpoint import Endpoint, Method
+
+TAG = "Agents"
+NDJSON = "application/x-ndjson"
+MOST_OUTPUT = 4 * 1024 * 1024
+"""Bytes of output in one answer: the last ones, from the beginning of a line."""
+LOOK_SECONDS = 1.0
+"""How long a stream waits at most until it looks whether the run is over."""
+
+_NO_AGENT = {404: "There is no such agent."}
+_NO_RUN = {404: "There is no such run."}
+_STARTS = {
+    **_NO_AGENT,
+    403: "Bypass mode is not allowed on this server.",
+    409: "The files of the project would run what nobody has trusted: then “trust” has the list.",
+    503: "Claude could not be started.",
+}
+
+
+class AgentsApi:
+    def __init__(self, parts: AgentPages) -> None:
+        self._parts = parts
+
+    def endpoints(self) -> Iterator[Endpoint]:
+        one, info = "/api/agents/{agent_id}", models.AgentInfo
+        yield _endpoint("GET", "/api/agents", "All agents, by name", self.all, list[info])
+        yield _endpoint(
+            "POST", "/api/agents", "Make an agent", self.add, info, body=models.NewAgent, status=201
+        )
+        yield _endpoint("GET", one, "An agent", self.get, info, refusals=_NO_AGENT)
+        yield _endpoint(
+            "PUT", one, "Change an agent", self.change, info, body=models.ChangedAgent,
+            refusals={**_NO_AGENT, 409: "It has changed since its revision was read."},
+        )  # fmt: skip
+        yield _endpoint(
+            "DELETE", one, "Delete an agent; its runs stay", self.delete, refusals=_NO_AGENT
+        )
+        yield _endpoint(
+            "GET", f"{one}/export", "An agent as a document to pass on", self.export,
+            models.ExportedAgent, refusals=_NO_AGENT,
+        )  # fmt: skip
+        yield _endpoint(
+            "POST", f"{one}/execute", "Start an agent: gives the number of its run", self.execute,
+            int, body=models.AgentExecution, refusals=_STARTS, status=202,
+        )  # fmt: skip
+        yield _endpoint(
+            "POST", "/api/agents/import", "Make an agent of an exported one", self.take, info,
+            body=models.ImportedAgent, status=201,
+        )  # fmt: skip
+        yield from self._runs()
+        yield from self._outputs()
+
+    def _runs(self) -> Iterator[Endpoint]:
+        runs = "/api/agents/runs"
+        yield _endpoint(
+            "GET", runs, "The runs of agents, newest first", self.runs,
+            list[models.AgentRunInfo], query=models.RunsQuery,
+        )  # fmt: skip
+        yield _endpoint(
+            "GET", f"{runs}/{{agent_run}}", "A run", self.run, models.AgentRunInfo,
+            refusals=_NO_RUN,
+        )  # fmt: skip
+        yield _endpoint(
+            "GET", f"{runs}/{{agent_run}}/metrics", "A run with what it has used so far",
+            self.measured, models.MeasuredAgentRun, refusals=_NO_RUN,
+        )  # fmt: skip
+        methods: tuple[Method, ...] = ("GET", "POST")
+        for method in methods:  # its client sends a GET
+            yield _endpoint(
+                method, "/api/agents/sessions/{agent_run}/kill",
+                "End a run; whether there was something to end", self.kill, bool,
+                refusals=_NO_RUN, acts="scripts",
+            )  # fmt: skip
+
+    def _outputs(self) -> Iterator[Endpoint]:
+        session = "/api/agents/sessions/{agent_run}"
+        yield _endpoint(
+            "GET", f"{session}/status", "How far a run is, in one word", self.status, str,
+            refusals=_NO_RUN,
+        )  # fmt: skip
+        for name, summary in (
+            ("output", "What the processes of a run have written, as lines of JSON"),
+            ("output/live", "The same of the process that is alive; empty if none is"),
+        ):
+            handler = self.output if name == "output" else self.live_output
+            yield _endpoint("GET", f"{session}/{name}", summary, handler, str, refusals=_NO_RUN)
+        yield _endpoint(
+            "GET", f"{session}/output/stream",
+            "What the processes of a run write, line by line until it is over", self.stream, str,
+            refusals=_NO_RUN, media=(NDJSON,),
+        )  # fmt: skip
+
+    # --- agents -----------------------------------------------------------------------------
+
+    def all(self) -> list[models.AgentInfo]:
+        return list(map(_info, self._parts.store.all()))
+
+    def get(self, agent_id: str) -> models.AgentInfo:
+        return _info(self._agent(agent_id))
+
+    def add(self, body: models.NewAgent) -> models.AgentInfo:
+        stored = self._parts.store.add(_agent(body))
+        log_act(current_identity(), "agent.add", agent=str(stored.id))
+        return _info(stored)
+
+    def change(self, agent_id: str, body: models.ChangedAgent) -> models.AgentInfo:
+        before = self._agent(agent_id)
+        changed = _agent(body, before.agent)
+        stored = self._parts.store.change(before.id, changed, body.revision or before.revision)
+        log_act(current_identity(), "agent.change", agent=str(stored.id))
+        return _info(stored)
+
+    def delete(self, agent_id: str) -> None:
+        stored = self._agent(agent_id)
+        self._parts.store.delete(stored.id)
+        log_act(current_identity(), "agent.delete", agent=str(stored.id))
+
+    def export(self, agent_id: str) -> models.ExportedAgent:
+        return models.ExportedAgent(**document.exported(self._agent(agent_id).agent, time.time()))
+
+    def take(self, body: models.ImportedAgent) -> models.AgentInfo:
+        if body.json_data is not None:
+            agent = document.loaded(body.json_data)
+        else:
+            agent = document.of_value(body.model_dump(exclude_unset=True))
+        stored = self._parts.store.add(agent)
+        log_act(current_identity(), "agent.import", agent=str(stored.id))
+        return _info(stored)
+
+    def execute(self, agent_id: str, body: models.AgentExecution) -> int:
+        stored = self._agent(agent_id)
+        task = body.task or stored.agent.default_task
+        if not task:
+            raise InvalidPrompt("This agent has no default task: send a task.")
+        decision = TrustDecision.TRUST if body.trust else None
+        start = Start(
+            self._parts.folder(body.project_path),
+            task,
+            body.model or "",
+            body.worktree,
+            body.session_id or "",
+            body.prompt_id or "",
+        )
+        return self._parts.runner.start(
+            stored,
+            start,
+            by=current_identity(),
+            trust=TrustDecision.LEAVE_OUT if body.untrusted else decision,
+        ).id
+
+    # --- runs -------------------------------------------------------------------------------
+
+    def runs(self, query: models.RunsQuery) -> list[models.AgentRunInfo]:
+        runner = self._parts.runner
+        return [_run(runner.row(each)) for each in self._parts.records.all(query.agent_id)]
+
+    def run(self, agent_run: str) -> models.AgentRunInfo:
+        return _run(self._parts.runner.row(self._record(agent_run)))
+
+    def measured(self, agent_run: str) -> models.MeasuredAgentRun:
+        view = self._parts.runner.view(self._record(agent_run))
+        metrics = view.metrics
+        return models.MeasuredAgentRun(
+            **_run(view).model_dump(),
+            metrics=models.AgentRunMetrics(
+                duration_ms=int(view.duration * 1000),
+                total_tokens=metrics.tokens,
+                cost_usd=metrics.cost_usd,
+                message_count=metrics.messages,
+                files_changed=metrics.files_changed,
+                lines_added=metrics.lines_added,
+                lines_removed=metrics.lines_removed,
+            ),
+            output=view.answer or None,
+        )
+
+    def kill(self, agent_run: str) -> bool:
+        return self._parts.runner.stop(self._record(agent_run), by=current_identity())
+
+    def status(self, agent_run: str) -> str:
+        return self._parts.runner.row(self._record(agent_run)).status.value
+
+    def output(self, agent_run: str) -> str:
+        return _output(self._processes(self._record(agent_run)))
+
+    def live_output(self, agent_run: str) -> str:
+        found = self._processes(self._record(agent_run))
+        return _output([run for run in found if run.live])
+
+    def stream(self, agent_run: str) -> Response:
+        record = self._record(agent_run)
+        return Response(yielding(self._written(record)), mimetype=NDJSON)
+
+    def _written(self, record: AgentRun) -> Iterator[bytes]:
+        """The whole lines of all processes, the old ones first, until the run is over."""
+        places: dict[str, int] = {}
+        changes = self._parts.context.runs.written(record.session_id)
+        while True:
+            seen = changes.version  # before looking, so that no change is missed
+            is_over = self._parts.runner.row(record).status.is_over
+            for run in self._processes(record):
+                for line, behind in _pieces(run, places.get(run.id, 0)):
+                    places[run.id] = behind
+                    yield line
+            if is_over:
+                return
+            changes.wait(seen, LOOK_SECONDS)
+
+    def _processes(self, record: AgentRun) -> list[Run]:
+        return self._parts.context.runs.of_session(record.session_id)
+
+    def _agent(self, agent_id: str) -> StoredAgent:
+        number = _number(agent_id)
+        if number is None:
+            raise NoSuchAgent
+        return self._parts.store.get(number)
+
+    def _record(self, agent_run: str) -> AgentRun:
+        number = _number(agent_run)
+        if number is None:
+            raise NoSuchAgentRun
+        return self._parts.records.get(number)
+
+
+def _endpoint(
+    method: Method,
+    path: str,
+    summary: str,
+    handler: Callable[..., object],
+    response: object = None,
+    **more: Any,
+) -> Endpoint:
+    return Endpoint(
+        method=method,
+        path=path,
+        tag=TAG,
+        summary=summary,
+        handler=handler,
+        response=response,
+        **more,
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _agent(body: models.NewAgent, before: Agent | None = None) -> Agent:
+    """The agent of a request, with the unknown keys of the one that it replaces."""
+    return model.checked(
+        Agent(
+            name=body.name,
+            icon=body.icon,
+            system_prompt=body.system_prompt,
+            default_task=body.default_task or "",
+            model=body.model or "",
+            permission_mode=body.permission_mode,
+            may_read_files=body.enable_file_read,
+            may_write_files=body.enable_file_write,
+            may_use_network=body.enable_network,
+            replaces_prompt=body.replaces_prompt,
+            allowed_tools=tuple(body.allowed_tools),
+            denied_tools=tuple(body.denied_tools),
+            folders=tuple(body.folders),
+            closed_paths=tuple(body.closed_paths),
+            hooks=model.hooks_of(body.hooks),
+            unknown=before.unknown if before else {},
+            unknown_own=before.unknown_own if before else {},
+        )
+    )
+
+
+def _info(stored: StoredAgent) -> models.AgentInfo:
+    agent = stored.agent
+    shown = model.as_document(agent)
+    return models.AgentInfo(
+        id=stored.id,
+        name=agent.name,
+        icon=agent.icon,
+        system_prompt=agent.system_prompt,
+        default_task=agent.default_task or None,
+        model=agent.model,
+        enable_file_read=agent.may_read_files,
+        enable_file_write=agent.may_write_files,
+        enable_network=agent.may_use_network,
+        hooks=shown["hooks"],
+        permission_mode=agent.permission_mode,
+        replaces_prompt=agent.replaces_prompt,
+        allowed_tools=list(agent.allowed_tools),
+        denied_tools=list(agent.denied_tools),
+        folders=list(agent.folders),
+        closed_paths=list(agent.closed_paths),
+        revision=stored.revision,
+        created_at=_moment(stored.created_at),
+        updated_at=_moment(stored.updated_at),
+    )
+
+
+def _run(view: RunView) -> models.AgentRunInfo:
+    record, process = view.record, view.run.record if view.run else None
+    started = process.process_started_at if process else None
+    return models.AgentRunInfo(
+        id=record.id,
+        agent_id=record.agent_id,
+        agent_name=record.agent_name,
+        agent_icon=record.agent_icon,
+        task=record.task,
+        model=record.model,
+        project_path=record.project,
+        session_id=record.session_id,
+        status=view.status.value,
+        pid=process.pid if process and view.is_live else None,
+        process_started_at=_moment(started) if started else None,
+        created_at=_moment(record.created_at),
+        completed_at=_moment(record.completed_at) if record.completed_at else None,
+        working_path=record.folder,
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _output(runs: list[Run]) -> str:
+    """The end of what processes have written, in whole lines."""
+    found, size = list[bytes](), 0
+    for run in reversed(runs):
+        start = max(0, _size(run) - MOST_OUTPUT)
+        pieces = [piece for piece, _ in yielding(_pieces(run, start))]
+        found.insert(0, b"".join(pieces))
+        size += len(found[0])
+        if size >= MOST_OUTPUT:
+            break
+    content = b"".join(found)
+    if len(content) > MOST_OUTPUT:
+        content = content[-MOST_OUTPUT:].partition(b"\n")[2]
+    return content.decode("utf-8", "replace")
+
+
+def _size(run: Run) -> int:
+    try:
+        return run.folder.output.stat().st_size
+    except OSError:
+        return 0
+
+
+def _pieces(run: Run, start: int) -> Iterator[tuple[bytes, int]]:
+    """What a process has written from a byte on, in whole lines; each with the place behind it."""
+    try:
+        file = run.folder.output.open("rb")
+    except OSError:
+        return
+    with file:
+        file.seek(start)
+        while line := file.readline(MOST_OUTPUT):
+            if not line.endswith(b"\n") and len(line) < MOST_OUTPUT:
+                return  # its end is not written yet
+            start += len(line)
+            yield line, start

@@ -1,0 +1,141 @@
+"""What the pages of agents show, made of the store, the runs and the projects."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import render_template
+
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
+from opcode_htmx.features.agents.running.runner import AgentRunner, RunView
+from opcode_htmx.features.agents.store import AgentStore, StoredAgent
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.configuration import trust_items
+from opcode_htmx.sessions.folder_labels import name_of
+from opcode_htmx.sessions.status_panel import status_text
+from opcode_htmx.web.http.forms import session_url
+
+MOST_PROJECTS = 100
+RUNS_OF_AGENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run in a list."""
+
+    view: RunView
+    project: str
+    """The name of the folder that was chosen."""
+    address: str
+    """Of the session's page; empty if the session is gone."""
+    words: str
+    """How far it is, for a person."""
+
+    @property
+    def record(self) -> AgentRun:
+        return self.view.record
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPages:
+    """Serves the pages of one worker."""
+
+    context: AppContext
+    store: AgentStore
+    records: AgentRuns
+    runner: AgentRunner
+
+    @property
+    def allows_bypass(self) -> bool:
+        return self.context.runs.options.allow_bypass
+
+    def models(self) -> list[tuple[str, str]]:
+        """The models to choose from: value and name."""
+        known = self.context.capabilities.models
+        found = [(each.value, each.name) for each in known if each.value != "default"]
+        return found or [("sonnet", "Sonnet"), ("opus", "Opus"), ("haiku", "Haiku")]
+
+    def projects(self, chosen: str) -> list[tuple[str, str]]:
+        """The folders to run in, as forms name them, each with its label; `chosen` is the first."""
+        workspace = self.context.workspace
+        outline = sessions.outline(workspace.config_dir)[:MOST_PROJECTS]
+        known = [reference(Path(each.path)) for each in outline if each.path]
+        if workspace.sample_project:
+            known.append(reference(workspace.sample_project))
+        if not known:
+            known.append(reference(next(iter(workspace.project_roots))))
+        folders = dict.fromkeys([chosen, *known] if chosen else known)
+        return [(each, f"{name_of(Path(each), workspace)} ({each})") for each in folders]
+
+    def agent_page(
+        self,
+        stored: StoredAgent,
+        form: Mapping[str, str],
+        *,
+        error: str = "",
+        needed: TrustNeeded | None = None,
+    ) -> str:
+        """The page of an agent, with the form that runs it."""
+        mine = [row for row in self.rows() if row.record.agent_id == stored.id]
+        folder = form.get("folder", "")
+        groups = trust_items.grouped(needed.items) if needed else {}
+        return render_template(
+            "agents/agent.html",
+            stored=stored,
+            agent=stored.agent,
+            enforced=stored.agent.limits.enforced(),
+            task=form.get("prompt", form.get("task", stored.agent.default_task)),
+            folder=folder,
+            model=form.get("model", stored.agent.model),
+            models=self.models(),
+            in_worktree=bool(form.get("worktree")),
+            projects=self.projects(folder),
+            ids=(form.get("session_id") or uuid.uuid4(), form.get("prompt_id") or uuid.uuid4()),
+            runs=mine[:RUNS_OF_AGENT],
+            more=len(mine) - RUNS_OF_AGENT,
+            error=error,
+            needed=needed,
+            groups=trust_items.shown(needed.folder, groups) if needed else [],
+        )
+
+    def rows(self, agent_id: int | None = None) -> list[Row]:
+        """All runs, the newest first."""
+        return [self.row(self.runner.row(each)) for each in self.records.all(agent_id)]
+
+    def row(self, view: RunView) -> Row:
+        record = view.record
+        words = status_text(view.run) if view.is_live and view.run else view.status.capitalize()
+        return Row(
+            view,
+            name_of(Path(record.project), self.context.workspace),
+            self._address(record),
+            words,
+        )
+
+    def live_by_agent(self) -> dict[int, int]:
+        """How many runs of each agent are not over."""
+        found: dict[int, int] = {}
+        for row in self.rows():
+            if row.view.is_live:
+                found[row.record.agent_id] = found.get(row.record.agent_id, 0) + 1
+        return found
+
+    def _address(self, record: AgentRun) -> str:
+        locations = self.context.sessions.locations
+        try:
+            location = locations.of(record.session_id)
+        except sessions.SessionNotFound:
+            return ""
+        return session_url(location.claude_folder, location.session_id)
+
+    def folder(self, text: str) -> Path:
+        """The folder of a form. Raises InvalidFolder."""
+        if not text.strip():
+            raise InvalidFolder("Choose a project for the agent to work in.")
+        return self.context.workspace.working_folder(text)

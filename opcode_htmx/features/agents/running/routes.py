@@ -1,0 +1,134 @@
+"""The pages of runs of agents: start one, the list, one of them, stop, run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running.records import NoSuchAgentRun
+from opcode_htmx.features.agents.running.runner import CannotUseWorktree, Start
+from opcode_htmx.features.agents.store import NoSuchAgent
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.control.launcher import CannotStart
+from opcode_htmx.runs.control.run import RunNotLive
+from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.policies.limit_monitor import QueueFull
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import BadForm, typed
+from opcode_htmx.web.http.prompt_form import new_session_id, prompt_id_of, words_of_form
+
+PER_PAGE = 50
+REFUSALS: dict[type[Exception], int] = {
+    InvalidFolder: 422,
+    InvalidPrompt: 422,
+    CannotUseWorktree: 422,
+    BypassNotAllowed: 403,
+    CannotStart: 503,
+    QueueFull: 503,
+    RunNotLive: 409,
+    DiskFull: 507,
+}
+
+
+def blueprint(parts: AgentPages) -> Blueprint:
+    pages = Blueprint("agent_runs", __name__)
+
+    @pages.post("/agents/<int:agent_id>/run")
+    def start(agent_id: int) -> Response | BaseResponse:
+        """Start the agent; what is refused comes back with its words."""
+        stored, form = parts.store.get(agent_id), request.form
+        try:
+            words = words_of_form()
+            folder = parts.folder(form.get("folder", ""))
+            wanted = Start(
+                folder,
+                words,
+                form.get("model", "")[:128],
+                bool(form.get("worktree")),
+                new_session_id(folder, words),
+                prompt_id_of(words, ()),
+            )
+            record = parts.runner.start(
+                stored, wanted, by=current_identity(), trust=_decision(parts, wanted)
+            )
+        except TrustNeeded as needed:
+            return make_response(parts.agent_page(stored, form, needed=needed), 409)
+        except tuple(REFUSALS) as error:
+            status = next(code for kind, code in REFUSALS.items() if isinstance(error, kind))
+            return make_response(parts.agent_page(stored, form, error=str(error)), status)
+        return redirect(parts.row(parts.runner.row(record)).address, 303)
+
+    @pages.get("/agents/runs")
+    def page() -> str:
+        number = request.args.get("page", "1")
+        page = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 1
+        rows = parts.rows()
+        first = max(0, page - 1) * PER_PAGE
+        return render_template(
+            "agents/runs.html",
+            runs=rows[first : first + PER_PAGE],
+            older=page + 1 if len(rows) > first + PER_PAGE else None,
+            newer=page - 1 if page > 1 else None,
+        )
+
+    @pages.get("/agents/runs/of/<session_id>")
+    def of_session(session_id: str) -> BaseResponse:
+        """The run that a session began as."""
+        record = parts.records.of_session(session_id)
+        if record is None:
+            raise NoSuchAgentRun
+        return redirect(url_for(".run", agent_run=record.id), 302)
+
+    @pages.get("/agents/runs/<int:agent_run>")
+    def run(agent_run: int) -> str:
+        record = parts.records.get(agent_run)
+        view = parts.runner.view(record)
+        try:
+            agent = parts.store.get(record.agent_id)
+        except NoSuchAgent:
+            agent = None
+        return render_template(
+            "agents/run.html",
+            row=parts.row(view),
+            view=view,
+            record=record,
+            agent=agent,
+            again={
+                "task": record.task[:2000],
+                "folder": reference(Path(record.project)),
+                "model": record.model or None,
+                "worktree": "1" if record.in_worktree else None,
+            },
+        )
+
+    @pages.post("/agents/runs/<int:agent_run>/stop")
+    def stop(agent_run: int) -> BaseResponse:
+        parts.runner.stop(parts.records.get(agent_run), by=current_identity())
+        return redirect(url_for(".run", agent_run=agent_run), 303)
+
+    return pages
+
+
+def _decision(parts: AgentPages, wanted: Start) -> TrustDecision | None:
+    """What a person has decided about the files of the project, from the list that was shown."""
+    match typed(request.form.get("decision", "")):
+        case "":
+            return None
+        case "trust":
+            # of what was seen, or it is asked again
+            parts.context.runs.trust(
+                wanted.session_id,
+                wanted.folder,
+                request.form.get("digest", ""),
+                by=current_identity(),
+            )
+            return None
+        case "without":
+            return TrustDecision.LEAVE_OUT
+    raise BadForm("Choose whether to trust this project.")
