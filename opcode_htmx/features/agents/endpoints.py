@@ -47,7 +47,8 @@ class AgentsApi:
 
     def endpoints(self) -> Iterator[Endpoint]:
         one, info = "/api/agents/{agent_id}", models.AgentInfo
-        yield _endpoint("GET", "/api/agents", "All agents, by name", self.all, list[info])
+        agents: Any = list[models.AgentInfo]
+        yield _endpoint("GET", "/api/agents", "All agents, by name", self.all, agents)
         yield _endpoint(
             "POST", "/api/agents", "Make an agent", self.add, info, body=models.NewAgent, status=201
         )

@@ -14,6 +14,7 @@ from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
 from opcode_htmx.features.agents.running.runner import AgentRunner, RunView
 from opcode_htmx.features.agents.store import AgentStore, StoredAgent
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.configuration import trust_items
@@ -65,7 +66,8 @@ class AgentPages:
         """The folders to run in, as forms name them, each with its label; `chosen` is the first."""
         workspace = self.context.workspace
         outline = sessions.outline(workspace.config_dir)[:MOST_PROJECTS]
-        known = [reference(Path(each.path)) for each in outline if each.path]
+        paths = [Path(each.path) for each in outline if each.path]
+        known = [reference(each) for each in paths if not _is_worktree(each)]
         if workspace.sample_project:
             known.append(reference(workspace.sample_project))
         if not known:
@@ -139,3 +141,8 @@ class AgentPages:
         if not text.strip():
             raise InvalidFolder("Choose a project for the agent to work in.")
         return self.context.workspace.working_folder(text)
+
+
+def _is_worktree(folder: Path) -> bool:
+    """Whether a folder is a copy that a run has got: further runs begin in the project itself."""
+    return PLACE.as_posix() in folder.as_posix()

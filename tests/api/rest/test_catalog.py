@@ -220,7 +220,3 @@ def test_unknown_project_is_refused(server: Server) -> None:
         assert "outside" in error(server.get(f"{path}?project_path=/etc"), 422)
         assert "not by both" in error(server.get(f"{path}?project_id=a&project_path=/etc"), 422)
         assert "not known here" in error(server.get(f"{path}?project=a"), 422)
-
-
-def test_agents_are_empty_as_documented(server: Server) -> None:
-    assert get(server, "/api/agents") == []

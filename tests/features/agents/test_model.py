@@ -1,0 +1,134 @@
+"""The fields of an agent, and the documents that it is imported from: what is hostile is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from opcode_htmx.engines.claude.permissions.limits import Level, Limits
+from opcode_htmx.features.agents import model
+from opcode_htmx.features.agents.exchange import document, subagents
+from opcode_htmx.features.agents.model import Agent, AgentRefused
+
+PRUNER: dict[str, Any] = {"name": "Pruner", "icon": "bot", "system_prompt": "Prune."}
+
+
+def exported(version: object = 1, **fields: object) -> str:
+    return json.dumps({"version": version, "exported_at": "x", "agent": {**PRUNER, **fields}})
+
+
+def test_an_export_of_the_reference_is_read_and_its_unknown_keys_are_kept() -> None:
+    hooks = '{"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}'
+    agent = document.loaded(exported(model="opus", hooks=hooks, tags=["a"], default_task=None))
+    assert (agent.name, agent.model, agent.default_task) == ("Pruner", "opus", "")
+    assert (agent.may_read_files, agent.may_write_files, agent.may_use_network) == (
+        True,
+        True,
+        False,
+    )
+    assert agent.hooks["Stop"][0]["hooks"][0]["command"] == "true"
+    again = document.exported(agent, 0.0)
+    assert again["version"] == 1
+    assert again["agent"]["tags"] == ["a"]
+    assert json.loads(again["agent"]["hooks"]) == agent.hooks
+    assert document.loaded(json.dumps(again)) == agent
+
+
+def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
+    agent = Agent(
+        **PRUNER, may_write_files=False, denied_tools=("Bash(rm:*)",), permission_mode="plan"
+    )
+    shown = document.exported(agent, 0.0)["agent"]
+    assert set(shown) == {*model._FIELDS, model.OWN_KEY}
+    shown[model.OWN_KEY]["later"] = {"x": 1}
+    read = model.of_document(shown)
+    assert (read.may_write_files, read.denied_tools) == (False, ("Bash(rm:*)",))
+    assert model.as_document(read)[model.OWN_KEY]["later"] == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"x" * (model.MOST_BYTES + 1), "at most"),
+        (b"\xff\xfe", "UTF-8"),
+        ("[" * 50 + "]" * 50, "deeper"),
+        ("[" + "1," * 30_000 + "1]", "values"),
+        ("{}", "version"),
+        (exported(2), "version 1"),
+        (exported(True), "version 1"),
+        (exported("1"), "version 1"),
+        (json.dumps({"version": 1, "agent": []}), "object"),
+        (exported(name=""), "name"),
+        (exported(name="a\u202eb"), "direction"),
+        (exported(name="a\u2066b"), "direction"),
+        (exported(name="a\u200bb"), "cannot be seen"),
+        (exported(name="a" * 81), "80"),
+        (exported(name=["a"]), "must be a text"),
+        (exported(icon="<svg>"), "icons"),
+        (exported(model="--x"), "model"),
+        (exported(system_prompt=" "), "system prompt"),
+        (exported(system_prompt="a\x1b[2J"), "control character"),
+        (exported(hooks="{"), "JSON"),
+        (exported(hooks='{"Stop": {}}'), "list for each event"),
+        (exported(hooks='{"Stop": [{"hooks": ["x"]}]}'), "type"),
+        (exported(opcode_htmx=[]), "object"),
+        (exported(opcode_htmx={"may_write_files": "no"}), "true or false"),
+        (exported(opcode_htmx={"allowed_tools": "Bash"}), "list of texts"),
+        (exported(opcode_htmx={"allowed_tools": ["bash"]}), "capital letter"),
+        (exported(opcode_htmx={"permission_mode": "all"}), "modes"),
+        (exported(opcode_htmx={"folders": ["../x"]}), "begins with"),
+        (exported(opcode_htmx={"closed_paths": ["a\nb"]}), "one line"),
+    ],
+)
+def test_hostile_documents_are_refused_with_a_sentence(content: bytes | str, words: str) -> None:
+    with pytest.raises(AgentRefused, match=words):
+        document.loaded(content)
+
+
+def test_subagents_become_agents_and_back() -> None:
+    text = "---\nname: code-reviewer\ndescription: Reviews\ntools: Read, Grep\nmodel: opus\n---\nR.\n"
+    agent = subagents.of_text(text)
+    assert (agent.name, agent.model, agent.system_prompt) == ("code-reviewer", "opus", "R.")
+    assert {"Bash", "Write", "WebFetch"} <= set(agent.denied_tools)
+    assert not (agent.may_write_files or agent.may_use_network)
+    back = subagents.as_text(agent)
+    assert "name: code-reviewer\n" in back
+    assert "tools: Grep, Read\n" in back
+    assert back.endswith("---\nR.\n")
+    assert subagents.of_text(back).denied_tools == agent.denied_tools
+    with pytest.raises(AgentRefused, match="no subagent"):
+        subagents.of_text("# Notes")
+    everything = subagents.as_text(Agent(**PRUNER, may_use_network=True))
+    assert "tools:" not in everything
+
+
+def test_limits_deny_what_is_off_and_say_so() -> None:
+    reads = Limits(may_write=False, may_use_network=False)
+    found = reads.permissions()
+    assert {"Write", "Edit", "NotebookEdit", "Bash", "WebFetch", "WebSearch"} <= set(found["deny"])
+    assert "ask" not in found
+    levels = {each.subject: each.level for each in reads.enforced()}
+    assert levels["Commands"] is levels["MCP servers"] is Level.DENIED
+    assert levels["Reading files"] is Level.OPEN
+
+    offline = Limits(may_use_network=False)
+    assert offline.permissions()["ask"] == ["Bash"]
+    assert "Bash(curl:*)" in offline.permissions()["deny"]
+    assert "Bash" not in offline.permissions()["deny"]
+    with_tests = Limits(may_use_network=False, allowed=("Bash(npm test)", "mcp__github"))
+    assert "ask" not in with_tests.permissions()
+    assert not with_tests.without_servers
+    assert Limits().permissions() == {}
+    assert not Limits().without_servers
+
+
+def test_closed_paths_are_spelled_as_rules_read_them() -> None:
+    found = Limits(closed=("/srv/a (b)/", "~/.ssh", "*.pem")).permissions()["deny"]
+    assert found == [
+        *("Read(//srv/a \\(b\\))", "Edit(//srv/a \\(b\\))"),
+        *("Read(//srv/a \\(b\\)/**)", "Edit(//srv/a \\(b\\)/**)"),
+        *("Read(~/.ssh)", "Edit(~/.ssh)", "Read(~/.ssh/**)", "Edit(~/.ssh/**)"),
+        *("Read(*.pem)", "Edit(*.pem)", "Read(*.pem/**)", "Edit(*.pem/**)"),
+    ]
