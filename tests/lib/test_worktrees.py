@@ -26,7 +26,12 @@ def git(tmp_path: Path, environment: dict[str, str]) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         return subprocess.run(
-            ["git", *arguments], cwd=top, env=environment, capture_output=True, text=True, check=True
+            ["/usr/bin/env", "git", *arguments],
+            cwd=top,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
     run("init", "-q", "-b", "main")

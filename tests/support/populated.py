@@ -17,9 +17,13 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
+from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
@@ -79,6 +83,8 @@ class Populated:
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
             "plugin_id": "greeter@orchard",
+            "agent_id": "1",
+            "agent_run": "1",
         }
 
     def address(self, door: Door) -> str:
@@ -122,6 +128,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _failed_act(sandbox)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
+    _agent(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
@@ -161,6 +168,31 @@ def _failed_act(sandbox: Sandbox) -> None:
     folder.mkdir(parents=True)
     act = acts.Act(ACT, "Install it", "/claude/plugins", 0.0, "failed", f"No {LONG_WORD}")
     acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
+
+
+def _agent(sandbox: Sandbox, project: Path) -> None:
+    """An agent with long texts, and a run of it, which is the session."""
+    state = state_dir(sandbox.state)
+    numbers = Numbers(state.folder(NUMBERS))
+    store = AgentStore(state.folder("agents"), state.folder("agent_versions"), numbers)
+    agent = Agent(
+        LONG_WORD[:80],
+        system_prompt=f"Prune the trees {LONG_WORD}",
+        default_task=f"Prune {LONG_WORD}",
+        denied_tools=(f"Bash({LONG_WORD}:*)",),
+        closed_paths=(LONG_WORD,),
+        hooks={"Stop": [{"hooks": [{"type": "command", "command": LONG_WORD}]}]},
+        may_write_files=False,
+    )
+    store.add(agent)
+    folder = str(project)
+    record = AgentRun(
+        0, 1, agent.name, "bot", LONG_WORD, LONG_WORD[:80], folder, folder, SESSION, api.NOON,
+        Status.COMPLETED, api.NOON + 60, Metrics(1, 0.1, 2, 3, 4, 5), USER,
+    )  # fmt: skip
+    AgentRuns(state.folder("agent_runs"), numbers).add(record)
+    profile = Profile({True: "{}", False: "{}"}, label=agent.name)
+    SessionProfiles(state.folder("profiles")).set(SESSION, profile)
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:

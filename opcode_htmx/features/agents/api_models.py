@@ -29,7 +29,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class AgentInfo(_Response):
+class Agent(_Response):
     """An agent."""
 
     id: int

@@ -46,8 +46,8 @@ class AgentsApi:
         self._parts = parts
 
     def endpoints(self) -> Iterator[Endpoint]:
-        one, info = "/api/agents/{agent_id}", models.AgentInfo
-        agents: Any = list[models.AgentInfo]
+        one, info = "/api/agents/{agent_id}", models.Agent
+        agents: Any = list[models.Agent]
         yield _endpoint("GET", "/api/agents", "All agents, by name", self.all, agents)
         yield _endpoint(
             "POST", "/api/agents", "Make an agent", self.add, info, body=models.NewAgent, status=201
@@ -117,18 +117,18 @@ class AgentsApi:
 
     # --- agents -----------------------------------------------------------------------------
 
-    def all(self) -> list[models.AgentInfo]:
+    def all(self) -> list[models.Agent]:
         return list(map(_info, self._parts.store.all()))
 
-    def get(self, agent_id: str) -> models.AgentInfo:
+    def get(self, agent_id: str) -> models.Agent:
         return _info(self._agent(agent_id))
 
-    def add(self, body: models.NewAgent) -> models.AgentInfo:
+    def add(self, body: models.NewAgent) -> models.Agent:
         stored = self._parts.store.add(_agent(body))
         log_act(current_identity(), "agent.add", agent=str(stored.id))
         return _info(stored)
 
-    def change(self, agent_id: str, body: models.ChangedAgent) -> models.AgentInfo:
+    def change(self, agent_id: str, body: models.ChangedAgent) -> models.Agent:
         before = self._agent(agent_id)
         changed = _agent(body, before.agent)
         stored = self._parts.store.change(before.id, changed, body.revision or before.revision)
@@ -143,7 +143,7 @@ class AgentsApi:
     def export(self, agent_id: str) -> models.ExportedAgent:
         return models.ExportedAgent(**document.exported(self._agent(agent_id).agent, time.time()))
 
-    def take(self, body: models.ImportedAgent) -> models.AgentInfo:
+    def take(self, body: models.ImportedAgent) -> models.Agent:
         if body.json_data is not None:
             agent = document.loaded(body.json_data)
         else:
@@ -295,10 +295,10 @@ def _agent(body: models.NewAgent, before: Agent | None = None) -> Agent:
     )
 
 
-def _info(stored: StoredAgent) -> models.AgentInfo:
+def _info(stored: StoredAgent) -> models.Agent:
     agent = stored.agent
     shown = model.as_document(agent)
-    return models.AgentInfo(
+    return models.Agent(
         id=stored.id,
         name=agent.name,
         icon=agent.icon,

@@ -18,7 +18,8 @@ from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.configuration import trust_items
-from opcode_htmx.sessions.folder_labels import name_of
+from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.folder_labels import name_of, shortened
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.web.http.forms import session_url
 
@@ -65,15 +66,15 @@ class AgentPages:
     def projects(self, chosen: str) -> list[tuple[str, str]]:
         """The folders to run in, as forms name them, each with its label; `chosen` is the first."""
         workspace = self.context.workspace
-        outline = sessions.outline(workspace.config_dir)[:MOST_PROJECTS]
-        paths = [Path(each.path) for each in outline if each.path]
-        known = [reference(each) for each in paths if not _is_worktree(each)]
+        found = project_choices(workspace, MOST_PROJECTS)
+        known = [each.reference for each in found if not _is_worktree(each.reference)]
         if workspace.sample_project:
             known.append(reference(workspace.sample_project))
         if not known:
             known.append(reference(next(iter(workspace.project_roots))))
         folders = dict.fromkeys([chosen, *known] if chosen else known)
-        return [(each, f"{name_of(Path(each), workspace)} ({each})") for each in folders]
+        labels = ((each, name_of(Path(each), workspace), shortened(Path(each))) for each in folders)
+        return [(each, f"{name} ({place})") for each, name, place in labels]
 
     def agent_page(
         self,
@@ -143,6 +144,6 @@ class AgentPages:
         return self.context.workspace.working_folder(text)
 
 
-def _is_worktree(folder: Path) -> bool:
+def _is_worktree(folder: str) -> bool:
     """Whether a folder is a copy that a run has got: further runs begin in the project itself."""
-    return PLACE.as_posix() in folder.as_posix()
+    return f"/{PLACE.as_posix()}/" in folder

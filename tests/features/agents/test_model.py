@@ -1,4 +1,4 @@
-"""The fields of an agent, and the documents that it is imported from: what is hostile is refused."""
+"""The fields of an agent, and the documents that it comes from: what is hostile is refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_hostile_documents_are_refused_with_a_sentence(content: bytes | str, wor
 
 
 def test_subagents_become_agents_and_back() -> None:
-    text = "---\nname: code-reviewer\ndescription: Reviews\ntools: Read, Grep\nmodel: opus\n---\nR.\n"
+    text = (
+        "---\nname: code-reviewer\ndescription: Reviews\ntools: Read, Grep\nmodel: opus\n---\nR.\n"
+    )
     agent = subagents.of_text(text)
     assert (agent.name, agent.model, agent.system_prompt) == ("code-reviewer", "opus", "R.")
     assert {"Bash", "Write", "WebFetch"} <= set(agent.denied_tools)

@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
             started.close()
 
 
-def call(server: Server, method: str, path: str, status: int = 200, **body: object) -> Any:
+def call(server: Server, method: str, path: str, status: int = 200, **body: Any) -> Any:
     answer = requests.request(
         method,
         f"{server.url}/api/agents{path}",
@@ -156,17 +156,26 @@ def test_denied_tools_are_denied_hooks_fire_and_the_project_stays_untouched(
     assert server.get(f"/agents/runs/{run}").status_code == 200
 
 
+def git(folder: Path, environment: dict[str, str], *arguments: str) -> str:
+    return subprocess.run(
+        ["/usr/bin/env", "git", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def test_an_agent_works_in_a_worktree_of_its_own(server: Server) -> None:
     project = server.sandbox.with_own_project().project
     environment = {"PATH": server.sandbox.environment()["PATH"], "HOME": str(server.sandbox.home)}
     (project / "tree.txt").write_text("apple\n")
     who = ("-c", "user.name=a", "-c", "user.email=a@b")
     for command in (("init", "-q"), ("add", "-A"), (*who, "commit", "-qm", "x")):
-        subprocess.run(["git", *command], cwd=project, env=environment, check=True)
+        git(project, environment, *command)
     agent = made(server, name="Gärtner & Söhne", default_task="Write it.")
-    run = call(
-        server, "POST", f"/{agent}/execute", 202, project_path=str(project), worktree=True
-    )
+    run = call(server, "POST", f"/{agent}/execute", 202, project_path=str(project), worktree=True)
     found = over(server, run)
     assert found["status"] == "completed", found
     place = Path(found["working_path"])
@@ -175,11 +184,8 @@ def test_an_agent_works_in_a_worktree_of_its_own(server: Server) -> None:
     assert not (project / "made.txt").exists()
     assert found["metrics"]["files_changed"] == 1
     assert found["metrics"]["lines_added"] == 2
-    status = ["git", "status", "--short"]
-    run_git = subprocess.run(
-        status, cwd=project, env=environment, capture_output=True, text=True, check=True
-    )
-    assert run_git.stdout == ""
+    status = git(project, environment, "status", "--short")
+    assert status == ""
     page = server.get(f"/agents/runs/of/{found['session_id']}").text
     assert "Worktree" in page
     assert "Gärtner &amp; Söhne" in server.get("/runs").text

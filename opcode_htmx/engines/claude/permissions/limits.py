@@ -21,8 +21,8 @@ NETWORK = ("WebFetch", "WebSearch")
 SHELLS = (BASH, "PowerShell", "Monitor")
 NETWORK_COMMANDS = (
     *("curl", "wget", "nc", "ncat", "netcat", "socat", "telnet", "ftp", "sftp", "scp", "ssh"),
-    *("rsync", "ping", "dig", "nslookup", "host", "gh", "git push", "git fetch", "git pull"),
-    *("git clone", "git ls-remote"),
+    *("rsync", "ping", "dig", "nslookup", "host", "gh"),
+    *(f"git {verb}" for verb in ("push", "fetch", "pull", "clone", "ls-remote")),
 )
 """Commands that do nothing without a network."""
 LONGEST_PATH = 1000

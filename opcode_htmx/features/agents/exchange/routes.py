@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.agents.exchange import document, github, subagents
 from opcode_htmx.features.agents.exchange.github import GitHub, NotFetched
 from opcode_htmx.features.agents.model import MOST_BYTES, Agent, AgentRefused
-from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.pages import MOST_PROJECTS, AgentPages
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileRefused
@@ -30,6 +30,8 @@ from opcode_htmx.sessions.configuration.documents import (
     InvalidDocument,
     NameTaken,
 )
+from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import typed
 from opcode_htmx.web.http.request_body import accepts_up_to
@@ -42,8 +44,11 @@ def blueprint(parts: AgentPages, hub: GitHub, documents: Documents) -> Blueprint
     pages = Blueprint("agent_import", __name__)
 
     @pages.get("/agents/import")
-    def page() -> str:
-        return _page()
+    def page() -> Response | str:
+        try:
+            return _page(project=documents.configuration.chosen(request.args.get("folder", "")))
+        except InvalidFolder as error:
+            return make_response(_page(error=str(error)), 422)
 
     @pages.post("/agents/import")
     @accepts_up_to(MAX_REQUEST)
@@ -72,13 +77,12 @@ def blueprint(parts: AgentPages, hub: GitHub, documents: Documents) -> Blueprint
             return make_response(_page(error=str(error), where=where), 422)
         return _page(where=where, place=place, found=found)
 
-    @pages.get("/agents/import/subagent")
-    def from_subagent() -> Response | str:
+    @pages.get("/agents/import/subagents/<scope>/<document>")
+    def from_subagent(scope: str, document: str) -> Response | str:
         """One of Claude's own subagents."""
-        args = request.args
         try:
-            project = documents.configuration.chosen(args.get("folder", ""))
-            entry = documents.find(Kind.AGENT, project, args.get("scope", ""), args.get("name", ""))
+            project = documents.configuration.chosen(request.args.get("folder", ""))
+            entry = documents.find(Kind.AGENT, project, scope, document)
             if entry is None:
                 raise AgentRefused("This subagent is not there any more.")
             text = documents.configuration.files.read(entry.place).text
@@ -126,14 +130,18 @@ def blueprint(parts: AgentPages, hub: GitHub, documents: Documents) -> Blueprint
         where: str = "",
         place: github.Place | None = None,
         found: list[github.Listed] | None = None,
+        project: ChosenProject | None = None,
     ) -> str:
+        project = project or ChosenProject()
         return render_template(
             "agents/import.html",
             error=error,
             where=where,
             place=place,
             found=found,
-            subagents=documents.all(Kind.AGENT, documents.configuration.chosen("")),
+            chosen=project,
+            projects=project_choices(documents.configuration.workspace, MOST_PROJECTS),
+            subagents=documents.all(Kind.AGENT, project),
         )
 
     def _preview(agent: Agent, source: str) -> str:
