@@ -10,10 +10,14 @@ from typing import Literal
 from playwright.sync_api import Page
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
+from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
 from tests.features.session_page.claude_screens import claude_addresses, plant_configuration
 from tests.features.session_page.gallery import Gallery
 from tests.support import screenshots
 from tests.support.browser import Phone
+from tests.support.environment import Sandbox, state_dir
 
 RTL = "5e5510a0-0000-4000-8000-000000000002"
 RTL_LINES: list[tuple[str, str]] = [
@@ -77,9 +81,34 @@ def plant_rtl(gallery: Gallery) -> str:
     return f"{gallery.project}/sessions/{RTL}"
 
 
+def plant_agents(sandbox: Sandbox) -> None:
+    """Write two agents and a run of one."""
+    state = state_dir(sandbox.state)
+    numbers = Numbers(state.folder(NUMBERS))
+    store = AgentStore(state.folder("agents"), state.folder("agent_versions"), numbers)
+    keeper = Agent(
+        "Test keeper",
+        icon="shield",
+        system_prompt="You look after the tests of this project. Never change code.",
+        default_task="Run the tests and say what is red",
+        may_write_files=False,
+        closed_paths=(".env", "~/.ssh"),
+    )
+    store.add(keeper)
+    store.add(Agent("Pruner", icon="git-branch", system_prompt="Prune.", model="opus"))
+    folder = str(sandbox.project)
+    task, metrics = "Prune what nobody calls", Metrics(48_210, 0.41, 14, 3, 12, 57)
+    run = AgentRun(
+        0, 2, "Pruner", "git-branch", task, "opus", folder, folder, RTL, 1_772_355_600.0,
+        Status.COMPLETED, 1_772_355_800.0, metrics,
+    )  # fmt: skip
+    AgentRuns(state.folder("agent_runs"), numbers).add(run)
+
+
 def addresses(gallery: Gallery) -> dict[str, str]:
     """The address of each page by the name of its sheet."""
     rtl = plant_rtl(gallery)
+    plant_agents(gallery.sandbox)
     project = gallery.project
     return {
         "home": "/",
@@ -93,6 +122,8 @@ def addresses(gallery: Gallery) -> dict[str, str]:
         "usage": "/usage?range=all",
         "storage": "/storage",
         "prompts": "/prompts",
+        "agents": "/agents",
+        "agent": "/agents/1",
         "devices": "/devices",
         "logins": "/logins",
         "appearance": "/appearance",
