@@ -188,7 +188,7 @@ def _in_path(each: Endpoint) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string"},
+            "schema": {"type": "integer", "minimum": 0} if each.numbered else {"type": "string"},
             **({"example": EXAMPLES[name]} if name in EXAMPLES else {}),
         }
         for name in each.parameters

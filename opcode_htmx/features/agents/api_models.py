@@ -26,7 +26,7 @@ class _Response(BaseModel):
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True)
 
 
 class Agent(_Response):
@@ -92,7 +92,7 @@ class ExportedAgent(_Response):
 class ImportedAgent(_Request):
     """An exported agent: itself, or as text in `json_data`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
     version: JsonValue = None
     exported_at: JsonValue = None
@@ -123,6 +123,8 @@ class AgentExecution(_Request):
 
 class RunsQuery(_Request):
     """Whose runs are listed."""
+
+    model_config = ConfigDict(strict=False)
 
     agent_id: int | None = Field(None, alias="agentId")
 

@@ -14,9 +14,9 @@ from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.exchange import document
 from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.pages import AgentPages
-from opcode_htmx.features.agents.running.records import AgentRun, NoSuchAgentRun
+from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.features.agents.running.runner import RunView, Start
-from opcode_htmx.features.agents.store import NoSuchAgent, StoredAgent
+from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.runs.control.run import Run
@@ -89,13 +89,14 @@ class AgentsApi:
             "GET", f"{runs}/{{agent_run}}/metrics", "A run with what it has used so far",
             self.measured, models.MeasuredAgentRun, refusals=_NO_RUN,
         )  # fmt: skip
-        methods: tuple[Method, ...] = ("GET", "POST")
-        for method in methods:  # its client sends a GET
-            yield _endpoint(
-                method, "/api/agents/sessions/{agent_run}/kill",
-                "End a run; whether there was something to end", self.kill, bool,
-                refusals=_NO_RUN, acts="scripts",
-            )  # fmt: skip
+        yield _endpoint(
+            "POST",
+            "/api/agents/sessions/{agent_run}/kill",
+            "End a run; whether there was something to end",
+            self.kill,
+            bool,
+            refusals=_NO_RUN,
+        )
 
     def _outputs(self) -> Iterator[Endpoint]:
         session = "/api/agents/sessions/{agent_run}"
@@ -120,7 +121,7 @@ class AgentsApi:
     def all(self) -> list[models.Agent]:
         return list(map(_info, self._parts.store.all()))
 
-    def get(self, agent_id: str) -> models.Agent:
+    def get(self, agent_id: int) -> models.Agent:
         return _info(self._agent(agent_id))
 
     def add(self, body: models.NewAgent) -> models.Agent:
@@ -128,19 +129,19 @@ class AgentsApi:
         log_act(current_identity(), "agent.add", agent=str(stored.id))
         return _info(stored)
 
-    def change(self, agent_id: str, body: models.ChangedAgent) -> models.Agent:
+    def change(self, agent_id: int, body: models.ChangedAgent) -> models.Agent:
         before = self._agent(agent_id)
         changed = _agent(body, before.agent)
         stored = self._parts.store.change(before.id, changed, body.revision or before.revision)
         log_act(current_identity(), "agent.change", agent=str(stored.id))
         return _info(stored)
 
-    def delete(self, agent_id: str) -> None:
+    def delete(self, agent_id: int) -> None:
         stored = self._agent(agent_id)
         self._parts.store.delete(stored.id)
         log_act(current_identity(), "agent.delete", agent=str(stored.id))
 
-    def export(self, agent_id: str) -> models.ExportedAgent:
+    def export(self, agent_id: int) -> models.ExportedAgent:
         return models.ExportedAgent(**document.exported(self._agent(agent_id).agent, time.time()))
 
     def take(self, body: models.ImportedAgent) -> models.Agent:
@@ -152,7 +153,7 @@ class AgentsApi:
         log_act(current_identity(), "agent.import", agent=str(stored.id))
         return _info(stored)
 
-    def execute(self, agent_id: str, body: models.AgentExecution) -> int:
+    def execute(self, agent_id: int, body: models.AgentExecution) -> int:
         stored = self._agent(agent_id)
         task = body.task or stored.agent.default_task
         if not task:
@@ -179,10 +180,10 @@ class AgentsApi:
         runner = self._parts.runner
         return [_run(runner.row(each)) for each in self._parts.records.all(query.agent_id)]
 
-    def run(self, agent_run: str) -> models.AgentRunInfo:
+    def run(self, agent_run: int) -> models.AgentRunInfo:
         return _run(self._parts.runner.row(self._record(agent_run)))
 
-    def measured(self, agent_run: str) -> models.MeasuredAgentRun:
+    def measured(self, agent_run: int) -> models.MeasuredAgentRun:
         view = self._parts.runner.view(self._record(agent_run))
         metrics = view.metrics
         return models.MeasuredAgentRun(
@@ -199,20 +200,20 @@ class AgentsApi:
             output=view.answer or None,
         )
 
-    def kill(self, agent_run: str) -> bool:
+    def kill(self, agent_run: int) -> bool:
         return self._parts.runner.stop(self._record(agent_run), by=current_identity())
 
-    def status(self, agent_run: str) -> str:
+    def status(self, agent_run: int) -> str:
         return self._parts.runner.row(self._record(agent_run)).status.value
 
-    def output(self, agent_run: str) -> str:
+    def output(self, agent_run: int) -> str:
         return _output(self._processes(self._record(agent_run)))
 
-    def live_output(self, agent_run: str) -> str:
+    def live_output(self, agent_run: int) -> str:
         found = self._processes(self._record(agent_run))
         return _output([run for run in found if run.live])
 
-    def stream(self, agent_run: str) -> Response:
+    def stream(self, agent_run: int) -> Response:
         record = self._record(agent_run)
         return Response(yielding(self._written(record)), mimetype=NDJSON)
 
@@ -234,17 +235,11 @@ class AgentsApi:
     def _processes(self, record: AgentRun) -> list[Run]:
         return self._parts.context.runs.of_session(record.session_id)
 
-    def _agent(self, agent_id: str) -> StoredAgent:
-        number = _number(agent_id)
-        if number is None:
-            raise NoSuchAgent
-        return self._parts.store.get(number)
+    def _agent(self, agent_id: int) -> StoredAgent:
+        return self._parts.store.get(agent_id)
 
-    def _record(self, agent_run: str) -> AgentRun:
-        number = _number(agent_run)
-        if number is None:
-            raise NoSuchAgentRun
-        return self._parts.records.get(number)
+    def _record(self, agent_run: int) -> AgentRun:
+        return self._parts.records.get(agent_run)
 
 
 def _endpoint(
@@ -262,12 +257,9 @@ def _endpoint(
         summary=summary,
         handler=handler,
         response=response,
+        numbered="{" in path,
         **more,
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def _agent(body: models.NewAgent, before: Agent | None = None) -> Agent:

@@ -17,6 +17,7 @@ from opcode_htmx.web.rest import envelope, validation
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 _PARAMETER = re.compile(r"{(\w+)}")
+_RULES = {"int": r"<int:\1>", "str": r"<\1>"}
 _WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -47,6 +48,8 @@ class Endpoint:
     description: str = ""
     refused: str = ""
     """Why there is this method only to refuse it, with 405."""
+    numbered: bool = False
+    """Whether its parameters are whole numbers: other texts are not found there."""
     acts: Caller | None = None
     """Who may send a GET that does more than show; see `fetch_metadata.acts`."""
 
@@ -77,7 +80,7 @@ def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) ->
         routes.setdefault((each.path, each.handler), []).append(each)
     for (path, _), methods in routes.items():
         first = methods[0]
-        rule = _PARAMETER.sub(r"<\1>", path)
+        rule = _PARAMETER.sub(_RULES["int" if first.numbered else "str"], path)
         app.add_url_rule(rule, first.name, _view(first), methods=[each.method for each in methods])
 
 
