@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.demo.script import Request, Step
+from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.claude_pages import form_of
 from tests.support.environment import Sandbox, Server, basic_header, find_claude, runs_of, until
 
@@ -140,10 +142,20 @@ def test_denied_tools_are_denied_hooks_fire_and_the_project_stays_untouched(
     assert found["metrics"]["total_tokens"] > 0
     assert found["metrics"]["cost_usd"] > 0
 
+    session, profiles = found["session_id"], server.sandbox.state / "profiles"
+    address = f"/projects/{project_id(project)}/sessions/{session}"
+    fork = (
+        server.post(f"{address}/fork", {}).headers["Location"].partition("#")[0].rpartition("/")[2]
+    )
+    assert json.loads((profiles / fork / "settings.json").read_text())["permissions"]["deny"]
+    before_clear = set(profiles.iterdir())
+    prompt = {"prompt": "/clear", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{address}/prompt", prompt).status_code == 303
+    until(lambda: set(profiles.iterdir()) - before_clear, "its new session has the limits, too")
+
     # a session keeps its limits, whoever goes on with it, and after its agent is gone
     call(server, "DELETE", f"/{agent}")
     call(server, "POST", f"/sessions/{run}/kill")
-    session = found["session_id"]
     body = {"project_path": str(project), "session_id": session, "prompt": "Try all again."}
     answer = requests.post(
         f"{server.url}/api/sessions/resume", json=body, headers=basic_header(), timeout=60

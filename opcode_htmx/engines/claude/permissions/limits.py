@@ -85,7 +85,7 @@ class Limits:
         """The permissions of a settings file that keeps the limits."""
         found: Json = {"deny": list(dict.fromkeys(self._deny()))}
         if self.asks_for_commands:
-            found["ask"] = [BASH]
+            found["ask"] = list(SHELLS)
         if self.allowed:
             found["allow"] = list(self.allowed)
         if self.folders:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -104,29 +106,36 @@ class AgentRuns:
     def of_session(self, session_id: str) -> AgentRun | None:
         return next((each for each in self.all() if each.session_id == session_id), None)
 
-    def add(self, made: AgentRun) -> AgentRun:
-        """Store a new record under the next number, and remove the oldest of too many."""
-        known = self._known()
-        stored = replace(made, id=self._numbers.next("run", max(known, default=0)))
-        self._write(stored)
-        for old in known[: max(0, len(known) + 1 - MOST)]:
-            self._path(old).unlink(missing_ok=True)
-        return stored
+    def add(self, made: AgentRun) -> tuple[AgentRun, bool]:
+        """Store a new record under the next number, and remove the oldest of too many.
+
+        Gives the record that the session has already, if it has one, and whether it is new.
+        """
+        with raise_disk_full(), self._changing():
+            if there := self.of_session(made.session_id):
+                return there, False
+            known = self._known()
+            stored = replace(made, id=self._numbers.next("run", max(known, default=0)))
+            self._files.write(self._path(stored.id), asdict(stored))
+            for old in known[: max(0, len(known) + 1 - MOST)]:
+                self._path(old).unlink(missing_ok=True)
+        return stored, True
 
     def update(self, number: int, **changes: Any) -> AgentRun:
         """Raises NoSuchAgentRun."""
-        with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+        with raise_disk_full(), self._changing():
             changed = replace(self.get(number), **changes)
-            self._write(changed)
+            self._files.write(self._path(number), asdict(changed))
         return changed
 
     def remove(self, number: int) -> None:
         self._path(number).unlink(missing_ok=True)
 
-    def _write(self, record: AgentRun) -> None:
-        with raise_disk_full():
-            atomic_files.make_folder(self._folder)
-            self._files.write(self._path(record.id), asdict(record))
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        atomic_files.make_folder(self._folder)
+        with file_locks.held(self._folder.with_name(f"{self._folder.name}.lock")):
+            yield
 
     def _known(self) -> list[int]:
         names = [path.stem for path in self._folder.glob("*.json")]

@@ -18,7 +18,7 @@ from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
-from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
+from opcode_htmx.sessions.submit import InvalidPrompt, SessionExists, TrustDecision
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, typed
 from opcode_htmx.web.http.prompt_form import new_session_id, prompt_id_of, words_of_form
@@ -28,6 +28,7 @@ REFUSALS: dict[type[Exception], int] = {
     InvalidFolder: 422,
     InvalidPrompt: 422,
     CannotUseWorktree: 422,
+    SessionExists: 409,
     BypassNotAllowed: 403,
     CannotStart: 503,
     QueueFull: 503,
@@ -62,7 +63,8 @@ def blueprint(parts: AgentPages) -> Blueprint:
         except tuple(REFUSALS) as error:
             status = next(code for kind, code in REFUSALS.items() if isinstance(error, kind))
             return make_response(parts.agent_page(stored, form, error=str(error)), status)
-        return redirect(parts.row(parts.runner.row(record)).address, 303)
+        address = parts.row(parts.runner.row(record)).address
+        return redirect(address or url_for(".run", agent_run=record.id), 303)
 
     @pages.get("/agents/runs")
     def page() -> str:

@@ -28,7 +28,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.profiles import Profile
-from opcode_htmx.sessions.submit import TrustDecision, check_prompt
+from opcode_htmx.sessions.submit import SessionExists, TrustDecision, check_prompt
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 _OUTCOMES = {Outcome.COMPLETED: Status.COMPLETED, Outcome.CANCELLED: Status.CANCELLED}
@@ -88,15 +88,20 @@ class AgentRunner:
         prompt_id = start.prompt_id or str(uuid.uuid4())
         if known := self._records.of_session(session_id):
             return known
+        if self._context.sessions.locations.exists(session_id):
+            raise SessionExists("There is a session with this id already.")
         check_prompt(start.task)
         supervisor.options.check(stored.agent.permission_mode or None)
         supervisor.check_folder(start.folder)
         if trust is None:  # before anything is made
             supervisor.project_trust.check(start.folder, session_id)
+        profile = self._profile(stored.agent)
         folder = self._worktree(stored, start, session_id) if start.in_worktree else start.folder
-        record = self._record(stored, start, folder, session_id, by)
-        supervisor.options.profiles.set(session_id, self._profile(stored.agent))
+        record, is_new = self._record(stored, start, folder, session_id, by)
+        if not is_new:  # sent twice at once
+            return record
         try:
+            supervisor.options.profiles.set(session_id, profile)
             self._context.sessions.submitter.submit(
                 session_id,
                 folder,
@@ -120,7 +125,7 @@ class AgentRunner:
 
     def _record(
         self, stored: StoredAgent, start: Start, folder: Path, session_id: str, by: Identity
-    ) -> AgentRun:
+    ) -> tuple[AgentRun, bool]:
         made = AgentRun(
             id=0,
             agent_id=stored.id,
