@@ -38,6 +38,10 @@ def test_a_profile_is_in_files_that_only_the_user_reads(tmp_path: Path) -> None:
 def test_a_profile_that_cannot_be_read_is_an_error_and_not_no_profile(tmp_path: Path) -> None:
     profiles, session = SessionProfiles(tmp_path), new_id()
     profiles.set(session, LIMITED)
+    (tmp_path / session / "settings.json").write_text("{}")
+    with pytest.raises(ProfileUnreadable):
+        profiles.get(session, allow_bypass=True)
+    assert profiles.get(session, allow_bypass=False)
     (tmp_path / session / "profile.json").write_text("{")
     with pytest.raises(ProfileUnreadable):
         profiles.get(session, allow_bypass=False)

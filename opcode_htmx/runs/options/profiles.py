@@ -6,6 +6,7 @@ session keeps its limits for as long as it exists. Knows nothing of what is in t
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class _About:
+    digests: Mapping[str, str]
+    """Of the settings files by name: the engine goes on without one that it cannot read."""
     has_prompt: bool
     replaces_prompt: bool
     without_servers: bool
@@ -58,6 +61,7 @@ class _About:
     @classmethod
     def parse(cls, found: dict[str, Any]) -> _About:
         return cls(
+            {str(name): str(digest) for name, digest in found["digests"].items()},
             found["has_prompt"] is True,
             found["replaces_prompt"] is True,
             found["without_servers"] is True,
@@ -82,14 +86,20 @@ class SessionProfiles:
         if folder is None or not folder.exists():
             return None
         about = self._files.read(folder / _ABOUT)
-        if about is None:
+        settings = folder / _SETTINGS[allow_bypass]
+        if about is None or _digest(settings) != about.digests.get(settings.name):
             raise ProfileUnreadable(folder)
         return LaunchProfile(
-            folder / _SETTINGS[allow_bypass],
+            settings,
             folder / _PROMPT if about.has_prompt else None,
             about.replaces_prompt,
             about.without_servers,
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where all of them are: no session may write there."""
+        return self._folder
 
     def label(self, session_id: str) -> tuple[str, str]:
         """Whose profile a session has, and its icon; empty texts without one."""
@@ -109,6 +119,9 @@ class SessionProfiles:
             if profile.prompt:
                 atomic_files.write(folder / _PROMPT, profile.prompt.encode())
             about = {
+                "digests": {
+                    _SETTINGS[each]: _digest(folder / _SETTINGS[each]) for each in _SETTINGS
+                },
                 "has_prompt": bool(profile.prompt),
                 "replaces_prompt": profile.replaces_prompt,
                 "without_servers": profile.without_servers,
@@ -134,3 +147,11 @@ class SessionProfiles:
 
     def _path(self, session_id: str) -> Path | None:
         return self._folder / session_id if SESSION_ID.fullmatch(session_id) else None
+
+
+def _digest(path: Path) -> str:
+    """Identifies the content of a file; empty if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -164,6 +164,11 @@ def check_path(path: str) -> str:
     return path
 
 
+def unwritable(folder: str) -> str:
+    """The rule that keeps an absolute folder from being written."""
+    return f"{EDIT}({_patterns(folder)[1]})"
+
+
 def _patterns(path: str) -> tuple[str, ...]:
     """A path as rules spell it, and what lies below it. `//` begins an absolute path there."""
     spelled = path.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -24,6 +25,10 @@ from opcode_htmx.web.http.forms import BadForm, typed
 from opcode_htmx.web.http.prompt_form import new_session_id, prompt_id_of, words_of_form
 
 PER_PAGE = 50
+LONGEST_CARRIED = 600
+"""Characters of a task that goes to the picker and back in the address."""
+LONGEST_AGAIN = 2000
+"""Characters of a task in the link that runs it again."""
 REFUSALS: dict[type[Exception], int] = {
     InvalidFolder: 422,
     InvalidPrompt: 422,
@@ -66,6 +71,22 @@ def blueprint(parts: AgentPages) -> Blueprint:
         address = parts.row(parts.runner.row(record)).address
         return redirect(address or url_for(".run", agent_run=record.id), 303)
 
+    @pages.post("/agents/<int:agent_id>/folder")
+    def choose_folder(agent_id: int) -> Response | BaseResponse:
+        """Show the folder picker, which leads back here; what was typed goes along."""
+        stored, form = parts.store.get(agent_id), request.form
+        words = typed(form.get("prompt", ""))
+        if len(words) > LONGEST_CARRIED:
+            sentence = "The task is too long to go along: choose the folder first."
+            return make_response(parts.agent_page(stored, form, error=sentence), 422)
+        kept: dict[str, Any] = {
+            "task": words,
+            "model": form.get("model", "")[:128] or None,
+            "worktree": "1" if form.get("worktree") else None,
+        }
+        back = url_for("agents.agent", agent_id=agent_id, **kept)
+        return redirect(url_for("folders.browse", next=back), 303)
+
     @pages.get("/agents/runs")
     def page() -> str:
         number = request.args.get("page", "1")
@@ -102,7 +123,7 @@ def blueprint(parts: AgentPages) -> Blueprint:
             record=record,
             agent=agent,
             again={
-                "task": record.task[:2000],
+                "task": record.task[:LONGEST_AGAIN],
                 "folder": reference(Path(record.project)),
                 "model": record.model or None,
                 "worktree": "1" if record.in_worktree else None,

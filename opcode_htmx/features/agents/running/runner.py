@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.running import records
@@ -151,6 +152,8 @@ class AgentRunner:
     def _profile(self, agent: Agent) -> Profile:
         folders = tuple(str(self._folder(each)) for each in agent.folders)
         content = replace(agent, folders=folders).settings()
+        kept = limits.unwritable(str(self._context.runs.options.profiles.folder))
+        content["permissions"]["deny"] = [*content["permissions"].get("deny", ()), kept]
         texts = {
             allows: argv.profile_settings(content, allow_bypass=allows) for allows in (True, False)
         }
