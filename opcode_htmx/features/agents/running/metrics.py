@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import subagents
-from opcode_htmx.engines.claude.protocol.entry_texts import Role, Usage, texts_of, usage_of
-from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.engines.claude.protocol.entry_texts import Role, texts_of
+from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_changed, usage_of
+from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.index.file_pass import LONGEST_LINE, parsed
 
@@ -45,8 +46,8 @@ class _Count:
 
     def take(self, entry: Json, *, is_subagent: bool) -> None:
         if usage := usage_of(entry):
-            self.answers[usage.message_id] = usage
-        self._changes(as_dict(entry.get("toolUseResult")))
+            self.answers[usage.key] = usage
+        self._changes(entry)
         if is_subagent:
             return
         for text in texts_of(entry):
@@ -56,19 +57,15 @@ class _Count:
                 self.messages.add(as_str(as_dict(entry.get("message")).get("id")))
                 self.answer = text.text
 
-    def _changes(self, result: Json) -> None:
+    def _changes(self, entry: Json) -> None:
         """What a tool has changed in a file: it reports a patch, or a file that it has made."""
+        result = as_dict(entry.get("toolUseResult"))
         path = as_str(result.get("filePath")) or as_str(result.get("notebook_path"))
-        patch = as_list(result.get("structuredPatch"))
-        if not path or not (patch or result.get("type") in ("create", "update")):
-            return
-        self.files.add(path)
-        if result.get("type") == "create" and not patch:
-            self.added += len(as_str(result.get("content")).splitlines())
-        for hunk in map(as_dict, patch):
-            lines = [as_str(line) for line in as_list(hunk.get("lines"))]
-            self.added += sum(line.startswith("+") for line in lines)
-            self.removed += sum(line.startswith("-") for line in lines)
+        if path and (result.get("structuredPatch") or result.get("type") in ("create", "update")):
+            added, removed = lines_changed(entry)
+            self.files.add(path)
+            self.added += added
+            self.removed += removed
 
 
 class SessionFigures:
@@ -106,7 +103,7 @@ def _counted(files: list[tuple[Path, bool]]) -> Figures:
     for path, is_subagent in files:
         for entry in _entries(path):
             count.take(entry, is_subagent=is_subagent)
-    tokens = sum(u.input + u.output + u.cache_read + u.cache_write for u in count.answers.values())
+    tokens = sum(each.prompt_tokens + each.output for each in count.answers.values())
     return Figures(
         tokens, len(count.messages), len(count.files), count.added, count.removed, count.answer
     )
