@@ -46,9 +46,13 @@ from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
+from opcode_htmx.sessions.later_panel import LaterPanel
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules.planned import PlannedPrompts
+from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.storage import retention
 from opcode_htmx.sessions.storage.drafts import Drafts
@@ -160,7 +164,10 @@ def _sessions(
     flags = SessionFlags(state.folder("flags.json"))
     jobs.add(Job("keep read positions", positions.begin, lambda: None))
     attention = AttentionList(runs, positions)
-    views = SessionViews(runs, config_dir, templates, options, drafts, attention)
+    schedules = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
+    zone = zones.of_server(settings.child_environment.get("TZ", ""))
+    later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets)
+    views = SessionViews(runs, config_dir, templates, options, drafts, attention, later)
     locations = SessionLocations(config_dir, runs)
     collector = retention.Retention(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
@@ -178,6 +185,7 @@ def _sessions(
         flags=flags,
         attention=attention,
         options=options,
+        schedules=schedules,
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         configuration=run_settings.configuration(settings, claude, engine, state, runs),

@@ -23,6 +23,8 @@ PACKAGES = (
     "opcode_htmx.features.appearance",
     "opcode_htmx.features.sharing",
     "opcode_htmx.features.saved_prompts",
+    "opcode_htmx.features.schedules",
+    "opcode_htmx.features.budgets",
     "opcode_htmx.features.storage",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",

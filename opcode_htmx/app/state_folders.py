@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.runs.policies import budget_book
+from opcode_htmx.sessions.schedules import store
 
 PLATFORM = (
     StateFolder("runs", "the runs: records, input, output, stderr", "see docs/state.md", 2),
@@ -41,6 +43,22 @@ PLATFORM = (
         per_session=True,
         with_session=True,
         in_trash=True,
+    store.FOLDER,
+    store.PROGRESS,
+    StateFolder(budget_book.LIMITS, "the budgets", version=budget_book.VERSION),
+    StateFolder(
+        budget_book.SPENDING,
+        "what runs have cost, by day",
+        f"{budget_book.DAYS_KEPT} days",
+        budget_book.VERSION,
+    ),
+    StateFolder(
+        budget_book.HOLDS,
+        "the sessions that a budget has paused",
+        "until a person decides, or as long as the session",
+        budget_book.VERSION,
+        per_session=True,
+        with_session=True,
     ),
     StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
     StateFolder("flags.json", "pins, archive and tags of sessions", "as long as the session", 1),

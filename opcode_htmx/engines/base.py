@@ -172,6 +172,8 @@ class LaunchOptions:
     project_settings: bool = True
     """Whether the engine reads the settings, commands, skills and servers of the project."""
     profile: LaunchProfile | None = None
+    max_cost_usd: float | None = None
+    """What the process may cost before it ends its turn and takes up no further one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Supervisor:
             offered=settings.models,
         )
         self.project_trust = settings.project_trust()
+        self.budgets = settings.budgets()
         self.viewers = ViewerPresence(
             state / "viewing",
             self.registry.owned,
@@ -191,13 +192,15 @@ class Supervisor:
         """Send a prompt to a session: to its live process, or to a new one that resumes it.
 
         A prompt that was sent already under this id is not sent again. Raises CannotStart,
-        FolderNotAllowed, DiskFull, QueueFull, TrustNeeded, or RunNotLive when the process hangs.
+        FolderNotAllowed, DiskFull, QueueFull, TrustNeeded, BudgetReached, or RunNotLive when the
+        process hangs.
         """
         self.viewers.seen(session_id)
         with self._session_locks.of(session_id):
             if self._has_sent(session_id, prompt_id):
                 return self.registry.of_session(session_id)[-1]
             self.check_folder(project)
+            self.budgets.check(session_id, project)
             working = self._live_of(session_id)
             if working and working.is_unused and not self._warm_rules.serves(working, project):
                 working.stop_unused("Ended, because the prompt needs another process.")

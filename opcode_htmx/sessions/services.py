@@ -11,6 +11,7 @@ from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
@@ -33,6 +34,7 @@ class Sessions:
     flags: SessionFlags
     attention: AttentionList
     options: OptionsPresenter
+    schedules: ScheduleStore
     trash: Trash
     index: IndexReader
     configuration: Configuration

@@ -19,6 +19,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
+from opcode_htmx.sessions.later_panel import Contents, LaterPanel
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts
@@ -56,6 +57,12 @@ class SessionView:
     registry: Registry
     unused: Callable[[], Run | None]
     """Returns the run that was started while a prompt is written, and has none yet."""
+    _later: LaterPanel
+
+    @property
+    def later(self) -> Contents:
+        """What the session is going to be sent; it changes without a change of the session."""
+        return self._later.contents(self.conversation)
 
     def learn(self) -> None:
         """Find out, in the background, what the page depends on in a part that was not read."""
@@ -96,6 +103,7 @@ class SessionView:
             ),
             **self._status_panel.draft(self.draft, self.address),
             **self._options.parts(conversation.session_id, run),
+            **self._later.parts(conversation),
         }
 
 
@@ -110,6 +118,7 @@ class SessionViews:
         chooser: OptionsPresenter,
         drafts: Drafts,
         needs: AttentionList,
+        later: LaterPanel,
     ) -> None:
         self._supervisor = supervisor
         self._needs = needs
@@ -120,6 +129,7 @@ class SessionViews:
         self._options = OptionsParts(environment, chooser)
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts
+        self._later = later
         self._kept: OrderedDict[_Key, SessionView] = OrderedDict()
         """The views requested last, the latest at the end."""
         self._known: WeakValueDictionary[_Key, SessionView] = WeakValueDictionary()
@@ -206,4 +216,5 @@ class SessionViews:
             lambda: self._supervisor.disk_guard.message,
             self._registry,
             partial(self._supervisor.unused_of, session_id),
+            self._later,
         )

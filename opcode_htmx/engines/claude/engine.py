@@ -146,6 +146,7 @@ class ClaudeLauncher:
             readable=options.readable,
             project_settings=options.project_settings,
             profile=options.profile,
+            max_cost_usd=options.max_cost_usd,
         )
         environment = argv.environment(argv.FORWARD_SUBAGENT_ENV, self.base_environment)
         return CommandLine(command, environment)

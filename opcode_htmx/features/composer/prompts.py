@@ -25,6 +25,7 @@ from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.policies import working_folders
+from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor
@@ -49,7 +50,16 @@ from opcode_htmx.web.http.request_body import accepts_up_to
 
 Options = Mapping[str, str | bool | None]
 
-KEPT_IN_DRAFT = (CannotStart, DiskFull, QueueFull, RunNotLive, BadForm, InvalidPrompt, TrustNeeded)
+KEPT_IN_DRAFT = (
+    BudgetReached,
+    CannotStart,
+    DiskFull,
+    QueueFull,
+    RunNotLive,
+    BadForm,
+    InvalidPrompt,
+    TrustNeeded,
+)
 """Refusals of a prompt after which its text stays in the draft."""
 
 

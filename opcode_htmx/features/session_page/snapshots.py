@@ -53,6 +53,8 @@ class PageSnapshot:
     """The elements around the transcript, by id."""
     needs: int
     """How many other sessions need attention."""
+    later: object
+    """What the session will be sent by itself."""
 
 
 class FrameScheduler:
@@ -178,15 +180,17 @@ class SnapshotProducer:
                 # Nobody is notified of lines that a terminal adds to the session, nor of changes
                 # in other sessions
                 conversation.refresh()
-                had = self.snapshot
-                if had and (conversation.cursor, self.view.needs()) != (had.cursor, had.needs):
+                had, view = self.snapshot, self.view
+                now = conversation.cursor, view.needs(), view.later
+                if had and now != (had.cursor, had.needs, had.later):
                     break
 
     def _take_snapshot(self) -> bool:
         """Take a snapshot; return whether it differs from the last one."""
         view, had = self.view, self.snapshot
-        needs = view.needs()  # first, so that the next snapshot has changes during this one
-        snapshot = PageSnapshot(view.conversation.cursor, view.status_panel(), needs)
+        # first, so that the next snapshot has changes during this one
+        needs, later = view.needs(), view.later
+        snapshot = PageSnapshot(view.conversation.cursor, view.status_panel(), needs, later)
         if had and (snapshot.cursor, snapshot.around) == (had.cursor, had.around):
             return False
         self.snapshot = snapshot

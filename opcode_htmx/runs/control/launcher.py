@@ -28,6 +28,7 @@ from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.options.service import SessionOptionsService
+from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
@@ -77,6 +78,10 @@ class RunSettings:
     def journal(self) -> Journal:
         """Where the events of all runs are."""
         return Journal(self.runs_dir.parent / "events")
+
+    def budgets(self) -> BudgetBook:
+        """What runs have cost and may cost."""
+        return BudgetBook(self.runs_dir.parent)
 
     def project_trust(self) -> ProjectTrust:
         """The rules on whether Claude may start with the files of a project."""
@@ -203,7 +208,7 @@ def command_line(
     settings: RunSettings, session_options: SessionOptionsService, session_id: str
 ) -> CommandLine:
     """The command line with which the session's next process starts. Raises ProfileUnreadable."""
-    options = session_options.options(session_id)
+    options, budgets = session_options.options(session_id), settings.budgets()
     launch_options = LaunchOptions(
         resume=settings.engine.history.size(session_id) is not None,
         permission_mode=session_options.permission_mode(session_id),
@@ -213,5 +218,6 @@ def command_line(
         readable=settings.attached(session_id),
         project_settings=session_options.uses_project_settings(session_id),
         profile=session_options.profiles.get(session_id, allow_bypass=settings.allow_bypass),
+        max_cost_usd=min(filter(None, (options.budget_usd, budgets.limits.run)), default=None),
     )
     return settings.engine.launcher.session(session_id, launch_options)

@@ -110,6 +110,10 @@ class SessionOptionsService:
             self._store.change(session_id, **{name: value})
         self._changes(session_id).notify()
 
+    def limit_cost(self, session_id: str, budget_usd: float | None) -> None:
+        """Set what each process of a session may cost. Raises OSError, DiskFull."""
+        self._store.change(session_id, budget_usd=None if budget_usd is None else float(budget_usd))
+
     def approved_plan(self, session_id: str, mode: str) -> None:
         """The plan is carried out in `mode`; the next process must not start in plan mode again."""
         if self.options(session_id).permission_mode == "plan":

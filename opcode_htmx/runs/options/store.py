@@ -6,6 +6,7 @@ left to Claude's own settings, or the server's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class Options:
     """Whether Claude goes on without a viewer."""
     project_settings: bool | None = None
     """False: Claude starts without the settings of the project's files."""
+    budget_usd: float | None = None
+    """What each process of the session may cost, as a schedule says."""
 
 
 class OptionStore:
@@ -65,16 +68,21 @@ class OptionStore:
         self._files.write(path, chosen)
 
 
-_SWITCHES = ("keep_running", "project_settings")
+_TYPES: Mapping[str, type[object]] = {
+    "keep_running": bool,
+    "project_settings": bool,
+    "budget_usd": float,
+}
+"""Of the options that are no texts."""
 
 
 def _parse(found: dict[str, Any]) -> Options:
-    texts = {
+    known = {
         field.name: found[field.name]
         for field in fields(Options)
-        if isinstance(found.get(field.name), bool if field.name in _SWITCHES else str)
+        if isinstance(found.get(field.name), _TYPES.get(field.name, str))
     }
-    return Options(**texts)
+    return Options(**known)
 
 
 _SCHEMA = JsonFileSchema(1, _parse)

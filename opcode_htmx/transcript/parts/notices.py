@@ -89,6 +89,11 @@ def notice(event: SystemEvent) -> Notice | None:
             return Notice(text=_str(content).strip() or subtype.replace("_", " "))
 
 
+def is_reached_limit(notice_id: str) -> bool:
+    """Whether the id of a notice is that of a usage limit that is used up."""
+    return notice_id.startswith("limit-") and "-rejected-" in notice_id
+
+
 def long_line_notice(line: LongLine, run_id: str | None) -> Notice:
     """The notice for an omitted line, with its place; no `run_id`: in Claude's history file."""
     size, begin = format_bytes(line.size), f"{line.offset:,}"

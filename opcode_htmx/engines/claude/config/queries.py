@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from opcode_htmx.engines.requests import Query
+from opcode_htmx.lib.coerce import Json, as_dict
 
 SETTINGS = Query("get_settings")
 PERMISSION_RULES = Query("list_permission_rules")
@@ -12,6 +15,15 @@ SKILLS = Query("get_skills_dialog")
 SANDBOX = Query("get_sandbox_dialog")
 STATUS = Query("get_status")
 MCP_STATUS = Query("mcp_status")
+
+COST = Query("get_usage", {"skip_behaviors": True})
+"""The cost of the session so far, also within a turn; without a look at all other sessions."""
+
+
+def cost_in(answer: Json) -> float | None:
+    """The cost of the session in US dollars, in the answer to COST; None if it does not have it."""
+    cost = as_dict(answer.get("session")).get("total_cost_usd")
+    return float(cost) if isinstance(cost, int | float) and 0 <= cost < math.inf else None
 
 
 def mcp_authenticate(server: str, redirect_uri: str | None = None) -> Query:

@@ -32,13 +32,15 @@ def build(
     readable: Path | None = None,
     project_settings: bool = True,
     profile: LaunchProfile | None = None,
+    max_cost_usd: float | None = None,
 ) -> tuple[str, ...]:
     """The argv for a conversation over stdin and stdout, new or resumed under `session_id`.
 
     None is left to the settings of Claude and of the project. `readable` is a folder
     beside the project that Claude may read without asking. Without `project_settings`, nothing of
     the project's settings, commands, skills, agents, MCP servers and CLAUDE.md is read. The
-    settings of a `profile` are made by `profile_settings`.
+    settings of a `profile` are made by `profile_settings`. `max_cost_usd` counts from the start
+    of the process.
     """
     argv = [
         str(binary),
@@ -69,6 +71,8 @@ def build(
         argv += ["--add-dir", str(readable)]
     if not project_settings:
         argv += [_SOURCES, "user"]
+    if max_cost_usd:
+        argv += ["--max-budget-usd", f"{max_cost_usd:.4f}"]
     return tuple(argv)
 
 

@@ -1,0 +1,69 @@
+"""Budgets: what runs may cost, what they have cost today, and the decision when one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from flask import Blueprint
+
+from opcode_htmx.engines.claude.config import queries
+from opcode_htmx.features.budgets import api, routes
+from opcode_htmx.features.budgets.service import GoOn, InvalidBudget
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.lib.concurrency.jobs import Job, every
+from opcode_htmx.runs.control import control_requests
+from opcode_htmx.runs.control.control_requests import ControlRefused
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.runs.policies.budget_book import BudgetReached
+from opcode_htmx.runs.policies.budget_monitor import ROUND_SECONDS, BudgetMonitor
+from opcode_htmx.sessions.schedules.runner import budget_of
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+ANSWER_SECONDS = 5.0
+"""How long a process may take to say what its session has cost."""
+
+
+def _monitor(context: AppContext) -> BudgetMonitor:
+    runs = context.runs
+    other = partial(budget_of, context.sessions.schedules, runs.budgets)
+    return BudgetMonitor(runs.budgets, runs.live, _cost_of, other)
+
+
+def _cost_of(run: Run) -> float | None:
+    try:
+        answer = control_requests.ask(run, queries.COST, ANSWER_SECONDS)
+    except (ControlRefused, RunNotLive):
+        return None
+    return queries.cost_in(answer)
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    sessions = context.sessions
+    go_on = GoOn(context.runs, sessions.submitter, sessions.locations)
+    yield routes.blueprint(context.runs.budgets, go_on)
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.endpoints(context.runs.budgets)
+
+
+def _jobs(context: AppContext) -> Iterable[Job]:
+    yield every(ROUND_SECONDS, "watch budgets", _monitor(context).round)
+
+
+def _turn_ended(context: AppContext, event: TurnEnded) -> None:
+    _monitor(context).turn_ended(event)
+
+
+FEATURE = Feature(
+    name="budgets",
+    routes=_routes,
+    nav=(NavItem("budgets.page", "Budgets", icon="shield", order=310),),
+    errors={BudgetReached: 409, InvalidBudget: 422},
+    endpoints=_endpoints,
+    on={TurnEnded: _turn_ended},
+    jobs=_jobs,
+)

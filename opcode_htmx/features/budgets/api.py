@@ -1,0 +1,67 @@
+"""/api/budgets: what runs may cost, and what they have cost today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.runs.policies.budget_book import MOST_USD, BudgetBook, Limits
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+TAG = "Budgets"
+PATH = "/api/budgets"
+
+
+class NewBudgets(BaseModel):
+    """Budgets in US dollars; null: no limit. At 80 % there is a warning, at 100 % a pause."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: float | None = Field(None, gt=0, le=MOST_USD, description="Of one run.")
+    day: float | None = Field(None, gt=0, le=MOST_USD, description="Of all runs of a day.")
+    project: float | None = Field(
+        None, gt=0, le=MOST_USD, description="Of all runs of a day in any one project."
+    )
+
+
+class Budgets(BaseModel):
+    """The budgets in US dollars, and what is used of today's."""
+
+    run: float | None
+    day: float | None
+    project: float | None
+    spent_today: float = Field(description="By the runs of this server, as Claude reports it.")
+
+
+def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
+    """GET and PUT /api/budgets."""
+
+    def budgets() -> Budgets:
+        limits = book.limits
+        return Budgets(
+            run=limits.run,
+            day=limits.day,
+            project=limits.project,
+            spent_today=book.spent_today(),
+        )
+
+    def save(body: NewBudgets) -> Budgets:
+        book.set_limits(Limits(body.run, body.day, body.project))
+        log_act(current_identity(), "budget.set")
+        return budgets()
+
+    yield Endpoint(
+        method="GET", path=PATH, tag=TAG, summary="The budgets", handler=budgets, response=Budgets
+    )
+    yield Endpoint(
+        method="PUT",
+        path=PATH,
+        tag=TAG,
+        summary="Set the budgets",
+        handler=save,
+        response=Budgets,
+        body=NewBudgets,
+    )

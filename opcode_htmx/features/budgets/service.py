@@ -1,0 +1,98 @@
+"""Budgets as a person writes them, and what happens when a paused session goes on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
+from opcode_htmx.runs.model.prompt_content import images_in, words_of
+from opcode_htmx.runs.policies.budget_book import MOST_USD, Hold, Scope
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.locations import SessionLocations
+from opcode_htmx.sessions.schedules.planned import GO_ON
+from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
+
+LONGEST_AMOUNT = 12
+_IDS = uuid.UUID("8f1f9f0e-1f0a-4d51-9d55-4f1c0d0f4c55")
+
+
+class InvalidBudget(Exception):
+    """An amount that is none; the text is a sentence for the person."""
+
+
+def amount(text: str) -> float | None:
+    """An amount of dollars that a person typed; None for none. Raises InvalidBudget."""
+    text = text.strip().removeprefix("$").replace(",", ".")
+    if not text:
+        return None
+    whole, _, cents = text.partition(".")
+    is_number = text.isascii() and f"{whole}{cents}".isdecimal()
+    if len(text) > LONGEST_AMOUNT or not is_number or not 0 < float(text) <= MOST_USD:
+        raise InvalidBudget("Write a budget in dollars, such as 2.50, or leave it empty.")
+    return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Goes on with a session that a budget has paused, or leaves it stopped."""
+
+    supervisor: Supervisor
+    submitter: PromptSubmitter
+    locations: SessionLocations
+
+    def go_on(self, session_id: str, *, by: Identity) -> None:
+        """Allow more, finish the turn that was interrupted, and send what waits. Once.
+
+        Raises SessionNotFound, FolderUnknown, OSError and what PromptSubmitter.submit does.
+        """
+        location, book = self.locations.of(session_id), self.supervisor.budgets
+        hold, folder = book.hold(session_id), location.working_folder
+        if hold is None:
+            return  # decided on another phone
+        if hold.scope in (Scope.PROJECT, Scope.DAY):
+            book.add(hold.scope, folder, hold.more)
+        if not book.release(session_id):
+            return
+        log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
+        if hold.was_working:
+            self.submitter.submit(session_id, folder, _prompt_id(hold), GO_ON, by=by)
+        self._send_waiting(session_id, folder, by)
+        self.supervisor.changes(session_id).notify()
+
+    def stop(self, session_id: str, *, by: Identity) -> None:
+        """Leave the session as it is; the next prompt is sent again. Raises OSError."""
+        if self.supervisor.budgets.release(session_id):
+            log_act(by, "budget.stop", session=session_id)
+        self.supervisor.changes(session_id).notify()
+
+    def _send_waiting(self, session_id: str, folder: Path, by: Identity) -> None:
+        """Send the prompts that the paused run had not taken up."""
+        runs = self.supervisor.of_session(session_id)
+        by_id = {run.id: run for run in runs}
+        for each in queue(runs):
+            if each.left:
+                prompt = waiting_prompt(by_id[each.run_id], each.prompt_id)
+                images = images_in(prompt)
+                self.submitter.submit(
+                    session_id,
+                    folder,
+                    each.prompt_id,
+                    words_of(prompt),
+                    attach=_attaching(images) if images else None,
+                    again=True,
+                    by=by,
+                )
+
+
+def _attaching(images: Sequence[ImageContent]) -> Attach:
+    return lambda _folder: Attachments(images=images)
+
+
+def _prompt_id(hold: Hold) -> str:
+    return str(uuid.uuid5(_IDS, f"{hold.run_id} {hold.at:.6f}"))

@@ -1,0 +1,159 @@
+"""The pages of schedules: the list, one with its history, and the form to make or change one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from opcode_htmx.features.schedules import form
+from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
+from opcode_htmx.features.schedules.views import ScheduleViews
+from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.runs.policies.working_folders import InvalidFolder
+from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules.model import LONGEST_NAME, Schedule
+from opcode_htmx.sessions.schedules.store import TooManySchedules
+from opcode_htmx.sessions.schedules.timing import SHOWN, InvalidTiming, checked, day_words
+from opcode_htmx.sessions.submit import InvalidPrompt
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.flash import flash, flashed
+
+MOST_PROJECTS = 50
+REFUSALS = (InvalidSchedule, InvalidPrompt, InvalidFolder, BypassNotAllowed, TooManySchedules)
+"""Sentences that are shown in the form, with what was typed."""
+
+
+def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
+    pages = Blueprint("schedules", __name__)
+    views, store = ScheduleViews(schedules), schedules.store
+
+    @pages.get("/schedules")
+    def page() -> str:
+        return render_template("schedules/schedules.html", rows=views.rows(), notice=flashed())
+
+    @pages.get("/schedules/new")
+    def new() -> str:
+        now, zone = time.time(), schedules.default_zone()
+        given = {"folder": request.args.get("folder", "")[:4000]}
+        return _form({**form.new_fields(zone, now), **given})
+
+    @pages.post("/schedules")
+    def add() -> Response:
+        if "check" in request.form:
+            return _checked_times()
+        try:
+            made = schedules.add(form.wanted_in(request.form), by=current_identity())
+        except REFUSALS as error:
+            return make_response(_form(request.form, error=str(error)), 422)
+        return redirect(url_for(".one", schedule_id=made.id), 303)
+
+    @pages.get("/schedules/<schedule_id>")
+    def one(schedule_id: str) -> str:
+        schedule = store.get(schedule_id)
+        work = schedule.work
+        return render_template(
+            "schedules/schedule.html",
+            schedule=schedule,
+            row=views.row(schedule),
+            due=[views.words(schedule, each) for each in views.due(schedule, SHOWN)],
+            history=views.history(schedule),
+            session=views.address(work.session_id) if work.session_id else "",
+            trust=schedules.trust_needed(schedule),
+            modes=_choices("permission_mode"),
+            notice=flashed(),
+        )
+
+    @pages.get("/schedules/<schedule_id>/edit")
+    def edit(schedule_id: str) -> str:
+        schedule = store.get(schedule_id)
+        fields = form.new_fields(schedule.timing.zone, time.time())
+        kept = {name: value for name, value in form.fields_of(schedule).items() if value}
+        return _form({**fields, **kept}, schedule)
+
+    @pages.post("/schedules/<schedule_id>/edit")
+    def change(schedule_id: str) -> Response:
+        schedule = store.get(schedule_id)
+        if "check" in request.form:
+            return _checked_times(schedule)
+        try:
+            wanted = form.wanted_in(request.form, schedule.work.session_id)
+            schedules.change(schedule_id, wanted, by=current_identity())
+        except REFUSALS as error:
+            return make_response(_form(request.form, schedule, str(error)), 422)
+        return redirect(url_for(".one", schedule_id=schedule_id), 303)
+
+    @pages.post("/schedules/<schedule_id>/pause")
+    def pause(schedule_id: str) -> Response:
+        schedules.pause(schedule_id, True, by=current_identity())
+        return redirect(url_for(".one", schedule_id=schedule_id), 303)
+
+    @pages.post("/schedules/<schedule_id>/resume")
+    def resume(schedule_id: str) -> Response:
+        schedules.pause(schedule_id, False, by=current_identity())
+        return redirect(url_for(".one", schedule_id=schedule_id), 303)
+
+    @pages.post("/schedules/<schedule_id>/run")
+    def run(schedule_id: str) -> Response:
+        schedules.run_now(schedule_id, by=current_identity())
+        response = redirect(url_for(".one", schedule_id=schedule_id), 303)
+        flash(response, "schedule-starts")
+        return response
+
+    @pages.post("/schedules/<schedule_id>/delete")
+    def delete(schedule_id: str) -> Response:
+        found = schedules.delete(schedule_id, by=current_identity())
+        response = redirect(url_for(".page"), 303)
+        flash(response, "schedule-deleted", found.title)
+        return response
+
+    def _checked_times(schedule: Schedule | None = None) -> Response:
+        """The form with the next due times, which nothing is kept of."""
+        now = time.time()
+        try:
+            timing = checked(form.timing_in(request.form))
+        except (InvalidSchedule, InvalidTiming) as error:
+            return make_response(_form(request.form, schedule, str(error)), 422)
+        due = [day_words(each, timing.zone, now) for each in timing.next(now)]
+        return make_response(_form(request.form, schedule, words=timing.words(), due=due))
+
+    def _form(
+        fields: Mapping[str, str],
+        schedule: Schedule | None = None,
+        error: str = "",
+        words: str = "",
+        due: list[str] | None = None,
+    ) -> str:
+        return render_template(
+            "schedules/edit.html",
+            fields=fields,
+            schedule=schedule,
+            session=views.address(schedule.work.session_id) if schedule else "",
+            error=error,
+            words=words,
+            due=due,
+            projects=project_choices(schedules.workspace, MOST_PROJECTS),
+            zone_pairs=[(each, each) for each in zones.names()],
+            model_pairs=_pairs("model", fields),
+            effort_pairs=_pairs("effort", fields),
+            mode_pairs=_pairs("permission_mode", fields),
+            longest_name=LONGEST_NAME,
+            longest_prompt=MAX_PROMPT_CHARACTERS,
+        )
+
+    def _choices(name: str) -> Mapping[str, str]:
+        """What can be chosen for an option of a new session, with its label."""
+        (found,) = (each for each in presenter.view("").fields if each.name == name)
+        return {each.value: each.label for each in found.choices}
+
+    def _pairs(name: str, fields: Mapping[str, str]) -> list[tuple[str, str]]:
+        chosen = fields.get(name, "")
+        known = _choices(name)
+        return [*known.items(), *([(chosen, chosen)] if chosen not in known else [])]
+
+    return pages

@@ -1,0 +1,211 @@
+"""Make, change and delete schedules, with all checks: for pages, forms of a session, and REST."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.locations import SessionLocations
+from opcode_htmx.sessions.options.form import EFFORTS
+from opcode_htmx.sessions.schedules.model import (
+    LONGEST_NAME,
+    MOST_MINUTES,
+    MOST_USD,
+    Origin,
+    Schedule,
+    State,
+    Work,
+    limit_schedule_id,
+)
+from opcode_htmx.sessions.schedules.planned import AFTER_LIMIT_SECONDS, GO_ON
+from opcode_htmx.sessions.schedules.runner import starting
+from opcode_htmx.sessions.schedules.store import ScheduleStore
+from opcode_htmx.sessions.schedules.timing import (
+    InvalidTiming,
+    Kind,
+    Timing,
+    checked,
+    once_at,
+)
+from opcode_htmx.sessions.submit import check_prompt
+from opcode_htmx.sessions.workspace import Workspace
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
+MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
+LONGEST_LIMIT = 60 * 86400.0
+"""No usage limit lasts longer."""
+
+
+class InvalidSchedule(Exception):
+    """A schedule that cannot be kept; the text is a sentence for the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person or a program asks for, unchecked."""
+
+    work: Work
+    timing: Timing
+    name: str = ""
+    catch_up: bool = False
+    minutes: int = 60
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    store: ScheduleStore
+    supervisor: Supervisor
+    locations: SessionLocations
+    workspace: Workspace
+    server_zone: str
+    """The name of the time zone of this computer."""
+
+    def add(self, wanted: Wanted, *, by: Identity, origin: Origin = Origin.PAGE) -> Schedule:
+        """Keep a new schedule.
+
+        Raises InvalidSchedule, InvalidPrompt, InvalidFolder, FolderNotAllowed, SessionNotFound,
+        FolderUnknown, BypassNotAllowed, TooManySchedules, OSError, DiskFull.
+        """
+        now = time.time()
+        found = self._checked(Schedule(uuid.uuid4().hex, wanted.work, wanted.timing), wanted, now)
+        found = replace(found, origin=origin, by=by, created_at=now)
+        self._keep(found, now)
+        return found
+
+    def add_after_limit(self, session_id: str, until: float, *, by: Identity) -> Schedule:
+        """Go on with a session once a limit has been reset, once. Raises as `add`."""
+        now = time.time()
+        if not now < until < now + LONGEST_LIMIT:
+            raise InvalidSchedule("This limit has been reset by now. Send a prompt to go on.")
+        folder = self._folder_of_session(session_id)
+        found = Schedule(
+            limit_schedule_id(session_id, until),
+            Work(reference(folder), GO_ON, session_id),
+            once_at(until + AFTER_LIMIT_SECONDS, self.server_zone),
+            catch_up=True,  # the point is to go on, a little later too
+            origin=Origin.LIMIT,
+            by=by,
+            created_at=now,
+        )
+        self._keep(found, now)
+        return found
+
+    def change(self, schedule_id: str, wanted: Wanted, *, by: Identity) -> Schedule:
+        """Change all that a person sets; what is due counts from now on. Raises as `add`."""
+        now = time.time()
+        self._checked(self.store.get(schedule_id), wanted, now)
+        changed = self.store.change(
+            schedule_id, lambda before: self._checked(before, wanted, now), handled=now
+        )
+        self._changed(changed, "schedule.change", by)
+        return changed
+
+    def pause(self, schedule_id: str, paused: bool, *, by: Identity) -> Schedule:
+        """Pause a schedule, or go on: what was due meanwhile is not missed.
+
+        Raises NoSuchSchedule, OSError, DiskFull.
+        """
+        handled = None if paused else time.time()
+        changed = self.store.change(
+            schedule_id, lambda each: replace(each, paused=paused), handled=handled
+        )
+        self._changed(changed, "schedule.pause" if paused else "schedule.resume", by)
+        return changed
+
+    def run_now(self, schedule_id: str, *, by: Identity) -> str:
+        """Start a schedule within a second, beside its due times; the id of the session.
+
+        A second request before the start changes nothing. Raises NoSuchSchedule, OSError, DiskFull.
+        """
+        schedule = self.store.get(schedule_id)
+        for each in self.store.progress(schedule_id).open:
+            if each.by_hand and each.state is State.STARTING:
+                return each.session_id
+        noted = starting(schedule, round(time.time(), 3), by_hand=True)
+        self.store.note(schedule_id, noted)
+        log_act(by, "schedule.run", schedule=schedule_id)
+        return noted.session_id
+
+    def delete(self, schedule_id: str, *, by: Identity) -> Schedule:
+        """Raises NoSuchSchedule, OSError."""
+        found = self.store.get(schedule_id)
+        self.store.delete(schedule_id)
+        self._changed(found, "schedule.delete", by)
+        return found
+
+    def trust_needed(self, schedule: Schedule) -> TrustNeeded | None:
+        """The decision without which a schedule does not start; None: none."""
+        work, options = schedule.work, self.supervisor.options
+        if work.session_id and not options.uses_project_settings(work.session_id):
+            return None
+        try:
+            folder = self.workspace.working_folder(work.folder)
+        except InvalidFolder:
+            return None  # which is said when it is due
+        return self.supervisor.project_trust.needed(folder)
+
+    def default_zone(self) -> str:
+        """The zone that was chosen last, else that of the server."""
+        schedules = self.store.all()
+        return schedules[-1].timing.zone if schedules else self.server_zone
+
+    def _keep(self, schedule: Schedule, now: float) -> None:
+        if self.store.add(schedule, now):
+            self._changed(schedule, "schedule.add", schedule.by)
+
+    def _changed(self, schedule: Schedule, act: str, by: Identity) -> None:
+        log_act(by, act, schedule=schedule.id)
+        if schedule.work.session_id:
+            self.supervisor.changes(schedule.work.session_id).notify()
+
+    def _checked(self, before: Schedule, wanted: Wanted, now: float) -> Schedule:
+        work = wanted.work
+        check_prompt(work.prompt)
+        folder = (
+            self._folder_of_session(work.session_id)
+            if work.session_id
+            else self.workspace.working_folder(work.folder)
+        )
+        if work.model and not _MODEL.fullmatch(work.model):
+            raise InvalidSchedule("That is no name of a model.")
+        if work.effort and work.effort not in EFFORTS:
+            raise InvalidSchedule("There is no such effort.")
+        if work.permission_mode and work.permission_mode not in MODES:
+            raise InvalidSchedule("There is no such permission mode.")
+        self.supervisor.options.check(work.permission_mode)
+        if len(wanted.name) > LONGEST_NAME:
+            raise InvalidSchedule(f"The name is longer than {LONGEST_NAME} characters.")
+        if not 1 <= wanted.minutes <= MOST_MINUTES:
+            raise InvalidSchedule(f"A run may work for 1 to {MOST_MINUTES:,} minutes.")
+        if wanted.budget_usd is not None and not 0 < wanted.budget_usd <= MOST_USD:
+            raise InvalidSchedule(f"A budget is more than $0 and at most ${MOST_USD:,.0f}.")
+        try:
+            timing = checked(wanted.timing)
+        except InvalidTiming as error:
+            raise InvalidSchedule(str(error)) from error
+        if timing.kind is Kind.ONCE and not timing.next(now):
+            raise InvalidSchedule("That time has passed. Choose a later one.")
+        return replace(
+            before,
+            work=replace(work, folder=reference(folder)),
+            timing=timing,
+            name=" ".join(wanted.name.split()),
+            catch_up=wanted.catch_up,
+            minutes=wanted.minutes,
+            budget_usd=wanted.budget_usd,
+        )
+
+    def _folder_of_session(self, session_id: str) -> Path:
+        """Raises SessionNotFound, FolderUnknown, FolderNotAllowed."""
+        folder = self.locations.of(session_id).working_folder
+        self.supervisor.check_folder(folder)
+        return folder

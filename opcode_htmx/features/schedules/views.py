@@ -1,0 +1,123 @@
+"""Schedules as pages show them: due times and outcomes in words."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from opcode_htmx.engines.claude.files.sessions import SessionNotFound
+from opcode_htmx.features.schedules.service import Schedules
+from opcode_htmx.runs.policies.budget_book import dollars
+from opcode_htmx.sessions.folder_labels import name_of
+from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State
+from opcode_htmx.sessions.schedules.timing import day_words
+from opcode_htmx.web.http.forms import session_url
+
+STATES = {
+    State.STARTING: "Starts in a moment",
+    State.RUNNING: "Running",
+    State.DONE: "Done",
+    State.FAILED: "Failed",
+    State.STOPPED: "Stopped",
+    State.MISSED: "Missed",
+    State.SKIPPED: "Skipped",
+    State.REFUSED: "Not started",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A row of the history. `address` is that of the session; empty if there is none."""
+
+    state: State
+    label: str
+    when: str
+    sentence: str
+    cost: str
+    address: str
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A schedule in the list. `next` is empty where it is not due any more."""
+
+    schedule: Schedule
+    project: str
+    when: str
+    next: str
+    last: Outcome | None
+
+
+class ScheduleViews:
+    def __init__(self, schedules: Schedules) -> None:
+        self._schedules = schedules
+
+    def rows(self) -> list[Row]:
+        """Those that are due next first, then the paused ones, then those that are over."""
+        found = [(self.row(each), self.due(each, 1)) for each in self._schedules.store.all()]
+        far = float("inf")
+        found.sort(
+            key=lambda pair: (
+                not pair[1],
+                pair[0].schedule.paused,
+                pair[1][0] if pair[1] else far,
+                -pair[0].schedule.created_at,
+            )
+        )
+        return [row for row, _ in found]
+
+    def row(self, schedule: Schedule) -> Row:
+        due, history = self.due(schedule, 1), self.history(schedule)
+        return Row(
+            schedule,
+            name_of(self._folder(schedule), self._schedules.workspace),
+            schedule.timing.words(),
+            self.words(schedule, due[0]) if due else "",
+            history[0] if history else None,
+        )
+
+    def due(self, schedule: Schedule, number: int) -> list[float]:
+        """The due times that are ahead."""
+        handled = self._schedules.store.progress(schedule.id).handled
+        return schedule.timing.next(max(handled, time.time() - 1), number)
+
+    def words(self, schedule: Schedule, moment: float) -> str:
+        return day_words(moment, schedule.timing.zone, time.time())
+
+    def history(self, schedule: Schedule) -> list[Outcome]:
+        """What has come of the last due times, the newest first."""
+        progress = self._schedules.store.progress(schedule.id)
+        return [self._outcome(schedule, each) for each in reversed(progress.occurrences)]
+
+    def _outcome(self, schedule: Schedule, each: Occurrence) -> Outcome:
+        return Outcome(
+            each.state,
+            STATES[each.state],
+            self.words(schedule, each.due),
+            each.sentence,
+            "" if each.cost_usd is None else dollars(each.cost_usd),
+            self.address(each.session_id) if each.session_id else "",
+            each.by_hand,
+        )
+
+    def address(self, session_id: str) -> str:
+        """The page of a session; empty if there is no such session."""
+        try:
+            location = self._schedules.locations.of(session_id)
+        except SessionNotFound:
+            return ""
+        return session_url(location.claude_folder, location.session_id)
+
+    def _folder(self, schedule: Schedule) -> Path:
+        return path_of(schedule.work.folder)
+
+
+def path_of(reference: str) -> Path:
+    """The path that the text of a form stands for."""
+    if reference.startswith("file:///"):
+        return Path(os.fsdecode(unquote_to_bytes(reference.removeprefix("file://"))))
+    return Path(reference)

@@ -1,0 +1,147 @@
+"""Watches what live runs cost: warns near a budget, and pauses a run whose budget is used.
+
+The cost within a turn is asked of the process itself, whenever it has written something. A run is
+paused by ending it as Stop does: the turn is interrupted, nothing in the background goes on, and
+what it has not taken up stays in the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import gevent
+
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.runs.model.lifecycle import OPEN_TURN, PROCESS, Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.budget_book import BudgetBook, Standing
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.5
+ASK_SECONDS = 1.0
+"""Between two questions to one process."""
+WARNING = "budget"
+"""The subject of the warning among those of a run."""
+
+
+class BudgetMonitor:
+    """Watches the live runs of this machine; each is asked by the worker that owns it."""
+
+    def __init__(
+        self,
+        book: BudgetBook,
+        live: Callable[[], Iterable[Run]],
+        ask: Callable[[Run], float | None],
+        other: Callable[[Run], Standing | None],
+    ) -> None:
+        """`ask` returns the cost of the run's session so far, in US dollars, as its process says.
+
+        `other` is a budget of the run's own, beside those of the book.
+        """
+        self._book = book
+        self._live = live
+        self._ask = ask
+        self._other = other
+        self._asked: dict[str, tuple[int, float]] = {}
+        """By run, how far its output was when it was asked last, and when (monotonic)."""
+        self._asking: set[str] = set()
+
+    def round(self) -> None:
+        """Look at all live runs. Called about twice a second."""
+        runs = [run for run in self._live() if run.phase in PROCESS - {Phase.STOPPING}]
+        self._asked = {run.id: self._asked[run.id] for run in runs if run.id in self._asked}
+        for run in runs:
+            standings = self._standings(run)
+            near = max((each for each in standings if each.is_near), key=_share, default=None)
+            _warn(run, near.sentence if near else "")
+            if run.owner is None:
+                continue
+            if self._is_held(run):
+                self._end(run, "Paused: its budget is used.")
+            elif standings and self._has_news(run):
+                self._asking.add(run.id)
+                gevent.spawn(self._look, run)
+
+    def turn_ended(self, event: TurnEnded) -> None:
+        """Note the cost of a turn, also without a budget, and pause its run if one is used."""
+        total = event.usage.session_cost_usd
+        run = next((run for run in self._live() if run.id == event.run_id), None)
+        if total is None:
+            return
+        is_new = run.record.history_start == 0 if run else event.usage.cost_usd == total
+        project = Path(event.project_path)
+        self._book.record(event.run_id, event.session_id, project, total, is_new=is_new)
+        if run:
+            self._judge(run, was_working=event.is_error)
+
+    def _standings(self, run: Run) -> list[Standing]:
+        other = self._other(run)
+        own = self._book.standings(run.id, Path(run.record.project_path))
+        return [other, *own] if other else own
+
+    def _is_held(self, run: Run) -> bool:
+        """Whether its pause was noted, and a crash came before the end of its process."""
+        hold = self._book.hold(run.record.session_id)
+        return hold is not None and hold.run_id == run.id
+
+    def _has_news(self, run: Run) -> bool:
+        """Whether the run may have cost more since it was asked last."""
+        works = run.phase in OPEN_TURN - {Phase.STARTING} or run.state.still_running
+        if run.id in self._asking or not works:
+            return False
+        seen, asked_at = self._asked.get(run.id, (-1, 0.0))
+        return run.read_to != seen and time.monotonic() - asked_at >= ASK_SECONDS
+
+    def _look(self, run: Run) -> None:
+        seen, is_new = run.read_to, run.record.history_start == 0
+        try:
+            total = self._ask(run)
+            if total is not None:
+                project = Path(run.record.project_path)
+                self._book.record(run.id, run.record.session_id, project, total, is_new=is_new)
+                self._judge(run, was_working=run.phase in OPEN_TURN)
+        except (OSError, DiskFull) as error:
+            log.warning("could not note the cost of run %s: %s", run.id, error)
+        except Exception:
+            log.exception("could not look at the cost of run %s", run.id)
+        finally:
+            self._asking.discard(run.id)
+            self._asked[run.id] = seen, time.monotonic()
+
+    def _judge(self, run: Run, *, was_working: bool) -> None:
+        reached = next((each for each in self._standings(run) if each.is_reached), None)
+        if reached and run.phase not in (Phase.STOPPING, Phase.ENDED):
+            pause(self._book, run, reached, was_working=was_working)
+
+    def _end(self, run: Run, cause: str) -> None:
+        with contextlib.suppress(RunNotLive):
+            run.stop(Outcome.INTERRUPTED, cause, by=SYSTEM)
+
+
+def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) -> None:
+    """End a run whose budget is used, and hold its session. Raises OSError, DiskFull."""
+    session_id = run.record.session_id
+    # first: a crash between the two leaves a run that the next round ends
+    book.set_hold(session_id, run.id, standing, was_working=was_working)
+    log_act(SYSTEM, "budget.pause", session=session_id, run=run.id, scope=standing.scope)
+    with contextlib.suppress(RunNotLive):
+        run.stop(Outcome.INTERRUPTED, standing.cause, by=SYSTEM)
+
+
+def _share(standing: Standing) -> float:
+    return standing.share
+
+
+def _warn(run: Run, sentence: str) -> None:
+    if run.warnings.get(WARNING, "") != sentence:
+        run.warnings = {**run.warnings, WARNING: sentence}
+        run.changed.notify()

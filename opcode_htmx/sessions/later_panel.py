@@ -1,0 +1,66 @@
+"""Render what a session will be sent by itself, what it is offered, and why it is paused."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from opcode_htmx.runs.policies.budget_book import BudgetBook, Hold, dollars
+from opcode_htmx.sessions.schedules.planned import Offer, Planned, PlannedPrompts
+from opcode_htmx.transcript.conversation.conversation import Conversation
+from opcode_htmx.transcript.parts.limits import ReachedLimit, reached_limit
+
+KEPT = 64
+
+Contents = tuple[Hold | None, Offer | None, tuple[Planned, ...]]
+
+
+class LaterPanel:
+    """The element `later` of all sessions' pages; cached until its contents change."""
+
+    def __init__(
+        self, environment: Environment, planned: PlannedPrompts, budgets: BudgetBook
+    ) -> None:
+        self._macros = environment.get_template("session/later.html").make_module(
+            {"dollars": dollars}
+        )
+        self._planned = planned
+        self._budgets = budgets
+        self._limits: OrderedDict[str, tuple[object, ReachedLimit | None]] = OrderedDict()
+        self._rendered: OrderedDict[str, tuple[object, Markup]] = OrderedDict()
+
+    def contents(self, conversation: Conversation) -> Contents:
+        """What is in it; equal as long as nothing has changed."""
+        session_id = conversation.session_id
+        return (
+            self._budgets.hold(session_id),
+            self._planned.offer(session_id, self._limit(conversation)),
+            self._planned.of(session_id),
+        )
+
+    def parts(self, conversation: Conversation) -> dict[str, Markup]:
+        """The element, by its id."""
+        session_id, contents = conversation.session_id, self.contents(conversation)
+        known = self._rendered.pop(session_id, None)
+        if known is None or known[0] != contents:
+            markup: Markup = self._macros.later(session_id, *contents)  # type: ignore[attr-defined]
+            known = contents, markup
+        self._rendered[session_id] = known
+        if len(self._rendered) > KEPT:
+            self._rendered.popitem(last=False)
+        return {"later": known[1]}
+
+    def _limit(self, conversation: Conversation) -> ReachedLimit | None:
+        """The limit that the conversation ran into, looked for again only after a change."""
+        session_id, cursor = conversation.session_id, conversation.cursor
+        known = self._limits.pop(session_id, None)
+        if known is None or known[0] != cursor:
+            blocks = list(conversation.blocks())
+            known = cursor, reached_limit(reversed(blocks), time.time())
+        self._limits[session_id] = known
+        if len(self._limits) > KEPT:
+            self._limits.popitem(last=False)
+        return known[1]

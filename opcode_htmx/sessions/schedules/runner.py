@@ -1,0 +1,324 @@
+"""Starts what is due: one worker does, the one that holds a lock, and each due time once.
+
+Before a start it is noted, with the ids that the session and the prompt will have. They follow from
+the schedule and the due time, so whoever finds the note after a crash can start it again: a prompt
+that was sent under its id is not sent again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+
+import gevent
+
+from opcode_htmx.engines.messages import INTERRUPTED
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.formatting import format_duration
+from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
+from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies.budget_book import BudgetBook, Scope, Standing
+from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
+from opcode_htmx.sessions.locations import SessionLocations
+from opcode_htmx.sessions.schedules.model import (
+    OPEN,
+    Occurrence,
+    Schedule,
+    State,
+    prompt_id_of,
+    session_id_of,
+)
+from opcode_htmx.sessions.schedules.plan import plan
+from opcode_htmx.sessions.schedules.store import NoSuchSchedule, ScheduleStore
+from opcode_htmx.sessions.schedules.timing import Kind
+from opcode_htmx.sessions.submit import PromptSubmitter
+from opcode_htmx.sessions.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+RESUMED_SECONDS = 15 * 60.0
+"""How long after its time a start that a crash has cut off is made up for."""
+NOTED_SECONDS = 10.0
+"""How often the time that Claude has worked is noted."""
+LONGEST_ROUND = 10.0
+"""A clock that jumps farther between two rounds was suspended, and Claude with it."""
+KEEP_SECONDS = 30 * 86400.0
+"""How long a schedule for once is kept after that."""
+LOCK = "starter"
+CUT_OFF = "The server ended as it was to be started."
+_OUTCOMES = {
+    Outcome.COMPLETED: State.DONE,
+    Outcome.CANCELLED: State.STOPPED,
+    Outcome.TIMED_OUT: State.STOPPED,
+    Outcome.FAILED: State.FAILED,
+    Outcome.INTERRUPTED: State.STOPPED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What starts a prompt, and knows what comes of it."""
+
+    supervisor: Supervisor
+    submitter: PromptSubmitter
+    locations: SessionLocations
+    workspace: Workspace
+    budgets: BudgetBook
+    refusals: tuple[type[Exception], ...]
+    """Exceptions whose text says why something could not be started."""
+
+
+class ScheduleRunner:
+    """The starter of this worker, which does nothing while another one holds the lock."""
+
+    def __init__(self, store: ScheduleStore, services: Services) -> None:
+        self._store = store
+        self._services = services
+        self._lock: int | None = None
+        self._starting: set[str] = set()
+        """The prompts that this worker is sending."""
+        self._worked: dict[str, float] = {}
+        """Seconds by prompt, more than was noted."""
+        self._last_round = 0.0
+
+    def stop(self) -> None:
+        """Leave the schedules to another worker."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def round(self) -> None:
+        """Start what is due, and look after what was started. Called about once a second."""
+        schedules = self._store.all()
+        if not schedules or not self._is_starter():
+            return
+        now = time.time()
+        passed = min(max(0.0, now - self._last_round), LONGEST_ROUND) if self._last_round else 0.0
+        self._last_round = now
+        for schedule in schedules:
+            try:
+                self._look_after(schedule, now, passed)
+                if not schedule.paused:
+                    self._start_due(schedule, now)
+                self._clear_away(schedule, now)
+            except NoSuchSchedule:
+                continue  # it was deleted just now
+            except Exception:  # the others go on, and the next round tries again
+                log.exception("could not look after schedule %s", schedule.id)
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def _is_starter(self) -> bool:
+        if self._lock is None:
+            self._lock = file_locks.take(self._store.folder / LOCK)
+            self._last_round = 0.0
+        return self._lock is not None
+
+    def _start_due(self, schedule: Schedule, now: float) -> None:
+        progress = self._store.progress(schedule.id)
+        found = plan(schedule.timing, progress.handled, now, catch_up=schedule.catch_up)
+        if found.missed:
+            sentence = f"Missed {found.missed.words}, because no server ran."
+            missed = Occurrence(
+                found.missed.last,
+                State.MISSED,
+                now,
+                sentence=sentence,
+                missed=found.missed.number,
+            )
+            self._store.note(schedule.id, missed, handled=found.missed.last)
+        if found.due is None:
+            return
+        if progress.open:
+            sentence = "Skipped, because the run before was still at work."
+            skipped = Occurrence(found.due, State.SKIPPED, now, sentence=sentence)
+            self._store.note(schedule.id, skipped, handled=found.due)
+        else:
+            self._begin(schedule, found.due)
+
+    def _begin(self, schedule: Schedule, due: float) -> None:
+        """Note a start, and make it in a greenlet: it may wait for the process."""
+        noted = starting(schedule, due)
+        # first: what is noted is started, whatever happens to this worker
+        self._store.note(schedule.id, noted, handled=due)
+        self._spawn(schedule, noted)
+
+    def _spawn(self, schedule: Schedule, noted: Occurrence) -> None:
+        self._starting.add(noted.prompt_id)
+        gevent.spawn(self._send, schedule, noted)
+
+    def _send(self, schedule: Schedule, noted: Occurrence) -> None:
+        work, services = schedule.work, self._services
+        log_act(SYSTEM, "schedule.start", schedule=schedule.id, session=noted.session_id)
+
+        try:
+            if work.session_id:
+                location = services.locations.of(work.session_id)
+                folder = location.working_folder
+            else:
+                folder = services.workspace.working_folder(work.folder)
+                services.supervisor.options.limit_cost(noted.session_id, schedule.budget_usd)
+            run = services.submitter.submit(
+                noted.session_id,
+                folder,
+                noted.prompt_id,
+                work.prompt,
+                options=work.options,
+                by=SYSTEM,
+            )
+        except services.refusals as error:
+            self._refuse(schedule, noted, str(error))
+        except Exception as error:
+            log.exception("could not start schedule %s", schedule.id)
+            self._refuse(schedule, noted, f"The server failed ({type(error).__name__}).")
+        else:
+            spent = services.budgets.spent_by_run(run.id)
+            self._store.update(schedule.id, noted.prompt_id, partial(_started, run.id, spent))
+        finally:
+            self._starting.discard(noted.prompt_id)
+            services.supervisor.changes(noted.session_id).notify()
+
+    def _refuse(self, schedule: Schedule, noted: Occurrence, sentence: str) -> None:
+        log_act(SYSTEM, "schedule.refuse", schedule=schedule.id, session=noted.session_id)
+        self._end(schedule, noted, State.REFUSED, sentence)
+
+    # --- looking after ----------------------------------------------------------------------
+
+    def _look_after(self, schedule: Schedule, now: float, passed: float) -> None:
+        for each in self._store.progress(schedule.id).open:
+            if each.prompt_id in self._starting:
+                continue
+            if each.state is State.STARTING:
+                self._resume(schedule, each, now)
+            else:
+                self._watch(schedule, each, passed)
+
+    def _resume(self, schedule: Schedule, noted: Occurrence, now: float) -> None:
+        """Make up for a start that a crash has cut off; it may have been made or not."""
+        supervisor = self._services.supervisor
+        if supervisor.has_sent(noted.session_id, noted.prompt_id) or (
+            now - noted.at <= RESUMED_SECONDS or schedule.catch_up
+        ):
+            self._spawn(schedule, noted)
+        else:
+            self._end(schedule, noted, State.MISSED, CUT_OFF)
+
+    def _watch(self, schedule: Schedule, started: Occurrence, passed: float) -> None:
+        try:
+            run = self._services.supervisor.get(started.run_id)
+        except RunNotFound:
+            self._end(schedule, started, State.DONE, "")
+            return
+        if end := run.record.end:
+            sentence = "" if end.outcome is Outcome.COMPLETED else end.cause
+            self._end(schedule, started, _OUTCOMES[end.outcome], sentence)
+            return
+        waits = started.prompt_id in run.state.waiting
+        if run.phase not in OPEN_TURN | {Phase.QUEUED, Phase.STOPPING} and not waits:
+            self._end(schedule, started, State.DONE, "")
+            return
+        if run.phase in (Phase.STARTING, Phase.WORKING) and not waits:
+            self._bound(schedule, started, run, passed)
+
+    def _bound(self, schedule: Schedule, started: Occurrence, run: Run, passed: float) -> None:
+        """Stop a run that has used its time. Its budget is watched by the BudgetMonitor."""
+        key = started.prompt_id
+        more = self._worked.get(key, 0.0) + passed
+        self._worked[key] = more
+        if started.worked + more > 60 * schedule.minutes:
+            time_ = format_duration(60 * schedule.minutes)
+            cause = f"Stopped: its schedule lets Claude work for {time_}."
+            with contextlib.suppress(RunNotLive):
+                run.stop(Outcome.TIMED_OUT, cause, by=SYSTEM)
+        elif more > NOTED_SECONDS:
+            self._worked.pop(key)
+            self._store.update(
+                schedule.id, key, lambda each: replace(each, worked=each.worked + more)
+            )
+
+    def _end(self, schedule: Schedule, each: Occurrence, state: State, sentence: str) -> None:
+        self._worked.pop(each.prompt_id, None)
+        at = time.time()
+
+        def ended(now: Occurrence) -> Occurrence:
+            cost = now.cost_usd
+            if cost is None and now.run_id:
+                spent = self._services.budgets.spent_by_run(now.run_id) - now.cost_before
+                cost = spent if spent > 0 else None
+            return replace(now, state=state, sentence=sentence, ended_at=at, cost_usd=cost)
+
+        self._store.update(schedule.id, each.prompt_id, ended)
+
+    def _clear_away(self, schedule: Schedule, now: float) -> None:
+        """Remove a schedule for once that is long over."""
+        progress = self._store.progress(schedule.id)
+        is_over = schedule.timing.kind is Kind.ONCE and not progress.open
+        last = max((each.at for each in progress.occurrences), default=None)
+        if is_over and last is not None and now - last > KEEP_SECONDS:
+            self._store.delete(schedule.id)
+
+
+def starting(schedule: Schedule, due: float, *, by_hand: bool = False) -> Occurrence:
+    """The note of a start, which the worker that starts schedules carries out.
+
+    `by_hand`: beside the due times.
+    """
+    key = f"{schedule.id} by hand" if by_hand else schedule.id
+    return Occurrence(
+        due,
+        State.STARTING,
+        time.time(),
+        session_id=schedule.work.session_id or session_id_of(key, due),
+        prompt_id=prompt_id_of(key, due),
+        by_hand=by_hand,
+    )
+
+
+def note_turn(store: ScheduleStore, event: TurnEnded) -> None:
+    """Note how the turn of a prompt of a schedule has ended, and its cost."""
+    if not event.prompt_ids:
+        return
+    for schedule in store.all():
+        for each in store.progress(schedule.id).occurrences:
+            if each.prompt_id in event.prompt_ids:
+                store.update(schedule.id, each.prompt_id, partial(_after_turn, event))
+
+
+def _started(run_id: str, spent: float, each: Occurrence) -> Occurrence:
+    if each.state is not State.STARTING:  # a short turn is over already
+        return replace(each, run_id=run_id)
+    return replace(each, state=State.RUNNING, run_id=run_id, cost_before=spent)
+
+
+def _after_turn(event: TurnEnded, each: Occurrence) -> Occurrence:
+    cost = event.usage.cost_usd
+    found = replace(each, cost_usd=each.cost_usd if cost is None else cost)
+    if event.reason in INTERRUPTED or each.state not in {*OPEN, State.DONE}:
+        return found  # the end of the run says why
+    return replace(
+        found,
+        state=State.FAILED if event.is_error else State.DONE,
+        sentence="Claude ended its turn with an error." if event.is_error else "",
+        run_id=event.run_id,
+        ended_at=event.at,
+    )
+
+
+def budget_of(store: ScheduleStore, book: BudgetBook, run: Run) -> Standing | None:
+    """How the budget stands that a schedule has for a run of it; None if it has none."""
+    for schedule in store.all():
+        if schedule.budget_usd:
+            for each in store.progress(schedule.id).open:
+                if run.id == each.run_id:
+                    spent = book.spent_by_run(run.id) - each.cost_before
+                    return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
+    return None
