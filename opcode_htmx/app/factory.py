@@ -46,11 +46,11 @@ from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
-from opcode_htmx.sessions.later_panel import LaterPanel
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules.later_panel import LaterPanel
 from opcode_htmx.sessions.schedules.planned import PlannedPrompts
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.services import Sessions

@@ -19,8 +19,8 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
-from opcode_htmx.sessions.later_panel import Contents, LaterPanel
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
+from opcode_htmx.sessions.schedules.later_panel import Contents, LaterPanel
 from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts
 from opcode_htmx.transcript.conversation.conversation import Conversation

@@ -160,6 +160,10 @@ class _Spent:
     spent: float = 0.0
     days: Mapping[str, float] = field(default_factory=dict)
 
+    def as_json(self) -> dict[str, Any]:
+        days = [{"day": day, "spent": spent} for day, spent in self.days.items()]
+        return {**asdict(self), "days": days}
+
 
 _Ledger = dict[str, _Spent]
 
@@ -171,7 +175,7 @@ def _parse_ledger(found: dict[str, Any]) -> _Ledger:
             str(each["project"]),
             float(each["total"]),
             float(each["spent"]),
-            {str(day): float(amount) for day, amount in each["days"].items()},
+            {str(part["day"]): float(part["spent"]) for part in each["days"]},
         )
         for run_id, each in found["runs"].items()
     }
@@ -185,7 +189,7 @@ class BudgetBook:
         self._limits_path = state / LIMITS
         self._spending_path = state / SPENDING
         self._holds = state / HOLDS
-        self._lock = state / "budgets.lock"
+        self._lock = state / f"{LIMITS}.lock"
         self._limits = CachedJsonFiles(JsonFileSchema(VERSION, _Kept.parse), 1)
         self._spending = CachedJsonFiles(JsonFileSchema(VERSION, _parse_ledger), 1)
         self._hold_files = CachedJsonFiles(JsonFileSchema(VERSION, Hold.parse), _HOLDS_CACHED)
@@ -317,7 +321,7 @@ class BudgetBook:
             run_id: each for run_id, each in ledger.items() if max(each.days, default="") >= first
         }
         kept = dict(list(recent.items())[-RUNS_KEPT:])
-        runs = {run_id: asdict(each) for run_id, each in kept.items()}
+        runs = {run_id: each.as_json() for run_id, each in kept.items()}
         self._spending.write(self._spending_path, {"runs": runs}, durable=False)
 
     @contextlib.contextmanager
