@@ -1,0 +1,235 @@
+"""Schedules on real servers: a start happens once, with two workers and with killed ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from opcode_htmx.sessions.schedules.model import (
+    Occurrence,
+    Schedule,
+    State,
+    Work,
+    prompt_id_of,
+    session_id_of,
+)
+from opcode_htmx.sessions.schedules.store import FOLDER, PROGRESS, ScheduleStore
+from opcode_htmx.sessions.schedules.timing import once_at
+from tests.support.cli.supervision import steps
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
+
+Start = Callable[..., Server]
+FOREVER = ["wait", "/no/such/file"]
+SCHEDULE = "5" * 32
+
+
+def store_of(sandbox: Sandbox) -> ScheduleStore:
+    return ScheduleStore(sandbox.state / FOLDER.name, sandbox.state / PROGRESS.name)
+
+
+def kept(
+    sandbox: Sandbox, prompt: str, due: float, *, handled: float | None = None, **more: Any
+) -> ScheduleStore:
+    """A schedule that is due once, on the full minute after `due`."""
+    store, timing = store_of(sandbox), once_at(due, "UTC")
+    work = Work(str(sandbox.project), prompt)
+    schedule = Schedule(SCHEDULE, work, more.pop("timing", timing), created_at=due, **more)
+    store.add(schedule, due - 1 if handled is None else handled)
+    return store
+
+
+def settled(store: ScheduleStore, *states: State) -> list[Occurrence]:
+    """What has come of the schedule, once it is in one of these states."""
+
+    def found() -> list[Occurrence]:
+        occurrences = list(store.progress(SCHEDULE).occurrences)
+        return occurrences if occurrences and occurrences[-1].state in states else []
+
+    return until(found, f"the outcome is one of {states}")
+
+
+def prompts_of(sandbox: Sandbox, session_id: str) -> list[str]:
+    """The prompts that were sent in a session, by all of its runs."""
+    found = []
+    for run in runs_of(sandbox.state, session_id):
+        lines = (run / "in.ndjson").read_text().splitlines()
+        entries = [json.loads(line) for line in lines]
+        found += [each["uuid"] for each in entries if each["type"] == "user"]
+    return found
+
+
+def last_minute() -> float:
+    """The last full minute, which counts as on time."""
+    return time.time() // 60 * 60
+
+
+def api(server: Server, method: str, path: str, body: Any = None) -> requests.Response:
+    return requests.request(
+        method, f"{server.url}{path}", json=body, auth=(USER, PASSWORD), timeout=30
+    )
+
+
+def test_two_workers_start_what_is_due_once(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    due = last_minute()
+    store = kept(sandbox, "water the trees", due)
+    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    (occurrence,) = settled(store, State.DONE)
+    assert occurrence.due == due
+    session_id = session_id_of(SCHEDULE, due)
+    assert occurrence.session_id == session_id
+    assert prompts_of(sandbox, session_id) == [prompt_id_of(SCHEDULE, due)]
+    page = server.get(f"/schedules/{SCHEDULE}").text
+    assert "Done" in page
+    assert session_id in page
+    assert "actor=system action=schedule.start" in server.log.read_text()
+
+
+def test_servers_that_are_killed_again_and_again_start_it_once(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    """Whenever the kill comes: before the note, between note and start, or after the start."""
+    due = last_minute()
+    store = kept(sandbox, steps(["text", "watering"], FOREVER), due)
+    session_id = session_id_of(SCHEDULE, due)
+    moments: list[Callable[[], object]] = [
+        lambda: (store.folder / "starter").exists(),
+        lambda: store.progress(SCHEDULE).occurrences,
+        lambda: list((sandbox.state / "runs").glob("*")),
+        lambda: list((sandbox.state / "runs").glob("*/in.ndjson")),
+        lambda: store.progress(SCHEDULE).occurrences[-1].run_id,
+    ]
+    for moment in moments:
+        server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+        until(moment, "that far", shortest=0.001)
+        server.kill()
+    start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    settled(store, State.RUNNING)
+    until(lambda: prompts_of(sandbox, session_id), "the prompt is sent")
+    assert prompts_of(sandbox, session_id) == [prompt_id_of(SCHEDULE, due)]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_start_that_a_crash_has_cut_off_is_made_once(
+    start_server: Start, sandbox: Sandbox, stand_in: Path, sent: bool
+) -> None:
+    due = last_minute()
+    store = kept(sandbox, "water the trees", due)
+    ids = session_id_of(SCHEDULE, due), prompt_id_of(SCHEDULE, due)
+    noted = Occurrence(due, State.STARTING, time.time(), *ids)
+    if sent:  # and only its outcome was not noted
+        settled_once = start_server(sandbox, stand_in)
+        settled(store, State.DONE)
+        settled_once.kill()
+    store.note(SCHEDULE, noted, handled=due)
+    start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    settled(store, State.DONE)
+    assert prompts_of(sandbox, ids[0]) == [ids[1]]
+
+
+def test_what_was_missed_is_stated_and_not_started(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    due = last_minute() - 7200
+    store = kept(sandbox, "water the trees", due)
+    server = start_server(sandbox, stand_in)
+    (occurrence,) = settled(store, State.MISSED)
+    assert occurrence.sentence == "Missed once, because no server ran."
+    assert not list((sandbox.state / "runs").glob("*"))
+    assert "Missed once, because no server ran." in server.get(f"/schedules/{SCHEDULE}").text
+
+
+def test_a_run_is_stopped_when_its_time_is_used(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    store = kept(sandbox, steps(["text", "so far"], FOREVER), last_minute(), minutes=1)
+    start_server(sandbox, stand_in)
+    (running,) = settled(store, State.RUNNING)
+    store.update(SCHEDULE, running.prompt_id, lambda each: replace(each, worked=58.0))
+    (stopped,) = settled(store, State.STOPPED)
+    assert stopped.sentence == "Stopped: its schedule lets Claude work for 1 minute."
+
+
+def test_the_schedule_of_a_project_that_is_not_trusted_does_not_start_and_says_so(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    settings = sandbox.project / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(
+        json.dumps(
+            {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "true"}]}]}}
+        )
+    )
+    store = kept(sandbox, "water the trees", last_minute())
+    server = start_server(sandbox, stand_in)
+    (refused,) = settled(store, State.REFUSED)
+    assert "nobody has trusted them yet" in refused.sentence
+    assert not list((sandbox.state / "runs").glob("*"))
+    page = server.get(f"/schedules/{SCHEDULE}").text
+    assert "Until then this schedule does not start" in page
+    (listed,) = api(server, "GET", "/api/schedules").json()["data"]
+    assert listed["trust_needed"] is True
+
+
+def test_a_due_time_during_the_run_before_is_skipped_and_stated(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    store = kept(sandbox, steps(["text", "so far"], FOREVER), last_minute())
+    server = start_server(sandbox, stand_in)
+    settled(store, State.RUNNING)
+    body = {
+        "prompt": "water the trees",
+        "project_path": str(sandbox.project),
+        "timing": {"kind": "cron", "cron": "* * * * *", "zone": "UTC"},
+    }
+    assert api(server, "PUT", f"/api/schedules/{SCHEDULE}", body).status_code == 200
+    store.note(SCHEDULE, handled=last_minute() - 1)  # so that this minute is due
+    skipped = settled(store, State.SKIPPED)[-1]
+    assert skipped.sentence == "Skipped, because the run before was still at work."
+
+
+def test_a_schedule_is_made_paused_started_and_deleted_over_rest(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
+) -> None:
+    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+    body = {
+        "prompt": "water the trees",
+        "project_path": str(sandbox.project),
+        "timing": {"kind": "cron", "cron": "0 7 * * MON-FRI", "zone": "Europe/Berlin"},
+        "permission_mode": "plan",
+        "budget_usd": 2.5,
+    }
+    made = api(server, "POST", "/api/schedules", body)
+    assert made.status_code == 201, made.text
+    found = made.json()["data"]
+    assert found["words"] == "At 07:00 on Monday through Friday"
+    assert len(found["next"]) == 5
+    assert all("T07:00:00+0" in each for each in found["next"])
+    one = f"/api/schedules/{found['id']}"
+    paused = api(server, "PUT", f"{one}/paused", {"paused": True}).json()["data"]
+    assert paused["paused"] is True
+    session_id = api(server, "POST", f"{one}/runs", {}).json()["data"]["session_id"]
+
+    def outcome() -> Any:
+        runs = api(server, "GET", f"{one}/runs").json()["data"]
+        return [each for each in runs if each["state"] == "done"]
+
+    (run,) = until(outcome, "the run is over")
+    assert (run["session_id"], run["by_hand"]) == (session_id, True)
+    record = json.loads((runs_of(sandbox.state, session_id)[0] / "run.json").read_bytes())
+    argv = record["argv"]
+    assert argv[argv.index("--permission-mode") + 1] == "plan"
+    assert argv[argv.index("--max-budget-usd") + 1] == "2.5000"
+    assert api(server, "DELETE", one).status_code == 200
+    assert api(server, "GET", one).status_code == 404
+    bad = {**body, "timing": {**body["timing"], "cron": "0 7 * *"}}  # type: ignore[dict-item]
+    answer = api(server, "POST", "/api/schedules", bad)
+    assert (answer.status_code, "five fields" in answer.json()["error"]) == (422, True)
