@@ -123,7 +123,10 @@ def test_nothing_is_read_beyond_the_length() -> None:
         ("POST", "/api/mcp/servers"),
         ("POST", "/api/mcp/servers/<server>/test"),
         ("POST", "/api/sessions/<either_id>/elicitations/<request_id>"),
+        ("POST", "/api/schedules"),
+        ("POST", "/api/schedules/<schedule_id>/runs"),
         ("POST", "/api/slash-commands"),
+        ("PUT", "/api/budgets"),
         ("PUT", "/api/mcp/servers/<server>"),
         ("PUT", "/api/mcp/servers/<server>/choice"),
         ("PUT", "/api/mcp/servers/<server>/enabled"),
@@ -157,6 +160,8 @@ def test_nothing_is_read_beyond_the_length() -> None:
         ("PUT", "/api/settings/permissions/mode"),
         ("PUT", "/api/settings/permissions/rules"),
         ("PUT", "/api/subagents/<subagent_id>"),
+        ("PUT", "/api/schedules/<schedule_id>"),
+        ("PUT", "/api/schedules/<schedule_id>/paused"),
     ],
 )
 def test_deeply_nested_body_is_refused_with_a_sentence(

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -25,6 +25,9 @@ from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
+from opcode_htmx.sessions.schedules.store import ScheduleStore
+from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
@@ -42,6 +45,7 @@ HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
 EVENT, MATCHER = "PostToolUse", "Edit"
 
 SIGN_IN = "2" * 32
+SCHEDULE = "3" * 32
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Populated:
             "plugin_id": "greeter@orchard",
             "agent_id": "1",
             "agent_run": "1",
+            "schedule_id": SCHEDULE,
+            "until": "4000000000",
         }
 
     def address(self, door: Door) -> str:
@@ -126,6 +132,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _documents(sandbox.config_dir)
     _settings(sandbox.config_dir)
     _failed_act(sandbox)
+    _schedules(sandbox, project)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     _agent(sandbox, project)
@@ -193,6 +200,21 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+def _schedules(sandbox: Sandbox, project: Path) -> None:
+    """A schedule with long texts and each outcome, and one for the session; both are paused."""
+    state = state_dir(sandbox.state)
+    store = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
+    timing = checked(Timing(Kind.CRON, "Europe/Berlin", expression="0 7 * * MON-FRI"))
+    work = Work(str(project), f"Prune the trees {LONG_WORD}", model=LONG_WORD[:60])
+    first = Schedule(SCHEDULE, work, timing, LONG_WORD[:80], paused=True, budget_usd=2.5)
+    store.add(first, time.time())
+    for number, each in enumerate(State):
+        if each not in OPEN:
+            at = api.NOON + 60 * number
+            found = Occurrence(at, each, at, SESSION, str(number), "", LONG_WORD, 0.5)
+            store.note(SCHEDULE, found)
+    once = replace(work, session_id=SESSION)
+    store.add(replace(first, id="4" * 32, work=once), time.time())
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:

@@ -66,7 +66,11 @@ class GoOn:
         self.supervisor.changes(session_id).notify()
 
     def stop(self, session_id: str, *, by: Identity) -> None:
-        """Leave the session as it is; the next prompt is sent again. Raises OSError."""
+        """Leave the session as it is; the next prompt is sent again.
+
+        Raises SessionNotFound, OSError.
+        """
+        self.locations.of(session_id)
         if self.supervisor.budgets.release(session_id):
             log_act(by, "budget.stop", session=session_id)
         self.supervisor.changes(session_id).notify()

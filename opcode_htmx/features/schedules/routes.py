@@ -120,13 +120,13 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         except (InvalidSchedule, InvalidTiming) as error:
             return make_response(_form(request.form, schedule, str(error)), 422)
         due = [day_words(each, timing.zone, now) for each in timing.next(now)]
-        return make_response(_form(request.form, schedule, words=timing.words(), due=due))
+        return make_response(_form(request.form, schedule, meaning=timing.words(), due=due))
 
     def _form(
         fields: Mapping[str, str],
         schedule: Schedule | None = None,
         error: str = "",
-        words: str = "",
+        meaning: str = "",
         due: list[str] | None = None,
     ) -> str:
         return render_template(
@@ -135,7 +135,7 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             schedule=schedule,
             session=views.address(schedule.work.session_id) if schedule else "",
             error=error,
-            words=words,
+            meaning=meaning,
             due=due,
             projects=project_choices(schedules.workspace, MOST_PROJECTS),
             zone_pairs=[(each, each) for each in zones.names()],
