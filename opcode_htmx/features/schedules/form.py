@@ -73,7 +73,7 @@ def timing_in(form: Mapping[str, str]) -> Timing:
 def wanted_in(form: Mapping[str, str], session_id: str = "") -> Wanted:
     """What a form asks for, unchecked. Raises InvalidSchedule."""
     work = Work(
-        folder=form.get("folder", ""),
+        folder=form.get("other_folder", "").strip() or form.get("folder", ""),
         prompt=typed(form.get("prompt", "")).strip(),
         session_id=session_id,
         model=form.get("model", "").strip() or None,

@@ -21,10 +21,9 @@ from opcode_htmx.features.schedules import form
 from opcode_htmx.features.schedules.routes import REFUSALS
 from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules, Wanted
 from opcode_htmx.sessions.lookup import SessionLookup
-from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules import planned, zones
 from opcode_htmx.sessions.schedules.model import Origin, Work
-from opcode_htmx.sessions.schedules.planned import AFTER_LIMIT_SECONDS
-from opcode_htmx.sessions.schedules.timing import Timing, day_words, now_in, once_at
+from opcode_htmx.sessions.schedules.timing import Timing, inline_words, now_in, once_at
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.transcript.parts.limits import ReachedLimit, reached_limit
 from opcode_htmx.web.auth.gate import current_identity
@@ -114,7 +113,7 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
             limit = _limit(project_id, session_id)
             if limit is None:
                 raise InvalidSchedule("The limit has been reset by now. Send the prompt.")
-            return once_at(limit.until + AFTER_LIMIT_SECONDS, schedules.server_zone)
+            return once_at(planned.after_limit(limit.until), schedules.server_zone)
         return form.timing_in({**request.form, "kind": "once"})
 
     def _form(project_id: str, session_id: str, words: str, error: str = "") -> str:
@@ -128,7 +127,7 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
             words=words,
             error=error,
             limit=limit,
-            reset=day_words(limit.until + AFTER_LIMIT_SECONDS, zone, now) if limit else "",
+            reset=inline_words(planned.after_limit(limit.until), zone, now) if limit else "",
             when=request.form.get("when", AFTER_LIMIT if limit else AT),
             at=request.form.get("at", _morning(zone, now)),
             zone=zone,

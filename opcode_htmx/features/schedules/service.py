@@ -25,7 +25,7 @@ from opcode_htmx.sessions.schedules.model import (
     Work,
     limit_schedule_id,
 )
-from opcode_htmx.sessions.schedules.planned import AFTER_LIMIT_SECONDS, GO_ON
+from opcode_htmx.sessions.schedules.planned import GO_ON, after_limit
 from opcode_htmx.sessions.schedules.runner import starting
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import (
@@ -90,7 +90,7 @@ class Schedules:
         found = Schedule(
             limit_schedule_id(session_id, until),
             Work(reference(folder), GO_ON, session_id),
-            once_at(until + AFTER_LIMIT_SECONDS, self.server_zone),
+            once_at(after_limit(until), self.server_zone),
             catch_up=True,  # the point is to go on, a little later too
             origin=Origin.LIMIT,
             by=by,

@@ -98,7 +98,7 @@ class ScheduleViews:
             each.state,
             STATES[each.state],
             self.words(schedule, each.due),
-            each.sentence,
+            each.sentence.removeprefix("Stopped: "),
             "" if each.cost_usd is None else dollars(each.cost_usd),
             self.address(each.session_id) if each.session_id else "",
             each.by_hand,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.sessions.schedules.model import Origin, Schedule, State, limit_schedule_id
 from opcode_htmx.sessions.schedules.store import ScheduleStore
-from opcode_htmx.sessions.schedules.timing import Kind, day_words
+from opcode_htmx.sessions.schedules.timing import Kind, inline_words
 from opcode_htmx.transcript.parts.limits import ReachedLimit
 
 SHOWN_CHARACTERS = 60
@@ -16,6 +17,11 @@ GO_ON = "Go on where you left off."
 """The prompt that a session is sent once it may go on."""
 AFTER_LIMIT_SECONDS = 60.0
 """How long after the reset of a limit: clocks differ."""
+
+
+def after_limit(until: float) -> float:
+    """When to go on after a limit that is reset at `until`: on a full minute."""
+    return math.ceil((until + AFTER_LIMIT_SECONDS) / 60) * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,8 @@ class PlannedPrompts:
         wanted = limit_schedule_id(session_id, limit.until)
         if any(each.id == wanted for each in self._store.of_session(session_id)):
             return None
-        at = limit.until + AFTER_LIMIT_SECONDS
-        return Offer(limit.text, limit.until, day_words(at, self._zone, time.time()))
+        words = inline_words(after_limit(limit.until), self._zone, time.time())
+        return Offer(limit.text, limit.until, words)
 
     def _unsent(self, schedule: Schedule, now: float) -> Planned | None:
         """A prompt for once that was not sent; None if it was, or is still to be."""
@@ -89,7 +95,7 @@ def _planned(schedule: Schedule, due: float, now: float) -> Planned:
     return Planned(
         schedule.id,
         one_line(schedule.work.prompt, SHOWN_CHARACTERS),
-        day_words(due, schedule.timing.zone, now),
+        inline_words(due, schedule.timing.zone, now),
         schedule.timing.kind is Kind.ONCE,
         schedule.origin is Origin.LIMIT,
     )

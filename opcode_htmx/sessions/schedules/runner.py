@@ -54,7 +54,7 @@ LONGEST_ROUND = 10.0
 KEEP_SECONDS = 30 * 86400.0
 """How long a schedule for once is kept after that."""
 LOCK = "starter"
-CUT_OFF = "The server ended as it was to be started."
+CUT_OFF = "The server ended as it was about to start."
 _OUTCOMES = {
     Outcome.COMPLETED: State.DONE,
     Outcome.CANCELLED: State.STOPPED,
@@ -127,7 +127,7 @@ class ScheduleRunner:
         progress = self._store.progress(schedule.id)
         found = plan(schedule.timing, progress.handled, now, catch_up=schedule.catch_up)
         if found.missed:
-            sentence = f"Missed {found.missed.words}, because no server ran."
+            sentence = f"Due {found.missed.words} while no server ran."
             missed = Occurrence(
                 found.missed.last,
                 State.MISSED,
@@ -139,7 +139,7 @@ class ScheduleRunner:
         if found.due is None:
             return
         if progress.open:
-            sentence = "Skipped, because the run before was still at work."
+            sentence = "The run before was still at work."
             skipped = Occurrence(found.due, State.SKIPPED, now, sentence=sentence)
             self._store.note(schedule.id, skipped, handled=found.due)
         else:

@@ -160,6 +160,19 @@ def day_words(moment: float, zone: str, now: float) -> str:
     return f"{near or f'{local:%a} {local.day} {local:%b}{year}'} {local:%H:%M}"
 
 
+def inline_words(moment: float, zone: str, now: float) -> str:
+    """The same within a sentence: `at 07:00`, `tomorrow 07:00`, `on Mon 30 Nov 07:00`."""
+    words = day_words(moment, zone, now)
+    day, _, clock = words.rpartition(" ")
+    match day:
+        case "Today":
+            return f"at {clock}"
+        case "Tomorrow" | "Yesterday":
+            return words.lower()
+        case _:
+            return f"on {words}"
+
+
 def explained(expression: str) -> str:
     """A cron expression in words; itself where it cannot be put into any."""
     try:

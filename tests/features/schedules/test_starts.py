@@ -142,9 +142,9 @@ def test_what_was_missed_is_stated_and_not_started(
     store = kept(sandbox, "water the trees", due)
     server = start_server(sandbox, stand_in)
     (occurrence,) = settled(store, State.MISSED)
-    assert occurrence.sentence == "Missed once, because no server ran."
+    assert occurrence.sentence == "Due once while no server ran."
     assert not list((sandbox.state / "runs").glob("*"))
-    assert "Missed once, because no server ran." in server.get(f"/schedules/{SCHEDULE}").text
+    assert "Due once while no server ran." in server.get(f"/schedules/{SCHEDULE}").text
 
 
 def test_a_run_is_stopped_when_its_time_is_used(
@@ -193,7 +193,7 @@ def test_a_due_time_during_the_run_before_is_skipped_and_stated(
     assert api(server, "PUT", f"/api/schedules/{SCHEDULE}", body).status_code == 200
     store.note(SCHEDULE, handled=last_minute() - 1)  # so that this minute is due
     skipped = settled(store, State.SKIPPED)[-1]
-    assert skipped.sentence == "Skipped, because the run before was still at work."
+    assert skipped.sentence == "The run before was still at work."
 
 
 def test_a_schedule_is_made_paused_started_and_deleted_over_rest(
