@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import time
+import uuid
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +16,9 @@ from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
 from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
 from tests.features.session_page.claude_screens import claude_addresses, plant_configuration
+from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
+from opcode_htmx.sessions.schedules.store import ScheduleStore
+from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit
 from tests.features.session_page.gallery import Gallery
 from tests.support import screenshots
 from tests.support.browser import Phone
@@ -105,6 +110,34 @@ def plant_agents(sandbox: Sandbox) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(run)
 
 
+def plant_schedules(gallery: Gallery) -> str:
+    """Keep some schedules, the first with outcomes; its id."""
+    state, project = state_dir(gallery.sandbox.state), str(gallery.sandbox.project)
+    store = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
+    zone, now = "Europe/Berlin", time.time()
+    morning = Timing(Kind.CRON, zone, expression="0 7 * * MON-FRI")
+    often = Timing(Kind.EVERY, zone, at="2026-03-01T03:00", every=2, unit=Unit.DAYS)
+    planned = [
+        ("Count the ripe apples, and say which trees need water.", "Morning round", morning),
+        ("Update the dependencies and run the tests", "", often),
+    ]
+    ids = []
+    for prompt, name, timing in planned:
+        work = Work(project, prompt, permission_mode="plan")
+        schedule = Schedule(uuid.uuid4().hex, work, timing, name, budget_usd=2.5, created_at=now)
+        store.add(schedule, now)
+        ids.append(schedule.id)
+    for days, state_, sentence in (
+        (1, State.DONE, ""),
+        (2, State.MISSED, "Due once while no server ran."),
+        (3, State.SKIPPED, "The run before was still at work."),
+    ):
+        at = now - 86400 * days
+        cost = 0.42 if state_ is State.DONE else None
+        store.note(ids[0], Occurrence(at, state_, at, sentence=sentence, cost_usd=cost))
+    return ids[0]
+
+
 def addresses(gallery: Gallery) -> dict[str, str]:
     """The address of each page by the name of its sheet."""
     rtl = plant_rtl(gallery)
@@ -124,6 +157,10 @@ def addresses(gallery: Gallery) -> dict[str, str]:
         "prompts": "/prompts",
         "agents": "/agents",
         "agent": "/agents/1",
+        "schedules": "/schedules",
+        "schedule": f"/schedules/{plant_schedules(gallery)}",
+        "schedule-form": "/schedules/new",
+        "budgets": "/budgets",
         "devices": "/devices",
         "logins": "/logins",
         "appearance": "/appearance",

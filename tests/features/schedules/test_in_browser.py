@@ -1,0 +1,131 @@
+"""A session's offers, its later prompts and its pauses on a phone, with and without JavaScript."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opcode_htmx.runs.policies.budget_book import BudgetBook, Scope, Standing
+from tests.features.schedules.limits import begin, reach_limit, until_reset
+from tests.support import page_checks, screenshots
+from tests.support.browser import Phone
+from tests.support.environment import Server
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Phone]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def checked(page: Page, name: str, server: Server) -> None:
+    """The page is well made at 320 and 390 px, in light and dark; takes its pictures, too."""
+    wrong = dict[str, object]()
+    for width in (320, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        wrong[f"sticks out at {width}"] = max(0, page_checks.sticks_out(page))
+        wrong[f"small at {width}"] = page_checks.smaller_than_a_thumb(page)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            wrong[f"axe at {width}, {scheme}"] = page_checks.violations(page)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        screenshots.take(page, f"{name}-{scheme}", server.sandbox)
+    assert not {what: found for what, found in wrong.items() if found}
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_offer_after_a_limit_is_accepted_and_cancelled(
+    shared_server: Server, open_phone: Open, scripted: bool
+) -> None:
+    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
+    phone.open_session(reach_limit(shared_server, until_reset()))
+    offer = phone.page.get_by_role("button", name=re.compile("^Go on "))
+    expect(offer).to_be_visible()
+    if scripted:
+        checked(phone.page, "limit-offer", shared_server)
+    offer.click()
+    expect(phone.page.locator("#later")).to_contain_text("Goes on ")
+    expect(offer).to_have_count(0)
+    phone.button("Cancel").click()
+    expect(offer).to_be_visible()
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_prompt_is_sent_later_from_the_menu_and_taken_back(
+    shared_server: Server, open_phone: Open, scripted: bool
+) -> None:
+    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
+    page, address = phone.page, begin(shared_server, "water the trees")
+    phone.open_session(address)
+    page.get_by_role("textbox", name="Prompt").fill("Run the tests")
+    phone.button("Session menu").click()
+    phone.button("Send the prompt later…").click()
+    page.wait_for_url("**/later")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
+    page.get_by_label("Date and time").fill("2090-01-01T07:00")
+    if scripted:
+        checked(page, "send-later", shared_server)
+    phone.button("Send later").click()
+    page.wait_for_url(re.compile(f"{re.escape(address)}(#|$)"))
+    expect(page.locator("#later")).to_contain_text("Sends on Sun 1 Jan 2090 07:00 Run the tests")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("")
+    if scripted:
+        checked(page, "later-planned", shared_server)
+    phone.button("Cancel").click()
+    expect(page.locator("#later")).to_be_empty()
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_session_that_a_budget_has_paused_asks_and_goes_on(
+    shared_server: Server, open_phone: Open, scripted: bool
+) -> None:
+    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
+    address = begin(shared_server, "water the trees")
+    book = BudgetBook(shared_server.sandbox.state)
+    book.set_hold(address.rpartition("/")[2], "1" * 32, Standing(Scope.RUN, 2.04, 2.0))
+    phone.open_session(address)
+    card = phone.page.get_by_role("region", name="Paused by a budget")
+    expect(card).to_contain_text("Paused: the $2.00 for this run are used. $2.04 so far.")
+    if scripted:
+        checked(phone.page, "budget-paused", shared_server)
+    phone.button("Go on with $2.00 more").click()
+    expect(card).to_have_count(0)
+    went_on = phone.transcript.get_by_text("Go on where you left off.").first
+    if not scripted:
+        phone.reload_until(went_on.is_visible, "it went on")
+    expect(went_on).to_be_visible()
+
+
+def test_a_schedule_is_made_by_its_form_without_javascript(
+    shared_server: Server, open_phone: Open
+) -> None:
+    phone = open_phone(shared_server, java_script_enabled=False)
+    phone.forgiven.append("422")
+    page = phone.page
+    page.goto("/schedules/new")
+    page.get_by_role("textbox", name="Prompt").fill("Look at the open issues")
+    page.get_by_label("Its path").fill(str(shared_server.sandbox.project))
+    page.get_by_label("Cron", exact=True).check()
+    expect(page.get_by_label("Date and time")).to_be_hidden()
+    page.get_by_label("Cron expression").fill("0 7 * *")
+    phone.button("Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("five fields")
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Look at the open issues")
+    page.get_by_label("Cron expression").fill("0 7 * * MON-FRI")
+    phone.button("Show the next five times").click()
+    expect(page.get_by_role("status").locator("li")).to_have_count(5)
+    phone.button("Save").click()
+    expect(page.get_by_text("At 07:00 on Monday through Friday")).to_be_visible()
+    phone.button("Pause").click()
+    expect(page.get_by_text("Paused: nothing is started")).to_be_visible()
+    phone.button("Go on").click()
+    phone.button("Run now").click()
+    expect(page.get_by_text("It starts within a second.")).to_be_visible()
+    phone.reload_until(page.get_by_text("Done").is_visible, "the run is over")
+    phone.button("Delete").click()
+    expect(page.get_by_role("status")).to_contain_text("Deleted “Look at the open issues”.")
