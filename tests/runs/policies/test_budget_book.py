@@ -1,0 +1,154 @@
+"""What is noted of costs counts once, by day and project; budgets hold prompts until a decision."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.runs.policies import budget_book
+from opcode_htmx.runs.policies.budget_book import (
+    BudgetBook,
+    BudgetReached,
+    Limits,
+    Scope,
+    Standing,
+    dollars,
+)
+
+ORCHARD, MEADOW = Path("/work/orchard"), Path("/work/meadow")
+DAY = 86400
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> BudgetBook:
+    return BudgetBook(tmp_path)
+
+
+@pytest.fixture
+def on_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets the day, in days from now, by which costs are noted."""
+
+    def set_day(number: int) -> None:
+        now = time.time() + number * DAY
+        monkeypatch.setattr(budget_book, "_today", lambda: budget_book._day(now))
+
+    return set_day
+
+
+def test_a_total_that_is_noted_again_counts_once(book: BudgetBook) -> None:
+    for total in (0.5, 0.5, 1.25, 1.25):
+        book.record("r1", "s1", ORCHARD, total, is_new=True)
+    assert book.spent_by_run("r1") == pytest.approx(1.25)
+    assert book.spent_today() == pytest.approx(1.25)
+
+
+def test_a_resumed_session_counts_from_what_was_seen_last(book: BudgetBook) -> None:
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
+    book.record("r2", "s1", ORCHARD, 2.5, is_new=False)
+    assert book.spent_by_run("r2") == pytest.approx(0.5)
+    # a session of a terminal: nobody knows what it has cost before
+    book.record("r3", "s2", ORCHARD, 9.0, is_new=False)
+    assert book.spent_by_run("r3") == 0.0
+    book.record("r3", "s2", ORCHARD, 9.5, is_new=False)
+    assert book.spent_by_run("r3") == pytest.approx(0.5)
+    assert book.spent_today() == pytest.approx(3.0)
+
+
+def test_a_session_that_was_cleared_counts_on(book: BudgetBook) -> None:
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
+    book.record("r1", "s1", ORCHARD, 0.3, is_new=True)
+    assert book.spent_by_run("r1") == pytest.approx(2.3)
+
+
+def test_days_and_projects_are_counted_by_themselves(
+    book: BudgetBook, on_day: Callable[[int], None]
+) -> None:
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
+    book.record("r2", "s2", MEADOW, 1.0, is_new=True)
+    assert book.spent_today(MEADOW) == pytest.approx(1.0)
+    on_day(1)
+    assert book.spent_today() == 0.0
+    book.record("r1", "s1", ORCHARD, 2.75, is_new=True)
+    assert book.spent_today() == pytest.approx(0.75)
+    assert book.spent_by_run("r1") == pytest.approx(2.75)
+    on_day(0)
+    assert book.spent_today() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("spent", "near", "reached"),
+    [(0.0, False, False), (1.59, False, False), (1.6, True, False), (2.0, True, True)],
+)
+def test_a_budget_is_near_at_80_percent_and_reached_at_100(
+    spent: float, near: bool, reached: bool
+) -> None:
+    standing = Standing(Scope.RUN, spent, 2.0)
+    assert (standing.is_near, standing.is_reached) == (near, reached)
+
+
+def test_by_default_there_is_no_budget(book: BudgetBook, tmp_path: Path) -> None:
+    book.record("r1", "s1", ORCHARD, 10_000.0, is_new=True)
+    assert book.standings("r1", ORCHARD) == []
+    book.check("s1", ORCHARD)
+    assert not (tmp_path / budget_book.LIMITS).exists()
+
+
+def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
+    book: BudgetBook, on_day: Callable[[int], None]
+) -> None:
+    book.set_limits(Limits(day=2.0))
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
+    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for today are used\."):
+        book.check("s2", MEADOW)
+    book.add(Scope.DAY, MEADOW, 1.0)
+    book.check("s2", MEADOW)
+    book.record("r1", "s1", ORCHARD, 3.0, is_new=True)
+    with pytest.raises(BudgetReached):
+        book.check("s2", MEADOW)
+    on_day(1)
+    book.check("s2", MEADOW)
+    (tomorrow,) = book.standings("r2", MEADOW)
+    assert tomorrow.limit == 2.0
+
+
+def test_the_budget_of_a_project_is_its_own(book: BudgetBook) -> None:
+    book.set_limits(Limits(project=1.0))
+    book.record("r1", "s1", ORCHARD, 1.0, is_new=True)
+    book.check("s2", MEADOW)
+    with pytest.raises(BudgetReached):
+        book.check("s2", ORCHARD)
+    book.add(Scope.PROJECT, ORCHARD, 0.5)
+    book.check("s2", ORCHARD)
+
+
+def test_a_held_session_is_released_once(book: BudgetBook) -> None:
+    book.set_hold("s1", "r1", Standing(Scope.RUN, 2.04, 2.0))
+    with pytest.raises(BudgetReached, match="Decide on the session's page"):
+        book.check("s1", ORCHARD)
+    book.check("s2", ORCHARD)
+    other = BudgetBook(book._holds.parent)
+    assert other.hold("s1") == book.hold("s1")
+    assert (other.release("s1"), book.release("s1")) == (True, False)
+    book.check("s1", ORCHARD)
+
+
+def test_old_days_and_runs_are_forgotten(
+    book: BudgetBook, on_day: Callable[[int], None], tmp_path: Path
+) -> None:
+    on_day(-budget_book.DAYS_KEPT - 1)
+    book.record("old", "s1", ORCHARD, 2.0, is_new=True)
+    on_day(0)
+    book.record("new", "s2", ORCHARD, 1.0, is_new=True)
+    runs = json.loads((tmp_path / budget_book.SPENDING).read_bytes())["runs"]
+    assert list(runs) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(2, "$2.00"), (1234.5, "$1,234.50"), (0.004, "$0.004"), (0, "$0.00")]
+)
+def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> None:
+    assert dollars(amount) == text
