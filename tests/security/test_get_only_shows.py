@@ -27,9 +27,18 @@ from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate
 
-OF_READING = ("marks.json", "viewing", "templates", ".templates", "offers", "settings_schema")
+OF_READING = (
+    "marks.json",
+    "viewing",
+    "templates",
+    ".templates",
+    "offers",
+    "settings_schema",
+    "schedules/starter",
+)
 """In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
-And the compiled templates of the pages that were shown, and what Claude says about itself."""
+And the compiled templates of the pages that were shown, what Claude says about itself, and the lock
+of the job that starts schedules."""
 OF_QUERIES = (
     "--no-session-persistence",
     "'plugin', 'list'",

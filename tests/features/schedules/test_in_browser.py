@@ -63,7 +63,7 @@ def test_a_prompt_is_sent_later_from_the_menu_and_taken_back(
     phone.open_session(address)
     page.get_by_role("textbox", name="Prompt").fill("Run the tests")
     phone.button("Session menu").click()
-    phone.button("Send the prompt later…").click()
+    phone.button("Send later…").click()
     page.wait_for_url("**/later")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
     page.get_by_label("Date and time").fill("2090-01-01T07:00")
