@@ -43,6 +43,7 @@ PLATFORM = (
         per_session=True,
         with_session=True,
         in_trash=True,
+    ),
     store.FOLDER,
     store.PROGRESS,
     StateFolder(budget_book.LIMITS, "the budgets", version=budget_book.VERSION),

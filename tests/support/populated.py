@@ -200,6 +200,8 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+
+
 def _schedules(sandbox: Sandbox, project: Path) -> None:
     """A schedule with long texts and each outcome, and one for the session; both are paused."""
     state = state_dir(sandbox.state)

@@ -41,8 +41,8 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
     def open_form(project_id: str, session_id: str) -> Response:
         """Keep the text of the composer, and show the form that asks when to send it."""
         lookup.at(project_id, session_id)
-        words = typed(request.form.get("prompt", ""))
-        drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
+        if by_htmx():  # without a script the words are kept already, as by every button
+            drafts.save_text(session_id, typed(request.form.get("prompt", "")))
         schedules.supervisor.changes(session_id).notify()
         address = url_for(".later", project_id=project_id, session_id=session_id)
         if by_htmx():

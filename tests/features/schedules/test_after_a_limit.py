@@ -101,7 +101,8 @@ def test_a_prompt_is_sent_later_and_its_words_come_back(shared_server: Server) -
     server = shared_server
     page = reach_limit(server, until_reset())
     session_id = page.rpartition("/")[2]
-    answer = server.post(f"{page}/later", {"prompt": "Run the tests", "prompt_id": "x"})
+    whole = {"prompt": "Run the tests", "session_id": session_id, "seen": ""}
+    answer = server.post(f"{page}/later", whole)  # as without a script
     assert answer.headers["Location"] == f"{page}/later"
     form = server.get(f"{page}/later").text
     assert "When the limit resets" in form

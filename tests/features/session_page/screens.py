@@ -19,6 +19,7 @@ from tests.features.session_page.claude_screens import claude_addresses, plant_c
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit
+from tests.features.session_page.claude_screens import claude_addresses, plant_configuration
 from tests.features.session_page.gallery import Gallery
 from tests.support import screenshots
 from tests.support.browser import Phone
