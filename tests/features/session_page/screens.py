@@ -15,7 +15,6 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
 from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
-from tests.features.session_page.claude_screens import claude_addresses, plant_configuration
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit
