@@ -17,7 +17,8 @@ CALL = re.compile(r"\w+\(.*\)", re.DOTALL)
 """A macro, whose own expressions are checked where it is defined, or a function of this program."""
 CONSTANT = re.compile(r"\"[^\"]*\"(?: if .* else .*| \| format\(.*\)|\.format\(.*\))?")
 AMOUNT = re.compile(
-    r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|format_bytes|\w+_time)"
+    r".*(?:\| (?:length(?: \+ [\w.]+)?|count\(\"[\w ]+\"\)|milliseconds|format_bytes|\w+_time"
+    r"|usage_(?:clock|cost_of|dollars|short|worked))"
     r"|\.more)"
 )
 MARKUP = re.compile(
@@ -71,6 +72,9 @@ OURS = frozenset(
         ),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
         *("view.added", "view.removed", "view.shown.numbers"),
+        *("its.sessions", "its.prompts", "its.added", "its.removed", "each.left", "all_rows"),
+        *("record.id", "m.files_changed", "m.lines_added", "m.lines_removed"),
+        *("(100 * report.progress) | int", "unit", "prices.SOURCE", "prices.AS_OF"),
         'label if label == "Markdown" else label | lower',
     }
 )

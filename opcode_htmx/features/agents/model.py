@@ -57,6 +57,8 @@ _ASIDE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that change the direction of text: with them a name reads as another one."""
 _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
+_EVENT = re.compile(r"[A-Za-z]{1,60}")
+
 
 class AgentRefused(Exception):
     """A value that an agent cannot have; the text says why."""
@@ -182,7 +184,7 @@ def check_hooks(hooks: Json) -> None:
     if len(json.dumps(hooks)) > LONGEST_HOOKS:
         raise AgentRefused(f"The hooks are longer than {LONGEST_HOOKS:,} characters.")
     for event, groups in hooks.items():
-        if not re.fullmatch(r"[A-Za-z]{1,60}", event) or not isinstance(groups, list):
+        if not _EVENT.fullmatch(event) or not isinstance(groups, list):
             raise AgentRefused("Hooks are an object with a list for each event.")
         for group in groups:
             found = group.get("hooks") if isinstance(group, dict) else None
