@@ -50,6 +50,7 @@ from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.later_panel import LaterPanel
 from opcode_htmx.sessions.schedules.planned import PlannedPrompts
 from opcode_htmx.sessions.schedules.store import ScheduleStore
@@ -186,6 +187,7 @@ def _sessions(
         attention=attention,
         options=options,
         schedules=schedules,
+        scheduled_agents=ScheduledAgents(),
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         configuration=run_settings.configuration(settings, claude, engine, state, runs),

@@ -11,6 +11,7 @@ from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
+from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
@@ -35,6 +36,7 @@ class Sessions:
     attention: AttentionList
     options: OptionsPresenter
     schedules: ScheduleStore
+    scheduled_agents: ScheduledAgents
     trash: Trash
     index: IndexReader
     configuration: Configuration

@@ -19,6 +19,7 @@ from opcode_htmx.features.agents.running.records import FOLDER as RUNS
 from opcode_htmx.features.agents.running.records import MOST as MOST_RUNS
 from opcode_htmx.features.agents.running.records import AgentRuns, NoSuchAgentRun
 from opcode_htmx.features.agents.running.runner import AgentRunner, CannotUseWorktree
+from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
 from opcode_htmx.features.agents.store import (
     FOLDER,
     NUMBERS,
@@ -62,6 +63,8 @@ def _parts(context: AppContext) -> AgentPages:
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     parts = _parts(context)
+    scheduled = AgentsToSchedule(parts.store, parts.runner, context.runs)
+    context.sessions.scheduled_agents.provide(scheduled)
     yield routes.blueprint(parts)
     yield run_routes.blueprint(parts)
     hub = GitHub(context.settings.of(AgentsSettings).github_api)

@@ -13,6 +13,7 @@ from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.sessions.schedules import zones
+from opcode_htmx.sessions.schedules.agents import NoAgents
 from opcode_htmx.sessions.schedules.runner import (
     ROUND_SECONDS,
     ScheduleRunner,
@@ -26,7 +27,14 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 def _schedules(context: AppContext) -> Schedules:
     sessions = context.sessions
     zone = zones.of_server(context.settings.child_environment.get("TZ", ""))
-    return Schedules(sessions.schedules, context.runs, sessions.locations, context.workspace, zone)
+    return Schedules(
+        sessions.schedules,
+        context.runs,
+        sessions.locations,
+        context.workspace,
+        sessions.scheduled_agents,
+        zone,
+    )
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -47,6 +55,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
         sessions.locations,
         context.workspace,
         context.runs.budgets,
+        sessions.scheduled_agents,
         context.refusals,
     )
     runner = ScheduleRunner(sessions.schedules, services)
@@ -67,7 +76,7 @@ FEATURE = Feature(
     name="schedules",
     routes=_routes,
     nav=(NavItem("schedules.page", "Schedules", icon="clock", order=300),),
-    errors={NoSuchSchedule: 404, InvalidSchedule: 422, TooManySchedules: 409},
+    errors={NoSuchSchedule: 404, InvalidSchedule: 422, NoAgents: 422, TooManySchedules: 409},
     endpoints=_endpoints,
     on={TurnEnded: _note_turn},
     jobs=_jobs,

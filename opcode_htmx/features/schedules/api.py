@@ -71,6 +71,15 @@ class NewSchedule(_Request):
         "", max_length=4096, description="Where each run begins a new session."
     )
     session_id: Short = Field("", description="Instead of that, a session that is sent the prompt.")
+    agent_id: int | None = Field(
+        None,
+        ge=1,
+        description="An agent that is run with the prompt as its task; it has its own model and "
+        "permission mode. A change of the schedule keeps it.",
+    )
+    in_worktree: bool = Field(
+        False, description="Whether the agent works in a new git worktree each time."
+    )
     timing: ScheduleTiming
     name: str = Field("", max_length=LONGEST_NAME)
     model: Short | None = None
@@ -109,6 +118,8 @@ class ScheduleDetails(BaseModel):
     prompt: str
     project_path: str
     session_id: str
+    agent_id: int | None
+    in_worktree: bool
     timing: ScheduleTiming
     words: str = Field(description="When it is due, in words.")
     next: list[str] = Field(description=f"The next {SHOWN} due times, in its time zone.")
@@ -232,12 +243,12 @@ class SchedulesApi:
         return self._details(self._schedules.store.get(schedule_id))
 
     def add(self, body: NewSchedule) -> ScheduleDetails:
-        wanted = self._wanted(body, body.session_id)
+        wanted = self._wanted(body, body.session_id, body.agent_id)
         return self._details(self._schedules.add(wanted, by=current_identity()))
 
     def change(self, schedule_id: str, body: NewSchedule) -> ScheduleDetails:
         before = self._schedules.store.get(schedule_id)
-        wanted = self._wanted(body, before.work.session_id)
+        wanted = self._wanted(body, before.work.session_id, before.work.agent_id)
         return self._details(self._schedules.change(schedule_id, wanted, by=current_identity()))
 
     def delete(self, schedule_id: str) -> str:
@@ -268,6 +279,8 @@ class SchedulesApi:
             prompt=work.prompt,
             project_path=work.folder,
             session_id=work.session_id,
+            agent_id=work.agent_id,
+            in_worktree=work.in_worktree,
             timing=ScheduleTiming(
                 kind=timing.kind,
                 zone=timing.zone,
@@ -288,7 +301,7 @@ class SchedulesApi:
             trust_needed=self._schedules.trust_needed(schedule) is not None,
         )
 
-    def _wanted(self, body: NewSchedule, session_id: str) -> Wanted:
+    def _wanted(self, body: NewSchedule, session_id: str, agent_id: int | None) -> Wanted:
         asked = body.timing
         zone = asked.zone or self._schedules.server_zone
         at = asked.at
@@ -302,6 +315,8 @@ class SchedulesApi:
                 body.model or None,
                 body.effort or None,
                 body.permission_mode or None,
+                agent_id,
+                body.in_worktree,
             ),
             Timing(asked.kind, zone, at, asked.every, asked.unit, asked.cron),
             body.name,

@@ -19,6 +19,7 @@ def fields_of(schedule: Schedule) -> dict[str, str]:
     return {
         "prompt": work.prompt,
         "folder": work.folder,
+        "worktree": "on" if work.in_worktree else "",
         "name": schedule.name,
         "kind": timing.kind,
         "at": timing.at if timing.kind is Kind.ONCE else "",
@@ -70,8 +71,17 @@ def timing_in(form: Mapping[str, str]) -> Timing:
             raise InvalidSchedule("Choose when it is due.")
 
 
-def wanted_in(form: Mapping[str, str], session_id: str = "") -> Wanted:
-    """What a form asks for, unchecked. Raises InvalidSchedule."""
+def agent_in(form: Mapping[str, str]) -> int | None:
+    """The number of the agent that a form is for; None for a prompt. Raises InvalidSchedule."""
+    text = form.get("agent", "")
+    return _whole(text, "The number of an agent") if text else None
+
+
+def wanted_in(form: Mapping[str, str], session_id: str = "", agent_id: int | None = None) -> Wanted:
+    """What a form asks for, of a session or an agent that is known; unchecked.
+
+    Raises InvalidSchedule.
+    """
     work = Work(
         folder=form.get("other_folder", "").strip() or form.get("folder", ""),
         prompt=typed(form.get("prompt", "")).strip(),
@@ -79,6 +89,8 @@ def wanted_in(form: Mapping[str, str], session_id: str = "") -> Wanted:
         model=form.get("model", "").strip() or None,
         effort=form.get("effort", "") or None,
         permission_mode=form.get("permission_mode", "") or None,
+        agent_id=agent_id,
+        in_worktree="worktree" in form,
     )
     minutes = form.get("minutes", "").strip()
     return Wanted(

@@ -23,8 +23,10 @@ from opcode_htmx.sessions.schedules.timing import SHOWN, InvalidTiming, checked,
 from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
+LONGEST_FOLDER = 4000
 REFUSALS = (InvalidSchedule, InvalidPrompt, InvalidFolder, BypassNotAllowed, TooManySchedules)
 """Sentences that are shown in the form, with what was typed."""
 
@@ -39,16 +41,30 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
 
     @pages.get("/schedules/new")
     def new() -> str:
-        now, zone = time.time(), schedules.default_zone()
-        given = {"folder": request.args.get("folder", "")[:4000]}
-        return _form({**form.new_fields(zone, now), **given})
+        return _new_form(request.args)
+
+    @pages.post("/schedules/new")
+    def new_with_words() -> str:
+        """The same with a text that an address has no room for; nothing is kept of it."""
+        return _new_form(request.form)
+
+    def _new_form(given: Mapping[str, str]) -> str:
+        kept = {"folder": given.get("folder", "")[:LONGEST_FOLDER]}
+        if agent_id := form.agent_in(given):
+            kept |= {
+                "agent": str(agent_id),
+                "prompt": typed(given.get("prompt", ""))[:MAX_PROMPT_CHARACTERS],
+                "worktree": given.get("worktree", "")[:2],
+            }
+        return _form({**form.new_fields(schedules.default_zone(), time.time()), **kept})
 
     @pages.post("/schedules")
     def add() -> Response:
         if "check" in request.form:
             return _checked_times()
         try:
-            made = schedules.add(form.wanted_in(request.form), by=current_identity())
+            wanted = form.wanted_in(request.form, agent_id=form.agent_in(request.form))
+            made = schedules.add(wanted, by=current_identity())
         except REFUSALS as error:
             return make_response(_form(request.form, error=str(error)), 422)
         return redirect(url_for(".one", schedule_id=made.id), 303)
@@ -82,7 +98,8 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         if "check" in request.form:
             return _checked_times(schedule)
         try:
-            wanted = form.wanted_in(request.form, schedule.work.session_id)
+            work = schedule.work
+            wanted = form.wanted_in(request.form, work.session_id, work.agent_id)
             schedules.change(schedule_id, wanted, by=current_identity())
         except REFUSALS as error:
             return make_response(_form(request.form, schedule, str(error)), 422)
@@ -129,8 +146,11 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         meaning: str = "",
         due: list[str] | None = None,
     ) -> str:
+        agent_id = schedule.work.agent_id if schedule else form.agent_in(fields)
         return render_template(
             "schedules/edit.html",
+            agent_id=agent_id,
+            agent=schedules.agents.name(agent_id),
             fields=fields,
             schedule=schedule,
             session=views.address(schedule.work.session_id) if schedule else "",

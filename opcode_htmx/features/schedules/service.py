@@ -15,6 +15,7 @@ from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.options.form import EFFORTS
+from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.model import (
     LONGEST_NAME,
     MOST_MINUTES,
@@ -66,6 +67,7 @@ class Schedules:
     supervisor: Supervisor
     locations: SessionLocations
     workspace: Workspace
+    agents: ScheduledAgents
     server_zone: str
     """The name of the time zone of this computer."""
 
@@ -170,6 +172,7 @@ class Schedules:
     def _checked(self, before: Schedule, wanted: Wanted, now: float) -> Schedule:
         work = wanted.work
         check_prompt(work.prompt)
+        self._check_agent(work)
         folder = (
             self._folder_of_session(work.session_id)
             if work.session_id
@@ -203,6 +206,19 @@ class Schedules:
             minutes=wanted.minutes,
             budget_usd=wanted.budget_usd,
         )
+
+    def _check_agent(self, work: Work) -> None:
+        if work.agent_id is None:
+            if work.in_worktree:
+                raise InvalidSchedule("Only an agent can work in a worktree of its own.")
+            return
+        if work.session_id:
+            raise InvalidSchedule("An agent begins a new session: choose one of the two.")
+        if work.options:
+            raise InvalidSchedule("An agent has its own model and permission mode.")
+        if not self.agents.name(work.agent_id):
+            raise InvalidSchedule("This agent is not there any more.")
+        self.agents.all.check(work.agent_id)
 
     def _folder_of_session(self, session_id: str) -> Path:
         """Raises SessionNotFound, FolderUnknown, FolderNotAllowed."""

@@ -47,6 +47,8 @@ class Row:
 
     schedule: Schedule
     project: str
+    agent: str
+    """Its name; empty without one, or if it was deleted."""
     when: str
     next: str
     last: Outcome | None
@@ -75,6 +77,7 @@ class ScheduleViews:
         return Row(
             schedule,
             name_of(self._folder(schedule), self._schedules.workspace),
+            self._schedules.agents.name(schedule.work.agent_id),
             schedule.timing.words(),
             self.words(schedule, due[0]) if due else "",
             history[0] if history else None,

@@ -37,8 +37,9 @@ class Origin(StrEnum):
 class Work:
     """What a schedule starts: a prompt in a folder, in a session that exists or in a new one.
 
-    None is left to the settings of Claude and of the server, and in a session that exists to what
-    was chosen for it.
+    The prompt is the task of the agent, if one is chosen; it begins a new session. None is left to
+    the settings of Claude and of the server, in a session that exists to what was chosen for it,
+    and of an agent to what it has.
     """
 
     folder: str
@@ -47,6 +48,9 @@ class Work:
     model: str | None = None
     effort: str | None = None
     permission_mode: str | None = None
+    agent_id: int | None = None
+    in_worktree: bool = False
+    """Whether the agent works in a new git worktree of the folder."""
 
     @property
     def options(self) -> dict[str, str | bool | None]:

@@ -28,6 +28,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.budget_book import BudgetBook, Scope, Standing
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
+from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.model import (
     OPEN,
     Occurrence,
@@ -73,6 +74,7 @@ class Services:
     locations: SessionLocations
     workspace: Workspace
     budgets: BudgetBook
+    agents: ScheduledAgents
     refusals: tuple[type[Exception], ...]
     """Exceptions whose text says why something could not be started."""
 
@@ -157,35 +159,47 @@ class ScheduleRunner:
         gevent.spawn(self._send, schedule, noted)
 
     def _send(self, schedule: Schedule, noted: Occurrence) -> None:
-        work, services = schedule.work, self._services
+        services = self._services
         log_act(SYSTEM, "schedule.start", schedule=schedule.id, session=noted.session_id)
-
         try:
-            if work.session_id:
-                location = services.locations.of(work.session_id)
-                folder = location.working_folder
-            else:
-                folder = services.workspace.working_folder(work.folder)
-                services.supervisor.options.limit_cost(noted.session_id, schedule.budget_usd)
-            run = services.submitter.submit(
-                noted.session_id,
-                folder,
-                noted.prompt_id,
-                work.prompt,
-                options=work.options,
-                by=SYSTEM,
-            )
+            run_id = self._start(schedule, noted)
         except services.refusals as error:
             self._refuse(schedule, noted, str(error))
         except Exception as error:
             log.exception("could not start schedule %s", schedule.id)
             self._refuse(schedule, noted, f"The server failed ({type(error).__name__}).")
         else:
-            spent = services.budgets.spent_by_run(run.id)
-            self._store.update(schedule.id, noted.prompt_id, partial(_started, run.id, spent))
+            spent = services.budgets.spent_by_run(run_id)
+            self._store.update(schedule.id, noted.prompt_id, partial(_started, run_id, spent))
         finally:
             self._starting.discard(noted.prompt_id)
             services.supervisor.changes(noted.session_id).notify()
+
+    def _start(self, schedule: Schedule, noted: Occurrence) -> str:
+        """Send the prompt, or start the agent with it; the id of the process run."""
+        work, services = schedule.work, self._services
+        if work.session_id:
+            folder = services.locations.of(work.session_id).working_folder
+        else:
+            folder = services.workspace.working_folder(work.folder)
+            services.supervisor.options.limit_cost(noted.session_id, schedule.budget_usd)
+        if work.agent_id is not None:
+            return services.agents.all.start(
+                work.agent_id,
+                folder,
+                work.prompt,
+                in_worktree=work.in_worktree,
+                session_id=noted.session_id,
+                prompt_id=noted.prompt_id,
+            )
+        return services.submitter.submit(
+            noted.session_id,
+            folder,
+            noted.prompt_id,
+            work.prompt,
+            options=work.options,
+            by=SYSTEM,
+        ).id
 
     def _refuse(self, schedule: Schedule, noted: Occurrence, sentence: str) -> None:
         log_act(SYSTEM, "schedule.refuse", schedule=schedule.id, session=noted.session_id)

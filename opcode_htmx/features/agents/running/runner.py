@@ -87,9 +87,10 @@ class AgentRunner:
         supervisor = self._context.runs
         session_id = start.session_id or str(uuid.uuid4())
         prompt_id = start.prompt_id or str(uuid.uuid4())
-        if known := self._records.of_session(session_id):
+        known = self._records.of_session(session_id)
+        if known and self._has_begun(known, prompt_id):
             return known
-        if self._context.sessions.locations.exists(session_id):
+        if known is None and self._context.sessions.locations.exists(session_id):
             raise SessionExists("There is a session with this id already.")
         check_prompt(start.task)
         supervisor.options.check(stored.agent.permission_mode or None)
@@ -99,7 +100,7 @@ class AgentRunner:
         profile = self._profile(stored.agent)
         folder = self._worktree(stored, start, session_id) if start.in_worktree else start.folder
         record, is_new = self._record(stored, start, folder, session_id, by)
-        if not is_new:  # sent twice at once
+        if not is_new and known is None:  # sent twice at once
             return record
         try:
             supervisor.options.profiles.set(session_id, profile)
@@ -115,7 +116,7 @@ class AgentRunner:
                     "keep_running": True,
                 },
                 trust=trust,
-                new=True,
+                new=known is None,
             )
         except Exception:
             if not supervisor.has_sent(session_id, prompt_id):
@@ -123,6 +124,16 @@ class AgentRunner:
             raise
         log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=str(folder))
         return record
+
+    def _has_begun(self, known: AgentRun, prompt_id: str) -> bool:
+        """Whether a run was sent its task; a crash may have come between its record and that.
+
+        Waits for one that is being sent.
+        """
+        supervisor, session_id = self._context.runs, known.session_id
+        if supervisor.has_sent(session_id, prompt_id) or self._history_file(known):
+            return True
+        return any(run.state.sent.keys() - {prompt_id} for run in supervisor.of_session(session_id))
 
     def _record(
         self, stored: StoredAgent, start: Start, folder: Path, session_id: str, by: Identity

@@ -1,0 +1,54 @@
+"""The agents as schedules start them: by their numbers, under ids that are the same each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.features.agents.running.runner import AgentRunner, Start
+from opcode_htmx.features.agents.store import AgentStore, NoSuchAgent
+from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsToSchedule:
+    """Implements sessions.schedules.agents.Agents."""
+
+    store: AgentStore
+    runner: AgentRunner
+    supervisor: Supervisor
+
+    def name(self, agent_id: int) -> str:
+        try:
+            return self.store.get(agent_id).agent.name
+        except NoSuchAgent:
+            return ""
+
+    def check(self, agent_id: int) -> None:
+        """Raises NoSuchAgent and BypassNotAllowed."""
+        mode = self.store.get(agent_id).agent.permission_mode
+        self.supervisor.options.check(mode or None)
+
+    def start(
+        self,
+        agent_id: int,
+        folder: Path,
+        task: str,
+        *,
+        in_worktree: bool,
+        session_id: str,
+        prompt_id: str,
+    ) -> str:
+        """Raises NoSuchAgent, and what AgentRunner.start does."""
+        if not self.supervisor.has_sent(session_id, prompt_id):  # its agent may be deleted by now
+            wanted = Start(
+                folder,
+                task,
+                in_worktree=in_worktree,
+                session_id=session_id,
+                prompt_id=prompt_id,
+            )
+            self.runner.start(self.store.get(agent_id), wanted, by=SYSTEM)
+        runs = self.supervisor.of_session(session_id)
+        return runs[-1].id if runs else ""
