@@ -61,6 +61,18 @@ def test_agents_are_made_imported_and_run_without_javascript(
     looks.page.get_by_role("alert").get_by_text("capital letter").wait_for()
     check(looks.page)
 
+    looks.page.goto(f"/agents/1?folder={quote(str(project))}")
+    looks.page.get_by_label("Task").fill("Prune the trees")
+    looks.button("Schedule…").click()
+    looks.page.wait_for_url("**/schedules/new")
+    check(looks.page)
+    assert looks.page.get_by_label("Task").input_value() == "Prune the trees"
+    looks.button("Save").click()
+    looks.page.get_by_role("heading", name="What it starts").wait_for()
+    check(looks.page)
+    looks.page.goto("/schedules")
+    check(looks.page)
+
     phone.page.get_by_label("Task").fill("[]")
     phone.button("Another folder…").click()
     phone.page.wait_for_url("**/folders?**")

@@ -167,6 +167,41 @@ def test_claudes_subagents_are_imported_and_made(client: FlaskClient, sandbox: S
     assert client.post("/agents/2/subagent").status_code == 409
 
 
+def test_an_agent_is_scheduled_and_its_schedule_names_and_keeps_it(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/agents", data=FORM)
+    assert 'formaction="/schedules/new"' in client.get("/agents/1").text
+    words = "Prune all of it.\n" + "x" * 9000
+    typed = {"agent": "1", "prompt": words, "folder": str(sandbox.project), "worktree": "on"}
+    page = client.post("/schedules/new", data={**form_of(client.get("/agents/1").text), **typed})
+    assert "Pruner" in page.text
+    form = form_of(page.text) | {"kind": "cron", "other_folder": ""}
+    assert typed.items() <= form.items()
+    assert not {"model", "effort", "permission_mode"} & form.keys()
+    form.pop("catch_up")
+    refused = client.post("/schedules", data={**form, "cron": "0 7"})
+    assert refused.status_code == 422
+    assert typed.items() <= form_of(refused.text).items()
+    assert form_of(client.post("/schedules", data={**form, "check": "1"}).text)["agent"] == "1"
+    one = client.post("/schedules", data=form).headers["Location"]
+    for address in (one, "/schedules"):
+        assert "Pruner" in client.get(address).text
+    assert "A new git worktree each time" in client.get(one).text
+
+    edited = form_of(client.get(f"{one}/edit").text) | {"kind": "cron", "prompt": "Prune."}
+    edited.pop("catch_up")
+    assert client.post(f"{one}/edit", data=edited).status_code == 303
+    (found,) = client.get("/api/schedules").get_json()["data"]
+    assert (found["agent_id"], found["in_worktree"], found["prompt"]) == (1, True, "Prune.")
+    client.post("/agents/1/delete")
+    assert "It was deleted, so nothing starts" in client.get(one).text
+    assert "its agent was deleted" in client.get("/schedules").text
+    answer = client.post(f"{one}/edit", data=edited)
+    assert (answer.status_code, "not there any more" in answer.text) == (422, True)
+    assert client.post("/schedules/new", data={"agent": "x"}).status_code == 422
+
+
 def test_what_cannot_start_comes_back_with_its_words(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/agents", data=FORM)
     form = fields(client.get("/agents/1").text) | {"prompt": "Prune all of it."}

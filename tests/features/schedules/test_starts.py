@@ -12,6 +12,11 @@ from typing import Any
 import pytest
 import requests
 
+from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.running import records
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
+from opcode_htmx.features.agents.store import FOLDER as AGENTS
+from opcode_htmx.features.agents.store import NUMBERS, VERSIONS, AgentStore, Numbers
 from opcode_htmx.sessions.schedules.model import (
     Occurrence,
     Schedule,
@@ -39,10 +44,21 @@ def kept(
 ) -> ScheduleStore:
     """A schedule that is due once, on the full minute after `due`."""
     store, timing = store_of(sandbox), once_at(due, "UTC")
-    work = Work(str(sandbox.project), prompt)
+    work = Work(str(sandbox.project), prompt, agent_id=more.pop("agent_id", None))
     schedule = Schedule(SCHEDULE, work, more.pop("timing", timing), created_at=due, **more)
     store.add(schedule, due - 1 if handled is None else handled)
     return store
+
+
+def with_agent(sandbox: Sandbox) -> int:
+    """An agent that exists before the server starts; its number."""
+    state = sandbox.state
+    store = AgentStore(state / AGENTS, state / VERSIONS, Numbers(state / NUMBERS))
+    return store.add(Agent(name="Gardener", system_prompt="You water.", model="haiku")).id
+
+
+def agent_runs(sandbox: Sandbox) -> AgentRuns:
+    return AgentRuns(sandbox.state / records.FOLDER, Numbers(sandbox.state / NUMBERS))
 
 
 def settled(store: ScheduleStore, *states: State) -> list[Occurrence]:
@@ -70,6 +86,13 @@ def last_minute() -> float:
     return time.time() // 60 * 60
 
 
+def argv_of(sandbox: Sandbox, session_id: str) -> list[str]:
+    """The arguments of a session's first process."""
+    record = json.loads((runs_of(sandbox.state, session_id)[0] / "run.json").read_bytes())
+    argv: list[str] = record["argv"]
+    return argv
+
+
 def api(server: Server, method: str, path: str, body: Any = None) -> requests.Response:
     return requests.request(
         method, f"{server.url}{path}", json=body, auth=(USER, PASSWORD), timeout=30
@@ -93,16 +116,19 @@ def test_two_workers_start_what_is_due_once(
     assert "actor=system action=schedule.start" in server.log.read_text()
 
 
+@pytest.mark.parametrize("of_agent", [False, True])
 def test_servers_that_are_killed_again_and_again_start_it_once(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
+    start_server: Start, sandbox: Sandbox, stand_in: Path, of_agent: bool
 ) -> None:
     """Whenever the kill comes: before the note, between note and start, or after the start."""
     due = last_minute()
-    store = kept(sandbox, steps(["text", "watering"], FOREVER), due)
+    agent_id = with_agent(sandbox) if of_agent else None
+    store = kept(sandbox, steps(["text", "watering"], FOREVER), due, agent_id=agent_id)
     session_id = session_id_of(SCHEDULE, due)
     moments: list[Callable[[], object]] = [
         lambda: (store.folder / "starter").exists(),
         lambda: store.progress(SCHEDULE).occurrences,
+        *([lambda: agent_runs(sandbox).all()] if of_agent else []),
         lambda: list((sandbox.state / "runs").glob("*")),
         lambda: list((sandbox.state / "runs").glob("*/in.ndjson")),
         lambda: store.progress(SCHEDULE).occurrences[-1].run_id,
@@ -115,24 +141,40 @@ def test_servers_that_are_killed_again_and_again_start_it_once(
     settled(store, State.RUNNING)
     until(lambda: prompts_of(sandbox, session_id), "the prompt is sent")
     assert prompts_of(sandbox, session_id) == [prompt_id_of(SCHEDULE, due)]
+    assert [each.agent_id for each in agent_runs(sandbox).all()] == ([agent_id] if of_agent else [])
 
 
-@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "of_agent"), [(False, False), (True, False), (False, True), (True, True)]
+)
 def test_a_start_that_a_crash_has_cut_off_is_made_once(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, sent: bool
+    start_server: Start, sandbox: Sandbox, stand_in: Path, sent: bool, of_agent: bool
 ) -> None:
     due = last_minute()
-    store = kept(sandbox, "water the trees", due)
+    agent_id = with_agent(sandbox) if of_agent else None
+    store = kept(sandbox, "water the trees", due, agent_id=agent_id)
     ids = session_id_of(SCHEDULE, due), prompt_id_of(SCHEDULE, due)
     noted = Occurrence(due, State.STARTING, time.time(), *ids)
     if sent:  # and only its outcome was not noted
         settled_once = start_server(sandbox, stand_in)
         settled(store, State.DONE)
         settled_once.kill()
+    elif agent_id:  # between the record of its run and the prompt
+        place = str(sandbox.project)
+        agent_runs(sandbox).add(
+            AgentRun(0, agent_id, "Gardener", "bot", "water", "haiku", place, place, ids[0], due)
+        )
     store.note(SCHEDULE, noted, handled=due)
     start_server(sandbox, stand_in, OPCODE_WORKERS="2")
     settled(store, State.DONE)
     assert prompts_of(sandbox, ids[0]) == [ids[1]]
+    if agent_id:
+        (run,) = agent_runs(sandbox).all()
+        assert (run.agent_id, run.session_id) == (agent_id, ids[0])
+        argv = argv_of(sandbox, ids[0])
+        prompt = Path(argv[argv.index("--append-system-prompt-file") + 1])
+        assert prompt.read_text() == "You water."
+        assert argv[argv.index("--model") + 1] == "haiku"
 
 
 def test_what_was_missed_is_stated_and_not_started(
@@ -196,6 +238,41 @@ def test_a_due_time_during_the_run_before_is_skipped_and_stated(
     assert skipped.sentence == "The run before was still at work."
 
 
+def keeps_its_agent(server: Server, body: dict[str, Any]) -> None:
+    """A schedule of an agent runs it within its budget, and not once the agent is deleted."""
+    agent = {"name": "Gardener", "system_prompt": "You water."}
+    agent_id = api(server, "POST", "/api/agents", agent).json()["data"]["id"]
+    wanted = {**body, "agent_id": agent_id, "budget_usd": 1.5}
+    for wrong, words in (
+        ({"agent_id": 999}, "not there any more"),
+        ({"model": "haiku"}, "its own model"),
+        ({"session_id": "x"}, "choose one of the two"),
+        ({"agent_id": None, "in_worktree": True}, "Only an agent"),
+    ):
+        refused = api(server, "POST", "/api/schedules", {**wanted, **wrong})
+        assert (refused.status_code, words in refused.json()["error"]) == (422, True)
+    found = api(server, "POST", "/api/schedules", {**wanted, "in_worktree": True}).json()["data"]
+    assert (found["agent_id"], found["in_worktree"]) == (agent_id, True)
+    one = f"/api/schedules/{found['id']}"
+    changed = api(server, "PUT", one, {**body, "budget_usd": 1.5}).json()["data"]
+    assert (changed["agent_id"], changed["in_worktree"]) == (agent_id, False)
+
+    def last(session_id: str, *states: str) -> Any:
+        runs = api(server, "GET", f"{one}/runs").json()["data"]
+        return [e for e in runs if e["session_id"] == session_id and e["state"] in states]
+
+    session_id = api(server, "POST", f"{one}/runs", {}).json()["data"]["session_id"]
+    until(lambda: last(session_id, "done"), "the run is over")
+    argv = argv_of(server.sandbox, session_id)
+    assert "--append-system-prompt-file" in argv
+    assert argv[argv.index("--max-budget-usd") + 1] == "1.5000"
+    assert api(server, "DELETE", f"/api/agents/{agent_id}").status_code == 200
+    session_id = api(server, "POST", f"{one}/runs", {}).json()["data"]["session_id"]
+    (refused,) = until(lambda: last(session_id, "refused"), "it is refused")
+    assert refused["sentence"] == "This agent is not there any more."
+    assert not runs_of(server.sandbox.state, session_id)
+
+
 def test_a_schedule_is_made_paused_started_and_deleted_over_rest(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
@@ -224,10 +301,10 @@ def test_a_schedule_is_made_paused_started_and_deleted_over_rest(
 
     (run,) = until(outcome, "the run is over")
     assert (run["session_id"], run["by_hand"]) == (session_id, True)
-    record = json.loads((runs_of(sandbox.state, session_id)[0] / "run.json").read_bytes())
-    argv = record["argv"]
+    argv = argv_of(sandbox, session_id)
     assert argv[argv.index("--permission-mode") + 1] == "plan"
     assert argv[argv.index("--max-budget-usd") + 1] == "2.5000"
+    keeps_its_agent(server, {key: body[key] for key in ("prompt", "project_path", "timing")})
     assert api(server, "DELETE", one).status_code == 200
     assert api(server, "GET", one).status_code == 404
     bad = {**body, "timing": {**body["timing"], "cron": "0 7 * *"}}  # type: ignore[dict-item]
