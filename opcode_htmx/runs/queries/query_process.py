@@ -126,7 +126,7 @@ class QueryProcess:
         self._waiting[request_id] = answer
         try:
             self._send(line)
-            if self._reader.ready():
+            if self._reader.ready() and not answer.ready():
                 self._end()
             response: ControlResponse | None = answer.get(timeout=seconds)
         except gevent.Timeout:
@@ -155,7 +155,8 @@ class QueryProcess:
                     waiting.set(message)
         finally:
             for waiting in self._waiting.values():
-                waiting.set(None)
+                if not waiting.ready():  # its asker may not have run since the answer came
+                    waiting.set(None)
 
     def _end(self) -> NoReturn:
         """Raise QueryFailed for a process that has ended."""
