@@ -17,6 +17,7 @@
   answers.hidden = answers.noValidate = true; // Decline needs no valid fields
   answers.append(composer.elements.csrf_token.cloneNode());
   composer.after(answers);
+  $("no-answer").onclick = () => false;
   const jump = $("jump");
   let connection = null;
   let heardAt = Date.now(); // when the last message arrived
