@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from opcode_htmx.engines.claude.config import hook_rules
 from opcode_htmx.engines.claude.permissions import limits, rules
 from opcode_htmx.engines.claude.permissions.limits import Limits
 from opcode_htmx.lib import bounded_json
@@ -56,8 +57,6 @@ _LISTS = ("allowed_tools", "denied_tools", "folders", "closed_paths")
 _ASIDE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that change the direction of text: with them a name reads as another one."""
 _UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
-_EVENT = re.compile(r"[A-Za-z]{1,60}")
 
 
 class AgentRefused(Exception):
@@ -180,24 +179,34 @@ def _check_lists(agent: Agent) -> None:
 
 
 def check_hooks(hooks: Json) -> None:
-    """Raises AgentRefused where hooks are in another shape than Claude reads."""
-    if len(json.dumps(hooks)) > LONGEST_HOOKS:
+    """Raises AgentRefused where hooks are in another shape than Claude reads.
+
+    Claude ignores a settings file with a value that it cannot read, and the limits in it.
+    """
+    if len(encoded(hooks, "The hooks")) > LONGEST_HOOKS:
         raise AgentRefused(f"The hooks are longer than {LONGEST_HOOKS:,} characters.")
     for event, groups in hooks.items():
-        if not _EVENT.fullmatch(event) or not isinstance(groups, list):
+        if not isinstance(groups, list):
             raise AgentRefused("Hooks are an object with a list for each event.")
+        if event not in hook_rules.EVENTS:
+            raise AgentRefused(f"“{event[:60]}” is no event that Claude runs hooks at.")
         for group in groups:
             found = group.get("hooks") if isinstance(group, dict) else None
-            if not isinstance(found, list) or not all(_is_hook(each) for each in found):
-                raise AgentRefused(
-                    f"{event}: each entry has a list “hooks”, whose items have a “type”."
-                )
+            problems = map(hook_rules.problem, found if isinstance(found, list) else [None])
+            if problem := next(filter(None, problems), ""):
+                raise AgentRefused(f"{event}: {problem}")
             if not isinstance(group.get("matcher", ""), str):
                 raise AgentRefused(f"{event}: a matcher is a text.")
 
 
-def _is_hook(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("type"), str)
+def encoded(value: object, subject: str) -> bytes:
+    """A value as JSON. Raises AgentRefused where JSON has no such number, or UTF-8 no such text."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise AgentRefused(f"{subject} cannot have half of a character.") from None
+    except ValueError:
+        raise AgentRefused(f"{subject} cannot have NaN or an infinite number.") from None
 
 
 # --- the document ---------------------------------------------------------------------------

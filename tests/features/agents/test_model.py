@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.engines.claude.permissions.limits import Level, Limits
+from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.exchange import document, subagents
 from opcode_htmx.features.agents.model import Agent, AgentRefused
@@ -17,6 +18,11 @@ PRUNER: dict[str, Any] = {"name": "Pruner", "icon": "bot", "system_prompt": "Pru
 
 def exported(version: object = 1, **fields: object) -> str:
     return json.dumps({"version": version, "exported_at": "x", "agent": {**PRUNER, **fields}})
+
+
+def hook(**changes: object) -> str:
+    found = {"type": "command", "command": "true", **changes}
+    return json.dumps({"Stop": [{"hooks": [found]}]})
 
 
 def test_an_export_of_the_reference_is_read_and_its_unknown_keys_are_kept() -> None:
@@ -73,6 +79,17 @@ def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
         (exported(hooks="{"), "JSON"),
         (exported(hooks='{"Stop": {}}'), "list for each event"),
         (exported(hooks='{"Stop": [{"hooks": ["x"]}]}'), "type"),
+        (exported(hooks='{"Stop": [{"hooks": "x"}]}'), "type"),
+        (exported(hooks='{"Stopp": []}'), "no event"),
+        (exported(hooks=hook(type="shell")), "one of command, http"),
+        (exported(hooks=hook(command=1)), "a text “command”"),
+        (exported(hooks=hook(timeout=0)), "above 0"),
+        (exported(hooks=hook(timeout="9")), "above 0"),
+        (exported(hooks=hook(timeout=float("nan"))), "NaN"),
+        (exported(hooks=hook(timeout=9).replace("9", "1e999")), "NaN"),
+        (exported(hooks=hook(command="\ud800")), "half of a character"),
+        (exported(tags=["\ud800"]), "half of a character"),
+        (exported(tags=[float("inf")]), "NaN"),
         (exported(opcode_htmx=[]), "object"),
         (exported(opcode_htmx={"may_write_files": "no"}), "true or false"),
         (exported(opcode_htmx={"allowed_tools": "Bash"}), "list of texts"),
@@ -85,6 +102,12 @@ def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
 def test_hostile_documents_are_refused_with_a_sentence(content: bytes | str, words: str) -> None:
     with pytest.raises(AgentRefused, match=words):
         document.loaded(content)
+
+
+def test_a_settings_file_has_no_number_that_json_has_not_got() -> None:
+    assert argv.profile_settings({"hooks": {}}, allow_bypass=True)
+    with pytest.raises(ValueError, match="JSON"):
+        argv.profile_settings({"x": float("nan")}, allow_bypass=True)
 
 
 def test_subagents_become_agents_and_back() -> None:

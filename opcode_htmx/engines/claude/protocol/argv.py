@@ -87,13 +87,17 @@ def _of_profile(profile: LaunchProfile) -> Iterator[str]:
 
 
 def profile_settings(content: Mapping[str, object], *, allow_bypass: bool) -> str:
-    """The text of a profile's settings file, for a server that allows bypass mode or does not."""
+    """The text of a profile's settings file, for a server that allows bypass mode or does not.
+
+    Raises ValueError for a number that JSON has not got: Claude would ignore the whole file.
+    """
     permissions = content.get("permissions")
     merged = {
         **(permissions if isinstance(permissions, dict) else {}),
         **({} if allow_bypass else _NO_BYPASS["permissions"]),
     }
-    return json.dumps({**content, "permissions": merged}, ensure_ascii=False, indent=2)
+    content = {**content, "permissions": merged}
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2)
 
 
 def is_isolated(argv: Sequence[str]) -> bool:

@@ -55,6 +55,7 @@ def of_value(found: object) -> Agent:
         raise AgentRefused(f"Only version {FORMAT} of exported agents can be read.")
     if not isinstance(found["agent"], dict):
         raise AgentRefused("“agent” must be an object.")
+    model.encoded(found, "An agent")
     return model.of_document(found["agent"])
 
 
