@@ -76,6 +76,10 @@ def test_redirects_are_followed_on_the_same_host_only(api: tuple[GitHub, type[Ha
         server.answers[FOLDER] = (302, target, b"")
         with pytest.raises(NotFetched, match="another host"):
             hub.listing(place)
+    for target in ("https://[x", "/\xe9"):
+        server.answers[FOLDER] = (302, target, b"")
+        with pytest.raises(NotFetched, match="cannot be read"):
+            hub.listing(place)
     server.answers[FOLDER] = (302, FOLDER, b"")
     with pytest.raises(NotFetched, match="from one address to the next"):
         hub.listing(place)
@@ -112,6 +116,7 @@ def test_places_are_read_from_addresses_of_github_and_from_no_others() -> None:
         "me/shared/../../x",
         "me/sha red",
         "me/%2e%2e/x?y",
+        "https://[x",
     ):
         with pytest.raises(NotFetched):
             place_of(text)

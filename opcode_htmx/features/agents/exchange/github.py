@@ -11,7 +11,7 @@ import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from opcode_htmx.features.agents.exchange import document
 from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
@@ -63,7 +63,7 @@ def place_of(text: str) -> Place:
     text = text.strip()
     ref = ""
     if "://" in text or text.startswith(PAGES):
-        parts = urlsplit(text if "://" in text else f"https://{text}")
+        parts = _split(text if "://" in text else f"https://{text}")
         if parts.scheme != "https" or parts.netloc not in PAGES:
             raise NotFetched("Only folders at https://github.com can be read.")
         found = [unquote(each) for each in parts.path.split("/") if each]
@@ -160,15 +160,22 @@ class GitHub:
         return http.client.HTTPConnection(host, port, timeout=SECONDS)
 
     def _same_host(self, location: str) -> str:
-        target = urlsplit(location)
+        target = _split(location)
         if target.netloc and (target.scheme, target.netloc) != (
             self._base.scheme,
             self._base.netloc,
         ):
             raise NotFetched("GitHub sends to another host, which is not followed.")
-        if not target.path.startswith("/"):
+        if not target.path.startswith("/") or not location.isascii():
             raise NotFetched("GitHub’s answer cannot be read.")
         return f"{target.path}?{target.query}" if target.query else target.path
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise NotFetched("This address cannot be read.") from None
 
 
 def _check_status(response: http.client.HTTPResponse) -> None:
