@@ -97,6 +97,10 @@ def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
         (exported(opcode_htmx={"permission_mode": "all"}), "modes"),
         (exported(opcode_htmx={"folders": ["../x"]}), "begins with"),
         (exported(opcode_htmx={"closed_paths": ["a\nb"]}), "one line"),
+        (exported(opcode_htmx={"closed_paths": ["../x"]}), "has no part"),
+        (exported(opcode_htmx={"closed_paths": ["/srv/../x"]}), "has no part"),
+        (exported(opcode_htmx={"closed_paths": ["!x"]}), "does not begin"),
+        (exported(opcode_htmx={"closed_paths": ["#x"]}), "does not begin"),
     ],
 )
 def test_hostile_documents_are_refused_with_a_sentence(content: bytes | str, words: str) -> None:
@@ -123,6 +127,8 @@ def test_subagents_become_agents_and_back() -> None:
     assert "tools: Grep, Read\n" in back
     assert back.endswith("---\nR.\n")
     assert subagents.of_text(back).denied_tools == agent.denied_tools
+    without = "---\nname: a\ntools: Read, Bash\ndisallowedTools: Bash, mcp__github\n---\nR.\n"
+    assert {"Bash", "Edit", "mcp__github"} <= set(subagents.of_text(without).denied_tools)
     with pytest.raises(AgentRefused, match="no subagent"):
         subagents.of_text("# Notes")
     everything = subagents.as_text(Agent(**PRUNER, may_use_network=True))
@@ -143,7 +149,10 @@ def test_limits_deny_what_is_off_and_say_so() -> None:
     assert "Bash(curl:*)" in offline.permissions()["deny"]
     assert "Bash" not in offline.permissions()["deny"]
     with_tests = Limits(may_use_network=False, allowed=("Bash(npm test)", "mcp__github"))
-    assert "ask" not in with_tests.permissions()
+    assert with_tests.permissions()["ask"] == ["PowerShell", "Monitor"]
+    (network,) = [each for each in with_tests.enforced() if each.subject == "Network"]
+    assert network.level is Level.OPEN
+    assert network.detail.endswith("allow runs, and could use the network.")
     assert not with_tests.without_servers
     assert Limits().permissions() == {}
     assert not Limits().without_servers

@@ -67,9 +67,14 @@ class Limits:
         return not (self.may_read and self.may_write) or BASH in self.denied
 
     @property
-    def asks_for_commands(self) -> bool:
-        """Whether each command is asked for: nothing shows which of them use the network."""
-        return not self.may_use_network and not self.denies_shell and not self._allows_commands
+    def asked(self) -> tuple[str, ...]:
+        """The shells whose commands are all asked for: nothing shows which use the network.
+
+        Rules that allow commands of Bash would have no effect with it among them.
+        """
+        if self.may_use_network or self.denies_shell:
+            return ()
+        return tuple(each for each in SHELLS if each != BASH or not self._allows_commands)
 
     @property
     def without_servers(self) -> bool:
@@ -84,8 +89,8 @@ class Limits:
     def permissions(self) -> Json:
         """The permissions of a settings file that keeps the limits."""
         found: Json = {"deny": list(dict.fromkeys(self._deny()))}
-        if self.asks_for_commands:
-            found["ask"] = list(SHELLS)
+        if self.asked:
+            found["ask"] = list(self.asked)
         if self.allowed:
             found["allow"] = list(self.allowed)
         if self.folders:
@@ -140,18 +145,21 @@ class Limits:
     def _network(self) -> Enforced:
         if self.may_use_network:
             return Enforced("Network", Level.OPEN, "As Claude’s own rules say.")
+        if not self.denies_shell and BASH not in self.asked:
+            detail = "Every command that the mode or Claude’s settings allow runs, and could use "
+            return Enforced("Network", Level.OPEN, f"{detail}the network.")
         commands = "" if self.denies_shell else ", and commands such as curl, ssh and git push"
         return Enforced("Network", Level.DENIED, f"{' and '.join(NETWORK)}{commands}")
 
     def _commands(self) -> Enforced:
         if self.denies_shell:
             return Enforced("Commands", Level.DENIED, "All of them: they could do what is off.")
-        if self.asks_for_commands:
+        if BASH in self.asked:
             detail = "Each of them, in every mode: any could use the network."
             return Enforced("Commands", Level.ASKED, detail)
-        if not self.may_use_network:
-            detail = "Those that are allowed here run without asking, and could use the network."
-            return Enforced("Commands", Level.ALLOWED, detail)
+        if self.asked:
+            detail = "As the rules here, the mode and Claude’s own rules say."
+            return Enforced("Commands", Level.OPEN, f"{detail} {' and '.join(self.asked)}: asked.")
         return Enforced("Commands", Level.OPEN, "As the mode and Claude’s own rules say.")
 
 
@@ -160,6 +168,8 @@ def check_path(path: str) -> str:
     path = path.strip()
     if not path or len(path) > LONGEST_PATH:
         raise rules.InvalidRule(f"A path has 1 to {LONGEST_PATH:,} characters.")
+    if path.startswith(("!", "#")) or ".." in path.split("/"):  # a rule with it denies nothing
+        raise rules.InvalidRule("A path does not begin with ! or #, and has no part “..”.")
     rules.check(f"{READ}({_patterns(path)[0]})")
     return path
 

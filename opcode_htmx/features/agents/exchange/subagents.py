@@ -40,9 +40,10 @@ def of_text(text: str, file: str = "") -> Agent:
         raise AgentRefused("This is no subagent: it has no name, or no instructions.")
     named = tools_of(fields.get("tools"))
     tools = [each for each in named if each != "*"]
+    denied = [*(_left_out(tools) if tools else ()), *tools_of(fields.get("disallowedTools"))]
     chosen = as_str(fields.get("model"))
     values = {
-        "denied_tools": _left_out(tools) if tools else (),
+        "denied_tools": tuple(dict.fromkeys(denied)),
         "may_write_files": not tools or bool({"Write", "Edit"} & set(tools)),
         "may_use_network": bool({"WebFetch", "WebSearch"} & set(tools)),
     }
