@@ -64,6 +64,12 @@ def test_a_worktree_is_a_copy_of_the_last_commit_and_runs_no_hook_and_no_filter(
 
     worktrees.remove(made.parent, environment)
     assert not made.parent.exists()
+    assert not git("branch", "--list", "gardener-1")
+    again = worktrees.make(top, "gardener-1", environment)
+    git("-C", str(again), "commit", "-q", "--allow-empty", "-m", "y")
+    worktrees.remove(again, environment)
+    assert not again.exists()
+    assert git("branch", "--list", "gardener-1"), "it has a commit of its own"
 
 
 def test_without_a_commit_or_a_repository_there_is_none(

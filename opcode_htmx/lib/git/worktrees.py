@@ -19,6 +19,8 @@ PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""
 SECONDS = 120.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
+_MADE = re.compile(rb"0+ ([0-9a-f]{40,64}) ")
+"""The first entry of a branch's log: no commit before, and the one that it was made at."""
 _IGNORED = f"/{PLACE.as_posix()}/"
 
 
@@ -76,20 +78,47 @@ def _add(
 
 
 def remove(worktree: Path, environment: Mapping[str, str]) -> None:
-    """Remove a worktree in which nothing was changed; one with changes stays. Raises nothing."""
+    """Remove a worktree in which nothing was changed, and its branch if that has no commit.
+
+    One with changes stays, and so does a branch with commits of its own. Raises nothing.
+    """
     try:
         found = repository.find(worktree, lambda _: None)
         if found is None or found.top != worktree.resolve():
             return
         main = {"GIT_DIR": str(found.common_dir)}
         overrides = reads.overrides(found, environment)
-        command = ("worktree", "remove", "--", str(found.top))
-        process.run(
-            command, found.common_dir, environment, overrides=overrides, repository=main,
-            seconds=SECONDS,
-        )  # fmt: skip
+        branch, made_at = _begin(found)
+
+        def run(*arguments: str) -> None:
+            process.run(
+                arguments, found.common_dir, environment, overrides=overrides, repository=main,
+                seconds=SECONDS,
+            )  # fmt: skip
+
+        run("worktree", "remove", "--", str(found.top))
+        if made_at:  # git deletes it only where it is still there
+            run("update-ref", "-d", f"refs/heads/{branch}", made_at)
     except (GitFailed, RepositoryRefused, OSError):
         return
+
+
+def _begin(found: repository.Repository) -> tuple[str, str]:
+    """The name of a worktree's branch, and the commit that it was made at; empty if unknown.
+
+    Only for a branch that `make` has made: one with the name of its worktree.
+    """
+    name = found.top.name
+    if not _NAME.fullmatch(name):
+        return "", ""
+    if (found.git_dir / "HEAD").read_bytes() != f"ref: refs/heads/{name}\n".encode():
+        return "", ""
+    try:
+        with (found.common_dir / "logs" / "refs" / "heads" / name).open("rb") as file:
+            entry = _MADE.match(file.readline(4096))
+    except OSError:
+        return "", ""
+    return (name, entry[1].decode()) if entry else ("", "")
 
 
 def _ignore(common_dir: Path) -> None:
