@@ -49,6 +49,7 @@ def test_a_worktree_is_a_copy_of_the_last_commit_and_runs_no_hook_and_no_filter(
     hook = top / ".git" / "hooks" / "post-checkout"
     hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
     hook.chmod(0o755)
+    git("config", "core.logAllRefUpdates", "false")
     git("config", "filter.trap.smudge", f"touch {mark}; cat")
     (top / "trees" / "apple").write_text("green\n")
 

@@ -135,13 +135,18 @@ def checked(agent: Agent) -> Agent:
             raise AgentRefused(f"The {label} holds a control character or half of a character.")
     if not agent.system_prompt:
         raise AgentRefused("Write the system prompt: what the agent is for, and how it works.")
-    if agent.model and not _MODEL.fullmatch(agent.model):
-        raise AgentRefused("The model has a name that Claude cannot have.")
+    check_model(agent.model)
     if agent.permission_mode not in MODES:
         raise AgentRefused("Choose one of the permission modes.")
     _check_lists(agent)
     check_hooks(agent.hooks)
     return agent
+
+
+def check_model(name: str) -> None:
+    """Raises AgentRefused where a model cannot have this name; empty is Claude's default."""
+    if name and not _MODEL.fullmatch(name):
+        raise AgentRefused("The model has a name that Claude cannot have.")
 
 
 def _check_name(name: str) -> None:

@@ -55,7 +55,8 @@ def _add(
     for part in (found.top / PLACE.parent, found.top / PLACE):
         if part.is_symlink():
             raise RepositoryRefused(f"{part} is a link.")
-    overrides = reads.overrides(found, environment)
+    # `remove` reads in the branch's log where it began
+    overrides = {**reads.overrides(found, environment), "core.logAllRefUpdates": "true"}
 
     def run(*arguments: str) -> None:
         process.run(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
-from tests.support.environment import Sandbox, basic_header
+from tests.support.environment import SYSTEM_PATH, Sandbox, basic_header
 from tests.support.in_process import app_of
 
 FORM = {
@@ -216,5 +218,74 @@ def test_what_cannot_start_comes_back_with_its_words(client: FlaskClient, sandbo
         assert words in answer.text
         if "prompt" not in changes:
             assert "Prune all of it." in answer.text
+    strange = client.post(
+        "/agents/1/run", data={**form, "folder": str(sandbox.project), "model": "--x"}
+    )
+    assert (strange.status_code, "cannot have" in strange.text) == (422, True)
+    body = {"project_path": str(sandbox.project), "task": "Prune.", "model": "--x"}
+    assert client.post("/api/agents/1/execute", json=body).status_code == 422
     assert api(client, "/runs") == []
     assert not list((sandbox.state / "profiles").glob("*"))
+
+
+@pytest.fixture
+def git(sandbox: Sandbox) -> Callable[..., str]:
+    """git in the project, which has a commit with a hook, and has changed that since."""
+    settings = sandbox.project / ".claude" / "settings.json"
+
+    def hook(words: str) -> str:
+        found = {"type": "command", "command": f"echo {words}"}
+        return json.dumps({"hooks": {"Stop": [{"hooks": [found]}]}})
+
+    def run(*arguments: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        command = ["/usr/bin/env", "git", *who, *arguments]
+        environment = {"PATH": SYSTEM_PATH, "HOME": str(sandbox.project.parent)}
+        return subprocess.run(
+            command, cwd=sandbox.project, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(hook("committed"))
+    run("init", "-q", "-b", "main")
+    run("add", "-A")
+    run("commit", "-qm", "x")
+    settings.write_text(hook("changed"))
+    return run
+
+
+def test_a_budget_that_is_used_up_keeps_the_words_and_makes_nothing(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, git: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reached(*_: object) -> None:
+        raise BudgetReached("Today's budget is used up.")
+
+    monkeypatch.setattr(app.extensions["opcode_context"].runs.budgets, "check", reached)
+    client.post("/agents", data=FORM)
+    form = fields(client.get("/agents/1").text) | {"prompt": "Prune all of it.", "worktree": "on"}
+    answer = client.post("/agents/1/run", data={**form, "folder": str(sandbox.project)})
+    assert answer.status_code == 409
+    for words in ("budget is used up", "Prune all of it."):
+        assert words in answer.text
+    assert not (sandbox.project / ".claude" / "worktrees").exists()
+    assert api(client, "/runs") == []
+
+
+def test_trust_is_asked_for_what_the_project_and_its_worktree_hold_once_each(
+    client: FlaskClient, sandbox: Sandbox, git: Callable[..., str]
+) -> None:
+    client.post("/agents", data=FORM)
+    form = fields(client.get("/agents/1").text)
+    form |= {"prompt": "Prune.", "worktree": "on", "folder": str(sandbox.project)}
+    for words in ("echo changed", "echo committed"):
+        asked = client.post("/agents/1/run", data=form)
+        assert asked.status_code == 409
+        assert words in asked.text
+        assert git("branch").split() == ["*", "main"], "nothing is left of a refused start"
+        form |= form_of(asked.text) | {"decision": "trust", "worktree": "on"}
+        form |= {"folder": str(sandbox.project)}
+    stale = client.post("/agents/1/run", data={**form, "digest": "x"})
+    assert stale.status_code == 409
+    started = client.post("/agents/1/run", data=form)
+    assert started.status_code == 303, started.text

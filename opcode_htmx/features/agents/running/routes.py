@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.features.agents.model import AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.records import NoSuchAgentRun
 from opcode_htmx.features.agents.running.runner import CannotUseWorktree, Start
@@ -16,6 +17,7 @@ from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
@@ -30,10 +32,12 @@ LONGEST_CARRIED = 600
 LONGEST_AGAIN = 2000
 """Characters of a task in the link that runs it again."""
 REFUSALS: dict[type[Exception], int] = {
+    AgentRefused: 422,
     InvalidFolder: 422,
     InvalidPrompt: 422,
     CannotUseWorktree: 422,
     SessionExists: 409,
+    BudgetReached: 409,
     BypassNotAllowed: 403,
     CannotStart: 503,
     QueueFull: 503,
@@ -52,6 +56,7 @@ def blueprint(parts: AgentPages) -> Blueprint:
         try:
             words = words_of_form()
             folder = parts.folder(form.get("folder", ""))
+            trust, trusted = _decision()
             wanted = Start(
                 folder,
                 words,
@@ -59,10 +64,9 @@ def blueprint(parts: AgentPages) -> Blueprint:
                 bool(form.get("worktree")),
                 new_session_id(folder, words),
                 prompt_id_of(words, ()),
+                trusted,
             )
-            record = parts.runner.start(
-                stored, wanted, by=current_identity(), trust=_decision(parts, wanted)
-            )
+            record = parts.runner.start(stored, wanted, by=current_identity(), trust=trust)
         except TrustNeeded as needed:
             return make_response(parts.agent_page(stored, form, needed=needed), 409)
         except tuple(REFUSALS) as error:
@@ -138,20 +142,16 @@ def blueprint(parts: AgentPages) -> Blueprint:
     return pages
 
 
-def _decision(parts: AgentPages, wanted: Start) -> TrustDecision | None:
-    """What a person has decided about the files of the project, from the list that was shown."""
+def _decision() -> tuple[TrustDecision | None, str | None]:
+    """What a person has decided about the files of the project, and the digest of a trusted list.
+
+    Only what was seen is trusted, or it is asked again.
+    """
     match typed(request.form.get("decision", "")):
         case "":
-            return None
+            return None, None
         case "trust":
-            # of what was seen, or it is asked again
-            parts.context.runs.trust(
-                wanted.session_id,
-                wanted.folder,
-                request.form.get("digest", ""),
-                by=current_identity(),
-            )
-            return None
+            return None, request.form.get("digest", "")
         case "without":
-            return TrustDecision.LEAVE_OUT
+            return TrustDecision.LEAVE_OUT, None
     raise BadForm("Choose whether to trust this project.")

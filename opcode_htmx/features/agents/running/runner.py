@@ -14,7 +14,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.model import Agent, check_model
 from opcode_htmx.features.agents.running import records
 from opcode_htmx.features.agents.running.metrics import Figures, SessionFigures
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
@@ -29,6 +29,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.profiles import Profile
+from opcode_htmx.runs.policies.project_trust import digest_of
 from opcode_htmx.sessions.submit import SessionExists, TrustDecision, check_prompt
 
 _SLUG = re.compile(r"[^a-z0-9]+")
@@ -49,6 +50,8 @@ class Start:
     in_worktree: bool = False
     session_id: str = ""
     prompt_id: str = ""
+    trusted: str | None = None
+    """The digest of a list of the project's files that the person trusts: see TrustNeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class AgentRunner:
     ) -> AgentRun:
         """Start an agent with a task; the same start again gives the run that it has begun.
 
-        Raises CannotUseWorktree, InvalidFolder, TrustNeeded, and what PromptSubmitter.submit does.
+        Raises AgentRefused, CannotUseWorktree, InvalidFolder, TrustNeeded, and what PromptSubmitter.submit does.
         """
         supervisor = self._context.runs
         session_id = start.session_id or str(uuid.uuid4())
@@ -93,9 +96,11 @@ class AgentRunner:
         if known is None and self._context.sessions.locations.exists(session_id):
             raise SessionExists("There is a session with this id already.")
         check_prompt(start.task)
+        check_model(start.model)
         supervisor.options.check(stored.agent.permission_mode or None)
         supervisor.check_folder(start.folder)
-        if trust is None:  # before anything is made
+        supervisor.budgets.check(session_id, start.folder)  # before anything is made
+        if trust is None and start.trusted is None:
             supervisor.project_trust.check(start.folder, session_id)
         profile = self._profile(stored.agent)
         folder = self._worktree(stored, start, session_id) if start.in_worktree else start.folder
@@ -104,6 +109,8 @@ class AgentRunner:
             return record
         try:
             supervisor.options.profiles.set(session_id, profile)
+            if start.trusted is not None:
+                self._trust(start, folder, session_id, start.trusted, by)
             self._context.sessions.submitter.submit(
                 session_id,
                 folder,
@@ -124,6 +131,18 @@ class AgentRunner:
             raise
         log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=str(folder))
         return record
+
+    def _trust(
+        self, start: Start, folder: Path, session_id: str, digest: str, by: Identity
+    ) -> None:
+        """Trust the files that the person has seen: those of the project, or of the worktree.
+
+        Raises TrustNeeded where it was neither: then it is asked again.
+        """
+        supervisor = self._context.runs
+        items = supervisor.project_trust.items_of(start.folder)
+        seen = start.folder if digest_of(items) == digest else folder
+        supervisor.trust(session_id, seen, digest, by=by)
 
     def _has_begun(self, known: AgentRun, prompt_id: str) -> bool:
         """Whether a run was sent its task; a crash may have come between its record and that.
