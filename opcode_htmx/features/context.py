@@ -5,8 +5,10 @@ Here and not in app/, because a feature imports only packages to its left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
@@ -18,6 +20,8 @@ from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.workspace import Workspace
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +42,11 @@ class AppContext:
     monitor: LoopMonitor
     refusals: tuple[type[Exception], ...]
     """Exceptions whose text is a sentence for the person or program that caused them."""
+    _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, make: Callable[[AppContext], Made]) -> Made:
+        """What `make` gives for this context: made at the first call, and kept."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made

@@ -54,6 +54,11 @@ class AgentsSettings(FeatureSettings):
 
 
 def _parts(context: AppContext) -> AgentPages:
+    """The same ones for pages, API and events: they keep figures in memory."""
+    return context.once(_made)
+
+
+def _made(context: AppContext) -> AgentPages:
     state = context.state
     numbers = Numbers(state.folder(NUMBERS))
     store = AgentStore(state.folder(FOLDER), state.folder(VERSIONS), numbers)

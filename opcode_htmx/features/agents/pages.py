@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class AgentPages:
         needed: TrustNeeded | None = None,
     ) -> str:
         """The page of an agent, with the form that runs it."""
-        mine = [row for row in self.rows() if row.record.agent_id == stored.id]
+        mine = self.records.all(stored.id)
         folder = form.get("folder", "")
         groups = trust_items.grouped(needed.items) if needed else {}
         return render_template(
@@ -100,16 +101,16 @@ class AgentPages:
             in_worktree=bool(form.get("worktree")),
             projects=self.projects(folder),
             ids=(form.get("session_id") or uuid.uuid4(), form.get("prompt_id") or uuid.uuid4()),
-            runs=mine[:RUNS_OF_AGENT],
+            runs=self.rows(mine[:RUNS_OF_AGENT]),
             more=len(mine) - RUNS_OF_AGENT,
             error=error,
             needed=needed,
             groups=trust_items.shown(needed.folder, groups) if needed else [],
         )
 
-    def rows(self, agent_id: int | None = None) -> list[Row]:
-        """All runs, the newest first."""
-        return [self.row(self.runner.row(each)) for each in self.records.all(agent_id)]
+    def rows(self, found: Sequence[AgentRun]) -> list[Row]:
+        """The rows of a list of runs. Each looks for its session's file: only of those shown."""
+        return [self.row(self.runner.row(each)) for each in found]
 
     def row(self, view: RunView) -> Row:
         record = view.record
@@ -121,13 +122,9 @@ class AgentPages:
             words,
         )
 
-    def live_by_agent(self) -> dict[int, int]:
-        """How many runs of each agent are not over."""
-        found: dict[int, int] = {}
-        for row in self.rows():
-            if row.view.is_live:
-                found[row.record.agent_id] = found.get(row.record.agent_id, 0) + 1
-        return found
+    def live_by_agent(self, found: Sequence[AgentRun]) -> Counter[int]:
+        """How many of these runs are not over, by the numbers of their agents."""
+        return Counter(each.agent_id for each in found if self.runner.row(each).is_live)
 
     def _address(self, record: AgentRun) -> str:
         locations = self.context.sessions.locations

@@ -59,12 +59,13 @@ def blueprint(parts: AgentPages) -> Blueprint:
 
     @pages.get("/agents")
     def page() -> str:
+        records = parts.records.all()
         deleted = store.deleted(request.args.get("deleted", ""))
         return render_template(
             "agents/agents.html",
             agents=store.all(),
-            runs=parts.rows()[:FEW_RUNS],
-            live=parts.live_by_agent(),
+            runs=parts.rows(records[:FEW_RUNS]),
+            live=parts.live_by_agent(records),
             folder=request.args.get("folder", "")[:LONGEST_FOLDER],
             deleted=deleted,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.features import agents
+from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
 from tests.support.environment import SYSTEM_PATH, Sandbox, basic_header
@@ -228,6 +232,32 @@ def test_what_cannot_start_comes_back_with_its_words(client: FlaskClient, sandbo
     assert not list((sandbox.state / "profiles").glob("*"))
 
 
+def test_lists_look_only_at_the_runs_that_they_show(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = app.extensions["opcode_context"]
+    parts = agents._parts(context)
+    assert agents._parts(context) is parts, "what it keeps in memory is used by all"
+    client.post("/agents", data=FORM)
+    for number in range(12):
+        made = AgentRun(
+            *(0, 1 + number // 11, "Pruner", "bot", f"Task {number}.", "", "/p", "/p"),
+            session_id=str(uuid.uuid4()),
+            created_at=1.0,
+        )
+        parts.records.add(made)
+    looked = list[str]()
+    monkeypatch.setattr(AgentPages, "_address", lambda _, record: looked.append(record.task) or "")
+    for address, expected in (
+        ("/agents", range(11, 6, -1)),
+        ("/agents/1", range(10, 0, -1)),
+        ("/agents/runs?page=2", ()),
+    ):
+        assert client.get(address).status_code == 200
+        assert looked == [f"Task {number}." for number in expected]
+        looked.clear()
+
+
 @pytest.fixture
 def git(sandbox: Sandbox) -> Callable[..., str]:
     """git in the project, which has a commit with a hook, and has changed that since."""
@@ -242,7 +272,12 @@ def git(sandbox: Sandbox) -> Callable[..., str]:
         command = ["/usr/bin/env", "git", *who, *arguments]
         environment = {"PATH": SYSTEM_PATH, "HOME": str(sandbox.project.parent)}
         return subprocess.run(
-            command, cwd=sandbox.project, env=environment, capture_output=True, text=True, check=True
+            command,
+            cwd=sandbox.project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
     settings.parent.mkdir(exist_ok=True)
@@ -255,7 +290,10 @@ def git(sandbox: Sandbox) -> Callable[..., str]:
 
 
 def test_a_budget_that_is_used_up_keeps_the_words_and_makes_nothing(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, git: Callable[..., str],
+    app: Flask,
+    client: FlaskClient,
+    sandbox: Sandbox,
+    git: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def reached(*_: object) -> None:

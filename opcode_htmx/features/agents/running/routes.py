@@ -95,12 +95,12 @@ def blueprint(parts: AgentPages) -> Blueprint:
     def page() -> str:
         number = request.args.get("page", "1")
         page = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 1
-        rows = parts.rows()
+        records = parts.records.all()
         first = max(0, page - 1) * PER_PAGE
         return render_template(
             "agents/runs.html",
-            runs=rows[first : first + PER_PAGE],
-            older=page + 1 if len(rows) > first + PER_PAGE else None,
+            runs=parts.rows(records[first : first + PER_PAGE]),
+            older=page + 1 if len(records) > first + PER_PAGE else None,
             newer=page - 1 if page > 1 else None,
         )
 
