@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import uuid
 from pathlib import Path
 
 from flask import Blueprint, abort, make_response, redirect, request
@@ -56,7 +57,7 @@ def blueprint(
             path = lookup.history_file(project_id, session_id)
             if path is None:
                 raise NoHistory(NOTHING_NOTED)
-            return forked(project_id, session_id, fork.fork(path, name))
+            return forked(project_id, session_id, copied(session_id, path, name))
 
         block = top_of(blocks, conversation.block(block_id) or abort(404))
         found = history_position.find(_files(project_id, session_id, blocks), block)
@@ -68,7 +69,7 @@ def blueprint(
         else:
             cut = fork.cut_behind(found.file, found.end)
         try:
-            new = fork.fork(found.file, name, cut)
+            new = copied(session_id, found.file, name, cut)
         except fork.NothingToFork:
             if prompt is None:
                 raise
@@ -80,9 +81,18 @@ def blueprint(
             _save_draft(drafts, new, prompt)
         return forked(project_id, session_id, new)
 
+    def copied(session_id: str, path: Path, name: str, cut: fork.Cut | None = None) -> str:
+        """The id of a fork with the limits of the session; there is none without them."""
+        new, profiles = str(uuid.uuid4()), supervisor.options.profiles
+        try:
+            profiles.copy(session_id, new)
+            return fork.fork(path, name, cut, new)
+        except BaseException:
+            profiles.remove(new)
+            raise
+
     def forked(project_id: str, session_id: str, new: str) -> BaseResponse:
-        """Log the fork of a session, give it the same limits and tags, and redirect to it."""
-        supervisor.options.profiles.copy(session_id, new)
+        """Log the fork of a session, give it the same tags, and redirect to it."""
         log_act(current_identity(), "session.fork", session=session_id, new=new)
         flags.add_tags((new,), flags.of(session_id).tags)
         return redirect(session_url(project_id, new), 303)

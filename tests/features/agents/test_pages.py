@@ -247,7 +247,12 @@ def test_lists_look_only_at_the_runs_that_they_show(
         )
         parts.records.add(made)
     looked = list[str]()
-    monkeypatch.setattr(AgentPages, "_address", lambda _, record: looked.append(record.task) or "")
+
+    def address_of(_: AgentPages, record: AgentRun) -> str:
+        looked.append(record.task)
+        return ""
+
+    monkeypatch.setattr(AgentPages, "_address", address_of)
     for address, expected in (
         ("/agents", range(11, 6, -1)),
         ("/agents/1", range(10, 0, -1)),

@@ -21,8 +21,12 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import fork, history, subagents
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.options.profiles import Profile
+from tests.support import api as records
 from tests.support.cli.sessions import OpenSession, Session, title
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER, Sandbox, Server
+from tests.support.in_process import app_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -320,3 +324,29 @@ def test_there_is_no_cut_where_claude_waits_for_a_tool(tmp_path: Path) -> None:
     noted = Noted(tmp_path).call("a").call("b").result("a")
     with pytest.raises(fork.InMidWork):
         noted.behind(2)
+
+
+def test_no_fork_is_left_without_the_limits_of_its_session(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, folder = str(uuid.uuid4()), sandbox.project
+    said = {**json.loads(records.prompt("plum", folder)), "uuid": "a", "parentUuid": None}
+    records.session(sandbox.config_dir, folder, json.dumps(said) + "\n", session_id)
+    files = sandbox.config_dir / "projects"
+    project = history.project_id(folder)
+    address = f"/projects/{project}/sessions/{session_id}/fork"
+    with app_of(sandbox, stand_in) as app:
+        profiles = app.extensions["opcode_context"].runs.options.profiles
+        profiles.set(session_id, Profile({True: "{}", False: "{}"}, label="Pruner"))
+        client = app.test_client(use_cookies=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(profiles), "copy", _no_space)
+            assert client.post(address, auth=(USER, PASSWORD)).status_code == 507
+        assert [path.stem for path in files.rglob("*.jsonl")] == [session_id]
+        assert client.post(address, auth=(USER, PASSWORD)).status_code == 303
+        new = {path.stem for path in files.rglob("*.jsonl")} - {session_id}
+        assert [profiles.label(each)[0] for each in new] == ["Pruner"]
+
+
+def _no_space(*_: object) -> None:
+    raise DiskFull

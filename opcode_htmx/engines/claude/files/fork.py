@@ -44,14 +44,14 @@ class Cut:
     """The uuid of an entry; empty before the first one."""
 
 
-def fork(path: Path, name: str, cut: Cut | None = None) -> str:
+def fork(path: Path, name: str, cut: Cut | None = None, new: str = "") -> str:
     """Write the copy beside the history file at `path`; return the id of the new session.
 
-    `name` is its title. It ends at `cut`, see `cut_before` and `cut_behind`, or where Claude would
-    continue; abandoned branches are not copied. The file is read twice, a line at a time, since it
-    may be long. Raises NothingToFork.
+    `name` is its title, and `new` its id if the caller has made one. It ends at `cut`, see
+    `cut_before` and `cut_behind`, or where Claude would continue; abandoned branches are not
+    copied. The file is read twice, a line at a time, since it may be long. Raises NothingToFork.
     """
-    old, new = path.stem, str(uuid.uuid4())
+    old, new = path.stem, new or str(uuid.uuid4())
     ids, skipped = _ids(path, cut)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")

@@ -85,7 +85,8 @@ class AgentRunner:
     ) -> AgentRun:
         """Start an agent with a task; the same start again gives the run that it has begun.
 
-        Raises AgentRefused, CannotUseWorktree, InvalidFolder, TrustNeeded, and what PromptSubmitter.submit does.
+        Raises AgentRefused, CannotUseWorktree, InvalidFolder, TrustNeeded, and what
+        PromptSubmitter.submit does.
         """
         supervisor = self._context.runs
         session_id = start.session_id or str(uuid.uuid4())
