@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from opcode_htmx.sessions.schedules.timing import Timing
 
@@ -48,7 +48,9 @@ def plan(timing: Timing, handled: float, now: float, *, catch_up: bool) -> Plan:
     if now <= handled:
         return Plan(handled)
     recent = now - GRACE_SECONDS
-    passed = [each for each in islice(timing.due_after(handled), MOST_COUNTED) if each <= now]
+    # it stops at `now`: this is asked each second, of due times without end
+    until_now = takewhile(lambda each: each <= now, timing.due_after(handled))
+    passed = list(islice(until_now, MOST_COUNTED))
     on_time = next(reversed(_between(timing, max(handled, recent), now)), None)
     late = [each for each in passed if each <= recent]
     missed = Missed(late[0], late[-1], len(late)) if late else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,6 +71,19 @@ def test_very_many_missed_times_are_counted_up_to_a_limit() -> None:
     assert found.due == NOON
     assert found.missed
     assert found.missed.words == f"{MOST_COUNTED:,}+ times"
+
+
+def test_no_due_times_are_computed_beyond_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed, due_after = list[float](), Timing.due_after
+
+    def counted(timing: Timing, moment: float) -> Iterator[float]:
+        for each in due_after(timing, moment):
+            computed.append(each)
+            yield each
+
+    monkeypatch.setattr(Timing, "due_after", counted)
+    assert planned(NOON - 7200, NOON - 1).missed
+    assert max(computed) == NOON
 
 
 def test_however_often_one_looks_each_time_is_started_or_missed_once() -> None:
