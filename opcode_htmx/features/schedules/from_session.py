@@ -83,9 +83,9 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
     @pages.post("/schedules/<schedule_id>/cancel")
     def cancel(schedule_id: str) -> Response | str:
         """Send a prompt of a session not at all; it goes back into an empty composer."""
-        found = schedules.delete(schedule_id, by=current_identity())
-        session_id = found.work.session_id
-        if found.origin is Origin.SEND_LATER and not drafts.get(session_id).text.strip():
+        found, unsent = schedules.cancel(schedule_id, by=current_identity())
+        session_id, is_later = found.work.session_id, found.origin is Origin.SEND_LATER
+        if is_later and unsent and not drafts.get(session_id).text.strip():
             drafts.save_text(session_id, found.work.prompt)
             schedules.supervisor.changes(session_id).notify()
         return _back(session_id)

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
@@ -20,9 +21,9 @@ from opcode_htmx.sessions.schedules.model import (
     LONGEST_NAME,
     MOST_MINUTES,
     MOST_USD,
+    NOT_SENT,
     Origin,
     Schedule,
-    State,
     Work,
     limit_schedule_id,
 )
@@ -128,21 +129,25 @@ class Schedules:
 
         A second request before the start changes nothing. Raises NoSuchSchedule, OSError, DiskFull.
         """
-        schedule = self.store.get(schedule_id)
-        for each in self.store.progress(schedule_id).open:
-            if each.by_hand and each.state is State.STARTING:
-                return each.session_id
-        noted = starting(schedule, round(time.time(), 3), by_hand=True)
-        self.store.note(schedule_id, noted)
-        log_act(by, "schedule.run", schedule=schedule_id)
+        start = partial(starting, due=round(time.time(), 3), by_hand=True)
+        noted, is_new = self.store.note_by_hand(schedule_id, start)
+        if is_new:
+            log_act(by, "schedule.run", schedule=schedule_id)
         return noted.session_id
 
     def delete(self, schedule_id: str, *, by: Identity) -> Schedule:
         """Raises NoSuchSchedule, OSError."""
+        return self.cancel(schedule_id, by=by)[0]
+
+    def cancel(self, schedule_id: str, *, by: Identity) -> tuple[Schedule, bool]:
+        """Delete a schedule; and whether nothing of it was sent, nor is about to be.
+
+        Raises NoSuchSchedule, OSError.
+        """
         found = self.store.get(schedule_id)
-        self.store.delete(schedule_id)
+        progress = self.store.delete(schedule_id)
         self._changed(found, "schedule.delete", by)
-        return found
+        return found, all(each.state in NOT_SENT for each in progress.occurrences)
 
     def trust_needed(self, schedule: Schedule) -> TrustNeeded | None:
         """The decision without which a schedule does not start; None: none."""

@@ -125,6 +125,7 @@ class State(StrEnum):
 
 
 OPEN = frozenset({State.STARTING, State.RUNNING})
+NOT_SENT = frozenset({State.MISSED, State.SKIPPED, State.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ LONGEST_ROUND = 10.0
 """A clock that jumps farther between two rounds was suspended, and Claude with it."""
 KEEP_SECONDS = 30 * 86400.0
 """How long a schedule for once is kept after that."""
+MOST_AHEAD_SECONDS = 86400.0
+"""A time of decision farther in the future is of a clock that was wrong."""
 LOCK = "starter"
 CUT_OFF = "The server ended as it was about to start."
 _OUTCOMES = {
@@ -126,35 +128,40 @@ class ScheduleRunner:
         return self._lock is not None
 
     def _start_due(self, schedule: Schedule, now: float) -> None:
+        """Decide on the due times up to now in one write: a crash leaves no part of it."""
         progress = self._store.progress(schedule.id)
-        found = plan(schedule.timing, progress.handled, now, catch_up=schedule.catch_up)
+        handled = progress.handled
+        if not 0 < handled <= now + MOST_AHEAD_SECONDS:
+            # a lost file, or a clock that had jumped ahead: without this it were never due again
+            lost = not handled and 0 < schedule.created_at <= now
+            handled = schedule.created_at if lost else now
+            self._store.note(schedule.id, handled=handled, unchanged=schedule)
+        found = plan(schedule.timing, handled, now, catch_up=schedule.catch_up)
+        decided = list[Occurrence]()
         if found.missed:
             sentence = f"Due {found.missed.words} while no server ran."
+            number = found.missed.number
             missed = Occurrence(
-                found.missed.last,
-                State.MISSED,
-                now,
-                sentence=sentence,
-                missed=found.missed.number,
+                found.missed.last, State.MISSED, now, sentence=sentence, missed=number
             )
-            self._store.note(schedule.id, missed, handled=found.missed.last)
-        if found.due is None:
-            return
-        if progress.open:
+            decided.append(missed)
+        start: Occurrence | None = None
+        if found.due is not None and progress.open:
             sentence = "The run before was still at work."
-            skipped = Occurrence(found.due, State.SKIPPED, now, sentence=sentence)
-            self._store.note(schedule.id, skipped, handled=found.due)
-        else:
-            self._begin(schedule, found.due)
-
-    def _begin(self, schedule: Schedule, due: float) -> None:
-        """Note a start, and make it in a greenlet: it may wait for the process."""
-        noted = starting(schedule, due)
+            decided.append(Occurrence(found.due, State.SKIPPED, now, sentence=sentence))
+        elif found.due is not None:
+            start = starting(schedule, found.due)
+            decided.append(start)
         # first: what is noted is started, whatever happens to this worker
-        self._store.note(schedule.id, noted, handled=due)
-        self._spawn(schedule, noted)
+        if (
+            decided
+            and self._store.note(schedule.id, *decided, handled=found.handled, unchanged=schedule)
+            and start
+        ):
+            self._spawn(schedule, start)
 
     def _spawn(self, schedule: Schedule, noted: Occurrence) -> None:
+        """Make a start in a greenlet: it may wait for the process."""
         self._starting.add(noted.prompt_id)
         gevent.spawn(self._send, schedule, noted)
 
@@ -264,6 +271,8 @@ class ScheduleRunner:
         at = time.time()
 
         def ended(now: Occurrence) -> Occurrence:
+            if now.state not in OPEN:  # its turn has ended meanwhile
+                return now
             cost = now.cost_usd
             if cost is None and now.run_id:
                 spent = self._services.budgets.spent_by_run(now.run_id) - now.cost_before

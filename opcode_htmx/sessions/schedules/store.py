@@ -15,7 +15,7 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.sessions.schedules.model import SCHEDULE_ID, Occurrence, Progress, Schedule
+from opcode_htmx.sessions.schedules.model import SCHEDULE_ID, Occurrence, Progress, Schedule, State
 
 VERSION = 1
 MOST = 200
@@ -118,20 +118,56 @@ class ScheduleStore:
             self._schedules.write(self._file(schedule_id), changed.as_json())
         return changed
 
-    def delete(self, schedule_id: str) -> None:
-        """Remove a schedule and what has come of it. Raises NoSuchSchedule, OSError."""
+    def delete(self, schedule_id: str) -> Progress:
+        """Remove a schedule and what has come of it, which is returned.
+
+        Raises NoSuchSchedule, OSError.
+        """
         with self._locked():
             self.get(schedule_id)
+            progress = self.progress(schedule_id)
             self._file(schedule_id).unlink(missing_ok=True)
             (self._progress / f"{schedule_id}.json").unlink(missing_ok=True)
+        return progress
 
     def note(
-        self, schedule_id: str, *occurrences: Occurrence, handled: float | None = None
-    ) -> None:
-        """Note what has come of due times, at once for all workers. Raises OSError, DiskFull."""
+        self,
+        schedule_id: str,
+        *occurrences: Occurrence,
+        handled: float | None = None,
+        unchanged: Schedule | None = None,
+    ) -> bool:
+        """Note what has come of due times, at once for all workers; whether it was noted.
+
+        Nothing is noted of a schedule that was deleted, or that is not `unchanged` any more: what
+        was decided does not hold for it. Raises OSError, DiskFull.
+        """
         with self._locked():
+            try:
+                current = self.get(schedule_id)
+            except NoSuchSchedule:
+                return False
+            if unchanged is not None and current != unchanged:
+                return False
             progress = self.progress(schedule_id).with_(*occurrences, handled=handled)
             self._write_progress(schedule_id, progress)
+        return True
+
+    def note_by_hand(
+        self, schedule_id: str, start: Callable[[Schedule], Occurrence]
+    ) -> tuple[Occurrence, bool]:
+        """Note a start beside the due times, and whether it is new: one that waits is enough.
+
+        Raises NoSuchSchedule, OSError, DiskFull.
+        """
+        with self._locked():
+            schedule, progress = self.get(schedule_id), self.progress(schedule_id)
+            for each in progress.open:
+                if each.by_hand and each.state is State.STARTING:
+                    return each, False
+            noted = start(schedule)
+            self._write_progress(schedule_id, progress.with_(noted))
+        return noted, True
 
     def update(
         self, schedule_id: str, prompt_id: str, change: Callable[[Occurrence], Occurrence]

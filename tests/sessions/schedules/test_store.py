@@ -95,8 +95,30 @@ def test_a_deleted_schedule_is_gone(store: ScheduleStore) -> None:
     for missing in (ID, "../passwd", "", "5" * 31):
         with pytest.raises(NoSuchSchedule):
             store.get(missing)
-    store.note(ID, Occurrence(6.0, State.DONE, 6.0))
+    assert not store.note(ID, Occurrence(6.0, State.DONE, 6.0))
     assert store.all() == []
+    assert not list(store.folder.with_name("schedule_runs").glob("*.json"))
+
+
+def test_what_was_decided_is_not_noted_of_a_schedule_that_was_changed(
+    store: ScheduleStore,
+) -> None:
+    store.add(SCHEDULE, 5.0)
+    start = Occurrence(6.0, State.STARTING, 6.0, "s1", "p1")
+    changed = other(store).change(ID, lambda each: replace(each, paused=True))
+    assert not store.note(ID, start, handled=6.0, unchanged=SCHEDULE)
+    assert (store.progress(ID).handled, store.progress(ID).occurrences) == (5.0, ())
+    assert store.note(ID, start, handled=6.0, unchanged=changed)
+    assert other(store).delete(ID).open == [start]
+
+
+def test_a_second_start_by_hand_is_the_one_that_waits(store: ScheduleStore) -> None:
+    store.add(SCHEDULE, 5.0)
+    first = Occurrence(6.0, State.STARTING, 6.0, "s1", "p1", by_hand=True)
+    second = replace(first, due=7.0, prompt_id="p2")
+    assert store.note_by_hand(ID, lambda _: first) == (first, True)
+    assert other(store).note_by_hand(ID, lambda _: second) == (first, False)
+    assert store.progress(ID).open == [first]
 
 
 def test_fields_of_a_later_version_are_left_out_and_damage_is_no_obstacle(
