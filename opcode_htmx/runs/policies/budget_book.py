@@ -28,6 +28,8 @@ DAYS_KEPT = 7
 RUNS_KEPT = 2000
 MOST_USD = 100_000.0
 _HOLDS_CACHED = 200
+_WORKTREES = (".claude", "worktrees")
+"""Where the worktrees of a project are, each in a folder of its name."""
 
 
 class Scope(StrEnum):
@@ -172,7 +174,7 @@ def _parse_ledger(found: dict[str, Any]) -> _Ledger:
     return {
         str(run_id): _Spent(
             str(each["session_id"]),
-            str(each["project"]),
+            _project(Path(each["project"])),
             float(each["total"]),
             float(each["spent"]),
             {str(part["day"]): float(part["spent"]) for part in each["days"]},
@@ -207,7 +209,7 @@ class BudgetBook:
 
     def add(self, scope: Scope, project: Path, amount: float) -> None:
         """Allow more for the rest of today, of a day or a project. Raises OSError, DiskFull."""
-        key = _key(scope, str(project))
+        key = _key(scope, project)
         with self._locked():
             kept, today = self._kept(), _today()
             extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
@@ -234,7 +236,7 @@ class BudgetBook:
             more = total - before if total >= before else total
             if known and not more and known.total == total:
                 return
-            known = known or _Spent(session_id, str(project), before)
+            known = known or _Spent(session_id, _project(project), before)
             today = _today()
             days = {**known.days, today: known.days.get(today, 0.0) + more}
             ledger.pop(run_id, None)  # the last one noted is the newest
@@ -247,7 +249,7 @@ class BudgetBook:
 
     def spent_today(self, project: Path | None = None) -> float:
         """By all runs, or those in one project."""
-        today, wanted = _today(), None if project is None else str(project)
+        today, wanted = _today(), None if project is None else _project(project)
         found = self._ledger().values()
         return sum(
             each.days.get(today, 0.0) for each in found if wanted is None or each.project == wanted
@@ -266,7 +268,7 @@ class BudgetBook:
             (Scope.DAY, kept.limits.day, None),
         ):
             if limit:
-                extra = kept.extra.get(_key(scope, str(project)), 0.0)
+                extra = kept.extra.get(_key(scope, project), 0.0)
                 found.append(Standing(scope, self.spent_today(where), limit + extra))
         return found
 
@@ -341,8 +343,18 @@ def _last_of(ledger: _Ledger, session_id: str) -> float | None:
     return totals[-1] if totals else None
 
 
-def _key(scope: Scope, project: str) -> str:
-    return f"{_today()} {project}" if scope is Scope.PROJECT else _today()
+def _key(scope: Scope, project: Path) -> str:
+    return f"{_today()} {_project(project)}" if scope is Scope.PROJECT else _today()
+
+
+def _project(path: Path) -> str:
+    """The folder that a path counts to: work in a worktree of a project is work on the project."""
+    parts = path.parts
+    for at in range(1, len(parts) - len(_WORKTREES)):
+        if parts[at : at + len(_WORKTREES)] == _WORKTREES:
+            # what follows the name of the worktree is a folder in the project as well
+            return str(Path(*parts[:at], *parts[at + len(_WORKTREES) + 1 :]))
+    return str(path)
 
 
 def _today() -> str:

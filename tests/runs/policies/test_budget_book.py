@@ -125,6 +125,37 @@ def test_the_budget_of_a_project_is_its_own(book: BudgetBook) -> None:
     book.check("s2", ORCHARD)
 
 
+def test_work_in_a_worktree_counts_to_its_project(book: BudgetBook, tmp_path: Path) -> None:
+    worktrees = ORCHARD / ".claude" / "worktrees"
+    book.set_limits(Limits(project=1.0))
+    book.record("r1", "s1", worktrees / "apples", 1.0, is_new=True)
+    assert (book.spent_today(ORCHARD), book.spent_today(worktrees / "pears")) == (1.0, 1.0)
+    for folder in (ORCHARD, worktrees / "pears"):
+        with pytest.raises(BudgetReached):
+            book.check("s2", folder)
+    book.add(Scope.PROJECT, worktrees / "apples", 0.5)
+    book.check("s2", ORCHARD)
+    # what an earlier version noted
+    path = tmp_path / budget_book.SPENDING
+    written = path.read_text().replace(str(ORCHARD), str(worktrees / "apples"))
+    path.unlink()
+    path.write_text(written)
+    assert BudgetBook(tmp_path).spent_today(ORCHARD) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("path", "project"),
+    [
+        ("/work/orchard/.claude/worktrees/apples/trees", "/work/orchard/trees"),
+        ("/work/orchard/.claude/worktrees", "/work/orchard/.claude/worktrees"),
+        ("/work/orchard/.claude/agents/x", "/work/orchard/.claude/agents/x"),
+        ("/", "/"),
+    ],
+)
+def test_the_project_of_a_folder_is_without_the_worktree(path: str, project: str) -> None:
+    assert budget_book._project(Path(path)) == project
+
+
 def test_a_held_session_is_released_once(book: BudgetBook) -> None:
     book.set_hold("s1", "r1", Standing(Scope.RUN, 2.04, 2.0))
     with pytest.raises(BudgetReached, match="Decide on the session's page"):
