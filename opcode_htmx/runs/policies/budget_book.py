@@ -161,6 +161,8 @@ class _Spent:
     total: float
     spent: float = 0.0
     days: Mapping[str, float] = field(default_factory=dict)
+    at: float = 0.0
+    """When `total` was taken; 0 in what earlier versions noted."""
 
     def as_json(self) -> dict[str, Any]:
         days = [{"day": day, "spent": spent} for day, spent in self.days.items()]
@@ -178,6 +180,7 @@ def _parse_ledger(found: dict[str, Any]) -> _Ledger:
             float(each["total"]),
             float(each["spent"]),
             {str(part["day"]): float(part["spent"]) for part in each["days"]},
+            float(each.get("at", 0.0)),
         )
         for run_id, each in found["runs"].items()
     }
@@ -218,17 +221,31 @@ class BudgetBook:
     # --- spending ---------------------------------------------------------------------------
 
     def record(
-        self, run_id: str, session_id: str, project: Path, total: float, *, is_new: bool
+        self,
+        run_id: str,
+        session_id: str,
+        project: Path,
+        total: float,
+        *,
+        is_new: bool,
+        at: float | None = None,
     ) -> None:
         """Note the total cost of a session that a run has reported.
 
+        `at`: when it was reported, a Unix time; None: now. One that comes after a later one is
+        ignored: its total is smaller, as if the session had been cleared.
         `is_new`: the run began the session. What a session that is resumed has cost before is
         what was seen last, or, if nothing was, what its run reports first.
         Raises OSError, DiskFull.
         """
+        now = time.time()
+        at = now if at is None else at
         with self._locked():
             ledger = dict(self._ledger())
             known = ledger.get(run_id)
+            # a time in the future is of a clock that was wrong
+            if known and at < known.at <= now:
+                return
             before = known.total if known else (0.0 if is_new else _last_of(ledger, session_id))
             if before is None:
                 before = total
@@ -240,7 +257,7 @@ class BudgetBook:
             today = _today()
             days = {**known.days, today: known.days.get(today, 0.0) + more}
             ledger.pop(run_id, None)  # the last one noted is the newest
-            ledger[run_id] = replace(known, total=total, spent=known.spent + more, days=days)
+            ledger[run_id] = replace(known, total=total, spent=known.spent + more, days=days, at=at)
             self._write_ledger(ledger)
 
     def spent_by_run(self, run_id: str) -> float:

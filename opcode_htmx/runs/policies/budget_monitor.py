@@ -79,7 +79,9 @@ class BudgetMonitor:
             return
         is_new = run.record.history_start == 0 if run else event.usage.cost_usd == total
         project = Path(event.project_path)
-        self._book.record(event.run_id, event.session_id, project, total, is_new=is_new)
+        self._book.record(
+            event.run_id, event.session_id, project, total, is_new=is_new, at=event.at
+        )
         if run:
             self._judge(run, was_working=event.is_error)
 
@@ -103,11 +105,13 @@ class BudgetMonitor:
 
     def _look(self, run: Run) -> None:
         seen, is_new = run.read_to, run.record.history_start == 0
+        at = time.time()  # the end of a turn that comes while the process answers is later
         try:
             total = self._ask(run)
             if total is not None:
                 project = Path(run.record.project_path)
-                self._book.record(run.id, run.record.session_id, project, total, is_new=is_new)
+                session_id = run.record.session_id
+                self._book.record(run.id, session_id, project, total, is_new=is_new, at=at)
                 self._judge(run, was_working=run.phase in OPEN_TURN)
         except (OSError, DiskFull) as error:
             log.warning("could not note the cost of run %s: %s", run.id, error)

@@ -64,6 +64,33 @@ def test_a_session_that_was_cleared_counts_on(book: BudgetBook) -> None:
     assert book.spent_by_run("r1") == pytest.approx(2.3)
 
 
+def test_a_report_that_comes_late_is_ignored(book: BudgetBook) -> None:
+    now = time.time()
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True, at=now - 10)
+    book.record("r1", "s1", ORCHARD, 1.5, is_new=True, at=now - 20)
+    assert book.spent_by_run("r1") == pytest.approx(2.0)
+    book.record("r1", "s1", ORCHARD, 2.5, is_new=True, at=now - 5)
+    assert book.spent_by_run("r1") == pytest.approx(2.5)
+
+
+def test_a_clock_that_was_wrong_does_not_stop_the_counting(book: BudgetBook) -> None:
+    now = time.time()
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True, at=now + DAY)
+    book.record("r1", "s1", ORCHARD, 2.5, is_new=True, at=now)
+    assert book.spent_by_run("r1") == pytest.approx(2.5)
+
+
+def test_what_an_earlier_version_noted_is_counted_on(book: BudgetBook, tmp_path: Path) -> None:
+    book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
+    path = tmp_path / budget_book.SPENDING
+    content = json.loads(path.read_bytes())
+    del content["runs"]["r1"]["at"]
+    path.unlink()
+    path.write_text(json.dumps(content))
+    book.record("r1", "s1", ORCHARD, 2.5, is_new=True, at=1.0)
+    assert book.spent_by_run("r1") == pytest.approx(2.5)
+
+
 def test_days_and_projects_are_counted_by_themselves(
     book: BudgetBook, on_day: Callable[[int], None]
 ) -> None:
