@@ -28,6 +28,17 @@ DAYS_KEPT = 7
 RUNS_KEPT = 2000
 MOST_USD = 100_000.0
 _HOLDS_CACHED = 200
+LIMITS_UNREADABLE = (
+    "The budgets cannot be read (budgets.json in the state folder). Set them again under Budgets."
+)
+SPENDING_UNREADABLE = (
+    "The budgets cannot be read (spending.json in the state folder). Save them under Budgets: then"
+    " what is spent is counted from zero."
+)
+HOLD_UNREADABLE = (
+    "The budgets cannot be read: {name} in the state folder says why this session is paused. Move"
+    " that file away to go on."
+)
 _WORKTREES = (".claude", "worktrees")
 """Where the worktrees of a project are, each in a folder of its name."""
 
@@ -206,14 +217,20 @@ class BudgetBook:
         return self._kept().limits
 
     def set_limits(self, limits: Limits) -> None:
-        """Raises OSError, DiskFull."""
+        """Set all limits; a file that cannot be read is put aside. Raises OSError, DiskFull."""
         with self._locked():
             self._write_limits(replace(self._kept(), limits=limits))
+            if self._is_unreadable(self._spending, self._spending_path):
+                self._write_ledger({})
 
     def add(self, scope: Scope, project: Path, amount: float) -> None:
-        """Allow more for the rest of today, of a day or a project. Raises OSError, DiskFull."""
+        """Allow more for the rest of today, of a day or a project.
+
+        Raises BudgetReached where the limits cannot be read, OSError, DiskFull.
+        """
         key = _key(scope, project)
         with self._locked():
+            self._check_limits()
             kept, today = self._kept(), _today()
             extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
             self._write_limits(replace(kept, extra={**extra, key: extra.get(key, 0.0) + amount}))
@@ -233,7 +250,8 @@ class BudgetBook:
         """Note the total cost of a session that a run has reported.
 
         `at`: when it was reported, a Unix time; None: now. One that comes after a later one is
-        ignored: its total is smaller, as if the session had been cleared.
+        ignored: its total is smaller, as if the session had been cleared. Nothing is noted where
+        what was noted before cannot be read.
         `is_new`: the run began the session. What a session that is resumed has cost before is
         what was seen last, or, if nothing was, what its run reports first.
         Raises OSError, DiskFull.
@@ -241,6 +259,8 @@ class BudgetBook:
         now = time.time()
         at = now if at is None else at
         with self._locked():
+            if self._is_unreadable(self._spending, self._spending_path):
+                return
             ledger = dict(self._ledger())
             known = ledger.get(run_id)
             # a time in the future is of a clock that was wrong
@@ -292,8 +312,8 @@ class BudgetBook:
     # --- holds ------------------------------------------------------------------------------
 
     def hold(self, session_id: str) -> Hold | None:
-        """Why a session is paused; None if it is not."""
-        return self._hold_files.read(self._holds / f"{session_id}.json")
+        """Why a session is paused; None if it is not, or that cannot be read."""
+        return self._hold_files.read(self._hold_path(session_id))
 
     def set_hold(
         self, session_id: str, run_id: str, standing: Standing, *, was_working: bool = True
@@ -303,27 +323,56 @@ class BudgetBook:
         found = Hold(run_id, scope, spent, limit, time.time(), was_working)
         with raise_disk_full():
             atomic_files.make_folder(self._holds)
-            self._hold_files.write(self._holds / f"{session_id}.json", asdict(found))
+            self._hold_files.write(self._hold_path(session_id), asdict(found))
 
     def release(self, session_id: str) -> bool:
         """Hold a session no longer; whether it was held."""
         try:
-            (self._holds / f"{session_id}.json").unlink()
+            self._hold_path(session_id).unlink()
         except FileNotFoundError:
             return False
         return True
 
     def check(self, session_id: str, project: Path) -> None:
-        """Raises BudgetReached where a prompt must wait for a person's decision."""
+        """Raises BudgetReached where a prompt must wait for a person's decision.
+
+        So it must where a file cannot be read: it may hold a limit.
+        """
         if hold := self.hold(session_id):
             raise BudgetReached(
                 f"{hold.standing.cause} Decide on the session's page whether Claude goes on."
             )
+        held = self._hold_path(session_id)
+        if self._is_unreadable(self._hold_files, held):
+            raise BudgetReached(HOLD_UNREADABLE.format(name=f"{HOLDS}/{held.name}"))
+        self._check_limits()
+        if self.limits.any and self._is_unreadable(self._spending, self._spending_path):
+            raise BudgetReached(SPENDING_UNREADABLE)
         for each in self._standings_of_day(project):
             if each.is_reached:
                 raise BudgetReached(f"{each.cause} Allow more under Budgets, or wait for tomorrow.")
 
     # --- files ------------------------------------------------------------------------------
+
+    def _check_limits(self) -> None:
+        if self._is_unreadable(self._limits, self._limits_path):
+            raise BudgetReached(LIMITS_UNREADABLE)
+
+    @staticmethod
+    def _is_unreadable(files: CachedJsonFiles[Any], path: Path) -> bool:
+        """Whether a file is there and says nothing."""
+        if files.read(path) is not None:
+            return False
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return files.read(path) is None  # it may have been made just now
+
+    def _hold_path(self, session_id: str) -> Path:
+        return self._holds / f"{session_id}.json"
 
     def _kept(self) -> _Kept:
         return self._limits.read(self._limits_path) or _Kept()

@@ -194,6 +194,54 @@ def test_a_held_session_is_released_once(book: BudgetBook) -> None:
     book.check("s1", ORCHARD)
 
 
+DAMAGED = ["{", '{"version": 99}', "[]"]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_limits_that_cannot_be_read_hold_every_prompt_until_they_are_set_again(
+    book: BudgetBook, tmp_path: Path, damaged: str
+) -> None:
+    path = tmp_path / budget_book.LIMITS
+    path.write_text(damaged)
+    with pytest.raises(BudgetReached, match="The budgets cannot be read"):
+        book.check("s1", ORCHARD)
+    with pytest.raises(BudgetReached, match="The budgets cannot be read"):
+        book.add(Scope.DAY, ORCHARD, 1.0)
+    assert path.read_text() == damaged
+    book.set_limits(Limits(day=2.0))
+    book.check("s1", ORCHARD)
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
+    book: BudgetBook, tmp_path: Path, damaged: str
+) -> None:
+    path = tmp_path / budget_book.SPENDING
+    path.write_text(damaged)
+    book.check("s1", ORCHARD)  # without a budget there is nothing to hold
+    book.set_limits(Limits(day=2.0))
+    path.unlink()
+    path.write_text(damaged)
+    book.record("r1", "s1", ORCHARD, 1.0, is_new=True)
+    assert path.read_text() == damaged
+    with pytest.raises(BudgetReached, match="The budgets cannot be read"):
+        book.check("s1", ORCHARD)
+    book.set_limits(Limits(day=2.0))
+    book.record("r1", "s1", ORCHARD, 1.0, is_new=True)
+    book.check("s1", ORCHARD)
+    assert book.spent_today() == 1.0
+
+
+def test_a_hold_that_cannot_be_read_holds_its_session(book: BudgetBook, tmp_path: Path) -> None:
+    (tmp_path / budget_book.HOLDS).mkdir()
+    (tmp_path / budget_book.HOLDS / "s1.json").write_text("{")
+    with pytest.raises(BudgetReached, match=r"The budgets cannot be read: budget_holds/s1\.json"):
+        book.check("s1", ORCHARD)
+    book.check("s2", ORCHARD)
+    assert book.release("s1")
+    book.check("s1", ORCHARD)
+
+
 def test_old_days_and_runs_are_forgotten(
     book: BudgetBook, on_day: Callable[[int], None], tmp_path: Path
 ) -> None:
