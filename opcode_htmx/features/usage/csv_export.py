@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def text_of(by: By, groups: Iterable[Group]) -> str:
-    """The whole file. A cost that is not known is an empty cell."""
+    """The whole file. A cost that is not known is an empty cell, and so are the parts of it."""
     file = io.StringIO()
     writer = csv.writer(file)
     names = [by.value]
@@ -36,8 +36,11 @@ def text_of(by: By, groups: Iterable[Group]) -> str:
             cells += [neutral(each.project), neutral(each.title), said]
         cells += [sums.sessions, sums.prompts, sums.answers, sums.seconds, sums.input, sums.output]
         cells += [sums.cache_read, sums.cache_write_5m, sums.cache_write_1h, sums.searches]
-        cells += [sums.added, sums.removed, usd(sums.cost) if sums.has_cost else "", sums.unpriced]
-        cells += [usd(sums.agent_cost), usd(sums.rewound_cost)]
+        costs = [
+            usd(cost) if sums.has_cost else ""
+            for cost in (sums.cost, sums.agent_cost, sums.rewound_cost)
+        ]
+        cells += [sums.added, sums.removed, costs[0], sums.unpriced, *costs[1:]]
         writer.writerow(cells)
     return file.getvalue()
 
