@@ -77,6 +77,14 @@ def agent_in(form: Mapping[str, str]) -> int | None:
     return _whole(text, "The number of an agent") if text else None
 
 
+def known_agent(form: Mapping[str, str]) -> int | None:
+    """The same for a form that is shown again with what is wrong in it. Raises nothing."""
+    try:
+        return agent_in(form)
+    except InvalidSchedule:
+        return None
+
+
 def wanted_in(form: Mapping[str, str], session_id: str = "", agent_id: int | None = None) -> Wanted:
     """What a form asks for, of a session or an agent that is known; unchecked.
 

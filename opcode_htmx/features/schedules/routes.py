@@ -146,7 +146,7 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         meaning: str = "",
         due: list[str] | None = None,
     ) -> str:
-        agent_id = schedule.work.agent_id if schedule else form.agent_in(fields)
+        agent_id = schedule.work.agent_id if schedule else form.known_agent(fields)
         return render_template(
             "schedules/edit.html",
             agent_id=agent_id,
