@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opcode_htmx.features.budgets.service import check
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.budget_book import MOST_USD, BudgetBook, Limits
 from opcode_htmx.web.auth.gate import current_identity
@@ -49,7 +50,9 @@ def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
         )
 
     def save(body: NewBudgets) -> Budgets:
-        book.set_limits(Limits(body.run, body.day, body.project))
+        limits = Limits(body.run, body.day, body.project)
+        check(limits)
+        book.set_limits(limits)
         log_act(current_identity(), "budget.set")
         return budgets()
 

@@ -12,7 +12,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
-from opcode_htmx.runs.policies.budget_book import MOST_USD, Hold, Scope
+from opcode_htmx.runs.policies.budget_book import LEAST_USD, MOST_USD, Hold, Limits, Scope
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules.planned import GO_ON
@@ -35,7 +35,21 @@ def amount(text: str) -> float | None:
     is_number = text.isascii() and f"{whole}{cents}".isdecimal()
     if len(text) > LONGEST_AMOUNT or not is_number or not 0 < float(text) <= MOST_USD:
         raise InvalidBudget("Write a budget in dollars, such as 2.50, or leave it empty.")
-    return float(text)
+    found = float(text)
+    _check_least(found)
+    return found
+
+
+def check(limits: Limits) -> None:
+    """Raises InvalidBudget where one is too small to be meant."""
+    for each in (limits.run, limits.day, limits.project):
+        if each is not None:
+            _check_least(each)
+
+
+def _check_least(budget: float) -> None:
+    if budget < LEAST_USD:
+        raise InvalidBudget(f"A budget is at least ${LEAST_USD}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.options.form import EFFORTS
 from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.model import (
+    LEAST_USD,
     LONGEST_NAME,
     MOST_MINUTES,
     MOST_USD,
@@ -194,8 +195,8 @@ class Schedules:
             raise InvalidSchedule(f"The name is longer than {LONGEST_NAME} characters.")
         if not 1 <= wanted.minutes <= MOST_MINUTES:
             raise InvalidSchedule(f"A run may work for 1 to {MOST_MINUTES:,} minutes.")
-        if wanted.budget_usd is not None and not 0 < wanted.budget_usd <= MOST_USD:
-            raise InvalidSchedule(f"A budget is more than $0 and at most ${MOST_USD:,.0f}.")
+        if wanted.budget_usd is not None and not LEAST_USD <= wanted.budget_usd <= MOST_USD:
+            raise InvalidSchedule(f"A budget is from ${LEAST_USD} to ${MOST_USD:,.0f}.")
         try:
             timing = checked(wanted.timing)
         except InvalidTiming as error:

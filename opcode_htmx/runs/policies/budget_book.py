@@ -26,7 +26,7 @@ LIMITS, SPENDING, HOLDS = "budgets.json", "spending.json", "budget_holds"
 WARN_AT = 0.8
 DAYS_KEPT = 7
 RUNS_KEPT = 2000
-MOST_USD = 100_000.0
+LEAST_USD, MOST_USD = 0.01, 100_000.0
 _HOLDS_CACHED = 200
 LIMITS_UNREADABLE = (
     "The budgets cannot be read (budgets.json in the state folder). Set them again under Budgets."

@@ -18,7 +18,7 @@ KEPT = 50
 """Occurrences of a schedule whose outcome is kept."""
 DEFAULT_MINUTES = 60
 MOST_MINUTES = 7 * 24 * 60
-MOST_USD = 10_000.0
+LEAST_USD, MOST_USD = 0.01, 10_000.0
 LONGEST_NAME = 80
 _IDS = uuid.UUID("5c9e0f2a-7d0b-4a52-9a55-2f7f9b1f6d11")
 
