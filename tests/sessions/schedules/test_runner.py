@@ -12,7 +12,7 @@ import pytest
 
 from opcode_htmx.sessions.schedules import runner as runner_module
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
-from opcode_htmx.sessions.schedules.plan import MOST_COUNTED
+from opcode_htmx.sessions.schedules.plan import MOST_COUNTED, plan
 from opcode_htmx.sessions.schedules.runner import ScheduleRunner, Services, starting
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing
@@ -70,7 +70,6 @@ def test_a_schedule_that_was_changed_during_a_round_is_not_started(
 ) -> None:
     now = time.time()
     store.add(SCHEDULE, now - 61)
-    plan = runner_module.plan
 
     def changing(*arguments: Any, **options: Any) -> Any:
         if change == "delete":
