@@ -41,8 +41,15 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesApi]:
         ToolUse("Bash", {"command": f"sleep 1.5; touch step-{number}", "description": "A step"})
         for number in range(STEPS)
     ]
+    quick = [
+        ToolUse("Bash", {"command": f"touch branch-{number}", "description": "A branch"})
+        for number in range(STEPS - 1)
+    ]
+    go_on = "until [ -e go ]; do sleep 0.1; done"
+    wait = ToolUse("Bash", {"command": go_on, "description": "Wait for the ladder"})
     scenes = (
         Scene("water", "water the trees", [*tools, Text("Watered.")]),
+        Scene("prune", "prune the trees", [*quick, wait, Text("Pruned.")]),
         Scene("anything", "", [Text("Here I am.")]),
     )
     with MessagesApi(scenes) as api:
@@ -136,10 +143,11 @@ def test_a_warning_comes_before_the_pause(real_server: Server, sandbox: Sandbox)
     server, book = real_server, BudgetBook(sandbox.state)
     one = cost_of_one_message(server)
     book.set_limits(Limits(run=one * 6.5))  # 80% is reached by the sixth of seven
-    session_id = begin(server, "water the trees")
+    session_id = begin(server, "prune the trees")
     page = page_of(server, session_id)
     until(lambda: "at 100% Claude is paused" in server.get(page).text, "the warning")
     assert "Paused by a budget" not in server.get(page).text
+    (sandbox.project / "go").touch()
     assert "Paused: the $" in end_of(sandbox, session_id)["cause"]
 
 

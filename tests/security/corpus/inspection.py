@@ -107,6 +107,7 @@ ATTRIBUTES = {
         "form",
         "formaction",
         "formenctype",
+        "formmethod",
         "height",
         "hidden",
         "href",
