@@ -22,7 +22,7 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Standing
+from opcode_htmx.runs.policies.budget_book import BudgetBook, Hold, Standing
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ class BudgetMonitor:
             _warn(run, near.sentence if near else "")
             if run.owner is None:
                 continue
-            if self._is_held(run):
-                self._end(run, "Paused: its budget is used.")
+            if hold := self._hold_of(run):
+                self._end(run, hold.standing.cause)
             elif standings and self._has_news(run):
                 self._asking.add(run.id)
                 gevent.spawn(self._look, run)
@@ -90,10 +90,10 @@ class BudgetMonitor:
         own = self._book.standings(run.id, Path(run.record.project_path))
         return [other, *own] if other else own
 
-    def _is_held(self, run: Run) -> bool:
-        """Whether its pause was noted, and a crash came before the end of its process."""
+    def _hold_of(self, run: Run) -> Hold | None:
+        """Its pause, if that was noted and its process has not ended yet, perhaps by a crash."""
         hold = self._book.hold(run.record.session_id)
-        return hold is not None and hold.run_id == run.id
+        return hold if hold and hold.run_id == run.id else None
 
     def _has_news(self, run: Run) -> bool:
         """Whether the run may have cost more since it was asked last."""
@@ -106,13 +106,15 @@ class BudgetMonitor:
     def _look(self, run: Run) -> None:
         seen, is_new = run.read_to, run.record.history_start == 0
         at = time.time()  # the end of a turn that comes while the process answers is later
+        # now: Claude itself may end the turn at the budget before it has answered
+        was_working = run.phase in OPEN_TURN
         try:
             total = self._ask(run)
             if total is not None:
                 project = Path(run.record.project_path)
                 session_id = run.record.session_id
                 self._book.record(run.id, session_id, project, total, is_new=is_new, at=at)
-                self._judge(run, was_working=run.phase in OPEN_TURN)
+                self._judge(run, was_working=was_working)
         except (OSError, DiskFull) as error:
             log.warning("could not note the cost of run %s: %s", run.id, error)
         except Exception:

@@ -215,7 +215,7 @@ def test_every_control_works(
 
     # those of an output, whose chips are removed one by one
     fill_filters(page, server, role="output")
-    page.get_by_label("Not in what tools printed").set_checked(False)
+    page.get_by_role("checkbox", name="Not in what tools printed").set_checked(False)
     page.get_by_role("button", name="Show results").click()
     chips = page.locator(".filter-chip")
     expect(chips).to_have_count(9)
