@@ -11,7 +11,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
@@ -21,6 +20,7 @@ from pydantic import (
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.engines.messages import ElicitationAction
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.web.rest.models import RequestModel
 
 MAX_TASK_BYTES = 8192
 
@@ -42,14 +42,8 @@ Text = Annotated[str, StringConstraints(max_length=4000)]
 PermissionMode = Literal["default", "acceptEdits", "plan", "bypassPermissions"]
 
 
-class Request(BaseModel):
-    """A JSON object whose fields are all known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class StrictRequest(Request):
-    """The same, of exactly these types."""
+class StrictRequest(RequestModel):
+    """A request whose values are of exactly the declared types."""
 
     model_config = ConfigDict(strict=True)
 
@@ -106,7 +100,7 @@ class ExportQuery(StrictRequest):
 # Runs --------------------------------------------------------------------------------------
 
 
-class TrustChoice(Request):
+class TrustChoice(RequestModel):
     """A decision about files of the project that would run what nobody has trusted."""
 
     trust: bool = False
@@ -156,7 +150,7 @@ class Start(Execution):
     command_type: Literal["execute", "continue", "resume"]
 
 
-class OfSession(Request):
+class OfSession(RequestModel):
     """A message about one session; without an id, the one that this socket began last."""
 
     session_id: EitherId | None = None
@@ -184,7 +178,7 @@ class Cancel(OfSession):
     command_type: Literal["cancel"]
 
 
-class Annotation(Request):
+class Annotation(RequestModel):
     """What a person adds to an answer."""
 
     notes: Text
@@ -208,7 +202,7 @@ class Permission(OfSession):
     """With `allow`: the numbers of Claude's suggestions that shall hold from now on."""
 
 
-class ElicitationAnswer(Request):
+class ElicitationAnswer(RequestModel):
     """The answer to what an MCP server asks."""
 
     action: ElicitationAction
@@ -230,7 +224,7 @@ def _fits(prompt: str) -> str:
     return prompt
 
 
-class OutputQuery(Request):
+class OutputQuery(RequestModel):
     """Which lines of a session are asked for."""
 
     after: str | None = None
@@ -247,7 +241,7 @@ class Task(TrustChoice):
     meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
 
 
-class NewChat(Request):
+class NewChat(RequestModel):
     """A session to chat in."""
 
     working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
@@ -268,7 +262,7 @@ class UserMessage(TrustChoice):
     """Makes the prompt idempotent, as `prompt_id` does in an execution."""
 
 
-class PermissionResponse(Request):
+class PermissionResponse(RequestModel):
     """The answer to a chat's `permission_request`."""
 
     type: Literal["permission_response"]
@@ -289,13 +283,13 @@ class ElicitationResponse(ElicitationAnswer):
     )
 
 
-class ChatCancel(Request):
+class ChatCancel(RequestModel):
     """End the run with all it has started; the chat goes on with the next prompt."""
 
     type: Literal["cancel"]
 
 
-class Beat(Request):
+class Beat(RequestModel):
     """Whether the other side is still there."""
 
     type: Literal["ping", "pong"]

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from opcode_htmx.engines.messages import ElicitationAction
+from opcode_htmx.web.rest.models import ResponseModel
 
 JsonValue = Any
 """Any JSON value, as Claude has written it."""
-
-
-class ResponseModel(BaseModel):
-    """A part of a response."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class TrustItem(ResponseModel):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 JsonValue = Any
 """Any JSON value."""
@@ -21,15 +23,11 @@ _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 Id = Annotated[str, StringConstraints(to_lower=True, pattern=_UUID)]
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
+class _Request(RequestModel):
+    model_config = ConfigDict(strict=True)
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, strict=True)
-
-
-class Agent(_Response):
+class Agent(ResponseModel):
     """An agent."""
 
     id: int
@@ -81,7 +79,7 @@ class ChangedAgent(NewAgent):
     )
 
 
-class ExportedAgent(_Response):
+class ExportedAgent(ResponseModel):
     """An exported agent, `.opcode.json`."""
 
     version: Literal[1]
@@ -129,7 +127,7 @@ class RunsQuery(_Request):
     agent_id: int | None = Field(None, alias="agentId")
 
 
-class AgentRunInfo(_Response):
+class AgentRunInfo(ResponseModel):
     """A run of an agent. It stays when its agent is deleted."""
 
     id: int
@@ -148,7 +146,7 @@ class AgentRunInfo(_Response):
     working_path: str = Field(description="Where it works: the project, or a worktree.")
 
 
-class AgentRunMetrics(_Response):
+class AgentRunMetrics(ResponseModel):
     """What a run has used; null where it is not known."""
 
     duration_ms: int | None

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from opcode_htmx.features.budgets.service import check
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.budget_book import MOST_USD, BudgetBook, Limits
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 TAG = "Budgets"
 PATH = "/api/budgets"
 
 
-class NewBudgets(BaseModel):
+class NewBudgets(RequestModel):
     """Budgets in US dollars; null: no limit. At 80 % there is a warning, at 100 % a pause."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     run: float | None = Field(None, gt=0, le=MOST_USD, description="Of one run.")
     day: float | None = Field(None, gt=0, le=MOST_USD, description="Of all runs of a day.")
@@ -28,7 +27,7 @@ class NewBudgets(BaseModel):
     )
 
 
-class Budgets(BaseModel):
+class Budgets(ResponseModel):
     """The budgets in US dollars, and what is used of today's."""
 
     run: float | None

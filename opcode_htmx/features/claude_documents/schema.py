@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import ResponseModel
 
 Where = Literal["project", "user"]
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
@@ -21,11 +22,7 @@ Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the file that this is based on; refused if it is another one by now."
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class SubagentRow(_Response):
+class SubagentRow(ResponseModel):
     """A subagent that Claude has, or that somebody has written into a file."""
 
     id: str | None = Field(description="Names it in addresses, if it is a file.")
@@ -35,7 +32,7 @@ class SubagentRow(_Response):
     unused: str | None = Field(description="Why Claude does not use it.")
 
 
-class Subagent(_Response):
+class Subagent(ResponseModel):
     """A subagent in a file."""
 
     id: str

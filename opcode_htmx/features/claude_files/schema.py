@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import ResponseModel
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
@@ -17,11 +18,7 @@ Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class ConfigFile(_Response):
+class ConfigFile(ResponseModel):
     """A file that configures Claude, whether or not it exists."""
 
     name: str = Field(description="Names it in addresses.")
@@ -31,7 +28,7 @@ class ConfigFile(_Response):
     is_json: bool
 
 
-class DeletedFile(_Response):
+class DeletedFile(ResponseModel):
     """A file that was deleted here and can be put back."""
 
     id: str
@@ -39,14 +36,14 @@ class DeletedFile(_Response):
     at: float = Field(description="In Unix seconds.")
 
 
-class ConfigFiles(_Response):
+class ConfigFiles(ResponseModel):
     """The files that configure Claude, and those that were deleted here."""
 
     files: list[ConfigFile]
     deleted: list[DeletedFile]
 
 
-class FileVersion(_Response):
+class FileVersion(ResponseModel):
     """An earlier text of a file."""
 
     id: str

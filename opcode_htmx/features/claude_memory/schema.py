@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import ResponseModel
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
@@ -17,11 +18,7 @@ Revision = Annotated[str, StringConstraints(max_length=64)]
 REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class ClaudeMdFile(_Response):
+class ClaudeMdFile(ResponseModel):
     """A file with instructions for Claude, as the desktop app describes it."""
 
     relative_path: str
@@ -30,7 +27,7 @@ class ClaudeMdFile(_Response):
     modified: int = Field(description="In Unix seconds.")
 
 
-class MemoryFile(_Response):
+class MemoryFile(ResponseModel):
     """A file of Claude's memory."""
 
     name: str = Field(description="Names it in addresses.")
@@ -47,7 +44,7 @@ class MemoryFile(_Response):
     is_deletable: bool
 
 
-class Memory(_Response):
+class Memory(ResponseModel):
     """The memory of the user and, if one is named, of a project."""
 
     files: list[MemoryFile]
@@ -57,7 +54,7 @@ class Memory(_Response):
     problem: str | None = Field(description="Why Claude itself could not be asked.")
 
 
-class MemoryText(_Response):
+class MemoryText(ResponseModel):
     """The text of a file of Claude's memory."""
 
     name: str

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 Kind = Literal["allow", "ask", "deny"]
 Where = Literal["user", "project", "local"]
@@ -21,15 +22,7 @@ InAddress = Annotated[str, StringConstraints(max_length=250)]
 REVISIONS = "By scope, those of the files that this is based on; refused if one has changed."
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class PermissionRuleName(_Request):
+class PermissionRuleName(RequestModel):
     """A rule and where it stands."""
 
     kind: Kind
@@ -37,7 +30,7 @@ class PermissionRuleName(_Request):
     scope: Text
 
 
-class PermissionRule(_Response):
+class PermissionRule(ResponseModel):
     """A permission rule of Claude's."""
 
     kind: Kind
@@ -48,7 +41,7 @@ class PermissionRule(_Response):
     is_in_force: bool
 
 
-class PermissionFolder(_Response):
+class PermissionFolder(ResponseModel):
     """A folder that Claude works in besides the project."""
 
     text: str = Field(description="As it stands in the file.")
@@ -58,7 +51,7 @@ class PermissionFolder(_Response):
     is_in_force: bool
 
 
-class PermissionSettings(_Response):
+class PermissionSettings(ResponseModel):
     """What Claude may do, in force and in the files."""
 
     rules: list[PermissionRule]
@@ -72,7 +65,7 @@ class PermissionSettings(_Response):
     problem: str | None = Field(description="Why Claude itself could not be asked.")
 
 
-class PermissionDecision(_Response):
+class PermissionDecision(ResponseModel):
     """What would become of a tool call."""
 
     outcome: Literal["allowed", "asked", "denied", "judged"] = Field(
@@ -82,7 +75,7 @@ class PermissionDecision(_Response):
     rule: PermissionRuleName | None = Field(description="The rule that decides, if one does.")
 
 
-class PermissionCall(_Response):
+class PermissionCall(ResponseModel):
     """A tool call of a session."""
 
     subject: str = Field(description="Its command, path or address.")
@@ -91,7 +84,7 @@ class PermissionCall(_Response):
     session_id: str
 
 
-class PermissionMatches(_Response):
+class PermissionMatches(ResponseModel):
     """The calls of the last 30 days that a rule matches."""
 
     calls: list[PermissionCall] = Field(description="The newest.")
@@ -99,7 +92,7 @@ class PermissionMatches(_Response):
     is_whole: bool = Field(description="Otherwise, there may be more than `count`.")
 
 
-class PermissionFolderName(_Request):
+class PermissionFolderName(RequestModel):
     """An additional folder and where it stands."""
 
     text: Text

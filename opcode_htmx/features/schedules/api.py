@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from opcode_htmx.features.schedules.service import MODES, Schedules, Wanted
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
@@ -32,6 +32,7 @@ from opcode_htmx.sessions.schedules.timing import (
 )
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 TAG = "Schedules"
 ALL, ONE = "/api/schedules", "/api/schedules/{schedule_id}"
@@ -44,11 +45,7 @@ REFUSED = {
 Short = Annotated[str, StringConstraints(max_length=200)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScheduleTiming(_Request):
+class ScheduleTiming(RequestModel):
     """When a schedule is due. Of `at`, `every` with `unit`, and `cron`, those of its kind count."""
 
     kind: Kind = Field(description="`once` at a time, `every` so often, or by a `cron` expression.")
@@ -63,7 +60,7 @@ class ScheduleTiming(_Request):
     cron: str = Field("", max_length=LONGEST_EXPRESSION, description="Five fields.")
 
 
-class NewSchedule(_Request):
+class NewSchedule(RequestModel):
     """A schedule to make, or all of its values to replace."""
 
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)
@@ -94,23 +91,23 @@ class NewSchedule(_Request):
     catch_up: bool = Field(False, description="Whether there is one run for missed ones.")
 
 
-class SchedulePause(_Request):
+class SchedulePause(RequestModel):
     """Whether a schedule is paused."""
 
     paused: bool
 
 
-class ScheduleStart(_Request):
+class ScheduleStart(RequestModel):
     """Start a schedule beside its due times. There is nothing to choose."""
 
 
-class StartedSchedule(BaseModel):
+class StartedSchedule(ResponseModel):
     """A run that begins within a second."""
 
     session_id: str
 
 
-class ScheduleDetails(BaseModel):
+class ScheduleDetails(ResponseModel):
     """A schedule, and when it is due next."""
 
     id: str
@@ -135,7 +132,7 @@ class ScheduleDetails(BaseModel):
     )
 
 
-class ScheduledRun(BaseModel):
+class ScheduledRun(ResponseModel):
     """A due time, and what has come of it."""
 
     due: str

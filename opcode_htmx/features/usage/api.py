@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from opcode_htmx.engines.claude import prices
 from opcode_htmx.engines.claude.protocol.usage.entries import PICO
@@ -19,14 +19,15 @@ from opcode_htmx.features.usage.query import date_of, day_of, today, zone_name
 from opcode_htmx.sessions.index.usage.sums import By, Sums, UsageQuery, UsageSums
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Usage"
 MOST_ENTRIES = 10_000
 
 
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+class _Query(RequestModel):
+    model_config = ConfigDict(populate_by_name=True)
 
 
 class LimitedQuery(_Query):
@@ -71,7 +72,7 @@ class UsageExportQuery(SessionsQuery):
     by: By = By.DAY
 
 
-class Tokens(BaseModel):
+class Tokens(ResponseModel):
     """Counts of tokens; costs are in US dollars."""
 
     total_cost: float | None = Field(
@@ -124,7 +125,7 @@ class SessionUsage(ProjectUsage):
     )
 
 
-class UsageStats(BaseModel):
+class UsageStats(ResponseModel):
     """Sums, and their parts by model, day and project."""
 
     total_cost: float | None
@@ -152,7 +153,7 @@ class UsageStats(BaseModel):
     )
 
 
-class UsageEntry(BaseModel):
+class UsageEntry(ResponseModel):
     """The answers of one model in one session on one day."""
 
     project: str
@@ -168,7 +169,7 @@ class UsageEntry(BaseModel):
     cost: float | None
 
 
-class PlanLimit(BaseModel):
+class PlanLimit(ResponseModel):
     """A limit of the plan."""
 
     kind: str = Field(description="Claude's name: five_hour, seven_day and so on.")

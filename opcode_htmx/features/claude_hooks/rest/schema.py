@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.web.rest.models import ResponseModel
 
 Where = Literal["user", "project", "local"]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
@@ -19,11 +20,7 @@ REVISION = "Of the file that this is based on; refused if it is another one by n
 SHAPE = 'By event: [{"matcher": "…", "hooks": [{"type": "command", "command": "…"}]}].'
 
 
-class _Response(BaseModel):
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-
-class Hook(_Response):
+class Hook(ResponseModel):
     """A hook, wherever it stands."""
 
     event: str
@@ -36,7 +33,7 @@ class Hook(_Response):
     warning: str | None = Field(description="Why Claude does not run it.")
 
 
-class HookEvent(_Response):
+class HookEvent(ResponseModel):
     """An event that hooks run at."""
 
     name: str
@@ -46,7 +43,7 @@ class HookEvent(_Response):
     values: list[str] = Field(description="Some that a matcher may have.")
 
 
-class HookListing(_Response):
+class HookListing(ResponseModel):
     """All hooks of the user and, if one is named, of a project."""
 
     hooks: list[Hook]
@@ -58,7 +55,7 @@ class HookListing(_Response):
     problem: str | None = Field(description="Why Claude itself could not be asked.")
 
 
-class HookConfig(_Response):
+class HookConfig(ResponseModel):
     """The hooks of one settings file, in the shape that Claude reads; ******** is a secret."""
 
     scope: Where
@@ -66,7 +63,7 @@ class HookConfig(_Response):
     revision: str = Field(description="Identifies the file's content; empty if there is none.")
 
 
-class HookTemplate(_Response):
+class HookTemplate(ResponseModel):
     """A hook to start from."""
 
     name: str
@@ -78,7 +75,7 @@ class HookTemplate(_Response):
     needs: str | None = Field(description="A program that it uses.")
 
 
-class HookValidity(_Response):
+class HookValidity(ResponseModel):
     """What is wrong with a hook, or should be read twice."""
 
     valid: bool = Field(description="Whether it can be run: bash and Claude can read it.")
@@ -86,7 +83,7 @@ class HookValidity(_Response):
     concerns: list[str] = Field(description="What is dangerous in it, each as a sentence.")
 
 
-class HookOutcome(_Response):
+class HookOutcome(ResponseModel):
     """What came of a try."""
 
     status: int | None = Field(
