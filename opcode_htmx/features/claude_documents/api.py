@@ -13,7 +13,8 @@ from opcode_htmx.engines.claude.config.slash_commands import tools_of
 from opcode_htmx.features.claude_documents import in_force, schema
 from opcode_htmx.features.claude_documents.in_force import Row
 from opcode_htmx.sessions.configuration.documents import Content, Documents
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -21,9 +22,7 @@ from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Subagents"
 ADDRESS, ONE = "/api/subagents", "/api/subagents/{subagent_id}"
-NO_PROJECT = {404: "There is no such project."}
 UNKNOWN = {404: "There is no such subagent or project."}
-CHANGED = {409: "The file has changed in the meantime."}
 
 
 class SubagentsApi:
@@ -135,10 +134,8 @@ class SubagentsApi:
 
     def remove(self, subagent_id: str, query: schema.RemovedSubagent) -> str:
         entry = self._found(subagent_id, self._chosen(query))
-        based_on = query.revision
-        if based_on is None:
-            based_on = self._documents.read(entry).revision
-        return self._documents.remove(entry, based_on, current_identity()).id
+        revision = based_on(self._configuration, entry.place, query.revision)
+        return self._documents.remove(entry, revision, current_identity()).id
 
     # --- shared ---------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.sessions.configuration.revisions import OF_FILE, Revision
 from opcode_htmx.web.rest.models import ResponseModel
 
 Where = Literal["project", "user"]
@@ -18,8 +19,6 @@ Short = Annotated[str, StringConstraints(max_length=4000)]
 COLORS = "red, blue, green, yellow, purple, orange, pink or cyan; empty for none."
 MODEL = "inherit, sonnet, opus, haiku, or the name of another one; empty for the usual one."
 TOOLS = "That it may use; none of them: all tools."
-Revision = Annotated[str, StringConstraints(max_length=64)]
-REVISION = "Of the file that this is based on; refused if it is another one by now."
 
 
 class SubagentRow(ResponseModel):
@@ -68,10 +67,10 @@ class ChangedSubagent(OfSomeProject):
     tools: list[Short] | None = Field(None, description=TOOLS)
     model: Short | None = Field(None, description=MODEL)
     color: Short | None = Field(None, description=COLORS)
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class RemovedSubagent(OfSomeProject):
     """A subagent that is deleted; it can be put back."""
 
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)

@@ -11,7 +11,8 @@ from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.features.claude_files import catalog, schema
 from opcode_htmx.features.claude_files.catalog import MOST_DELETED, ConfigFile
 from opcode_htmx.lib.files.versioned_files import FileChanged, Version
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import TEXT_CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest import envelope
@@ -19,10 +20,8 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 TAG = "Settings"
 ADDRESS = "/api/settings/files"
-NO_PROJECT = {404: "There is no such project."}
 NO_FILE = {404: "There is no such file or project, or the file needs a project."}
 NO_VERSION = {404: "This version is no longer kept, or there is no such file or project."}
-CHANGED = {409: "The file has changed in the meantime: `sent` and `current` hold both texts."}
 
 
 class FilesApi:
@@ -65,7 +64,7 @@ class FilesApi:
                 handler=self.save,
                 response=schema.ConfigFileText,
                 body=schema.NewFileText,
-                refusals={**NO_FILE, **CHANGED},
+                refusals={**NO_FILE, **TEXT_CHANGED},
             ),
             Endpoint(
                 method="POST",
@@ -103,7 +102,7 @@ class FilesApi:
                 handler=self.restore,
                 response=schema.ConfigFileText,
                 body=schema.RestoredVersion,
-                refusals={**NO_VERSION, **CHANGED},
+                refusals={**NO_VERSION, **TEXT_CHANGED},
             ),
         )
 
@@ -125,9 +124,9 @@ class FilesApi:
 
     def save(self, file_name: str, body: schema.NewFileText) -> schema.ConfigFileText | Response:
         file, by = self._named(file_name, body), current_identity()
-        based_on = self._based_on(file, body.revision)
+        before = based_on(self._configuration, file.place, body.revision)
         try:
-            self._configuration.save_text(file.place, body.text, based_on, by, is_json=file.is_json)
+            self._configuration.save_text(file.place, body.text, before, by, is_json=file.is_json)
         except FileChanged as error:
             return self._conflict(error, file, body.text)
         return self._shown(file_name, file)
@@ -150,9 +149,10 @@ class FilesApi:
         self, file_name: str, version_id: str, body: schema.RestoredVersion
     ) -> schema.ConfigFileText | Response:
         file = self._named(file_name, body)
-        text, based_on = self._version(file, version_id), self._based_on(file, body.revision)
+        text = self._version(file, version_id)
+        before = based_on(self._configuration, file.place, body.revision)
         try:
-            self._configuration.save(file.place, text, based_on, current_identity())
+            self._configuration.save(file.place, text, before, current_identity())
         except FileChanged as error:
             return self._conflict(error, file, self._hidden(file, text))
         return self._shown(file_name, file)
@@ -170,11 +170,6 @@ class FilesApi:
         if text is None:
             raise NotFound("This version is no longer kept.")
         return text
-
-    def _based_on(self, file: ConfigFile, revision: str | None) -> str:
-        if revision is not None:
-            return revision
-        return self._configuration.files.read(file.place).revision
 
     def _hidden(self, file: ConfigFile, text: str) -> str:
         return secrets.hidden(text) if file.is_json else text

@@ -10,12 +10,11 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.sessions.configuration.revisions import OF_TEXT, Revision
 from opcode_htmx.web.rest.models import ResponseModel
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
-Revision = Annotated[str, StringConstraints(max_length=64)]
-REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
 class ConfigFile(ResponseModel):
@@ -70,10 +69,10 @@ class NewFileText(OfSomeProject):
     """What a file is to hold from now on; in JSON, ******** keeps a secret as it is."""
 
     text: Text
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_TEXT)
 
 
 class RestoredVersion(OfSomeProject):
     """An earlier text that is put back, with its secrets."""
 
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_TEXT)

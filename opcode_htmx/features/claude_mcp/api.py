@@ -15,6 +15,7 @@ from opcode_htmx.features.claude_mcp import desktop, schema
 from opcode_htmx.features.claude_mcp.checks import Checked
 from opcode_htmx.features.claude_mcp.services import Services
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -23,7 +24,6 @@ from opcode_htmx.web.rest.validation import InvalidRequest
 TAG = "MCP servers"
 NO_PROJECT = {404: "There is no such project or session."}
 NO_SERVER = {404: "There is no such server."}
-CHANGED = {409: "The file has changed in the meantime."}
 
 
 class McpApi:
@@ -291,13 +291,12 @@ class McpApi:
     def save_config(self, project_id: str, body: schema.NewMcpConfig) -> schema.McpConfig:
         chosen = self._with_id(project_id)
         place = self._servers.project_place(chosen)
-        now = self._services.configuration.files.read(place).revision
+        before = based_on(self._services.configuration, place, body.revision)
         text = json.dumps(body.config, indent=2, ensure_ascii=False) + "\n"
-        based_on = now if body.revision is None else body.revision
         for name, content in _servers_in(body.config).items():
             mcp_definitions.check_name(name)
             mcp_definitions.check(content)
-        self._services.configuration.save_json(place, text, based_on, current_identity())
+        self._services.configuration.save_json(place, text, before, current_identity())
         return self._config(chosen)
 
     def _config(self, chosen: ChosenProject) -> schema.McpConfig:

@@ -12,7 +12,8 @@ from opcode_htmx.features.claude_memory import schema
 from opcode_htmx.lib.files.versioned_files import FileChanged
 from opcode_htmx.sessions.configuration import memory
 from opcode_htmx.sessions.configuration.memory import DELETABLE, Memory, MemoryFile
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import CHANGED, TEXT_CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest import envelope
@@ -20,9 +21,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Memory"
-NO_PROJECT = {404: "There is no such project."}
 NO_FILE = {404: "There is no such file, or no such project."}
-CHANGED = {409: "The file has changed in the meantime: `sent` and `current` hold both texts."}
 
 
 class MemoryApi:
@@ -63,7 +62,7 @@ class MemoryApi:
                 handler=self.write,
                 response=schema.MemoryText,
                 body=schema.NewClaudeMd,
-                refusals={**NO_FILE, **CHANGED},
+                refusals={**NO_FILE, **TEXT_CHANGED},
                 description="Only files of Claude's memory are read and written, whatever the path "
                 "says.",
             ),
@@ -125,7 +124,7 @@ class MemoryApi:
                 handler=self.save,
                 response=schema.MemoryText,
                 body=schema.NewMemoryText,
-                refusals={**NO_FILE, **CHANGED},
+                refusals={**NO_FILE, **TEXT_CHANGED},
             ),
             Endpoint(
                 method="DELETE",
@@ -137,7 +136,7 @@ class MemoryApi:
                 query=schema.RemovedMemory,
                 refusals={
                     404: "There is no such file, or it is not deleted here.",
-                    409: "The file has changed in the meantime.",
+                    **CHANGED,
                 },
                 description="The answer is the id by which "
                 "`POST /api/settings/deleted-files/{deleted_id}` puts it back.",
@@ -198,20 +197,17 @@ class MemoryApi:
         file = self._named(self._chosen(query), memory_file)
         if file.kind not in DELETABLE or not file.exists:
             raise NotFound("This file is not deleted here.")
-        based_on = query.revision
-        if based_on is None:
-            based_on = self._configuration.files.read(file.place).revision
-        return self._configuration.remove(file.place, based_on, current_identity()).id
+        revision = based_on(self._configuration, file.place, query.revision)
+        return self._configuration.remove(file.place, revision, current_identity()).id
 
     # --- shared ---------------------------------------------------------------------------------
 
     def _saved(
         self, file: MemoryFile, text: str, revision: str | None
     ) -> schema.MemoryText | Response:
-        files, by = self._configuration.files, current_identity()
-        based_on = files.read(file.place).revision if revision is None else revision
+        by, before = current_identity(), based_on(self._configuration, file.place, revision)
         try:
-            self._configuration.save_text(file.place, text, based_on, by, is_json=False)
+            self._configuration.save_text(file.place, text, before, by, is_json=False)
         except FileChanged as error:
             now = error.current
             return envelope.conflict(str(error), text, now.text, now.revision)

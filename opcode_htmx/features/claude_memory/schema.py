@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.sessions.configuration.revisions import OF_TEXT, Revision
 from opcode_htmx.web.rest.models import ResponseModel
 
 Text = Annotated[str, StringConstraints(max_length=1024 * 1024)]
 Short = Annotated[str, StringConstraints(max_length=4000)]
-Revision = Annotated[str, StringConstraints(max_length=64)]
-REVISION = "Of the text that this replaces; refused if the file holds another one by now."
 
 
 class ClaudeMdFile(ResponseModel):
@@ -76,20 +75,20 @@ class NewClaudeMd(OfSomeProject):
 
     file_path: Short = Field(description="The path of a file of Claude's memory.")
     content: Text
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_TEXT)
 
 
 class NewMemoryText(OfSomeProject):
     """What a file of Claude's memory is to hold from now on."""
 
     text: Text
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_TEXT)
 
 
 class RemovedMemory(OfSomeProject):
     """A file that is deleted; it can be put back."""
 
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_TEXT)
 
 
 class NewMemoryRule(OfSomeProject):

@@ -11,7 +11,8 @@ from opcode_htmx.features.claude_permissions import schema
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import FOLDERS, Entry, PermissionEditor
 from opcode_htmx.rendering.permissions import MODES
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import CHANGED
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -19,9 +20,7 @@ from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Permissions"
 ADDRESS = "/api/settings/permissions"
-NO_PROJECT = {404: "There is no such project."}
 NO_ENTRY = {404: "It does not stand there, or there is no such project."}
-CHANGED = {409: "The file has changed in the meantime."}
 
 
 class PermissionsApi:

@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.sessions.configuration.revisions import OF_FILE, Revision
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 Kind = Literal["allow", "ask", "deny"]
 Where = Literal["user", "project", "local"]
 Text = Annotated[str, StringConstraints(max_length=4000)]
-Revision = Annotated[str, StringConstraints(max_length=64)]
-REVISION = "Of the file that this is based on; refused if it is another one by now."
 InAddress = Annotated[str, StringConstraints(max_length=250)]
 """A text that fits into an address, however it is encoded there."""
 REVISIONS = "By scope, those of the files that this is based on; refused if one has changed."
@@ -105,7 +104,7 @@ class NewPermissionRule(OfSomeProject):
     kind: Kind
     text: Text = Field(description="Such as Bash(npm test), Read(.env) or mcp__github.")
     scope: Where
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class ChangedPermissionRule(OfSomeProject):
@@ -122,7 +121,7 @@ class OnePermissionRule(OfSomeProject):
     kind: Kind
     text: InAddress
     scope: Annotated[str, StringConstraints(max_length=20)]
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class NewPermissionFolder(OfSomeProject):
@@ -130,7 +129,7 @@ class NewPermissionFolder(OfSomeProject):
 
     text: Text = Field(description="Its path; ~ is the home, and the project's parent is `..`.")
     scope: Where
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class ChangedPermissionFolder(OfSomeProject):
@@ -146,7 +145,7 @@ class OnePermissionFolder(OfSomeProject):
 
     text: InAddress
     scope: Where
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class NewPermissionMode(OfSomeProject):
@@ -154,7 +153,7 @@ class NewPermissionMode(OfSomeProject):
 
     mode: Text | None
     scope: Where
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class PermissionTest(OfSomeProject):

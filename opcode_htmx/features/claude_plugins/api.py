@@ -18,13 +18,12 @@ from opcode_htmx.features.claude_plugins.service import (
     is_found,
 )
 from opcode_htmx.sessions.configuration.act_answers import BEGUN, ClaudeAct, described
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 TAG = "Plugins"
-NO_PROJECT = {404: "There is no such project."}
 UNKNOWN_PLUGIN = {404: "There is no such project or plugin."}
 NOT_LISTED = {503: "Claude could not be asked."}
 CHANGED = {409: "It brings other things than those that the digest is of: look again."}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from opcode_htmx.features.claude_plugins import schema
-from opcode_htmx.features.claude_plugins.api import NO_PROJECT, NOT_LISTED, TAG, listing_of
+from opcode_htmx.features.claude_plugins.api import NOT_LISTED, TAG, listing_of
 from opcode_htmx.features.claude_plugins.marketplace_routes import page_of
 from opcode_htmx.features.claude_plugins.service import Plugins
 from opcode_htmx.sessions.configuration.act_answers import BEGUN, ClaudeAct, described
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint

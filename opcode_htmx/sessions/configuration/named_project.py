@@ -14,6 +14,9 @@ from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.rest.models import RequestModel
 from opcode_htmx.web.rest.validation import InvalidRequest
 
+NO_PROJECT = {404: "There is no such project."}
+"""The refusal of an endpoint whose request may name a project."""
+
 
 class Named(Protocol):
     """A request that may name a project."""

@@ -19,7 +19,8 @@ from opcode_htmx.features.claude_hooks.trial import service as trial
 from opcode_htmx.features.claude_hooks.values import BadField
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files.versioned_files import Place
-from opcode_htmx.sessions.configuration.named_project import OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
+from opcode_htmx.sessions.configuration.revisions import CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest import envelope
@@ -28,8 +29,6 @@ from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Hooks"
 ADDRESS = "/api/hooks"
-NO_PROJECT = {404: "There is no such project."}
-CHANGED = {409: "The file has changed in the meantime."}
 
 
 class _Concerning(Exception):
@@ -155,7 +154,8 @@ class HooksApi:
             return hooks
 
         try:
-            editor.change(place, self._based_on(place, body), current_identity(), hooks_of)
+            revision = based_on(self._configuration, place, body.revision)
+            editor.change(place, revision, current_identity(), hooks_of)
         except _Concerning as error:
             return envelope.failure(str(error), 422, {"concerns": error.concerns})
         return self._config(body.scope, place)
@@ -163,8 +163,8 @@ class HooksApi:
     def switch(self, body: schema.HookSwitch) -> schema.HookListing:
         editor = self._editor(body)
         place = self._place(editor, body.scope)
-        based_on = self._based_on(place, body)
-        editor.switch(place, based_on, current_identity(), off=not body.enabled)
+        revision = based_on(self._configuration, place, body.revision)
+        editor.switch(place, revision, current_identity(), off=not body.enabled)
         return _listed(self._editor(body))
 
     # --- one ------------------------------------------------------------------------------------
@@ -231,11 +231,6 @@ class HooksApi:
         if place is None:
             raise InvalidRequest(f"The scope “{scope}” needs a project.")
         return place
-
-    def _based_on(self, place: Place, body: schema.NewHookConfig | schema.HookSwitch) -> str:
-        if body.revision is not None:
-            return body.revision
-        return self._configuration.files.read(place).revision
 
     def _config(self, scope: schema.Where, place: Place) -> schema.HookConfig:
         file = self._configuration.files.read(place)

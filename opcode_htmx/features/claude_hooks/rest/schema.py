@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StringConstraints
 
 from opcode_htmx.sessions.configuration.named_project import OfSomeProject
+from opcode_htmx.sessions.configuration.revisions import OF_FILE, Revision
 from opcode_htmx.web.rest.models import ResponseModel
 
 Where = Literal["user", "project", "local"]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Hooks = dict[str, Any]
-Revision = Annotated[str, StringConstraints(max_length=64)]
-REVISION = "Of the file that this is based on; refused if it is another one by now."
 SHAPE = 'By event: [{"matcher": "…", "hooks": [{"type": "command", "command": "…"}]}].'
 
 
@@ -109,7 +108,7 @@ class NewHookConfig(OfSomeProject):
 
     scope: Where = "user"
     hooks: Hooks = Field(description=SHAPE)
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
     anyway: StrictBool = Field(False, description="Save also what is dangerous or cannot be read.")
 
 
@@ -127,7 +126,7 @@ class HookSwitch(OfSomeProject):
 
     enabled: StrictBool
     scope: Where = "user"
-    revision: Revision | None = Field(None, description=REVISION)
+    revision: Revision | None = Field(None, description=OF_FILE)
 
 
 class HookTry(OfSomeProject):
