@@ -182,7 +182,9 @@ class McpApi:
     # --- all ------------------------------------------------------------------------------------
 
     def all(self, query: OfSomeProject) -> list[schema.McpServer]:
-        chosen = self._chosen(query)
+        return self._listed(self._chosen(query))
+
+    def _listed(self, chosen: ChosenProject) -> list[schema.McpServer]:
         config = self._services.configuration
         found = mcp_config.servers(config.state_file, config.workspace.config_dir, chosen.folder)
         tests = self._services.checks.latest(chosen)
@@ -233,7 +235,8 @@ class McpApi:
             self._servers.add(
                 chosen, self._scope(chosen, body.scope), name, found[name], current_identity()
             )
-        return [self._shown(chosen, body.scope, name) for name in wanted]
+        added = {each.name: each for each in self._listed(chosen) if each.scope == body.scope}
+        return [added[name] for name in wanted]
 
     # --- one ------------------------------------------------------------------------------------
 
@@ -328,10 +331,7 @@ class McpApi:
         raise NotFound("There is no such server.")
 
     def _shown(self, chosen: ChosenProject, scope: str, name: str) -> schema.McpServer:
-        query = OfSomeProject(
-            project_id=None, project_path=str(chosen.folder) if chosen.folder else None
-        )
-        found = self.all(query)
+        found = self._listed(chosen)
         return next(each for each in found if (each.scope, each.name) == (scope, name))
 
     def _chosen(self, named: OfSomeProject) -> ChosenProject:
