@@ -234,17 +234,17 @@ class MemoryApi:
         raise NotFound("No file of Claude's memory lies there, or it needs a project.")
 
     def _memory(self, chosen: ChosenProject) -> Memory:
-        report = self._configuration.report(chosen)
-        return memory.memory_of(self._configuration, chosen, report)
+        return memory.memory_of(self._configuration, chosen, self._configuration.report(chosen))
 
     def _described(self, chosen: ChosenProject) -> schema.Memory:
-        found = self._memory(chosen)
+        report = self._configuration.report(chosen)
+        found = memory.memory_of(self._configuration, chosen, report)
         return schema.Memory(
             files=[_file(each) for each in found.files],
             notes=[_file(each) for each in found.notes],
             automatic=found.automatic,
             is_trusted=chosen.is_trusted,
-            problem=self._configuration.report(chosen).problem or None,
+            problem=report.problem or None,
         )
 
     def _chosen(self, named: OfSomeProject) -> ChosenProject:
