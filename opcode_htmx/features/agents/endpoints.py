@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
@@ -14,12 +13,15 @@ from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.exchange import document
 from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running.output import last_lines
 from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.features.agents.running.runner import RunView, Start
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.rendering.clock import iso_time
 from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint, Method
@@ -219,15 +221,15 @@ class AgentsApi:
 
     def _written(self, record: AgentRun) -> Iterator[bytes]:
         """The whole lines of all processes, the old ones first, until the run is over."""
-        places: dict[str, int] = {}
+        readers: dict[str, LineReader] = {}
         changes = self._parts.context.runs.written(record.session_id)
         while True:
             seen = changes.version  # before looking, so that no change is missed
             is_over = self._parts.runner.row(record).status.is_over
             for run in self._processes(record):
-                for line, behind in _pieces(run, places.get(run.id, 0)):
-                    places[run.id] = behind
-                    yield line
+                reader = readers.setdefault(run.id, LineReader(run.folder.output))
+                for line in reader.read():
+                    yield line.data + b"\n"
             if is_over:
                 return
             changes.wait(seen, LOOK_SECONDS)
@@ -308,8 +310,8 @@ def _info(stored: StoredAgent) -> models.Agent:
         folders=list(agent.folders),
         closed_paths=list(agent.closed_paths),
         revision=stored.revision,
-        created_at=_moment(stored.created_at),
-        updated_at=_moment(stored.updated_at),
+        created_at=iso_time(stored.created_at),
+        updated_at=iso_time(stored.updated_at),
     )
 
 
@@ -327,50 +329,13 @@ def _run(view: RunView) -> models.AgentRunInfo:
         session_id=record.session_id,
         status=view.status.value,
         pid=process.pid if process and view.is_live else None,
-        process_started_at=_moment(started) if started else None,
-        created_at=_moment(record.created_at),
-        completed_at=_moment(record.completed_at) if record.completed_at else None,
+        process_started_at=iso_time(started) if started else None,
+        created_at=iso_time(record.created_at),
+        completed_at=iso_time(record.completed_at) if record.completed_at else None,
         working_path=record.folder,
     )
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
 def _output(runs: list[Run]) -> str:
-    """The end of what processes have written, in whole lines."""
-    found, size = list[bytes](), 0
-    for run in reversed(runs):
-        start = max(0, _size(run) - MOST_OUTPUT)
-        pieces = [piece for piece, _ in yielding(_pieces(run, start))]
-        found.insert(0, b"".join(pieces))
-        size += len(found[0])
-        if size >= MOST_OUTPUT:
-            break
-    content = b"".join(found)
-    if len(content) > MOST_OUTPUT:
-        content = content[-MOST_OUTPUT:].partition(b"\n")[2]
+    content = last_lines([run.folder.output for run in runs], MOST_OUTPUT)
     return content.decode("utf-8", "replace")
-
-
-def _size(run: Run) -> int:
-    try:
-        return run.folder.output.stat().st_size
-    except OSError:
-        return 0
-
-
-def _pieces(run: Run, start: int) -> Iterator[tuple[bytes, int]]:
-    """What a process has written from a byte on, in whole lines; each with the place behind it."""
-    try:
-        file = run.folder.output.open("rb")
-    except OSError:
-        return
-    with file:
-        file.seek(start)
-        while line := file.readline(MOST_OUTPUT):
-            if not line.endswith(b"\n") and len(line) < MOST_OUTPUT:
-                return  # its end is not written yet
-            start += len(line)
-            yield line, start
