@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
-
-from opcode_htmx.features.schedules.service import MODES, Schedules, Wanted
-from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.features.schedules import schema
+from opcode_htmx.features.schedules.service import Schedules, Wanted
 from opcode_htmx.sessions.schedules import zones
-from opcode_htmx.sessions.schedules.model import (
-    DEFAULT_MINUTES,
-    LONGEST_NAME,
-    MOST_MINUTES,
-    MOST_USD,
-    Occurrence,
-    Schedule,
-    State,
-    Work,
-)
-from opcode_htmx.sessions.schedules.timing import (
-    LONGEST_EXPRESSION,
-    MOST_OF_A_UNIT,
-    SHOWN,
-    Kind,
-    Timing,
-    Unit,
-    now_in,
-)
+from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, Work
+from opcode_htmx.sessions.schedules.timing import Kind, Timing, now_in
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 TAG = "Schedules"
 ALL, ONE = "/api/schedules", "/api/schedules/{schedule_id}"
@@ -42,108 +21,6 @@ REFUSED = {
     403: "Bypass mode is not allowed on this server.",
     409: "There are too many schedules.",
 }
-Short = Annotated[str, StringConstraints(max_length=200)]
-
-
-class ScheduleTiming(RequestModel):
-    """When a schedule is due. Of `at`, `every` with `unit`, and `cron`, those of its kind count."""
-
-    kind: Kind = Field(description="`once` at a time, `every` so often, or by a `cron` expression.")
-    zone: Short = Field("", description="An IANA time zone. Empty: that of the server.")
-    at: Short = Field(
-        "",
-        description="A local time such as `2026-11-30T07:00`; of `every` the first. "
-        "Empty for `every`: now.",
-    )
-    every: int = Field(1, ge=1, le=MOST_OF_A_UNIT)
-    unit: Unit = Unit.HOURS
-    cron: str = Field("", max_length=LONGEST_EXPRESSION, description="Five fields.")
-
-
-class NewSchedule(RequestModel):
-    """A schedule to make, or all of its values to replace."""
-
-    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_CHARACTERS)
-    project_path: str = Field(
-        "", max_length=4096, description="Where each run begins a new session."
-    )
-    session_id: Short = Field("", description="Instead of that, a session that is sent the prompt.")
-    agent_id: int | None = Field(
-        None,
-        ge=1,
-        description="An agent that is run with the prompt as its task; it has its own model and "
-        "permission mode. A change of the schedule keeps it.",
-    )
-    in_worktree: bool = Field(
-        False, description="Whether the agent works in a new git worktree each time."
-    )
-    timing: ScheduleTiming
-    name: str = Field("", max_length=LONGEST_NAME)
-    model: Short | None = None
-    effort: Short | None = None
-    permission_mode: Short | None = Field(None, description=f"One of {', '.join(MODES)}.")
-    minutes: int = Field(
-        DEFAULT_MINUTES, ge=1, le=MOST_MINUTES, description="Of work in a run; then it is stopped."
-    )
-    budget_usd: float | None = Field(
-        None, gt=0, le=MOST_USD, description="Of a run; then it is paused until a person decides."
-    )
-    catch_up: bool = Field(False, description="Whether there is one run for missed ones.")
-
-
-class SchedulePause(RequestModel):
-    """Whether a schedule is paused."""
-
-    paused: bool
-
-
-class ScheduleStart(RequestModel):
-    """Start a schedule beside its due times. There is nothing to choose."""
-
-
-class StartedSchedule(ResponseModel):
-    """A run that begins within a second."""
-
-    session_id: str
-
-
-class ScheduleDetails(ResponseModel):
-    """A schedule, and when it is due next."""
-
-    id: str
-    name: str
-    prompt: str
-    project_path: str
-    session_id: str
-    agent_id: int | None
-    in_worktree: bool
-    timing: ScheduleTiming
-    words: str = Field(description="When it is due, in words.")
-    next: list[str] = Field(description=f"The next {SHOWN} due times, in its time zone.")
-    model: str | None
-    effort: str | None
-    permission_mode: str | None
-    minutes: int
-    budget_usd: float | None
-    catch_up: bool
-    paused: bool
-    trust_needed: bool = Field(
-        description="Whether it does not start before a person has trusted the project."
-    )
-
-
-class ScheduledRun(ResponseModel):
-    """A due time, and what has come of it."""
-
-    due: str
-    state: State
-    session_id: str
-    prompt_id: str
-    run_id: str
-    sentence: str = Field(description="Why it was not started, or how it ended; may be empty.")
-    cost_usd: float | None
-    missed: int = Field(description="How many due times it stands for, if it was missed.")
-    by_hand: bool
 
 
 class SchedulesApi:
@@ -158,7 +35,7 @@ class SchedulesApi:
                 tag=TAG,
                 summary="All schedules",
                 handler=self.all,
-                response=list[ScheduleDetails],
+                response=list[schema.ScheduleDetails],
             ),
             Endpoint(
                 method="POST",
@@ -166,8 +43,8 @@ class SchedulesApi:
                 tag=TAG,
                 summary="Make a schedule",
                 handler=self.add,
-                response=ScheduleDetails,
-                body=NewSchedule,
+                response=schema.ScheduleDetails,
+                body=schema.NewSchedule,
                 refusals=REFUSED,
                 status=201,
             ),
@@ -177,7 +54,7 @@ class SchedulesApi:
                 tag=TAG,
                 summary="One schedule",
                 handler=self.one,
-                response=ScheduleDetails,
+                response=schema.ScheduleDetails,
                 refusals=UNKNOWN,
             ),
             Endpoint(
@@ -186,8 +63,8 @@ class SchedulesApi:
                 tag=TAG,
                 summary="Replace all values of a schedule",
                 handler=self.change,
-                response=ScheduleDetails,
-                body=NewSchedule,
+                response=schema.ScheduleDetails,
+                body=schema.NewSchedule,
                 refusals=REFUSED,
                 description="The session that it sends to stays the same.",
             ),
@@ -207,8 +84,8 @@ class SchedulesApi:
                 tag=TAG,
                 summary="Pause a schedule, or go on with it",
                 handler=self.pause,
-                response=ScheduleDetails,
-                body=SchedulePause,
+                response=schema.ScheduleDetails,
+                body=schema.SchedulePause,
                 refusals=UNKNOWN,
             ),
             Endpoint(
@@ -217,7 +94,7 @@ class SchedulesApi:
                 tag=TAG,
                 summary="What has come of its last due times, the newest first",
                 handler=self.runs,
-                response=list[ScheduledRun],
+                response=list[schema.ScheduledRun],
                 refusals=UNKNOWN,
             ),
             Endpoint(
@@ -226,24 +103,24 @@ class SchedulesApi:
                 tag=TAG,
                 summary="Start a schedule now",
                 handler=self.start,
-                response=StartedSchedule,
-                body=ScheduleStart,
+                response=schema.StartedSchedule,
+                body=schema.ScheduleStart,
                 refusals=UNKNOWN,
                 status=202,
             ),
         )
 
-    def all(self) -> list[ScheduleDetails]:
+    def all(self) -> list[schema.ScheduleDetails]:
         return [self._details(each) for each in self._schedules.store.all()]
 
-    def one(self, schedule_id: str) -> ScheduleDetails:
+    def one(self, schedule_id: str) -> schema.ScheduleDetails:
         return self._details(self._schedules.store.get(schedule_id))
 
-    def add(self, body: NewSchedule) -> ScheduleDetails:
+    def add(self, body: schema.NewSchedule) -> schema.ScheduleDetails:
         wanted = self._wanted(body, body.session_id, body.agent_id)
         return self._details(self._schedules.add(wanted, by=current_identity()))
 
-    def change(self, schedule_id: str, body: NewSchedule) -> ScheduleDetails:
+    def change(self, schedule_id: str, body: schema.NewSchedule) -> schema.ScheduleDetails:
         before = self._schedules.store.get(schedule_id)
         wanted = self._wanted(body, before.work.session_id, before.work.agent_id)
         return self._details(self._schedules.change(schedule_id, wanted, by=current_identity()))
@@ -252,25 +129,25 @@ class SchedulesApi:
         found = self._schedules.delete(schedule_id, by=current_identity())
         return f"“{found.title}” is deleted."
 
-    def pause(self, schedule_id: str, body: SchedulePause) -> ScheduleDetails:
+    def pause(self, schedule_id: str, body: schema.SchedulePause) -> schema.ScheduleDetails:
         by = current_identity()
         return self._details(self._schedules.pause(schedule_id, body.paused, by=by))
 
-    def runs(self, schedule_id: str) -> list[ScheduledRun]:
+    def runs(self, schedule_id: str) -> list[schema.ScheduledRun]:
         self._schedules.store.get(schedule_id)
         progress = self._schedules.store.progress(schedule_id)
         return [_run(each) for each in reversed(progress.occurrences)]
 
-    def start(self, schedule_id: str, body: ScheduleStart) -> StartedSchedule:
+    def start(self, schedule_id: str, body: schema.ScheduleStart) -> schema.StartedSchedule:
         session_id = self._schedules.run_now(schedule_id, by=current_identity())
-        return StartedSchedule(session_id=session_id)
+        return schema.StartedSchedule(session_id=session_id)
 
-    def _details(self, schedule: Schedule) -> ScheduleDetails:
+    def _details(self, schedule: Schedule) -> schema.ScheduleDetails:
         work, timing = schedule.work, schedule.timing
         zone = zones.zone(timing.zone)
         handled = self._schedules.store.progress(schedule.id).handled
         due = timing.next(max(handled, time.time() - 1))
-        return ScheduleDetails(
+        return schema.ScheduleDetails(
             id=schedule.id,
             name=schedule.name,
             prompt=work.prompt,
@@ -278,7 +155,7 @@ class SchedulesApi:
             session_id=work.session_id,
             agent_id=work.agent_id,
             in_worktree=work.in_worktree,
-            timing=ScheduleTiming(
+            timing=schema.ScheduleTiming(
                 kind=timing.kind,
                 zone=timing.zone,
                 at=timing.at,
@@ -298,7 +175,7 @@ class SchedulesApi:
             trust_needed=self._schedules.trust_needed(schedule) is not None,
         )
 
-    def _wanted(self, body: NewSchedule, session_id: str, agent_id: int | None) -> Wanted:
+    def _wanted(self, body: schema.NewSchedule, session_id: str, agent_id: int | None) -> Wanted:
         asked = body.timing
         zone = asked.zone or self._schedules.server_zone
         at = asked.at
@@ -323,8 +200,8 @@ class SchedulesApi:
         )
 
 
-def _run(each: Occurrence) -> ScheduledRun:
-    return ScheduledRun(
+def _run(each: Occurrence) -> schema.ScheduledRun:
+    return schema.ScheduledRun(
         due=datetime.fromtimestamp(each.due, UTC).isoformat(),
         state=each.state,
         session_id=each.session_id,

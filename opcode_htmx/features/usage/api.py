@@ -1,17 +1,17 @@
-"""Usage over REST, in the shapes that the reference's client reads."""
+"""/api/usage: cost and tokens, as the pages show them, and the limits of the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from flask import Response
-from pydantic import ConfigDict, Field
 
 from opcode_htmx.engines.claude import prices
 from opcode_htmx.engines.claude.protocol.usage.entries import PICO
+from opcode_htmx.features.usage import schema
 from opcode_htmx.features.usage.csv_export import name_of, text_of
 from opcode_htmx.features.usage.limits import PlanLimits
 from opcode_htmx.features.usage.page import UsagePage
@@ -19,167 +19,9 @@ from opcode_htmx.features.usage.query import date_of, day_of, today, zone_name
 from opcode_htmx.sessions.index.usage.sums import By, Sums, UsageQuery, UsageSums
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 from opcode_htmx.web.rest.validation import InvalidRequest
 
 TAG = "Usage"
-MOST_ENTRIES = 10_000
-
-
-class _Query(RequestModel):
-    model_config = ConfigDict(populate_by_name=True)
-
-
-class LimitedQuery(_Query):
-    """What the usage is limited to."""
-
-    project: str = Field("", description="The path of its folder.")
-    model: str = Field("", max_length=200)
-
-
-class StatsQuery(LimitedQuery):
-    """The newest days; all of them without a number."""
-
-    days: int | None = Field(None, ge=1, le=36_500)
-
-
-class RangeQuery(LimitedQuery):
-    """Both days are included."""
-
-    start_date: str = Field("", alias="startDate", description="As 2026-11-28.")
-    end_date: str = Field("", alias="endDate")
-
-
-class SessionsQuery(LimitedQuery):
-    """Both days are included."""
-
-    since: str = Field("", description="As 20261128 or 2026-11-28.")
-    until: str = ""
-    order: Literal["asc", "desc"] = Field("desc", description="By the day of the last answer.")
-
-
-class DetailsQuery(_Query):
-    """Limits of the entries."""
-
-    project_path: str = Field("", alias="projectPath")
-    date: str = Field("", description="The only day.")
-    limit: int = Field(1_000, ge=1, le=MOST_ENTRIES)
-
-
-class UsageExportQuery(SessionsQuery):
-    """What the rows are."""
-
-    by: By = By.DAY
-
-
-class Tokens(ResponseModel):
-    """Counts of tokens; costs are in US dollars."""
-
-    total_cost: float | None = Field(
-        description="Of the answers with a known price; null if none has one, and not 0."
-    )
-    total_tokens: int
-    input_tokens: int
-    output_tokens: int
-    cache_creation_tokens: int
-    cache_read_tokens: int
-    session_count: int
-    prompt_count: int
-    seconds_worked: int
-    lines_added: int
-    lines_removed: int
-    unpriced_answers: int = Field(description="Answers of models without a known price.")
-    subagent_cost: float = Field(description="The part of subagents.")
-    rewound_cost: float = Field(description="The part of turns that were rewound.")
-
-
-class ModelUsage(Tokens):
-    """Of one model."""
-
-    model: str
-
-
-class DailyUsage(Tokens):
-    """Of one day, in the server's time zone."""
-
-    date: str | None = Field(description="Null: answers without a time.")
-    models_used: list[str]
-
-
-class ProjectUsage(Tokens):
-    """Of one project, or of one session of it."""
-
-    project_path: str
-    project_name: str = Field(description="Of a session: its id.")
-    last_used: str = Field(description="The day of the last answer.")
-
-
-class SessionUsage(ProjectUsage):
-    """Of one session."""
-
-    session_id: str
-    project_id: str
-    title: str
-    cost_by_claude_code: float | None = Field(
-        description="What the CLI has noted as the cost of the whole session."
-    )
-
-
-class UsageStats(ResponseModel):
-    """Sums, and their parts by model, day and project."""
-
-    total_cost: float | None
-    total_tokens: int
-    total_input_tokens: int
-    total_output_tokens: int
-    total_cache_creation_tokens: int
-    total_cache_read_tokens: int
-    total_sessions: int
-    total_prompts: int
-    total_seconds_worked: int
-    total_lines_added: int
-    total_lines_removed: int
-    unpriced_answers: int
-    subagent_cost: float
-    rewound_cost: float
-    by_model: list[ModelUsage]
-    by_date: list[DailyUsage]
-    by_project: list[ProjectUsage]
-    time_zone: str = Field(description="In which days begin and end.")
-    prices_as_of: str
-    progress: float = Field(
-        description="The part of the history that is counted, from 0 to 1. It is 0 while there is "
-        "no index, and where it is switched off.",
-    )
-
-
-class UsageEntry(ResponseModel):
-    """The answers of one model in one session on one day."""
-
-    project: str
-    session_id: str
-    timestamp: str = Field(description="The beginning of the day, in the server's time zone.")
-    model: str
-    agent: str = Field(description="Empty for Claude itself, else the kind of subagent.")
-    rewound: bool
-    input_tokens: int
-    output_tokens: int
-    cache_write_tokens: int
-    cache_read_tokens: int
-    cost: float | None
-
-
-class PlanLimit(ResponseModel):
-    """A limit of the plan."""
-
-    kind: str = Field(description="Claude's name: five_hour, seven_day and so on.")
-    name: str
-    used_percent: int | None = Field(description="Null: not reported.")
-    resets_at: str | None
-    used_up_at: str | None = Field(
-        description="At the pace since it began; null if it lasts until the reset."
-    )
-    reported_at: str
 
 
 def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
@@ -188,35 +30,35 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         path="/api/usage",
         summary="Cost and tokens, by model, day and project",
         handler=lambda query: _stats(usage, _newest(query)),
-        query=StatsQuery,
-        response=UsageStats,
+        query=schema.StatsQuery,
+        response=schema.UsageStats,
     )
     yield declared(
         path="/api/usage/range",
         summary="The same between two days",
         handler=lambda query: _stats(usage, _query(query, query.start_date, query.end_date)),
-        query=RangeQuery,
-        response=UsageStats,
+        query=schema.RangeQuery,
+        response=schema.UsageStats,
     )
     yield declared(
         path="/api/usage/sessions",
         summary="Cost and tokens of each session",
         handler=lambda query: _of_sessions(usage, query),
-        query=SessionsQuery,
-        response=list[SessionUsage],
+        query=schema.SessionsQuery,
+        response=list[schema.SessionUsage],
     )
     yield declared(
         path="/api/usage/details",
         summary="Cost and tokens by session, day, model and agent, the newest first",
         handler=lambda query: _details(usage, query),
-        query=DetailsQuery,
-        response=list[UsageEntry],
+        query=schema.DetailsQuery,
+        response=list[schema.UsageEntry],
     )
     yield declared(
         path="/api/usage/export",
         summary="Usage as comma-separated values",
         handler=lambda query: _export(usage, query),
-        query=UsageExportQuery,
+        query=schema.UsageExportQuery,
         response=str,
         media=("text/csv",),
     )
@@ -224,14 +66,14 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
         path="/api/usage/limits",
         summary="What is used of the plan's limits, as Claude has reported it last",
         handler=lambda: _limits(limits),
-        response=list[PlanLimit],
+        response=list[schema.PlanLimit],
     )
 
 
-def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
-    def work(sums: UsageSums) -> UsageStats:
+def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
+    def work(sums: UsageSums) -> schema.UsageStats:
         total, models = sums.total(), sums.models_of_days()
-        return UsageStats(
+        return schema.UsageStats(
             total_cost=_dollars(total),
             total_tokens=total.tokens,
             total_input_tokens=total.input,
@@ -247,10 +89,11 @@ def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
             subagent_cost=total.agent_cost / PICO,
             rewound_cost=total.rewound_cost / PICO,
             by_model=[
-                ModelUsage(model=each.key, **_tokens(each.sums)) for each in sums.groups(By.MODEL)
+                schema.ModelUsage(model=each.key, **_tokens(each.sums))
+                for each in sums.groups(By.MODEL)
             ],
             by_date=[
-                DailyUsage(
+                schema.DailyUsage(
                     date=name_of(By.DAY, each.key) or None,
                     models_used=models.get(int(each.key), []),
                     **_tokens(each.sums),
@@ -258,7 +101,7 @@ def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
                 for each in reversed(sums.groups(By.DAY))
             ],
             by_project=[
-                ProjectUsage(**_project(each.key, _name(each.key), each.sums))
+                schema.ProjectUsage(**_project(each.key, _name(each.key), each.sums))
                 for each in sums.groups(By.PROJECT)
             ],
             time_zone=zone_name(),
@@ -270,12 +113,12 @@ def _stats(usage: UsagePage, query: UsageQuery) -> UsageStats:
     return stats.model_copy(update={"progress": progress})
 
 
-def _of_sessions(usage: UsagePage, query: SessionsQuery) -> list[SessionUsage]:
+def _of_sessions(usage: UsagePage, query: schema.SessionsQuery) -> list[schema.SessionUsage]:
     asked = _query(query, query.since, query.until)
     groups, _ = usage.read(asked, lambda sums: sums.groups(By.SESSION))
     groups.sort(key=lambda each: each.sums.last_day, reverse=query.order == "desc")
     return [
-        SessionUsage(
+        schema.SessionUsage(
             **_project(each.project, each.key, each.sums),
             session_id=each.key,
             project_id=each.folder,
@@ -286,11 +129,11 @@ def _of_sessions(usage: UsagePage, query: SessionsQuery) -> list[SessionUsage]:
     ]
 
 
-def _details(usage: UsagePage, query: DetailsQuery) -> list[UsageEntry]:
+def _details(usage: UsagePage, query: schema.DetailsQuery) -> list[schema.UsageEntry]:
     day = _day(query.date)
     asked = UsageQuery(since=day, until=day, project=query.project_path)
     return [
-        UsageEntry(
+        schema.UsageEntry(
             project=each.project,
             session_id=each.session,
             timestamp=_day_start(each.day),
@@ -307,7 +150,7 @@ def _details(usage: UsagePage, query: DetailsQuery) -> list[UsageEntry]:
     ]
 
 
-def _export(usage: UsagePage, query: UsageExportQuery) -> Response:
+def _export(usage: UsagePage, query: schema.UsageExportQuery) -> Response:
     asked = _query(query, query.since, query.until)
     groups, _ = usage.read(asked, lambda sums: sums.groups(query.by))
     response = Response(text_of(query.by, groups), mimetype="text/csv")
@@ -315,9 +158,9 @@ def _export(usage: UsagePage, query: UsageExportQuery) -> Response:
     return response
 
 
-def _limits(limits: PlanLimits) -> list[PlanLimit]:
+def _limits(limits: PlanLimits) -> list[schema.PlanLimit]:
     return [
-        PlanLimit(
+        schema.PlanLimit(
             kind=each.window.kind,
             name=each.name,
             used_percent=each.percent,
@@ -329,12 +172,12 @@ def _limits(limits: PlanLimits) -> list[PlanLimit]:
     ]
 
 
-def _newest(query: StatsQuery) -> UsageQuery:
+def _newest(query: schema.StatsQuery) -> UsageQuery:
     since = None if query.days is None else today() - query.days + 1
     return UsageQuery(since=since, project=query.project, model=query.model)
 
 
-def _query(query: LimitedQuery, since: str, until: str) -> UsageQuery:
+def _query(query: schema.LimitedQuery, since: str, until: str) -> UsageQuery:
     return UsageQuery(
         since=_day(since), until=_day(until), project=query.project, model=query.model
     )
