@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import DEEPEST, FORMAT, MOST_BYTES, Agent, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.rendering.clock import iso_time
 
 SUFFIX = ".opcode.json"
 MOST_VALUES = 20_000
@@ -19,8 +19,7 @@ _PART = re.compile(r"[^\w]+")
 
 def exported(agent: Agent, at: float) -> Json:
     """The document of an agent; `at` is a Unix time."""
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-    return {"version": FORMAT, "exported_at": moment, "agent": model.as_document(agent)}
+    return {"version": FORMAT, "exported_at": iso_time(at), "agent": model.as_document(agent)}
 
 
 def dumped(agent: Agent, at: float) -> str:
