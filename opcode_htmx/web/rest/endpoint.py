@@ -17,7 +17,6 @@ from opcode_htmx.web.rest import envelope, validation
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 _PARAMETER = re.compile(r"{(\w+)}")
-_RULES = {"int": r"<int:\1>", "str": r"<\1>"}
 _WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -49,7 +48,7 @@ class Endpoint:
     refused: str = ""
     """Why there is this method only to refuse it, with 405."""
     numbered: bool = False
-    """Whether its parameters are whole numbers: other texts are not found there."""
+    """Whether its parameters are whole numbers; any other text is answered with 404."""
     acts: Caller | None = None
     """Who may send a GET that does more than show; see `fetch_metadata.acts`."""
 
@@ -80,7 +79,7 @@ def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) ->
         routes.setdefault((each.path, each.handler), []).append(each)
     for (path, _), methods in routes.items():
         first = methods[0]
-        rule = _PARAMETER.sub(_RULES["int" if first.numbered else "str"], path)
+        rule = _PARAMETER.sub(r"<int:\1>" if first.numbered else r"<\1>", path)
         app.add_url_rule(rule, first.name, _view(first), methods=[each.method for each in methods])
 
 
