@@ -87,7 +87,7 @@ class SettingsApi:
 
     def save_settings(self, body: requests.NewSettings) -> responses.ClaudeSettings:
         based_on = self._configuration.files.read(self._settings).revision
-        self._read()  # what nobody can read is not overwritten
+        self._read()  # a file that cannot be read is not overwritten
         try:
             text = json.dumps(body.settings, indent=2, ensure_ascii=False, allow_nan=False)
         except (ValueError, RecursionError):

@@ -27,9 +27,9 @@ def failure(sentence: str, status: int, details: Mapping[str, object] | None = N
 
 
 def conflict(sentence: str, sent: str, current: str, revision: str) -> Response:
-    """The refusal of a text for a file that has changed: with both, so that nothing is lost.
+    """The refusal of a text for a file that has changed; it holds both texts, so none is lost.
 
-    `revision` is that of what the file holds now; empty if there is none any more.
+    `revision` identifies the current text; empty if there is no file any more.
     """
     details = {"sent": sent, "current": {"text": current, "revision": revision}}
     return failure(sentence, 409, details)

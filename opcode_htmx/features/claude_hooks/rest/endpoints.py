@@ -32,7 +32,7 @@ ADDRESS = "/api/hooks"
 
 
 class _Concerning(Exception):
-    """New hooks that should be read twice before they are saved."""
+    """New hooks are dangerous, and the request does not say to save them anyway."""
 
     def __init__(self, concerns: list[str]) -> None:
         super().__init__(" ".join(concerns))

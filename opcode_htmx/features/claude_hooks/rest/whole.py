@@ -1,8 +1,9 @@
 """All hooks of a settings file at once, as programs read and write them. Pure.
 
-A secret is named by HIDDEN: a value of `headers`, one of `env` that is named like one, what stands
-in the query of an address, and what can be recognised in a command or its arguments. It is known
-again by the hook that it belongs to, so it never gets to another address.
+HIDDEN stands in place of each secret: a value of `headers`, one of `env` that is named like a
+secret, what stands in the query of an address, and what can be recognised in a command or its
+arguments. When hooks are saved, HIDDEN is replaced by the secret of the same hook only, so that no
+secret is sent to another address.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from opcode_htmx.features.claude_hooks.values import BadField, check
 from opcode_htmx.lib.coerce import Json, as_dict
 
 _OWNERS = ("type", "url", "command", "server", "tool")
-"""The keys by which a hook is known again."""
+"""The keys that identify a hook."""
 _SECTIONS = ("headers", "env")
 
 
@@ -45,7 +46,7 @@ def revealed(hooks: Hooks, content: Json) -> Hooks:
         number = next((n for n, old in enumerate(before) if _is_same(old, each)), None)
         if number is None:
             if not _must_be_known(each):
-                continue  # somebody's own asterisks
+                continue  # asterisks of the command itself
             raise InvalidHooks(f"{HIDDEN} stands for a secret of a hook that is not in the file.")
         _fill(each, before.pop(number))
     return found
