@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from werkzeug.test import TestResponse
 
 from tests.support import dom
 from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox, Server
@@ -52,6 +53,12 @@ def data_of(answer: requests.Response, status: int = 200) -> Any:
     """What an answer of the API holds."""
     assert answer.status_code == status, answer.text
     return answer.json()["data"]
+
+
+def outcome_of(answer: TestResponse) -> tuple[int, Any]:
+    """The status of an answer of the API, and its data or its sentence."""
+    found = answer.get_json()
+    return answer.status_code, found["data"] if found["success"] else found["error"]
 
 
 def asked_of_claude(claude: Path, sandbox: Sandbox, *subtypes: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from opcode_htmx.app import feature_settings
 from opcode_htmx.app.claude_environment import find_claude
 from opcode_htmx.config.settings import Settings
 from tests.support import dom
+from tests.support.claude_pages import outcome_of
 from tests.support.environment import ROOT, Sandbox, basic_header, until, write_script
 from tests.support.in_process import app_of
 from tests.support.login_server import CODE, login_server
@@ -137,9 +138,8 @@ def test_a_code_that_is_refused_or_a_cancel_ends_the_log_in(client: FlaskClient)
 def api(client: FlaskClient, method: str, path: str, body: object = None) -> tuple[int, Any]:
     """The status of the answer, and its data or its sentence."""
     answer = client.open(f"/api/{path}", method=method, json=body)
-    found = answer.get_json()
     assert "t0p-secret" not in answer.text
-    return answer.status_code, found["data"] if found["success"] else found["error"]
+    return outcome_of(answer)
 
 
 def test_api_logs_in_with_a_code_and_out_again(

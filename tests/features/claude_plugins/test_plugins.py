@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from tests.support import dom, marketplace
+from tests.support.claude_pages import outcome_of
 from tests.support.environment import Sandbox, basic_header, until
 from tests.support.in_process import app_of
 from tests.support.marketplace import NAME, PLUGIN
@@ -178,9 +179,8 @@ def api(client: FlaskClient, method: str, path: str, body: object = None, **quer
     """The status of the answer, and its data or its sentence."""
     address = f"/api/plugins{path}"
     answer = client.open(address, method=method, json=body, query_string=query)
-    found = answer.get_json()
     assert "t0p-secret" not in answer.text
-    return answer.status_code, found["data"] if found["success"] else found["error"]
+    return outcome_of(answer)
 
 
 def ended(client: FlaskClient, answer: tuple[int, Any]) -> str:

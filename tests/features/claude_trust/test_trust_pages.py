@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
+from tests.support.claude_pages import outcome_of
 from tests.support.environment import PASSWORD, USER, Sandbox
 from tests.support.in_process import app_of
 
@@ -86,8 +87,7 @@ def api(app: Flask, method: str, **query: str) -> tuple[int, Any]:
     answer = client(app).open(
         "/api/trust", method=method, query_string=query, auth=(USER, PASSWORD)
     )
-    found = answer.get_json()
-    return answer.status_code, found["data"] if found["success"] else found["error"]
+    return outcome_of(answer)
 
 
 def test_api_lists_what_trusted_projects_bring_without_secrets(
