@@ -20,14 +20,12 @@ from pydantic import (
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.engines.messages import ElicitationAction
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
-from opcode_htmx.web.rest.models import RequestModel
+from opcode_htmx.web.rest.models import UUID, LowerUuid, RequestModel
 
 MAX_TASK_BYTES = 8192
 
-_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-SessionId = Annotated[str, StringConstraints(pattern=_UUID)]
+SessionId = Annotated[str, StringConstraints(pattern=UUID)]
 """A UUID, in the case in which Claude's file has it."""
-PromptId = Annotated[str, StringConstraints(to_lower=True, pattern=_UUID)]
 
 EitherId = Annotated[
     str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$")
@@ -129,7 +127,7 @@ class Execution(TrustChoice):
     """Of a new session: the id that it gets, Claude's own. Of a resumed one: which it is."""
     permission_mode: PermissionMode | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    prompt_id: PromptId | None = None
+    prompt_id: LowerUuid | None = None
     """Makes the prompt idempotent: sent again under this id, it is not sent to Claude again."""
     detach: bool | None = None
     """Whether the run goes on when nobody is connected; by default over REST, not over a socket."""
@@ -169,7 +167,7 @@ class FollowUp(OfSession, TrustChoice):
 
     command_type: Literal["prompt"]
     prompt: Prompt
-    prompt_id: PromptId | None = None
+    prompt_id: LowerUuid | None = None
 
 
 class Cancel(OfSession):
@@ -258,7 +256,7 @@ class UserMessage(TrustChoice):
 
     type: Literal["user_message"]
     content: Prompt
-    prompt_id: PromptId | None = Field(None, alias="promptId")
+    prompt_id: LowerUuid | None = Field(None, alias="promptId")
     """Makes the prompt idempotent, as `prompt_id` does in an execution."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from opcode_htmx.web.rest.models import RequestModel, ResponseModel
+from opcode_htmx.web.rest.models import LowerUuid, RequestModel, ResponseModel
 
 JsonValue = Any
 """Any JSON value."""
@@ -19,8 +19,6 @@ Long = Annotated[str, StringConstraints(max_length=100_000)]
 Line = Annotated[str, StringConstraints(max_length=2000)]
 Lines = Annotated[list[Line], Field(max_length=100)]
 Mode = Literal["", "default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"]
-_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-Id = Annotated[str, StringConstraints(to_lower=True, pattern=_UUID)]
 
 
 class _Request(RequestModel):
@@ -107,8 +105,8 @@ class AgentExecution(_Request):
     )
     model: Line | None = None
     worktree: bool = Field(False, description="Work in a new git worktree.")
-    session_id: Id | None = Field(None, description="The id that the session gets.")
-    prompt_id: Id | None = Field(None, description="Makes a start that is sent twice one.")
+    session_id: LowerUuid | None = Field(None, description="The id that the session gets.")
+    prompt_id: LowerUuid | None = Field(None, description="Makes a start that is sent twice one.")
     trust: bool = Field(False, description="Trust all that the project's files hold now.")
     untrusted: bool = Field(False, description="Start without the settings of the project.")
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+"""A pattern; the digits may be in either case."""
+LowerUuid = Annotated[str, StringConstraints(to_lower=True, pattern=UUID)]
+"""A UUID that is taken in either case, and used in lower case."""
 
 
 class ResponseModel(BaseModel):
