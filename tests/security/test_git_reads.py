@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.features.composer.project_files import ProjectFiles
-from opcode_htmx.lib.git import process, reads
+from opcode_htmx.lib.git import git, reads
+from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.reads import GitFailed, RepositoryRefused
 from tests.security.hostile_git import (
     COMMANDS,
@@ -62,7 +63,8 @@ def test_a_repository_runs_no_program_when_it_is_read(
 def test_old_git_without_the_lazy_fetch_switch_fetches_nothing(
     trap: Trap, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(process._ENVIRONMENT, "GIT_NO_LAZY_FETCH")
+    assert isinstance(READING.environment, dict)
+    monkeypatch.delitem(READING.environment, "GIT_NO_LAZY_FETCH")
     fetch_of_a_promised_tree(trap)
     read_everything(trap, environment)
     assert not trap.mark.exists()
@@ -84,7 +86,7 @@ def test_completing_a_file_name_runs_nothing(trap: Trap, sandbox: Sandbox, stand
 def test_hooks_that_a_configuration_names_are_disabled_by_name(trap: Trap) -> None:
     trap.set("hook.spy.command", str(trap.program))
     trap.set("hook.spy.event", "post-index-change")
-    assert dict(reads._disabling_settings("hook.spy.command")) == {"hook.spy.enabled": "false"}
+    assert dict(git._disabling_settings("hook.spy.command")) == {"hook.spy.enabled": "false"}
 
 
 def test_a_setting_whose_name_cannot_be_overridden_keeps_git_out(

@@ -1,8 +1,7 @@
-"""Start git, to read and to make worktrees; no other module starts it.
+"""Start git, with limits on its time, memory and output; no other module starts it.
 
-Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. git
-runs without a terminal, network, hooks, pager, editor, prompts and optional writes, with limits on
-its time, memory and output.
+Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. What
+git may run of it, the policy of a command says.
 """
 
 from __future__ import annotations
@@ -12,13 +11,15 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import gevent
 from gevent import subprocess
+
+from opcode_htmx.lib.git.policy import READING, Policy
 
 SECONDS = 20.0
 MOST_BYTES = 64 * 1024 * 1024
@@ -28,56 +29,23 @@ MOST_HEAP_BYTES = 2 * 1024**3
 """Limits the memory for a tree that contains itself many times over."""
 _CHUNK = 64 * 1024
 
-_ENVIRONMENT = {
-    # Missing objects are not fetched: a fetch could run a program that the remote's URL names.
-    "GIT_NO_LAZY_FETCH": "1",
-    # Allows no protocol, as none has this name; for versions of git that ignore the line above.
-    "GIT_ALLOW_PROTOCOL": "none",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "",
-    "SSH_ASKPASS": "",
-    "GIT_EDITOR": ":",
-    "GIT_SEQUENCE_EDITOR": ":",
-    "GIT_PAGER": "cat",
-    "GIT_SSH_COMMAND": "false",
-    "LC_ALL": "C",
-}
-"""The user's own configuration (~/.gitconfig) is read, for its list of ignored files; programs that
-it names are overridden as well."""
-
 _DROPPED = ("GIT_", "SSH_ASKPASS", "PAGER", "EDITOR", "VISUAL", "LC_", "LANG")
-
-_CONFIGURATION = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.pager": "cat",
-    "core.editor": ":",
-    "core.askPass": "",
-    "core.sshCommand": "false",
-    "core.quotePath": "false",
-    "credential.helper": "",
-    "protocol.allow": "never",
-    "gpg.program": "false",
-    "gpg.openpgp.program": "false",
-    "gpg.x509.program": "false",
-    "gpg.ssh.program": "false",
-    "log.showSignature": "false",
-    "submodule.recurse": "false",
-    "fetch.recurseSubmodules": "false",
-    "status.submoduleSummary": "false",
-    "diff.submodule": "short",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "color.ui": "false",
-}
-"""Settings that a repository's configuration must not decide."""
 
 
 class GitFailed(Exception):
-    """git could not be started, took too long, or reported an error; the text says which."""
+    """git could not be started, took too long, or reported an error; the text says which.
+
+    `status` is git's exit status, if it has one; `output` what it had written to stdout, and
+    `errors` to stderr, as git wrote it.
+    """
+
+    def __init__(
+        self, text: str, *, status: int | None = None, output: bytes = b"", errors: str = ""
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.output = output
+        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +61,30 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     *,
+    policy: Policy = READING,
     overrides: Mapping[str, str] | None = None,
     repository: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    progress: Callable[[bytes], None] | None = None,
     seconds: float = SECONDS,
     most_bytes: int = MOST_BYTES,
 ) -> Output:
     """Run `git ARGUMENTS` in a folder, while other greenlets run. Raises GitFailed.
 
     `overrides` are further configuration values, which take precedence over the repository's;
-    `repository` are the environment variables that name it (GIT_DIR and the like). git is killed
-    after `seconds`.
+    `repository` are environment variables, which take precedence over the policy's: GIT_DIR and the
+    like. `progress` is called with each piece of stderr as it comes, and raises nothing. git is
+    killed after `seconds`, and when the calling greenlet is.
     """
     git = _program(environment)
-    settings = {**_CONFIGURATION, **(overrides or {})}
+    settings = {**policy.configuration, **(overrides or {})}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
     try:
         child = subprocess.Popen(
-            [git, "--no-pager", "--no-optional-locks", *options, *arguments],
+            [git, "--no-pager", *options, *arguments],
             cwd=folder,
-            env={**clean(environment), **(repository or {}), **_ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
+            env={**clean(environment), **policy.environment, **(repository or {})},
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # no terminal, and a process group to end
@@ -120,7 +92,7 @@ def run(
         )
     except (OSError, ValueError) as error:
         raise GitFailed(f"git could not be started: {error}") from error
-    return _collect(child, seconds, most_bytes)
+    return _collect(child, stdin, progress, seconds, most_bytes)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
@@ -144,8 +116,15 @@ def _bound_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_HEAP_BYTES if within else hard, hard))
 
 
-def _collect(child: subprocess.Popen[bytes], seconds: float, most_bytes: int) -> Output:
-    errors = gevent.spawn(_drain, child.stderr, MOST_ERROR_BYTES)
+def _collect(
+    child: subprocess.Popen[bytes],
+    stdin: bytes,
+    progress: Callable[[bytes], None] | None,
+    seconds: float,
+    most_bytes: int,
+) -> Output:
+    writer = gevent.spawn(_write, child.stdin, stdin)
+    errors = gevent.spawn(_drain, child.stderr, MOST_ERROR_BYTES, progress)
     output = Output(b"", cut=False)
     try:
         with gevent.Timeout(seconds, GitFailed(f"git took longer than {seconds:g} s.")):
@@ -156,14 +135,30 @@ def _collect(child: subprocess.Popen[bytes], seconds: float, most_bytes: int) ->
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        writer.kill()
         reported = errors.get()
-        for pipe in (child.stdout, child.stderr):
+        for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
     if child.returncode != 0 and not output.cut:
         words = reported.decode("utf-8", "replace").strip()
-        raise GitFailed(f"git ended with status {child.returncode}: {words}")
+        raise GitFailed(
+            f"git ended with status {child.returncode}: {words}",
+            status=child.returncode,
+            output=output.content,
+            errors=words,
+        )
     return output
+
+
+def _write(pipe: IO[bytes] | None, content: bytes) -> None:
+    """Write all of it; a git that ends before has read what it wanted."""
+    if pipe is None:
+        return
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write(content)
+        pipe.close()
 
 
 def _read(pipe: IO[bytes] | None, most: int) -> Output:
@@ -177,9 +172,11 @@ def _read(pipe: IO[bytes] | None, most: int) -> Output:
     return Output(b"".join(found), cut=False)
 
 
-def _drain(pipe: IO[bytes] | None, most: int) -> bytes:
-    """Read to the end, so that no full pipe blocks the writer; return the first `most` bytes."""
+def _drain(pipe: IO[bytes] | None, most: int, progress: Callable[[bytes], None] | None) -> bytes:
+    """Read to the end, so that no full pipe blocks the writer; return the last `most` bytes."""
     found = b""
     while pipe and (chunk := pipe.read1(_CHUNK)):  # type: ignore[attr-defined]
-        found = (found + chunk)[:most]
+        found = (found + chunk)[-most:]
+        if progress:
+            progress(chunk)
     return found

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from opcode_htmx.lib.git import process, reads, repository
+from opcode_htmx.lib.git import git, process, reads, repository
+from opcode_htmx.lib.git.policy import WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 
@@ -36,7 +37,7 @@ def make(folder: Path, name: str, environment: Mapping[str, str]) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot be the name of a worktree")
-    found = repository.find(folder, lambda file: reads.worktree_setting(file, environment))
+    found = repository.find(folder, lambda file: git.worktree_setting(file, environment))
     if found is None:
         raise NoRepository(f"{folder} is in no git repository, so it has no worktrees.")
     target = found.top / PLACE / name
@@ -56,13 +57,14 @@ def _add(
         if part.is_symlink():
             raise RepositoryRefused(f"{part} is a link.")
     # `remove` reads in the branch's log where it began
-    overrides = {**reads.overrides(found, environment), "core.logAllRefUpdates": "true"}
+    overrides = {**git.overrides(found, environment), "core.logAllRefUpdates": "true"}
 
     def run(*arguments: str) -> None:
         process.run(
             arguments,
             found.top,
             environment,
+            policy=WRITING,
             overrides=overrides,
             repository={"GIT_DIR": str(found.common_dir), "GIT_WORK_TREE": str(found.top)},
             seconds=SECONDS,
@@ -88,13 +90,13 @@ def remove(worktree: Path, environment: Mapping[str, str]) -> None:
         if found is None or found.top != worktree.resolve():
             return
         main = {"GIT_DIR": str(found.common_dir)}
-        overrides = reads.overrides(found, environment)
+        overrides = git.overrides(found, environment)
         branch, made_at = _begin(found)
 
         def run(*arguments: str) -> None:
             process.run(
-                arguments, found.common_dir, environment, overrides=overrides, repository=main,
-                seconds=SECONDS,
+                arguments, found.common_dir, environment, policy=WRITING, overrides=overrides,
+                repository=main, seconds=SECONDS,
             )  # fmt: skip
 
         run("worktree", "remove", "--", str(found.top))

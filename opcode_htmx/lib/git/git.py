@@ -1,0 +1,124 @@
+"""git in the repository of a folder, under a policy.
+
+A repository chooses the names of its filters and hooks, so its configuration is listed first, and
+each of them is overridden by name, unless the policy lets them run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from opcode_htmx.lib.git import process, repository
+from opcode_htmx.lib.git.policy import READING, Policy
+from opcode_htmx.lib.git.process import GitFailed, Output
+from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
+
+_MOST_OVERRIDES = 200
+_SETTINGS_SECONDS = 5.0
+_FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """Runs git in a folder of a repository; made by `at`.
+
+    Its settings are read once: make a new one for each request.
+    """
+
+    repository: Repository
+    folder: Path
+    """Where git starts; resolved, in the working tree or the working tree itself."""
+    policy: Policy
+    environment: Mapping[str, str]
+    overrides: Mapping[str, str]
+
+    @classmethod
+    def at(
+        cls, folder: Path, environment: Mapping[str, str], policy: Policy = READING
+    ) -> Git | None:
+        """git in the repository that a folder belongs to; None if there is none.
+
+        Raises GitFailed, and RepositoryRefused if the repository is not the folder's own.
+        """
+        found = repository.find(folder, lambda file: worktree_setting(file, environment))
+        if found is None:
+            return None
+        settings = overrides(found, environment) if policy.runs_nothing else {}
+        return cls(found, folder.resolve(), policy, environment, settings)
+
+    def under(self, policy: Policy) -> Git:
+        """The same repository under another policy. Raises as `at` does."""
+        found, environment = self.repository, self.environment
+        settings = overrides(found, environment) if policy.runs_nothing else {}
+        return replace(self, policy=policy, overrides=settings)
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+        progress: Callable[[bytes], None] | None = None,
+        seconds: float = process.SECONDS,
+        most_bytes: int = process.MOST_BYTES,
+    ) -> Output:
+        """Run a command of git; see process.run. Raises GitFailed.
+
+        `settings` are further configuration values, `variables` further environment variables.
+        """
+        return process.run(
+            arguments,
+            self.folder,
+            self.environment,
+            policy=self.policy,
+            overrides={**self.overrides, **(settings or {})},
+            repository={**self.repository.variables, **(variables or {})},
+            stdin=stdin,
+            progress=progress,
+            seconds=seconds,
+            most_bytes=most_bytes,
+        )
+
+
+def worktree_setting(file: Path, environment: Mapping[str, str]) -> str | None:
+    """`core.worktree` in a configuration file, without the files that it includes."""
+    try:
+        arguments = ["config", "--file", str(file), "--no-includes", "--get", "core.worktree"]
+        found = process.run(arguments, Path("/"), environment, seconds=_SETTINGS_SECONDS)
+        return found.content.decode().rstrip("\n")
+    except (GitFailed, UnicodeDecodeError):
+        return None
+
+
+def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, str]:
+    """Harmless values for this repository's filters and hooks, by the names it gave them.
+
+    Raises GitFailed, RepositoryRefused.
+    """
+    listing = process.run(
+        ["config", "--list", "--name-only", "-z"],
+        found.top,
+        environment,
+        repository=found.variables,
+        seconds=_SETTINGS_SECONDS,
+    )
+    if listing.cut:
+        raise RepositoryRefused("The configuration of this repository is too long.")
+    keys = listing.content.decode("utf-8", "surrogateescape").split("\0")
+    found_settings = {key: value for each in keys for key, value in _disabling_settings(each)}
+    if len(found_settings) > _MOST_OVERRIDES or any(
+        "=" in key or "\n" in key for key in found_settings
+    ):
+        raise RepositoryRefused("This repository has settings that cannot be overridden.")
+    return found_settings
+
+
+def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:
+    section, _, rest = key.partition(".")
+    name, _, _ = rest.rpartition(".")
+    if section == "filter":
+        yield from ((f"filter.{name}.{setting}", value) for setting, value in _FILTER.items())
+    elif section == "hook" and name:
+        yield f"hook.{name}.enabled", "false"

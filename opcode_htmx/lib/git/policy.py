@@ -1,0 +1,91 @@
+"""What git may do on its own: the settings and variables that each kind of command runs under.
+
+Under all policies git has no terminal, pager, editor or prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PROTOCOLS = "https:http:ssh:git:file"
+"""What a remote's URL may use; `ext::` and the like would run what a repository names."""
+
+_ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "GIT_EDITOR": ":",
+    "GIT_SEQUENCE_EDITOR": ":",
+    "GIT_PAGER": "cat",
+    "LC_ALL": "C",
+}
+_CONFIGURATION = {
+    "core.pager": "cat",
+    "core.editor": ":",
+    "core.askPass": "",
+    "core.quotePath": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "color.ui": "false",
+    "advice.detachedHead": "false",
+}
+
+# The user's own configuration (~/.gitconfig) is read, for its list of ignored files; programs that
+# it names are overridden as well.
+_NO_PROGRAMS_ENVIRONMENT = {
+    # Missing objects are not fetched: a fetch could run a program that the remote's URL names.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_SSH_COMMAND": "false",
+    # Allows no protocol, as none has this name; for versions of git without GIT_NO_LAZY_FETCH.
+    "GIT_ALLOW_PROTOCOL": "none",
+}
+_NO_PROGRAMS_CONFIGURATION = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.sshCommand": "false",
+    "credential.helper": "",
+    "protocol.allow": "never",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "gpg.program": "false",
+    "gpg.openpgp.program": "false",
+    "gpg.x509.program": "false",
+    "gpg.ssh.program": "false",
+    "log.showSignature": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "status.submoduleSummary": "false",
+    "diff.submodule": "short",
+}
+"""Settings that a repository's configuration must not decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Values that take precedence over the environment's and over the repository's settings."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    runs_nothing: bool = True
+    """Whether the filters and hooks that the repository names are overridden, each by its name."""
+
+
+READING = Policy(
+    {**_ENVIRONMENT, **_NO_PROGRAMS_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"},
+    {**_CONFIGURATION, **_NO_PROGRAMS_CONFIGURATION},
+)
+"""Reads a repository that nobody vouches for: writes and runs nothing, has no network."""
+
+WRITING = Policy(
+    {**_ENVIRONMENT, **_NO_PROGRAMS_ENVIRONMENT}, {**_CONFIGURATION, **_NO_PROGRAMS_CONFIGURATION}
+)
+"""Changes the repository, and runs nothing that it names: no hook, filter or signing program."""
+
+RUNNING = Policy(
+    {**_ENVIRONMENT, "GIT_ALLOW_PROTOCOL": PROTOCOLS}, _CONFIGURATION, runs_nothing=False
+)
+"""The repository's hooks, filters, signing and credential programs run: a person who has seen which
+has said so. For commands on remotes as well; see PROTOCOLS."""

@@ -1,0 +1,1 @@
+"""git, and what of a repository it runs."""

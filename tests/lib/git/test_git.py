@@ -1,0 +1,99 @@
+"""A command of git reads stdin, reports progress, and runs what its policy allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import READING, RUNNING, WRITING, Policy
+from opcode_htmx.lib.git.process import GitFailed
+from tests.security.hostile_git import Trap
+from tests.support.environment import SYSTEM_PATH, Sandbox
+
+
+@pytest.fixture
+def trap(sandbox: Sandbox) -> Trap:
+    return Trap(sandbox.home, sandbox.project).make()
+
+
+@pytest.fixture
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    return {"PATH": SYSTEM_PATH, "HOME": str(sandbox.home), "EMAIL": "a@b.example"}
+
+
+def git_at(folder: Path, environment: Mapping[str, str], policy: Policy) -> Git:
+    found = Git.at(folder, environment, policy)
+    assert found
+    return found
+
+
+def hook(trap: Trap) -> None:
+    path = trap.folder / ".git" / "hooks" / "pre-commit"
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(trap.program)
+
+
+def cleaning_filter(trap: Trap) -> None:
+    trap.set("filter.spy.clean", str(trap.program))
+    trap.write(".gitattributes", "*.txt filter=spy\n")
+
+
+def signing(trap: Trap) -> None:
+    trap.set("commit.gpgSign", "true")
+    trap.set("gpg.program", str(trap.program))
+
+
+def fsmonitor(trap: Trap) -> None:
+    trap.set("core.fsmonitor", str(trap.program))
+
+
+@pytest.mark.parametrize("arm", [hook, cleaning_filter, signing, fsmonitor])
+@pytest.mark.parametrize("policy", [WRITING, RUNNING], ids=["writing", "running"])
+def test_only_the_running_policy_lets_a_commit_run_programs_of_the_repository(
+    trap: Trap, environment: dict[str, str], arm: Callable[[Trap], None], policy: Policy
+) -> None:
+    arm(trap)
+    trap.write("app.txt", "two\n")
+    git = git_at(trap.folder, environment, policy)
+    try:
+        git.run("add", "--all")
+        git.run("commit", "--quiet", "--file=-", stdin=b"second\n")
+    except GitFailed:
+        assert policy is RUNNING  # the program is no real filter and signs nothing
+    assert trap.mark.exists() == (policy is RUNNING)
+    assert policy is RUNNING or trap.git("log", "-1", "--format=%s") == "second"
+
+
+def test_a_remote_may_not_name_a_program(trap: Trap, environment: dict[str, str]) -> None:
+    git = git_at(trap.folder, environment, RUNNING)
+    with pytest.raises(GitFailed, match="not allowed"):
+        git.run("fetch", f"ext::{trap.program}")
+    assert not trap.mark.exists()
+
+
+def test_a_large_input_is_written_while_the_output_is_read(
+    trap: Trap, environment: dict[str, str]
+) -> None:
+    paths = "".join(f"{number}.txt\0" for number in range(100_000)).encode()
+    git = git_at(trap.folder, environment, READING)
+    found = git.run("check-attr", "-z", "--stdin", "text", stdin=paths)
+    assert found.content.count(b"\0") == 300_000
+
+
+def test_a_failure_keeps_the_status_and_what_git_wrote(
+    trap: Trap, environment: dict[str, str]
+) -> None:
+    with pytest.raises(GitFailed) as raised:
+        git_at(trap.folder, environment, READING).run("rev-parse", "--verify", "nothing")
+    assert raised.value.status == 128
+    assert "Needed a single revision" in raised.value.errors
+
+
+def test_progress_is_passed_on_as_it_comes(trap: Trap, environment: dict[str, str]) -> None:
+    pieces: list[bytes] = []
+    git = git_at(trap.folder, environment, READING)
+    git.run("fsck", "--progress", progress=pieces.append)
+    assert b"Checking object directories" in b"".join(pieces)
