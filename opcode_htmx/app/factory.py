@@ -18,12 +18,13 @@ from opcode_htmx.api.schema.openapi import Description
 from opcode_htmx.app import (
     errors,
     feature_settings,
-    navigation,
     platform,
     run_settings,
     state_folders,
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, confirm, find_claude
+from opcode_htmx.app.navigation import entries as navigation
+from opcode_htmx.app.navigation import page_links
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
@@ -101,6 +102,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
         _install(app, feature, context, router)
     _install_api(app, features, context)
     navigation.register(app, features, context)
+    page_links.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
     if claude.unconfirmed:
         jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))

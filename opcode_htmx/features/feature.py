@@ -40,6 +40,19 @@ class NavItem:
     """The noun for the badge's count, for screen readers: singular, plural."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link from the page of each session, or of each project, to what a feature shows of it."""
+
+    label: str
+    """One or two words."""
+    order: int
+    """The links are sorted by it."""
+    address: Callable[[AppContext, str, str], str]
+    """Called with the project's id, and the session's id or the project's folder: the address, or
+    an empty text where there is nothing to show. It does not block, and reads no large file."""
+
+
 Handler = Callable[[AppContext, Any], None]
 """Called with an event of its kind. It may block: each handler has a greenlet of its own."""
 
@@ -59,6 +72,10 @@ class Feature:
     """Its pages and forms."""
     sockets: Callable[[AppContext, SocketRouter], None] | None = None
     nav: tuple[NavItem, ...] = ()
+    session_links: tuple[PageLink, ...] = ()
+    """Links in the menu of each session that is in a project's folder."""
+    project_links: tuple[PageLink, ...] = ()
+    """Links on the page of each project whose folder is known."""
     errors: Mapping[type[Exception], int] = field(default_factory=dict)
     """Status codes of its exceptions, whose texts are sentences for the person."""
     state: tuple[StateFolder, ...] = ()

@@ -12,8 +12,9 @@ import requests
 from flask import Blueprint, Flask
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from opcode_htmx.app import navigation, platform
-from opcode_htmx.app.navigation import PLATFORM
+from opcode_htmx.app import platform
+from opcode_htmx.app.navigation import entries as navigation
+from opcode_htmx.app.navigation.entries import PLATFORM
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 from pydantic import field_validator
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
@@ -31,7 +31,7 @@ from opcode_htmx.features.agents.store import (
     Numbers,
 )
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.events.types import RunEnded, TurnEnded
 from opcode_htmx.sessions.configuration.documents import Documents
@@ -88,10 +88,22 @@ def _run_ended(context: AppContext, event: RunEnded) -> None:
     events.run_ended(_parts(context).runner, context.runs, event)
 
 
+def _run_of(context: AppContext, project_id: str, session_id: str) -> str:
+    if not context.runs.options.profiles.label(session_id)[0]:
+        return ""
+    return url_for("agent_runs.of_session", session_id=session_id)
+
+
+def _agents_here(context: AppContext, project_id: str, folder: str) -> str:
+    return url_for("agents.page", folder=folder)
+
+
 FEATURE = Feature(
     name="agents",
     routes=_routes,
     nav=(NavItem("agents.page", "Agents", icon="bot", order=300),),
+    session_links=(PageLink("Run of the agent", 500, _run_of),),
+    project_links=(PageLink("Run an agent", 500, _agents_here),),
     errors={
         NoSuchAgent: 404,
         NoSuchAgentRun: 404,

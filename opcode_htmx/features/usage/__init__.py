@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Iterable
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.usage import api, limits, routes
 from opcode_htmx.features.usage.limits import PlanLimits
 from opcode_htmx.features.usage.page import UsagePage
@@ -76,10 +76,20 @@ def _asked(run: Run) -> Iterable[LimitWindow]:
         return ()
 
 
+def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
+    return url_for("usage.page", session=f"{project_id}/{session_id}")
+
+
+def _of_project(context: AppContext, project_id: str, folder: str) -> str:
+    return url_for("usage.page", project=folder)
+
+
 FEATURE = Feature(
     name="usage",
     routes=_routes,
     nav=(NavItem("usage.page", "Usage", icon="receipt", order=300),),
+    session_links=(PageLink("Usage", 400, _of_session),),
+    project_links=(PageLink("Usage", 400, _of_project),),
     state=(
         StateFolder(
             limits.FILE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 
 from opcode_htmx.engines.claude import prices
 from opcode_htmx.features.usage import amounts, chart, csv_export
@@ -22,16 +22,6 @@ def blueprint(usage: UsagePage, limits: PlanLimits) -> Blueprint:
     def plan_limits() -> list[Limit]:
         """What is left of the plan, for other pages as well."""
         return limits.current()
-
-    @pages.app_template_global("usage_of_session")
-    def usage_of_session(project_id: str, session_id: str) -> str:
-        """The address of what a session has used."""
-        return url_for("usage.page", session=f"{project_id}/{session_id}")
-
-    @pages.app_template_global("usage_of_project")
-    def usage_of_project(folder: str) -> str:
-        """The address of what the sessions of a folder have used."""
-        return url_for("usage.page", project=folder)
 
     @pages.get("/usage", endpoint="page")
     @lists_sessions("Usage")

@@ -1,0 +1,1 @@
+"""The links between pages that are built from the declarations of the features."""
