@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Literal
@@ -180,6 +180,11 @@ def parse(output: bytes, path: bytes, *, is_cut: bool = False) -> FileDiff:
         is_combined=bool(_COMBINED.search(head)),
         is_cut=is_cut,
     )
+
+
+def cut(diff: FileDiff) -> FileDiff:
+    """The same, of a file that goes on."""
+    return replace(diff, is_cut=True)
 
 
 def _hunk(mark: re.Match[bytes], body: bytes, path: bytes, seen: Counter[str]) -> Hunk:
