@@ -1,0 +1,77 @@
+"""What Claude changed: the files since a session began, their diffs, and comments on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Blueprint, url_for
+
+from opcode_htmx.features.changes import api, routes
+from opcode_htmx.features.changes.listings import Listings
+from opcode_htmx.features.changes.places import CannotCompare, GitProblem, Places
+from opcode_htmx.features.changes.review import routes as review_routes
+from opcode_htmx.features.changes.review import store
+from opcode_htmx.features.changes.review.store import NoSuchComment, Reviews, TooManyComments
+from opcode_htmx.features.changes.review.viewed import ViewedFiles
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, PageLink
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _listings(context: AppContext) -> Listings:
+    environment = context.settings.child_environment
+    places = Places(context.workspace, context.sessions.locations, context.runs, environment)
+    return Listings(places, context.runs)
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    listings, viewed = context.once(_listings), ViewedFiles()
+    folder = context.state.folder
+    reviews = Reviews(folder(store.OF_SESSIONS), folder(store.OF_PROJECTS))
+    yield routes.blueprint(listings, reviews, viewed)
+    recipients = review_routes.Recipients(
+        context.workspace.config_dir,
+        context.sessions.locations,
+        context.sessions.submitter,
+        context.sessions.drafts,
+        context.runs,
+    )
+    yield review_routes.blueprint(listings, reviews, viewed, recipients)
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.endpoints(context.once(_listings))
+
+
+def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
+    return url_for("changes.page", project_id=project_id, session_id=session_id)
+
+
+def _of_project(context: AppContext, project_id: str, folder: str) -> str:
+    return url_for("changes.page", project_id=project_id, session_id="")
+
+
+FEATURE = Feature(
+    name="changes",
+    routes=_routes,
+    session_links=(PageLink("Changes", 100, _of_session),),
+    project_links=(PageLink("Changes", 100, _of_project),),
+    errors={CannotCompare: 409, GitProblem: 502, NoSuchComment: 404, TooManyComments: 409},
+    state=(
+        StateFolder(
+            store.OF_SESSIONS,
+            "comments on the changes of each session, and which files were looked at",
+            "as long as the session",
+            store.VERSION,
+            per_session=True,
+            with_session=True,
+        ),
+        StateFolder(
+            store.OF_PROJECTS,
+            "the same for projects, written without a session",
+            version=store.VERSION,
+        ),
+    ),
+    endpoints=_endpoints,
+)
