@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 from flask import abort, request, url_for
@@ -52,9 +53,8 @@ class View:
 
         A path goes in as text with surrogates for bytes that are no UTF-8.
         """
-        path = url_for(endpoint, project_id=self.project_id, session_id=self.session_id)
-        if endpoint.endswith("_comment"):
-            path = f"{path}/{more.pop('comment_id')}"
+        parts: dict[str, Any] = {key: more.pop(key) for key in ("comment_id",) if key in more}
+        path = url_for(endpoint, project_id=self.project_id, session_id=self.session_id, **parts)
         values = {name: value for name, value in (self.parameters | more).items() if value != ""}
         query = urlencode(values, errors="surrogateescape")
         return f"{path}?{query}" + (f"#{_anchor}" if _anchor else "")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -69,7 +70,7 @@ class Pages:
         headers = {"HX-Request": "true"} if htmx else {}
         return self.client.post(self.address(name), data=fields, headers=headers)
 
-    def files(self, **query: str | int) -> list[str]:
+    def files(self, **query: Any) -> list[str]:
         """The names of the listed files, as they are shown."""
         return names(self.text(**query))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 from urllib.parse import quote
 
 from tests.features.changes.conftest import Pages, Repository, diff_lines, names, plain
@@ -138,7 +139,7 @@ def test_lines_between_hunks_can_be_opened(pages: Pages, repository: Repository)
     page = pages.text("/file", htmx=True, path="app.txt", base="commit")
     gaps = [plain(each) for each in re.findall(r'class="gap"[^>]*>(.*?)</div>', page)]
     assert gaps == ["Show 1 line", "↓ 40 lines238 lines↑ 40 lines", "Show what follows"]
-    query = {"path": "app.txt", "base": "commit", "old": 9, "new": 9, "count": 238}
+    query: dict[str, Any] = {"path": "app.txt", "base": "commit", "old": 9, "new": 9, "count": 238}
     down = pages.text("/lines", htmx=True, **query)
     assert diff_lines(down) == [f" line {number}" for number in range(9, 49)]
     assert "198 lines" in plain(down)

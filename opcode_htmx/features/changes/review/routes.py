@@ -181,7 +181,8 @@ def blueprint(
         place = listings.places.at(project_id, session_id)
         unsent = reviews.of(session_id, place.folder).unsent
         if not unsent:  # a second tap
-            return redirect(back_address(view), 303)
+            there = session_url(project_id, session_id) if session_id else back_address(view)
+            return redirect(there, 303)
         way, target = request.form.get("to", ""), session_id
         if way == "session" and not session_id:
             target = request.form.get("session", "")

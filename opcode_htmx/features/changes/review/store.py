@@ -96,7 +96,10 @@ class Reviews:
 
     def add(self, session_id: str, folder: Path, comment: Comment) -> Comment:
         """Keep a comment under a new id. Raises TooManyComments."""
-        made = replace(comment, id=secrets.token_hex(6))
+        return self.keep(session_id, folder, replace(comment, id=secrets.token_hex(6)))
+
+    def keep(self, session_id: str, folder: Path, made: Comment) -> Comment:
+        """The same under its own id."""
 
         def change(review: Review) -> Review:
             if len(review.comments) >= MOST_COMMENTS:
