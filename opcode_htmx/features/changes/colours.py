@@ -33,8 +33,17 @@ class ShownLine:
     ends_file: bool = False
 
 
-def shown_lines(lines: Sequence[Line], name: str) -> Iterator[ShownLine]:
-    """The lines of a hunk; the name of the file gives the language."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file before and after, as far as it was read: its lines are coloured in their context."""
+
+    name: str
+    old: bytes = b""
+    new: bytes = b""
+
+
+def shown_lines(lines: Sequence[Line], contents: Contents) -> Iterator[ShownLine]:
+    """The lines of a hunk. Takes long; to be called in a thread."""
     is_dos = bool(lines) and all(line.raw.endswith(b"\r") for line in lines)
     texts = [_text(line, is_dos) for line in lines]
     marked = [
@@ -42,7 +51,7 @@ def shown_lines(lines: Sequence[Line], name: str) -> Iterator[ShownLine]:
         for line, text in zip(lines, texts, strict=True)
     ]
     diff.mark_words(marked)
-    coloured = _coloured(marked, name)
+    coloured = _in_context(marked, contents)
     for line, text, mark, spans in zip(lines, texts, marked, coloured, strict=True):
         yield ShownLine(
             line.kind,
@@ -59,6 +68,33 @@ def shown_lines(lines: Sequence[Line], name: str) -> Iterator[ShownLine]:
 def _text(line: Line, is_dos: bool) -> str:
     raw = line.raw[1:].removesuffix(b"\r") if is_dos else line.raw[1:]
     return raw.decode("utf-8", "replace")
+
+
+def _in_context(lines: Sequence[DiffLine], contents: Contents) -> list[tuple[Span, ...]]:
+    """The spans of each line as they are in the file, or else by the hunk alone.
+
+    A hunk that begins within a comment or a text would look like the opposite of it.
+    """
+    found: list[tuple[Span, ...] | None] = [None] * len(lines)
+    for content, kinds in ((contents.new, ("add", "ctx")), (contents.old, ("del",))):
+        numbers = [line.old if kinds == ("del",) else line.new for line in lines]
+        wanted = [index for index, line in enumerate(lines) if line.kind in kinds]
+        if not wanted or not content:
+            continue
+        text = content.decode("utf-8", "replace")
+        spans = highlight.file_lines(text, contents.name, max(numbers[i] or 0 for i in wanted))
+        for index in wanted:
+            number = numbers[index] or 0
+            if 0 < number <= len(spans) and _plain(spans[number - 1]) == lines[index].text[1:]:
+                found[index] = spans[number - 1]
+    if None not in found:
+        return [each or () for each in found]
+    alone = _coloured(lines, contents.name)
+    return [kept or other for kept, other in zip(found, alone, strict=True)]
+
+
+def _plain(spans: Iterable[Span]) -> str:
+    return "".join(each.text for each in spans)
 
 
 def _coloured(lines: Sequence[DiffLine], name: str) -> list[tuple[Span, ...]]:

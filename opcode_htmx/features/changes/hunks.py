@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from opcode_htmx.features.changes.colours import ShownLine, shown_lines
+from opcode_htmx.features.changes.colours import Contents, ShownLine, shown_lines
 from opcode_htmx.lib.concurrency.cooperative import (
     TimeSlicer,
     run_cpu_in_thread,
@@ -58,7 +58,7 @@ class Part:
     """The number of lines from there on."""
 
 
-def part(diff: FileDiff, name: str, status: Status, at: int) -> Part:
+def part(diff: FileDiff, contents: Contents, status: Status, at: int) -> Part:
     """The lines of a diff from the index `at` on, counted over all of its hunks."""
     slicer = TimeSlicer()
     total = sum(hunk.length for hunk in diff.hunks)
@@ -72,7 +72,7 @@ def part(diff: FileDiff, name: str, status: Status, at: int) -> Part:
             if start >= at and has_gaps and (gap := _gap(after, hunk)):
                 items.append(gap)
             first, last = max(0, at - start), min(hunk.length, end - start)
-            items.append(run_cpu_in_thread(_shown, hunk, first, last, name))
+            items.append(run_cpu_in_thread(_shown, hunk, first, last, contents))
             slicer.step()
         start, after = stop, (hunk.old_start + hunk.old_count, hunk.new_start + hunk.new_count)
     if end >= total and total and has_gaps and diff.sections == 1 and not diff.is_cut:
@@ -85,9 +85,9 @@ def _gap(after: tuple[int, int], hunk: Hunk) -> Gap | None:
     return Gap(*after, count=count) if count > 0 else None
 
 
-def _shown(hunk: Hunk, first: int, last: int, name: str) -> ShownHunk:
+def _shown(hunk: Hunk, first: int, last: int, contents: Contents) -> ShownHunk:
     section = hunk.section.decode("utf-8", "replace")[:200]
-    lines = shown_lines(list(hunk.part(first, last)), name)
+    lines = shown_lines(list(hunk.part(first, last)), contents)
     return ShownHunk(hunk, section, tuple(lines), begins=first == 0)
 
 
@@ -107,7 +107,7 @@ def opened(
         Line(index, "ctx", b" " + text, gap.old + skipped + index, first + skipped + index)
         for index, text in enumerate(found)
     ]
-    shown = run_cpu_in_thread(lambda: list(shown_lines(numbered, name)))
+    shown = run_cpu_in_thread(lambda: list(shown_lines(numbered, Contents(name, new=content))))
     rest: list[Gap | list[ShownLine]] = []
     if count is None:
         if has_more:

@@ -65,12 +65,17 @@ class Listings:
     """Reads listings, and keeps the last ones."""
 
     def __init__(
-        self, places: Places, runs: Supervisor, left: Callable[[str], str] = lambda _: ""
+        self,
+        places: Places,
+        runs: Supervisor,
+        left: Callable[[str], str] = lambda _: "",
+        on_read: Callable[[Seen], None] = lambda _: None,
     ) -> None:
-        """`left`: see bases.chosen."""
+        """`left`: see bases.chosen. `on_read` is called with each listing that was read."""
         self.places = places
         self._runs = runs
         self._left = left
+        self._on_read = on_read
         self._kept: OrderedDict[_Key, Seen] = OrderedDict()
         self._locks: dict[_Key, BoundedSemaphore] = {}
 
@@ -85,7 +90,8 @@ class Listings:
                 return known
             seen = self._read(place, key[2])
             self._keep(key, seen)
-            return seen
+        self._on_read(seen)
+        return seen
 
     def recent(self, project_id: str, session_id: str, base: str) -> Seen:
         """The same, as it was read a short while ago if nothing seems to have changed since."""

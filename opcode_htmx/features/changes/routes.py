@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 
 from opcode_htmx.features.changes import hunks, rows
 from opcode_htmx.features.changes.bases import Base, of_place
+from opcode_htmx.features.changes.colours import Contents
 from opcode_htmx.features.changes.hunks import Gap
 from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.features.changes.places import CannotCompare, GitProblem
@@ -26,6 +27,8 @@ from opcode_htmx.web.http.forms import by_htmx, session_address
 
 PROJECT = "/projects/<project_id>"
 SESSION = f"{PROJECT}/sessions/<session_id>"
+MOST_COLOURED = 400_000
+"""Bytes of a file whose lines have the colours of their context."""
 MODE_HEADERS = (b"old mode ", b"new mode ", b"new file mode 120000", b"new file mode 100755")
 """Lines of git that say more of a file than its status."""
 
@@ -91,7 +94,7 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
         row = rows.row_of(seen.place.top, change)
         diff = _diff(seen, change, view)
         at = number("at")
-        part = hunks.part(diff, row.name, change.status, at)
+        part = hunks.part(diff, _contents(seen, change, diff), change.status, at)
         review = reviews.of(view.session_id, seen.place.folder)
         found = {
             **_common(view, seen, review),
@@ -164,6 +167,19 @@ def _diff(seen: Seen, change: Change, view: View) -> FileDiff:
         )
     except GitFailed as error:
         raise GitProblem(f"git could not compare the file: {error}") from error
+
+
+def _contents(seen: Seen, change: Change, diff: FileDiff) -> Contents:
+    """The file before and after, where the diff is short enough for its colours."""
+    name, git = os.fsdecode(change.path).rpartition("/")[2], seen.place.git
+    if not diff.hunks or change.is_submodule or diff.sections > 1:
+        return Contents(name)
+    has_old = any(hunk.old_count for hunk in diff.hunks)
+    try:
+        old = file_diffs.content(git, change, before=True) if has_old else b""
+        return Contents(name, old[:MOST_COLOURED], file_diffs.content(git, change)[:MOST_COLOURED])
+    except GitFailed:
+        return Contents(name)
 
 
 def _common(view: View, seen: Seen, review: Review) -> dict[str, Any]:

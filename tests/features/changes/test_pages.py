@@ -137,7 +137,7 @@ def test_lines_between_hunks_can_be_opened(pages: Pages, repository: Repository)
     lines[4], lines[249] = "five", "two hundred and fifty"
     repository.write("app.txt", "\n".join(lines))
     page = pages.text("/file", htmx=True, path="app.txt", base="commit")
-    gaps = [plain(each) for each in re.findall(r'class="gap"[^>]*>(.*?)</div>', page)]
+    gaps = [plain(each) for each in re.findall(r'class="between"[^>]*>(.*?)</div>', page)]
     assert gaps == ["Show 1 line", "↓ 40 lines238 lines↑ 40 lines", "Show what follows"]
     query: dict[str, Any] = {"path": "app.txt", "base": "commit", "old": 9, "new": 9, "count": 238}
     down = pages.text("/lines", htmx=True, **query)

@@ -53,7 +53,8 @@
     const head = document.createElement("p");
     head.textContent = words(range);
     const form = source.cloneNode(true);
-    form.querySelector("textarea").id = "picked-text";
+    form.elements.text.id = "picked-text";
+    form.querySelector("label[for]").htmlFor = "picked-text";
     form.elements.first.value = range.first;
     form.elements.last.value = range.last;
     form.elements.on.value = range.on;
@@ -100,7 +101,7 @@
   const stops = () =>
     [...document.querySelectorAll(".file, .file[open] .hunk:not([data-goes-on])")].filter(
       // the first hunk is in view with the line of its file
-      (each) => each.matches(".file") || each.previousElementSibling?.matches(".hunk, .gap") || each.querySelector(".comment"),
+      (each) => each.matches(".file") || each.previousElementSibling?.matches(".hunk, .between") || each.querySelector(".comment"),
     );
   const go = (step) => {
     const edge = (element) => element.getBoundingClientRect().top - parseFloat(getComputedStyle(element).scrollMarginTop);
