@@ -108,7 +108,8 @@ def _branch_left(place: Place, left: str) -> Choice:
         if name not in found and name != left:
             continue
         branch = found.get(name) or name
-        if branch == current:
+        # A broken reference may lead to any text, such as an option
+        if branch == current or not branch.startswith("refs/"):
             continue
         common = _lines(git, "merge-base", "HEAD", branch)
         if common:
