@@ -44,7 +44,7 @@ from opcode_htmx.markup import markdown
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.changed_counts import ChangedCounts
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE

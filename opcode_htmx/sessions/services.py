@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.changed_counts import ChangedCounts
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader

@@ -18,7 +18,7 @@ from opcode_htmx.rendering.fragments import Fragments, load_macros
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
-from opcode_htmx.sessions.changed_counts import ChangedCounts
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.schedules.later_panel import Contents, LaterPanel

@@ -53,7 +53,7 @@ def endpoints(listings: Listings) -> Iterable[Endpoint]:
         return schema.ChangedFileDiff(file=_file(seen, change), hunks=hunks, is_cut=is_cut)
 
     def _seen(project_id: str, query: schema.ChangesQuery) -> Seen:
-        return listings.now(project_id, query.session_id, query.base or "")
+        return listings.now(project_id, query.session_id, query.base)
 
     yield Endpoint(
         method="GET",

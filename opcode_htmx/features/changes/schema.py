@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from opcode_htmx.features.changes.bases import Base
@@ -12,8 +14,8 @@ from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 class ChangesQuery(RequestModel):
     """What the files are compared with."""
 
-    base: Base | None = Field(
-        None,
+    base: Literal["", "session", "commit", "branch"] = Field(
+        "",
         description="`session`: the begin of the session, which `session_id` names. `commit`: the "
         "last commit. `branch`: where the branch was left. Default: `session` with a session.",
     )
@@ -25,8 +27,10 @@ class DiffQuery(ChangesQuery):
     """One changed file."""
 
     id: str = Field("", max_length=64, description="The id of the change in the list.")
-    path: str = Field("", max_length=4096, description="Or its path.")
-    side: Side = Field(Side.NONE, description="Which of its sides, if it has both.")
+    path: str = Field("", max_length=2000, description="Or its path.")
+    side: Literal["", "staged", "unstaged"] = Field(
+        "", description="Which of its sides, if it has both."
+    )
     ignore_space: bool = Field(False, description="Leave out changes of white space.")
 
 
