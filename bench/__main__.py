@@ -10,6 +10,7 @@ from functools import partial
 
 from bench import (
     api,
+    changes,
     document,
     endurance,
     growth,
@@ -48,6 +49,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "index": index.measure,
     "search": search.measure,
     "usage": usage.measure,
+    "changes": changes.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

@@ -44,6 +44,7 @@ from opcode_htmx.markup import markdown
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
@@ -170,7 +171,8 @@ def _sessions(
     schedules = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
     zone = zones.of_server(settings.child_environment.get("TZ", ""))
     later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets)
-    views = SessionViews(runs, config_dir, templates, options, drafts, attention, later)
+    changed = ChangedCounts()
+    views = SessionViews(runs, config_dir, templates, options, drafts, attention, later, changed)
     locations = SessionLocations(config_dir, runs)
     collector = retention.Retention(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
@@ -192,6 +194,7 @@ def _sessions(
         scheduled_agents=ScheduledAgents(),
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
+        changed_counts=changed,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),
     )
 

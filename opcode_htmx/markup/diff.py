@@ -174,7 +174,7 @@ def _joined(hunks: list[list[DiffLine]]) -> list[DiffLine]:
         if lines:
             lines.append(DiffLine("gap", "⋯"))
         lines += hunk
-    return lines if _mark_words(lines) else [DiffLine("gap", _NO_WORD_DIFF), *lines]
+    return lines if mark_words(lines) else [DiffLine("gap", _NO_WORD_DIFF), *lines]
 
 
 def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
@@ -201,7 +201,7 @@ def _numbered(lines: Iterable[str], start: tuple[int | None, int | None]) -> Ite
 # --- changed words --------------------------------------------------------------------------
 
 
-def _mark_words(lines: list[DiffLine]) -> bool:
+def mark_words(lines: list[DiffLine]) -> bool:
     """Mark the changed words, comparing the first added line with the first removed, and so on.
 
     False if there was too much to compare: then some lines are not marked.

@@ -36,6 +36,8 @@ _ALIASES = {"console": "bash", "shell-session": "bash", "pycon": "python"}
 SHORT = 500
 """Characters of code that take a few milliseconds in the worst case; longer code takes a thread."""
 LONGEST = 10_000
+LONGEST_FILE = 200_000
+"""The same where only lines from its beginning on are shown."""
 LONGEST_LINE = 500
 """Characters; longer code stays plain."""
 
@@ -84,6 +86,27 @@ def code(text: str, language: str) -> Highlighted:
 def file(text: str, name: str) -> Highlighted:
     """Highlight the content of a file; its name gives the language."""
     return _highlighted(text, _lexer_by_file(name.rpartition("/")[2][-80:]))
+
+
+def file_lines(text: str, name: str, last: int) -> list[tuple[Span, ...]]:
+    """The lines of a file until the one with the number `last`, each as spans without line feeds.
+
+    Empty where they would have no colours: the language is not known, or it would take too long.
+    To be called in a thread, see `run_cpu_in_thread`.
+    """
+    lexer = _lexer_by_file(name.rpartition("/")[2][-80:])
+    if lexer is None or len(text) > LONGEST_FILE or _LONG_LINE.search(text):
+        return []
+    start, lines = time.thread_time(), [list[Span]()]
+    for type_, value in lexer.get_tokens(text):
+        style, (first, *others) = _style(type_), value.split("\n")
+        lines[-1].append(Span(style, first))
+        lines += [[Span(style, each)] for each in others]
+        if len(lines) > last:
+            break
+        if time.thread_time() - start > SECONDS:
+            return []
+    return [merge(each) for each in lines]
 
 
 def _highlighted(text: str, lexer: Lexer | None) -> Highlighted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
@@ -39,4 +40,5 @@ class Sessions:
     scheduled_agents: ScheduledAgents
     trash: Trash
     index: IndexReader
+    changed_counts: ChangedCounts
     configuration: Configuration

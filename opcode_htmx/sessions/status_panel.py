@@ -116,6 +116,10 @@ class StatusPanel:
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }
 
+    def changed(self, number: int, address: str) -> dict[str, Markup]:
+        """The link to the files that the session has changed, with their number."""
+        return {"changed": self._render("changed", number, address)}
+
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
         """The elements for the draft of the session whose page is at `address`."""
         return {

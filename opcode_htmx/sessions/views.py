@@ -18,6 +18,7 @@ from opcode_htmx.rendering.fragments import Fragments, load_macros
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.schedules.later_panel import Contents, LaterPanel
@@ -58,6 +59,7 @@ class SessionView:
     unused: Callable[[], Run | None]
     """Returns the run that was started while a prompt is written, and has none yet."""
     _later: LaterPanel
+    _changed: ChangedCounts
 
     @property
     def later(self) -> Contents:
@@ -104,6 +106,9 @@ class SessionView:
             **self._status_panel.draft(self.draft, self.address),
             **self._options.parts(conversation.session_id, run),
             **self._later.parts(conversation),
+            **self._status_panel.changed(
+                self._changed.of(conversation.session_id, conversation.cursor), self.address
+            ),
         }
 
 
@@ -119,8 +124,10 @@ class SessionViews:
         drafts: Drafts,
         needs: AttentionList,
         later: LaterPanel,
+        changed: ChangedCounts,
     ) -> None:
         self._supervisor = supervisor
+        self._changed = changed
         self._needs = needs
         self._config_dir = config_dir
         self._registry = Registry(config_dir)
@@ -217,4 +224,5 @@ class SessionViews:
             self._registry,
             partial(self._supervisor.unused_of, session_id),
             self._later,
+            self._changed,
         )

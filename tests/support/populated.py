@@ -20,6 +20,13 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
 from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
+from opcode_htmx.features.changes.review.store import (
+    NEW,
+    OF_PROJECTS,
+    OF_SESSIONS,
+    Comment,
+    Reviews,
+)
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
@@ -30,13 +37,16 @@ from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
+from tests.security.hostile_git import Trap
 from tests.support import api
 from tests.support.environment import ROOT, USER, Sandbox, state_dir
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
 ICON = ROOT / "static" / "icon-192.png"
+PLACES = ("/projects/<project_id>", "/projects/<project_id>/sessions/<session_id>")
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
+CHANGED = {"path": f"{LONG_WORD[:60]}/{LONG_WORD[:90]}.py"}
 ACT = "2" * 32
 QUERY = {"before": f"{ANSWER}-0"}
 """Parameters of pages that do not answer without them; each of the others is sent them as well."""
@@ -46,6 +56,7 @@ EVENT, MATCHER = "PostToolUse", "Edit"
 
 SIGN_IN = "2" * 32
 SCHEDULE = "3" * 32
+COMMENT = "4" * 12
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,7 @@ class Populated:
             "agent_run": "1",
             "schedule_id": SCHEDULE,
             "until": "4000000000",
+            "comment_id": COMMENT,
         }
 
     def address(self, door: Door) -> str:
@@ -117,6 +129,10 @@ class Populated:
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
             "/claude/permissions/rule": rule,
             "/claude/trust/project": {"name": str(_trusted(self.project))},
+            **{
+                f"{place}/changes/{name}": CHANGED for place in PLACES for name in ("file", "lines")
+            },
+            "/api/projects/<project_id>/changes/diff": {"path": CHANGED["path"]},
         }
 
     def _value(self, door: Door, name: str) -> str:
@@ -136,6 +152,7 @@ def populate(sandbox: Sandbox) -> Populated:
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     _agent(sandbox, project)
+    _repository(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
@@ -200,6 +217,23 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+
+
+def _repository(sandbox: Sandbox, project: Path) -> None:
+    """A repository with a commit, a changed file with long names and lines, and a comment on it."""
+    repository = Trap(sandbox.home, project)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    path, lines = CHANGED["path"], [f"def prune(): # {number}" for number in range(60)]
+    repository.write(path, "\n".join(lines))
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message", "Plant")
+    lines[30] = f"{LONG_WORD} = 1"
+    repository.write(path, "\n".join(lines))
+    state = state_dir(sandbox.state)
+    reviews = Reviews(state.folder(OF_SESSIONS), state.folder(OF_PROJECTS))
+    comment = Comment(COMMENT, quote(path), NEW, 31, 31, lines[30], f"Prune it {LONG_WORD}")
+    for session_id in (SESSION, ""):
+        reviews.keep(session_id, project, comment)
 
 
 def _schedules(sandbox: Sandbox, project: Path) -> None:

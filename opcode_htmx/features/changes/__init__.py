@@ -1,0 +1,115 @@
+"""What Claude changed: the files since a session began, their diffs, and comments on them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+
+from flask import Blueprint, url_for
+
+from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
+from opcode_htmx.features.changes import api, routes, rows
+from opcode_htmx.features.changes.bases import Base
+from opcode_htmx.features.changes.listings import Listings, Seen
+from opcode_htmx.features.changes.places import CannotCompare, GitProblem, Places
+from opcode_htmx.features.changes.review import routes as review_routes
+from opcode_htmx.features.changes.review import store
+from opcode_htmx.features.changes.review.store import NoSuchComment, Reviews, TooManyComments
+from opcode_htmx.features.changes.review.viewed import ViewedFiles
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, PageLink
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.runs.policies.working_folders import InvalidFolder
+from opcode_htmx.sessions.locations import FolderUnknown
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+log = logging.getLogger(__name__)
+
+_NOT_COUNTED = (
+    CannotCompare,
+    GitProblem,
+    ProjectNotFound,
+    SessionNotFound,
+    FolderUnknown,
+    InvalidFolder,
+)
+"""Why a session has no changes to count."""
+
+
+def _listings(context: AppContext) -> Listings:
+    environment = context.settings.child_environment
+    places = Places(context.workspace, context.sessions.locations, context.runs, environment)
+    counts = context.sessions.changed_counts
+
+    def note(seen: Seen) -> None:
+        session_id = seen.place.session_id
+        if seen.choice.base is Base.SESSION:
+            number = rows.totals(seen.listing).files
+            if counts.note(session_id, number):
+                context.runs.changes(session_id).notify()
+
+    return Listings(places, context.runs, on_read=note)
+
+
+def _count(context: AppContext, session_id: str) -> None:
+    """Count the files that a session has changed, if something has happened since the last time."""
+    try:
+        location = context.sessions.locations.of(session_id)
+        listings = context.once(_listings)
+        listings.recent(location.claude_folder, location.session_id, Base.SESSION)
+    except _NOT_COUNTED as error:
+        log.debug("the changes of session %s are not counted: %s", session_id, error)
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    listings, viewed = context.once(_listings), ViewedFiles()
+    context.sessions.changed_counts.counted_by(partial(_count, context))
+    folder = context.state.folder
+    reviews = Reviews(folder(store.OF_SESSIONS), folder(store.OF_PROJECTS))
+    yield routes.blueprint(listings, reviews, viewed)
+    recipients = review_routes.Recipients(
+        context.workspace.config_dir,
+        context.sessions.locations,
+        context.sessions.submitter,
+        context.sessions.drafts,
+        context.runs,
+    )
+    yield review_routes.blueprint(listings, reviews, viewed, recipients)
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.endpoints(context.once(_listings))
+
+
+def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
+    return url_for("changes.page", project_id=project_id, session_id=session_id)
+
+
+def _of_project(context: AppContext, project_id: str, folder: str) -> str:
+    return url_for("changes.page", project_id=project_id, session_id="")
+
+
+FEATURE = Feature(
+    name="changes",
+    routes=_routes,
+    session_links=(PageLink("Changes", 100, _of_session),),
+    project_links=(PageLink("Changes", 100, _of_project),),
+    errors={CannotCompare: 409, GitProblem: 502, NoSuchComment: 404, TooManyComments: 409},
+    state=(
+        StateFolder(
+            store.OF_SESSIONS,
+            "comments on the changes of each session, and which files were looked at",
+            "as long as the session",
+            store.VERSION,
+            per_session=True,
+            with_session=True,
+        ),
+        StateFolder(
+            store.OF_PROJECTS,
+            "the same for projects, written without a session",
+            version=store.VERSION,
+        ),
+    ),
+    endpoints=_endpoints,
+)

@@ -1,0 +1,128 @@
+"""What the files are compared with: the last commit, the session's begin, or the other branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from opcode_htmx.features.changes.places import CannotCompare, Place
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.process import GitFailed
+
+CHECKPOINTS = "refs/opcode/checkpoints"
+"""Snapshots of the working tree, below the session's id."""
+_TRUNKS = (
+    "refs/remotes/origin/HEAD",
+    "refs/heads/main",
+    "refs/heads/master",
+    "refs/remotes/origin/main",
+    "refs/remotes/origin/master",
+)
+"""Where a branch may have left from, the likeliest first."""
+
+
+class Base(StrEnum):
+    SESSION = "session"
+    COMMIT = "commit"
+    BRANCH = "branch"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A base that was chosen."""
+
+    base: Base
+    commit: str = ""
+    """The id of the commit to compare with; empty for the last one, with both of its sides."""
+    branch: str = ""
+    """The name of the branch that was left."""
+    note: str = ""
+    """What a person has to know of it."""
+
+
+def of_place(place: Place) -> tuple[Base, ...]:
+    """The bases that a page offers; the first is the one that it begins with."""
+    both = (Base.COMMIT, Base.BRANCH)
+    return (Base.SESSION, *both) if place.session_id else both
+
+
+def named(text: str, place: Place) -> Base:
+    """The base that an address names, or else the first."""
+    offered = of_place(place)
+    return next((each for each in offered if each == text), offered[0])
+
+
+def chosen(place: Place, base: Base, left: Callable[[str], str] = lambda _: "") -> Choice:
+    """Find the commit to compare with. Raises CannotCompare.
+
+    `left` returns the full name of the branch that a session's worktree was made from, if known.
+    """
+    if base is Base.SESSION:
+        return _session_begin(place)
+    if base is Base.BRANCH:
+        return _branch_left(place, left(place.session_id))
+    return Choice(base)
+
+
+def _session_begin(place: Place) -> Choice:
+    git, session_id = place.git, place.session_id
+    if session_id:
+        wanted = f"{CHECKPOINTS}/{session_id}"
+        found = _lines(git, "for-each-ref", "--count=1", "--format=%(objectname)", wanted)
+        if found:
+            return Choice(Base.SESSION, found[0])
+    head = _head_at(git, int(place.began_at))
+    if not head:
+        return Choice(Base.SESSION, note="There was no commit yet when the session began.")
+    return Choice(
+        Base.SESSION,
+        head,
+        note="Compared with the last commit before the session began. What was changed before, "
+        "and not committed, is in the list, too.",
+    )
+
+
+def _head_at(git: Git, moment: int) -> str:
+    """The commit that was checked out at a Unix time, by git's log of it; the newest without one.
+
+    Empty before the first commit.
+    """
+    # git reads a number of nine and more digits as a time, and a smaller one as a place
+    names = (f"HEAD@{{{moment}}}",) if moment > 100_000_000 else ()
+    for name in (*names, "HEAD"):
+        found = _lines(git, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if found:
+            return found[0]
+    return ""
+
+
+def _branch_left(place: Place, left: str) -> Choice:
+    git = place.git
+    current = next(iter(_lines(git, "symbolic-ref", "--quiet", "HEAD")), "")
+    found = dict(
+        line.split(" ", 1)
+        for line in _lines(git, "for-each-ref", "--format=%(refname) %(symref)", *_TRUNKS)
+    )
+    for name in filter(None, (left, *_TRUNKS)):
+        if name not in found and name != left:
+            continue
+        branch = found.get(name) or name
+        # A broken reference may lead to any text, such as an option
+        if branch == current or not branch.startswith("refs/"):
+            continue
+        common = _lines(git, "merge-base", "HEAD", branch)
+        if common:
+            shown = branch.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+            return Choice(Base.BRANCH, common[0], shown)
+    raise CannotCompare(
+        "There is no other branch to compare with: neither main or master, nor one of origin."
+    )
+
+
+def _lines(git: Git, *arguments: str) -> list[str]:
+    """The lines that git prints; none where it fails."""
+    try:
+        return git.run(*arguments).content.decode("utf-8", "replace").splitlines()
+    except GitFailed:
+        return []

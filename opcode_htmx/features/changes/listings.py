@@ -1,0 +1,161 @@
+"""The listings of working trees, each read again only when something may have changed.
+
+A page that polls asks many times a minute; git is started for it when Claude has written something,
+when the index or a listed file has changed, and else twice a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from gevent.lock import BoundedSemaphore
+
+from opcode_htmx.features.changes import bases, rows
+from opcode_htmx.features.changes.bases import Base, Choice
+from opcode_htmx.features.changes.places import GitProblem, Place, Places
+from opcode_htmx.lib.git import changes
+from opcode_htmx.lib.git.changes import Change, Listing
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.runs.supervisor import Supervisor
+
+KEPT = 32
+IDLE_SECONDS = 30.0
+"""The age at which a listing is read again even if nothing seems to have changed."""
+BUSY_SECONDS, BUSY_SHARE = 2.0, 10.0
+"""How old a listing becomes while Claude works: so many seconds, and times what reading it took."""
+WATCHED = 200
+"""Listed files whose status is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A listing, as it was read at a time."""
+
+    place: Place
+    choice: Choice
+    listing: Listing
+    ordered: tuple[Change, ...]
+    at: float
+    """By the monotonic clock."""
+    took: float
+    """Seconds."""
+    clock: str
+
+    def change(self, path: bytes, side: str) -> Change | None:
+        """The change of a file; on its other side, if it has none on this one."""
+        found = [each for each in self.ordered if each.path == path]
+        return next((each for each in found if each.side == side), next(iter(found), None))
+
+    def after(self, change: Change, step: int) -> Change | None:
+        """The change that follows, or with a step of -1 comes before."""
+        index = self.ordered.index(change) + step
+        return self.ordered[index] if 0 <= index < len(self.ordered) else None
+
+
+_Key = tuple[str, str, Base]
+
+
+class Listings:
+    """Reads listings, and keeps the last ones."""
+
+    def __init__(
+        self,
+        places: Places,
+        runs: Supervisor,
+        left: Callable[[str], str] = lambda _: "",
+        on_read: Callable[[Seen], None] = lambda _: None,
+    ) -> None:
+        """`left`: see bases.chosen. `on_read` is called with each listing that was read."""
+        self.places = places
+        self._runs = runs
+        self._left = left
+        self._on_read = on_read
+        self._kept: OrderedDict[_Key, Seen] = OrderedDict()
+        self._locks: dict[_Key, BoundedSemaphore] = {}
+
+    def now(self, project_id: str, session_id: str, base: str) -> Seen:
+        """What has changed until now. Raises what Places.at does, CannotCompare and GitProblem."""
+        asked = time.monotonic()
+        place = self.places.at(project_id, session_id)
+        key = project_id, session_id, bases.named(base, place)
+        with self._lock(key):
+            known = self._kept.get(key)
+            if known and known.at > asked:  # another request has read it meanwhile
+                return known
+            seen = self._read(place, key[2])
+            self._keep(key, seen)
+        self._on_read(seen)
+        return seen
+
+    def recent(self, project_id: str, session_id: str, base: str) -> Seen:
+        """The same, as it was read a short while ago if nothing seems to have changed since."""
+        folder = self.places.folder(project_id, session_id)
+        offered = (each for each in Base if each == base)
+        default = Base.SESSION if session_id else Base.COMMIT
+        known = self._kept.get((project_id, session_id, next(offered, default)))
+        if known and known.place.folder == folder and not self._is_due(known):
+            return known
+        return self.now(project_id, session_id, base)
+
+    def _is_due(self, seen: Seen) -> bool:
+        age = time.monotonic() - seen.at
+        if age > IDLE_SECONDS:
+            return True
+        if age < max(BUSY_SECONDS, BUSY_SHARE * seen.took):
+            return False
+        return self._clock(seen.place, seen.ordered) != seen.clock
+
+    def _read(self, place: Place, base: Base) -> Seen:
+        began = time.monotonic()
+        choice = bases.chosen(place, base, self._left)
+        try:
+            listing = changes.listed(place.git, choice.commit, place.inside)
+        except GitFailed as error:
+            raise GitProblem(f"git could not list the changes: {error}") from error
+        shown = tuple(each for each in listing.changes if place.may_show(each.path))
+        listing = rows.with_new_lines(place.top, replace(listing, changes=shown))
+        ordered = tuple(rows.ordered(listing))
+        # Taken afterwards: what changes while git reads is seen at the next look, by its time
+        clock = self._clock(place, ordered)
+        took = time.monotonic() - began
+        return Seen(place, choice, listing, ordered, time.monotonic(), took, clock)
+
+    def _clock(self, place: Place, listed: tuple[Change, ...]) -> str:
+        """Another text once something has happened in the working tree."""
+        return sha256("\n".join(self._times(place, listed)).encode()).hexdigest()
+
+    def _times(self, place: Place, listed: tuple[Change, ...]) -> Iterator[str]:
+        git_dir = place.git.repository.git_dir
+        yield from (_mtime(git_dir / name) for name in ("index", "HEAD", "logs/HEAD", "MERGE_HEAD"))
+        for run in self._runs.of_session(place.session_id) if place.session_id else ():
+            yield f"{run.folder.last_output() if run.live else 0}"
+        if not place.session_id:
+            for run in self._runs.live():
+                if Path(run.record.project_path).is_relative_to(place.top):
+                    yield f"{run.id} {run.folder.last_output()}"
+        for change in listed[:WATCHED]:
+            yield _mtime(place.top / os.fsdecode(change.path))
+
+    def _keep(self, key: _Key, seen: Seen) -> None:
+        self._kept[key] = seen
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            old, _ = self._kept.popitem(last=False)
+            self._locks.pop(old, None)
+
+    def _lock(self, key: _Key) -> BoundedSemaphore:
+        return self._locks.setdefault(key, BoundedSemaphore(1))
+
+
+def _mtime(path: Path) -> str:
+    try:
+        status = path.lstat()
+    except (OSError, ValueError):
+        return "-"
+    return f"{status.st_mtime_ns} {status.st_size}"

@@ -1,0 +1,1 @@
+"""Comments on changed lines, and marks on files that were looked at."""

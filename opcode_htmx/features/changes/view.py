@@ -1,0 +1,91 @@
+"""What an address of these pages asks for, and the addresses of others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
+
+from flask import abort, request, url_for
+
+from opcode_htmx.features.changes.bases import Base
+from opcode_htmx.lib.git.changes import Side
+
+MOST = 10_000_000
+"""The greatest number in an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the changes of a session or project are shown."""
+
+    project_id: str
+    session_id: str
+    base: str
+    ignores_space: bool = False
+    wraps: bool = False
+
+    @classmethod
+    def of_request(cls, project_id: str, session_id: str) -> View:
+        given = request.values
+        base = given.get("base", "")
+        known = base if base in set(Base) else ""
+        default = Base.SESSION if session_id else Base.COMMIT
+        return cls(
+            project_id,
+            session_id,
+            known or default,
+            given.get("w") == "1",
+            given.get("wrap") == "1",
+        )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of every address."""
+        found = {"base": self.base}
+        found |= {"w": "1"} if self.ignores_space else {}
+        return found | ({"wrap": "1"} if self.wraps else {})
+
+    def address(self, endpoint: str, _anchor: str = "", **more: str | int) -> str:
+        """The address of a page of the same place and in the same view; empty values are left out.
+
+        A path goes in as text with surrogates for bytes that are no UTF-8.
+        """
+        parts: dict[str, Any] = {key: more.pop(key) for key in ("comment_id",) if key in more}
+        path = url_for(endpoint, project_id=self.project_id, session_id=self.session_id, **parts)
+        values = {name: value for name, value in (self.parameters | more).items() if value != ""}
+        query = urlencode(values, errors="surrogateescape")
+        return f"{path}?{query}" + (f"#{_anchor}" if _anchor else "")
+
+
+def given_path() -> bytes:
+    """The path in the query string of the request, which may be no UTF-8; 404 without one."""
+    pairs = parse_qsl(
+        request.query_string.decode("latin-1"), encoding="utf-8", errors="surrogateescape"
+    )
+    path = os.fsencode(dict(pairs).get("path", ""))
+    if not path or b"\0" in path:
+        abort(404)
+    return path
+
+
+def path_of_key(form: Mapping[str, str]) -> bytes:
+    """The path in a form, percent-encoded."""
+    path = unquote_to_bytes(form.get("key", ""))
+    if not path or b"\0" in path:
+        abort(404)
+    return path
+
+
+def given_side() -> str:
+    side = request.values.get("side", "")
+    return side if side in set(Side) else ""
+
+
+def number(name: str, default: int = 0) -> int:
+    """A number in the request, at least 0 and at most MOST; `default` for anything else."""
+    text = request.values.get(name, "")
+    is_number = text.isascii() and text.isdecimal() and len(text) < 10
+    return min(int(text), MOST) if is_number else default

@@ -1,0 +1,121 @@
+"""A repository with a session in it, and a browser without JavaScript at its pages."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.changes.bases import CHECKPOINTS
+from tests.security.hostile_git import Trap
+from tests.support import api
+from tests.support.environment import Sandbox, basic_header
+from tests.support.in_process import app_of
+
+SESSION = "5e551000-0000-4000-8000-000000000018"
+
+
+@dataclass(frozen=True)
+class Repository(Trap):
+    """`folder` is the project of the session."""
+
+    def commit(self, message: str = "x") -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        return self.git("rev-parse", "HEAD")
+
+    def checkpoint(self, commit: str) -> None:
+        """Make a commit the snapshot at the begin of the session."""
+        self.git("update-ref", f"{CHECKPOINTS}/{SESSION}/000001", commit)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages of the session, or of its project."""
+
+    client: FlaskClient
+    project: str
+    session: str = SESSION
+
+    @property
+    def of_project(self) -> Pages:
+        return Pages(self.client, self.project, "")
+
+    def address(self, name: str = "", **query: str | int) -> str:
+        session = f"/sessions/{self.session}" if self.session else ""
+        path = f"/projects/{self.project}{session}/changes{name}"
+        return f"{path}?{urlencode(query)}" if query else path
+
+    def get(self, name: str = "", *, htmx: bool = False, **query: str | int) -> TestResponse:
+        headers = {"HX-Request": "true"} if htmx else {}
+        return self.client.get(self.address(name, **query), headers=headers)
+
+    def text(self, name: str = "", *, htmx: bool = False, **query: str | int) -> str:
+        answer = self.get(name, htmx=htmx, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def post(self, name: str, *, htmx: bool = False, **fields: str | int) -> TestResponse:
+        headers = {"HX-Request": "true"} if htmx else {}
+        return self.client.post(self.address(name), data=fields, headers=headers)
+
+    def files(self, **query: Any) -> list[str]:
+        """The names of the listed files, as they are shown."""
+        return names(self.text(**query))
+
+
+def names(page: str) -> list[str]:
+    return [
+        plain(each) for each in re.findall(r'class="file-name">(.*?)</b>', page, flags=re.DOTALL)
+    ]
+
+
+def plain(html: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", html))
+
+
+def diff_lines(page: str) -> list[str]:
+    """The lines of the diffs on a page, with their signs."""
+    found = re.findall(
+        r'<span class="diff-(?:add|del|ctx)"[^>]*>(.*?)</span>(?=<span class="diff-|</pre>)', page
+    )
+    return [plain(each) for each in found]
+
+
+@pytest.fixture
+def repository(sandbox: Sandbox) -> Repository:
+    made = Repository(sandbox.home, sandbox.project)
+    made.make()
+    made.git("checkout", "--quiet", "--", ".")
+    now = api.prompt("Plant trees", sandbox.project, time.time())
+    api.session(sandbox.config_dir, sandbox.project, now, SESSION)
+    return made
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+@pytest.fixture
+def pages(client: FlaskClient, repository: Repository) -> Pages:
+    return Pages(client, project_id(repository.folder))

@@ -1,0 +1,237 @@
+"""The list of changed files, one file's diff, and the lines between its hunks."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from urllib.parse import quote
+
+from tests.features.changes.conftest import Pages, Repository, diff_lines, names, plain
+
+
+def test_the_list_says_what_became_of_each_file(pages: Pages, repository: Repository) -> None:
+    repository.write("app.txt", "two\n")
+    repository.git("add", "app.txt")
+    repository.write("app.txt", "three\n")
+    repository.write("fresh/new.txt", "a\nb\n")
+    (repository.folder / "inner" / "deep.txt").unlink()
+    page = pages.text(base="commit")
+    assert names(page) == ["app.txt", "new.txt", "deep.txt", "app.txt"]
+    words = plain(page)
+    assert "Not staged" in words and "Staged" in words and "since the last commit on main" in words
+    assert re.findall(r'data-status="(\w+)"', page) == [
+        "modified",
+        "untracked",
+        "deleted",
+        "modified",
+    ]
+
+
+def test_a_session_is_compared_with_its_first_checkpoint(
+    pages: Pages, repository: Repository
+) -> None:
+    repository.write("app.txt", "before the session\n")
+    snapshot = repository.commit()
+    repository.git("reset", "--quiet", "--mixed", "HEAD~1")
+    repository.checkpoint(snapshot)
+    assert pages.files() == []
+    repository.write("inner/deep.txt", "by Claude\n")
+    assert pages.files() == ["deep.txt"]
+    assert pages.files(base="commit") == ["app.txt", "deep.txt"]
+
+
+def test_without_a_checkpoint_a_session_is_compared_with_the_commit_at_its_begin(
+    pages: Pages, repository: Repository
+) -> None:
+    repository.write("app.txt", "committed in the session\n")
+    log = repository.folder / ".git" / "logs" / "HEAD"
+    began = re.sub(r"> \d+ ", "> 1700000000 ", log.read_text())
+    log.write_text(began)
+    repository.commit()
+    later = log.read_text().splitlines()
+    later[-1] = re.sub(r"> \d+ ", "> 4000000000 ", later[-1])
+    log.write_text("\n".join(later) + "\n")
+    page = pages.text()
+    assert names(page) == ["app.txt"]
+    assert "Compared with the last commit before the session began" in page
+    assert pages.files(base="commit") == []
+
+
+def test_a_branch_is_compared_with_where_it_was_left(pages: Pages, repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "-b", "work")
+    repository.write("app.txt", "on the branch\n")
+    repository.commit()
+    repository.git("checkout", "--quiet", "main")
+    repository.write("inner/deep.txt", "meanwhile on main\n")
+    repository.commit()
+    repository.git("checkout", "--quiet", "work")
+    repository.write("new.txt", "x\n")
+    page = pages.text(base="branch")
+    assert names(page) == ["app.txt", "new.txt"]
+    assert "since it left main" in plain(page)
+
+
+def test_without_another_branch_the_page_says_so(pages: Pages, repository: Repository) -> None:
+    assert "There is no other branch to compare with" in pages.text(base="branch")
+
+
+def test_a_project_without_a_repository_has_a_page(pages: Pages, repository: Repository) -> None:
+    (repository.folder / ".git").rename(repository.home / "elsewhere")
+    for each in (pages, pages.of_project):
+        assert "in no git repository" in each.text()
+        assert each.get("/file", path="app.txt").status_code == 409
+
+
+def test_a_diff_marks_words_and_has_colours(pages: Pages, repository: Repository) -> None:
+    repository.write("tree.py", "def grow(height: int) -> int:\n    return height + 1\n")
+    repository.commit()
+    repository.write("tree.py", "def grow(height: int) -> int:\n    return height + 2\n")
+    page = pages.text("/file", path="tree.py", base="commit")
+    assert diff_lines(page) == [
+        " def grow(height: int) -> int:",
+        "-    return height + 1",
+        "+    return height + 2",
+    ]
+    assert '<span class="n m">2</span>' in page
+    assert '<span class="k">return</span>' in page
+
+
+def test_a_file_opens_in_place_and_on_a_page_of_its_own(
+    pages: Pages, repository: Repository
+) -> None:
+    repository.write("app.txt", "two\n")
+    repository.write("zoo.txt", "x\n")
+    whole = pages.text("/file", path="app.txt", side="unstaged", base="commit")
+    assert "<!doctype html>" in whole and "Next file" in whole
+    part = pages.text("/file", htmx=True, path="app.txt", side="unstaged", base="commit")
+    assert part.lstrip().startswith('<div class="file-body"')
+    assert diff_lines(part) == ["-one", "+two"]
+
+
+def test_both_sides_of_a_file_have_their_own_diffs(pages: Pages, repository: Repository) -> None:
+    repository.write("app.txt", "two\n")
+    repository.git("add", "app.txt")
+    repository.write("app.txt", "three\n")
+    for side, lines in (("staged", ["-one", "+two"]), ("unstaged", ["-two", "+three"])):
+        page = pages.text("/file", path="app.txt", side=side, base="commit")
+        assert diff_lines(page) == lines
+
+
+def test_a_long_diff_comes_in_parts(pages: Pages, repository: Repository) -> None:
+    repository.write("long.txt", "".join(f"line {number}\n" for number in range(1, 1001)))
+    first = pages.text("/file", htmx=True, path="long.txt", base="commit")
+    assert diff_lines(first) == [f"+line {number}" for number in range(1, 201)]
+    assert "Show more (800 lines)" in first
+    second = pages.text("/file", htmx=True, path="long.txt", base="commit", at=200)
+    assert diff_lines(second) == [f"+line {number}" for number in range(201, 401)]
+    assert 'data-n="201"' in second
+    last = pages.text("/file", htmx=True, path="long.txt", base="commit", at=800)
+    assert diff_lines(last)[-1] == "+line 1000" and "Show more" not in last
+
+
+def test_lines_between_hunks_can_be_opened(pages: Pages, repository: Repository) -> None:
+    lines = [f"line {number}" for number in range(1, 301)]
+    repository.write("app.txt", "\n".join(lines))
+    repository.commit()
+    lines[4], lines[249] = "five", "two hundred and fifty"
+    repository.write("app.txt", "\n".join(lines))
+    page = pages.text("/file", htmx=True, path="app.txt", base="commit")
+    gaps = [plain(each) for each in re.findall(r'class="between"[^>]*>(.*?)</div>', page)]
+    assert gaps == ["Show 1 line", "↓ 40 lines238 lines↑ 40 lines", "Show what follows"]
+    query: dict[str, Any] = {"path": "app.txt", "base": "commit", "old": 9, "new": 9, "count": 238}
+    down = pages.text("/lines", htmx=True, **query)
+    assert diff_lines(down) == [f" line {number}" for number in range(9, 49)]
+    assert "198 lines" in plain(down)
+    up = pages.text("/lines", htmx=True, **query, end=1)
+    assert diff_lines(up) == [f" line {number}" for number in range(207, 247)]
+    end = pages.text("/lines", path="app.txt", base="commit", old=254, new=254)
+    assert diff_lines(end) == [f" line {number}" for number in range(254, 294)]
+    assert "Show what follows" in end
+
+
+def test_many_files_come_in_parts(pages: Pages, repository: Repository) -> None:
+    for number in range(450):
+        repository.write(f"many/{number:03}.txt", "x\n")
+    first = pages.text(base="commit")
+    assert len(names(first)) == 200 and "Next files (250)" in first
+    assert "450 files" in first
+    last = pages.text(base="commit", first=400)
+    assert names(last) == [f"{number}.txt" for number in range(400, 450)]
+    assert "Previous files" in last
+
+
+def test_white_space_is_hidden_on_demand(pages: Pages, repository: Repository) -> None:
+    repository.write("app.txt", "    one\n")
+    assert "Only white space has changed" in pages.text("/file", path="app.txt", base="commit", w=1)
+    assert diff_lines(pages.text("/file", path="app.txt", base="commit")) == ["-one", "+    one"]
+
+
+def test_the_list_comes_again_only_if_it_is_another_one(
+    pages: Pages, repository: Repository
+) -> None:
+    digest = re.search(r'data-digest="(\w+)"', pages.text())
+    assert digest
+    assert pages.get("/state", seen=digest[1]).status_code == 204
+    repository.write("app.txt", "two\n")
+    again = pages.text()  # a listing of less than two seconds is not read again for a poll
+    newer = pages.text("/state", seen=digest[1])
+    assert names(newer) == names(again) == ["app.txt"]
+    assert "<!doctype html>" not in newer
+
+
+def test_names_cannot_deceive(pages: Pages, repository: Repository) -> None:
+    name = "in\nvisible\u202etxt.exe<b>"
+    repository.write(name, "x\n")
+    page = pages.text(base="commit")
+    assert names(page) == ["in↵visible⟨U+202E⟩txt.exe<b>"]
+    assert "+x" in diff_lines(pages.text("/file", path=name, base="commit"))
+
+
+def test_a_file_whose_name_is_not_utf_8_opens(pages: Pages, repository: Repository) -> None:
+    (repository.folder / os.fsdecode(b"caf\xe9.txt")).write_text("x\n")
+    page = pages.text(base="commit")
+    (address,) = set(re.findall(r'hx-get="([^"]*/file[^"]*)"', page))
+    assert quote(b"caf\xe9.txt") in address
+    answer = pages.client.get(address.replace("&amp;", "&"))
+    assert diff_lines(answer.text) == ["+x"]
+
+
+def test_a_conflict_stands_first(pages: Pages, repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.write("inner/deep.txt", "theirs\n")
+    repository.commit()
+    repository.git("checkout", "--quiet", "main")
+    repository.write("inner/deep.txt", "ours\n")
+    repository.commit()
+    repository.git("merge", "other", check=False)
+    repository.write("app.txt", "two\n")
+    page = pages.text(base="commit")
+    assert names(page) == ["deep.txt", "app.txt"] and "In conflict" in page
+    assert "+theirs" in diff_lines(pages.text("/file", path="inner/deep.txt", base="commit"))
+
+
+def test_only_the_project_is_shown_of_a_repository_beyond_the_roots(
+    pages: Pages, repository: Repository
+) -> None:
+    outer = Repository(repository.home, repository.folder.parent)
+    (repository.folder / ".git").rename(repository.home / "unused")
+    outer.git("init", "--quiet", "--initial-branch=main")
+    outer.write("secret.txt", "x\n")
+    outer.commit()
+    outer.write("secret.txt", "y\n")
+    repository.write("app.txt", "two\n")
+    assert pages.files(base="commit") == ["app.txt"]
+    assert pages.get("/file", path="secret.txt", base="commit").status_code == 404
+
+
+def test_a_path_without_changes_is_not_found(pages: Pages, repository: Repository) -> None:
+    for path in ("inner/deep.txt", "../../etc/passwd", "/etc/passwd", ".git/config", ""):
+        assert pages.get("/file", path=path, base="commit").status_code == 404
+
+
+def test_session_and_project_lead_to_their_changes(pages: Pages, repository: Repository) -> None:
+    session = pages.client.get(f"/projects/{pages.project}/sessions/{pages.session}").text
+    assert f'href="{pages.address()}"' in session
+    project = pages.client.get(f"/projects/{pages.project}").text
+    assert f'href="{pages.of_project.address()}"' in project
