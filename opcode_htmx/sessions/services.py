@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
@@ -40,3 +41,4 @@ class Sessions:
     trash: Trash
     index: IndexReader
     configuration: Configuration
+    project_files: ProjectFiles
