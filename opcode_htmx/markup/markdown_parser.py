@@ -17,6 +17,7 @@ from markdown_it.utils import OptionsDict
 
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.addresses import bare_urls, loopback, rules
+from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.spans import Span
 
 FENCE_LINES = 60
@@ -140,6 +141,28 @@ def _direction(text: str) -> str:
     return next((each for each in classes if each in ("L", "R", "AL")), "")
 
 
+_NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+
+
+def anchor_of(heading: str) -> str:
+    """The id of a heading, as the usual renderers of Markdown derive it, behind `h-`."""
+    return "h-" + _NOT_IN_ANCHOR.sub("", heading.strip().lower())[:200].replace(" ", "-")
+
+
+def _anchors(state: StateCore) -> None:
+    """Give headings ids, in texts whose links to them work."""
+    places: Places | None = state.env.get("places")
+    if places is None or not places.has_anchors:
+        return
+    seen: dict[str, int] = {}
+    for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
+        if opening.type == "heading_open":
+            words = "".join(each.content for each in inline.children or ())
+            anchor = anchor_of(words)
+            count = seen[anchor] = seen.get(anchor, -1) + 1
+            opening.attrSet("id", f"{anchor}-{count}" if count else anchor)
+
+
 _TASK = re.compile(r"\[([ xX])\] +")
 _CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}</span></span> '
 
@@ -220,6 +243,8 @@ def page_parser() -> MarkdownIt:
     parser.core.ruler.push("tasks", _tasks)
     parser.core.ruler.push("addresses", rules.rewrite)
     parser.core.ruler.push("bare_urls", rules.link_bare_urls)
+    parser.core.ruler.push("files", rules.link_files)
+    parser.core.ruler.push("anchors", _anchors)
     parser.core.ruler.push("directions", _directions)
     parser.core.ruler.push("columns", _columns)
     parser.inline.ruler.before("strikethrough", "bare_urls", rules.keep_together)

@@ -18,8 +18,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _LATIN = "iso-8859-1"
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_END = re.compile(r"(?:\r\n|\r|\n)\Z")
+_END = re.compile(r"(\r\n|\r|\n)")
 LABELS = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", _LATIN: "Latin-1"}
 
 
@@ -34,7 +33,7 @@ class Decoded:
     @property
     def line_ends(self) -> str:
         """`CRLF`, `CR` or `mixed`; empty for line feeds, and without any."""
-        kinds = Counter(re.findall(r"\r\n|\r|\n", self.text))
+        kinds = Counter(_END.findall(self.text))
         if len(kinds) > 1:
             return "mixed"
         return {"\r\n": "CRLF", "\r": "CR"}.get(next(iter(kinds), ""), "")
@@ -90,13 +89,13 @@ def encode(edited: str, before: Decoded) -> bytes:
 
 
 def _with_line_ends(edited: str, before: str) -> str:
-    ends = Counter(re.findall(r"\r\n|\r|\n", before))
+    ends = Counter(_END.findall(before))
     if not ends or set(ends) == {"\n"}:
         return edited
     usual = max(ends, key=lambda end: ends[end])
     if len(ends) == 1:
         return edited.replace("\n", usual)
-    old, new = _LINE.findall(before), _LINE.findall(edited)
+    old, new = _lines(before), _lines(edited)
     plain = [normalized(line) for line in old]
     found: list[str] = []
     matcher = difflib.SequenceMatcher(None, plain, new, autojunk=False)
@@ -104,5 +103,11 @@ def _with_line_ends(edited: str, before: str) -> str:
         if tag == "equal":
             found += old[start:end]
         else:
-            found += [_END.sub(usual, line) for line in new[new_start:new_end]]
+            found += [line.replace("\n", usual) for line in new[new_start:new_end]]
     return "".join(found)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each with its line end."""
+    pieces = [*_END.split(text), ""]
+    return ["".join(line) for line in zip(pieces[::2], pieces[1::2], strict=True)]

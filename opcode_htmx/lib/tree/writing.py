@@ -26,10 +26,6 @@ _NO_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
 """Errors of file systems without hard links."""
 
 
-class FileChanged(Exception):
-    """A file is not as it was when it was read; the text is a sentence for the person."""
-
-
 def digest_of(content: bytes) -> str:
     """Identifies the content of a file."""
     return hashlib.sha256(content).hexdigest()[:32]
@@ -41,7 +37,9 @@ def refuse_git(names: Sequence[str]) -> None:
         raise FileRefused("Git's own files are not changed here.")
 
 
-def replace(tree: Tree, names: Names, content: bytes, check: Callable[[BinaryIO], None]) -> None:
+def replace(
+    tree: Tree, names: Names, content: bytes | BinaryIO, check: Callable[[BinaryIO], None]
+) -> None:
     """Replace a regular file atomically; its mode stays.
 
     `check` gets the file as it is, right before it is replaced, and raises to leave it so.
