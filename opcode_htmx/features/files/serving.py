@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flask import Response, request
 from werkzeug.datastructures import ContentRange
@@ -77,9 +77,16 @@ def zipped(
 
 
 def keep_open(response: Response, stack: contextlib.ExitStack) -> Response:
-    """Close what a response is read from when it has been sent."""
-    response.call_on_close(stack.pop_all().close)
+    """Close what a response is read from when it has been sent, or the client is gone."""
+    kept = stack.pop_all()
+    response.response = _closing(response.response, kept)
+    response.call_on_close(kept.close)
     return response
+
+
+def _closing(pieces: Iterable[Any], stack: contextlib.ExitStack) -> Iterator[Any]:
+    with stack:
+        yield from pieces
 
 
 def _known_to_git(folder: Path, environment: Mapping[str, str]) -> set[str] | None:

@@ -165,7 +165,7 @@ class FileTrash:
 
 def _take_copy(tree: Tree, names: Names, place: int) -> None:
     """Move something to another disk. It has another name meanwhile, so that nobody changes it."""
-    writing.refuse_git(names)
+    writing.refuse_own(names)
     with tree.parent(names) as source:
         hidden = f".opcode-{secrets.token_hex(12)}"
         os.rename(names[-1], hidden, src_dir_fd=source, dst_dir_fd=source)

@@ -31,8 +31,10 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def refuse_git(names: Sequence[str]) -> None:
-    """Raises FileRefused for git's own files: what stands in them decides what git runs."""
+def refuse_own(names: Sequence[str]) -> None:
+    """Raises FileRefused for the tree's own folder, and for git's files: they say what git runs."""
+    if not names:
+        raise FileRefused("The project's own folder is not changed here.")
     if is_of_git(names):
         raise FileRefused("Git's own files are not changed here.")
 
@@ -45,7 +47,7 @@ def replace(
     `check` gets the file as it is, right before it is replaced, and raises to leave it so.
     Raises FileMissing, FileRefused, DiskFull, OSError.
     """
-    refuse_git(names)
+    refuse_own(names)
     with tree.open(names) as before, explained(names), tree.parent(names) as folder:
         status = os.fstat(before.fileno())
         if not status.st_mode & 0o222:
@@ -61,7 +63,7 @@ def replace(
 
 def create(tree: Tree, names: Names, content: bytes | BinaryIO) -> int:
     """Make a file that is not there yet, and give its size. Raises NameTaken, …"""
-    refuse_git(names)
+    refuse_own(names)
     with explained(names), tree.parent(names) as folder:
         with _temporary(folder, None) as (name, file):
             size = _write(file, content)
@@ -72,17 +74,15 @@ def create(tree: Tree, names: Names, content: bytes | BinaryIO) -> int:
 
 def make_folder(tree: Tree, names: Names) -> None:
     """Make a folder that is not there yet. Raises NameTaken, FileMissing, FileRefused."""
-    refuse_git(names)
+    refuse_own(names)
     with explained(names), tree.parent(names) as folder:
         os.mkdir(names[-1], dir_fd=folder)
 
 
 def move(tree: Tree, names: Names, target: Names) -> None:
     """Rename or move something, a link itself and not what it leads to. Raises NameTaken, …"""
-    refuse_git(names)
-    refuse_git(target)
-    if not names or not target:
-        raise FileRefused("The project's own folder is not renamed here.")
+    refuse_own(names)
+    refuse_own(target)
     if target[: len(names)] == names and target != names:
         raise FileRefused("A folder cannot be moved into itself.")
     with explained(names), tree.parent(names) as source:
@@ -102,9 +102,7 @@ def take_out(tree: Tree, names: Names, folder: int, name: str) -> str:
 
     Raises OSError with EXDEV where that is on another disk, and then changes nothing.
     """
-    refuse_git(names)
-    if not names:
-        raise FileRefused("The project's own folder is not deleted here.")
+    refuse_own(names)
     with tree.parent(names) as source:
         mode = os.stat(names[-1], dir_fd=source, follow_symlinks=False).st_mode
         os.rename(names[-1], name, src_dir_fd=source, dst_dir_fd=folder)

@@ -21,19 +21,26 @@ _LINE_NUMBER = re.compile(r"\d{1,7}(?:[-:]\d{1,7})?")
 _FILE_URI = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 
 _ENDINGS = (
-    "astro|bash|bat|c|cc|cfg|clj|cmake|conf|cpp|cs|css|csv|cts|cxx|dart|diff|env|erl|ex|exs|fish|go"
-    "|gradle|graphql|h|hpp|hs|htm|html|ini|ipynb|java|jl|js|json|json5|jsonc|jsonl|jsx|kt|kts|less"
-    "|lock|log|lua|m|md|mdx|mjs|mk|ml|mm|mts|nix|patch|pdf|php|pl|png|prisma|properties|proto|ps1|py"
-    "|pyi|r|rb|rs|rst|sass|scala|scss|sh|sql|svelte|svg|swift|tf|toml|ts|tsv|tsx|txt|vue|webp|xml"
-    "|yaml|yml|zig|zsh|jpg|jpeg|gif|rake|sbt|tex|vim|wasm|zip|pth|tmpl|j2|cjs"
+    "bash|bat|cc|cfg|cjs|clj|cmake|conf|cpp|cs|css|csv|cts|cxx|dart|diff|erl|exs|fish|gif|go|gradle"
+    "|graphql|hpp|hs|htm|html|ini|ipynb|java|jl|jpeg|jpg|js|json|json5|jsonc|jsonl|jsx|kt|kts|less"
+    "|lock|log|lua|md|mdx|mjs|mk|mts|nix|patch|pdf|php|pl|png|prisma|properties|proto|ps1|py|pyi|rb"
+    "|rs|rst|sass|scala|scss|sh|sql|svelte|svg|swift|tex|tf|toml|ts|tsv|tsx|txt|vim|vue|webp|xml"
+    "|yaml|yml|zig|zsh"
 )
+_SHORT_ENDINGS = "c|d|ex|h|j2|m|ml|mm|r|env|tmpl"
+"""Endings that also stand behind the dot of an expression: only in a path with a slash."""
+_NAME = r"[\w@+()\[\]-][\w@.+()\[\]-]{0,200}"
 _LINES = r"(?::\d{1,7}(?:[-:]\d{1,7})?|#L\d{1,7}(?:-L?\d{1,7})?)?"
+_FOLDERS = r"(?:~?/|\.{1,2}/)?(?:[\w@.+()\[\]-]{1,255}/){0,30}"
 _PATH = re.compile(
-    rf"(?:~?/|\.{{1,2}}/)?(?:[\w@.+()\[\]-]{{1,255}}/){{0,30}}"
-    rf"(?:[\w@+()\[\]-][\w@.+()\[\]-]{{0,200}}\.(?:{_ENDINGS})|Dockerfile|Makefile|Gemfile|LICENSE){_LINES}",
+    rf"{_FOLDERS}(?:{_NAME}\.(?:{_ENDINGS})|Dockerfile|Makefile|Gemfile|LICENSE){_LINES}",
     re.IGNORECASE,
 )
 """A path of a file with a usual ending, and a line or a range of lines."""
+_PATH_WITH_FOLDER = re.compile(
+    rf"{_FOLDERS}(?<=/){_NAME}\.(?:{_SHORT_ENDINGS}){_LINES}", re.IGNORECASE
+)
+_EXPRESSIONS = frozenset({"console.log", "response.json", "request.json", "res.json", "req.json"})
 
 
 class Places(Protocol):
@@ -64,7 +71,9 @@ def path_of(address: str) -> str:
 
 def looks_like_file(code: str) -> bool:
     """Whether all of a piece of code is the path of a file, by its looks."""
-    return len(code) <= LONGEST and _PATH.fullmatch(code) is not None
+    if len(code) > LONGEST or code in _EXPRESSIONS:
+        return False
+    return bool(_PATH.fullmatch(code) or _PATH_WITH_FOLDER.fullmatch(code))
 
 
 class OfSession:
