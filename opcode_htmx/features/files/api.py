@@ -15,10 +15,10 @@ from opcode_htmx.features.files.schema import (
     DownloadQuery,
     FileContent,
     FileQuery,
-    Folder,
-    FolderQuery,
     ListedFile,
     NewContent,
+    ProjectFolder,
+    ProjectFolderQuery,
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.tree.listing import kind_of
@@ -40,11 +40,11 @@ _REFUSALS = {
 def endpoints(places: ProjectPlaces, environment: Mapping[str, str]) -> Iterable[Endpoint]:
     """GET files, GET and PUT files/content, GET files/download."""
 
-    def files(project_id: str, query: FolderQuery) -> Folder:
+    def files(project_id: str, query: ProjectFolderQuery) -> ProjectFolder:
         with places.opened(project_id) as tree:
             names = tree.real(names_of(query.path))
             view = folder_view(tree, names, environment, everything=query.all, page=query.page)
-        return Folder(
+        return ProjectFolder(
             path=text_of(names),
             files=[_listed(each) for each in view.rows],
             found=view.found,
@@ -90,8 +90,8 @@ def endpoints(places: ProjectPlaces, environment: Mapping[str, str]) -> Iterable
         tag=TAG,
         summary="The entries of a folder of a project",
         handler=files,
-        query=FolderQuery,
-        response=Folder,
+        query=ProjectFolderQuery,
+        response=ProjectFolder,
         refusals=_REFUSALS,
     )
     yield Endpoint(

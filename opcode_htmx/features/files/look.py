@@ -27,7 +27,7 @@ MOST_MARKDOWN = 300_000
 MOST_EDITED = 500_000
 """Bytes of a file that can be edited in a form."""
 HEX_BYTES = 512
-_HEX_ROW = 16
+_HEX_ROW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,10 @@ def _anchor(anchor: str) -> str:
 
 
 def _hex(content: bytes) -> list[str]:
-    """Rows of an offset, sixteen bytes, and the same as ASCII."""
+    """Rows of an offset, eight bytes, and the same as ASCII; a phone is as wide as one."""
     rows = []
     for offset in range(0, len(content), _HEX_ROW):
         row = content[offset : offset + _HEX_ROW]
-        halves = row[:8].hex(" "), row[8:].hex(" ")
         letters = "".join(chr(each) if 32 <= each < 127 else "." for each in row)
-        rows.append(f"{offset:06x}  {halves[0]:<23}  {halves[1]:<23}  {letters}")
+        rows.append(f"{offset:04x}  {row.hex(' '):<23}  {letters}")
     return rows

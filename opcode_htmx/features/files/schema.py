@@ -14,7 +14,7 @@ PATH = (
 )
 
 
-class FolderQuery(RequestModel):
+class ProjectFolderQuery(RequestModel):
     """Which entries to list."""
 
     path: str = Field("", description=f"Of a folder; empty for the project's own. {PATH}")
@@ -44,7 +44,7 @@ class ListedFile(ResponseModel):
     ignored: bool = Field(description="Whether git ignores it.")
 
 
-class Folder(ResponseModel):
+class ProjectFolder(ResponseModel):
     """A page of a folder."""
 
     path: str

@@ -22,7 +22,7 @@
     words.textContent = from === to ? `Line ${from}` : `Lines ${from}–${to}`;
     const end = from === to ? "" : `&end=${to}`;
     const hash = from === to ? `#L${from}` : `#L${from}-L${to}`;
-    link.value = new URL(`${view}&line=${from}${end}${hash}`, location.href).href;
+    link.textContent = new URL(`${view}&line=${from}${end}${hash}`, location.href).href;
   };
 
   // `#L12` and `#L12-L20`; lines of another part are on another page.
