@@ -57,36 +57,31 @@ class Project:
         subprocess.run([GIT, *options, *arguments], cwd=self.folder, env=environment, check=True)
 
     def says(self, *texts: str, cwd: Path | None = None) -> None:
-        """Have a session of the project in which Claude says texts."""
-        folder = str(cwd or self.folder)
-        common = {"cwd": folder, "sessionId": SESSION, "timestamp": api.stamp(api.NOON)}
-        prompt: dict[str, object] = {"role": "user", "content": "Go"}
-        lines = [
-            api.line(
-                {
-                    **common, "cwd": str(self.folder), "type": "user", "uuid": "p",
-                    "parentUuid": None, "message": prompt,
-                }
-            )
-        ]  # fmt: skip
-        parent = "p"
-        for number, text in enumerate(texts):
-            message = {
-                "id": f"m{number}",
-                "role": "assistant",
-                "content": [{"type": "text", "text": text}],
-            }
-            uuid = f"a{number}"
-            lines.append(
-                api.line(
-                    {
-                        **common, "type": "assistant", "uuid": uuid, "parentUuid": parent,
-                        "message": message,
-                    }
-                )
-            )  # fmt: skip
-            parent = uuid
-        api.session(self.sandbox.config_dir, self.folder, "".join(lines), SESSION)
+        """Have a session of the project in which Claude says texts, in another folder if given."""
+        said(self.sandbox, self.folder, SESSION, *texts, cwd=cwd)
+
+
+def said(
+    sandbox: Sandbox, folder: Path, session_id: str, *texts: str, cwd: Path | None = None
+) -> None:
+    """Write a session in which Claude says texts."""
+    common = {"sessionId": session_id, "timestamp": api.stamp(api.NOON)}
+    prompt: dict[str, object] = {"role": "user", "content": "Go"}
+    first = {"type": "user", "uuid": "p", "parentUuid": None, "cwd": str(folder)}
+    lines = [api.line({**common, **first, "message": prompt})]
+    parent = "p"
+    for number, text in enumerate(texts):
+        content = [{"type": "text", "text": text}]
+        message: dict[str, object] = {
+            "id": f"m{number}",
+            "role": "assistant",
+            "content": content,
+        }
+        entry = {"type": "assistant", "uuid": f"a{number}", "parentUuid": parent}
+        line = {**common, **entry, "cwd": str(cwd or folder), "message": message}
+        lines.append(api.line(line))
+        parent = f"a{number}"
+    api.session(sandbox.config_dir, folder, "".join(lines), session_id)
 
 
 @pytest.fixture

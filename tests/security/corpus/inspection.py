@@ -160,7 +160,10 @@ NAMES = "|".join(
         r"htmx-config|make|open|in|name|chosen|hidden|act|session|tags?|days|before|digest|seen",
     )
 )
-IMAGES = r"^/(?:static/|projects/[^/]+/(?:sessions/[^/]+/|files/raw\?)|(?:projects/[^/]+/)?new/attachments/)"
+IMAGES = (
+    r"^/(?:static/|projects/[^/]+/(?:sessions/[^/]+/|files/raw\?)"
+    r"|(?:projects/[^/]+/)?new/attachments/)"
+)
 HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^(?:input#files|form#(?:answer|composer))$",
