@@ -8,8 +8,11 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
-from opcode_htmx.features.files import api, forms, pages, trash, uploads
-from opcode_htmx.features.files.edits import FileChanged
+from opcode_htmx.features.files import api, pages
+from opcode_htmx.features.files.changing import forms, trash, uploads
+from opcode_htmx.features.files.changing.edits import FileChanged
+from opcode_htmx.features.files.changing.trash import FileTrash
+from opcode_htmx.features.files.changing.uploads import Uploads
 from opcode_htmx.features.files.opening import NamedFiles
 from opcode_htmx.features.files.places import (
     FilesClosed,
@@ -17,8 +20,6 @@ from opcode_htmx.features.files.places import (
     file_address,
     folder_address,
 )
-from opcode_htmx.features.files.trash import FileTrash
-from opcode_htmx.features.files.uploads import Uploads
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.tree.names import FileRefused

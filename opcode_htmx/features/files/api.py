@@ -8,8 +8,9 @@ from typing import cast
 
 from flask import Response
 
-from opcode_htmx.features.files import edits, serving
+from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import Row, folder_view
+from opcode_htmx.features.files.changing import edits
 from opcode_htmx.features.files.places import ProjectPlaces
 from opcode_htmx.features.files.schema import (
     DownloadQuery,

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import gevent
+
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.reads import COMMANDS
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 SECONDS = 4.0
 """A page waits for no longer; without an answer it has no marks."""
 MOST_BYTES = 4_000_000
+MOST_TRACKED = 50
+"""Ignored names that are looked up in git's index; of more of them none is tracked, as a rule."""
 
 CHANGED, NEW, CONFLICT, INSIDE = "changed", "new", "conflict", "changes inside"
 
@@ -46,25 +50,42 @@ def marks_of(folder: Path, names: Sequence[str], environment: Mapping[str, str])
             return found
         found.is_git = True
         prefix = os.fsencode(git.folder.relative_to(git.repository.top)).strip(b".")
+        status = gevent.spawn(_read_status, git, prefix, found)
         found.ignored = _ignored(git, names)
-        _read_status(git, prefix, found)
+        status.get()
     except (GitFailed, RepositoryRefused, OSError, ValueError) as error:
         log.info("the files of %s have no marks: %s", folder, error)
     return found
 
 
 def _ignored(git: Git, names: Sequence[str]) -> frozenset[str]:
+    """The names that a rule ignores, but for those that git tracks all the same.
+
+    Without `--no-index` git would compare each name with each entry of its index.
+    """
     if not names:
         return frozenset()
     asked = b"".join(b"./" + os.fsencode(name) + b"\0" for name in names)
     try:
-        output = git.run("check-ignore", "-z", "--stdin", stdin=asked, seconds=SECONDS)
+        output = git.run(
+            "check-ignore", "--no-index", "-z", "--stdin", stdin=asked, seconds=SECONDS
+        )
     except GitFailed as error:
         if error.status == 1:  # none of them is ignored
             return frozenset()
         raise
     given = output.content.split(b"\0")
-    return frozenset(os.fsdecode(each.removeprefix(b"./")) for each in given if each)
+    found = frozenset(os.fsdecode(each.removeprefix(b"./")) for each in given if each)
+    return found - _tracked(git, found) if len(found) <= MOST_TRACKED else found
+
+
+def _tracked(git: Git, names: frozenset[str]) -> frozenset[str]:
+    """Those of some names in a folder that git tracks, or that are folders with tracked files."""
+    output = git.run(
+        "ls-files", "-z", "--cached", "--", *names,
+        variables={"GIT_LITERAL_PATHSPECS": "1"}, seconds=SECONDS, most_bytes=MOST_BYTES,
+    )  # fmt: skip
+    return frozenset(os.fsdecode(each.partition(b"/")[0]) for each in output.content.split(b"\0"))
 
 
 def _read_status(git: Git, prefix: bytes, marks: Marks) -> None:

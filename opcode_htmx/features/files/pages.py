@@ -5,12 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    redirect,
+    render_template,
+    request,
+    stream_template,
+    url_for,
+)
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import folder_view
+from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.look import MOST_EDITED, look
 from opcode_htmx.features.files.opening import NamedFiles
 from opcode_htmx.features.files.places import (
@@ -19,7 +28,7 @@ from opcode_htmx.features.files.places import (
     view_address,
 )
 from opcode_htmx.features.files.shown.lines import PART_LINES
-from opcode_htmx.features.files.trash import FileTrash
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.tree.listing import kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
@@ -55,7 +64,7 @@ def blueprint(
             everything = bool(request.args.get("all"))
             page = number("page") or 1
             view = folder_view(tree, names, environment, everything=everything, page=page)
-        return render_template(
+        return rendered(
             "files/folder.html",
             **common(project_id, names),
             view=view,
@@ -77,7 +86,7 @@ def blueprint(
                 shown = look(project_id, names, file, source=source, line=line)
         marked = range(line, max(line, end or line) + 1) if request.args.get("line") else range(0)
         session_id = request.args.get("session", "")
-        page = render_template(
+        page = rendered(
             "files/view.html",
             **common(project_id, names),
             view=shown,
@@ -136,6 +145,11 @@ def blueprint(
         )
 
     return pages
+
+
+def rendered(template: str, **context: object) -> str:
+    """A page with hundreds of rows or lines; other greenlets run while it is made."""
+    return "".join(yielding(stream_template(template, **context)))
 
 
 def _names() -> Names:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from opcode_htmx.features.files import trash, uploads
+from opcode_htmx.features.files.changing import trash, uploads
 from opcode_htmx.lib.tree import writing
 from tests.features.files.conftest import Project
 from tests.support.claude_pages import form_of

@@ -52,6 +52,15 @@ def test_a_folder_lists_folders_first_and_leaves_hidden_and_ignored_out(project:
     assert ">ignored</span>" in project.get(all="1").text
 
 
+def test_what_git_tracks_is_listed_although_a_rule_ignores_it(project: Project) -> None:
+    project.git("init", "--quiet")
+    project.write(".gitignore", "*.log\nbuild/\n")
+    for path in ("kept.log", "other.log", "build/kept", "build/other"):
+        project.write(path)
+    project.git("add", "--force", "kept.log", "build/kept")
+    assert names_on(project.get().text) == ["build", "kept.log"]
+
+
 def test_the_marks_of_a_folder_below_the_top_of_the_repository_are_right(project: Project) -> None:
     project.git("init", "--quiet")
     for path in ("src/lib/a.py", "src/lib/b.py", "src/new/c.py"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
-from opcode_htmx.features.files.trash import FileTrash
+from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.features.files import edits
+from opcode_htmx.features.files.changing import edits
+from opcode_htmx.features.files.changing.trash import FileTrash
+from opcode_htmx.features.files.changing.uploads import KEEP_BOTH, REPLACE, SKIP, Uploads
 from opcode_htmx.features.files.pages import common
 from opcode_htmx.features.files.places import ProjectPlaces, folder_address, view_address
-from opcode_htmx.features.files.trash import FileTrash
-from opcode_htmx.features.files.uploads import KEEP_BOTH, REPLACE, SKIP, Uploads
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.tree import writing
