@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opcode_htmx.features.files import marks
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.tree import listing
-from opcode_htmx.lib.tree.listing import Entry
+from opcode_htmx.lib.tree.listing import Entry, Listing
 from opcode_htmx.lib.tree.names import Names, text_of
 from opcode_htmx.lib.tree.tree import Tree
 
@@ -59,9 +59,7 @@ def folder_view(
 
     Without `everything` hidden and ignored entries are left out.
     """
-    read = run_in_thread(listing.names_in, tree, names)
-    all_names = [each.name for each in read.names]
-    kept = [name for name in all_names if everything or not name.startswith(".")]
+    read, kept = run_cpu_in_thread(_names, tree, names, everything)
     is_small = len(kept) <= MOST_ASKED
     found = marks.marks_of(tree.at(names), kept, environment) if is_small else None
     if found and not everything:
@@ -77,12 +75,18 @@ def folder_view(
         rows=[_row(names, each, found) for each in entries],
         first=(page - 1) * PAGE + 1,
         found=len(kept),
-        left_out=len(all_names) - len(kept),
+        left_out=len(read.names) - len(kept),
         page=page,
         pages=pages,
         is_git=found.is_git,
         is_partial=read.is_partial,
     )
+
+
+def _names(tree: Tree, names: Names, everything: bool) -> tuple[Listing, list[str]]:
+    """All names in a folder, and those that are not hidden."""
+    read = listing.names_in(tree, names)
+    return read, [name for name in read.names if everything or not name.startswith(".")]
 
 
 def _row(names: Names, entry: Entry, found: marks.Marks) -> Row:

@@ -16,18 +16,10 @@ MOST_READ = 200_000
 """Entries of a folder that are read; of the rest nothing is shown."""
 
 
-class Name(NamedTuple):
-    """A name in a folder; sorted as it is listed: folders first, then without regard to case."""
-
-    is_file: bool
-    folded: str
-    name: str
-
-
 class Listing(NamedTuple):
-    """The names in a folder."""
+    """The names in a folder: folders first, each kind sorted without regard to case."""
 
-    names: list[Name]
+    names: list[str]
     is_partial: bool
     """Whether the folder has more entries than were read."""
 
@@ -50,17 +42,25 @@ class Entry:
 
 
 def names_in(tree: Tree, names: Sequence[str]) -> Listing:
-    """The names in a folder, sorted. Raises FileMissing, FileRefused."""
-    found: list[Name] = []
+    """The names in a folder; of a large one to be called in a thread.
+
+    Raises FileMissing, FileRefused.
+    """
+    folders, others = list[str](), list[str]()
+    is_partial = False
     with tree.folder(names) as descriptor, os.scandir(descriptor) as entries:
         for entry in entries:
-            if len(found) >= MOST_READ:
-                return Listing(sorted(found), is_partial=True)
+            if len(folders) + len(others) >= MOST_READ:
+                is_partial = True
+                break
             is_folder = False
             with contextlib.suppress(OSError):
                 is_folder = entry.is_dir(follow_symlinks=False)
-            found.append(Name(not is_folder, entry.name.casefold(), entry.name))
-    return Listing(sorted(found), is_partial=False)
+            (folders if is_folder else others).append(entry.name)
+    for each in (folders, others):  # plain texts are sorted in a tenth of the time of tuples
+        each.sort()
+        each.sort(key=str.casefold)
+    return Listing(folders + others, is_partial)
 
 
 def entries_of(tree: Tree, names: Sequence[str], wanted: Sequence[str]) -> list[Entry]:

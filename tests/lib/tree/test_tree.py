@@ -131,7 +131,7 @@ def test_a_listing_has_folders_first_and_says_where_links_lead(tree: Tree) -> No
         (tree.path / name).write_text(name)
     (tree.path / "in").symlink_to("src")
     (tree.path / "out").symlink_to("/etc")
-    found = [each.name for each in listing.names_in(tree, ()).names]
+    found = listing.names_in(tree, ()).names
     assert found == ["src", "A", "b", "c", "in", "out"]
     entries = {each.name: each for each in listing.entries_of(tree, (), [*found, "gone"])}
     assert (entries["in"].kind, entries["in"].target) == ("folder", ("src",))
