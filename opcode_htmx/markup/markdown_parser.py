@@ -150,17 +150,22 @@ def anchor_of(heading: str) -> str:
 
 
 def _anchors(state: StateCore) -> None:
-    """Give headings ids, in texts whose links to them work."""
+    """Give headings ids, in texts whose links to them work.
+
+    They go down by a level: the first heading of the page is the name of the file.
+    """
     places: Places | None = state.env.get("places")
     if places is None or not places.has_anchors:
         return
     seen: dict[str, int] = {}
-    for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
-        if opening.type == "heading_open":
-            words = "".join(each.content for each in inline.children or ())
-            anchor = anchor_of(words)
+    for number, token in enumerate(state.tokens):
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 1)}"
+        if token.type == "heading_open":
+            inside = state.tokens[number + 1].children or ()
+            anchor = anchor_of("".join(each.content for each in inside))
             count = seen[anchor] = seen.get(anchor, -1) + 1
-            opening.attrSet("id", f"{anchor}-{count}" if count else anchor)
+            token.attrSet("id", f"{anchor}-{count}" if count else anchor)
 
 
 _TASK = re.compile(r"\[([ xX])\] +")
