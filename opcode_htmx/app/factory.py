@@ -40,6 +40,7 @@ from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.markup import markdown
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
@@ -196,6 +197,7 @@ def _sessions(
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         changed_counts=changed,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),
+        project_files=ProjectFiles(settings.child_environment),
     )
 
 

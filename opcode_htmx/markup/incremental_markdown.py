@@ -14,6 +14,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.markup.addresses.places import OF_SESSION, Places
 from opcode_htmx.markup.markdown import join, plain, render
 from opcode_htmx.markup.markdown_parser import FENCE_LINES, commonmark, lines_of
 
@@ -62,11 +63,7 @@ class Part:
         html = self._html
         if html is None:
             text = self._text
-            try:
-                html = render(text)
-            except Exception:  # a text that cannot be rendered as Markdown is still shown
-                log.exception("a text of %d characters cannot be rendered", len(text))
-                html = plain(text)
+            html = _render_or_show(text, literal=False, places=OF_SESSION)
             if text == self._text:  # it may have changed in the meantime
                 self._html = html
         return html
@@ -88,21 +85,31 @@ class PlainPart(Part):
         return self._html
 
 
-def render_complete(text: str, literal: bool = False) -> Markup:
+def render_complete(text: str, literal: bool = False, places: Places | None = None) -> Markup:
     """Render a complete Markdown text within the limits of IncrementalMarkdown.
 
-    `literal` is that of `render`.
+    `literal` and `places` are those of `render`.
     """
     if len(text) <= LONGEST_BLOCK:
-        return render(text, literal)
+        return render(text, literal, places)
     growing = IncrementalMarkdown()
     growing.append(text, 0)
-    parts = growing.parts
-    if not literal:
-        return join(part.html for part in parts)
-    return join(
-        part.html if isinstance(part, PlainPart) else render(part.text, literal) for part in parts
-    )
+    return join(_rendered(part, literal, places) for part in growing.parts)
+
+
+def _rendered(part: Part, literal: bool, places: Places | None) -> Markup:
+    if isinstance(part, PlainPart):
+        return part.html
+    return _render_or_show(part.text, literal, places)
+
+
+def _render_or_show(text: str, literal: bool, places: Places | None) -> Markup:
+    """The HTML of a text; one that cannot be rendered as Markdown is still shown."""
+    try:
+        return render(text, literal, places)
+    except Exception:
+        log.exception("a text of %d characters cannot be rendered", len(text))
+        return plain(text)
 
 
 class IncrementalMarkdown:

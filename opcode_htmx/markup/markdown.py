@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.addresses import rules
+from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
     is_wide_table,
@@ -30,27 +32,52 @@ if TYPE_CHECKING:
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}
     | {"blockquote", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div"}
-    | {"span"}
+    | {"span", "img"}
 )
 
 
 _OF_LINKS = frozenset({"dir", "rel", "target", "title"})
 
 
+_OF_FILE = re.compile(
+    r"\?file=[\w.~%/:+-]+"
+    r"|(?:/[\w.~%-]+){1,4}/files/(?:open|raw)\?path=[\w.~%/:+-]+(?:#h-[\w%-]+)?"
+    r"|#h-[\w%-]+",
+    re.ASCII,
+)
+"""The addresses of files that `Places` give."""
+
+
 def _link_attribute(tag: str, name: str, value: str) -> bool:
-    """Whether a link may have an attribute; its address must be absolute.
+    """Whether a link may have an attribute; its address must be absolute, or that of a file.
 
     bleach would accept addresses without a protocol, such as `//host`.
     """
-    return rules.is_absolute(value) if name == "href" else name in _OF_LINKS
+    if name == "href":
+        return rules.is_absolute(value) or _OF_FILE.fullmatch(value) is not None
+    return name in _OF_LINKS or (name, value) == ("class", "file-link")
 
 
+def _image_attribute(tag: str, name: str, value: str) -> bool:
+    """Whether an image may have an attribute; only images of a project are loaded."""
+    if name == "src":
+        return _OF_FILE.fullmatch(value) is not None
+    return name == "alt" or (name, value) == ("loading", "lazy")
+
+
+def _heading_attribute(tag: str, name: str, value: str) -> bool:
+    return name == "dir" or (name == "id" and value.startswith("h-"))
+
+
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 ATTRIBUTES: dict[str, list[str] | Callable[[str, str, str], bool]] = {
     "a": _link_attribute,
+    "img": _image_attribute,
+    **dict.fromkeys(_HEADINGS, _heading_attribute),
     "blockquote": ["dir"],
     "code": ["class", "dir"],
     "div": ["class", "tabindex"],
-    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6", "p", "table"), ["dir"]),
+    **dict.fromkeys(("p", "table"), ["dir"]),
     "li": ["class", "dir"],
     "ol": ["start"],
     "pre": ["dir", "tabindex"],
@@ -114,7 +141,8 @@ def _clean(html: str) -> Markup:
 
 _BARE_TAG = re.compile(
     r"<(?:/?(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6]|table|thead|tbody|tr)"
-    r"|/(pre|span|div|t[hd])"
+    r"|/(pre|span|div|t[hd]|a)"
+    r"|(a) class=\"file-link\" href=\"\?file=[a-zA-Z0-9_.~%/:-]{1,3000}\""
     r"|(p|blockquote|li|h[1-6]) dir=\"auto\""
     r"|(t[hd]) dir=\"auto\"(?: class=\"[a-z -]{1,40}\")?"
     r"|(code|table) dir=\"(?:ltr|rtl)\""
@@ -150,20 +178,23 @@ def _is_bare(html: str) -> bool:
     return not open_tags
 
 
-def render(text: str, literal: bool = False) -> Markup:
+def render(text: str, literal: bool = False, places: Places | None = None) -> Markup:
     """Render Markdown as safe HTML; a long text is rendered in a thread.
 
-    `literal`: character references such as `&#8238;` are shown as written.
+    `literal`: character references such as `&#8238;` are shown as written. `places`: where links to
+    files lead; without them their paths are shown.
     """
     parser = _literal_parser if literal else _parser
-    return _render(text, parser) if len(text) <= SHORT else run_cpu_in_thread(_render, text, parser)
+    if len(text) <= SHORT:
+        return _render(text, parser, places)
+    return run_cpu_in_thread(_render, text, parser, places)
 
 
-def _render(text: str, parser: MarkdownIt) -> Markup:
+def _render(text: str, parser: MarkdownIt, places: Places | None) -> Markup:
     lines = lines_of(text + "\n")
     if any(map(is_wide_table, lines, lines[1:])) and not _is_fence(lines[0]):
         return plain(text) + _TOO_WIDE_NOTE
-    env = {"lines": lines}
+    env = {"lines": lines, "places": places}
     tokens = parser.parse(text, env)
     if any(map(_is_crowded, tokens)):
         return plain(text)
@@ -237,3 +268,21 @@ def plain(text: str) -> Markup:
 def with_marks(html: MarkableHtml, marks: Marks, anchor_id: str) -> Markup:
     """Safe HTML in which parts of the text are marked; see `MarkableHtml.with_marks`."""
     return Markup(html.with_marks(marks, anchor_id))  # noqa: S704 - adds `<mark>` only
+
+
+_FILE_LINK = '<a class="file-link" href="?file='
+
+
+def without_file_links(html: Markup) -> Markup:
+    """Safe HTML in which links to files are their texts, followed by the path if that is another.
+
+    For an export, which has no server that could show the file.
+    """
+    first, *others = html.split(_FILE_LINK)
+    pieces = [str(first)]
+    for each in others:
+        address, _, rest = str(each).partition('">')
+        label, _, after = rest.partition("</a>")
+        path = escape(unquote(address))
+        pieces += [label, "" if path in label else f' (<code dir="ltr">{path}</code>)', after]
+    return Markup("".join(pieces))  # noqa: S704 - takes links away, adds escaped text

@@ -17,6 +17,7 @@ from markdown_it.utils import OptionsDict
 
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.addresses import bare_urls, loopback, rules
+from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.spans import Span
 
 FENCE_LINES = 60
@@ -140,6 +141,33 @@ def _direction(text: str) -> str:
     return next((each for each in classes if each in ("L", "R", "AL")), "")
 
 
+_NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+
+
+def anchor_of(heading: str) -> str:
+    """The id of a heading, as the usual renderers of Markdown derive it, behind `h-`."""
+    return "h-" + _NOT_IN_ANCHOR.sub("", heading.strip().lower())[:200].replace(" ", "-")
+
+
+def _anchors(state: StateCore) -> None:
+    """Give headings ids, in texts whose links to them work.
+
+    They go down by a level: the first heading of the page is the name of the file.
+    """
+    places: Places | None = state.env.get("places")
+    if places is None or not places.has_anchors:
+        return
+    seen: dict[str, int] = {}
+    for number, token in enumerate(state.tokens):
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 1)}"
+        if token.type == "heading_open":
+            inside = state.tokens[number + 1].children or ()
+            anchor = anchor_of("".join(each.content for each in inside))
+            count = seen[anchor] = seen.get(anchor, -1) + 1
+            token.attrSet("id", f"{anchor}-{count}" if count else anchor)
+
+
 _TASK = re.compile(r"\[([ xX])\] +")
 _CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}</span></span> '
 
@@ -220,6 +248,8 @@ def page_parser() -> MarkdownIt:
     parser.core.ruler.push("tasks", _tasks)
     parser.core.ruler.push("addresses", rules.rewrite)
     parser.core.ruler.push("bare_urls", rules.link_bare_urls)
+    parser.core.ruler.push("files", rules.link_files)
+    parser.core.ruler.push("anchors", _anchors)
     parser.core.ruler.push("directions", _directions)
     parser.core.ruler.push("columns", _columns)
     parser.inline.ruler.before("strikethrough", "bare_urls", rules.keep_together)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from opcode_htmx.engines.messages import ElicitationRequest, ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
+from opcode_htmx.markup.addresses.places import OF_SESSION
 from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
@@ -95,7 +96,7 @@ def _macros_of(environment: Environment) -> Any:
         {
             "here": _context.get,
             "dom_id": dom_id,
-            "markdown": render_complete,
+            "markdown": partial(render_complete, places=OF_SESSION),
             "preview": preview,
             "asked_markdown": _asked_markdown,
             "asked_preview": _asked_preview,

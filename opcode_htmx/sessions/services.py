@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.configuration.service import Configuration
@@ -42,3 +43,4 @@ class Sessions:
     index: IndexReader
     changed_counts: ChangedCounts
     configuration: Configuration
+    project_files: ProjectFiles

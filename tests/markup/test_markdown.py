@@ -502,3 +502,34 @@ def test_paragraph_of_very_many_links_is_shown_as_plain_text() -> None:
     assert "<a " in few
     assert "<a " not in many
     assert "http://a.com/" in many
+
+
+class OfProject:
+    """Places of a text whose links and images lead to files of a project, or to `elsewhere`."""
+
+    has_anchors = True
+
+    def __init__(self, elsewhere: str = "") -> None:
+        self._elsewhere = elsewhere
+
+    def link(self, address: str) -> str:
+        return self._elsewhere or f"/projects/p/files/open?path={address}"
+
+    def image(self, address: str) -> str:
+        return self._elsewhere or f"/projects/p/files/raw?path={address}"
+
+
+def test_a_file_of_a_project_has_links_images_and_headings_of_its_own() -> None:
+    html = render("[x](a.md) ![y](b.png)\n\n# One *two*\n\n# One two\n", places=OfProject())
+    assert '<a class="file-link" href="/projects/p/files/open?path=a.md">x</a>' in html
+    assert '<img src="/projects/p/files/raw?path=b.png" alt="y" loading="lazy">' in html
+    assert '<h2 id="h-one-two" dir="auto">' in html
+    assert '<h2 id="h-one-two-1" dir="auto">' in html
+    assert "<h1" not in html
+
+
+@pytest.mark.parametrize("address", ["//evil.example/x", "/elsewhere?path=x", "/a/files/raw?path="])
+def test_places_outside_of_a_project_are_taken_away(address: str) -> None:
+    html = render("[x](a.md) ![y](b.png)", places=OfProject(address))
+    assert "href=" not in html
+    assert "src=" not in html

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.lib.git import git, reads
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.reads import GitFailed, RepositoryRefused
+from opcode_htmx.lib.tree.search import ProjectFiles
 from tests.security.hostile_git import (
     COMMANDS,
     TRAPS,

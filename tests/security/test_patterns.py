@@ -17,7 +17,7 @@ import pytest
 
 import opcode_htmx
 from opcode_htmx.engines.claude.files import titles
-from opcode_htmx.features.composer import project_files
+from opcode_htmx.lib.tree import search as file_search
 from opcode_htmx.rendering import search
 from opcode_htmx.sessions.index import terms
 from tests.security.regex_growth import attacks, is_linear
@@ -30,8 +30,8 @@ SECONDS = 0.3
 """Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones seconds."""
 
 BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
-    "features/composer/project_files.py": (
-        re.compile(project_files._scattered_pattern("a.b/a")),
+    "lib/tree/search.py": (
+        re.compile(file_search._scattered_pattern("a.b/a")),
         re.compile(re.escape("a.b/a")),
     ),
     "engines/claude/files/titles.py": (

@@ -71,7 +71,8 @@ OURS = frozenset(
             "view.shown.note",
         ),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
-        *("view.added", "view.removed", "view.shown.numbers"),
+        *("view.added", "view.removed", "view.shown.numbers", "link.label"),
+        *("view.part.note", "view.html", "view.table.columns"),
         *("its.sessions", "its.prompts", "its.added", "its.removed", "each.left", "all_rows"),
         *("record.id", "m.files_changed", "m.lines_added", "m.lines_removed"),
         *("(100 * report.progress) | int", "unit", "prices.SOURCE", "prices.AS_OF"),
@@ -79,7 +80,9 @@ OURS = frozenset(
     }
 )
 """This program's own words, and numbers."""
-PROSE = frozenset({"b.text", 'each.text or "(only an image)"', "text", "words", "typed", "error"})
+PROSE = frozenset(
+    {"b.text", "file.text", 'each.text or "(only an image)"', "text", "words", "typed", "error"}
+)
 """Texts of a user, in an element with isolated direction, or in a field."""
 
 

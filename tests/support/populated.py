@@ -55,6 +55,10 @@ HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
 EVENT, MATCHER = "PostToolUse", "Edit"
 
 SIGN_IN = "2" * 32
+DELETED, UPLOAD = "5" * 32, "6" * 32
+MARKDOWN = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.md"
+"""A file of the project."""
+FILES = "/projects/<project_id>/files/{}"
 SCHEDULE = "3" * 32
 COMMENT = "4" * 12
 
@@ -103,6 +107,8 @@ class Populated:
             "schedule_id": SCHEDULE,
             "until": "4000000000",
             "comment_id": COMMENT,
+            "deleted_id": DELETED,
+            "upload_id": UPLOAD,
         }
 
     def address(self, door: Door) -> str:
@@ -123,7 +129,9 @@ class Populated:
         rule = {"kind": "allow", "text": RULE, "scope": "user"}
         return {
             "/api/claude-md/read": {"file_path": str(self.config_dir / "CLAUDE.md")},
+            "/api/projects/<project_id>/files/content": {"path": MARKDOWN},
             "/api/settings/permissions/rules/matches": rule,
+            **dict.fromkeys(map(FILES.format, ("edit", "open", "raw", "view")), {"path": MARKDOWN}),
             "/claude/hooks/hook": hook,
             "/claude/hooks/try": hook,
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
@@ -151,6 +159,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _schedules(sandbox, project)
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
+    _files(sandbox, project)
     _agent(sandbox, project)
     _repository(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
@@ -251,6 +260,24 @@ def _schedules(sandbox: Sandbox, project: Path) -> None:
             store.note(SCHEDULE, found)
     once = replace(work, session_id=SESSION)
     store.add(replace(first, id="4" * 32, work=once), time.time())
+
+
+def _files(sandbox: Sandbox, project: Path) -> None:
+    """A file of the project, one that was deleted, and an upload that is undecided."""
+    path = project / MARKDOWN
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"# {LONG_WORD}\n\n[{LONG_WORD}](x.md) `{LONG_WORD}`\n", encoding="utf-8")
+    state, root = state_dir(sandbox.state), str(project.resolve())
+    deleted, upload = state.folder("file_trash") / DELETED, state.folder("file_uploads") / UPLOAD
+    for folder in (deleted, upload):
+        folder.mkdir(parents=True)
+    facts = {"root": root, "path": f"{LONG_WORD}.txt", "what": "a file", "at": time.time()}
+    kept = {"version": 1, "id": DELETED, "was_replaced": False, **facts}
+    (deleted / "facts.json").write_text(json.dumps(kept))
+    (deleted / "content").write_text(LONG_WORD)
+    undecided = {"id": UPLOAD, "root": root, "path": "", "files": [f"{LONG_WORD}.txt"]}
+    (upload / "facts.json").write_text(json.dumps({"version": 1, **undecided}))
+    (upload / "0").write_text(LONG_WORD)
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:

@@ -15,7 +15,6 @@ from opcode_htmx.features.composer import (
     routes,
     typed_words,
 )
-from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.runs.control.prompt_queue import PromptNotFound, PromptTaken
@@ -26,7 +25,7 @@ from opcode_htmx.sessions.storage.drafts import DraftTooLarge
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     workspace, runs, sessions = context.workspace, context.runs, context.sessions
     lookup, drafts = sessions.lookup, sessions.drafts
-    files = ProjectFiles(context.settings.child_environment)
+    files = sessions.project_files
     page = new_session.NewSessionPage(workspace, drafts, context.capabilities, sessions.options)
     yield new_session.blueprint(
         page, workspace, drafts, context.capabilities, sessions.options, files

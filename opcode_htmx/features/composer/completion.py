@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.engines.claude.config import slash_commands
-from opcode_htmx.features.composer.project_files import ProjectFiles
+from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.policies.working_folders import WorkingFolders

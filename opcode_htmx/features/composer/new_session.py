@@ -19,10 +19,10 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.features.composer.chosen_folder import ChosenFolder, folder_name_for
 from opcode_htmx.features.composer.completion import completions, known_commands
-from opcode_htmx.features.composer.project_files import ProjectFiles
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.runs.policies.working_folders import reference

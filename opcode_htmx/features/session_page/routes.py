@@ -10,10 +10,12 @@ from flask import (
     Response,
     abort,
     make_response,
+    redirect,
     render_template,
     request,
     url_for,
 )
+from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.session_page import found, selection
 from opcode_htmx.features.session_page.selection import Selection
@@ -61,7 +63,9 @@ def blueprint(
         return hosts.host_name(request.host) or ""
 
     @pages.get("/projects/<project_id>/sessions/<session_id>")
-    def session(project_id: str, session_id: str) -> Response:
+    def session(project_id: str, session_id: str) -> BaseResponse:
+        if "file" in request.args:
+            return _file_page(project_id, session_id)
         changed = lookup.view(project_id, session_id).conversation.changed
         viewers.seen(session_id)
         view = lookup.read(project_id, session_id)
@@ -143,6 +147,14 @@ def blueprint(
         return Response(encoded(text), mimetype="text/plain")
 
     return pages
+
+
+def _file_page(project_id: str, session_id: str) -> BaseResponse:
+    """Lead on to a file that a text of the session names; see markup/addresses/places.py."""
+    path = request.args["file"]
+    return redirect(
+        url_for("files.open_named", project_id=project_id, session=session_id, path=path), 303
+    )
 
 
 def _whole_text(block: Block) -> str:

@@ -1,9 +1,9 @@
-"""Parser rules for links and images in Markdown: they keep absolute addresses, and no others.
+"""Parser rules for links and images in Markdown: they keep absolute addresses, and those of files.
 
-Only an absolute web address, or a mail address, becomes a link; a web address that stands in the
-text, or is all of a piece of code, becomes one by itself. A path or an anchor means a place
-in a project, for which this server has no page: its text is shown, followed by the path. Images are
-never loaded from elsewhere: they become links to their address, or text.
+An absolute web address, or a mail address, becomes a link; a web address that stands in the text,
+or is all of a piece of code, becomes one by itself. A path means a file of a project: where the
+text has `Places`, they give the address of its page; elsewhere its text is shown, followed by the
+path. Images are never loaded from elsewhere: they become links to their address, or text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -18,6 +19,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from opcode_htmx.markup.addresses import bare_urls, loopback
+from opcode_htmx.markup.addresses.places import SAFE, Places, looks_like_file
 
 _ABSOLUTE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
@@ -31,9 +33,45 @@ def is_absolute(address: str) -> bool:
 
 def rewrite(state: StateCore) -> None:
     """The parser rule: replace links and images that have no absolute address."""
+    places: Places | None = state.env.get("places")
     for token in state.tokens:
         if any(child.type in ("link_open", "image") for child in token.children or ()):
-            token.children = list(_rewritten(token.children or (), state.md))
+            token.children = list(_rewritten(token.children or (), state.md, places))
+
+
+def link_files(state: StateCore) -> None:
+    """The parser rule: make a link of a piece of code that is the path of a file."""
+    places: Places | None = state.env.get("places")
+    if places is None:
+        return
+    for token in state.tokens:
+        if token.children and "`" in token.content:
+            token.children = list(_with_file_links(token.children, places))
+
+
+def _with_file_links(children: Sequence[Token], places: Places) -> Iterator[Token]:
+    is_inside = False
+    for child in children:
+        if child.type in ("link_open", "link_close"):
+            is_inside = child.type == "link_open"
+        is_file = child.type == "code_inline" and not is_inside and looks_like_file(child.content)
+        if is_file and (address := places.link(quote(child.content, safe=SAFE))):
+            yield from _file_link(address, child)
+        else:
+            yield child
+
+
+def _opening(address: str) -> Token:
+    opening = Token("link_open", "a", 1)
+    opening.attrSet("class", "file-link")
+    opening.attrSet("href", address)
+    return opening
+
+
+def _file_link(address: str, shown: Token) -> Iterator[Token]:
+    yield _opening(address)
+    yield shown
+    yield Token("link_close", "a", -1)
 
 
 def keep_together(state: StateInline, silent: bool) -> bool:
@@ -89,17 +127,21 @@ def _link(address: str, shown: Token, parser: MarkdownIt) -> Iterator[Token]:
     yield Token("link_close", "a", -1)
 
 
-def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]:
+def _rewritten(
+    children: Sequence[Token], parser: MarkdownIt, places: Places | None
+) -> Iterator[Token]:
     opening: Token | None = None
-    label = ""
+    label = file = ""
     for child in children:
         match child.type:
             case "link_open":
-                opening, label = child, ""
+                opening, label, file = child, "", ""
                 if _is_absolute(child, "href"):
                     yield child
+                elif places and (file := places.link(_address(child, "href"))):
+                    yield _opening(file)
             case "link_close" if opening is not None:
-                if _is_absolute(opening, "href"):
+                if _is_absolute(opening, "href") or file:
                     yield child
                 else:
                     yield from _path(opening, "href", label, parser)
@@ -107,14 +149,29 @@ def _rewritten(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token]
             case "image":
                 alt = _text_of(child.children or ()) or "image"
                 label += alt
-                yield from _image(child, alt, parser) if opening is None else (_text(alt),)
+                yield from _image(child, alt, parser, places, opening is not None)
             case _:
                 label += _text_of((child,))
                 yield child
 
 
-def _image(image: Token, alt: str, parser: MarkdownIt) -> Iterator[Token]:
-    if not _is_absolute(image, "src"):
+def _image(
+    image: Token, alt: str, parser: MarkdownIt, places: Places | None, is_in_link: bool
+) -> Iterator[Token]:
+    address = _address(image, "src")
+    if places and not is_absolute(address) and (own := places.image(address)):
+        shown = Token("image", "img", 0, children=[_text(alt)], content=alt)
+        for name, value in (("src", own), ("alt", ""), ("loading", "lazy")):
+            shown.attrSet(name, value)
+        yield shown
+        return
+    if is_in_link:
+        yield _text(alt)
+        return
+    if not is_absolute(address):
+        if places and (file := places.link(address)):
+            yield from _file_link(file, _text(alt))
+            return
         yield _text(alt)
         yield from _path(image, "src", alt, parser)
         return

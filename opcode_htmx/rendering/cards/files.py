@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from opcode_htmx.markup import diff, highlight
@@ -32,7 +32,8 @@ def read(call: Call) -> ToolView:
     file = file if isinstance(file, dict) else {}
     content, start = _content(call, file)
     lines = content.count("\n") + 1 if content else 0
-    view = ToolView(title="Read", summary=call.path("file_path"))
+    path = call.text("file_path")
+    view = ToolView(title="Read", summary=call.path("file_path"), file=path)
     if cells := notebooks.cells_of(file):
         return replace(view, outcome=plural(len(cells), "cell"), shown=notebooks.shown(cells))
     if call.failed or not content:
@@ -44,6 +45,7 @@ def read(call: Call) -> ToolView:
         view,
         # A final line feed begins no line: the outcome matches the line numbers
         outcome=plural(max(1, lines - content.endswith("\n")), "line") if whole else "",
+        file=path if whole else f"{path}:{start}",
         place="" if whole else f"{start}–{start + lines - 1}",
         shown=_numbered(content, start, call.text("file_path")),
     )
@@ -125,6 +127,7 @@ def edit(call: Call) -> ToolView:
     return ToolView(
         title=call.name,
         summary=call.path("file_path", "notebook_path"),
+        file=_changed_place(call, changes),
         command=None if is_shown else cut(as_json(call.input)),
         note=_note(call),
         added=added if changes else None,
@@ -132,6 +135,13 @@ def edit(call: Call) -> ToolView:
         changes=changes,
         shown=plain(call.printed) if call.failed else None,
     )
+
+
+def _changed_place(call: Call, changes: Iterable[DiffLine]) -> str:
+    """The path of a changed file, and its first changed line if that is known."""
+    path = call.text("file_path") or call.text("notebook_path")
+    line = next((each.new for each in changes if each.kind == "add" and each.new), None)
+    return f"{path}:{line}" if path and line and line > 1 else path
 
 
 def _note(call: Call) -> str:

@@ -129,6 +129,8 @@ class ToolView:
     """Questions with their answers."""
     parts: tuple[Part, ...] = ()
     """Other results: documents, links, values; with the texts if `shown` is empty."""
+    file: str = ""
+    """The path of the file that was read or changed, and its first line: `src/app.py:12`."""
     quiet: bool = False
     """Whether there are no details beyond the line."""
 

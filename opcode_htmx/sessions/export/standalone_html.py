@@ -10,6 +10,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.markup.markdown import without_file_links
 from opcode_htmx.rendering.fragments import Fragments, render_parts
 from opcode_htmx.rendering.tool_cards import CutText
 from opcode_htmx.transcript.blocks import Block
@@ -26,7 +27,7 @@ class WholeBlocks(Fragments):
         super().__init__(environment, project, "", cut=lambda text: CutText(text, 0))
 
     def block(self, block: Block) -> Markup:
-        return self._render_safely(block)
+        return without_file_links(self._render_safely(block))
 
 
 def with_parts(blocks: Iterable[Block]) -> Iterator[Block]:

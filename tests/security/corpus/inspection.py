@@ -53,6 +53,7 @@ STRUCTURE = {
     *("textarea", "button", "select", "option", "datalist", "img", "svg", "path", "circle", "time"),
     *("pre", "code", "b", "bdi", "mark", "strong", "em", "s", "br", "hr", "blockquote", "table"),
     *("thead", "tbody", "tr", "th", "td", "noscript", "dialog", "meter"),
+    *("audio", "video", "output"),
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
@@ -139,11 +140,13 @@ ATTRIBUTES = {
     *("readonly", "rel", "required", "role", "rows", "selected", "spellcheck", "src", "start"),
     *("stroke", "stroke-linecap", "stroke-linejoin", "stroke-width", "tabindex", "target", "title"),
     *("type", "value", "viewBox", "width"),
+    *("controls", "data-first", "data-last", "data-view", "inputmode", "pattern", "playsinline"),
+    *("preload", "scope"),
 }
 READABLE = {
     *("title", "value", "alt", "aria-label", "placeholder", "class", "data-insert", "download"),
     *("href", "content", "formaction", "hx-post", "hx-get", "data-earlier", "action", "name"),
-    "data-by",
+    *("data-by", "data-view", "src"),
 }
 """Attributes that may hold foreign text."""
 CONTROLS = {"input", "textarea", "button", "select", "meta"}
@@ -153,10 +156,14 @@ NAMES = "|".join(
         r"csrf_token|prompt_id|session_id|attached|files|prompt|decision|reason-.*|q-.*|e-.*|title|q",
         r"folder|back|to|project|block|(?:was_)?(?:model|effort|permission_mode|keep_running)|user",
         r"password|next|viewport|color-scheme|theme-color|apple-mobile-web-app-(?:capable|title)",
+        r"path|line|text|kind|choice-.*|every",
         r"htmx-config|make|open|in|name|chosen|hidden|act|session|tags?|days|before|digest|seen",
     )
 )
-IMAGES = r"^/(?:static/|projects/[^/]+/sessions/[^/]+/|(?:projects/[^/]+/)?new/attachments/)"
+IMAGES = (
+    r"^/(?:static/|projects/[^/]+/(?:sessions/[^/]+/|files/raw\?)"
+    r"|(?:projects/[^/]+/)?new/attachments/)"
+)
 HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^(?:input#files|form#(?:answer|composer))$",

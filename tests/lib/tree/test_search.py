@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.features.composer import project_files as files_module
-from opcode_htmx.features.composer.project_files import FileListing, ProjectFiles
+from opcode_htmx.lib.tree import search as files_module
+from opcode_htmx.lib.tree.search import FileListing, ProjectFiles
 from tests.support.cli.supervision import until
 from tests.support.environment import SYSTEM_PATH, Sandbox
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import gevent
 
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.git import reads
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class ProjectFiles:
 
     def _run(self, project: Path) -> FileListing:
         try:
-            listing = FileListing(_list(project, self._environment))
+            listing = _listed(project, self._environment)
             self._cached[project] = listing
             while len(self._cached) > CACHED:
                 self._cached.popitem(last=False)
@@ -175,10 +176,12 @@ def _scattered(path: str, query: str) -> int:
     return max(cost, -500)
 
 
-def _list(project: Path, environment: Mapping[str, str]) -> list[str]:
+def _listed(project: Path, environment: Mapping[str, str]) -> FileListing:
+    """The listing of a project; a long one takes a second of a CPU, which a thread spends."""
     by_git = _by_git(project, environment)
-    paths = _walked(project) if by_git is None else by_git
-    return [path for path, _ in zip(paths, range(MOST), strict=False)]
+    if by_git is not None:
+        return run_cpu_in_thread(lambda: FileListing(islice(by_git, MOST)))
+    return run_cpu_in_thread(FileListing, list(islice(_walked(project), MOST)))
 
 
 def _by_git(project: Path, environment: Mapping[str, str]) -> Iterator[str] | None:

@@ -1,0 +1,1 @@
+"""Change the files of a project: edits, uploads, and what is deleted."""

@@ -1,0 +1,88 @@
+"""From a file's name in an answer to its lines, an edit and an upload, on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.files.conftest import said
+from tests.support import page_checks
+from tests.support.browser import Phone
+from tests.support.environment import Server
+
+pytestmark = pytest.mark.browser
+
+SESSION = "5e551000-0000-4000-8000-0000000000f7"
+LINES = "".join(f"value_{number} = {number}\n" for number in range(1, 1201))
+
+
+@pytest.fixture
+def folder(shared_server: Server) -> Path:
+    sandbox = shared_server.sandbox
+    folder = (sandbox.project / "files-on-a-phone").resolve()
+    (folder / "src").mkdir(parents=True, exist_ok=True)
+    (folder / "src" / "values.py").write_text(LINES)
+    said(sandbox, folder, SESSION, "I changed `src/values.py:700`.")
+    return folder
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
+    shared_server: Server, open_phone: Callable[..., Phone], folder: Path, scripted: bool
+) -> None:
+    phone = open_phone(shared_server, java_script_enabled=scripted, has_touch=True)
+    page = phone.page
+    page.goto(f"/projects/{project_id(folder)}/sessions/{SESSION}")
+    page.get_by_role("link", name="src/values.py:700").click()
+    line = page.locator("#L700")
+    expect(line).to_be_in_viewport()
+    expect(line).to_have_class(re.compile("marked"))
+    expect(page.get_by_role("link", name="Back to the session")).to_be_visible()
+    if scripted:
+        assert page_checks.sticks_out(page) <= 0
+        assert not page_checks.smaller_than_a_thumb(page)
+        assert not page_checks.violations(page)
+        expect(page.locator("#file-picked")).to_contain_text("Line 700")
+        page.locator("#L703").click(position={"x": 20, "y": 8})
+        expect(page.locator("#file-picked")).to_contain_text("Lines 700–703")
+        assert page.url.endswith("#L700-L703")
+        page.goto(page.url.partition("?")[0] + "?path=src/values.py#L1100-L1101")
+        expect(page.locator("#L1101")).to_have_class(re.compile("marked"))
+        expect(page.locator("#L1101")).to_be_in_viewport()
+    page.get_by_role("link", name="Edit").click()
+    text = page.get_by_label("Text")
+    assert text.input_value() == LINES
+    text.fill(LINES.replace("value_700 = 700", "value_700 = 0"))
+    (folder / "src" / "values.py").write_text(LINES.replace("value_1 =", "changed ="))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("has changed since you opened it")
+    phone.forgiven.append("409")
+    assert "value_700 = 0" in page.get_by_label("Your text").input_value()
+    page.get_by_role("button", name="Save mine").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert "value_700 = 0" in (folder / "src" / "values.py").read_text()
+
+
+def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(
+    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+) -> None:
+    phone = open_phone(shared_server)
+    page = phone.page
+    page.goto(f"/projects/{project_id(folder)}/files?path=src")
+    given = FilePayload(name="values.py", mimeType="text/plain", buffer=b"uploaded")
+    page.get_by_label("Files of this device").set_input_files(given)
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("link", name="values (2).py").click()
+    expect(page.locator("#L1")).to_have_text("uploaded\n")
+    page.get_by_text("Rename or delete").click()
+    page.get_by_role("button", name="Delete this file").click()
+    expect(page.get_by_role("status")).to_contain_text("Deleted “src/values (2).py”")
+    assert not (folder / "src" / "values (2).py").exists()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("link", name="values (2).py")).to_be_visible()

@@ -1,0 +1,259 @@
+"""Nothing outside of an open folder is read or changed, whatever names and links it holds."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.tree import listing, names, packing, text, writing
+from opcode_htmx.lib.tree.names import FileRefused, names_of, text_of
+from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken, Tree
+
+SECRET = b"the secret of another folder"
+REFUSED = (FileRefused, FileMissing)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Tree]:
+    """A folder with a file, beside one that holds a secret."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(SECRET)
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "app.py").write_text("print()\n")
+    descriptor = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
+    yield Tree(project.resolve(), descriptor)
+    os.close(descriptor)
+
+
+def read(tree: Tree, path: str) -> bytes:
+    with tree.open(tree.real(names_of(path))) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../outside/secret", "src/../../outside/secret", "/etc/passwd", "a\0b", "raw:%2e%2e/outside"],
+)
+def test_a_path_that_leads_up_is_refused(path: str) -> None:
+    with pytest.raises(FileRefused):
+        names_of(path)
+
+
+def test_half_a_character_and_an_endless_path_are_refused() -> None:
+    for path in ("\ud800", "a/" * 3000):
+        with pytest.raises(FileRefused):
+            names_of(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["src/app.py", "a b", " a", "a\nb", "raw:a", "caf\u00e9", os.fsdecode(b"\xff\n/x"), ""]
+)
+def test_a_path_is_the_same_after_its_way_through_an_address(path: str) -> None:
+    found = names_of(text_of(tuple(filter(None, path.split("/")))))
+    assert "/".join(found) == path
+    assert "\n" not in text_of(found)
+
+
+def test_a_link_within_the_folder_is_followed_and_one_to_the_outside_is_not(tree: Tree) -> None:
+    (tree.path / "in").symlink_to("src/app.py")
+    (tree.path / "out").symlink_to("../outside")
+    (tree.path / "loop").symlink_to("loop")
+    assert read(tree, "in") == b"print()\n"
+    for path in ("out/secret", "out", "loop", "loop/x"):
+        with pytest.raises(REFUSED):
+            read(tree, path)
+
+
+def test_a_folder_that_becomes_a_link_in_between_is_not_followed(tree: Tree) -> None:
+    (tree.path / "src" / "secret").write_bytes(b"ours")
+    found = tree.real(("src", "secret"))
+    (tree.path / "src").rename(tree.path / "before")
+    (tree.path / "src").symlink_to("../outside")
+    acts: list[Callable[[], object]] = [
+        lambda: tree.open(found),
+        lambda: writing.replace(tree, found, b"changed", lambda _: None),
+        lambda: writing.create(tree, ("src", "new"), b"made"),
+        lambda: writing.make_folder(tree, ("src", "folder")),
+        lambda: writing.move(tree, found, ("taken",)),
+        lambda: writing.move(tree, ("before", "app.py"), ("src", "app.py")),
+        lambda: listing.names_in(tree, ("src",)),
+    ]
+    for act in acts:
+        with pytest.raises(REFUSED):
+            act()
+    outside = tree.path.parent / "outside"
+    assert {each.name: each.read_bytes() for each in outside.iterdir()} == {"secret": SECRET}
+
+
+def test_a_folder_that_becomes_a_link_while_a_file_is_written_is_not_followed(tree: Tree) -> None:
+    def swap(_: object) -> None:
+        (tree.path / "src").rename(tree.path / "before")
+        (tree.path / "src").symlink_to("../outside")
+
+    writing.replace(tree, ("src", "app.py"), b"x", swap)
+    assert [each.name for each in (tree.path.parent / "outside").iterdir()] == ["secret"]
+    assert [each.name for each in (tree.path / "before").iterdir()] == ["app.py"]
+    assert (tree.path / "before" / "app.py").read_bytes() == b"x"
+
+
+def test_the_project_itself_may_be_replaced_by_a_link(tree: Tree) -> None:
+    tree.path.rename(tree.path.with_name("moved"))
+    tree.path.symlink_to("outside")
+    with pytest.raises(REFUSED):
+        read(tree, "secret")
+    with tree.open(("src", "app.py")) as file:  # the folder that was opened is the same
+        assert file.read() == b"print()\n"
+
+
+@pytest.mark.timeout(10)
+def test_pipes_sockets_and_devices_are_refused_without_waiting(tree: Tree) -> None:
+    os.mkfifo(tree.path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.chdir(tree.path)
+        listening.bind("socket")
+        for name in ("pipe", "socket"):
+            with pytest.raises(FileRefused, match="a device, a pipe or a socket"):
+                tree.open((name,))
+        entries = listing.entries_of(tree, (), ["pipe", "socket"])
+    assert {each.kind for each in entries} == {"special"}
+
+
+def test_a_listing_has_folders_first_and_says_where_links_lead(tree: Tree) -> None:
+    for name in ("b", "A", "c"):
+        (tree.path / name).write_text(name)
+    (tree.path / "in").symlink_to("src")
+    (tree.path / "out").symlink_to("/etc")
+    found = listing.names_in(tree, ()).names
+    assert found == ["src", "A", "b", "c", "in", "out"]
+    entries = {each.name: each for each in listing.entries_of(tree, (), [*found, "gone"])}
+    assert (entries["in"].kind, entries["in"].target) == ("folder", ("src",))
+    assert (entries["out"].kind, entries["out"].target) == ("link", None)
+    assert (entries["b"].kind, entries["b"].size) == ("file", 1)
+
+
+def test_nothing_is_overwritten_by_a_new_file_or_a_rename(tree: Tree) -> None:
+    (tree.path / "a").write_text("a")
+    (tree.path / "dangling").symlink_to("nowhere")
+    for target in ("src/app.py", "dangling"):
+        with pytest.raises(NameTaken):
+            writing.create(tree, names_of(target), b"x")
+        with pytest.raises(NameTaken):
+            writing.move(tree, ("a",), names_of(target))
+    with pytest.raises(NameTaken):
+        writing.make_folder(tree, ("src",))
+    with pytest.raises(FileRefused):
+        writing.move(tree, ("src",), ("src", "inner"))
+    writing.move(tree, ("a",), ("src", "b"))
+    assert (tree.path / "src" / "b").read_text() == "a"
+    assert not (tree.path / "a").exists()
+
+
+def test_a_replaced_file_keeps_its_mode_and_its_other_name_keeps_the_old_content(
+    tree: Tree,
+) -> None:
+    path, other = tree.path / "src" / "app.py", tree.path.parent / "outside" / "linked"
+    other.hardlink_to(path)
+    path.chmod(0o751)
+    writing.replace(tree, ("src", "app.py"), b"new", lambda _: None)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o751)
+    assert other.read_bytes() == b"print()\n"
+
+
+def test_a_check_that_fails_leaves_the_old_content_and_no_other_file(tree: Tree) -> None:
+    def refuse(file: object) -> None:
+        raise RuntimeError("it has changed")
+
+    with pytest.raises(RuntimeError):
+        writing.replace(tree, ("src", "app.py"), b"new", refuse)
+    assert read(tree, "src/app.py") == b"print()\n"
+    assert [each.name for each in (tree.path / "src").iterdir()] == ["app.py"]
+
+
+@pytest.mark.parametrize("name", [".git", ".GIT", ".git "])
+def test_the_files_of_git_are_not_changed(tree: Tree, name: str) -> None:
+    (tree.path / name).mkdir()
+    (tree.path / name / "config").write_text("[core]\n")
+    with pytest.raises(FileRefused):
+        writing.replace(tree, (name, "config"), b"[core] fsmonitor=evil", lambda _: None)
+    with pytest.raises(FileRefused):
+        writing.create(tree, (name, "hooks"), b"")
+    with pytest.raises(FileRefused):
+        writing.move(tree, ("src", "app.py"), (name, "hook"))
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a/b", "a\nb", "a\0b", "é" * 200, "\ud800"])
+def test_a_new_name_is_one_name(name: str) -> None:
+    with pytest.raises(FileRefused):
+        names.new_name(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a\nb\n",
+        b"a\r\nb\r\n",
+        b"a\rb",
+        b"a\r\nb\nc",
+        b"\xef\xbb\xbfa\r\n",
+        "a\r\nü".encode("utf-16"),
+        b"caf\xe9\n",
+        b"",
+        b"\x0c\x1b[0m\n",
+    ],
+)
+def test_an_unchanged_text_gives_the_same_bytes(content: bytes) -> None:
+    found = text.decode(content)
+    assert found is not None
+    assert text.encode(text.normalized(found.text), found) == content
+
+
+def test_an_edit_keeps_the_line_ends_of_the_lines_around_it() -> None:
+    found = text.decode(b"one\r\ntwo\nthree\r\nfour")
+    assert found is not None
+    assert text.encode("one\nTWO\nthree\nfour\nfive\n", found) == (
+        b"one\r\nTWO\r\nthree\r\nfour\r\nfive\r\n"
+    )
+    latin = text.decode(b"caf\xe9")
+    assert latin is not None
+    with pytest.raises(FileRefused, match="Latin-1"):
+        text.encode("caf\u00e9 \u20ac", latin)
+    assert text.decode(b"a\0b") is None
+
+
+def zip_of(tree: Tree, found: packing.Contents) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(b"".join(packing.zipped(tree, (), found))))
+
+
+def test_a_zip_holds_the_files_and_names_what_it_does_not(tree: Tree) -> None:
+    (tree.path / "out").symlink_to("../outside/secret")
+    (tree.path / "a\\..\\b").write_text("x")
+    archive = zip_of(tree, packing.contents(tree, (), lambda path, is_folder: True))
+    assert archive.testzip() is None
+    assert sorted(archive.namelist()) == [packing.NOTE, "a_.._b", "src/app.py"]
+    assert b"out" in archive.read(packing.NOTE)
+    assert archive.read("src/app.py") == b"print()\n"
+
+
+def test_a_zip_of_a_tree_that_grows_or_changes_stays_what_it_was(tree: Tree) -> None:
+    (tree.path / "b").write_text("b")
+    found = packing.contents(tree, (), lambda path, is_folder: True)
+    (tree.path / "new").write_text("x" * 1000)
+    (tree.path / "b").unlink()
+    (tree.path / "b").symlink_to("../outside/secret")
+    archive = zip_of(tree, found)
+    assert sorted(archive.namelist()) == [packing.NOTE, "src/app.py"]
+
+
+def test_a_folder_with_too_much_in_it_is_not_packed(tree: Tree) -> None:
+    (tree.path / "b").write_text("bbbb")
+    for limits in ({"most_files": 1}, {"most_bytes": 3}):
+        with pytest.raises(FileTooLarge):
+            packing.contents(tree, (), lambda path, is_folder: True, **limits)
