@@ -224,7 +224,7 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
 
 
 def _refs(git: Git, name: str) -> tuple[str, ...]:
-    """The remote, and what to get of it, as its settings say if they only fill `refs/remotes/NAME/`.
+    """The remote, and what to get of it: as its settings say if they fill only `refs/remotes/`.
 
     Others could write over the person's own branches.
     """
