@@ -21,14 +21,17 @@ from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
 from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
 from opcode_htmx.features.claude_hooks import document
+from opcode_htmx.features.commits import acts as git_acts
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.lib.git.discards import files as discards
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
+from tests.lib.git.commands.repo import Repo
 from tests.security.doors import Door
 from tests.support import api
 from tests.support.environment import ROOT, USER, Sandbox, state_dir
@@ -44,6 +47,8 @@ RULE = f"Bash(prune {LONG_WORD[:200]})"
 HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
 EVENT, MATCHER = "PostToolUse", "Edit"
 
+CHANGED_FILE = f"{LONG_WORD[:100]}/{LONG_WORD[:100]}.txt"
+
 SIGN_IN = "2" * 32
 SCHEDULE = "3" * 32
 
@@ -52,7 +57,8 @@ SCHEDULE = "3" * 32
 class Populated:
     """`project` is the folder of the session; `token` is that of a file in every draft.
 
-    `saved_id` is the id of a saved prompt, `version_id` that of a version of the user's settings.
+    `saved_id` is the id of a saved prompt, `version_id` that of a version of the user's settings,
+    `kept_id` that of discarded changes.
     """
 
     project: Path
@@ -60,6 +66,7 @@ class Populated:
     token: str
     saved_id: str
     version_id: str
+    kept_id: str
 
     @property
     def known(self) -> dict[str, str]:
@@ -86,6 +93,7 @@ class Populated:
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
+            "kept_id": self.kept_id,
             "plugin_id": "greeter@orchard",
             "agent_id": "1",
             "agent_run": "1",
@@ -117,6 +125,8 @@ class Populated:
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
             "/claude/permissions/rule": rule,
             "/claude/trust/project": {"name": str(_trusted(self.project))},
+            "/projects/<project_id>/git/file": {"path": CHANGED_FILE, "side": "unstaged"},
+            "/api/projects/<project_id>/git/programs": {"act": "commit"},
         }
 
     def _value(self, door: Door, name: str) -> str:
@@ -137,7 +147,8 @@ def populate(sandbox: Sandbox) -> Populated:
     _mcp_servers(sandbox)
     _agent(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
-    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
+    kept_id = _repository(sandbox, project)
+    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -175,6 +186,34 @@ def _failed_act(sandbox: Sandbox) -> None:
     folder.mkdir(parents=True)
     act = acts.Act(ACT, "Install it", "/claude/plugins", 0.0, "failed", f"No {LONG_WORD}")
     acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
+
+
+def _repository(sandbox: Sandbox, project: Path) -> str:
+    """Make the project a repository with something on every page; gives the id of what is kept."""
+    repo = Repo(project).make()
+    lines = [f"{number} {LONG_WORD}\n" for number in range(30)]
+    repo.write(CHANGED_FILE, "".join(lines))
+    repo.write(".gitignore", f"{LONG_WORD}.log\n")
+    repo.commit(f"Prune the trees {LONG_WORD}")
+    repo.plain("branch", f"prune/{LONG_WORD[:60]}")
+    repo.write(CHANGED_FILE, "stashed")
+    repo.plain("stash", "push", "-q", "-m", f"Water {LONG_WORD}")
+    repo.write(CHANGED_FILE, f"discarded {LONG_WORD}")
+    kept_id = discards.discard_files(repo.git(), repo.state().unstaged, f"Prune {LONG_WORD}")
+    repo.write("staged.txt", f"staged {LONG_WORD}\n")
+    repo.plain("add", "staged.txt")
+    lines[4:6] = [f"new {LONG_WORD}\n"]
+    repo.write(CHANGED_FILE, "".join(lines))
+    repo.plain("remote", "add", "origin", f"https://github.com/{LONG_WORD[:30]}/orchard.git")
+    hook = repo.write(".git/hooks/pre-commit", "#!/bin/sh\n")
+    hook.chmod(0o755)
+    act = git_acts.Act(
+        ACT, project_id(project), "Push", "/", "failed", f"No {LONG_WORD}", LONG_WORD
+    )
+    folder = state_dir(sandbox.state).folder("git_acts")
+    folder.mkdir(parents=True)
+    git_acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
+    return kept_id
 
 
 def _agent(sandbox: Sandbox, project: Path) -> None:

@@ -7,16 +7,22 @@ from collections.abc import Iterable
 from flask import Blueprint, url_for
 
 from opcode_htmx.features.commits import acts, register
+from opcode_htmx.features.commits.api import GitApi
 from opcode_htmx.features.commits.pages import routes
 from opcode_htmx.features.commits.services import ACTS, DISCARDS, ERRORS, services
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context.once(services))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return GitApi(context.once(services)).endpoints()
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
@@ -55,5 +61,6 @@ FEATURE = Feature(
             register.VERSION,
         ),
     ),
+    endpoints=_endpoints,
     jobs=_jobs,
 )

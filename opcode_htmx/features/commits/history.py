@@ -70,7 +70,7 @@ class History:
         going_on = programs.of(git, "continue") if found.operation else Programs(())
         return Overview(
             found,
-            state.staged_digest(git),
+            state.staged_digest(found),
             commits.last(git),
             commits.identity(git),
             programs.of(git, "commit"),
@@ -94,7 +94,7 @@ class History:
         def work(progress: Progress) -> Outcome:
             git = self._projects.open(project_id, WRITING)
             with self._projects.locked(git):
-                if form.digest and state.staged_digest(git) != form.digest:
+                if form.digest and state.staged_digest(state.read(git)) != form.digest:
                     raise StateChanged(
                         "What is staged has changed since you looked. Nothing was committed."
                     )

@@ -54,6 +54,8 @@ class Entry:
     is_submodule: bool = False
     index_mode: str = ""
     """Octal; empty for a file that is not in the index, and in a conflict."""
+    index_object: str = ""
+    """The name of its content in the index; empty for a new file, and in a conflict."""
 
     @property
     def is_repository(self) -> bool:
@@ -141,13 +143,12 @@ def operation(git: Git) -> str:
     return next((verb for name, verb in _OPERATIONS if (git_dir / name).exists()), "")
 
 
-def staged_digest(git: Git) -> str:
-    """Names what a commit would hold, and what it would follow. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
-    index = reading.run("ls-files", "--stage", "-z", most_bytes=8 * MOST_BYTES)
-    digest = hashlib.sha256(index.content)
-    for name in ("HEAD", "MERGE_HEAD"):
-        digest.update(b"\0" + resolved(reading, name).encode())
+def staged_digest(found: State) -> str:
+    """Names what a commit would hold, and what it would follow."""
+    digest = hashlib.sha256(f"{found.head} {found.branch} {found.operation}".encode())
+    for each in found.staged:
+        facts = f"\0{each.staged} {each.index_mode} {each.index_object} ".encode()
+        digest.update(facts + each.path)
     return digest.hexdigest()[:32]
 
 
@@ -169,21 +170,27 @@ def _entry(field: bytes, rest: Iterator[bytes]) -> Entry | None:
     if kind == b"? ":
         return Entry(field[2:], unstaged="?")
     if kind == b"1 ":
-        _, xy, sub, _, index_mode, _, _, _, path = field.split(b" ", 8)
-        return _changed(path, xy, sub, index_mode)
+        _, xy, sub, _, mode, _, _, name, path = field.split(b" ", 8)
+        return _changed(path, xy, sub, mode, name)
     if kind == b"2 ":
-        _, xy, sub, _, index_mode, _, _, _, _, path = field.split(b" ", 9)
-        return replace(_changed(path, xy, sub, index_mode), origin=next(rest, b""))
+        _, xy, sub, _, mode, _, _, name, _, path = field.split(b" ", 9)
+        return replace(_changed(path, xy, sub, mode, name), origin=next(rest, b""))
     if kind == b"u ":
         _, xy, sub, *_, path = field.split(b" ", 10)
         return Entry(path, "U", "U", is_conflict=True, is_submodule=sub[:1] == b"S")
     return None
 
 
-def _changed(path: bytes, xy: bytes, sub: bytes, index_mode: bytes) -> Entry:
+def _changed(path: bytes, xy: bytes, sub: bytes, mode: bytes, name: bytes) -> Entry:
     x, y = (letter.replace(".", "") for letter in xy.decode("ascii", "replace"))
-    mode = index_mode.decode("ascii", "replace")
-    return Entry(path, x, y, is_submodule=sub[:1] == b"S", index_mode="" if x == "D" else mode)
+    return Entry(
+        path,
+        x,
+        y,
+        is_submodule=sub[:1] == b"S",
+        index_mode="" if x == "D" else mode.decode("ascii", "replace"),
+        index_object="" if x == "D" else name.decode("ascii", "replace"),
+    )
 
 
 def _counts(text: str) -> tuple[int | None, int | None]:
