@@ -42,16 +42,21 @@ NOT_COPIED = (".git", ".venv", ".cache", ".*_cache", ".hypothesis", "screenshots
 LEFT_OUT = (*NOT_COPIED, "__pycache__")
 PAGE = "tests/app/test_every_page.py::test_every_address_answers_and_every_page_is_well_made"
 DOORS = "tests/security/test_every_door.py"
+ARCHITECTURE = "tests/app/test_architecture.py"
+GETS = "tests/security/test_get_only_shows.py"
 CHECKS = (
     "tests/features/hello",
-    "tests/app/test_architecture.py",
+    f"{ARCHITECTURE}::test_every_module_is_in_a_layer_or_is_an_entry_point",
+    f"{ARCHITECTURE}::test_imports_point_left_and_neither_features_nor_the_api_import_a_feature",
+    f"{ARCHITECTURE}::test_every_feature_is_registered",
+    f"{ARCHITECTURE}::test_a_template_has_no_script_no_style_and_escapes_all",
     "tests/app/test_documents.py",
     "tests/config/test_settings.py",
     f"{PAGE}[/hello]",
     f"{PAGE}[/api/hello]",
     f"{DOORS}::test_no_endpoint_admits_without_a_login",
     f"{DOORS}::test_no_change_is_made_without_the_token_of_the_login",
-    "tests/security/test_get_only_shows.py",
+    f"{GETS}::test_a_get_changes_no_file_and_starts_nothing_unless_its_view_is_marked",
     "tests/golden/test_url_map.py",
     "tests/golden/test_openapi.py",
     "tests/api/rest/test_description.py::test_every_route_of_the_api_is_described_and_nothing_else",

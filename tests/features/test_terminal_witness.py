@@ -60,22 +60,22 @@ def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[Te
 def test_terminal_shows_the_rules_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/permissions")
     assert terminal.shows("Bash(npm test:*)"), terminal.screen
-    terminal.type(RIGHT)
-    terminal.type(RIGHT)
+    terminal.key(RIGHT)
+    terminal.key(RIGHT)
     assert terminal.shows("Read(.env)"), terminal.screen
-    terminal.type(ESCAPE)
+    terminal.key(ESCAPE)
 
 
 def test_terminal_shows_the_hooks_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/hooks")
     assert terminal.shows("1 hook"), terminal.screen
-    terminal.type(ESCAPE)
+    terminal.key(ESCAPE)
 
 
 def test_terminal_shows_the_mcp_servers_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/mcp")
     assert terminal.shows("kitchen"), terminal.screen
-    terminal.type(ESCAPE)
+    terminal.key(ESCAPE)
 
 
 def test_page_shows_the_rule_that_the_terminal_adds(
@@ -83,10 +83,11 @@ def test_page_shows_the_rule_that_the_terminal_adds(
 ) -> None:
     terminal.command("/permissions")
     assert terminal.shows("Add a new rule"), terminal.screen
-    for keys in (DOWN, "\r", "Bash(make lint)", "\r", "\r"):  # the rule, and the first place for it
+    terminal.key(DOWN)
+    for keys in ("\r", "Bash(make lint)", "\r", "\r"):  # the rule, and the first place for it
         terminal.type(keys)
     path = sandbox.project / ".claude" / "settings.local.json"
     until(lambda: "Bash(make lint)" in path.read_text(), "the rule is saved")
     shown = dom.parse(client.get(f"/claude/permissions?folder={sandbox.project}").text).text
     assert "Bash(make lint)" in shown
-    terminal.type(ESCAPE)
+    terminal.key(ESCAPE)

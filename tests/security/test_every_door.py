@@ -41,6 +41,7 @@ from tests.support.environment import (
     basic_header,
     write_stand_in,
 )
+from tests.support.fuzzing import rotated
 from tests.support.in_process import app_of
 
 PUBLIC = {
@@ -401,23 +402,23 @@ def test_unknown_url_part_is_404(
     outside = sandbox.home / "passwd.jsonl"
     outside.write_text(api.prompt("root:x:0:0", sandbox.project))
     wrong = []
-    tried = 0
-    for door in protected(doors, sockets=False):
-        if door.method == "HEAD":
-            continue
-        for name in door.values:
-            for value in NO_IDS:
-                answer = ask(app, door.with_value(name, value), login.headers)
-                tried += 1
-                # Two slashes become one: the address is put right before anything is looked up
-                refused = 400 <= answer.status_code < 500 or (
-                    answer.status_code == 308
-                    and answer.headers["Location"].startswith(f"{ORIGIN}/")
-                )
-                if not refused or "root:" in answer.text or "Leak" in answer.headers:
-                    wrong.append(f"{door} with {name}={value}: {answer.status_code}")
+    parts = [
+        (door, name)
+        for door in protected(doors, sockets=False)
+        if door.method != "HEAD"
+        for name in door.values
+    ]
+    assert len(parts) > 50
+    for turn, (door, name) in enumerate(parts):
+        for value in rotated(NO_IDS, turn):
+            answer = ask(app, door.with_value(name, value), login.headers)
+            # Two slashes become one: the address is put right before anything is looked up
+            refused = 400 <= answer.status_code < 500 or (
+                answer.status_code == 308 and answer.headers["Location"].startswith(f"{ORIGIN}/")
+            )
+            if not refused or "root:" in answer.text or "Leak" in answer.headers:
+                wrong.append(f"{door} with {name}={value}: {answer.status_code}")
     assert wrong == []
-    assert tried > 2000
 
 
 DEEP = 100_000
@@ -458,8 +459,8 @@ BODIES: Mapping[str, tuple[str, bytes]] = {
 
 def test_no_body_causes_a_server_error(app: Flask, doors: list[Door], visits: Visits) -> None:
     login, broken = log_in(app), []
-    for door in changing(doors):
-        for name, (kind, body) in BODIES.items():
+    for turn, door in enumerate(changing(doors)):
+        for name, (kind, body) in rotated(list(BODIES.items()), turn):
             with visits.watch() as entered:
                 answer = ask(app, door, login.headers, data=body, content_type=kind)
             if not answered_properly(answer) or not (entered or answer.status_code >= 400):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from opcode_htmx import create_app
 from opcode_htmx.app import feature_settings
@@ -18,6 +20,33 @@ from tests.support.environment import (
     Sandbox,
     kill_processes_of,
 )
+
+
+class _CompiledOnce(BytecodeCache):
+    """Templates that another app of this process has compiled: most of the time of a start."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if known := self._compiled.get((bucket.key, bucket.checksum)):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = _CompiledOnce()
+
+
+@contextlib.contextmanager
+def _shared_templates() -> Iterator[None]:
+    options = Flask.jinja_options
+    Flask.jinja_options = {**options, "bytecode_cache": _TEMPLATES}
+    try:
+        yield
+    finally:
+        Flask.jinja_options = options
 
 
 @contextlib.contextmanager
@@ -44,7 +73,8 @@ def app_of(
         },
         feature_settings.load(),
     )
-    app = create_app(settings)
+    with _shared_templates():
+        app = create_app(settings)
     context: AppContext = app.extensions["opcode_context"]
     if jobs:
         context.jobs.start()

@@ -112,7 +112,7 @@ def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
             *("--auth", f"{USER}:{PASSWORD}"),
             *("--phases", "examples,coverage,fuzzing"),
             *("--checks", "all", "--exclude-checks", UNKNOWABLE),
-            *("--max-examples", str(8 * FACTOR)),
+            *("--max-examples", str(4 * FACTOR)),
             *("--generation-database", "none", "--seed", "4", "--no-color"),
         ],
         cwd=tmp_path,

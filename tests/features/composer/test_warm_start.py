@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,12 +78,19 @@ def files(session: Session) -> dict[str, object]:
     claude, ours = session.sandbox.config_dir, session.sandbox.state
     found: dict[str, object] = {}
     for path in [*(claude / "projects").rglob("*"), *(claude / "sessions").rglob("*")]:
-        found[str(path)] = (path.stat().st_size, path.stat().st_mtime_ns)
+        found[str(path)] = _facts(path, lambda path: (path.stat().st_size, path.stat().st_mtime_ns))
     for path in (ours / "runs").rglob("*"):
-        found[str(path)] = path.stat().st_size
+        found[str(path)] = _facts(path, lambda path: path.stat().st_size)
     for path in (ours / "events").rglob("*.ndjson"):
-        found[str(path)] = path.read_bytes()
+        found[str(path)] = _facts(path, Path.read_bytes)
     return found
+
+
+def _facts(path: Path, read: Callable[[Path], object]) -> object:
+    """What `read` finds; None if the file was removed after it was listed."""
+    with contextlib.suppress(FileNotFoundError):
+        return read(path)
+    return None
 
 
 def lists(session: Session) -> str:

@@ -87,6 +87,11 @@ class TerminalSession:
         self.type(text)
         self.type("\r")
 
+    def key(self, sequence: str) -> None:
+        """Press a key that sends several characters, which are one key only if written at once."""
+        self.press(sequence)
+        self._wait(self._is_quiet)
+
     def type(self, text: str) -> None:
         """Type, and wait until it has been drawn: an Escape before a letter is another key."""
         self.press(*text)
