@@ -71,7 +71,7 @@ OURS = frozenset(
             "view.shown.note",
         ),
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
-        *("view.added", "view.removed", "view.shown.numbers"),
+        *("view.added", "view.removed", "view.shown.numbers", "link.label"),
         *("its.sessions", "its.prompts", "its.added", "its.removed", "each.left", "all_rows"),
         *("record.id", "m.files_changed", "m.lines_added", "m.lines_removed"),
         *("(100 * report.progress) | int", "unit", "prices.SOURCE", "prices.AS_OF"),

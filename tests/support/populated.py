@@ -147,7 +147,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _mcp_servers(sandbox)
     _agent(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
-    kept_id = _repository(sandbox, project)
+    kept_id = _git_pages(sandbox, project)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
@@ -188,7 +188,7 @@ def _failed_act(sandbox: Sandbox) -> None:
     acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
 
 
-def _repository(sandbox: Sandbox, project: Path) -> str:
+def _git_pages(sandbox: Sandbox, project: Path) -> str:
     """Make the project a repository with something on every page; gives the id of what is kept."""
     repo = Repo(project).make()
     lines = [f"{number} {LONG_WORD}\n" for number in range(30)]

@@ -16,10 +16,18 @@ from typing import Literal
 
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.policy import RUNNING
+from opcode_htmx.lib.git.policy import READING, Policy
+from opcode_htmx.lib.git.repository import Repository
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
+_OWN_SETTINGS = ("GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM")
+_LISTING = Policy(
+    {name: value for name, value in READING.environment.items() if name not in _OWN_SETTINGS},
+    READING.configuration,
+    runs_nothing=False,
+)
+"""Reads settings and attributes as a command that may run programs does, and runs none."""
 _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
@@ -81,11 +89,10 @@ class Programs:
 
 def of(git: Git, *acts: Act, remote: str = "") -> Programs:
     """What the acts would run in this repository now. Raises GitFailed."""
-    running = git if git.policy is RUNNING else git.under(RUNNING)
-    settings = list(_settings(running))
+    settings = list(_settings(git.under(_LISTING)))
     found: list[Program] = []
     for act in acts:
-        found += _hooks(running, _HOOKS[act], settings)
+        found += _hooks(git.repository, _HOOKS[act], settings)
         found += _named_hooks(settings, _HOOKS[act])
         found += _filters(git, settings) if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
@@ -95,11 +102,11 @@ def of(git: Git, *acts: Act, remote: str = "") -> Programs:
 
 def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:
     """The filters that these files go through when they are staged or written. Raises GitFailed."""
-    running = git.under(RUNNING)
-    configured = list(_configured_filters(list(_settings(running))))
+    listing = git.under(_LISTING)
+    configured = list(_configured_filters(list(_settings(listing))))
     if not configured or not paths:
         return Programs(())
-    output = running.run(
+    output = listing.run(
         "check-attr", "-z", "--stdin", "filter", stdin=b"".join(path + b"\0" for path in paths)
     )
     used = set(output.content.split(b"\0")[2::3])
@@ -121,8 +128,8 @@ class _Setting:
         return section, name, last
 
 
-def _settings(running: Git) -> Iterator[_Setting]:
-    output = running.run("config", "--list", "--show-scope", "-z")
+def _settings(listing: Git) -> Iterator[_Setting]:
+    output = listing.run("config", "--list", "--show-scope", "-z")
     fields = output.content.decode("utf-8", "replace").split("\0")[:-1]
     for scope, pair in zip(fields[::2], fields[1::2], strict=False):
         if scope != "command":  # ours
@@ -130,11 +137,14 @@ def _settings(running: Git) -> Iterator[_Setting]:
             yield _Setting(key, value, scope in ("local", "worktree"))
 
 
-def _hooks(running: Git, names: Sequence[str], settings: Sequence[_Setting]) -> Iterator[Program]:
+def _hooks(
+    repository: Repository, names: Sequence[str], settings: Sequence[_Setting]
+) -> Iterator[Program]:
     told = [each for each in settings if each.key == "core.hookspath"]
-    output = running.run("rev-parse", "--git-path", "hooks").content.rstrip(b"\n")
-    folder = running.folder / os.fsdecode(output)
-    of_repository = not told or told[-1].of_repository or folder.is_relative_to(running.folder)
+    folder = repository.common_dir / "hooks"
+    if told:  # relative to where hooks run, with `~` for a home
+        folder = repository.top / Path(told[-1].value).expanduser()
+    of_repository = not told or told[-1].of_repository or folder.is_relative_to(repository.top)
     for name in dict.fromkeys(names):
         path = folder / name
         try:

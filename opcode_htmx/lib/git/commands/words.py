@@ -9,7 +9,7 @@ from opcode_htmx.lib.git.process import GitFailed
 MOST_OUTPUT = 20_000
 """Characters of git's output that are kept."""
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
+_AUTHORITY = re.compile(r"[^/\s]*")
 _LOCK = re.compile(r"Unable to create '[^']*\.lock': File exists")
 _FALLBACK = "git refused. What it wrote is below."
 
@@ -143,4 +143,13 @@ def refusal(error: GitFailed, *, ran_hooks: bool = False) -> GitRefused:
 
 def redacted(text: str) -> str:
     """A text without the logins in its addresses."""
-    return _CREDENTIALS.sub("***@", text)
+    first, *others = text.split("://")
+    return "://".join((first, *map(_without_login, others)))
+
+
+def _without_login(address: str) -> str:
+    """An address that begins behind its scheme."""
+    found = _AUTHORITY.match(address)
+    authority = found[0] if found else ""
+    _, at, host = authority.rpartition("@")
+    return f"***@{host}{address[len(authority) :]}" if at else address
