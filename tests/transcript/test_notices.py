@@ -29,7 +29,9 @@ def limit(**info: Any) -> Notice | None:
     return of("rate_limit_event", rate_limit_info=info)
 
 
-@pytest.mark.parametrize("subtype", ["", "init", "status", "hook_started", "task_progress", "vcs_state_changed"])
+@pytest.mark.parametrize(
+    "subtype", ["", "init", "status", "hook_started", "task_progress", "vcs_state_changed"]
+)
 def test_information_on_cards_or_in_the_status_line_yields_no_notice(subtype: str) -> None:
     assert of(subtype, content="a") is None
 
