@@ -28,6 +28,7 @@ _LISTING = Policy(
     runs_nothing=False,
 )
 """Reads settings and attributes as a command that may run programs does, and runs none."""
+_CREDENTIALS = "credential helper"
 _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
@@ -87,8 +88,11 @@ class Programs:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def of(git: Git, *acts: Act, remote: str = "") -> Programs:
-    """What the acts would run in this repository now. Raises GitFailed."""
+def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Programs:
+    """What the acts would run in this repository now. Raises GitFailed.
+
+    `may_log_in`: whether the addresses of the remote are such that git would ask for a login.
+    """
     settings = list(_settings(git.under(_LISTING)))
     found: list[Program] = []
     for act in acts:
@@ -97,6 +101,8 @@ def of(git: Git, *acts: Act, remote: str = "") -> Programs:
         found += _filters(git, settings) if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
         found += _steps(git) if act == "continue" else ()
+    if not may_log_in:
+        found = [each for each in found if each.kind != _CREDENTIALS]
     return Programs(tuple(dict.fromkeys(found))[:_MOST])
 
 
@@ -232,7 +238,7 @@ def _named(act: Act, setting: _Setting, remote: str) -> tuple[str, str]:
     if act not in _REMOTE:
         return "", ""
     if section == "credential" and last == "helper" and setting.value:
-        return "credential helper", name or "all"
+        return _CREDENTIALS, name or "for any address"
     if setting.key in ("core.sshcommand", "core.gitproxy"):
         return "connection", last
     if section == "remote" and name == remote and last in _REMOTE_PROGRAMS:

@@ -48,6 +48,11 @@ class Remote:
     github: str
     """`owner/name` at github.com; empty for another one."""
 
+    @property
+    def may_log_in(self) -> bool:
+        """Whether git would ask for a login: credential helpers are for addresses of HTTP."""
+        return any(url.startswith("http") for url in (self.fetch_url, *self.push_urls))
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
