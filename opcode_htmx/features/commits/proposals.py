@@ -99,14 +99,14 @@ class Proposals:
             )
         except subcommand.SubcommandFailed as error:
             raise NoProposal(f"Claude proposed no message: {error}") from None
-        text = _plain(output.text)
+        text = plain(output.text)
         if output.status != 0 or not text:
             said = (output.errors.strip() or output.text.strip())[-300:]
             raise NoProposal(f"Claude proposed no message. {said}".strip())
         return text
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The message without a fence around it."""
     lines = text.strip().splitlines()
     if len(lines) > 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
