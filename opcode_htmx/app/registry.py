@@ -41,6 +41,7 @@ PACKAGES = (
     "opcode_htmx.features.agents",
     "opcode_htmx.features.changes",
     "opcode_htmx.features.files",
+    "opcode_htmx.features.commits",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

@@ -205,6 +205,8 @@ class NoticeBlock(Block):
     topic: str = ""
     session_id: str = ""
     """Another session that it refers to."""
+    pull_request: str = ""
+    """The address of a pull request; unverified."""
 
 
 @dataclass(slots=True, kw_only=True)

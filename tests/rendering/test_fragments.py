@@ -516,6 +516,17 @@ def test_bare_addresses_are_links_in_prompts_output_and_notices_but_not_in_reque
     assert links(rendered(line(type="control_request", request_id="r", request=request))) == []
 
 
+def test_a_pull_request_leads_to_its_page_and_to_its_state() -> None:
+    url = "https://github.com/a/b/pull/7"
+    raw = {"url": url, "repo": "a/b", "identifier": "7", "action": "created", "uuid": "p"}
+    page = rendered(line(type="system", subtype="code_change_published", **raw))
+    first, second = links(page)[:2]
+    assert first.attributes["href"] == url
+    address = second.attributes["href"]
+    assert address.endswith("/git/pull-request?address=https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F7")
+    assert "/sessions/" not in address.partition("?")[0]
+
+
 @pytest.mark.parametrize("text", ["safe\u202egpj.exe http://a.b/c", "http://a.b/c\u200b.evil.org"])
 def test_links_in_output_hide_no_invisible_characters(text: str) -> None:
     page = rendered(*tool_lines("Bash", {"stdout": text}, command="ls", output="x"))

@@ -28,14 +28,17 @@ from opcode_htmx.features.changes.review.store import (
     Reviews,
 )
 from opcode_htmx.features.claude_hooks import document
+from opcode_htmx.features.commits import acts as git_acts
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.lib.git.discards import files as discards
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
+from tests.lib.git.commands.repo import Repo
 from tests.security.doors import Door
 from tests.security.hostile_git import Trap
 from tests.support import api
@@ -54,6 +57,8 @@ RULE = f"Bash(prune {LONG_WORD[:200]})"
 HOOK = {"type": "command", "command": f"true {LONG_WORD}", "timeout": 5}
 EVENT, MATCHER = "PostToolUse", "Edit"
 
+CHANGED_FILE = f"{LONG_WORD[:100]}/{LONG_WORD[:100]}.txt"
+
 SIGN_IN = "2" * 32
 DELETED, UPLOAD = "5" * 32, "6" * 32
 MARKDOWN = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.md"
@@ -67,7 +72,8 @@ COMMENT = "4" * 12
 class Populated:
     """`project` is the folder of the session; `token` is that of a file in every draft.
 
-    `saved_id` is the id of a saved prompt, `version_id` that of a version of the user's settings.
+    `saved_id` is the id of a saved prompt, `version_id` that of a version of the user's settings,
+    `kept_id` that of discarded changes.
     """
 
     project: Path
@@ -75,6 +81,7 @@ class Populated:
     token: str
     saved_id: str
     version_id: str
+    kept_id: str
 
     @property
     def known(self) -> dict[str, str]:
@@ -101,6 +108,7 @@ class Populated:
             "server": LONG_WORD[:60],
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
+            "kept_id": self.kept_id,
             "plugin_id": "greeter@orchard",
             "agent_id": "1",
             "agent_run": "1",
@@ -141,6 +149,8 @@ class Populated:
                 f"{place}/changes/{name}": CHANGED for place in PLACES for name in ("file", "lines")
             },
             "/api/projects/<project_id>/changes/diff": {"path": CHANGED["path"]},
+            "/projects/<project_id>/git/file": {"path": CHANGED_FILE, "side": "unstaged"},
+            "/api/projects/<project_id>/git/programs": {"act": "commit"},
         }
 
     def _value(self, door: Door, name: str) -> str:
@@ -163,7 +173,8 @@ def populate(sandbox: Sandbox) -> Populated:
     _agent(sandbox, project)
     _repository(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
-    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
+    kept_id = _git_pages(sandbox, project)
+    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -201,6 +212,34 @@ def _failed_act(sandbox: Sandbox) -> None:
     folder.mkdir(parents=True)
     act = acts.Act(ACT, "Install it", "/claude/plugins", 0.0, "failed", f"No {LONG_WORD}")
     acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
+
+
+def _git_pages(sandbox: Sandbox, project: Path) -> str:
+    """Make the project a repository with something on every page; gives the id of what is kept."""
+    repo = Repo(project).make()
+    lines = [f"{number} {LONG_WORD}\n" for number in range(30)]
+    repo.write(CHANGED_FILE, "".join(lines))
+    repo.write(".gitignore", f"{LONG_WORD}.log\n")
+    repo.commit(f"Prune the trees {LONG_WORD}")
+    repo.plain("branch", f"prune/{LONG_WORD[:60]}")
+    repo.write(CHANGED_FILE, "stashed")
+    repo.plain("stash", "push", "-q", "-m", f"Water {LONG_WORD}")
+    repo.write(CHANGED_FILE, f"discarded {LONG_WORD}")
+    kept_id = discards.discard_files(repo.git(), repo.state().unstaged, f"Prune {LONG_WORD}")
+    repo.write("staged.txt", f"staged {LONG_WORD}\n")
+    repo.plain("add", "staged.txt")
+    lines[4:6] = [f"new {LONG_WORD}\n"]
+    repo.write(CHANGED_FILE, "".join(lines))
+    repo.plain("remote", "add", "origin", f"https://github.com/{LONG_WORD[:30]}/orchard.git")
+    hook = repo.write(".git/hooks/pre-commit", "#!/bin/sh\n")
+    hook.chmod(0o755)
+    act = git_acts.Act(
+        ACT, project_id(project), "Push", "/", "failed", f"No {LONG_WORD}", LONG_WORD
+    )
+    folder = state_dir(sandbox.state).folder("git_acts")
+    folder.mkdir(parents=True)
+    git_acts.SCHEMA.write(folder / f"{ACT}.json", asdict(act))
+    return kept_id
 
 
 def _agent(sandbox: Sandbox, project: Path) -> None:

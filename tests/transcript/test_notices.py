@@ -29,7 +29,9 @@ def limit(**info: Any) -> Notice | None:
     return of("rate_limit_event", rate_limit_info=info)
 
 
-@pytest.mark.parametrize("subtype", ["", "init", "status", "hook_started", "task_progress"])
+@pytest.mark.parametrize(
+    "subtype", ["", "init", "status", "hook_started", "task_progress", "vcs_state_changed"]
+)
 def test_information_on_cards_or_in_the_status_line_yields_no_notice(subtype: str) -> None:
     assert of(subtype, content="a") is None
 
@@ -169,3 +171,18 @@ def test_an_error_may_carry_the_time_at_which_a_limit_ends() -> None:
         RESET,
     )
     assert split_end_time("a|b") == ("a|b", None)
+
+
+def test_a_pull_request_that_claude_opened_is_told_with_its_address() -> None:
+    raw = {"provider": "github", "repo": "a/b", "identifier": "7", "action": "created"}
+    found = of("code_change_published", url="https://github.com/a/b/pull/7", **raw)
+    assert found is not None
+    assert found.text == "A pull request was opened: a/b 7 https://github.com/a/b/pull/7"
+    assert found.pull_request == "https://github.com/a/b/pull/7"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "javascript:alert(1)", "https://a.b/c d", "https://me@a.b/c", "//a.b/c", 7]
+)
+def test_an_address_that_is_none_yields_no_notice(url: object) -> None:
+    assert of("code_change_published", url=url, action="created") is None

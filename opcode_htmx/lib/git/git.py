@@ -17,6 +17,8 @@ from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
 
 _MOST_OVERRIDES = 200
 _SETTINGS_SECONDS = 5.0
+_PLAIN_MERGE = "git merge-file --quiet --marker-size=%L %A %O %B"
+"""What git does by itself; without a driver it would refuse to merge these files."""
 _FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
 
 
@@ -122,3 +124,5 @@ def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:
         yield from ((f"filter.{name}.{setting}", value) for setting, value in _FILTER.items())
     elif section == "hook" and name:
         yield f"hook.{name}.enabled", "false"
+    elif section == "merge" and name:
+        yield f"merge.{name}.driver", _PLAIN_MERGE

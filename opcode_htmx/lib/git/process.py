@@ -27,6 +27,8 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_ERROR_BYTES = 4096
 MOST_HEAP_BYTES = 2 * 1024**3
 """Limits the memory for a tree that contains itself many times over."""
+END_SECONDS = 2.0
+"""For git to end by itself when it is to be ended."""
 _CHUNK = 64 * 1024
 
 _DROPPED = ("GIT_", "SSH_ASKPASS", "PAGER", "EDITOR", "VISUAL", "LC_", "LANG")
@@ -132,9 +134,7 @@ def _collect(
             if not output.cut:
                 child.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        _end(child)
         writer.kill()
         reported = errors.get()
         for pipe in (child.stdin, child.stdout, child.stderr):
@@ -150,6 +150,18 @@ def _collect(
             errors=words,
         )
     return output
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End it and all that it has started; asked to, git removes its lock files."""
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+        with contextlib.suppress(gevent.GreenletExit, subprocess.TimeoutExpired):
+            child.wait(timeout=END_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _write(pipe: IO[bytes] | None, content: bytes) -> None:

@@ -26,6 +26,7 @@ class NoticeBlocks:
             NoticeBlock, notice.id or uuid, text=notice.text, topic=notice.topic
         )
         block.detail, block.until = notice.detail, notice.until
+        block.pull_request = notice.pull_request
 
     @staticmethod
     def is_retry(blocks: list[Block]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ _HIDDEN_SUBTYPES = frozenset(
         "stop_hook_summary",
         "bridge_state",
         "background_tasks_changed",
+        "vcs_state_changed",
     }
 )
 """System lines about Claude's progress, which cards and the status line show already."""
@@ -43,6 +45,7 @@ _LIMITS = {
     "seven_day_overage_included": "weekly limit",
     "overage": "limit for extra usage",
 }
+_ADDRESS = re.compile(r"https?://[\w.:-]{1,255}/[\w./~-]{1,400}", re.ASCII)
 _TIME_DIGITS = 10
 """Of a Unix time, which the CLI appends to some errors."""
 RETRY = "retry"
@@ -63,6 +66,8 @@ class Notice:
     """A notice that directly follows one of the same topic replaces it."""
     id: str = ""
     """Notices with the same id are shown once; empty: no such id."""
+    pull_request: str = ""
+    """The address of the pull request that it is about; unverified."""
 
 
 def notice(event: SystemEvent) -> Notice | None:
@@ -80,6 +85,8 @@ def notice(event: SystemEvent) -> Notice | None:
         case "conversation_reset":
             text = "The conversation was cleared: Claude knows nothing of what stands above."
             return Notice(text=text)
+        case "code_change_published":
+            return _published(raw)
         case "elicitation_complete":
             return Notice(text=f"{_str(raw.get('mcp_server_name'))}: its page is done.")
         case subtype if subtype in _HIDDEN_SUBTYPES:
@@ -87,6 +94,18 @@ def notice(event: SystemEvent) -> Notice | None:
         case subtype:
             content = raw.get("content") or raw.get("message") or raw.get("output")
             return Notice(text=_str(content).strip() or subtype.replace("_", " "))
+
+
+def _published(raw: Json) -> Notice | None:
+    """A pull request that a command of Claude's has opened, changed or merged."""
+    address = _str(raw.get("url"))
+    if not _ADDRESS.fullmatch(address):
+        return None
+    action = _str(raw.get("action"))
+    verb = {"created": "opened"}.get(action, action if action.isalpha() else "changed")
+    where = " ".join(_str(raw.get(name)) for name in ("repo", "identifier")).strip()
+    text = f"A pull request was {verb}: {where} {address}"
+    return Notice(text=text, pull_request=address)
 
 
 def is_reached_limit(notice_id: str) -> bool:

@@ -1,0 +1,1 @@
+"""The pages and forms below /projects/<project_id>/git."""

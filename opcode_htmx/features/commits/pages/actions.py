@@ -1,0 +1,43 @@
+"""Template globals with which pages of other features show the buttons of this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, request
+from markupsafe import Markup
+
+from opcode_htmx.features.commits.pages import common
+
+
+def add_to(pages: Blueprint) -> None:
+    """Add `file_actions`, `hunk_actions` and `change_actions` for all templates.
+
+    A `side` is "unstaged" or "staged"; for any other one there are no buttons. A form leads back to
+    the page that it is on.
+    """
+
+    @pages.app_template_global("file_actions")
+    def file_actions(project_id: str, path: str, side: str) -> Markup:
+        return _call("file_actions", project_id, path, side, _here())
+
+    @pages.app_template_global("hunk_actions")
+    def hunk_actions(project_id: str, path: str, side: str, hunk: Any) -> Markup:
+        """`hunk` has an `id`."""
+        return _call("hunk_actions", project_id, path, side, hunk, _here())
+
+    @pages.app_template_global("change_actions")
+    def change_actions(project_id: str) -> Markup:
+        return _call("change_actions", project_id, _here(), common.notice())
+
+
+def _here() -> str:
+    return request.full_path.rstrip("?")
+
+
+def _call(macro: str, *arguments: object) -> Markup:
+    template = current_app.jinja_env.get_template("commits/parts.html")
+    context: dict[str, Any] = {}
+    current_app.update_template_context(context)
+    made: Markup = getattr(template.make_module(context), macro)(*arguments)
+    return made

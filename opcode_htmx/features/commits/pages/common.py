@@ -1,0 +1,122 @@
+"""What the pages of git share: reading their forms, the page after an act, and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.features.commits.acts import Act
+from opcode_htmx.features.commits.changes import Done, Selection
+from opcode_htmx.features.commits.projects import Answer, Unconfirmed
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git.commands import words
+from opcode_htmx.lib.git.commands.words import GitRefused
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.http.flash import flash, flashed
+
+DONE = "git-done"
+"""The key of the notice that something was done."""
+MOST_NAMED = 2000
+_OWN = frozenset({"csrf_token", "programs", "digest"})
+
+
+def answer_of(form: Mapping[str, str]) -> Answer:
+    """What the person has said to the programs that were shown."""
+    return Answer(form.get("programs", ""), form.get("digest", ""))
+
+
+def selection_of() -> Selection:
+    """The files, hunks and lines of the posted form."""
+    form = request.form
+    return Selection(
+        tuple(form.getlist("path")[:MOST_NAMED]),
+        tuple(form.getlist("hunk")[:MOST_NAMED]),
+        tuple(form.getlist("line")[:MOST_NAMED]),
+    )
+
+
+def back_of(project_id: str) -> str:
+    """The page that the form was on, if it names one of ours; else the git page."""
+    back = local_path(request.form.get("back", ""))
+    return back if back != "/" else url_for("commits.page", project_id=project_id)
+
+
+def log(action: str, project_id: str, **more: str | int | bool) -> None:
+    """Log that the person has done something to a project's repository."""
+    log_act(current_identity(), f"git.{action}", session="", run="", project=project_id, **more)
+
+
+def after(done: Done, address: str) -> BaseResponse:
+    """To a page of ours, which shows what was done, and how to undo it."""
+    response: BaseResponse = redirect(address, 303)
+    flash(response, DONE, f"{done.kept_id or '-'} {done.words}")
+    return response
+
+
+def notice() -> Done | None:
+    """What was done just before this page; None if nothing was."""
+    key, text = flashed()
+    if key != DONE:
+        return None
+    kept_id, _, told = text.partition(" ")
+    return Done(told, "" if kept_id == "-" else kept_id)
+
+
+def after_act(act: Act) -> BaseResponse | tuple[str, int]:
+    """To the page behind an act that is done, or to its own while it runs; else why it failed."""
+    if act.is_done:
+        return after(Done(act.message), act.back)
+    if act.is_running:
+        address = url_for("commits.act", project_id=act.project_id, act_id=act.id)
+        return redirect(address, 303)
+    return refused(GitRefused(act.outcome, act.output), act.project_id, act.back)
+
+
+def refused(error: GitRefused, project_id: str, back: str = "") -> tuple[str, int]:
+    """The page of a refusal, with what git wrote behind a fold."""
+    typed = request.form.get("message", "")
+    page = render_template(
+        "commits/refused.html", error=error, project_id=project_id, back=back, typed=typed
+    )
+    return page, 409
+
+
+def handle_refusals(pages: Blueprint) -> None:
+    """Show failures of git, and programs that nobody has confirmed, as pages of their own."""
+
+    def failed(error: GitFailed) -> tuple[str, int]:
+        return refused(words.refusal(error), _project_id(), back_of(_project_id()))
+
+    def told(error: GitRefused) -> tuple[str, int]:
+        return refused(error, _project_id(), back_of(_project_id()))
+
+    def unconfirmed(error: Unconfirmed) -> tuple[str, int]:
+        fields = [
+            (name, value)
+            for name, values in request.form.lists()
+            for value in values
+            if name not in _OWN
+        ]
+        page = render_template(
+            "commits/confirm.html",
+            programs=error.programs,
+            can_go_without=error.can_go_without,
+            fields=fields,
+            project_id=_project_id(),
+            back=back_of(_project_id()),
+        )
+        return page, 409
+
+    pages.register_error_handler(GitFailed, failed)
+    pages.register_error_handler(GitRefused, told)
+    pages.register_error_handler(Unconfirmed, unconfirmed)
+
+
+def _project_id() -> str:
+    found: dict[str, Any] = request.view_args or {}
+    return str(found.get("project_id", ""))

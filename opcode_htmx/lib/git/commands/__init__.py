@@ -1,0 +1,1 @@
+"""Commands of git that change a repository, and what a person has to know before each."""

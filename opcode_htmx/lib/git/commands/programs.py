@@ -1,0 +1,261 @@
+"""List the programs that a command of git would run, for a person to decide before it does.
+
+A repository names hooks, filters, signing and credential programs in its configuration; so does
+the person's own. The digest of a list names exactly these programs, the texts of hooks among them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from opcode_htmx.lib.git.commands.words import redacted
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import READING, Policy
+from opcode_htmx.lib.git.repository import Repository
+
+Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
+
+_OWN_SETTINGS = ("GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM")
+_LISTING = Policy(
+    {name: value for name, value in READING.environment.items() if name not in _OWN_SETTINGS},
+    READING.configuration,
+    runs_nothing=False,
+)
+"""Reads settings and attributes as a command that may run programs does, and runs none."""
+_CREDENTIALS = "credential helper"
+_ALWAYS = ("reference-transaction", "post-index-change")
+_COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
+_MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
+_REBASE = (*_COMMIT, "pre-rebase", "post-checkout", "post-rewrite")
+_HOOKS: dict[Act, tuple[str, ...]] = {
+    "commit": (*_ALWAYS, *_COMMIT),
+    "switch": (*_ALWAYS, "post-checkout"),
+    "merge": (*_ALWAYS, *_MERGE),
+    "rebase": (*_ALWAYS, *_REBASE),
+    "continue": (*_ALWAYS, *_REBASE, *_MERGE),
+    "fetch": ("reference-transaction",),
+    "push": ("reference-transaction", "pre-push"),
+    "files": ("post-index-change",),
+}
+_WRITES_FILES = frozenset({"switch", "merge", "rebase", "continue", "files"})
+_MERGES = frozenset({"merge", "rebase", "continue"})
+_COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
+_REMOTE = frozenset({"fetch", "push"})
+_REMOTE_PROGRAMS = frozenset({"uploadpack", "receivepack", "vcs"})
+_NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
+_MOST_SCRIPT_BYTES = 1024 * 1024
+_MOST = 200
+_EXEC = re.compile(rb"^(?:exec|x)\s+(\S.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that git would run."""
+
+    kind: str
+    """What it is, in a word or two, such as `hook`."""
+    name: str
+    command: str
+    """Its command line, or the path of its file; without logins in addresses."""
+    of_repository: bool
+    """Whether the repository names it; else the person's own configuration does."""
+    digest: str = ""
+    """Of the content of a hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The programs of one command. An empty list runs nothing."""
+
+    found: tuple[Program, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    @property
+    def digest(self) -> str:
+        """Names exactly these programs."""
+        text = "\0".join(
+            f"{each.kind}\0{each.name}\0{each.command}\0{each.of_repository}\0{each.digest}"
+            for each in self.found
+        )
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Programs:
+    """What the acts would run in this repository now. Raises GitFailed.
+
+    `may_log_in`: whether the addresses of the remote are such that git would ask for a login.
+    """
+    settings = list(_settings(git.under(_LISTING)))
+    found: list[Program] = []
+    for act in acts:
+        found += _hooks(git.repository, _HOOKS[act], settings)
+        found += _named_hooks(settings, _HOOKS[act])
+        found += _filters(git, settings) if act in _WRITES_FILES else ()
+        found += _plain(act, settings, remote)
+        found += _steps(git) if act == "continue" else ()
+    if not may_log_in:
+        found = [each for each in found if each.kind != _CREDENTIALS]
+    return Programs(tuple(dict.fromkeys(found))[:_MOST])
+
+
+def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:
+    """The filters that these files go through when they are staged or written. Raises GitFailed."""
+    listing = git.under(_LISTING)
+    configured = list(_configured_filters(list(_settings(listing))))
+    if not configured or not paths:
+        return Programs(())
+    output = listing.run(
+        "check-attr", "-z", "--stdin", "filter", stdin=b"".join(path + b"\0" for path in paths)
+    )
+    used = set(output.content.split(b"\0")[2::3])
+    found = (each for each in configured if each.name.rpartition(".")[0].encode() in used)
+    return Programs(tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    key: str
+    """Section and last part in lower case, as git lists them."""
+    value: str
+    of_repository: bool
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        section, _, rest = self.key.partition(".")
+        name, _, last = rest.rpartition(".")
+        return section, name, last
+
+
+def _settings(listing: Git) -> Iterator[_Setting]:
+    output = listing.run("config", "--list", "--show-scope", "-z")
+    fields = output.content.decode("utf-8", "replace").split("\0")[:-1]
+    for scope, pair in zip(fields[::2], fields[1::2], strict=False):
+        if scope != "command":  # ours
+            key, _, value = pair.partition("\n")
+            yield _Setting(key, value, scope in ("local", "worktree"))
+
+
+def _hooks(
+    repository: Repository, names: Sequence[str], settings: Sequence[_Setting]
+) -> Iterator[Program]:
+    told = [each for each in settings if each.key == "core.hookspath"]
+    folder = repository.common_dir / "hooks"
+    if told:  # relative to where hooks run, with `~` for a home
+        folder = repository.top / Path(told[-1].value).expanduser()
+    of_repository = not told or told[-1].of_repository or folder.is_relative_to(repository.top)
+    for name in dict.fromkeys(names):
+        path = folder / name
+        try:
+            if os.access(path, os.X_OK) and path.is_file():
+                yield Program("hook", name, str(path), of_repository, _digest(path))
+        except OSError:
+            continue
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(_MOST_SCRIPT_BYTES)).hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def _named_hooks(settings: Sequence[_Setting], names: Sequence[str]) -> Iterator[Program]:
+    """Hooks that newer versions of git read from the configuration."""
+    events = {
+        each.parts[1]
+        for each in settings
+        if each.parts[0] == "hook" and each.parts[2] == "event" and each.value in names
+    }
+    for each in settings:
+        section, name, last = each.parts
+        if section == "hook" and last == "command" and name in events:
+            yield Program("hook", name, each.value, each.of_repository)
+
+
+def _configured_filters(settings: Sequence[_Setting]) -> Iterator[Program]:
+    for each in settings:
+        section, name, last = each.parts
+        if section == "filter" and last in ("clean", "smudge", "process") and each.value:
+            yield Program("filter", f"{name}.{last}", each.value, each.of_repository)
+
+
+def _filters(git: Git, settings: Sequence[_Setting]) -> Iterator[Program]:
+    """Filters that an attributes file mentions."""
+    configured = list(_configured_filters(settings))
+    if not configured:
+        return
+    text = _attributes(git)
+    for each in configured:
+        if f"filter={each.name.rpartition('.')[0]}".encode() in text:
+            yield each
+
+
+def _attributes(git: Git) -> bytes:
+    """The attributes files of the working tree, of HEAD and of this computer, as one text."""
+    listed = git.run("ls-files", "-z", "--cached", "--", ":(top,glob)**/.gitattributes")
+    found = [_small(git.repository.common_dir / "info" / "attributes")]
+    for path in listed.content.split(b"\0")[:-1][:1000]:
+        found.append(_small(git.repository.top / os.fsdecode(path)))
+    found.append(_small(git.repository.top / ".gitattributes"))
+    return b"\n".join(found)
+
+
+def _small(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_SCRIPT_BYTES)
+    except OSError:
+        return b""
+
+
+def _plain(act: Act, settings: Sequence[_Setting], remote: str) -> Iterator[Program]:
+    values = {each.key: each for each in settings}
+    for each in settings:
+        kind, name = _named(act, each, remote)
+        if kind:
+            yield Program(kind, name, redacted(each.value), each.of_repository)
+    signs = values.get("commit.gpgsign")
+    if act in _COMMITS and signs and signs.value.lower() not in ("", "false", "no", "off", "0"):
+        yield _signing(values, signs)
+
+
+def _named(act: Act, setting: _Setting, remote: str) -> tuple[str, str]:
+    """The kind and the name of the program in a setting; empty if it has none for this act."""
+    section, name, last = setting.parts
+    if setting.key == "core.fsmonitor" and setting.value.lower() not in _NO_PROGRAM:
+        return "file monitor", setting.key
+    if act in _MERGES and section == "merge" and name and last == "driver":
+        return "merge driver", name
+    if act not in _REMOTE:
+        return "", ""
+    if section == "credential" and last == "helper" and setting.value:
+        return _CREDENTIALS, name or "for any address"
+    if setting.key in ("core.sshcommand", "core.gitproxy"):
+        return "connection", last
+    if section == "remote" and name == remote and last in _REMOTE_PROGRAMS:
+        return "connection", last
+    return "", ""
+
+
+def _signing(values: dict[str, _Setting], signs: _Setting) -> Program:
+    kind = values["gpg.format"].value if "gpg.format" in values else "openpgp"
+    default = {"ssh": "ssh-keygen", "x509": "gpgsm"}.get(kind, "gpg")
+    named = values.get(f"gpg.{kind}.program") or values.get("gpg.program")
+    command = named.value if named else default
+    return Program("signing", kind, command, named.of_repository if named else signs.of_repository)
+
+
+def _steps(git: Git) -> Iterator[Program]:
+    """Commands in the list of steps of a rebase that has begun."""
+    todo = _small(git.repository.git_dir / "rebase-merge" / "git-rebase-todo")
+    for match in _EXEC.finditer(todo):
+        yield Program("step of the rebase", "exec", match[1].decode("utf-8", "replace"), True)

@@ -1,0 +1,1 @@
+"""The git pages of a project."""

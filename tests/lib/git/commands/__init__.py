@@ -1,0 +1,1 @@
+"""Commands of git that change a repository."""

@@ -1,0 +1,65 @@
+"""A repository for tests of commands: plain git beside the app's."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.lib.git.commands import state
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import WRITING, Policy
+from tests.support.environment import SYSTEM_PATH
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository at `top`; its user's home is beside it."""
+
+    top: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {"PATH": SYSTEM_PATH, "HOME": str(self.top.parent)}
+
+    def plain(self, *arguments: str, check: bool = True, stdin: bytes = b"") -> bytes:
+        """Plain git, as a person would run it there."""
+        done = subprocess.run(
+            ["/usr/bin/env", "git", *arguments],
+            cwd=self.top,
+            env=dict(self.environment),
+            input=stdin,
+            capture_output=True,
+            check=check,
+            timeout=30,
+        )
+        return done.stdout
+
+    def make(self) -> Repo:
+        self.top.mkdir(parents=True, exist_ok=True)
+        self.plain("init", "-q", "-b", "main")
+        self.plain("config", "user.name", "A")
+        self.plain("config", "user.email", "a@b.example")
+        return self
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def commit(self, message: str = "first") -> str:
+        self.plain("add", "-A")
+        self.plain("commit", "-qm", message, "--allow-empty")
+        return self.plain("rev-parse", "HEAD").decode().strip()
+
+    def git(self, policy: Policy = WRITING) -> Git:
+        return state.at_top(self.top, self.environment, policy)
+
+    def state(self) -> state.State:
+        return state.read(self.git())
+
+    def staged(self, name: str) -> bytes:
+        """The content of a file in the index."""
+        return self.plain("cat-file", "blob", f":{name}")

@@ -1,0 +1,175 @@
+"""Fetch, pull and push do exactly what was shown, with real repositories on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.git.commands import branches, remotes, words
+from opcode_htmx.lib.git.commands.remotes import PullMode
+from opcode_htmx.lib.git.commands.state import StateChanged
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import RUNNING
+from opcode_htmx.lib.git.process import GitFailed
+from tests.lib.git.commands.repo import Repo
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """A repository with a bare remote beside it, to which nothing was pushed yet."""
+    repo = Repo(tmp_path / "orchard").make()
+    repo.write("a", "one\n")
+    repo.commit()
+    repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
+    repo.plain("remote", "add", "origin", f"file://{repo.top.parent}/bare")
+    return repo
+
+
+def other(repo: Repo) -> Repo:
+    """A second clone, of somebody else."""
+    path = repo.top.parent / "other"
+    repo.plain("clone", "-q", f"file://{repo.top.parent}/bare", str(path))
+    found = Repo(path)
+    found.plain("config", "user.name", "B")
+    found.plain("config", "user.email", "b@b.example")
+    return found
+
+
+def ignore(_: bytes) -> None:
+    pass
+
+
+def git(repo: Repo) -> Git:
+    return repo.git(RUNNING)
+
+
+def push(repo: Repo, *, overwrite: bool = False) -> str:
+    plan = remotes.push_plan(git(repo))
+    return remotes.push(git(repo), plan, overwrite=overwrite, progress=ignore)
+
+
+def test_the_first_push_sets_the_upstream_and_reports_progress(repo: Repo) -> None:
+    plan = remotes.push_plan(repo.git())
+    assert (plan.branch, plan.target, plan.lease, plan.sets_upstream) == ("main", "main", "", True)
+    assert [each.subject for each in plan.new] == ["first"]
+    pieces: list[bytes] = []
+    remotes.push(git(repo), plan, overwrite=False, progress=pieces.append)
+    assert pieces
+    state = repo.state()
+    assert (state.upstream, state.ahead, state.behind) == ("origin/main", 0, 0)
+    repo.commit("second")
+    plan = remotes.push_plan(repo.git())
+    assert ([each.subject for each in plan.new], plan.sets_upstream) == (["second"], False)
+    repo.commit("third")
+    with pytest.raises(StateChanged, match="Nothing was pushed"):
+        remotes.push(git(repo), plan, overwrite=False, progress=ignore)
+
+
+def test_a_push_overwrites_exactly_what_was_shown(repo: Repo) -> None:
+    push(repo)
+    repo.commit("second")
+    push(repo)
+    repo.plain("commit", "-q", "--amend", "--allow-empty", "-m", "rewritten")
+    plan = remotes.push_plan(repo.git())
+    assert [each.subject for each in plan.overwritten] == ["second"]
+    with pytest.raises(GitFailed) as raised:
+        remotes.push(git(repo), plan, overwrite=False, progress=ignore)
+    assert "Pull first" in str(words.refusal(raised.value))
+    somebody = other(repo)
+    somebody.commit("theirs")
+    somebody.plain("push", "-q")
+    with pytest.raises(GitFailed) as raised:
+        remotes.push(git(repo), plan, overwrite=True, progress=ignore)
+    assert "has changed since you looked" in str(words.refusal(raised.value))
+    remotes.fetch(git(repo), "origin", progress=ignore)
+    assert [e.subject for e in remotes.push_plan(git(repo)).overwritten] == ["theirs", "second"]
+    push(repo, overwrite=True)
+    assert repo.plain("--git-dir=../bare", "log", "-1", "--format=%s") == b"rewritten\n"
+
+
+@pytest.mark.parametrize("mode", ["ff-only", "merge", "rebase"])
+@pytest.mark.parametrize("diverged", [False, True])
+def test_a_pull_is_a_fast_forward_a_merge_or_a_rebase(
+    repo: Repo, mode: PullMode, diverged: bool
+) -> None:
+    push(repo)
+    somebody = other(repo)
+    somebody.write("b", "b\n")
+    somebody.commit("theirs")
+    somebody.plain("push", "-q")
+    if diverged:
+        repo.write("c", "c\n")
+        repo.commit("mine")
+    repo.plain("config", "pull.rebase", "interactive")
+    repo.plain("config", "branch.main.mergeOptions", "--squash")
+    remotes.fetch(git(repo), "origin", progress=ignore)
+    if diverged and mode == "ff-only":
+        with pytest.raises(GitFailed) as raised:
+            remotes.integrate(git(repo), mode)
+        assert "Choose to merge or to rebase" in str(words.refusal(raised.value))
+        return
+    said = remotes.integrate(git(repo), mode)
+    assert said.startswith("Pulled ")
+    subjects = repo.plain("log", "--format=%s").decode().split("\n")[:-1]
+    assert {"first", "theirs"} <= set(subjects)
+    merges = repo.plain("rev-list", "--count", "--merges", "HEAD")
+    assert merges == (b"1\n" if diverged and mode == "merge" else b"0\n")
+    assert "has everything already" in remotes.integrate(git(repo), mode)
+
+
+def test_a_remote_branch_is_switched_to_as_one_that_follows_it(repo: Repo) -> None:
+    push(repo)
+    somebody = other(repo)
+    somebody.plain("switch", "-qc", "grow/it")
+    somebody.commit("theirs")
+    somebody.plain("push", "-qu", "origin", "grow/it")
+    remotes.fetch(git(repo), "origin", progress=ignore)
+    found = {each.name for each in branches.listed(repo.git())[0] if each.is_remote}
+    assert found == {"origin/main", "origin/grow/it"}
+    assert branches.switch(repo.git(), "origin/grow/it", is_remote=True) == "grow/it"
+    assert remotes.upstream(repo.git(), "grow/it")[:2] == ("origin", "grow/it")
+
+
+def test_a_fetch_writes_over_no_branch_of_the_person(repo: Repo) -> None:
+    push(repo)
+    head = repo.commit("mine")
+    repo.plain("config", "remote.origin.fetch", "+refs/*:refs/*")
+    repo.plain("switch", "-qc", "elsewhere")
+    remotes.fetch(git(repo), "origin", prune=True, progress=ignore)
+    assert branches.commit_of(repo.git(), "main") == head
+
+
+def test_no_login_in_an_address_is_shown(repo: Repo) -> None:
+    repo.plain("remote", "set-url", "origin", "https://me:s3cret@github.com/a/b.git")
+    (found,) = remotes.listed(repo.git())
+    assert (found.fetch_url, found.github) == ("https://***@github.com/a/b.git", "a/b")
+    assert "s3cret" not in repr(found)
+    refused = words.refusal(GitFailed("x", status=1, errors="at https://me:s3cret@x.example/a: y"))
+    assert "s3cret" not in refused.output
+
+
+@pytest.mark.parametrize("url", ["ext::touch sprung", "short:x"])
+def test_a_remote_that_names_a_program_runs_none(repo: Repo, url: str) -> None:
+    repo.plain("config", "url.ext::touch sprung .insteadOf", "short:")
+    repo.plain("config", "protocol.ext.allow", "always")
+    repo.plain("remote", "set-url", "origin", url)
+    with pytest.raises(GitFailed) as raised:
+        remotes.fetch(git(repo), "origin", progress=ignore)
+    assert "may not use this kind of address" in str(words.refusal(raised.value))
+    with pytest.raises(GitFailed):
+        push(repo)
+    assert not list(repo.top.parent.rglob("sprung*"))
+
+
+def test_remotes_and_branches_like_options_are_no_options(repo: Repo) -> None:
+    repo.plain("config", "remote.--upload-pack=x.url", "file:///x")
+    assert [each.name for each in remotes.listed(repo.git())] == ["origin"]
+    head = repo.plain("rev-parse", "HEAD").decode().strip()
+    repo.plain("update-ref", "refs/heads/--orphan", head)
+    with pytest.raises(branches.NoBranch):
+        branches.switch(repo.git(), "--orphan")
+    plan = replace(remotes.push_plan(repo.git()), remote=remotes.Remote("-x", "", (), ""))
+    with pytest.raises(remotes.NoRemote):
+        remotes.push(git(repo), plan, overwrite=False, progress=ignore)
