@@ -122,3 +122,5 @@ def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:
         yield from ((f"filter.{name}.{setting}", value) for setting, value in _FILTER.items())
     elif section == "hook" and name:
         yield f"hook.{name}.enabled", "false"
+    elif section == "merge" and rest == f"{name}.driver":
+        yield f"merge.{name}.driver", "false"  # ends with 1, which is a conflict
