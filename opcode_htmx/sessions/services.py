@@ -19,6 +19,7 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,4 @@ class Sessions:
     trash: Trash
     index: IndexReader
     configuration: Configuration
+    worktrees: SessionWorktrees

@@ -77,6 +77,20 @@ def main_top(found: Repository) -> Path:
     return found.common_dir.parent if found.common_dir.name == ".git" else found.top
 
 
+def project_of(folder: Path) -> Path:
+    """The folder of the main checkout that one in a worktree stands for; itself for any other.
+
+    Reads files, and starts no git.
+    """
+    try:
+        found = repository.find(folder, lambda _: None)
+        if found is None or found.git_dir == found.common_dir or found.common_dir.name != ".git":
+            return folder
+        return main_top(found) / folder.resolve().relative_to(found.top)
+    except (RepositoryRefused, OSError):
+        return folder
+
+
 def listed(git: Git) -> list[Worktree]:
     """All worktrees of a repository, the main checkout first. Raises GitFailed."""
     output = git.run("worktree", "list", "--porcelain", "-z").content

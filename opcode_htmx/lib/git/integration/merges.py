@@ -50,12 +50,13 @@ def named(files: Sequence[str]) -> str:
     return ", ".join(files[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def commit_all(git: Git, message: str) -> str:
+def commit_all(git: Git, message: str, without: Sequence[str] = ()) -> str:
     """Commit all that is uncommitted in a working tree, without hooks; the commit's id.
 
-    Raises CannotMerge, GitFailed.
+    `without` are untracked paths that are not committed. Raises CannotMerge, GitFailed.
     """
-    found = work.uncommitted(git)
+    everything = work.uncommitted(git)
+    found = everything.without(without)
     if found.conflicts:
         raise CannotMerge(
             f"There are conflicts in {named(found.conflicts)}: solve them first.", found.conflicts
@@ -67,7 +68,10 @@ def commit_all(git: Git, message: str) -> str:
         )
     check_filters(git, [*found.changed, *found.untracked], "HEAD")
     if found.count:
-        git.run("add", "--all", "--", ".", seconds=SECONDS)
+        # only those: git complains of a path that is ignored anyway
+        rest = set(everything.untracked) - set(found.untracked)
+        left_out = [f":(top,exclude,literal){each}" for each in sorted(rest)]
+        git.run("add", "--all", "--", ":(top)", *left_out, seconds=SECONDS)
         git.run(
             "commit", "--quiet", "--cleanup=whitespace", "--file=-",
             stdin=f"{message.strip()}\n".encode("utf-8", "replace"),
@@ -161,12 +165,13 @@ def _forward(git: Git, checkout: Worktree, base: str, before: str, after: str) -
         ) from None
 
 
-def rebase(git: Git, base: str) -> None:
+def rebase(git: Git, base: str, without: Sequence[str] = ()) -> None:
     """Rebase the branch that is checked out in a worktree onto branch `base`.
 
-    Raises CannotMerge, and GitFailed: then all is as before.
+    `without` are untracked paths that may stay. Raises CannotMerge, and GitFailed: then all is as
+    before.
     """
-    found = work.uncommitted(git)
+    found = work.uncommitted(git).without(without)
     if found.count:
         raise CannotMerge(
             "There are uncommitted changes in this copy. Commit them first.", found.changed
@@ -212,8 +217,8 @@ def check_filters(git: Git, paths: Sequence[str], revision: str) -> None:
     filtered = sorted({*_filtered(there), *_filtered(here)})
     if filtered:
         raise CannotMerge(
-            f"git would pass {named(filtered)} through a filter of this repository, such as that of "
-            "Git LFS, and no filter runs here. Do this at the computer.",
+            f"git would pass {named(filtered)} through a filter of this repository, such as "
+            "that of Git LFS, and no filter runs here. Do this at the computer.",
             filtered,
         )
 

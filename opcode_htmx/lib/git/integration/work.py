@@ -1,11 +1,11 @@
-"""The state of the work in a worktree: what is uncommitted, and which commits its base has not got."""
+"""The state of the work in a worktree: what is uncommitted, and how far it is from its base."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
@@ -35,6 +35,14 @@ class Uncommitted:
     @property
     def count(self) -> int:
         return len(self.changed) + len(self.untracked) + len(self.nested) + len(self.conflicts)
+
+    def without(self, paths: Sequence[str]) -> Uncommitted:
+        """The same without untracked files at or below these paths."""
+        if not paths:
+            return self
+        names, folders = set(paths), tuple(f"{each.rstrip('/')}/" for each in paths)
+        kept = (e for e in self.untracked if e not in names and not e.startswith(folders))
+        return replace(self, untracked=tuple(kept))
 
 
 @dataclass(frozen=True, slots=True)
