@@ -40,6 +40,7 @@ PACKAGES = (
     "opcode_htmx.features.usage",
     "opcode_htmx.features.agents",
     "opcode_htmx.features.worktrees",
+    "opcode_htmx.features.races",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

@@ -117,8 +117,12 @@ class CopyEndings:
 
     def discard(self, copy: Copy, *, by: Identity) -> KeptCopy:
         """Remove a copy and its branch; both can be brought back. Raises CopyInUse, CopyFailed."""
+        return self.remove(copy, by=by, merged=False)
+
+    def remove(self, copy: Copy, *, by: Identity, merged: bool) -> KeptCopy:
+        """The same; `merged`: its work is in the base already."""
         self._check(copy)
-        return self._discard(copy, by, merged=False)
+        return self._discard(copy, by, merged=merged)
 
     def drop(self, record: SessionWorktree, *, by: Identity) -> None:
         """Give up the start of a session; what is in its copy can be brought back.

@@ -57,6 +57,8 @@ class Wish:
     options: Mapping[str, str | bool | None] = field(default_factory=dict)
     base: str = ""
     """A branch or commit; empty: what is checked out."""
+    commit: str = ""
+    """The commit at which the copy begins, where the branch may have moved since."""
     branch: str = ""
     """The name of the new branch; empty: one after the words."""
     files: int = 0
@@ -204,7 +206,7 @@ class SessionWorktrees:
             folder=str(target / below),
             branch=branch,
             base=start.branch or worktrees.current_branch(git),
-            base_commit=start.commit,
+            base_commit=wish.commit or start.commit,
             at=time.time(),
             by=by.user,
             prompt_id=wish.prompt_id,

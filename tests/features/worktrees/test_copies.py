@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.features.worktrees.conftest import Workshop
+from tests.support.workshop import Workshop
 
 
 def test_a_session_in_a_copy_is_merged_and_the_copy_goes(workshop: Workshop) -> None:
