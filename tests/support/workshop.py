@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.environment import Sandbox, basic_header, until
 from tests.support.in_process import app_of
@@ -91,6 +92,12 @@ class Workshop:
         assert answer.status_code == status, answer.text
         return answer
 
+    def wait_for_turn(self, session_id: str) -> None:
+        """Wait until Claude has answered in a session."""
+        runs = self.context.runs
+        over = (Phase.IDLE, Phase.ENDED)
+        self.until(lambda: runs.of_session(session_id)[-1].phase in over, "its turn is over")
+
     def rest(self, session_id: str) -> None:
         """End what runs in a session, so that its copy can be changed."""
         for run in self.context.runs.of_session(session_id):
@@ -106,8 +113,8 @@ class Workshop:
 
 
 @contextlib.contextmanager
-def workshop_in(sandbox: Sandbox, claude: Path | None, **variables: str) -> Iterator[Workshop]:
+def workshop_in(sandbox: Sandbox, claude: Path | None) -> Iterator[Workshop]:
     """The app over a sandbox whose project is a git repository."""
     sandbox.with_own_project()
-    with app_of(sandbox, claude, **variables) as app:
+    with app_of(sandbox, claude) as app:
         yield Workshop(app, sandbox)

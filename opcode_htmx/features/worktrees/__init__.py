@@ -7,6 +7,8 @@ from pathlib import Path
 
 from flask import Blueprint, url_for
 
+from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files.lists import worktree_state
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.worktrees import api, routes
@@ -54,9 +56,12 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 def _copy_of(context: AppContext, project_id: str, session_id: str) -> str:
     record = context.sessions.worktrees.of_session(session_id)
-    if record is None or record.state.is_over:
-        return ""
-    return url_for("worktrees.copy", worktree_id=copy_id(Path(record.path)))
+    path = record.path if record and not record.state.is_over else ""
+    if record is None:
+        file = history.find(context.workspace.config_dir, session_id, project_id)
+        entered = worktree_state.of_file(file) if file else None
+        path = entered.path if entered and Path(entered.path).is_dir() else ""
+    return url_for("worktrees.copy", worktree_id=copy_id(Path(path))) if path else ""
 
 
 def _copies_here(context: AppContext, project_id: str, folder: str) -> str:

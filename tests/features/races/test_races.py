@@ -33,14 +33,8 @@ def idle(workshop: Workshop, race: Race) -> list[Path]:
     """Wait until all turns are over; the copies."""
     found = []
     for each in race.contestants:
-        session = each.session_id
-        workshop.until(
-            lambda session=session: (
-                workshop.context.runs.of_session(session)[-1].phase.name in ("IDLE", "ENDED")
-            ),
-            "its turn is over",
-        )
-        found.append(workshop.copy_of(session))
+        workshop.wait_for_turn(each.session_id)
+        found.append(workshop.copy_of(each.session_id))
     return found
 
 
