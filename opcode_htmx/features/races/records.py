@@ -29,7 +29,7 @@ class NoSuchRace(Exception):
     """There is no such race, or no such contestant; the text says so."""
 
 
-class Start(StrEnum):
+class Stage(StrEnum):
     """How far the start of a contestant is. The values are stored."""
 
     NOTED = "noted"
@@ -37,7 +37,7 @@ class Start(StrEnum):
     FAILED = "failed"
 
 
-class State(StrEnum):
+class RaceState(StrEnum):
     """How far a race is. The values are stored."""
 
     OPEN = "open"
@@ -57,7 +57,7 @@ class Contestant:
     prompt_id: str
     model: str = ""
     prompt: str = ""
-    start: Start = Start.NOTED
+    start: Stage = Stage.NOTED
     problem: str = ""
     """Why it could not start."""
 
@@ -76,7 +76,7 @@ class Race:
     """The commit at which all begin."""
     contestants: tuple[Contestant, ...]
     permission_mode: str = ""
-    state: State = State.OPEN
+    state: RaceState = RaceState.OPEN
     winner: str = ""
     by: str = ""
 
@@ -168,12 +168,12 @@ def _known(kind: type[Any], found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _contestant(found: dict[str, Any]) -> Contestant:
-    return Contestant(**{**_known(Contestant, found), "start": Start(found["start"])})
+    return Contestant(**{**_known(Contestant, found), "start": Stage(found["start"])})
 
 
 def _parse(found: dict[str, Any]) -> Race:
     known = _known(Race, found)
-    known["state"] = State(known["state"])
+    known["state"] = RaceState(known["state"])
     known["contestants"] = tuple(map(_contestant, known["contestants"]))
     return Race(**known)
 

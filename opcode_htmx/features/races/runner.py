@@ -23,8 +23,8 @@ from opcode_htmx.features.races.records import (
     Contestant,
     Race,
     Races,
-    Start,
-    State,
+    RaceState,
+    Stage,
     now,
     prompt_of,
     session_of,
@@ -143,14 +143,16 @@ class RaceRunner:
 
     def round(self) -> None:
         """Make the starts that are noted, and end what a crash has left half removed."""
-        open_ = [each for each in self.races.all() if each.state in (State.OPEN, State.DECIDING)]
+        open_ = [
+            each for each in self.races.all() if each.state in (RaceState.OPEN, RaceState.DECIDING)
+        ]
         if not open_ or not self._is_starter():
             return
         for race in open_:
-            if race.state is State.DECIDING:
+            if race.state is RaceState.DECIDING:
                 self._finish(race, SYSTEM)
                 continue
-            noted = [each for each in race.contestants if each.start is Start.NOTED]
+            noted = [each for each in race.contestants if each.start is Stage.NOTED]
             mine = [each for each in noted if each.session_id not in self._starting]
             self._starting |= {each.session_id for each in mine}
             if mine:
@@ -200,7 +202,7 @@ class RaceRunner:
             self.service.begin_now(
                 session_id, self.service.send_noted(session_id, by=SYSTEM), by=SYSTEM
             )
-            self.races.note(race.id, contestant.key, start=Start.BEGUN, problem="")
+            self.races.note(race.id, contestant.key, start=Stage.BEGUN, problem="")
             self._starting.discard(session_id)
 
     @contextlib.contextmanager
@@ -217,13 +219,13 @@ class RaceRunner:
 
     def _fail(self, race: Race, contestant: Contestant, sentence: str) -> None:
         self._starting.discard(contestant.session_id)
-        self.races.note(race.id, contestant.key, start=Start.FAILED, problem=sentence)
+        self.races.note(race.id, contestant.key, start=Stage.FAILED, problem=sentence)
 
     def again(self, race: Race, key: str, *, by: Identity) -> None:
         """Start a contestant that failed to start. Raises RaceRefused, NoSuchRace."""
-        if race.state is not State.OPEN or race.contestant(key).start is not Start.FAILED:
+        if race.state is not RaceState.OPEN or race.contestant(key).start is not Stage.FAILED:
             raise RaceRefused("It has started by now, or the race is over.")
-        self.races.note(race.id, key, start=Start.NOTED, problem="")
+        self.races.note(race.id, key, start=Stage.NOTED, problem="")
         log_act(by, "race.again", race=race.id, contestant=key)
         self.round()
 
@@ -253,23 +255,23 @@ class RaceRunner:
 
         Raises RaceRefused, CopyInUse, CannotMerge, CopyFailed: then nothing was merged.
         """
-        if race.state is not State.OPEN:
+        if race.state is not RaceState.OPEN:
             raise RaceRefused("This race is decided.")
         copy = self.copy_of(race.contestant(key))
         if copy is None:
             raise RaceRefused("The copy of this contestant is gone.")
         self.endings.merge(copy, replace(merge, remove=False), by=by)
         decided = self.races.update(
-            race.id, lambda each: replace(each, state=State.DECIDING, winner=key)
+            race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
         )
         log_act(by, "race.win", race=race.id, contestant=key)
         self._finish(decided, by)
 
     def drop(self, race: Race, *, by: Identity) -> None:
         """Throw all copies of a race away; they can be brought back. Raises RaceRefused."""
-        if race.state is not State.OPEN:
+        if race.state is not RaceState.OPEN:
             raise RaceRefused("This race is decided.")
-        decided = self.races.update(race.id, lambda each: replace(each, state=State.DECIDING))
+        decided = self.races.update(race.id, lambda each: replace(each, state=RaceState.DECIDING))
         log_act(by, "race.drop", race=race.id)
         self._finish(decided, by)
 
@@ -277,13 +279,13 @@ class RaceRunner:
         """Remove the copies. What resists stays, and is found on the page of copies."""
         lock = self.races.folder.with_name(f"{self.races.folder.name}-end.lock")
         with file_locks.held(lock):  # another worker, or the next round, may be at it
-            if self.races.get(race.id).state is State.DECIDING:
+            if self.races.get(race.id).state is RaceState.DECIDING:
                 self._remove_copies(race, by)
 
     def _remove_copies(self, race: Race, by: Identity) -> None:
         for each in race.contestants:
-            if each.start is Start.NOTED:
-                self.races.note(race.id, each.key, start=Start.FAILED, problem="The race was over.")
+            if each.start is Stage.NOTED:
+                self.races.note(race.id, each.key, start=Stage.FAILED, problem="The race was over.")
             copy = self.copy_of(each)
             if copy is None:
                 continue
@@ -293,7 +295,7 @@ class RaceRunner:
                 self.endings.remove(fresh, by=by, merged=each.key == race.winner)
             except (CopyInUse, CopyFailed, NoSuchCopy) as error:
                 self.races.note(race.id, each.key, problem=str(error))
-        state = State.DECIDED if race.winner else State.DROPPED
+        state = RaceState.DECIDED if race.winner else RaceState.DROPPED
         self.races.update(race.id, lambda each: replace(each, state=state))
 
 

@@ -12,8 +12,8 @@ from pydantic import Field, StringConstraints
 from opcode_htmx.features.races.records import (
     FEWEST_CONTESTANTS,
     MOST_CONTESTANTS,
-    Start,
-    State,
+    RaceState,
+    Stage,
 )
 from opcode_htmx.lib.git.integration.merges import Way
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
@@ -66,7 +66,7 @@ class RaceContestant(ResponseModel):
     session_id: str
     model: str
     prompt: str
-    start: Start
+    start: Stage
     status: str
     problem: str
     live: bool
@@ -86,7 +86,7 @@ class RaceDetails(ResponseModel):
     prompt: str
     base: str
     base_commit: str
-    state: State
+    state: RaceState
     winner: str
     contestants: list[RaceContestant]
 
@@ -98,6 +98,6 @@ class RaceSummary(ResponseModel):
     created_at: float
     project_path: str
     prompt: str
-    state: State
+    state: RaceState
     winner: str
     session_ids: list[str]

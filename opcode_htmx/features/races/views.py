@@ -10,7 +10,7 @@ from gevent.pool import Pool
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.races.records import Contestant, Race, Start, State
+from opcode_htmx.features.races.records import Contestant, Race, RaceState, Stage
 from opcode_htmx.features.races.runner import RaceRunner, git_of
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.integration.work import FileChange
@@ -104,11 +104,11 @@ class RacePages:
     def words(self, race: Race) -> str:
         """How far a race is, for a row of the list."""
         match race.state:
-            case State.DECIDED:
+            case RaceState.DECIDED:
                 return f"{race.winner.upper()} won"
-            case State.DROPPED:
+            case RaceState.DROPPED:
                 return "thrown away"
-            case State.DECIDING:
+            case RaceState.DECIDING:
                 return "being cleared away"
         runs = [self._run(each) for each in race.contestants]
         at_work = sum(run is not None and run.live and run.phase is not Phase.IDLE for run in runs)
@@ -140,7 +140,7 @@ class RacePages:
             status=self._status(each, record, run, folder),
             needs_you=run is not None and run.live and run.phase is Phase.WAITING,
             is_live=run is not None and run.live and run.phase is not Phase.IDLE,
-            failed=each.start is Start.FAILED or ended_badly,
+            failed=each.start is Stage.FAILED or ended_badly,
             subject=about(run),
             cost=self._cost(each.session_id),
             changes=changes,

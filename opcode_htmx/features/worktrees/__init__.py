@@ -12,6 +12,7 @@ from opcode_htmx.engines.claude.files.lists import worktree_state
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.worktrees import api, routes
+from opcode_htmx.features.worktrees.settings import WorktreesSettings
 from opcode_htmx.features.worktrees.views import CopyPages
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.git.integration.kept import CannotRestore
@@ -23,7 +24,6 @@ from opcode_htmx.sessions.worktrees.endings import CopyEndings, CopyFailed, Copy
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
 from opcode_htmx.sessions.worktrees.project_setup import InvalidSetup
 from opcode_htmx.sessions.worktrees.service import CannotCopy
-from opcode_htmx.sessions.worktrees.settings import WorktreesSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 EXPIRE_SECONDS = 3600.0

@@ -19,7 +19,7 @@ from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
 from opcode_htmx.sessions.worktrees.labels import CopyLabel
 from opcode_htmx.sessions.worktrees.project_setup import InvalidSetup, ProjectSetup, patterns_in
-from opcode_htmx.sessions.worktrees.records import SessionWorktree, State
+from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree
 from opcode_htmx.sessions.worktrees.service import CannotCopy
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
@@ -146,7 +146,7 @@ def blueprint(parts: CopyPages) -> Blueprint:
     def starting(session_id: str) -> BaseResponse | str:
         """How the set-up gets on; leads to the session once that has begun."""
         record = _record(session_id)
-        if record.state is State.BEGUN:
+        if record.state is CopyState.BEGUN:
             return redirect(_session_of(record))
         if record.state.is_over:
             return redirect(url_for(".page"))
@@ -168,7 +168,7 @@ def blueprint(parts: CopyPages) -> Blueprint:
             return redirect(url_for(".page"), 303)
         if start_act not in ("again", "without"):
             raise BadForm("There is no such choice.")
-        if record.state is State.BEGUN:
+        if record.state is CopyState.BEGUN:
             return redirect(_session_of(record), 303)
         record = service.go_on(session_id, by=by)
         send = service.send_noted(session_id, by=by)

@@ -11,9 +11,9 @@ from pydantic import Field, StringConstraints
 
 from opcode_htmx.lib.git.integration.merges import Way
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
-from opcode_htmx.sessions.worktrees.copies import Origin
+from opcode_htmx.sessions.worktrees.copies import CopyOrigin
 from opcode_htmx.sessions.worktrees.endings import LONGEST_MESSAGE
-from opcode_htmx.sessions.worktrees.records import State
+from opcode_htmx.sessions.worktrees.records import CopyState
 from opcode_htmx.web.rest.models import LowerUuid, RequestModel, ResponseModel
 
 Short = Annotated[str, StringConstraints(max_length=200)]
@@ -46,7 +46,7 @@ class CopySession(ResponseModel):
     path: str
     branch: str
     base: str
-    state: State = Field(description="`made` while the set-up command of the project runs.")
+    state: CopyState = Field(description="`made` while the set-up command of the project runs.")
     problem: str
 
 
@@ -68,7 +68,7 @@ class WorktreeDetails(ResponseModel):
     branch: str
     base: str = Field(description="The branch that its work is compared with and merged into.")
     commit: str
-    origin: Origin
+    origin: CopyOrigin
     session_ids: list[str]
     at_work: bool
     locked: str | None

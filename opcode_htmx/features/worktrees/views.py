@@ -10,7 +10,7 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.folder_labels import name_of, shortened
 from opcode_htmx.sessions.status_panel import status_text
-from opcode_htmx.sessions.worktrees.copies import Copies, Copy, Origin
+from opcode_htmx.sessions.worktrees.copies import Copies, Copy, CopyOrigin
 from opcode_htmx.sessions.worktrees.endings import CopyEndings, words_of
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.records import SessionWorktree
@@ -21,9 +21,9 @@ from opcode_htmx.web.http.forms import session_url
 MOST = 60
 """Copies on one page; each needs some starts of git."""
 _ORIGINS = {
-    Origin.SESSION: "",
-    Origin.CLAUDE: "made by Claude Code",
-    Origin.OTHER: "made with git",
+    CopyOrigin.SESSION: "",
+    CopyOrigin.CLAUDE: "made by Claude Code",
+    CopyOrigin.OTHER: "made with git",
 }
 
 

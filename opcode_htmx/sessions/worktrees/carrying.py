@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,12 +54,13 @@ def matching(entries: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """
     found = dict[str, None]()
     plain = [each.strip("/") for each in patterns]
-    by_name = _matcher([each for each in plain if "/" not in each])
+    by_name = [each for each in plain if "/" not in each]
     by_path = [each for each in plain if "/" in each]
-    is_path = _matcher(by_path)
     for entry in entries:
         path = entry.rstrip("/")
-        if not _is_own(path) and (by_name(path.rpartition("/")[2]) or is_path(path)):
+        if not _is_own(path) and (
+            _matches(path.rpartition("/")[2], by_name) or _matches(path, by_path)
+        ):
             found[path] = None
         elif entry.endswith("/"):  # git names the folder only
             below = (each for each in by_path if each.startswith(entry))
@@ -68,12 +68,9 @@ def matching(entries: Sequence[str], patterns: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
-    """Whether a whole text matches one of the patterns; upper and lower case differ."""
-    if not patterns:
-        return lambda text: None
-    # fnmatch makes atomic groups, so that matching is linear
-    return re.compile("|".join(map(fnmatch.translate, patterns))).match
+def _matches(text: str, patterns: Sequence[str]) -> bool:
+    """Whether a whole text matches one of them; upper and lower case differ."""
+    return any(fnmatch.fnmatchcase(text, each) for each in patterns)
 
 
 def _is_own(path: str) -> bool:

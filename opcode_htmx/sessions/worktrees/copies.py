@@ -35,7 +35,7 @@ COPY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _PID = re.compile(r"\(pid (\d{1,9})\b", re.ASCII)
 
 
-class Origin(StrEnum):
+class CopyOrigin(StrEnum):
     """What has made a worktree, in the words of pages and of the API."""
 
     SESSION = "session"
@@ -53,7 +53,7 @@ class Copy:
     repository: str
     """The main checkout."""
     worktree: Worktree
-    origin: Origin
+    origin: CopyOrigin
     record: SessionWorktree | None
     sessions: tuple[tuple[str, str], ...]
     """Claude's folder and id of the sessions that work there, the last used first."""
@@ -252,11 +252,11 @@ def copy_id(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
-def _origin(found: Worktree, record: SessionWorktree | None) -> Origin:
+def _origin(found: Worktree, record: SessionWorktree | None) -> CopyOrigin:
     if record is not None:
-        return Origin.SESSION
+        return CopyOrigin.SESSION
     is_claudes = f"/{worktrees.PLACE.as_posix()}/" in str(found.path)
-    return Origin.CLAUDE if is_claudes else Origin.OTHER
+    return CopyOrigin.CLAUDE if is_claudes else CopyOrigin.OTHER
 
 
 def _with_worktrees(folders: Sequence[str]) -> list[Path]:

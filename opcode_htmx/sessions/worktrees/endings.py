@@ -21,7 +21,7 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.sessions.worktrees.copies import Copies, Copy
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
-from opcode_htmx.sessions.worktrees.records import SessionWorktree, State
+from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from opcode_htmx.sessions.worktrees.standing import Standing
 
@@ -158,7 +158,7 @@ class CopyEndings:
         done = replace(noted, tip=gone.tip, snapshot=gone.snapshot)
         self._service.kept.put(done)
         if copy.record:
-            state = State.MERGED if merged else State.DISCARDED
+            state = CopyState.MERGED if merged else CopyState.DISCARDED
             self._service.update(copy.record.session_id, state=state)
         log_act(by, "worktree.remove", path=str(copy.path), merged=merged, kept=done.id)
         return done
@@ -180,7 +180,7 @@ class CopyEndings:
         self._service.kept.remove(kept_copy.id)
         record = self._service.of_session(kept_copy.session_id)
         if record is not None and record.path == kept_copy.path:
-            self._service.update(record.session_id, state=State.BEGUN)
+            self._service.update(record.session_id, state=CopyState.BEGUN)
             self._service.carry_again(record)
         log_act(by, "worktree.restore", path=kept_copy.path)
         return path

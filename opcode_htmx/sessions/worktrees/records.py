@@ -34,7 +34,7 @@ RECORDS = StateFolder(
 Options = Mapping[str, str | bool | None]
 
 
-class State(StrEnum):
+class CopyState(StrEnum):
     """How far the start of a session in a copy is. The values are stored."""
 
     NOTED = "noted"
@@ -49,11 +49,11 @@ class State(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether the first prompt was not sent yet."""
-        return self in (State.NOTED, State.MADE)
+        return self in (CopyState.NOTED, CopyState.MADE)
 
     @property
     def is_over(self) -> bool:
-        return self in (State.MERGED, State.DISCARDED)
+        return self in (CopyState.MERGED, CopyState.DISCARDED)
 
 
 class Setup(StrEnum):
@@ -84,7 +84,7 @@ class SessionWorktree:
     base_commit: str
     """The commit at which the worktree was made."""
     at: float
-    state: State = State.NOTED
+    state: CopyState = CopyState.NOTED
     by: str = ""
     prompt_id: str = ""
     prompt: str = ""
@@ -171,7 +171,7 @@ class CopyRecords:
 
 def _parse(found: dict[str, Any]) -> SessionWorktree:
     known = {each.name: found[each.name] for each in fields(SessionWorktree) if each.name in found}
-    known["state"] = State(known["state"])
+    known["state"] = CopyState(known["state"])
     known["setup"] = Setup(known.get("setup", ""))
     known["carried"] = tuple(map(str, known.get("carried", ())))
     return SessionWorktree(**known)

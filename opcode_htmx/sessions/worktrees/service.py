@@ -29,7 +29,7 @@ from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.sessions.worktrees import carrying, naming, setup_command
 from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.labels import CopyLabels
-from opcode_htmx.sessions.worktrees.records import SessionWorktree, Setup, State
+from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
 from opcode_htmx.sessions.worktrees.setup_command import SetupFailed
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,9 @@ class SessionWorktrees:
     def folder_of(self, session_id: str) -> Path | None:
         """Where a session works, if it is in a copy that is there."""
         found = self.records.get(session_id)
-        is_made = found is not None and found.state is not State.NOTED and not found.state.is_over
+        is_made = (
+            found is not None and found.state is not CopyState.NOTED and not found.state.is_over
+        )
         return Path(found.folder) if found and is_made else None
 
     def is_starting(self, session_id: str) -> bool:
@@ -150,7 +152,7 @@ class SessionWorktrees:
         supervisor = self.services.supervisor
         with self.records.starting(session_id):
             record = self.records.get(session_id)
-            if record is not None and record.state is not State.NOTED:
+            if record is not None and record.state is not CopyState.NOTED:
                 return record
             supervisor.check_folder(wish.folder)
             supervisor.budgets.check(session_id, wish.folder)
@@ -186,7 +188,7 @@ class SessionWorktrees:
             raise CannotCopy(f"{wish.folder} is not in that commit, so a copy has not got it.")
         carried = self._carry(git, path)
         made = self.records.update(
-            session_id, state=State.MADE, carried=tuple(carried.paths), problem=carried.problem
+            session_id, state=CopyState.MADE, carried=tuple(carried.paths), problem=carried.problem
         )
         log_act(by, "worktree.make", session=session_id, project=record.project, path=record.path)
         return made or record
@@ -247,7 +249,7 @@ class SessionWorktrees:
 
     def needs_setup(self, record: SessionWorktree) -> bool:
         command = self.setups.of(Path(record.repository)).command
-        return bool(command) and record.state is State.MADE and record.setup is not Setup.DONE
+        return bool(command) and record.state is CopyState.MADE and record.setup is not Setup.DONE
 
     def begin(self, session_id: str, send: Send, *, by: Identity) -> None:
         """Run the set-up command and send the first prompt, beside the request."""
@@ -276,7 +278,7 @@ class SessionWorktrees:
         `without_setup`: a person starts without it, or it has run.
         """
         record = self.records.get(session_id)
-        if record is None or record.state is not State.MADE:
+        if record is None or record.state is not CopyState.MADE:
             return
         if self.needs_setup(record) and not without_setup:
             supervisor, folder = self.services.supervisor, Path(record.folder)
@@ -343,9 +345,14 @@ class SessionWorktrees:
     def begun(self, session_id: str) -> None:
         """The first prompt was sent."""
         record = self.records.get(session_id)
-        if record is not None and record.state is State.MADE:
+        if record is not None and record.state is CopyState.MADE:
             self.records.update(
-                session_id, state=State.BEGUN, prompt="", options={}, setup=Setup.NONE, problem=""
+                session_id,
+                state=CopyState.BEGUN,
+                prompt="",
+                options={},
+                setup=Setup.NONE,
+                problem="",
             )
 
     def update(self, session_id: str, **changes: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.features.races.records import Race, Races, Start, State
+from opcode_htmx.features.races.records import Race, Races, RaceState, Stage
 from opcode_htmx.features.races.runner import Entry, RaceRunner, Wanted
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
@@ -23,7 +23,7 @@ def races(workshop: Workshop) -> Races:
 
 def started(workshop: Workshop, race_id: str) -> Race:
     workshop.until(
-        lambda: all(e.start is not Start.NOTED for e in races(workshop).get(race_id).contestants),
+        lambda: all(e.start is not Stage.NOTED for e in races(workshop).get(race_id).contestants),
         "all contestants have started or failed",
     )
     return races(workshop).get(race_id)
@@ -87,7 +87,7 @@ def test_the_winner_is_merged_and_the_others_can_be_brought_back(workshop: Works
     assert workshop.git("log", "--format=%s").split() == ["Grow", "first"]
     assert not first.exists() and not second.exists()
     assert workshop.git("worktree", "list").count("\n") == 1
-    assert races(workshop).get(race.id).state is State.DECIDED
+    assert races(workshop).get(race.id).state is RaceState.DECIDED
     assert "won" in workshop.client.get(f"/races/{race.id}").text
     assert "B won" in workshop.client.get("/races").text
     assert "decided" in workshop.post(win, 409, way="squash").text
@@ -117,7 +117,10 @@ def test_starts_that_a_crash_has_cut_off_are_made_once(
     monkeypatch.setattr(RaceRunner, "round", lambda self: None)  # as if it were killed here
     wanted = Wanted(workshop.top, "Grow", [Entry(), Entry("opus")], id=uuid.uuid4().hex)
     race = runner.begin(wanted, by=SYSTEM)
-    assert [each.start for each in race.contestants] == [Start.NOTED, Start.NOTED]
+    assert [each.start for each in race.contestants] == [
+        Stage.NOTED,
+        Stage.NOTED,
+    ]
     with pytest.MonkeyPatch.context() as patch:  # and once more after the first copy was made
         patch.setattr(
             SessionWorktrees, "begin_now", lambda *_, **__: (_ for _ in ()).throw(SystemExit)
@@ -128,7 +131,10 @@ def test_starts_that_a_crash_has_cut_off_are_made_once(
     monkeypatch.undo()
 
     again = started(workshop, race.id)
-    assert [each.start for each in again.contestants] == [Start.BEGUN, Start.BEGUN]
+    assert [each.start for each in again.contestants] == [
+        Stage.BEGUN,
+        Stage.BEGUN,
+    ]
     assert idle(workshop, again)[0] == made
     for each in again.contestants:
         assert len(workshop.context.runs.of_session(each.session_id)) == 1

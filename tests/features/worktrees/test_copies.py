@@ -11,7 +11,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees import kept_copies
 from opcode_htmx.sessions.worktrees.copies import Copies
 from opcode_htmx.sessions.worktrees.endings import CopyEndings
-from opcode_htmx.sessions.worktrees.records import State
+from opcode_htmx.sessions.worktrees.records import CopyState
 from tests.support.claude_pages import form_of
 from tests.support.workshop import Workshop
 
@@ -157,7 +157,7 @@ def test_the_choice_of_a_copy_outlives_the_question_of_trust(workshop: Workshop)
     begun = workshop.client.post(then.headers["Location"], data=decision)
     assert begun.status_code == 303, begun.text
     record = workshop.service.records.all()[0]
-    assert (record.branch, record.state) == ("mine", State.BEGUN)
+    assert (record.branch, record.state) == ("mine", CopyState.BEGUN)
 
 
 def test_the_files_of_another_commit_are_asked_about_again(workshop: Workshop) -> None:
@@ -172,7 +172,7 @@ def test_the_files_of_another_commit_are_asked_about_again(workshop: Workshop) -
     page = workshop.client.get(asked.headers["Location"]).text
     assert "echo from-the-branch" in page
     record = workshop.service.records.all()[0]
-    assert record.state is State.MADE
+    assert record.state is CopyState.MADE
     assert not workshop.context.runs.newest()
     decision = {**form_of(page), "decision": "without"}
     workshop.client.post("/new/trust", data=decision)

@@ -13,7 +13,7 @@ from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import is_running
 from opcode_htmx.sessions.worktrees import setup_command
-from opcode_htmx.sessions.worktrees.records import Setup, State
+from opcode_htmx.sessions.worktrees.records import Setup
 from opcode_htmx.sessions.worktrees.service import Wish
 from opcode_htmx.sessions.worktrees.setup_command import SetupFailed
 from tests.support.workshop import Workshop
@@ -85,7 +85,7 @@ def test_a_set_up_command_runs_first_and_its_failure_is_a_choice(workshop: Works
     assert not workshop.context.runs.newest()
     (workshop.copy_of(session).parent / "go").touch()
     workshop.post(f"{start}/again")
-    workshop.until(lambda: record(session).state is State.BEGUN, "it has begun")  # type: ignore[union-attr]
+    workshop.until(lambda: record(session).state is CopyState.BEGUN, "it has begun")  # type: ignore[union-attr]
     assert "/sessions/" in workshop.client.get(start).headers["Location"]
 
     (workshop.copy_of(session).parent / "go").unlink()
