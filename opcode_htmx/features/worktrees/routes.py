@@ -8,7 +8,9 @@ from pathlib import Path
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
+from opcode_htmx.engines.claude.files.lists import worktree_state
 from opcode_htmx.features.worktrees.views import MOST, CopyPages, SessionLink
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
@@ -37,6 +39,16 @@ def blueprint(parts: CopyPages) -> Blueprint:
     def label(folder: str) -> CopyLabel | None:
         """What a session's folder is a copy of."""
         return service.labels.of(folder)
+
+    @pages.app_template_global("copy_of_session")
+    def label_of_session(session_id: str, folder: str) -> CopyLabel | None:
+        """The same of a session, which Claude may have taken into a worktree of its own."""
+        known = service.labels.of(folder)
+        if known is not None:
+            return known
+        file = history.find(parts.context.workspace.config_dir, session_id)
+        entered = worktree_state.of_file(file) if file else None
+        return service.labels.of(entered.path) if entered else None
 
     @pages.get("/worktrees")
     def page() -> str:

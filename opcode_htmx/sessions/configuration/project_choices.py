@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.session_listing import Listing
+from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.workspace import Workspace
 
@@ -34,6 +35,8 @@ def project_choices(
         if len(found) == most:
             break
         path = Path(project.path or "")
+        if f"/{PLACE.as_posix()}/" in str(path):
+            continue  # a copy: what begins there, begins in its project
         try:
             # most that Claude may not work in are gone, which is quickly known
             folder = workspace.working_folder(reference(path)) if path.exists() else None

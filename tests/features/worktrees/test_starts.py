@@ -13,7 +13,7 @@ from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import is_running
 from opcode_htmx.sessions.worktrees import setup_command
-from opcode_htmx.sessions.worktrees.records import Setup
+from opcode_htmx.sessions.worktrees.records import CopyState, Setup
 from opcode_htmx.sessions.worktrees.service import Wish
 from opcode_htmx.sessions.worktrees.setup_command import SetupFailed
 from tests.support.workshop import Workshop
