@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.worktrees import kept_copies
 from opcode_htmx.sessions.worktrees.copies import Copies
 from opcode_htmx.sessions.worktrees.endings import CopyEndings
 from opcode_htmx.sessions.worktrees.records import CopyState
+from tests.support import api
 from tests.support.claude_pages import form_of
 from tests.support.workshop import Workshop
 
@@ -212,3 +214,15 @@ def test_a_hostile_repository_runs_nothing_and_nothing_is_written_outside(
     assert not mark.exists()
     assert list(outside.iterdir()) == []
     assert (copy / ".env").is_symlink()
+
+
+def test_a_copy_is_no_project_to_begin_in_but_leads_to_its_own(workshop: Workshop) -> None:
+    place = workshop.top / ".claude" / "worktrees" / "grow"
+    for folder in (place, workshop.top.parent / "orchard-gone"):
+        text = api.prompt("Grow", folder)
+        api.session(workshop.context.workspace.config_dir, folder, text)
+    assert [each.reference for each in project_choices(workshop.context.workspace, 5)] == [
+        str(workshop.top)
+    ]
+    page = workshop.client.get("/new", query_string={"folder": str(workshop.top)}).text
+    assert 'name="copy" value="1">' in page, "and is not chosen unasked"
