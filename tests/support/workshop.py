@@ -113,8 +113,8 @@ class Workshop:
 
 
 @contextlib.contextmanager
-def workshop_in(sandbox: Sandbox, claude: Path | None) -> Iterator[Workshop]:
+def workshop_in(sandbox: Sandbox, claude: Path | None, most_runs: str = "") -> Iterator[Workshop]:
     """The app over a sandbox whose project is a git repository."""
     sandbox.with_own_project()
-    with app_of(sandbox, claude) as app:
+    with app_of(sandbox, claude, OPCODE_MAX_RUNS=most_runs) as app:
         yield Workshop(app, sandbox)

@@ -57,6 +57,9 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 def _copy_of(context: AppContext, project_id: str, session_id: str) -> str:
     record = context.sessions.worktrees.of_session(session_id)
     path = record.path if record and not record.state.is_over else ""
+    if record and record.state.is_over:  # it can be brought back from the list
+        kept = context.sessions.worktrees.kept.all()
+        return url_for("worktrees.page") if session_id in {e.session_id for e in kept} else ""
     if record is None:
         file = history.find(context.workspace.config_dir, session_id, project_id)
         entered = worktree_state.of_file(file) if file else None

@@ -16,6 +16,7 @@ from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
@@ -162,9 +163,11 @@ def blueprint(parts: CopyPages) -> Blueprint:
             return redirect(_session_of(record))
         if record.state.is_over:
             return redirect(url_for(".page"))
+        is_made = record.state is CopyState.MADE and Path(record.folder).is_dir()
         return render_template(
             "worktrees/starting.html",
             record=record,
+            needed=service.trust_needed(record) if is_made else None,
             project=parts.project_of(record),
             command=service.setups.of(Path(record.repository)).command,
             output=service.output(session_id),
@@ -178,16 +181,21 @@ def blueprint(parts: CopyPages) -> Blueprint:
         if start_act == "drop":
             parts.endings.drop(record, by=by)
             return redirect(url_for(".page"), 303)
-        if start_act not in ("again", "without"):
+        if start_act not in ("again", "without", "bare"):
             raise BadForm("There is no such choice.")
         if record.state is CopyState.BEGUN:
             return redirect(_session_of(record), 303)
+        if start_act == "bare":
+            parts.context.runs.work_without_project_settings(session_id, by=by)
         record = service.go_on(session_id, by=by)
         send = service.send_noted(session_id, by=by)
-        if start_act == "again" and service.needs_setup(record):
-            service.begin(session_id, send, by=by)
+        try:
+            if start_act != "without" and service.needs_setup(record):
+                service.begin(session_id, send, by=by)
+                return redirect(url_for(".starting", session_id=session_id), 303)
+            service.begin_now(session_id, send, by=by, without_setup=True)
+        except TrustNeeded:
             return redirect(url_for(".starting", session_id=session_id), 303)
-        service.begin_now(session_id, send, by=by, without_setup=True)
         return redirect(_session_of(record), 303)
 
     def _record(session_id: str) -> SessionWorktree:

@@ -251,10 +251,26 @@ class SessionWorktrees:
         command = self.setups.of(Path(record.repository)).command
         return bool(command) and record.state is CopyState.MADE and record.setup is not Setup.DONE
 
+    def trust_needed(self, record: SessionWorktree) -> TrustNeeded | None:
+        """The decision that is needed before Claude starts in a copy: its files may differ."""
+        supervisor = self.services.supervisor
+        if not supervisor.options.uses_project_settings(record.session_id):
+            return None
+        needed = supervisor.project_trust.needed(Path(record.folder))
+        if needed is not None:
+            needed.session_id = record.session_id
+        return needed
+
     def begin(self, session_id: str, send: Send, *, by: Identity) -> None:
-        """Run the set-up command and send the first prompt, beside the request."""
+        """Run the set-up command and send the first prompt, beside the request.
+
+        Raises TrustNeeded, which a person has to decide about first.
+        """
         if session_id in self._sending:
             return
+        record = self.records.get(session_id)
+        if record is not None and (needed := self.trust_needed(record)):
+            raise needed
         self._sending.add(session_id)
         gevent.spawn(self._begin, session_id, send, by)
 
@@ -281,9 +297,8 @@ class SessionWorktrees:
         if record is None or record.state is not CopyState.MADE:
             return
         if self.needs_setup(record) and not without_setup:
-            supervisor, folder = self.services.supervisor, Path(record.folder)
-            if supervisor.options.uses_project_settings(session_id):
-                supervisor.project_trust.check(folder, session_id)
+            if needed := self.trust_needed(record):
+                raise needed
             self._set_up(record, by)
         send(Path(record.folder))
         self.begun(session_id)

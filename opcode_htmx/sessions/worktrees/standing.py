@@ -11,6 +11,7 @@ from pathlib import Path
 from gevent.pool import Pool
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.integration.work import Commits, Uncommitted
 from opcode_htmx.lib.git.process import GitFailed
@@ -42,11 +43,12 @@ class Standing:
         )
 
 
-def standing(service: SessionWorktrees, copy: Copy) -> Standing:
-    """How the work in a copy stands. Raises nothing."""
+def standing(service: SessionWorktrees, copy: Copy, main: Git | None = None) -> Standing:
+    """How the work in a copy stands; `main` is git of its repository, if known. Raises nothing."""
     at = made_at(copy)
+    commits = _commits(service, copy, main)
     if copy.worktree.prunable is not None:
-        return Standing(Uncommitted(), _commits(service, copy), 0, at)
+        return Standing(Uncommitted(), commits, 0, at)
     disk = run_in_thread(disk_use, copy.path, DISK_SECONDS)
     try:
         git = service.git(copy.path)
@@ -55,22 +57,34 @@ def standing(service: SessionWorktrees, copy: Copy) -> Standing:
         carried = copy.record.carried if copy.record else ()
         uncommitted = work.uncommitted(git).without(carried)
     except (GitFailed, RepositoryRefused) as error:
-        return Standing(None, _commits(service, copy), disk, at, str(error))
-    return Standing(uncommitted, _commits(service, copy), disk, at)
+        return Standing(None, commits, disk, at, str(error))
+    return Standing(uncommitted, commits, disk, at)
 
 
 def standings(service: SessionWorktrees, copies: Sequence[Copy]) -> list[Standing]:
     """The same of several, some at a time."""
-    found: list[Standing] = Pool(AT_ONCE).map(lambda each: standing(service, each), copies)
+    mains = {each: _git(service, each) for each in {copy.repository for copy in copies}}
+
+    def of(copy: Copy) -> Standing:
+        return standing(service, copy, mains[copy.repository])
+
+    found: list[Standing] = Pool(AT_ONCE).map(of, copies)
     return found
 
 
-def _commits(service: SessionWorktrees, copy: Copy) -> Commits | None:
+def _git(service: SessionWorktrees, repository: str) -> Git | None:
+    try:
+        return service.git(Path(repository))
+    except (GitFailed, RepositoryRefused):
+        return None
+
+
+def _commits(service: SessionWorktrees, copy: Copy, main: Git | None) -> Commits | None:
     base = f"refs/heads/{copy.base}" if copy.base else copy.base_commit
     if not base:
         return None
     try:
-        git = service.git(Path(copy.repository))
+        git = main or service.git(Path(copy.repository))
         return work.commits(git, base, copy.worktree.commit) if git else None
     except (GitFailed, RepositoryRefused, ValueError, IndexError):
         return None

@@ -12,9 +12,11 @@ import pytest
 from opcode_htmx.features.races.records import Race, Races, RaceState, Stage
 from opcode_htmx.features.races.runner import Entry, RaceRunner, Wanted
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.claude_pages import form_of
-from tests.support.workshop import Workshop
+from tests.support.environment import Sandbox
+from tests.support.workshop import Workshop, workshop_in
 
 
 def races(workshop: Workshop) -> Races:
@@ -165,3 +167,20 @@ def test_the_prompt_of_a_new_session_goes_along(workshop: Workshop) -> None:
     assert "Try several ways" in page
     answer = workshop.post("/races/compose", prompt="Grow all", folder=str(workshop.top))
     assert "Grow all" in workshop.client.get(answer.headers["Location"]).text
+
+
+def test_contestants_wait_for_room_as_every_run_does(sandbox: Sandbox, stand_in: Path) -> None:
+    with workshop_in(sandbox, stand_in, most_runs="1") as workshop:
+        never = json.dumps([["wait", str(workshop.top.parent / "never")]])
+        race = begin(workshop, without="cd", **{"words-a": never, "words-b": "Grow"})
+        runs = workshop.context.runs
+        first, second = (runs.of_session(each.session_id)[-1] for each in race.contestants)
+        workshop.until(lambda: first.phase is Phase.WORKING, "the first is at work")
+        assert second.phase is Phase.QUEUED
+        page = workshop.client.get(f"/races/{race.id}").text
+        assert "Waits for room" in page
+        assert "Stop all" in page
+        first.stop(by=SYSTEM)
+        workshop.wait_for_turn(race.contestants[1].session_id)
+        workshop.post(f"/races/{race.id}/stop")
+        workshop.until(lambda: not second.live, "all are stopped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from pathlib import Path
 
@@ -117,3 +118,30 @@ def test_the_time_and_output_of_a_set_up_are_bounded(tmp_path: Path) -> None:
     setup_command.run("head -c 9000000 /dev/zero | tr '\\0' x", tmp_path, environment, output, 20)
     assert output.stat().st_size == setup_command.MOST_BYTES
     assert not setup_command.is_running(output)
+
+
+def test_a_set_up_waits_for_the_decision_about_the_files_of_the_copy(workshop: Workshop) -> None:
+    mark = workshop.top.parent / "ran"
+    fields = {"folder": str(workshop.top), "patterns": "", "command": f"touch {mark}"}
+    workshop.post("/worktrees/settings", 303, **fields)
+    hook = {"Stop": [{"hooks": [{"type": "command", "command": "echo from-the-branch"}]}]}
+    workshop.git("checkout", "-q", "-b", "trap")
+    (workshop.top / ".claude").mkdir()
+    (workshop.top / ".claude" / "settings.json").write_text(json.dumps({"hooks": hook}))
+    workshop.commit(workshop.top, "settings")
+    workshop.git("checkout", "-q", "main")
+    form = workshop.form("Grow", copy_base="trap")
+    asked = workshop.client.post("/sessions", data=form)
+    assert "/new/trust" in asked.headers["Location"]
+    assert not mark.exists()
+    record = workshop.service.records.all()[0]
+    start = f"/worktrees/starting/{record.session_id}"
+    page = workshop.client.get(start).text
+    assert "Start without its settings" in page
+    assert workshop.post(f"{start}/again").headers["Location"] == start
+    workshop.post(f"{start}/bare")
+    service = workshop.service
+    workshop.until(
+        lambda: service.records.all()[0].state is CopyState.BEGUN, "it begins without settings"
+    )
+    assert mark.exists()
