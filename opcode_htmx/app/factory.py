@@ -65,6 +65,8 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.sessions.worktrees.files import CopyFiles
+from opcode_htmx.sessions.worktrees.service import CopyServices, SessionWorktrees
 from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
 from opcode_htmx.web.http import forms
 from opcode_htmx.web.rest.endpoint import register_endpoints
@@ -145,7 +147,7 @@ def _context(
         runs=runs,
         events=runs.events,
         capabilities=capabilities,
-        sessions=_sessions(settings, claude, engine, state, jobs, templates, runs),
+        sessions=_sessions(settings, claude, engine, state, jobs, templates, runs, refusals),
         state=state,
         jobs=jobs,
         monitor=monitor,
@@ -161,6 +163,7 @@ def _sessions(
     jobs: Jobs,
     templates: Environment,
     runs: Supervisor,
+    refusals: tuple[type[Exception], ...],
 ) -> Sessions:
     config_dir = claude.workspace.config_dir
     options = OptionsPresenter(runs.options, settings.disconnect_grace)
@@ -180,11 +183,14 @@ def _sessions(
     )
     jobs.add(every(retention.EVERY_SECONDS, "remove old runs", collector.collect))
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
+    submitter = PromptSubmitter(runs, locations)
+    environment = settings.child_environment
+    copies = CopyServices(runs, submitter, claude.workspace, environment, refusals)
     return Sessions(
         lookup=lookup,
         locations=locations,
         views=views,
-        submitter=PromptSubmitter(runs, locations),
+        submitter=submitter,
         exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,
@@ -198,6 +204,7 @@ def _sessions(
         changed_counts=changed,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),
         project_files=ProjectFiles(settings.child_environment),
+        worktrees=SessionWorktrees(copies, CopyFiles.of(state)),
     )
 
 

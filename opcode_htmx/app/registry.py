@@ -42,6 +42,8 @@ PACKAGES = (
     "opcode_htmx.features.changes",
     "opcode_htmx.features.files",
     "opcode_htmx.features.commits",
+    "opcode_htmx.features.worktrees",
+    "opcode_htmx.features.races",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

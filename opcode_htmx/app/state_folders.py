@@ -8,6 +8,7 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.sessions.schedules import store
+from opcode_htmx.sessions.worktrees.files import FOLDERS as COPIES
 
 PLATFORM = (
     StateFolder("runs", "the runs: records, input, output, stderr", "see docs/state.md", 2),
@@ -46,6 +47,7 @@ PLATFORM = (
     ),
     store.FOLDER,
     store.PROGRESS,
+    *COPIES,
     StateFolder(budget_book.LIMITS, "the budgets", version=budget_book.VERSION),
     StateFolder(
         budget_book.SPENDING,

@@ -21,6 +21,7 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
+from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,4 @@ class Sessions:
     changed_counts: ChangedCounts
     configuration: Configuration
     project_files: ProjectFiles
+    worktrees: SessionWorktrees

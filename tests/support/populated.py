@@ -10,6 +10,7 @@ import base64
 import json
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,10 @@ from opcode_htmx.features.commits import acts as git_acts
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.lib.git.discards import files as discards
+from opcode_htmx.features.races.records import Contestant, Race, Races, Stage
+from opcode_htmx.features.saved_prompts.service import PromptLibrary
+from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
@@ -39,6 +44,11 @@ from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.lib.git.commands.repo import Repo
+from opcode_htmx.sessions.worktrees.copies import copy_id
+from opcode_htmx.sessions.worktrees.files import CopyFiles
+from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
+from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
+from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
 from tests.security.doors import Door
 from tests.security.hostile_git import Trap
 from tests.support import api
@@ -64,6 +74,7 @@ DELETED, UPLOAD = "5" * 32, "6" * 32
 MARKDOWN = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.md"
 """A file of the project."""
 FILES = "/projects/<project_id>/files/{}"
+KEPT_COPY, RACE = "5" * 32, "6" * 32
 SCHEDULE = "3" * 32
 COMMENT = "4" * 12
 
@@ -117,6 +128,11 @@ class Populated:
             "comment_id": COMMENT,
             "deleted_id": DELETED,
             "upload_id": UPLOAD,
+            "worktree_id": copy_id(_garden(self.project) / PLACE / "copy"),
+            "kept_copy": KEPT_COPY,
+            "start_act": "again",
+            "race_id": RACE,
+            "contestant": "a",
         }
 
     def address(self, door: Door) -> str:
@@ -144,6 +160,8 @@ class Populated:
             "/claude/hooks/try": hook,
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
             "/claude/permissions/rule": rule,
+            "/races/new": {"folder": str(_garden(self.project))},
+            "/worktrees/settings": {"folder": str(_garden(self.project))},
             "/claude/trust/project": {"name": str(_trusted(self.project))},
             **{
                 f"{place}/changes/{name}": CHANGED for place in PLACES for name in ("file", "lines")
@@ -172,6 +190,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _files(sandbox, project)
     _agent(sandbox, project)
     _repository(sandbox, project)
+    _copies(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     kept_id = _git_pages(sandbox, project)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
@@ -317,6 +336,49 @@ def _files(sandbox: Sandbox, project: Path) -> None:
     undecided = {"id": UPLOAD, "root": root, "path": "", "files": [f"{LONG_WORD}.txt"]}
     (upload / "facts.json").write_text(json.dumps({"version": 1, **undecided}))
     (upload / "0").write_text(LONG_WORD)
+def _garden(project: Path) -> Path:
+    """A repository beside the project."""
+    return project.parent / "garden"
+
+
+def _copies(sandbox: Sandbox, project: Path) -> None:
+    """A worktree with long names whose session could not begin, one that was removed, a race."""
+    state, top = state_dir(sandbox.state), _garden(project).resolve()
+    path, branch = top / PLACE / "copy", f"prune/{LONG_WORD[:120]}"
+    top.mkdir(exist_ok=True)
+    (top / "tree").write_text("x\n")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (
+        ("init", "-q", "-b", "main"),
+        ("add", "-A"),
+        (*who, "commit", "-qm", "x"),
+        ("worktree", "add", "-q", "-b", branch, str(path)),
+        (*who, "-C", str(path), "commit", "-q", "--allow-empty", "-m", f"Prune {LONG_WORD}"),
+    ):
+        subprocess.run(
+            ["/usr/bin/env", "git", *command], cwd=top, env=sandbox.environment(), check=True
+        )
+    (path / LONG_WORD[:100]).write_text("x\n")
+    files = CopyFiles.of(state)
+    record = SessionWorktree(
+        SESSION, str(top), str(top), str(path), str(path), branch, "main", "0" * 40, api.NOON,
+        CopyState.MADE, USER, PROMPT, f"Prune {LONG_WORD}", {}, 1, Setup.FAILED, LONG_WORD,
+        (LONG_WORD,), RACE,
+    )  # fmt: skip
+    files.records.add(record)
+    files.setups.set(ProjectSetup(str(top), (LONG_WORD[:200],), f"npm {LONG_WORD}"))
+    files.outputs.mkdir(parents=True, exist_ok=True)
+    (files.outputs / SESSION).write_text(f"{LONG_WORD}\n")
+    files.kept.put(
+        KeptCopy(KEPT_COPY, time.time(), str(top), str(path.with_name("x")), branch, "main",
+                 SESSION, "0" * 40)
+    )  # fmt: skip
+    contestants = (
+        Contestant("a", SESSION, PROMPT, LONG_WORD[:60], LONG_WORD, Stage.BEGUN),
+        Contestant("b", ACT, PROMPT, "", "", Stage.FAILED, f"No {LONG_WORD}"),
+    )
+    race = Race(RACE, api.NOON, str(top), f"Prune {LONG_WORD}", "main", "0" * 40, contestants)
+    Races(state.folder("races")).add(race)
 
 
 def _mcp_servers(sandbox: Sandbox) -> None:

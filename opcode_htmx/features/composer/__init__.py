@@ -31,7 +31,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         page, workspace, drafts, context.capabilities, sessions.options, files
     )
     yield forks.blueprint(page, lookup, drafts, runs, sessions.flags)
-    yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts)
+    yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts, sessions.worktrees)
     yield routes.blueprint(runs, sessions.submitter, lookup, drafts)
     yield typed_words.blueprint(runs, lookup, drafts)
     yield completion.blueprint(

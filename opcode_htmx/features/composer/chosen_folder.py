@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
@@ -28,6 +29,8 @@ class ChosenFolder:
     path: str = ""
     is_missing: bool = False
     refusal: str = ""
+    is_in_repository: bool = False
+    """Whether it looks as if git knows it, so that there can be a copy of it."""
 
     @classmethod
     def of(cls, text: str, workspace: Workspace) -> Self:
@@ -46,7 +49,16 @@ class ChosenFolder:
             place_of(path, workspace),
             shortened(path),
             is_missing,
+            is_in_repository=not is_missing and _is_in_repository(path),
         )
+
+
+def _is_in_repository(path: Path) -> bool:
+    """Looks for `.git` only: git itself says it when the copy is made."""
+    try:
+        return any((folder / ".git").exists() for folder in (path, *path.parents))
+    except OSError:
+        return False
 
 
 def folder_name_for(words: str) -> str:

@@ -45,6 +45,8 @@ from opcode_htmx.web.origin.fetch_metadata import acts
 FOLDER_CHARACTERS = 12_288
 """Of a path, with its bytes escaped."""
 OPTIONS = ("model", "effort", "permission_mode", "keep_running")
+COPY = ("copy", "copy_base", "copy_branch")
+"""The fields of a session in a copy of its project."""
 CAREFUL_MODES = ("", "default", "plan")
 """The modes that an address may choose: a link from elsewhere must not make Claude ask less."""
 MOST_TRIED = 20
@@ -91,16 +93,18 @@ class NewSessionPage:
         self._capabilities.want()
         address = new_session_address(project_id)
         session_id = uuid.uuid4()
+        chosen = self._chosen(project_id, filled_in, draft)
         return render_template(
             "composer/new.html",
             address=address,
             choose_folder=f"{address}/folder",
             project_id=project_id,
-            folder=self._chosen(project_id, filled_in, draft),
+            folder=chosen,
             prompt=filled_in.get("prompt", draft.text),
             draft=draft,
             filled=filled_in,
             has_choices=bool(changed_options(filled_in)),
+            offers_copy=chosen.is_in_repository or "copy" in filled_in,
             error=error,
             back_url=local_path(filled_in["back"]) if "back" in filled_in else back_of(project_id),
             session_id=session_id,
@@ -165,7 +169,8 @@ def carried(form: Mapping[str, str]) -> dict[str, str]:
     found = changed_options(form)
     if found.get("permission_mode", "") not in CAREFUL_MODES:
         del found["permission_mode"]
-    return found | {name: form[name] for name in ("folder", "back") if form.get(name)}
+    kept = ("folder", "back", *COPY)
+    return found | {name: form[name] for name in kept if form.get(name)}
 
 
 def _kept_in_address(form: Mapping[str, str]) -> str:

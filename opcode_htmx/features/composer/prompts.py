@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
@@ -38,6 +39,7 @@ from opcode_htmx.sessions.submit import (
     PromptSubmitter,
     check_prompt,
 )
+from opcode_htmx.sessions.worktrees.service import CannotCopy, SessionWorktrees, Wish
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
 from opcode_htmx.web.http.prompt_form import (
@@ -63,12 +65,23 @@ KEPT_IN_DRAFT = (
 """Refusals of a prompt after which its text stays in the draft."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """A prompt that is ready to be sent: its id, and the one under which it arrives."""
+
+    prompt_id: str
+    sent_id: str
+    files: int
+    send: Callable[[Path], None]
+
+
 def blueprint(
     page: NewSessionPage,
     supervisor: Supervisor,
     submitter: PromptSubmitter,
     lookup: SessionLookup,
     drafts: Drafts,
+    copies: SessionWorktrees,
 ) -> Blueprint:
     prompts = Blueprint("prompts", __name__)
 
@@ -86,17 +99,20 @@ def blueprint(
             folder = page.folder(folder_text, make=is_making)
             session_id = new_session_id(folder, words)
             chosen = choices(request.form, supervisor.options)
+            if "copy" in request.form:
+                return _start_in_copy(session_id, folder, words, draft, kept, chosen)
             _send(session_id, folder, words, draft, kept, chosen)
         except (
             working_folders.InvalidFolder,
             BypassNotAllowed,
+            CannotCopy,
             CannotStart,
             DiskFull,
             *attachments.REFUSALS,
         ) as error:
             # with the typed text, which would be lost otherwise
             sentence, refused = attachments.refusal(error)
-            known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403}
+            known = {CannotStart: 503, DiskFull: 507, BypassNotAllowed: 403, CannotCopy: 422}
             status = known.get(type(error), refused)
             fields = request.form.to_dict()
             with contextlib.suppress(BadForm, DiskFull):
@@ -148,6 +164,34 @@ def blueprint(
         except DraftTooLarge:  # only together: the other text stays, and the page has this one
             return words
 
+    def _start_in_copy(
+        session_id: str,
+        folder: Path,
+        words: str,
+        draft: str,
+        kept: Sequence[DraftFile],
+        options: Options,
+    ) -> BaseResponse:
+        """Begin a session in a copy of its project, or show how its set-up gets on."""
+        form, by = request.form, current_identity()
+        delivery = _delivery(session_id, words, draft, kept, options)
+        wish = Wish(
+            folder=folder,
+            words=words,
+            prompt_id=delivery.prompt_id,
+            prompt=words,
+            options=options,
+            base=form.get("copy_base", "").strip(),
+            branch=form.get("copy_branch", "").strip(),
+            files=delivery.files,
+        )
+        record = copies.prepare(session_id, wish, by=by)
+        if copies.needs_setup(record) or copies.is_starting(session_id):
+            copies.begin(session_id, delivery.send, by=by)
+            return redirect(url_for("worktrees.starting", session_id=session_id), 303)
+        copies.begin_or_take_back(session_id, delivery.send, by=by)
+        return redirect(session_url(claude_folder(record.folder), session_id), 303)
+
     def _send(
         session_id: str,
         folder: Path,
@@ -157,16 +201,29 @@ def blueprint(
         options: Options | None = None,
     ) -> str:
         """Send a prompt, and return its id; after a refusal its text stays in the draft `draft`."""
-        form_id = request.form.get("prompt_id", "")
+        delivery = _delivery(session_id, words, draft, kept, options)
+        try:
+            delivery.send(folder)
+        except KEPT_IN_DRAFT:
+            with contextlib.suppress(DiskFull):  # then the page or the response has the text
+                _keep(draft, words)
+            raise
+        return delivery.sent_id
+
+    def _delivery(
+        session_id: str,
+        words: str,
+        draft: str,
+        kept: Sequence[DraftFile],
+        options: Options | None = None,
+    ) -> _Delivery:
+        """What sends the prompt of this request, also after it."""
+        form_id, by = request.form.get("prompt_id", ""), current_identity()
         tokens = dict.fromkeys([*request.form.getlist("attached"), *(file.token for file in kept)])
         prompt_id, before = prompt_id_of(words, tokens), drafts.get(draft)
         stored = {file.token: file for file in before.files}
         files = [stored[token] for token in tokens if token in stored]
-        if other_id := dict(before.sent_as).get(prompt_id):
-            # It did not arrive, and another page has sent it meanwhile, from the draft.
-            with contextlib.suppress(DiskFull):
-                drafts.sent(draft, words, form_id, files)
-            return other_id
+        other_id = dict(before.sent_as).get(prompt_id, "")
 
         def attach(target: Path) -> Attachments:
             if len(files) < len(tokens):
@@ -174,7 +231,12 @@ def blueprint(
             images = attachments.images_of(drafts, draft, files)
             return Attachments(attachments.copy_to(drafts, draft, files, target), images)
 
-        try:
+        def send(folder: Path) -> None:
+            if other_id:
+                # It did not arrive, and another page has sent it meanwhile, from the draft.
+                with contextlib.suppress(DiskFull):
+                    drafts.sent(draft, words, form_id, files)
+                return
             submitter.submit(
                 session_id,
                 folder,
@@ -182,17 +244,14 @@ def blueprint(
                 words,
                 attach=attach if tokens else None,
                 options=options,
-                by=current_identity(),
+                by=by,
             )
-        except KEPT_IN_DRAFT:
-            with contextlib.suppress(DiskFull):  # then the page or the response has the text
-                _keep(draft, words)
-            raise
-        is_draft = before.text.strip() == words and before.form != form_id
-        typed_as = prompt_id_of_form(before.form, words, tokens) if is_draft else ""
-        with contextlib.suppress(DiskFull):  # the prompt has been sent
-            sent_as = [(typed_as, prompt_id)] if typed_as else []
-            drafts.sent(draft, words, form_id, files, sent_as)
-        return prompt_id
+            is_draft = before.text.strip() == words and before.form != form_id
+            typed_as = prompt_id_of_form(before.form, words, tokens) if is_draft else ""
+            with contextlib.suppress(DiskFull):  # the prompt has been sent
+                sent_as = [(typed_as, prompt_id)] if typed_as else []
+                drafts.sent(draft, words, form_id, files, sent_as)
+
+        return _Delivery(prompt_id, other_id or prompt_id, len(tokens), send)
 
     return prompts

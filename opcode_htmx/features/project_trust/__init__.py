@@ -14,7 +14,9 @@ from opcode_htmx.features.project_trust import routes
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     sessions = context.sessions
-    yield routes.blueprint(context.workspace, context.runs, sessions.lookup, sessions.drafts)
+    yield routes.blueprint(
+        context.workspace, context.runs, sessions.lookup, sessions.drafts, sessions.worktrees
+    )
 
 
 FEATURE = Feature(name="project_trust", routes=_routes, errors={TrustNotRecorded: 503})

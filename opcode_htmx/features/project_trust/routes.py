@@ -30,6 +30,7 @@ from opcode_htmx.sessions.configuration import trust_items
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.errors import details_of, respond
@@ -53,8 +54,16 @@ INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
 """The forms of a session that send a prompt that is not its draft."""
 
 
+COPY = ("copy", "copy_base", "copy_branch")
+"""The fields of a form that starts a session in a copy of its project."""
+
+
 def blueprint(
-    workspace: Workspace, supervisor: Supervisor, lookup: SessionLookup, drafts: Drafts
+    workspace: Workspace,
+    supervisor: Supervisor,
+    lookup: SessionLookup,
+    drafts: Drafts,
+    copies: SessionWorktrees,
 ) -> Blueprint:
     trust = Blueprint("project_trust", __name__)
 
@@ -64,10 +73,13 @@ def blueprint(
         draft, address = drafts.get(draft_name(project_id)), new_session_address(project_id)
         if not (draft.text or draft.files):  # sent or removed meanwhile
             return redirect(address, 303)
-        needed = supervisor.project_trust.needed(workspace.working_folder(draft.folder))
+        begun = copies.folder_of(request.args.get("in", ""))
+        folder = begun or workspace.working_folder(draft.folder)
+        needed = supervisor.project_trust.needed(folder)
         if needed is None:
             return redirect(address, 303)
         ids = {name: request.args.get(name, "") for name in ("session_id", "prompt_id")}
+        ids |= {name: request.args[name] for name in COPY if name in request.args}
         fields = {"folder": draft.folder, "project": project_id, **ids}
         return _page(needed, draft, back=address, fields=fields)
 
@@ -78,6 +90,7 @@ def blueprint(
         if not (prompt_id := _prompt_id(words)):
             return redirect(new_session_address(request.form.get("project", "")), 303)
         session_id = new_session_id(folder, words)
+        folder = copies.folder_of(session_id) or folder
         if supervisor.has_sent(session_id, prompt_id):
             return redirect(session_url(claude_folder(folder), session_id), 303)
         _decide(session_id, folder)
@@ -148,7 +161,9 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
     if endpoint in ("prompts.start", "project_trust.decide_new"):
         session_id, project = form.get("session_id", ""), form.get("project", "")
         ids = {"session_id": session_id, "prompt_id": prompt_id, "changed": changed}
-        return f"{url_for('project_trust.new')}?{urlencode({**ids, 'project': project})}"
+        ids |= {name: form[name] for name in COPY if form.get(name)}
+        query = urlencode({**ids, "in": error.session_id, "project": project})
+        return f"{url_for('project_trust.new')}?{query}"
     if endpoint in ("prompts.prompt", "project_trust.decide"):
         then = form.get("then", "")
         query = urlencode({"prompt_id": prompt_id, "then": then, "changed": changed})

@@ -1,32 +1,218 @@
-"""Make a git worktree for work beside that of the person: the one writing command of git here.
+"""git worktrees: list those of a repository, make one on a branch of its own, remove one.
 
-It runs without the repository's hooks and filters, as the reading ones do: a repository that nobody
-has trusted starts nothing. So files that a filter would fill in, such as those of Git LFS, stay
-what the repository holds.
+They run without the repository's hooks and filters, as the reading commands do: a repository that
+nobody has trusted starts nothing. So files that a filter would fill in, such as those of Git LFS,
+stay what the repository holds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from opcode_htmx.lib.git import git, process, reads, repository
-from opcode_htmx.lib.git.policy import WRITING
+from opcode_htmx.lib.git import git as git_module
+from opcode_htmx.lib.git import process, repository
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
 
 PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""
 SECONDS = 120.0
+LONGEST_NAME = 200
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
 _MADE = re.compile(rb"0+ ([0-9a-f]{40,64}) ")
 """The first entry of a branch's log: no commit before, and the one that it was made at."""
 _IGNORED = f"/{PLACE.as_posix()}/"
+_BRANCH = "refs/heads/"
 
 
 class NoRepository(Exception):
     """A folder is in no git repository, or in one that has no commit; the text says so."""
+
+
+class BadRevision(Exception):
+    """A branch or commit that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """One line of `git worktree list`; the first of a repository is its main checkout."""
+
+    path: Path
+    commit: str = ""
+    """Empty for a bare repository."""
+    branch: str = ""
+    """Without `refs/heads/`; empty if it is on none."""
+    is_main: bool = False
+    is_bare: bool = False
+    locked: str | None = None
+    """The reason, which may be empty; None: it is not locked."""
+    prunable: str | None = None
+    """Why git would drop it; None: it would not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The commit that a worktree begins at, and the branch that it is to come back to."""
+
+    commit: str
+    branch: str
+    """Empty if it is no branch of this repository."""
+
+
+def main_git(git: Git, policy: Policy = WRITING) -> Git:
+    """git for the repository itself, whatever worktree of it `git` is for. Raises as Git.at."""
+    found = git.repository
+    main = Repository(main_top(found), found.common_dir, found.common_dir)
+    made = Git(main, main.top, policy, git.environment, {})
+    return made.under(policy)
+
+
+def main_top(found: Repository) -> Path:
+    """The folder of the main checkout; of a bare repository, that of the worktree."""
+    return found.common_dir.parent if found.common_dir.name == ".git" else found.top
+
+
+def project_of(folder: Path) -> Path:
+    """The folder of the main checkout that one in a worktree stands for; itself for any other.
+
+    Reads files, and starts no git.
+    """
+    try:
+        found = repository.find(folder, lambda _: None)
+        if found is None or found.git_dir == found.common_dir or found.common_dir.name != ".git":
+            return folder
+        return main_top(found) / folder.resolve().relative_to(found.top)
+    except (RepositoryRefused, OSError):
+        return folder
+
+
+def listed(git: Git) -> list[Worktree]:
+    """All worktrees of a repository, the main checkout first. Raises GitFailed."""
+    output = git.run("worktree", "list", "--porcelain", "-z").content
+    records = output.decode("utf-8", "surrogateescape").split("\0\0")
+    found = [_worktree(record.split("\0"), not number) for number, record in enumerate(records)]
+    return [each for each in found if each is not None]
+
+
+def _worktree(lines: list[str], is_main: bool) -> Worktree | None:
+    fields = dict(_field(line) for line in lines if line)
+    if "worktree" not in fields:
+        return None
+    branch = fields.get("branch", "")
+    return Worktree(
+        Path(fields["worktree"]),
+        fields.get("HEAD", ""),
+        branch.removeprefix(_BRANCH) if branch.startswith(_BRANCH) else "",
+        is_main,
+        "bare" in fields,
+        fields.get("locked"),
+        fields.get("prunable"),
+    )
+
+
+def _field(line: str) -> tuple[str, str]:
+    key, _, value = line.partition(" ")
+    return key, value
+
+
+def resolve(git: Git, revision: str) -> Start:
+    """The commit and branch that a person's words stand for; empty: what is checked out.
+
+    Raises NoRepository, BadRevision, GitFailed.
+    """
+    if not revision:
+        head = _commit(git, "HEAD")
+        if not head:
+            raise NoRepository("The repository has no commit yet, so it has no worktrees.")
+        return Start(head, current_branch(git))
+    if len(revision) > LONGEST_NAME or revision.startswith("-") or "\0" in revision:
+        raise BadRevision("There is no branch or commit with this name.")
+    if commit := _commit(git, f"{_BRANCH}{revision}"):
+        return Start(commit, revision)
+    commit = _commit(git, revision)
+    if not commit:
+        raise BadRevision("There is no branch or commit with this name.")
+    return Start(commit, "")
+
+
+def _commit(git: Git, revision: str) -> str:
+    """The full id of a commit; empty if there is none."""
+    wanted = f"{revision}^{{commit}}"
+    try:
+        output = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", wanted)
+    except GitFailed as error:
+        if error.status == 1:
+            return ""
+        raise
+    return output.content.decode("ascii", "replace").strip()
+
+
+def current_branch(git: Git) -> str:
+    """The branch that is checked out; empty if none is."""
+    try:
+        output = git.run("symbolic-ref", "--quiet", "HEAD").content
+    except GitFailed as error:
+        if error.status == 1:
+            return ""
+        raise
+    name = output.decode("utf-8", "surrogateescape").strip()
+    return name.removeprefix(_BRANCH) if name.startswith(_BRANCH) else ""
+
+
+def branches(git: Git, most: int = 200) -> list[str]:
+    """The names of the branches, the last changed first. Raises GitFailed."""
+    output = git.run(
+        "for-each-ref",
+        f"--count={most}",
+        "--sort=-committerdate",
+        "--format=%(refname)",
+        _BRANCH,
+    ).content.decode("utf-8", "surrogateescape")
+    return [line.removeprefix(_BRANCH) for line in output.splitlines()]
+
+
+def check_branch(git: Git, name: str) -> None:
+    """Raises BadRevision where a new branch cannot have this name, or there is one already."""
+    is_short = 0 < len(name) <= LONGEST_NAME and "\0" not in name
+    if not is_short or name.startswith("-") or name == "HEAD" or not _is_ref(git, name):
+        raise BadRevision(f"“{name[:LONGEST_NAME]}” cannot be the name of a branch.")
+    if _commit(git, f"{_BRANCH}{name}"):
+        raise BadRevision(f"There is a branch “{name}” already.")
+
+
+def _is_ref(git: Git, name: str) -> bool:
+    try:
+        git.run("check-ref-format", f"{_BRANCH}{name}")
+    except GitFailed as error:
+        if error.status is None:
+            raise
+        return False
+    return True
+
+
+def add(git: Git, target: Path, branch: str, commit: str) -> None:
+    """Make a worktree at `target`, which does not exist, on a new branch at a commit.
+
+    `git` is any of the repository's; `branch` and `commit` were checked. Raises GitFailed,
+    RepositoryRefused, OSError.
+    """
+    main = main_git(git)
+    if target.is_relative_to(main.repository.top / PLACE):
+        for part in (main.repository.top / PLACE.parent, main.repository.top / PLACE):
+            if part.is_symlink():
+                raise RepositoryRefused(f"{part} is a link.")
+        _ignore(main.repository.common_dir)
+    # `remove` reads in the branch's log where it began
+    main.run(
+        *("worktree", "add", "--no-track", "-b", branch, "--", str(target), commit),
+        settings={"core.logAllRefUpdates": "true"},
+        seconds=SECONDS,
+    )
 
 
 def make(folder: Path, name: str, environment: Mapping[str, str]) -> Path:
@@ -37,47 +223,23 @@ def make(folder: Path, name: str, environment: Mapping[str, str]) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot be the name of a worktree")
-    found = repository.find(folder, lambda file: git.worktree_setting(file, environment))
-    if found is None:
-        raise NoRepository(f"{folder} is in no git repository, so it has no worktrees.")
-    target = found.top / PLACE / name
-    below = target / folder.resolve().relative_to(found.top)
+    git = at(folder, environment)
+    target = main_top(git.repository) / PLACE / name
     if not target.exists():
-        _add(found, target, name, environment)
+        add(git, target, name, resolve(git, "").commit)
+    below = target / folder.resolve().relative_to(git.repository.top)
     if not below.is_dir():
         remove(target, environment)
         raise NoRepository(f"{folder} is not in the last commit, so a worktree has not got it.")
     return below
 
 
-def _add(
-    found: repository.Repository, target: Path, name: str, environment: Mapping[str, str]
-) -> None:
-    for part in (found.top / PLACE.parent, found.top / PLACE):
-        if part.is_symlink():
-            raise RepositoryRefused(f"{part} is a link.")
-    # `remove` reads in the branch's log where it began
-    overrides = {**git.overrides(found, environment), "core.logAllRefUpdates": "true"}
-
-    def run(*arguments: str) -> None:
-        process.run(
-            arguments,
-            found.top,
-            environment,
-            policy=WRITING,
-            overrides=overrides,
-            repository={"GIT_DIR": str(found.common_dir), "GIT_WORK_TREE": str(found.top)},
-            seconds=SECONDS,
-        )
-
-    try:
-        run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    except GitFailed:
-        raise NoRepository("The repository has no commit yet, so it has no worktrees.") from None
-    head = reads.read(found.top, "rev-parse", "HEAD", environment=environment)
-    commit = head.content.decode("ascii", "replace").strip() if head else "HEAD"
-    _ignore(found.common_dir)
-    run("worktree", "add", "--no-track", "-b", name, "--", str(target), commit)
+def at(folder: Path, environment: Mapping[str, str], policy: Policy = WRITING) -> Git:
+    """git for a folder. Raises NoRepository, RepositoryRefused, GitFailed."""
+    git = Git.at(folder, environment, policy)
+    if git is None:
+        raise NoRepository(f"{folder} is in no git repository, so it has no worktrees.")
+    return git
 
 
 def remove(worktree: Path, environment: Mapping[str, str]) -> None:
@@ -90,7 +252,7 @@ def remove(worktree: Path, environment: Mapping[str, str]) -> None:
         if found is None or found.top != worktree.resolve():
             return
         main = {"GIT_DIR": str(found.common_dir)}
-        overrides = git.overrides(found, environment)
+        overrides = git_module.overrides(found, environment)
         branch, made_at = _begin(found)
 
         def run(*arguments: str) -> None:
@@ -101,22 +263,35 @@ def remove(worktree: Path, environment: Mapping[str, str]) -> None:
 
         run("worktree", "remove", "--", str(found.top))
         if made_at:  # git deletes it only where it is still there
-            run("update-ref", "-d", f"refs/heads/{branch}", made_at)
+            run("update-ref", "-d", f"{_BRANCH}{branch}", made_at)
     except (GitFailed, RepositoryRefused, OSError):
         return
 
 
-def _begin(found: repository.Repository) -> tuple[str, str]:
+def known_in(common_dir: Path) -> Iterator[Path]:
+    """The paths of the linked worktrees that a repository names, read without git."""
+    try:
+        entries = sorted((common_dir / "worktrees").iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            text = (entry / "gitdir").read_text(errors="surrogateescape").strip()
+        except OSError:
+            continue
+        yield (entry / text).parent
+
+
+def _begin(found: Repository) -> tuple[str, str]:
     """The name of a worktree's branch, and the commit that it was made at; empty if unknown.
 
-    Only for a branch that `make` has made: one with the name of its worktree.
+    Only for a branch that `add` has made, whose log begins with its making.
     """
-    name = found.top.name
-    if not _NAME.fullmatch(name):
-        return "", ""
-    if (found.git_dir / "HEAD").read_bytes() != f"ref: refs/heads/{name}\n".encode():
-        return "", ""
     try:
+        head = (found.git_dir / "HEAD").read_text(errors="surrogateescape").strip()
+        name = head.removeprefix(f"ref: {_BRANCH}")
+        if name == head or ".." in name or name.startswith("/"):
+            return "", ""
         with (found.common_dir / "logs" / "refs" / "heads" / name).open("rb") as file:
             entry = _MADE.match(file.readline(4096))
     except OSError:

@@ -19,6 +19,7 @@ from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.git import worktrees
 
 VERSION = 1
 LIMITS, SPENDING, HOLDS = "budgets.json", "spending.json", "budget_holds"
@@ -420,7 +421,7 @@ def _project(path: Path) -> str:
         if parts[at : at + len(_WORKTREES)] == _WORKTREES:
             # what follows the name of the worktree is a folder in the project as well
             return str(Path(*parts[:at], *parts[at + len(_WORKTREES) + 1 :]))
-    return str(path)
+    return str(worktrees.project_of(path))
 
 
 def _today() -> str:

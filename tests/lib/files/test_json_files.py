@@ -187,6 +187,8 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "lib/tree/copying.py",  # copies of a project's files, each a new file
         "lib/tree/writing.py",  # a project's files: atomic, by descriptors of their folders
         "lib/git/worktrees.py",  # git's own list of what to ignore: one line is appended
+        "sessions/worktrees/carrying.py",  # a person's files, into a new worktree
+        "sessions/worktrees/setup_command.py",  # what a command prints, as it prints it
         "web/auth/pairing.py",  # created exclusively, which is what makes a code work once
         "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
         "engines/claude/demo/lease.py",

@@ -6,7 +6,6 @@ processes is started with. Nothing of it is written into the project.
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +20,6 @@ from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Met
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.git import worktrees
-from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -31,8 +27,9 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.profiles import Profile
 from opcode_htmx.runs.policies.project_trust import digest_of
 from opcode_htmx.sessions.submit import SessionExists, TrustDecision, check_prompt
+from opcode_htmx.sessions.worktrees import naming
+from opcode_htmx.sessions.worktrees.service import CannotCopy, SessionWorktrees, Wish
 
-_SLUG = re.compile(r"[^a-z0-9]+")
 _OUTCOMES = {Outcome.COMPLETED: Status.COMPLETED, Outcome.CANCELLED: Status.CANCELLED}
 
 
@@ -104,7 +101,7 @@ class AgentRunner:
         if trust is None and start.trusted is None:
             supervisor.project_trust.check(start.folder, session_id)
         profile = self._profile(stored.agent)
-        folder = self._worktree(stored, start, session_id) if start.in_worktree else start.folder
+        folder = self._folder_of(stored, start, session_id, by)
         record, is_new = self._record(stored, start, folder, session_id, by)
         if not is_new and known is None:  # sent twice at once
             return record
@@ -130,6 +127,7 @@ class AgentRunner:
             if not supervisor.has_sent(session_id, prompt_id):
                 self._take_back(record)
             raise
+        self._copies.begun(session_id)
         log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=str(folder))
         return record
 
@@ -178,7 +176,7 @@ class AgentRunner:
         self._context.runs.options.profiles.remove(record.session_id)
         self._records.remove(record.id)
         if record.in_worktree:
-            worktrees.remove(Path(record.folder), self._environment)
+            self._copies.take_back(record.session_id)
 
     def _profile(self, agent: Agent) -> Profile:
         folders = tuple(str(self._folder(each)) for each in agent.folders)
@@ -201,19 +199,27 @@ class AgentRunner:
         """A further folder, which has to be one in which Claude may work. Raises InvalidFolder."""
         return self._context.workspace.working_folder(text)
 
-    def _worktree(self, stored: StoredAgent, start: Start, session_id: str) -> Path:
-        slug = _SLUG.sub("-", stored.agent.name.casefold()).strip("-")[:40].strip("-")
-        name = f"{slug or 'agent'}-{session_id[:8].lower()}"
+    def _folder_of(self, stored: StoredAgent, start: Start, session_id: str, by: Identity) -> Path:
+        if not start.in_worktree:
+            return start.folder
+        return self._worktree(stored, start, session_id, by)
+
+    def _worktree(self, stored: StoredAgent, start: Start, session_id: str, by: Identity) -> Path:
+        wish = Wish(
+            folder=start.folder,
+            words=stored.agent.name,
+            prompt_id=start.prompt_id,
+            prompt=start.task,
+            branch=f"{naming.slug(stored.agent.name) or 'agent'}-{session_id[:8].lower()}",
+        )
         try:
-            return worktrees.make(start.folder, name, self._environment)
-        except worktrees.NoRepository as error:
+            return Path(self._copies.prepare(session_id, wish, by=by, is_trusted=True).folder)
+        except CannotCopy as error:
             raise CannotUseWorktree(str(error)) from None
-        except (GitFailed, RepositoryRefused, OSError) as error:
-            raise CannotUseWorktree(f"A worktree cannot be made: {error}") from None
 
     @property
-    def _environment(self) -> dict[str, str]:
-        return dict(self._context.settings.child_environment)
+    def _copies(self) -> SessionWorktrees:
+        return self._context.sessions.worktrees
 
     # --- looking ----------------------------------------------------------------------------
 

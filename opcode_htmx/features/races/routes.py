@@ -1,0 +1,206 @@
+"""The pages of races: begin one, the list, one of them, and its end."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.features.races.records import MOST_CONTESTANTS
+from opcode_htmx.features.races.runner import KEYS, Entry, RaceRefused, Wanted
+from opcode_htmx.features.races.views import RacePages
+from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
+from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
+from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.runs.policies.budget_book import BudgetReached
+from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.configuration.project_choices import project_choices
+from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.sessions.storage.drafts import draft_name
+from opcode_htmx.sessions.submit import InvalidPrompt
+from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import BadForm, typed
+
+LONGEST_FOLDER = 12_288
+LONGEST_IN_ADDRESS = 1000
+MOST_PROJECTS = 50
+DRAFT = draft_name("~race")
+"""The name of the draft in which a prompt waits for its race."""
+REFUSALS = (
+    RaceRefused,
+    InvalidPrompt,
+    InvalidFolder,
+    BypassNotAllowed,
+    BudgetReached,
+    TrustNeeded,
+    DiskFull,
+    BadForm,
+)
+NOT_MERGED = (CannotMerge, CopyInUse, CopyFailed, RaceRefused)
+
+
+def blueprint(parts: RacePages) -> Blueprint:
+    pages = Blueprint("races", __name__)
+    runner, context = parts.runner, parts.context
+    drafts, options = context.sessions.drafts, context.sessions.options
+
+    @pages.app_template_global("races_offered")
+    def offered() -> bool:
+        return True
+
+    @pages.get("/races")
+    def page() -> str:
+        rows = [(each, parts.project_of(each), parts.words(each)) for each in runner.races.all()]
+        return render_template("races/races.html", rows=rows, notice=flashed())
+
+    @pages.post("/races/compose")
+    def compose() -> BaseResponse:
+        """Keep the prompt of the form for a new session, and show the form of a race."""
+        form = request.form
+        folder = form.get("folder", "")[:LONGEST_FOLDER]
+        words = typed(form.get("prompt", ""))
+        if words.strip():
+            drafts.save_text(DRAFT, words, folder=folder)
+        kept: dict[str, Any] = {"base": form.get("copy_base", "").strip()[:200] or None}
+        if len(quote(folder)) < LONGEST_IN_ADDRESS:
+            kept["folder"] = folder or None
+        return redirect(url_for(".new", **kept), 303)
+
+    @pages.get("/races/new")
+    def new() -> str:
+        draft = drafts.get(DRAFT)
+        fields = {
+            "prompt": draft.text,
+            "folder": request.args.get("folder", draft.folder or ""),
+            "base": request.args.get("base", ""),
+        }
+        return _form(fields)
+
+    @pages.post("/races")
+    def begin() -> BaseResponse:
+        try:
+            race = runner.begin(_wanted(), by=current_identity())
+        except REFUSALS as error:
+            needed = isinstance(error, TrustNeeded)
+            return make_response(
+                _form(request.form, str(error), needed=needed), 409 if needed else 422
+            )
+        if drafts.get(DRAFT).text.strip() == race.prompt:
+            drafts.save_text(DRAFT, "")
+        return redirect(url_for(".race", race_id=race.id), 303)
+
+    def _wanted() -> Wanted:
+        form = request.form
+        prompt = typed(form.get("prompt", "")).strip()
+        if len(prompt) > MAX_PROMPT_CHARACTERS:
+            raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
+        entries = [
+            Entry(_model(form.get(f"model-{key}", "")), typed(form.get(f"words-{key}", "")).strip())
+            for key in KEYS
+            if f"take-{key}" in form
+        ]
+        race_id = form.get("race_id", "")
+        try:
+            race_id = uuid.UUID(race_id).hex if race_id else ""
+        except ValueError:
+            raise BadForm("This form is incomplete: reload the page and try again.") from None
+        mode = choices({"permission_mode": form.get("permission_mode", "")}, options.choosing)
+        return Wanted(
+            context.workspace.working_folder(form.get("folder", "")[:LONGEST_FOLDER]),
+            prompt,
+            entries,
+            form.get("base", "").strip(),
+            str(mode.get("permission_mode") or ""),
+            race_id,
+        )
+
+    def _model(value: str) -> str:
+        return str(choices({"model": value}, options.choosing).get("model") or "")
+
+    def _form(fields: Mapping[str, Any], error: str = "", *, needed: bool = False) -> str:
+        view = options.view(str(uuid.uuid4()))
+        lists = {each.name: each.choices for each in view.fields}
+        projects = project_choices(context.workspace, MOST_PROJECTS)
+        folder = fields.get("folder") or (projects[0].reference if projects else "")
+        if not folder:
+            folder = reference(next(iter(context.workspace.project_roots)))
+        return render_template(
+            "races/new.html",
+            fields=fields,
+            folder=folder,
+            projects=projects,
+            keys=KEYS[:MOST_CONTESTANTS],
+            taken=[key for key in KEYS if f"take-{key}" in fields] or list(KEYS[:2]),
+            models=lists.get("model", ()),
+            modes=lists.get("permission_mode", ()),
+            race_id=fields.get("race_id") or uuid.uuid4().hex,
+            longest_prompt=MAX_PROMPT_CHARACTERS,
+            error=error,
+            needed=needed,
+        )
+
+    @pages.get("/races/<race_id>")
+    def race(race_id: str) -> str:
+        return render_template(
+            "races/race.html", view=parts.view(runner.races.get(race_id)), notice=flashed()
+        )
+
+    @pages.post("/races/<race_id>/stop")
+    def stop(race_id: str) -> BaseResponse:
+        runner.stop_all(runner.races.get(race_id), by=current_identity())
+        return redirect(url_for(".race", race_id=race_id), 303)
+
+    @pages.post("/races/<race_id>/again/<contestant>")
+    def again(race_id: str, contestant: str) -> BaseResponse:
+        runner.again(runner.races.get(race_id), contestant, by=current_identity())
+        return redirect(url_for(".race", race_id=race_id), 303)
+
+    @pages.get("/races/<race_id>/win/<contestant>")
+    def choose(race_id: str, contestant: str) -> str:
+        """What would be merged, and what would go; nothing is done yet."""
+        return _win_page(race_id, contestant)
+
+    def _win_page(race_id: str, key: str, error: str = "") -> str:
+        found = runner.races.get(race_id)
+        found.contestant(key)
+        view = parts.view(found)
+        return render_template(
+            "races/win.html",
+            view=view,
+            winner=next(each for each in view.contestants if each.contestant.key == key),
+            ways=list(Way),
+            chosen=request.form.get("way", Way.SQUASH),
+            message=request.form.get("message", found.prompt[:500]),
+            error=error,
+        )
+
+    @pages.post("/races/<race_id>/win/<contestant>")
+    def win(race_id: str, contestant: str) -> BaseResponse:
+        found, form = runner.races.get(race_id), request.form
+        if form.get("way") not in {str(each) for each in Way}:
+            raise BadForm("Choose how to merge.")
+        merge = Merge(Way(form["way"]), typed(form.get("message", "")), commit=True)
+        try:
+            runner.win(found, contestant, merge, by=current_identity())
+        except NOT_MERGED as error:
+            return make_response(_win_page(race_id, contestant, str(error)), 409)
+        response = redirect(url_for(".race", race_id=race_id), 303)
+        flash(response, "race-won", found.base)
+        return response
+
+    @pages.post("/races/<race_id>/drop")
+    def drop(race_id: str) -> BaseResponse:
+        runner.drop(runner.races.get(race_id), by=current_identity())
+        response = redirect(url_for(".page"), 303)
+        flash(response, "race-dropped")
+        return response
+
+    return pages

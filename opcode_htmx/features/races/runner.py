@@ -1,0 +1,307 @@
+"""Start the contestants of races, merge a winner, and remove the others.
+
+A start is noted before it is made, with ids that follow from the race. One worker makes the starts,
+the one that holds a lock; whoever finds a note after a crash makes it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gevent
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.races.records import (
+    FEWEST_CONTESTANTS,
+    MOST_CONTESTANTS,
+    Contestant,
+    Race,
+    Races,
+    RaceState,
+    Stage,
+    now,
+    prompt_of,
+    session_of,
+)
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.lib.git.worktrees import BadRevision, NoRepository
+from opcode_htmx.lib.identity import SYSTEM, Identity
+from opcode_htmx.runs.control.run import RunNotLive
+from opcode_htmx.sessions.submit import check_prompt
+from opcode_htmx.sessions.worktrees.copies import Copies, Copy
+from opcode_htmx.sessions.worktrees.endings import CopyEndings, CopyFailed, CopyInUse, Merge
+from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
+from opcode_htmx.sessions.worktrees.records import SessionWorktree
+from opcode_htmx.sessions.worktrees.service import CannotCopy, Wish
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 2.0
+LOCK = "starter"
+KEYS = "abcd"
+
+
+class RaceRefused(Exception):
+    """A race that cannot begin, or go on as asked; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one contestant is to do: a model, and a wording; each empty for the usual one."""
+
+    model: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A race to begin. The id makes a form that is sent twice one race."""
+
+    folder: Path
+    prompt: str
+    entries: Sequence[Entry]
+    base: str = ""
+    permission_mode: str = ""
+    id: str = ""
+
+
+class RaceRunner:
+    """The races of one worker."""
+
+    def __init__(self, context: AppContext, races: Races) -> None:
+        self._context = context
+        self.races = races
+        self.service = context.sessions.worktrees
+        self.copies = Copies(self.service)
+        self.endings = CopyEndings(self.service, self.copies)
+        self._lock: int | None = None
+        self._starting: set[str] = set()
+        """The sessions that this worker is starting."""
+
+    # --- beginning --------------------------------------------------------------------------
+
+    def begin(self, wanted: Wanted, *, by: Identity) -> Race:
+        """Note a race, and have it begin.
+
+        Raises RaceRefused, InvalidPrompt, BypassNotAllowed, TrustNeeded, BudgetReached,
+        InvalidFolder, OSError.
+        """
+        runs = self._context.runs
+        if not FEWEST_CONTESTANTS <= len(wanted.entries) <= MOST_CONTESTANTS:
+            raise RaceRefused(f"Let {FEWEST_CONTESTANTS} to {MOST_CONTESTANTS} ways compete.")
+        for each in wanted.entries:
+            check_prompt(each.prompt or wanted.prompt)
+        runs.options.check(wanted.permission_mode or None)
+        runs.check_folder(wanted.folder)
+        race_id = wanted.id or uuid.uuid4().hex
+        runs.budgets.check(session_of(race_id, KEYS[0]), wanted.folder)
+        runs.project_trust.check(wanted.folder, "")
+        start = self._base(wanted)
+        race = Race(
+            id=race_id,
+            at=now(),
+            folder=str(wanted.folder),
+            prompt=wanted.prompt,
+            base=start.branch,
+            base_commit=start.commit,
+            contestants=tuple(
+                Contestant(
+                    key, session_of(race_id, key), prompt_of(race_id, key), each.model, each.prompt
+                )
+                for key, each in zip(KEYS, wanted.entries, strict=False)
+            ),
+            permission_mode=wanted.permission_mode,
+            by=by.user,
+        )
+        stored = self.races.add(race)
+        log_act(by, "race.begin", race=race_id, project=stored.folder)
+        self.round()
+        return stored
+
+    def _base(self, wanted: Wanted) -> worktrees.Start:
+        try:
+            git = worktrees.at(wanted.folder, self.service.services.environment)
+            start = worktrees.resolve(git, wanted.base)
+            return replace(start, branch=start.branch or worktrees.current_branch(git))
+        except (NoRepository, BadRevision) as error:
+            raise RaceRefused(str(error)) from None
+        except (GitFailed, RepositoryRefused) as error:
+            raise RaceRefused(f"git cannot make copies of this project: {error}") from None
+
+    # --- starting ---------------------------------------------------------------------------
+
+    def round(self) -> None:
+        """Make the starts that are noted, and end what a crash has left half removed."""
+        open_ = [
+            each for each in self.races.all() if each.state in (RaceState.OPEN, RaceState.DECIDING)
+        ]
+        if not open_ or not self._is_starter():
+            return
+        for race in open_:
+            if race.state is RaceState.DECIDING:
+                self._finish(race, SYSTEM)
+                continue
+            noted = [each for each in race.contestants if each.start is Stage.NOTED]
+            mine = [each for each in noted if each.session_id not in self._starting]
+            self._starting |= {each.session_id for each in mine}
+            if mine:
+                gevent.spawn(self._start_all, race, mine)
+
+    def stop(self) -> None:
+        """Leave the starts to another worker."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def _is_starter(self) -> bool:
+        if self._lock is None:
+            atomic_files.make_folder(self.races.folder)
+            self._lock = file_locks.take(self.races.folder / LOCK)
+        return self._lock is not None
+
+    def _start_all(self, race: Race, noted: Sequence[Contestant]) -> None:
+        """Make the copies one after the other, as git does it, and begin in each by itself."""
+        for each in noted:
+            if self._prepared(race, each):
+                gevent.spawn(self._begin, race, each)
+
+    def _prepared(self, race: Race, contestant: Contestant) -> bool:
+        words = race.words_of(contestant)
+        options: dict[str, str | bool | None] = {"keep_running": True}
+        options |= {"model": contestant.model} if contestant.model else {}
+        options |= {"permission_mode": race.permission_mode} if race.permission_mode else {}
+        wish = Wish(
+            folder=Path(race.folder),
+            words=f"{words[:200]} {contestant.key}",
+            prompt_id=contestant.prompt_id,
+            prompt=words,
+            options=options,
+            base=race.base,
+            commit=race.base_commit,
+            race=race.id,
+        )
+        made: SessionWorktree | None = None
+        with self._noting(race, contestant):
+            made = self.service.prepare(contestant.session_id, wish, by=SYSTEM)
+        return made is not None
+
+    def _begin(self, race: Race, contestant: Contestant) -> None:
+        session_id = contestant.session_id
+        with self._noting(race, contestant):
+            self.service.begin_now(
+                session_id, self.service.send_noted(session_id, by=SYSTEM), by=SYSTEM
+            )
+            self.races.note(race.id, contestant.key, start=Stage.BEGUN, problem="")
+            self._starting.discard(session_id)
+
+    @contextlib.contextmanager
+    def _noting(self, race: Race, contestant: Contestant) -> Iterator[None]:
+        """Note why a contestant could not start."""
+        refusals: tuple[type[Exception], ...] = (*self._context.refusals, CannotCopy)
+        try:
+            yield
+        except refusals as error:
+            self._fail(race, contestant, str(error))
+        except Exception as error:
+            log.exception("could not start a contestant of race %s", race.id)
+            self._fail(race, contestant, f"The server failed ({type(error).__name__}).")
+
+    def _fail(self, race: Race, contestant: Contestant, sentence: str) -> None:
+        self._starting.discard(contestant.session_id)
+        self.races.note(race.id, contestant.key, start=Stage.FAILED, problem=sentence)
+
+    def again(self, race: Race, key: str, *, by: Identity) -> None:
+        """Start a contestant that failed to start. Raises RaceRefused, NoSuchRace."""
+        if race.state is not RaceState.OPEN or race.contestant(key).start is not Stage.FAILED:
+            raise RaceRefused("It has started by now, or the race is over.")
+        self.races.note(race.id, key, start=Stage.NOTED, problem="")
+        log_act(by, "race.again", race=race.id, contestant=key)
+        self.round()
+
+    # --- ending -----------------------------------------------------------------------------
+
+    def stop_all(self, race: Race, *, by: Identity) -> None:
+        """Stop what runs in all sessions of a race."""
+        for each in race.contestants:
+            for run in self._context.runs.of_session(each.session_id):
+                with contextlib.suppress(RunNotLive):
+                    if run.live:
+                        run.stop(by=by)
+        log_act(by, "race.stop", race=race.id)
+
+    def copy_of(self, contestant: Contestant) -> Copy | None:
+        """The copy of a contestant, if it is there."""
+        record = self.service.of_session(contestant.session_id)
+        if record is None or record.state.is_over:
+            return None
+        for each in self.copies.all(Path(record.repository)):
+            if str(each.path) == record.path:
+                return each
+        return None
+
+    def win(self, race: Race, key: str, merge: Merge, *, by: Identity) -> None:
+        """Merge a contestant, and remove all copies of the race; they can be brought back.
+
+        Raises RaceRefused, CopyInUse, CannotMerge, CopyFailed: then nothing was merged.
+        """
+        if race.state is not RaceState.OPEN:
+            raise RaceRefused("This race is decided.")
+        copy = self.copy_of(race.contestant(key))
+        if copy is None:
+            raise RaceRefused("The copy of this contestant is gone.")
+        self.endings.merge(copy, replace(merge, remove=False), by=by)
+        decided = self.races.update(
+            race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
+        )
+        log_act(by, "race.win", race=race.id, contestant=key)
+        self._finish(decided, by)
+
+    def drop(self, race: Race, *, by: Identity) -> None:
+        """Throw all copies of a race away; they can be brought back. Raises RaceRefused."""
+        if race.state is not RaceState.OPEN:
+            raise RaceRefused("This race is decided.")
+        decided = self.races.update(race.id, lambda each: replace(each, state=RaceState.DECIDING))
+        log_act(by, "race.drop", race=race.id)
+        self._finish(decided, by)
+
+    def _finish(self, race: Race, by: Identity) -> None:
+        """Remove the copies. What resists stays, and is found on the page of copies."""
+        lock = self.races.folder.with_name(f"{self.races.folder.name}-end.lock")
+        with file_locks.held(lock):  # another worker, or the next round, may be at it
+            if self.races.get(race.id).state is RaceState.DECIDING:
+                self._remove_copies(race, by)
+
+    def _remove_copies(self, race: Race, by: Identity) -> None:
+        for each in race.contestants:
+            if each.start is Stage.NOTED:
+                self.races.note(race.id, each.key, start=Stage.FAILED, problem="The race was over.")
+            copy = self.copy_of(each)
+            if copy is None:
+                continue
+            try:
+                self.endings.stop(copy, by=by)
+                fresh = self.copy_of(each) or copy
+                self.endings.remove(fresh, by=by, merged=each.key == race.winner)
+            except (CopyInUse, CopyFailed, NoSuchCopy) as error:
+                self.races.note(race.id, each.key, problem=str(error))
+        state = RaceState.DECIDED if race.winner else RaceState.DROPPED
+        self.races.update(race.id, lambda each: replace(each, state=state))
+
+
+def git_of(runner: RaceRunner, folder: Path) -> Git | None:
+    """git for reading in a folder; None if there is none, or it cannot be read."""
+    try:
+        return runner.service.git(folder)
+    except (GitFailed, RepositoryRefused):
+        return None

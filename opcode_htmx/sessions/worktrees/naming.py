@@ -1,0 +1,66 @@
+"""Names for copies: a branch after the session's title or first words, and a folder after that."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.worktrees import BadRevision
+
+WORDS = 5
+CHARACTERS = 40
+MOST_TRIED = 50
+_WORD = re.compile(r"[a-z0-9]+", re.ASCII)
+
+
+def slug(text: str) -> str:
+    """The first words of a text as a name of plain letters: `fix-the-login`; may be empty."""
+    line = next((line for line in text[:400].splitlines() if line.strip()), "")
+    plain = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode().casefold()
+    name = ""
+    for word in _WORD.findall(plain)[:WORDS]:
+        longer = f"{name}-{word[:CHARACTERS]}" if name else word[:CHARACTERS]
+        if len(longer) > CHARACTERS:
+            break
+        name = longer
+    return name
+
+
+def unused(git: Git, place: Path, words: str, session_id: str) -> tuple[str, Path]:
+    """A branch that there is not yet, named after words, and a folder in `place` for it.
+
+    Raises GitFailed.
+    """
+    for name in _names(slug(words), session_id):
+        target = place / name
+        if target.exists() or target.is_symlink():
+            continue
+        try:
+            worktrees.check_branch(git, name)
+        except BadRevision:
+            continue
+        return name, target
+    raise BadRevision("No branch could be named after these words.")
+
+
+def given(git: Git, place: Path, name: str, session_id: str) -> tuple[str, Path]:
+    """The branch that a person has named, and a folder for it. Raises BadRevision, GitFailed."""
+    worktrees.check_branch(git, name)
+    folders = (place / each for each in _names(slug(name.replace("/", " ")), session_id))
+    free = (each for each in folders if not each.exists() and not each.is_symlink())
+    target = next(free, None)
+    if target is None:
+        raise BadRevision("No folder could be named after this branch.")
+    return name, target
+
+
+def _names(name: str, session_id: str) -> Iterator[str]:
+    first = name or f"copy-{session_id[:8].lower()}"
+    yield first
+    for number in range(2, MOST_TRIED):
+        yield f"{first}-{number}"
+    yield f"{first}-{session_id.lower()}"

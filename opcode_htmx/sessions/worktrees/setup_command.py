@@ -1,0 +1,116 @@
+"""Run the set-up command that a person has written for the copies of a project, within limits.
+
+Its output goes into a file, of which the end is shown. It has no terminal and no input, and what
+it has started ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import gevent
+from gevent import subprocess
+
+from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.formatting import format_duration
+from opcode_htmx.runs.processes.claude_process import sweep
+from opcode_htmx.runs.processes.process_table import MARK
+
+MOST_BYTES = 4 * 1024 * 1024
+"""The limit for the output; the rest is read and left out."""
+SHOWN_BYTES = 64 * 1024
+_CHUNK = 64 * 1024
+
+OUTPUT = StateFolder(
+    "worktree_setup",
+    "what set-up commands of new copies have printed",
+    "as long as the session",
+    per_session=True,
+    with_session=True,
+)
+
+
+class SetupFailed(Exception):
+    """The command failed; the text says how."""
+
+
+def run(
+    command: str, folder: Path, environment: Mapping[str, str], output: Path, seconds: float
+) -> None:
+    """Run it in a folder, and write what it prints to `output`. Raises SetupFailed, OSError."""
+    mark = uuid.uuid4().hex
+    atomic_files.make_folder(output.parent)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    if not file_locks.attempt(descriptor):
+        os.close(descriptor)
+        raise SetupFailed("It is running already.")
+    os.ftruncate(descriptor, 0)
+    try:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            cwd=folder,
+            env={**environment, "PWD": str(folder), "GIT_TERMINAL_PROMPT": "0", MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(descriptor)
+        raise SetupFailed(f"It could not be started: {error.strerror or error}.") from error
+    writer = gevent.spawn(_write, child, descriptor)
+    try:
+        with gevent.Timeout(seconds):
+            status: int = child.wait()
+    except gevent.Timeout:
+        limit = format_duration(seconds)
+        raise SetupFailed(f"It took longer than {limit}, and was ended.") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        sweep(mark)
+        writer.join(1.0)
+        writer.kill()
+        os.close(descriptor)
+        if child.stdout:
+            child.stdout.close()
+    if status:
+        raise SetupFailed(f"It ended with status {status}.")
+
+
+def _write(child: subprocess.Popen[bytes], descriptor: int) -> None:
+    left = MOST_BYTES
+    while child.stdout and (chunk := child.stdout.read1(_CHUNK)):  # type: ignore[attr-defined]
+        os.write(descriptor, chunk[:left])
+        left = max(0, left - len(chunk))
+
+
+def is_running(output: Path) -> bool:
+    """Whether a command writes to a file now, in any worker."""
+    try:
+        descriptor = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not file_locks.attempt(descriptor, shared=True)
+    finally:
+        os.close(descriptor)
+
+
+def shown(output: Path) -> str:
+    """The end of what a command has printed."""
+    try:
+        with output.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - SHOWN_BYTES))
+            text = file.read(SHOWN_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return text if size <= SHOWN_BYTES else text.partition("\n")[2]

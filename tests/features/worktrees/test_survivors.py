@@ -1,0 +1,108 @@
+"""Worktrees that are left over are found, whoever has made them, each with its clean-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.engines.claude.files.lists import worktree_state
+from tests.support import api
+from tests.support.workshop import Workshop
+
+OTHER = "5e551000-0000-4000-8000-000000000009"
+
+
+def with_project(workshop: Workshop, *, entered: Path | None = None) -> None:
+    """A session in the main checkout, which may have entered a worktree."""
+    lines = api.prompt("Prune the trees", workshop.top)
+    if entered:
+        state = {
+            "type": "worktree-state",
+            "worktreeSession": {
+                "originalCwd": str(workshop.top),
+                "worktreePath": str(entered),
+                "worktreeBranch": "worktree-x",
+                "originalBranch": "main",
+                "originalHeadCommit": "0" * 40,
+            },
+            "sessionId": OTHER,
+        }
+        lines += json.dumps(state) + "\n"
+    api.session(workshop.context.workspace.config_dir, workshop.top, lines, OTHER)
+
+
+def found(workshop: Workshop) -> dict[str, dict[str, object]]:
+    return {each["branch"]: each for each in workshop.api("GET", "/api/worktrees")}
+
+
+def test_those_of_git_and_of_claude_are_found_and_removed(workshop: Workshop) -> None:
+    place = workshop.top / ".claude" / "worktrees"
+    by_hand, moved = workshop.top.parent / "orchard-2", place / "moved"
+    workshop.git("worktree", "add", "-q", "-b", "hand", str(by_hand))
+    workshop.git("worktree", "add", "-q", "-b", "moved", str(moved))
+    workshop.git("worktree", "add", "-q", "-b", "worktree-x", str(place / "x"))
+    pid = os.getpid()
+    workshop.git("worktree", "add", "-q", "-b", "worktree-y", str(place / "y"))
+    workshop.git("worktree", "lock", "--reason", f"claude session y (pid {pid})", str(place / "y"))
+    workshop.git("worktree", "add", "-q", "-b", "worktree-z", str(place / "z"))
+    workshop.git("worktree", "lock", "--reason", "claude session z (pid 999999999)",
+                 str(place / "z"))  # fmt: skip
+    shutil.rmtree(moved)
+    with_project(workshop, entered=place / "x")
+
+    known = found(workshop)
+    assert {name: each["origin"] for name, each in known.items()} == {
+        "hand": "other", "moved": "claude", "worktree-x": "claude", "worktree-y": "claude",
+        "worktree-z": "claude",
+    }  # fmt: skip
+    assert known["worktree-x"]["session_ids"] == [OTHER]
+    assert {name: each["survives"] for name, each in known.items()} == {
+        "hand": "No session works in it", "moved": "Its folder is gone", "worktree-x": "",
+        "worktree-y": "", "worktree-z": "It is locked",
+    }  # fmt: skip
+    page = workshop.client.get("/worktrees").text
+    assert page.index("Left over") < page.index("hand") < page.index("In use")
+
+    session_links = workshop.client.get(
+        f"/projects/{project_id(workshop.top)}/sessions/{OTHER}"
+    ).text
+    assert f"/worktrees/{known['worktree-x']['id']}" in session_links
+
+    refused = workshop.post(f"/worktrees/{known['worktree-y']['id']}/discard", 409)
+    assert "A Claude at the computer" in refused.text
+    for name in ("hand", "moved"):
+        workshop.post(f"/worktrees/{known[name]['id']}/discard", 409 if name == "hand" else 303)
+    workshop.post(f"/worktrees/{known['worktree-z']['id']}/unlock")
+    assert found(workshop)["worktree-z"]["locked"] is None
+    workshop.post(f"/worktrees/{known['worktree-z']['id']}/discard")
+    assert set(found(workshop)) == {"hand", "worktree-x", "worktree-y"}
+
+
+def test_those_whose_session_is_gone_are_left_over(workshop: Workshop) -> None:
+    session = workshop.start("Grow")
+    workshop.rest(session)
+    run = workshop.context.runs.of_session(session)[-1]
+    workshop.context.runs.forget(session)
+    shutil.rmtree(run.folder.path)
+    known = workshop.api("GET", "/api/worktrees")
+    assert [each["survives"] for each in known] == ["Its session is gone"]
+
+
+def test_the_last_line_says_where_a_session_is(tmp_path: Path) -> None:
+    def line(session: object) -> str:
+        return json.dumps({"type": "worktree-state", "worktreeSession": session}) + "\n"
+
+    path = tmp_path / "a.jsonl"
+    path.write_text(line({"worktreePath": "/w/x", "worktreeBranch": "b"}) + '{"type":"user"}\n')
+    entered = worktree_state.of_file(path)
+    assert entered is not None
+    assert (entered.path, entered.branch) == ("/w/x", "b")
+    with path.open("a") as file:
+        file.write(line(None) + '{"type":"worktree-st')
+    assert worktree_state.of_file(path) is None
+    path.write_text(line({"worktreePath": 5}) + line([]) + "worktree-state\n")
+    assert worktree_state.of_file(path) is None
+    assert worktree_state.of_file(tmp_path / "none") is None
