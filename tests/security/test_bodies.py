@@ -108,6 +108,9 @@ def test_nothing_is_read_beyond_the_length() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("POST", "/mgmt/gc"),
+        ("POST", "/mgmt/repos/clone"),
+        ("POST", "/mgmt/worktrees"),
         ("POST", "/api/agents"),
         ("POST", "/api/agents/import"),
         ("POST", "/api/agents/<int:agent_id>/execute"),

@@ -25,13 +25,19 @@ from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.sessions.repositories.job_files import JobFiles, Transfer
+from opcode_htmx.sessions.repositories.job_files import Kind as Transfers
+from opcode_htmx.sessions.repositories.job_files import State as States
+from opcode_htmx.sessions.repositories.records import CloneRecord, CloneRecords
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.security.doors import Door
 from tests.support import api
 from tests.support.environment import ROOT, USER, Sandbox, state_dir
+from tests.support.git_server import GitServer, git
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -46,6 +52,7 @@ EVENT, MATCHER = "PostToolUse", "Edit"
 
 SIGN_IN = "2" * 32
 SCHEDULE = "3" * 32
+CLONE = f"{'orchard' * 12}__{'apples-' * 12}1"
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ class Populated:
             "agent_run": "1",
             "schedule_id": SCHEDULE,
             "until": "4000000000",
+            "repo": CLONE,
+            "worktree_id": f"{CLONE}__{SESSION}",
         }
 
     def address(self, door: Door) -> str:
@@ -101,7 +110,7 @@ class Populated:
     def query(self, door: Door) -> str:
         """The query string; the API refuses unknown parameters."""
         own = self.queries.get(door.rule, {})
-        return urlencode(own if door.rule.startswith("/api/") else {**QUERY, **own})
+        return urlencode(own if door.rule.startswith(API_FOLDERS) else {**QUERY, **own})
 
     @property
     def queries(self) -> dict[str, dict[str, str]]:
@@ -137,6 +146,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _mcp_servers(sandbox)
     _agent(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
+    _clones(sandbox)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
 
@@ -246,6 +256,21 @@ def _settings(config_dir: Path) -> None:
     hooks = {EVENT: [{"matcher": MATCHER, "hooks": [HOOK]}]}
     content = {"permissions": {"allow": [RULE]}, "hooks": hooks, "env": {LONG_WORD: LONG_WORD}}
     (config_dir / "settings.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _clones(sandbox: Sandbox) -> None:
+    """A clone with a worktree in which something is only there, and one that has failed."""
+    folder, state = sandbox.project / "opcode", state_dir(sandbox.state)
+    remote = GitServer(folder / "repos").repository(CLONE)
+    path = remote.rename(folder / "repos" / CLONE)
+    worktree = folder / "worktrees" / f"{CLONE}__{SESSION}"
+    git(path, "worktree", "add", "-q", "-b", LONG_WORD[:80], str(worktree), "main")
+    (worktree / LONG_WORD[:200]).write_text("x")
+    url = f"https://{LONG_WORD[:60]}.example/{'apples' * 40}"
+    record = CloneRecord(CLONE, url, 1.0, 1.0, 1.0, branches=1234, branch=LONG_WORD[:80])
+    CloneRecords(state.folder("repositories")).write(record)
+    failed = Transfer("o__pears", url, Transfers.CLONE, States.FAILED, 1.0, error=LONG_WORD)
+    JobFiles(state.folder("clones")).write(replace(failed, said=f"{LONG_WORD}\n" * 20))
 
 
 def _trusted(project: Path) -> Path:

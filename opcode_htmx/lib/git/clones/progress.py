@@ -40,7 +40,7 @@ class ProgressReader:
 
     def feed(self, piece: bytes) -> None:
         """Take further bytes of stderr; lines end with CR or LF."""
-        *lines, rest = re.split(rb"[\r\n]", self._rest + piece)
+        *lines, rest = (self._rest + piece).replace(b"\r", b"\n").split(b"\n")
         self._rest = rest[-_LONGEST:]
         for line in lines:
             if match := _STEP.match(line[:_LONGEST]):
