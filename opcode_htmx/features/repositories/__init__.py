@@ -29,8 +29,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    found = context.once(services)
-    yield routes.blueprint(found, found.sizes)
+    yield routes.blueprint(context.once(services), context.sessions.locations)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:

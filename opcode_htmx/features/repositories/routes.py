@@ -7,26 +7,29 @@ import uuid
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.working_folders import reference
+from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.repositories.github import GitHubFailed
 from opcode_htmx.sessions.repositories.job_files import Transfer
 from opcode_htmx.sessions.repositories.service import CannotClone
 from opcode_htmx.sessions.repositories.services import RepositoryServices
-from opcode_htmx.sessions.repositories.sizes import FolderSizes
+from opcode_htmx.sessions.repositories.worktrees import SessionFolder
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import session_url
 
 PATIENCE_SECONDS = 1.5
 SIZE_SECONDS = 0.3
-LISTED = 100
+LISTED = 40
 """Repositories of GitHub that are on the page at once; a search finds the others."""
 _LONGEST = 500
 
 
-def blueprint(services: RepositoryServices, sizes: FolderSizes) -> Blueprint:
+def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blueprint:
     pages = Blueprint("repositories", __name__)
-    repositories, worktrees = services.repositories, services.worktrees
+    repositories, worktrees, sizes = services.repositories, services.worktrees, services.sizes
 
     @pages.get("/repositories")
     def page() -> str:
@@ -146,6 +149,17 @@ def blueprint(services: RepositoryServices, sizes: FolderSizes) -> Blueprint:
         log_act(current_identity(), "worktree.remove", session=name.session_id, repo=name.repo)
         return redirect(url_for(".repository", repo=name.repo), 303)
 
+    def address_of(worktree: SessionFolder) -> str:
+        """The address of the session of a worktree, or of the form for its first prompt."""
+        session_id = worktree.name.session_id
+        try:
+            location = locations.of(session_id)
+        except SessionNotFound:
+            folder = reference(worktree.path)
+            return url_for("new_session.new", folder=folder, session=session_id)
+        return session_url(location.claude_folder, location.session_id)
+
+    pages.add_app_template_global(address_of)
     pages.add_app_template_global(_is_shown, "shows_transfer")
     return pages
 

@@ -19,7 +19,7 @@ from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.sessions.repositories.job_files import JobFiles
-from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree, WorktreeName
+from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
 from opcode_htmx.sessions.repositories.service import Clone
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.sizes import Sizes
@@ -217,15 +217,7 @@ class CleanUp:
             return "It is being fetched"
         if not clone.url:
             return "It is not known where it comes from"
-        return "; ".join(
-            each
-            for each in self._services.repositories.losses(clone.repo)
-            if not _is_of_a_worktree(each, clone.worktrees)
-        )
-
-
-def _is_of_a_worktree(line: str, worktrees: Iterable[WorktreeName]) -> bool:
-    return any(line.startswith(f"{each}: ") for each in worktrees)
+        return "; ".join(self._services.repositories.own_losses(clone.repo))
 
 
 def _last_used(clone: Clone) -> float:

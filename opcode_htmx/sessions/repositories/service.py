@@ -148,22 +148,29 @@ class Repositories:
 
     def losses(self, repo: str) -> tuple[str, ...]:
         """What deleting a clone would lose, a line for each thing. Raises NoSuchRepository."""
+        return (*self._losses_in_worktrees(repo), *self.own_losses(repo))
+
+    def own_losses(self, repo: str) -> tuple[str, ...]:
+        """The same without what is in its worktrees only."""
         path = self.places.existing_repo(repo)
         found = []
-        for name in self.get(repo).worktrees:
-            if loss := self.folders.loss(name):
-                found.append(f"{name}: {loss}")
         try:
             bare = BareRepository.at(path, self._environment)
             local = bare.unpublished()
             if local.commits:
+                commits = "commit" if local.commits == 1 else "commits"
                 subjects = "; ".join(local.subjects)
-                found.append(f"{local.commits:,} commits that the remote has not got: {subjects}")
+                found.append(f"{local.commits:,} {commits} that the remote has not got: {subjects}")
             if stashes := bare.stashes():
-                found.append(f"{stashes:,} changes in git stash")
+                found.append(f"{stashes:,} in git stash")
         except (GitFailed, RepositoryRefused) as error:
             found.append(f"It cannot be read: {error}")
         return tuple(found)
+
+    def _losses_in_worktrees(self, repo: str) -> Iterable[str]:
+        for name in self.get(repo).worktrees:
+            if loss := self.folders.loss(name):
+                yield f"{self.folders.get(name).branch or name}: {loss}"
 
     def delete(self, repo: str, *, force: bool = False) -> None:
         """Delete a clone with its worktrees.

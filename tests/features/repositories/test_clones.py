@@ -217,7 +217,7 @@ def test_a_clone_is_deleted_unless_work_would_be_lost(shed: Shed) -> None:
     refused = shed.client.delete("/mgmt/repos/o__n")
     assert refused.status_code == 409
     losses = refused.get_json()["losses"]
-    assert [SESSION in losses[0], "1 new file (new)" in losses[0]] == [True, True]
+    assert ["session-7c2f1d9e" in losses[0], "1 new file (new)" in losses[0]] == [True, True]
     assert "only here" in losses[1]
     page = shed.client.get("/repositories/o__n/delete").text
     assert ("only here" in page, "1 new file" in page) == (True, True)

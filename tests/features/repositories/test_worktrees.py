@@ -12,6 +12,7 @@ import pytest
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories.places import worktree_name
 from tests.features.repositories.conftest import TOKEN, Shed
+from tests.support import api
 from tests.support.git_server import git
 from tests.support.github_api import repository
 
@@ -133,8 +134,15 @@ def test_new_session_here_leads_to_the_form_for_its_folder_and_its_id(cloned: Sh
     form = cloned.client.get(answer.location).text
     assert f'name="session_id" value="{found["session_id"]}"' in form
     assert found["path"] in form
-    # an id that is taken, or is none, is not used again
+    # an id that is none is not used, nor is that of a session that is there
     assert 'value="x"' not in cloned.client.get("/new?session=x").text
+    session_id = found["session_id"]
+    page = cloned.client.get("/repositories/o__n").text
+    assert f"session={session_id}" in page
+    text = api.prompt("Prune", Path(found["path"]), 1.0)
+    api.session(cloned.sandbox.config_dir, Path(found["path"]), text, session_id)
+    assert f'value="{session_id}"' not in cloned.client.get(answer.location).text
+    assert f"/sessions/{session_id}" in cloned.client.get("/repositories/o__n").text
 
 
 def test_the_form_clones_and_its_page_says_what_it_has(cloned: Shed) -> None:
