@@ -90,7 +90,7 @@ def shed(
     settings: dict[str, str],
 ) -> Iterator[Shed]:
     with git_server(tmp_path / "served") as server, github_api() as github:
-        variables = {
+        variables: dict[str, Any] = {
             "OPCODE_REPOSITORIES_GITHUB": server.url,
             "OPCODE_REPOSITORIES_GITHUB_API": github.url,
             **settings,
