@@ -217,7 +217,7 @@ class Settings(DeclaredSettings):
     )
     shared_github_token: values.Token = setting(
         "",
-        "A token of GitHub’s, with which your repositories are listed and private ones are cloned.",
+        "A token of GitHub's, with which your repositories are listed and private ones are cloned.",
         name="GITHUB_TOKEN",
         secret=True,
     )

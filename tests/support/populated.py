@@ -270,6 +270,7 @@ def _clones(sandbox: Sandbox) -> None:
     record = CloneRecord(CLONE, url, 1.0, 1.0, 1.0, branches=1234, branch=LONG_WORD[:80])
     CloneRecords(state.folder("repositories")).write(record)
     failed = Transfer("o__pears", url, Transfers.CLONE, States.FAILED, 1.0, error=LONG_WORD)
+    (sandbox.home / "opcode").symlink_to(folder)  # where a server without a setting looks for it
     JobFiles(state.folder("clones")).write(replace(failed, said=f"{LONG_WORD}\n" * 20))
 
 

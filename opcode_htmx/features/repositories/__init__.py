@@ -13,7 +13,7 @@ from opcode_htmx.features.repositories.api import RepositoriesApi
 from opcode_htmx.lib.concurrency.jobs import Job, once
 from opcode_htmx.lib.git.clones.urls import UrlRefused
 from opcode_htmx.sessions.repositories import job_files, records
-from opcode_htmx.sessions.repositories.github import GitHubFailed
+from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
 from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
 from opcode_htmx.sessions.repositories.service import CannotClone
 from opcode_htmx.sessions.repositories.services import services
@@ -56,6 +56,7 @@ FEATURE = Feature(
         WouldBeLost: 409,
         NoSuchRepository: 404,
         NoSuchWorktree: 404,
+        NoAccount: 409,
         GitHubFailed: 502,
     },
     state=(records.FOLDER, job_files.FOLDER),

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from functools import partial
 
 from flask import Response
+from werkzeug.exceptions import MethodNotAllowed
 
 from opcode_htmx.features.repositories import schema
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.sessions.repositories.github import GitHubFailed
+from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import WouldBeLost
 from opcode_htmx.web.auth.gate import current_identity
@@ -42,6 +43,14 @@ class RepositoriesApi:
             status=202,
             refusals={409: "Another clone has its name, or it is being fetched in another way."},
         )
+        for method in ("GET", "DELETE"):  # no repository has the name `clone`
+            yield declared(
+                method=method,
+                path="/mgmt/repos/clone",
+                summary="Says how to clone",
+                handler=_refuse,
+                refused="Send a POST.",
+            )
         yield declared(
             method="GET",
             path="/mgmt/repos",
@@ -81,7 +90,7 @@ class RepositoriesApi:
             handler=self._github,
             query=schema.GitHubQuery,
             response=list[schema.GitHubModel],
-            refusals={502: "GitHub does not give the list.", 503: "GitHub is still being asked."},
+            refusals={409: "No account is set.", 502: "GitHub does not give the list."},
         )
         yield declared(
             method="POST",
@@ -131,7 +140,7 @@ class RepositoriesApi:
 
     def _github(self, query: schema.GitHubQuery) -> list[schema.GitHubModel]:
         if not self._services.github.is_known:
-            raise GitHubFailed("Neither GITHUB_TOKEN nor GITHUB_USER is set.")
+            raise NoAccount("Neither GITHUB_TOKEN nor GITHUB_USER is set.")
         found = self._services.github.get(PATIENCE_SECONDS)
         if found is None:
             raise GitHubFailed("GitHub is slow. Try again in a moment.")
@@ -153,6 +162,10 @@ class RepositoriesApi:
             return refused(error)
         log_act(current_identity(), "worktree.remove", session=name.session_id, repo=name.repo)
         return None
+
+
+def _refuse() -> Response:
+    raise MethodNotAllowed(valid_methods=["POST"], description="Send a POST.")
 
 
 def refused(error: WouldBeLost) -> Response:

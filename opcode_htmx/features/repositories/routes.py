@@ -42,7 +42,7 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
             typed=request.args.get("text", "")[:_LONGEST],
         )
 
-    @pages.post("/repositories/clone")
+    @pages.post("/repositories")
     def clone() -> Response:
         text = request.form.get("text", "")[:_LONGEST]
         found = repositories.clone(text, request.form.get("name", "")[:_LONGEST])

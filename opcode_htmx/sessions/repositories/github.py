@@ -33,6 +33,10 @@ class GitHubFailed(Exception):
     """GitHub did not give the list; the text says why."""
 
 
+class NoAccount(Exception):
+    """No account is set whose repositories could be listed; the text says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class GitHubRepository:
     """A repository as GitHub lists it. `pushed_at` is a Unix time; `size` is in bytes."""

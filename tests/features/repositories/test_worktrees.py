@@ -146,19 +146,19 @@ def test_new_session_here_leads_to_the_form_for_its_folder_and_its_id(cloned: Sh
 
 
 def test_the_form_clones_and_its_page_says_what_it_has(cloned: Shed) -> None:
-    answer = cloned.client.post("/repositories/clone", data={"text": "o/n"})
+    answer = cloned.client.post("/repositories", data={"text": "o/n"})
     assert (answer.status_code, answer.location) == (303, "/repositories/o__n")
     made(cloned)
     page = cloned.client.get("/repositories/o__n").text
     assert ("session-7c2f1d9e" in page, f"{cloned.server.url}/o/n" in page) == (True, True)
-    refused = cloned.client.post("/repositories/clone", data={"text": "ext::x"})
+    refused = cloned.client.post("/repositories", data={"text": "ext::x"})
     assert (refused.status_code, "start a program" in refused.text) == (422, True)
 
 
 def test_without_an_account_the_page_says_how_to_set_one(shed: Shed) -> None:
     assert "GITHUB_TOKEN" in shed.client.get("/repositories").text
     assert "No account is set" in shed.client.get("/repositories/github").text
-    assert shed.client.get("/mgmt/github/repos").status_code == 502
+    assert shed.client.get("/mgmt/github/repos").status_code == 409
 
 
 @pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": TOKEN}])
