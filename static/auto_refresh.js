@@ -4,7 +4,9 @@
 (() => {
   const FAST = ["/", "/runs", "/server"]; // pages that change every second
   const here = location.pathname;
-  const EVERY_MS = FAST.includes(here) ? 3000 : 10000;
+  const isFast = () => document.querySelector('[data-fresh="often"]'); // another page that does so now
+  const newest = () => (FAST.includes(here) ? here : isFast() ? location.href : "/runs/badge");
+  const EVERY_MS = FAST.includes(here) || isFast() ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays; so does a list that is read on.
   const PRESSED = ":active"; // on a touch screen for a moment longer than the finger is there
@@ -61,7 +63,7 @@
   const refresh = async () => {
     if (document.hidden) return;
     const asked = answers;
-    const answer = await fetch(FAST.includes(here) ? here : "/runs/badge").catch(() => null);
+    const answer = await fetch(newest()).catch(() => null);
     const text = answer?.ok ? await answer.text().catch(() => "") : "";
     if (text && asked === answers) show(new DOMParser().parseFromString(text, "text/html"));
   };

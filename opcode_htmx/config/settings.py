@@ -210,6 +210,24 @@ class Settings(DeclaredSettings):
         name="OPCODE_TASK_TIMEOUT",
     )
 
+    github_user: values.User = setting(
+        "",
+        "Your name on GitHub: without a token its public repositories are listed",
+        name="GITHUB_USER",
+    )
+    shared_github_token: values.Token = setting(
+        "",
+        "A token of GitHub's, with which your repositories are listed and private ones are cloned.",
+        name="GITHUB_TOKEN",
+        secret=True,
+    )
+    own_github_token: values.Token = setting(
+        "",
+        "The same, for this app alone; it takes precedence.",
+        name="OPCODE_GITHUB_TOKEN",
+        secret=True,
+    )
+
     child_environment: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """The environment to start Claude with."""
     unknown: tuple[str, ...] = ()
@@ -249,6 +267,11 @@ class Settings(DeclaredSettings):
             if isinstance(settings, model):
                 return settings
         raise LookupError(f"{model.__name__} was not read: `from_env` was not given it.")
+
+    @property
+    def github_token(self) -> str:
+        """The token for GitHub; empty if there is none."""
+        return self.own_github_token or self.shared_github_token
 
     @field_validator("state_dir", mode="plain")
     @classmethod

@@ -20,6 +20,7 @@ MAX_LOGIN_DAYS = 400
 """Browsers keep a cookie no longer."""
 MIN_LINE = 100_000
 
+_TOKEN = re.compile(r"[!-~]{0,1000}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
@@ -56,6 +57,13 @@ def _password(text: str) -> str | None:
     return text or None
 
 
+def _token(text: str) -> str:
+    found = text.strip()
+    if not _TOKEN.fullmatch(found):
+        raise ValueError("must be a token: letters, digits and signs, without spaces")
+    return found
+
+
 def _items(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
 
@@ -80,6 +88,7 @@ Host = Annotated[str, PlainValidator(_host)]
 Port = Annotated[int, PlainValidator(_port)]
 User = Annotated[str, PlainValidator(_user)]
 Password = Annotated[str | None, PlainValidator(_password)]
+Token = Annotated[str, PlainValidator(_token)]
 Origins = Annotated[tuple[str, ...], PlainValidator(_origins)]
 Hosts = Annotated[tuple[str, ...], PlainValidator(_hosts)]
 

@@ -83,7 +83,7 @@ class Feature:
     settings: type[FeatureSettings] | None = None
     """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
     endpoints: Callable[[AppContext], Iterable[Endpoint]] = lambda context: ()
-    """Its part of the REST API, below /api."""
+    """Its part of the REST API."""
     on: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
     """Handlers of run events, each called in one worker per event."""
     on_in_every_worker: Mapping[type[RunEvent], Handler] = field(default_factory=dict)

@@ -354,6 +354,9 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_MAX_VIEWERS": "1",
         "OPCODE_MIN_FREE": "1M",
         "OPCODE_KEEP_RUNS": "1",
+        "GITHUB_USER": "me",
+        "GITHUB_TOKEN": "secret",
+        "OPCODE_GITHUB_TOKEN": "secret",
     }
     assert values.keys() == {variable.name for variable in Settings.variables()}
     monkeypatch.setattr("os.geteuid", lambda: 1000)

@@ -17,6 +17,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.concurrency import cooperative
 from opcode_htmx.lib.files import json_files
 from opcode_htmx.web.http import request_body
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.rest.validation import InvalidRequest
 from tests.support.environment import Sandbox, basic_header, write_stand_in
 from tests.support.in_process import app_of
@@ -107,6 +108,9 @@ def test_nothing_is_read_beyond_the_length() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("POST", "/mgmt/gc"),
+        ("POST", "/mgmt/repos/clone"),
+        ("POST", "/mgmt/worktrees"),
         ("POST", "/api/agents"),
         ("POST", "/api/agents/import"),
         ("POST", "/api/agents/<int:agent_id>/execute"),
@@ -182,7 +186,7 @@ def test_every_json_endpoint_is_listed(app: Flask) -> None:
         (method, rule.rule)
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}
-        if rule.rule.startswith("/api/")
+        if rule.rule.startswith(API_FOLDERS)
         and not rule.rule.endswith(("/cancel", "/kill", "/<deleted_id>"))
     }
     (listed,) = (

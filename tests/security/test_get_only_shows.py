@@ -73,7 +73,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noting(original: Callable[..., None]) -> Callable[..., None]:
         def init(process: object, args: object, *rest: Any, **named: Any) -> None:
-            if not any(query in str(args) for query in OF_QUERIES):
+            reads = (named.get("env") or {}).get("GIT_OPTIONAL_LOCKS") == "0"  # policy.READING
+            if not reads and not any(query in str(args) for query in OF_QUERIES):
                 found.append(str(args))
             original(process, args, *rest, **named)
 

@@ -39,6 +39,10 @@ from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.sessions.repositories.job_files import JobFiles, Transfer
+from opcode_htmx.sessions.repositories.job_files import Kind as Transfers
+from opcode_htmx.sessions.repositories.job_files import State as States
+from opcode_htmx.sessions.repositories.records import CloneRecord, CloneRecords
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
@@ -49,10 +53,12 @@ from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.security.doors import Door
 from tests.security.hostile_git import Trap
 from tests.support import api
 from tests.support.environment import ROOT, USER, Sandbox, state_dir
+from tests.support.git_server import GitServer, git
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -77,6 +83,7 @@ FILES = "/projects/<project_id>/files/{}"
 KEPT_COPY, RACE = "5" * 32, "6" * 32
 SCHEDULE = "3" * 32
 COMMENT = "4" * 12
+CLONE = f"{'orchard' * 12}__{'apples-' * 12}1"
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ class Populated:
             "start_act": "again",
             "race_id": RACE,
             "contestant": "a",
+            "repo": CLONE,
+            "worktree_id": f"{CLONE}__{SESSION}",
         }
 
     def address(self, door: Door) -> str:
@@ -143,7 +152,7 @@ class Populated:
     def query(self, door: Door) -> str:
         """The query string; the API refuses unknown parameters."""
         own = self.queries.get(door.rule, {})
-        return urlencode(own if door.rule.startswith("/api/") else {**QUERY, **own})
+        return urlencode(own if door.rule.startswith(API_FOLDERS) else {**QUERY, **own})
 
     @property
     def queries(self) -> dict[str, dict[str, str]]:
@@ -194,6 +203,8 @@ def populate(sandbox: Sandbox) -> Populated:
     _trust(sandbox.config_dir, _trusted(project))
     kept_id = _git_pages(sandbox, project)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
+    _clones(sandbox)
+    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -408,6 +419,22 @@ def _settings(config_dir: Path) -> None:
     hooks = {EVENT: [{"matcher": MATCHER, "hooks": [HOOK]}]}
     content = {"permissions": {"allow": [RULE]}, "hooks": hooks, "env": {LONG_WORD: LONG_WORD}}
     (config_dir / "settings.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _clones(sandbox: Sandbox) -> None:
+    """A clone with a worktree in which something is only there, and one that has failed."""
+    folder, state = sandbox.project / "opcode", state_dir(sandbox.state)
+    remote = GitServer(folder / "repos").repository(CLONE)
+    path = remote.rename(folder / "repos" / CLONE)
+    worktree = folder / "worktrees" / f"{CLONE}__{SESSION}"
+    git(path, "worktree", "add", "-q", "-b", LONG_WORD[:80], str(worktree), "main")
+    (worktree / LONG_WORD[:200]).write_text("x")
+    url = f"https://{LONG_WORD[:60]}.example/{'apples' * 40}"
+    record = CloneRecord(CLONE, url, 1.0, 1.0, 1.0, branches=1234, branch=LONG_WORD[:80])
+    CloneRecords(state.folder("repositories")).write(record)
+    failed = Transfer("o__pears", url, Transfers.CLONE, States.FAILED, 1.0, error=LONG_WORD)
+    (sandbox.home / "opcode").symlink_to(folder)  # where a server without a setting looks for it
+    JobFiles(state.folder("clones")).write(replace(failed, said=f"{LONG_WORD}\n" * 20))
 
 
 def _trusted(project: Path) -> Path:

@@ -11,6 +11,7 @@ from flask import Response, render_template
 from pydantic import TypeAdapter
 
 from opcode_htmx.api.schema import responses
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.envelope import JSON
 
@@ -43,7 +44,7 @@ _FAILURE = {"$ref": _REF.format(model="Failure")}
 
 
 class Description:
-    """The description of some endpoints, and of the two that serve it."""
+    """The description of some endpoints, and of those that serve it."""
 
     def __init__(self, described: Iterable[Endpoint]) -> None:
         self.endpoints = (*described, *self._own())
@@ -64,7 +65,16 @@ class Description:
                 path="/api/docs",
                 tag=TAG,
                 summary="This description as a page",
-                handler=lambda: Response(self._page(), mimetype="text/html"),
+                handler=lambda: Response(self._page(API_FOLDERS), mimetype="text/html"),
+                response=str,
+                media=("text/html",),
+            ),
+            Endpoint(
+                method="GET",
+                path="/mgmt/docs",
+                tag=TAG,
+                summary="The endpoints for repositories and resources as a page",
+                handler=lambda: Response(self._page("/mgmt/"), mimetype="text/html"),
                 response=str,
                 media=("text/html",),
             ),
@@ -79,11 +89,13 @@ class Description:
     def _text(self) -> str:
         return json.dumps(self.document, ensure_ascii=False)
 
-    def _page(self) -> str:
-        tags = dict.fromkeys(each.tag for each in self.endpoints)
+    def _page(self, below: str | tuple[str, ...]) -> str:
+        """The page of the endpoints whose paths begin like this."""
+        shown = [each for each in self.endpoints if each.path.startswith(below)]
+        tags = dict.fromkeys(each.tag for each in shown)
         return render_template(
             "api.html",
-            groups=[(tag, [each for each in self.endpoints if each.tag == tag]) for tag in tags],
+            groups=[(tag, [each for each in shown if each.tag == tag]) for tag in tags],
             title=self.document["info"]["title"],
         )
 

@@ -16,6 +16,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.features.composer.chosen_folder import ChosenFolder, folder_name_for
 from opcode_htmx.features.composer.completion import completions, known_commands
@@ -87,12 +88,22 @@ class NewSessionPage:
         log_act(current_identity(), "folder.make", folder=reference(folder))
         return folder
 
-    def page(self, project_id: str, filled_in: Mapping[str, str], error: str = "") -> str:
-        """The form, with the values that a person has filled in and an error about them."""
+    def page(
+        self,
+        project_id: str,
+        filled_in: Mapping[str, str],
+        error: str = "",
+        session: str = "",
+    ) -> str:
+        """The form, with the values that a person has filled in and an error about them.
+
+        `session` is the id that the session is to have, if there is none of it yet: a folder may
+        have been made for it.
+        """
         draft = self._drafts.get(draft_name(project_id))
         self._capabilities.want()
         address = new_session_address(project_id)
-        session_id = uuid.uuid4()
+        session_id = self._unused_id(session) or str(uuid.uuid4())
         chosen = self._chosen(project_id, filled_in, draft)
         return render_template(
             "composer/new.html",
@@ -108,12 +119,18 @@ class NewSessionPage:
             error=error,
             back_url=local_path(filled_in["back"]) if "back" in filled_in else back_of(project_id),
             session_id=session_id,
-            options=self._options.view(str(session_id)),
+            options=self._options.view(session_id),
             prompt_id=uuid.uuid4(),
             suggestions=self._workspace.suggestions,
             most_per_file=MAX_FILE,
             asked=self._capabilities.asks,
         )
+
+    def _unused_id(self, session: str) -> str:
+        known = SESSION_ID.fullmatch(session) is None or sessions.find_in_any_case(
+            self._workspace.config_dir, session
+        )
+        return "" if known else session.lower()
 
     def usable_folder(self, text: str) -> Path | None:
         """The folder of a form, if Claude may work there."""
@@ -203,7 +220,7 @@ def blueprint(
 
     @pages.get("/new")
     def new() -> str:
-        return page.page("", carried(request.args))
+        return page.page("", carried(request.args), session=request.args.get("session", ""))
 
     @pages.post("/projects/<project_id>/new/draft")
     @pages.post("/new/draft", defaults={"project_id": ""})

@@ -9,10 +9,10 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.storage import routes
-from opcode_htmx.features.storage.background import StillCounting
 from opcode_htmx.features.storage.clean_up import CleanUp
 from opcode_htmx.features.storage.still_needed import StillNeeded
-from opcode_htmx.features.storage.survey import Surveyor
+from opcode_htmx.lib.concurrency.background import StillCounting
+from opcode_htmx.sessions.storage.survey import Surveyor
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

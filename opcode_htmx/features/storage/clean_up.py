@@ -12,10 +12,10 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.files import links
 from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
-from opcode_htmx.features.storage.background import Background, StillCounting
 from opcode_htmx.features.storage.still_needed import StillNeeded
-from opcode_htmx.features.storage.survey import Pace, changed, session_files
+from opcode_htmx.lib.concurrency.background import Background, StillCounting
 from opcode_htmx.sessions.lookup import shorten
+from opcode_htmx.sessions.storage.survey import Pace, changed, session_files
 from opcode_htmx.sessions.storage.trash import Deletable, DeletedBatch, Trash
 
 log = logging.getLogger(__name__)

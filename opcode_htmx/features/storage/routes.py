@@ -8,9 +8,9 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.storage.clean_up import AGES, CleanUp, PlanChanged
-from opcode_htmx.features.storage.survey import Surveyor
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity

@@ -64,6 +64,22 @@ def find(folder: Path, worktree_setting: Callable[[Path], str | None]) -> Reposi
     return None
 
 
+def bare(folder: Path) -> Repository:
+    """The repository that a folder is, without a working tree. Raises RepositoryRefused."""
+    try:
+        if folder.is_symlink() or (folder / "commondir").exists():
+            raise RepositoryRefused(f"{folder} takes its objects from another repository.")
+        if not all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
+            raise RepositoryRefused(f"{folder} is no bare repository.")
+        found = folder.resolve(strict=True)
+        repository = Repository(found, found, found)
+        _check_owner(found)
+        _check_parts(repository)
+    except (OSError, RuntimeError) as error:
+        raise RepositoryRefused(f"The repository {folder} cannot be read: {error}") from error
+    return repository
+
+
 def _at(
     top: Path,
     entry: Path,

@@ -6,20 +6,31 @@ folder: another opcode-htmx on this machine has another one.
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 
+from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.record import RUN_ID
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
-from opcode_htmx.runs.processes.process_table import command_line, started_at
+from opcode_htmx.runs.processes.process_table import command_line, is_alive, send, started_at
+
+GRACE_SECONDS = 2.0
+"""How long one orphan may take to end after SIGTERM."""
+POLL_SECONDS = 0.02
 
 
 class NoOrphans(Exception):
     """Nothing of this run is alive."""
+
+
+class NotAnOrphan(Exception):
+    """A process is none of the listed ones, or not any more; the text says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Orphan:
     pid: int
     command: str
     at: float
+    started: float
+    """By the kernel's own count: with the pid it means this process only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ class Orphans:
             OrphanGroup(
                 run_id,
                 tuple(
-                    Orphan(row.pid, command_line(row.pid), started_at(row.key))
+                    Orphan(row.pid, command_line(row.pid), started_at(row.key), row.started)
                     for row in sorted(tree.rows, key=lambda row: row.started)
                 ),
                 self._monitor.sum_up(tree.rows),
@@ -77,6 +90,23 @@ class Orphans:
         if run_id not in {each.run_id for each in self.found()}:
             raise NoOrphans("Nothing of this run is left; it may have ended just now.")
         self._monitor.sweep(run_id)
+
+    def end_process(self, pid: int, started: float) -> None:
+        """End one orphan, with SIGTERM and then with SIGKILL. Raises NotAnOrphan.
+
+        `started` is its start by the kernel's count, as the list has it: another process may have
+        the pid by now.
+        """
+        key = ProcessKey(pid, started)
+        listed = {(each.pid, each.started) for group in self.found() for each in group.processes}
+        if (pid, started) not in listed or not is_alive(key):
+            raise NotAnOrphan("This process is not in the list of those that were left behind.")
+        send(key, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while is_alive(key):
+            gevent.sleep(POLL_SECONDS)
+            if time.monotonic() > deadline:
+                send(key, signal.SIGKILL)
 
     def end_all(self) -> None:
         sweeps = [gevent.spawn(self._monitor.sweep, each.run_id) for each in self.found()]

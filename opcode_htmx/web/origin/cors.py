@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from flask import Response, request
 
+API_FOLDERS = ("/api/", "/mgmt/")
+"""Where the addresses for programs begin."""
 METHODS = "GET, HEAD, POST, PUT, DELETE"
 HEADERS = "Authorization, Content-Type, X-CSRF-Token"
 _KEPT_SECONDS = 600
 
 
 def is_api() -> bool:
-    return request.path.startswith("/api/")
+    """Whether the request is for programs: it is answered in JSON, and may be shared."""
+    return request.path.startswith(API_FOLDERS)
 
 
 def is_preflight() -> bool:

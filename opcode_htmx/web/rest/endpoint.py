@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
 from opcode_htmx.web.rest import envelope, validation
 
@@ -26,7 +27,7 @@ class Endpoint:
 
     method: Method
     path: str
-    """Below /api, with its parameters in braces."""
+    """Below one of API_FOLDERS, with its parameters in braces."""
     tag: str
     """The heading under which it is described."""
     summary: str
@@ -67,13 +68,14 @@ class Endpoint:
 def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) -> None:
     """Add the routes. Methods of one path that have the same handler are one route.
 
-    Raises ValueError for a path that is not below /api, or that is declared twice for a method.
+    Raises ValueError for a path that is not below one of API_FOLDERS, or that is declared twice for
+    a method.
     """
     declared: set[tuple[str, str]] = set()
     routes: dict[tuple[str, Callable[..., object]], list[Endpoint]] = {}
     for each in endpoints:
         address = (each.method, _PARAMETER.sub("{}", each.path))
-        if address in declared or not each.path.startswith("/api/"):
+        if address in declared or not each.path.startswith(API_FOLDERS):
             raise ValueError(f"{each.method} {each.path} cannot be an endpoint (again)")
         declared.add(address)
         routes.setdefault((each.path, each.handler), []).append(each)

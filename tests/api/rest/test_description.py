@@ -13,6 +13,7 @@ import pytest
 from jsonschema_rs import validator_for
 
 from opcode_htmx.api.schema.openapi import EXAMPLES
+from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.support.api import line, prompt, session
 from tests.support.environment import (
     PASSWORD,
@@ -75,7 +76,7 @@ def test_every_route_of_the_api_is_described_and_nothing_else(
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in rules
         for method in rule.methods or ()
-        if rule.rule.startswith("/api/") and method not in ("HEAD", "OPTIONS")
+        if rule.rule.startswith(API_FOLDERS) and method not in ("HEAD", "OPTIONS")
     }
     assert served == operations(description(server)).keys()
 

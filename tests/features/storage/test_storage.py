@@ -19,9 +19,10 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.storage import clean_up, still_needed, survey
-from opcode_htmx.features.storage.background import Background
+from opcode_htmx.features.storage import clean_up, still_needed
+from opcode_htmx.lib.concurrency.background import Background
 from opcode_htmx.lib.formatting import format_bytes
+from opcode_htmx.sessions.storage import survey
 from tests.support import api
 from tests.support.cli.supervision import BY, steps
 from tests.support.environment import Sandbox, basic_header, until

@@ -20,7 +20,7 @@ from gevent import monkey
 from opcode_htmx.engines.claude.files import history, links, subagents
 from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.engines.identifiers import SESSION_ID
-from opcode_htmx.features.storage.background import Background
+from opcode_htmx.lib.concurrency.background import Background
 from opcode_htmx.lib.files.state_folders import StateDir, StateFolder
 
 LONGEST_SECONDS = 60.0

@@ -1,0 +1,63 @@
+"""Resources: disk, repositories, worktrees and processes, each with its clean-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import Blueprint
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.resources import routes
+from opcode_htmx.features.resources.api import ResourcesApi
+from opcode_htmx.features.resources.clean_up import CleanUp, PlanChanged
+from opcode_htmx.features.resources.disk import DiskSurvey
+from opcode_htmx.features.resources.processes import ProcessList
+from opcode_htmx.runs.processes.claude_process import MONITOR
+from opcode_htmx.runs.processes.orphans import NotAnOrphan, Orphans
+from opcode_htmx.sessions.repositories import job_files
+from opcode_htmx.sessions.repositories.job_files import JobFiles
+from opcode_htmx.sessions.repositories.services import services
+from opcode_htmx.sessions.storage.survey import Surveyor
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    disk: DiskSurvey
+    clean_up: CleanUp
+    processes: ProcessList
+
+
+def _made(context: AppContext) -> _Parts:
+    found, runs = context.once(services), context.runs
+    files = JobFiles(context.state.folder(job_files.FOLDER.name))
+    orphans = Orphans(
+        MONITOR, context.settings.state_dir / "runs", lambda: {run.id for run in runs.live()}
+    )
+    surveyor = Surveyor(context.workspace.config_dir, context.state)
+    return _Parts(
+        DiskSurvey(found.sizes, surveyor, found.places.folder),
+        CleanUp(found, files, context.settings.child_environment),
+        ProcessList(runs, context.sessions.lookup, MONITOR, orphans),
+    )
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    parts = context.once(_made)
+    yield routes.blueprint(context.once(services), parts.disk, parts.clean_up, parts.processes)
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    parts = context.once(_made)
+    return ResourcesApi(parts.disk, parts.clean_up, parts.processes).endpoints()
+
+
+FEATURE = Feature(
+    name="resources",
+    routes=_routes,
+    nav=(NavItem("resources.page", "Resources", icon="resources", order=815),),
+    errors={NotAnOrphan: 404, PlanChanged: 409},
+    endpoints=_endpoints,
+)

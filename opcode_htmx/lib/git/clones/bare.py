@@ -1,0 +1,113 @@
+"""A bare repository: its branches and facts, read and set without running anything it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.lib.git import process, repository
+from opcode_htmx.lib.git.policy import READING, WRITING, Policy
+from opcode_htmx.lib.git.process import GitFailed, Output
+
+SECONDS = 60.0
+_MOST_REFS = 200_000
+_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """Commits that are in no branch of the remote: how many, and the newest subjects."""
+
+    commits: int = 0
+    subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BareRepository:
+    """Runs git in a bare repository; made by `at`."""
+
+    path: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def at(cls, path: Path, environment: Mapping[str, str]) -> BareRepository:
+        """The repository that a folder is. Raises RepositoryRefused."""
+        return cls(repository.bare(path).git_dir, environment)
+
+    def run(
+        self,
+        *arguments: str,
+        policy: Policy = READING,
+        stdin: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
+        most_bytes: int = process.MOST_BYTES,
+    ) -> Output:
+        """Run a command of git. Raises GitFailed."""
+        return process.run(
+            arguments,
+            self.path,
+            self.environment,
+            policy=policy,
+            overrides=settings,
+            repository={"GIT_DIR": str(self.path)},
+            stdin=stdin,
+            seconds=seconds,
+            most_bytes=most_bytes,
+        )
+
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """Names of refs, below `prefixes` if there are any, and the objects that they name."""
+        layout = "--format=%(objectname) %(refname)"
+        found = self.run("for-each-ref", f"--count={_MOST_REFS}", layout, "--", *prefixes)
+        lines = found.content.decode("utf-8", "surrogateescape").splitlines()
+        return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
+
+    def set_refs(self, refs: Mapping[str, str]) -> None:
+        """Set refs to objects; one without an object is deleted. Raises GitFailed."""
+        deleted = [f"delete {name}\0\0" for name, commit in refs.items() if not commit]
+        updated = [f"update {name}\0{commit}\0\0" for name, commit in refs.items() if commit]
+        for commands in (deleted, updated):  # in this order: `a` may have become `a/b`
+            if commands:
+                text = "".join(commands).encode("utf-8", "surrogateescape")
+                self.run("update-ref", "-z", "--stdin", policy=WRITING, stdin=text)
+
+    def head(self) -> str:
+        """The branch that HEAD names, such as `refs/heads/main`; empty if it names none."""
+        try:
+            found = self.run("symbolic-ref", "--quiet", "HEAD")
+        except GitFailed:
+            return ""
+        return found.content.decode("utf-8", "surrogateescape").strip()
+
+    def point_head_of_origin(self, name: str) -> None:
+        """Remember the remote's own branch, if it is there."""
+        if name in self.refs(name):
+            self.run("symbolic-ref", "refs/remotes/origin/HEAD", name, policy=WRITING)
+
+    def commit(self, name: str) -> str | None:
+        """The commit that a full name, such as `refs/heads/main`, stands for."""
+        try:
+            found = self.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        except GitFailed:
+            return None
+        return found.content.decode("ascii", "replace").strip()
+
+    def unpublished(self, starts: Sequence[str] = ("--branches",)) -> Unpublished:
+        """What the remote has not got of `starts`, by default of all local branches."""
+        arguments = ("--not", "--remotes=origin", "--tags", "--")
+        counted = self.run("rev-list", "--count", *starts, *arguments)
+        number = int(counted.content.strip() or b"0")
+        if not number:
+            return Unpublished()
+        shown = self.run("log", f"--max-count={_LISTED}", "--format=%s", *starts, *arguments)
+        return Unpublished(number, tuple(shown.content.decode("utf-8", "replace").splitlines()))
+
+    def stashes(self) -> int:
+        """How many changes are put aside in `git stash`."""
+        try:
+            found = self.run("rev-list", "--walk-reflogs", "--count", "refs/stash", "--")
+        except GitFailed:
+            return 0
+        return int(found.content.strip() or b"0")

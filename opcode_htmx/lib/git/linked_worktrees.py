@@ -1,0 +1,165 @@
+"""The worktrees of a bare repository: make one, list them, see what would be lost, remove one.
+
+Nothing that the repository names is run, as in worktrees.py; files of Git LFS stay pointers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opcode_htmx.lib.git import git as git_module
+from opcode_htmx.lib.git.clones.bare import BareRepository, Unpublished
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import READING, WRITING
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
+
+SECONDS = 300.0
+_MOST_STATUS = 8 * 1024 * 1024
+_LISTED = 10
+
+
+class WouldLose(Exception):
+    """A worktree was not removed because of what would be lost; the text is git's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedWorktree:
+    """A worktree as its repository lists it."""
+
+    path: Path
+    branch: str
+    """Its short name; empty when no branch is checked out."""
+    commit: str
+    is_gone: bool
+    """Whether its folder is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is in a worktree only."""
+
+    changed: int = 0
+    """Files that differ from the last commit."""
+    untracked: int = 0
+    paths: tuple[str, ...] = ()
+    """The first of them, as text."""
+    commits: Unpublished = Unpublished()
+    """Of no branch at all: without a branch checked out."""
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.untracked or self.commits.commits)
+
+    @property
+    def sentence(self) -> str:
+        """`2 changed files, 1 new file`; empty without a loss."""
+        parts = (
+            (self.changed, "changed file"),
+            (self.untracked, "new file"),
+            (self.commits.commits, "commit that no branch has"),
+        )
+        return ", ".join(f"{number:,} {_plural(number, noun)}" for number, noun in parts if number)
+
+
+def add(
+    bare: BareRepository, target: Path, branch: str, start: str, environment: Mapping[str, str]
+) -> None:
+    """Make a worktree at `target` on the new branch `branch`, which begins at a commit.
+
+    Raises GitFailed, RepositoryRefused.
+    """
+    found = Repository(bare.path, bare.path, bare.path)
+    overrides = {**git_module.overrides(found, environment), "core.logAllRefUpdates": "true"}
+    arguments = ("worktree", "add", "--no-track", "-b", branch, "--", str(target), start)
+    bare.run(*arguments, policy=WRITING, settings=overrides, seconds=SECONDS)
+
+
+def listed(bare: BareRepository) -> list[LinkedWorktree]:
+    """The worktrees of a repository. Raises GitFailed."""
+    found = bare.run("worktree", "list", "--porcelain", "-z").content
+    worktrees = []
+    for record in found.split(b"\0\0"):
+        fields = dict(
+            part.partition(" ")[::2]
+            for part in record.decode("utf-8", "surrogateescape").split("\0")
+            if part
+        )
+        if "worktree" not in fields or "bare" in fields:
+            continue
+        path = Path(fields["worktree"])
+        branch = fields.get("branch", "").removeprefix("refs/heads/")
+        worktrees.append(
+            LinkedWorktree(path, branch, fields.get("HEAD", ""), not (path / ".git").exists())
+        )
+    return worktrees
+
+
+def losses(worktree: Path, environment: Mapping[str, str]) -> Loss:
+    """What removing a worktree would lose; its branch stays. Raises GitFailed, RepositoryRefused.
+
+    Files that git ignores are not counted.
+    """
+    git = Git.at(worktree, environment, READING)
+    if git is None:
+        raise RepositoryRefused(f"{worktree} is no worktree.")
+    status = git.run(
+        "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal",
+        "--ignore-submodules=dirty", most_bytes=_MOST_STATUS,
+    )  # fmt: skip
+    entries = [each for each in status.content.split(b"\0") if len(each) > 3]
+    untracked = sum(each.startswith(b"??") for each in entries)
+    bare = BareRepository(git.repository.common_dir, environment)
+    head = git.run("rev-parse", "HEAD").content.decode("ascii", "replace").strip()
+    return Loss(
+        changed=len(entries) - untracked,
+        untracked=untracked,
+        paths=tuple(each[3:].decode("utf-8", "replace") for each in entries[:_LISTED]),
+        commits=bare.unpublished((head, "--not", "--branches")),
+    )
+
+
+def remove(
+    bare: BareRepository, worktree: Path, environment: Mapping[str, str], *, force: bool = False
+) -> None:
+    """Remove a worktree. Its branch goes as well where the remote or another branch has it all.
+
+    Raises WouldLose without `force`, GitFailed.
+    """
+    found = next((each for each in listed(bare) if each.path == worktree), None)
+    overrides = git_module.overrides(Repository(bare.path, bare.path, bare.path), environment)
+    options = ("--force", "--force") if force else ()
+    try:
+        bare.run("worktree", "remove", *options, "--", str(worktree), policy=WRITING,
+                 settings=overrides, seconds=SECONDS)  # fmt: skip
+    except GitFailed as error:
+        if not force and "--force" in error.errors:
+            raise WouldLose(error.errors) from error
+        raise
+    if found and found.branch:
+        _drop_branch(bare, f"refs/heads/{found.branch}")
+
+
+def prune(bare: BareRepository) -> None:
+    """Forget worktrees whose folders are gone. Raises GitFailed."""
+    bare.run("worktree", "prune", "--expire=now", policy=WRITING)
+
+
+def _drop_branch(bare: BareRepository, name: str) -> None:
+    """Delete a branch without commits of its own; HEAD's stays."""
+    with contextlib.suppress(GitFailed):
+        commit = bare.commit(name)
+        others = [each for each in bare.refs("refs/heads/") if each != name]
+        if commit is None or name == bare.head():
+            return
+        if not bare.unpublished((commit, *(f"^{other}" for other in others))).commits:
+            bare.run("update-ref", "-d", name, commit, policy=WRITING)
+
+
+def _plural(number: int, noun: str) -> str:
+    first, _, rest = noun.partition(" ")
+    if number == 1:
+        return noun
+    return f"{noun}s" if first in ("changed", "new") else f"{first}s {rest}"

@@ -1,0 +1,103 @@
+"""Worktrees of a bare repository: made, listed, and removed with nothing lost unsaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.git import linked_worktrees
+from opcode_htmx.lib.git.clones import transfer
+from opcode_htmx.lib.git.clones.bare import BareRepository
+from opcode_htmx.lib.git.linked_worktrees import WouldLose
+from tests.support.environment import SYSTEM_PATH
+from tests.support.git_server import GitServer, git
+
+START = "refs/remotes/origin/main"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"PATH": SYSTEM_PATH, "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def bare(tmp_path: Path, environment: dict[str, str]) -> BareRepository:
+    remote = GitServer(tmp_path).repository("o/n", branches=("other",))
+    transfer.clone(f"file://{remote}", tmp_path / "c", environment)
+    return BareRepository.at(tmp_path / "c", environment)
+
+
+@pytest.fixture
+def made(bare: BareRepository, tmp_path: Path, environment: dict[str, str]) -> Path:
+    target = tmp_path / "w"
+    linked_worktrees.add(bare, target, "session-1", START, environment)
+    return target
+
+
+def test_a_worktree_is_on_a_branch_of_its_own_and_runs_nothing(
+    bare: BareRepository, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    mark = tmp_path / "mark"
+    git(bare.path, "config", "filter.trap.smudge", f"touch {mark}; cat")
+    git(bare.path, "config", "core.fsmonitor", f"touch {mark}")
+    (bare.path / "info").mkdir(exist_ok=True)
+    (bare.path / "info" / "attributes").write_text("* filter=trap\n")
+    (bare.path / "hooks").mkdir(exist_ok=True)
+    hook = bare.path / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.chmod(0o755)
+    linked_worktrees.add(bare, tmp_path / "w", "session-1", START, environment)
+    (found,) = linked_worktrees.listed(bare)
+    assert (found.path, found.branch, found.is_gone) == (tmp_path / "w", "session-1", False)
+    assert found.commit == bare.refs(START)[START]
+    assert (tmp_path / "w" / "file-0.txt").read_text().startswith("text 0")
+    assert not linked_worktrees.losses(tmp_path / "w", environment)
+    assert not mark.exists()
+
+
+def test_what_would_be_lost_is_named_and_not_removed(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    (made / "file-0.txt").write_text("changed")
+    (made / "new\n\u202efile").write_text("x")
+    loss = linked_worktrees.losses(made, environment)
+    assert loss.sentence == "1 changed file, 1 new file"
+    assert loss.paths == ("file-0.txt", "new\n\u202efile")
+    with pytest.raises(WouldLose):
+        linked_worktrees.remove(bare, made, environment)
+    assert made.exists()
+    linked_worktrees.remove(bare, made, environment, force=True)
+    assert not made.exists()
+    assert linked_worktrees.listed(bare) == []
+
+
+def test_commits_of_no_branch_are_a_loss_and_those_of_its_branch_stay(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    git(made, "commit", "-q", "--allow-empty", "-m", "mine")
+    assert not linked_worktrees.losses(made, environment)
+    assert bare.unpublished().subjects == ("mine",)
+    git(made, "checkout", "-q", "--detach")
+    git(made, "commit", "-q", "--allow-empty", "-m", "nowhere")
+    loss = linked_worktrees.losses(made, environment)
+    assert (loss.sentence, loss.commits.subjects) == ("1 commit that no branch has", ("nowhere",))
+    git(made, "checkout", "-q", "session-1")
+    linked_worktrees.remove(bare, made, environment)
+    assert "refs/heads/session-1" in bare.refs()
+
+
+def test_a_branch_without_commits_of_its_own_goes_with_its_worktree(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    linked_worktrees.remove(bare, made, environment)
+    assert set(bare.refs("refs/heads/")) == {"refs/heads/main"}
+
+
+def test_a_worktree_whose_folder_is_gone_is_listed_until_it_is_pruned(
+    bare: BareRepository, made: Path
+) -> None:
+    made.rename(made.with_name("moved"))
+    assert [each.is_gone for each in linked_worktrees.listed(bare)] == [True]
+    linked_worktrees.prune(bare)
+    assert linked_worktrees.listed(bare) == []
