@@ -44,6 +44,7 @@ from opcode_htmx.markup import markdown
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.checkpoints import made as checkpoints_made
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
@@ -176,12 +177,15 @@ def _sessions(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
     )
     jobs.add(every(retention.EVERY_SECONDS, "remove old runs", collector.collect))
+    checkpoints, automatic = checkpoints_made.services(
+        settings, claude.workspace, state, engine, runs
+    )
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
     return Sessions(
         lookup=lookup,
         locations=locations,
         views=views,
-        submitter=PromptSubmitter(runs, locations),
+        submitter=PromptSubmitter(runs, locations, automatic.before_prompt),
         exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,
@@ -192,6 +196,8 @@ def _sessions(
         scheduled_agents=ScheduledAgents(),
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
+        checkpoints=checkpoints,
+        automatic_checkpoints=automatic,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.checkpoints.automatic import AutomaticCheckpoints
+from opcode_htmx.sessions.checkpoints.service import Checkpoints
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
@@ -40,3 +42,5 @@ class Sessions:
     trash: Trash
     index: IndexReader
     configuration: Configuration
+    checkpoints: Checkpoints
+    automatic_checkpoints: AutomaticCheckpoints

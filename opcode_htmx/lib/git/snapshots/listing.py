@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -46,32 +46,35 @@ class Listing:
     size: int = 0
     """Bytes of all files."""
 
-    def usual_modes(self) -> dict[str, int]:
-        """The most frequent modes of plain files, of programs and of folders."""
-        plain = Counter(
-            stat.S_IMODE(mode)
-            for mode in self.files.values()
-            if _is_file(mode) and not mode & 0o100
-        )
-        program = Counter(
-            stat.S_IMODE(mode) for mode in self.files.values() if _is_file(mode) and mode & 0o100
-        )
-        folder = Counter(stat.S_IMODE(mode) for mode in self.folders.values())
-        return {
+    usual: dict[str, int] = field(default_factory=dict)
+    """The most frequent permissions of a plain `file`, a `program` and a `folder`."""
+    modes: dict[bytes, int] = field(default_factory=dict)
+    """The permissions of the files and folders that have others."""
+
+    def count_modes(self) -> None:
+        """Find out the usual permissions, and what has others; the modes of files are few."""
+        files = Counter(self.files.values())
+        plain = Counter({mode: n for mode, n in files.items() if _is_plain(mode)})
+        program = Counter({mode: n for mode, n in files.items() if _is_program(mode)})
+        folder = Counter(self.folders.values())
+        self.usual = {
             "file": _most(plain, 0o644),
             "program": _most(program, 0o755),
             "folder": _most(folder, 0o755),
         }
-
-    def unusual_modes(self, usual: Mapping[str, int]) -> Iterator[tuple[bytes, int]]:
-        """The paths of files and folders whose modes are not the usual ones."""
-        for path, mode in self.files.items():
-            expected = usual["program" if mode & 0o100 else "file"]
-            if _is_file(mode) and stat.S_IMODE(mode) != expected:
-                yield path, stat.S_IMODE(mode)
+        odd = {
+            mode
+            for mode in (*plain, *program)
+            if stat.S_IMODE(mode) != self.usual["file" if _is_plain(mode) else "program"]
+        }
+        self.modes = (
+            {path: stat.S_IMODE(mode) for path, mode in self.files.items() if mode in odd}
+            if odd
+            else {}
+        )
         for path, mode in (*self.folders.items(), *self.empty.items()):
-            if stat.S_IMODE(mode) != usual["folder"]:
-                yield path, stat.S_IMODE(mode)
+            if stat.S_IMODE(mode) != self.usual["folder"]:
+                self.modes[path] = stat.S_IMODE(mode)
 
 
 def make(tree: WorkingTree, also: Iterable[bytes] = ()) -> Listing:
@@ -90,11 +93,14 @@ def make(tree: WorkingTree, also: Iterable[bytes] = ()) -> Listing:
     for path in _not_ignored(tree, [path for path in empty if path not in kept]):
         kept.append(path)
     listing.empty.update((path, empty[path]) for path in kept if path in empty)
+    run_cpu_in_thread(listing.count_modes)
     return listing
 
 
 def is_safe(path: bytes) -> bool:
     """Whether a path leads to a place below the top and into no `.git`: indexes hold any text."""
+    if b"/." not in path and b"//" not in path and path[:1] not in (b"", b".", b"/"):
+        return path[-1:] != b"/" and b"\0" not in path  # nearly all of them
     parts = path.split(b"/")
     return bool(path) and not any(
         part in (b"", b".", b"..") or part.lower() == b".git" or b"\0" in part for part in parts
@@ -105,7 +111,7 @@ def _untracked(tree: WorkingTree) -> bytes:
     """The files of a folder without a repository, without those that a .gitignore names."""
     # with no index of ours, which would count its files as tracked, ignored or not
     return tree.ours(
-        "ls-files", "-z", "--others", "--exclude-standard", index=tree.private / "no-index"
+        "ls-files", "-z", "--others", "--exclude-standard", index=tree.place / "no-index"
     )
 
 
@@ -224,9 +230,13 @@ def _not_ignored(tree: WorkingTree, paths: list[bytes]) -> list[bytes]:
     return [path for path in paths if path not in ignored]
 
 
-def _is_file(mode: int) -> bool:
-    return stat.S_ISREG(mode)
+def _is_plain(mode: int) -> bool:
+    return stat.S_ISREG(mode) and not mode & 0o100
+
+
+def _is_program(mode: int) -> bool:
+    return stat.S_ISREG(mode) and bool(mode & 0o100)
 
 
 def _most(counted: Counter[int], default: int) -> int:
-    return counted.most_common(1)[0][0] if counted else default
+    return stat.S_IMODE(counted.most_common(1)[0][0]) if counted else default

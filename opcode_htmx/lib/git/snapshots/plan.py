@@ -168,7 +168,7 @@ def _ignored_then(
     }
     if not paths or not rules:
         return set()
-    place = Path(tempfile.mkdtemp(prefix="rules-", dir=tree.private))
+    place = Path(tempfile.mkdtemp(prefix="rules-", dir=tree.place))
     try:
         for path, object_id in rules.items():
             target = Path(str(place)) / Path(path.decode("utf-8", "surrogateescape"))

@@ -26,6 +26,8 @@ from opcode_htmx.lib.git.snapshots.tree import WorkingTree
 VERSION = 1
 _AT_ONCE_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 500
+_BYTES = "latin-1"
+"""Paths may be any bytes, and text in a JSON file may not."""
 _JOURNAL = JsonFileSchema(VERSION, dict)
 
 
@@ -65,7 +67,7 @@ def run(
     """
     plan = plans.make(tree, now, then)
     at_step("planned")
-    kept = {os.fsdecode(path): str(why) for path, why in plan.kept.items()}
+    kept = {path.decode(_BYTES): str(why) for path, why in plan.kept.items()}
     content = {"now": now.commit, "then": then.commit, "kept": kept, "about": dict(about)}
     _JOURNAL.write(tree.private / "restore.json", content)
     at_step("journal")
@@ -81,7 +83,7 @@ def resume(
         return None
     now = snapshots.read(tree, as_str(found.get("now")))
     then = snapshots.read(tree, as_str(found.get("then")))
-    kept = {os.fsencode(path): Kept(why) for path, why in as_dict(found.get("kept")).items()}
+    kept = {path.encode(_BYTES): Kept(why) for path, why in as_dict(found.get("kept")).items()}
     changes = [each for each in plans.compare(tree, now, then) if each.path not in kept]
     changes.sort(key=lambda change: change.path)
     places = _places(tree, then)

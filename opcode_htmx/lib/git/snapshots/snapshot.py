@@ -139,16 +139,15 @@ def take(
                 raise
             log.info("the snapshot of %s is tried again: %s", tree.top, error)
             if attempt:  # its objects may have been pruned
-                (tree.private / "index").unlink(missing_ok=True)
-            (tree.private / "index.lock").unlink(missing_ok=True)
-    usual = found.usual_modes()
+                (tree.place / "index").unlink(missing_ok=True)
+            (tree.place / "index.lock").unlink(missing_ok=True)
     facts = Facts(
         at,
         time.time(),
         len(found.files),
         found.size,
-        usual,
-        dict(found.unusual_modes(usual)),
+        found.usual,
+        found.modes,
         frozenset(found.empty),
         found.left_out,
         about,
@@ -170,7 +169,7 @@ def read(tree: WorkingTree, commit: str) -> Snapshot:
 def _write(tree: WorkingTree, found: Listing, durable: bool) -> str:
     """Bring the private index up to date, and write its tree."""
     # git of a killed worker may have left it; the tree's lock is held
-    (tree.private / "index.lock").unlink(missing_ok=True)
+    (tree.place / "index.lock").unlink(missing_ok=True)
     before = set(tree.ours("ls-files", "-z").split(b"\0")) - {b""}
     if gone := before - found.files.keys():
         tree.ours("update-index", "-z", "--force-remove", "--stdin", stdin=_lines(gone))

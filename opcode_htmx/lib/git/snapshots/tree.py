@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,8 @@ _SETTINGS = {
 }
 _DURABLE = {"core.fsync": "loose-object,reference", "core.fsyncMethod": "batch"}
 _OPTIONS = {"GIT_CONFIG_GLOBAL": "/dev/null"}
+_READING = frozenset({"cat-file", "ls-tree", "diff-tree"})
+"""Only these see objects elsewhere: the others would write into the repository what needs them."""
 _OBJECT_ID = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -58,6 +61,10 @@ class WorkingTree:
     private: Path
     """Our folder for this tree: `git/`, `index`, `lock`, and the journal of a restore."""
     environment: Mapping[str, str]
+    earlier: Path | None = None
+    """The objects of snapshots from before the folder had a repository; they are only read."""
+    scratch: Path | None = None
+    """A temporary folder that takes what is written, instead of the private one and the objects."""
 
     @classmethod
     def of(cls, folder: Path, store: Path, environment: Mapping[str, str]) -> WorkingTree:
@@ -69,8 +76,10 @@ class WorkingTree:
         if repository is not None:
             repository = replace(repository, folder=repository.repository.top)
         top = repository.folder if repository else folder.resolve(strict=True)
-        private = store / hashlib.sha256(os.fsencode(top)).hexdigest()[:32]
-        tree = cls(top, repository, private, environment)
+        plain, own = (_private(store, top, kind) for kind in (b"", b"git"))
+        tree = cls(top, repository, plain if repository is None else own, environment)
+        if repository is not None and (plain / "git" / "objects").is_dir():
+            tree = replace(tree, earlier=plain / "git" / "objects")
         tree._prepare()
         return tree
 
@@ -132,11 +141,16 @@ class WorkingTree:
         where = {
             "GIT_DIR": str(self._git_dir),
             "GIT_WORK_TREE": str(work_tree or self.top),
-            "GIT_INDEX_FILE": str(index or self.private / "index"),
+            "GIT_INDEX_FILE": str(index or self.place / "index"),
+            "GIT_OBJECT_DIRECTORY": str(self._objects),
             **_OPTIONS,
         }
-        if self.repository is not None:
-            where["GIT_OBJECT_DIRECTORY"] = str(self.repository.repository.common_dir / "objects")
+        others = [self.earlier] if self.earlier and arguments[0] in _READING else []
+        if self.scratch is not None:
+            where["GIT_OBJECT_DIRECTORY"] = str(self.scratch / "objects")
+            others.append(self._objects)
+        if others:
+            where["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = ":".join(map(_quoted, others))
         output = process.run(
             arguments,
             work_tree or self.top,
@@ -156,6 +170,21 @@ class WorkingTree:
         if not _OBJECT_ID.fullmatch(found):
             raise SnapshotFailed("git has named no object.")
         return found.decode()
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[WorkingTree]:
+        """The same tree for a look at what is there now: a snapshot of it leaves nothing behind."""
+        with tempfile.TemporaryDirectory(prefix="opcode-look-") as name:
+            scratch = Path(name)
+            (scratch / "objects").mkdir()
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(self.private / "index", scratch / "index")
+            yield replace(self, scratch=scratch)
+
+    @property
+    def place(self) -> Path:
+        """Where the index and temporary files are."""
+        return self.scratch or self.private
 
     # --- references -------------------------------------------------------------------------
 
@@ -185,6 +214,12 @@ class WorkingTree:
     def _git_dir(self) -> Path:
         return self.private / "git"
 
+    @property
+    def _objects(self) -> Path:
+        if self.repository is None:
+            return self._git_dir / "objects"
+        return self.repository.repository.common_dir / "objects"
+
     def _prepare(self) -> None:
         """Make the private directory if it is missing, or has another kind of object ids."""
         kind = self._object_format()
@@ -207,6 +242,7 @@ class WorkingTree:
             atomic_files.make_folder(self._git_dir / "info")
             (self._git_dir / "info" / "attributes").write_text(_ATTRIBUTES)
             self._share()
+            atomic_files.write(self.private / "top", os.fsencode(self.top), durable=False)
             atomic_files.write(mark, kind.encode(), durable=False)
 
     def _object_format(self) -> str:
@@ -229,6 +265,17 @@ _MOST_LISTING = 256 * 1024 * 1024
 def reference(session_id: str, number: int) -> str:
     """The reference of a session's checkpoint."""
     return _checked(f"{REFS}{session_id}/{number:06}")
+
+
+def _private(store: Path, top: Path, kind: bytes) -> Path:
+    digest = hashlib.sha256(os.fsencode(top) + b"\0" + kind).hexdigest()
+    return store / digest[:32]
+
+
+def _quoted(path: Path) -> str:
+    """A path as git reads it in a list of paths."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _checked(name: str) -> str:
