@@ -39,6 +39,7 @@ PACKAGES = (
     "opcode_htmx.features.claude_account",
     "opcode_htmx.features.usage",
     "opcode_htmx.features.agents",
+    "opcode_htmx.features.checkpoints",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

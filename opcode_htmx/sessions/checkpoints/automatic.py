@@ -75,6 +75,30 @@ class AutomaticCheckpoints:
         is_due = self._enabled and tree.has_repository and trees.is_quick(tree)
         return Strategy.PROMPT if is_due else Strategy.MANUAL
 
+    def expected(self, session_id: str, folder: Path) -> tuple[Strategy, Strategy | None]:
+        """What is in force in a session, and what was chosen for its project. Writes nothing."""
+        store, trees = self._checkpoints.store, self._checkpoints.trees
+        top = trees.likely_top(folder)
+        chosen = store.strategy(str(top))
+        quick = trees.is_quick_at(top)
+        is_due = self._enabled and trees.has_repository(folder) and quick
+        default = Strategy.PROMPT if is_due else Strategy.MANUAL
+        return store.read(session_id).strategy or chosen or default, chosen
+
+    def choose(
+        self, session_id: str, folder: Path, strategy: Strategy | None, *, for_project: bool
+    ) -> None:
+        """Set when checkpoints are taken in a session, or in all of its project.
+
+        Raises CheckpointRefused, OSError.
+        """
+        store = self._checkpoints.store
+        if for_project:
+            store.choose(str(self._checkpoints.trees.of(folder).top), strategy)
+        store.change(
+            session_id, lambda record: replace(record, strategy=None if for_project else strategy)
+        )
+
     # --- prompts ----------------------------------------------------------------------------
 
     def before_prompt(self, session_id: str, folder: Path, prompt_id: str, text: str) -> None:

@@ -38,6 +38,9 @@ class PlanChanged(Exception):
 class Preview:
     """What a restore would do."""
 
+    tree: WorkingTree
+    now: Snapshot
+    then: Snapshot
     plan: Plan
     digest: str
     """Names this plan: the person's consent is to it."""
@@ -80,13 +83,14 @@ class Checkpoints(Recorder):
             else:
                 yield tree, snapshots.read(tree, parent.commit), then
 
-    def preview(self, session_id: str, number: int) -> Preview:
+    @contextlib.contextmanager
+    def preview(self, session_id: str, number: int) -> Iterator[Preview]:
         """What a restore would do now. Raises CheckpointRefused, NoSuchCheckpoint."""
         with self.look(session_id, number) as (tree, now, then):
             plan = plans.make(tree, now, then)
             outside = self._outside(session_id, number, tree, now)
             changed = frozenset(each.path for each in plan.changes)
-            return Preview(plan, _digest(plan), outside & changed)
+            yield Preview(tree, now, then, plan, _digest(plan), outside & changed)
 
     def _outside(
         self, session_id: str, number: int, tree: WorkingTree, now: Snapshot

@@ -10,7 +10,7 @@ from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.lib.git.snapshots.tree import SnapshotFailed, WorkingTree
+from opcode_htmx.lib.git.snapshots.tree import SnapshotFailed, WorkingTree, private_folder
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
 
 QUICK_SECONDS = 1.5
@@ -61,6 +61,16 @@ class Trees:
         except OSError:
             return False
 
+    def likely_top(self, folder: Path) -> Path:
+        """The top of the repository that a folder seems to be in, or the folder."""
+        folder = folder.resolve()
+        places = (folder, *folder.parents)
+        return next((each for each in places if (each / ".git").exists()), folder)
+
+    def is_quick_at(self, top: Path) -> bool:
+        """The same as `is_quick`, for the top of a repository."""
+        return self._is_quick(private_folder(self._store, top, has_repository=True))
+
     def known(self) -> Iterator[Path]:
         """The private folders of all trees that have one."""
         yield from (each.parent for each in self._store.glob("*/top"))
@@ -80,7 +90,10 @@ class Trees:
 
         The first of a tree reads all files, so it does not count.
         """
-        known = _TIMES.read(tree.private / "times.json") or {}
+        return self._is_quick(tree.private)
+
+    def _is_quick(self, private: Path) -> bool:
+        known = _TIMES.read(private / "times.json") or {}
         return int(known.get("count", 0)) < 2 or float(known.get("last", 0)) <= QUICK_SECONDS
 
     def _opened(self, folder: Path) -> WorkingTree:

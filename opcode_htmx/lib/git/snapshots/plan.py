@@ -99,6 +99,32 @@ def compare(tree: WorkingTree, now: Snapshot, then: Snapshot) -> list[Change]:
     return list(found.values())
 
 
+def line_counts(
+    tree: WorkingTree, first: Snapshot, second: Snapshot
+) -> dict[bytes, tuple[int, int] | None]:
+    """The lines that are added and removed on the way to the second, by path; None: binary.
+
+    Raises GitFailed.
+    """
+    if first.tree == second.tree:
+        return {}
+    options = ("-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv")
+    found: dict[bytes, tuple[int, int] | None] = {}
+    for line in tree.ours("diff-tree", *options, first.tree, second.tree).split(b"\0"):
+        counts = line.split(b"\t", 2)
+        if len(counts) == 3 and is_safe(counts[2]):
+            is_text = counts[0] != b"-"
+            found[counts[2]] = (int(counts[0]), int(counts[1])) if is_text else None
+    return found
+
+
+def content(tree: WorkingTree, entry: Entry | None) -> bytes:
+    """The content of a file, or where a link leads; empty for a folder, or nothing."""
+    if entry is None or not entry.object_id:
+        return b""
+    return tree.ours("cat-file", "blob", entry.object_id)
+
+
 def names(tree: WorkingTree, snapshot: Snapshot) -> list[bytes]:
     """The paths of the files in a snapshot. Raises GitFailed."""
     output = tree.ours("ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree)

@@ -26,6 +26,7 @@ from opcode_htmx.lib.git.snapshots.tree import WorkingTree
 VERSION = 1
 _AT_ONCE_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 500
+JOURNAL = "restore.json"
 _BYTES = "latin-1"
 """Paths may be any bytes, and text in a JSON file may not."""
 _JOURNAL = JsonFileSchema(VERSION, dict)
@@ -69,7 +70,7 @@ def run(
     at_step("planned")
     kept = {path.decode(_BYTES): str(why) for path, why in plan.kept.items()}
     content = {"now": now.commit, "then": then.commit, "kept": kept, "about": dict(about)}
-    _JOURNAL.write(tree.private / "restore.json", content)
+    _JOURNAL.write(tree.private / JOURNAL, content)
     at_step("journal")
     return _finish(tree, plan, then, at_step)
 
@@ -78,7 +79,7 @@ def resume(
     tree: WorkingTree, at_step: Callable[[str], None] = lambda step: None
 ) -> Unfinished | None:
     """Finish a restore that was cut short; the caller holds the lock. None if there is none."""
-    found = _JOURNAL.read(tree.private / "restore.json")
+    found = _JOURNAL.read(tree.private / JOURNAL)
     if found is None:
         return None
     now = snapshots.read(tree, as_str(found.get("now")))
@@ -94,7 +95,7 @@ def resume(
 
 
 def is_unfinished(tree: WorkingTree) -> bool:
-    return (tree.private / "restore.json").exists()
+    return (tree.private / JOURNAL).exists()
 
 
 def _finish(
@@ -106,7 +107,7 @@ def _finish(
     if outcome.changed:
         run_in_thread(os.sync)
     at_step("synced")
-    (tree.private / "restore.json").unlink(missing_ok=True)
+    (tree.private / JOURNAL).unlink(missing_ok=True)
     return outcome
 
 

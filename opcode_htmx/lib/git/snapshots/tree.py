@@ -76,8 +76,9 @@ class WorkingTree:
         if repository is not None:
             repository = replace(repository, folder=repository.repository.top)
         top = repository.folder if repository else folder.resolve(strict=True)
-        plain, own = (_private(store, top, kind) for kind in (b"", b"git"))
-        tree = cls(top, repository, plain if repository is None else own, environment)
+        plain = private_folder(store, top, has_repository=False)
+        own = private_folder(store, top, has_repository=repository is not None)
+        tree = cls(top, repository, own, environment)
         if repository is not None and (plain / "git" / "objects").is_dir():
             tree = replace(tree, earlier=plain / "git" / "objects")
         tree._prepare()
@@ -267,7 +268,9 @@ def reference(session_id: str, number: int) -> str:
     return _checked(f"{REFS}{session_id}/{number:06}")
 
 
-def _private(store: Path, top: Path, kind: bytes) -> Path:
+def private_folder(store: Path, top: Path, *, has_repository: bool) -> Path:
+    """Our folder for a working tree, by its top."""
+    kind = b"git" if has_repository else b""
     digest = hashlib.sha256(os.fsencode(top) + b"\0" + kind).hexdigest()
     return store / digest[:32]
 
