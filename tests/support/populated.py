@@ -23,7 +23,12 @@ from opcode_htmx.features.agents.store import NUMBERS, AgentStore, Numbers
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
+from opcode_htmx.lib.git.snapshots import snapshot
+from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
+from opcode_htmx.sessions.checkpoints import model as checkpoints
+from opcode_htmx.sessions.checkpoints.model import Checkpoint, Record, Restored
+from opcode_htmx.sessions.checkpoints.store import CheckpointStore
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.store import ScheduleStore
@@ -31,7 +36,7 @@ from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.security.doors import Door
 from tests.support import api
-from tests.support.environment import ROOT, USER, Sandbox, state_dir
+from tests.support.environment import ROOT, SYSTEM_PATH, USER, Sandbox, state_dir
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -91,6 +96,7 @@ class Populated:
             "agent_run": "1",
             "schedule_id": SCHEDULE,
             "until": "4000000000",
+            "checkpoint": "1",
         }
 
     def address(self, door: Door) -> str:
@@ -112,6 +118,11 @@ class Populated:
         return {
             "/api/claude-md/read": {"file_path": str(self.config_dir / "CLAUDE.md")},
             "/api/settings/permissions/rules/matches": rule,
+            "/projects/<project_id>/sessions/<session_id>/checkpoints/<int:checkpoint>/file": {
+                "file": base64.urlsafe_b64encode(b"pruned.txt").decode().rstrip("="),
+                "against": "now",
+            },
+            "/projects/<project_id>/sessions/<session_id>/rewind": {"prompt": PROMPT},
             "/claude/hooks/hook": hook,
             "/claude/hooks/try": hook,
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
@@ -136,6 +147,7 @@ def populate(sandbox: Sandbox) -> Populated:
     draft, saved_id = _draft(sandbox, project), _saved_prompt(sandbox, project)
     _mcp_servers(sandbox)
     _agent(sandbox, project)
+    _checkpoints(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
 
@@ -200,6 +212,34 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+
+
+def _checkpoints(sandbox: Sandbox, project: Path) -> None:
+    """A checkpoint before the session's prompt, after which a file was changed; and two others."""
+    state = state_dir(sandbox.state)
+    store = CheckpointStore(state.folder("checkpoints"), state.folder("checkpoint_projects.json"))
+    trees = state.folder("checkpoint_trees")
+    trees.mkdir(parents=True, exist_ok=True)
+    changed, long_name = project / "pruned.txt", project / f"{LONG_WORD[:60]}.txt"
+    changed.write_text(f"{LONG_WORD}\n" * 3)
+    tree = WorkingTree.of(project, trees, {"PATH": SYSTEM_PATH, "HOME": str(sandbox.home)})
+    taken = snapshot.take(tree, {})
+    for number in (1, 2, 3):
+        tree.keep(reference(SESSION, number), taken.commit)
+    changed.write_text(f"{LONG_WORD}\n")
+    long_name.write_text("made later")
+    first = Checkpoint(
+        1, taken.commit, checkpoints.Kind.PROMPT, api.NOON, 0.1, str(tree.top), files=1, size=9,
+        prompt_id=PROMPT, prompt=f"Prune the trees {LONG_WORD}", late=True, settled=True,
+    )  # fmt: skip
+    second = replace(
+        first, number=2, kind=checkpoints.Kind.MANUAL, parent=1, changed=2, prompt_id="",
+        late=False, description=LONG_WORD[:200], prompt="",
+    )  # fmt: skip
+    undo = replace(second, number=3, kind=checkpoints.Kind.UNDO, target=2, description="")
+    restored = Restored(api.NOON, 3, 2, 1, {LONG_WORD: "ignored"}, 1)
+    record = Record((first, second, undo), 1, 3, None, restored, f"No {LONG_WORD}")
+    store.change(SESSION, lambda _: record)
 
 
 def _schedules(sandbox: Sandbox, project: Path) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gevent
+
+from opcode_htmx.engines.claude.files import lineage, titles
+from opcode_htmx.engines.claude.files.cuts import has_cut
 from opcode_htmx.engines.claude.protocol import rewind as protocol
 from opcode_htmx.engines.claude.protocol.rewind import FilesAnswer
 from opcode_htmx.engines.requests import Query
@@ -24,6 +29,8 @@ from opcode_htmx.sessions.checkpoints.service import ClaudeWorks
 from opcode_htmx.sessions.storage.drafts import DraftTooLarge
 from opcode_htmx.transcript.blocks import PromptBlock
 
+NOTED_SECONDS = 5.0
+"""How long Claude may take to write down a cut; it takes a tenth of a second."""
 SECONDS = 30.0
 """For Claude's answer; putting many files back takes a while."""
 
@@ -122,13 +129,30 @@ class Rewind:
         """
         self.check_rest(session_id)
         query = protocol.conversation(block.id)
-        answer = protocol.conversation_answer(self._ask(session_id, folder, query, by))
+        history = self._context.engine.history
+        size = history.size(session_id) or 0
+        with self._context.runs.at_rest(session_id, folder, by=by) as run:
+            found = control_requests.ask(run, query, SECONDS)
+            answer = protocol.conversation_answer(found)
+            if answer.is_done:
+                self._wait_until_noted(session_id, size, answer.before)
         if not answer.is_done:
             reason = f": {answer.reason}" if answer.reason else "."
             raise CannotRewind(f"Claude cannot take the conversation back{reason}")
         log_act(by, "rewind.conversation", session=session_id, prompt=block.id)
         self._save_draft(session_id, answer.text or block.text, block)
         self._context.runs.changes(session_id).notify()
+
+    def _wait_until_noted(self, session_id: str, size: int, before: str) -> None:
+        """Wait until Claude has written down that it has cut, before its process is ended."""
+        file = self._context.sessions.locations.of(session_id).file
+        until = time.monotonic() + NOTED_SECONDS
+        while file is not None and not has_cut(file, size):
+            if time.monotonic() >= until:
+                if before:
+                    titles.append(file, lineage.checkpoint_line(session_id, before))
+                return
+            gevent.sleep(0.05)
 
     def _files(
         self, session_id: str, folder: Path, prompt_id: str, by: Identity, *, dry_run: bool

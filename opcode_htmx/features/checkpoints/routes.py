@@ -179,7 +179,8 @@ def blueprint(context: AppContext) -> Blueprint:
                 abort(404)
             changes = plans.compare(tree, first, then)
             change = next((each for each in changes if each.path == path), None)
-            shown = run_cpu_in_thread(views.file_diff, tree, change) if change else None
+            both = views.contents(tree, change) if change else (b"", b"")
+        shown = run_cpu_in_thread(views.file_diff, change, *both) if change else None
         return render_template(
             "checkpoints/file.html",
             project_id=project_id,

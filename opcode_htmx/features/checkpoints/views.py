@@ -110,9 +110,13 @@ def act(change: Change) -> str:
     return "changed" if now.object_id != then.object_id else "permissions"
 
 
-def file_diff(tree: WorkingTree, change: Change) -> FileDiff:
+def contents(tree: WorkingTree, change: Change) -> tuple[bytes, bytes]:
+    """What a file holds before and after a change. Raises GitFailed."""
+    return plans.content(tree, change.now), plans.content(tree, change.then)
+
+
+def file_diff(change: Change, before: bytes, after: bytes) -> FileDiff:
     """The diff of one file. It takes CPU time in proportion to its size."""
-    before, after = plans.content(tree, change.now), plans.content(tree, change.then)
     shown = FileDiff(text(change.path), act(change), ())
     if note := _note(change, before, after):
         return FileDiff(shown.path, shown.act, (), note)

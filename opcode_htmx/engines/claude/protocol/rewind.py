@@ -23,11 +23,14 @@ class FilesAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConversationAnswer:
-    """What Claude says of a rewind of the conversation; `text` is the prompt, to be edited."""
+    """What Claude says of a rewind of the conversation."""
 
     is_done: bool
     reason: str = ""
     text: str = ""
+    """The prompt, to be edited."""
+    before: str = ""
+    """The answer after which the conversation goes on; empty if nothing is left of it."""
 
 
 def files(prompt_id: str, *, dry_run: bool) -> Query:
@@ -58,6 +61,7 @@ def conversation_answer(answer: Json) -> ConversationAnswer:
         answer.get("rewound") is True,
         as_str(answer.get("reason")) or as_str(answer.get("error")),
         as_str(answer.get("prefillText")),
+        as_str(answer.get("precedingAssistantUuid")),
     )
 
 
