@@ -26,8 +26,12 @@ from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.lib.git.snapshots import snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
-from opcode_htmx.sessions.checkpoints import model as checkpoints
-from opcode_htmx.sessions.checkpoints.model import Checkpoint, Record, Restored
+from opcode_htmx.sessions.checkpoints.model import (
+    Checkpoint,
+    CheckpointKind,
+    Record,
+    Restored,
+)
 from opcode_htmx.sessions.checkpoints.store import CheckpointStore
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, State, Work
@@ -229,14 +233,14 @@ def _checkpoints(sandbox: Sandbox, project: Path) -> None:
     changed.write_text(f"{LONG_WORD}\n")
     long_name.write_text("made later")
     first = Checkpoint(
-        1, taken.commit, checkpoints.Kind.PROMPT, api.NOON, 0.1, str(tree.top), files=1, size=9,
+        1, taken.commit, CheckpointKind.PROMPT, api.NOON, 0.1, str(tree.top), files=1, size=9,
         prompt_id=PROMPT, prompt=f"Prune the trees {LONG_WORD}", late=True, settled=True,
     )  # fmt: skip
     second = replace(
-        first, number=2, kind=checkpoints.Kind.MANUAL, parent=1, changed=2, prompt_id="",
+        first, number=2, kind=CheckpointKind.MANUAL, parent=1, changed=2, prompt_id="",
         late=False, description=LONG_WORD[:200], prompt="",
     )  # fmt: skip
-    undo = replace(second, number=3, kind=checkpoints.Kind.UNDO, target=2, description="")
+    undo = replace(second, number=3, kind=CheckpointKind.UNDO, target=2, description="")
     restored = Restored(api.NOON, 3, 2, 1, {LONG_WORD: "ignored"}, 1)
     record = Record((first, second, undo), 1, 3, None, restored, f"No {LONG_WORD}")
     store.change(SESSION, lambda _: record)

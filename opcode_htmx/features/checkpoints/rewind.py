@@ -13,11 +13,11 @@ from typing import Any
 
 import gevent
 
+from opcode_htmx.engines.claude import rewind as protocol
 from opcode_htmx.engines.claude.files import lineage, titles
-from opcode_htmx.engines.claude.files.cuts import has_cut
-from opcode_htmx.engines.claude.protocol import rewind as protocol
-from opcode_htmx.engines.claude.protocol.rewind import FilesAnswer
+from opcode_htmx.engines.claude.rewind import FilesAnswer
 from opcode_htmx.engines.requests import Query
+from opcode_htmx.features.checkpoints.history_end import has_cut
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import Json

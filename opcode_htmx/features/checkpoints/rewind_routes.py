@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.features.checkpoints import last_words, views
+from opcode_htmx.features.checkpoints import history_end, views
 from opcode_htmx.features.checkpoints.rewind import Rewind
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.transcript.conversation import history_position
@@ -123,7 +123,7 @@ def blueprint(context: AppContext, rewind: Rewind) -> Blueprint:
 
 def _changed_later(files: tuple[str, ...], history: Path | None) -> list[tuple[str, bool]]:
     """Each path, and whether it was changed after the last that Claude has said or done."""
-    last = last_words.at(history) if history else 0.0
+    last = history_end.last_words_at(history) if history else 0.0
     return [(path, bool(last) and _time_of(path) > last) for path in files]
 
 

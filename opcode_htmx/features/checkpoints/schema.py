@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from opcode_htmx.sessions.checkpoints.model import LONGEST_DESCRIPTION, Kind, Strategy
+from opcode_htmx.sessions.checkpoints.model import LONGEST_DESCRIPTION, CheckpointKind, Strategy
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 
@@ -29,7 +29,7 @@ class CheckpointDetails(ResponseModel):
     """A checkpoint: all files of the project as they were, without what git ignores."""
 
     checkpoint: int = Field(description="Its number in the session.")
-    kind: Kind
+    kind: CheckpointKind
     created_at: float = Field(description="A Unix time.")
     parent: int | None = Field(description="The checkpoint that the files came from.")
     is_current: bool = Field(description="Whether the next one will have it as its parent.")

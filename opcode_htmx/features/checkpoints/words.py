@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opcode_htmx.lib.git.snapshots.plan import Kept
-from opcode_htmx.sessions.checkpoints.model import Kind, Strategy
+from opcode_htmx.sessions.checkpoints.model import CheckpointKind, Strategy
 
-KINDS: Mapping[Kind, str] = {
-    Kind.MANUAL: "By hand",
-    Kind.PROMPT: "Before a prompt",
-    Kind.TURN: "After Claude’s turn",
-    Kind.TOOL: "After a tool",
-    Kind.UNDO: "Before a restore",
+KINDS: Mapping[CheckpointKind, str] = {
+    CheckpointKind.MANUAL: "By hand",
+    CheckpointKind.PROMPT: "Before a prompt",
+    CheckpointKind.TURN: "After Claude’s turn",
+    CheckpointKind.TOOL: "After a tool",
+    CheckpointKind.UNDO: "Before a restore",
 }
 STRATEGIES: Mapping[Strategy, str] = {
     Strategy.MANUAL: "By hand only",

@@ -28,7 +28,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.checkpoints.model import (
     PROMPT_CHARACTERS,
     Checkpoint,
-    Kind,
+    CheckpointKind,
     Record,
     Strategy,
 )
@@ -122,7 +122,7 @@ class AutomaticCheckpoints:
         taken = self._take(
             session_id,
             folder,
-            Kind.PROMPT,
+            CheckpointKind.PROMPT,
             prompt_id=prompt_id,
             prompt=" ".join(text[: 4 * PROMPT_CHARACTERS].split())[:PROMPT_CHARACTERS],
         )
@@ -165,7 +165,7 @@ class AutomaticCheckpoints:
                 )
         if self._is_due(session_id, folder, *Strategy) in (None, Strategy.MANUAL):
             return
-        self._take(session_id, folder, Kind.TURN, only_changed=True)
+        self._take(session_id, folder, CheckpointKind.TURN, only_changed=True)
         # whether or not one was taken: the current one is what Claude has left
         self._checkpoints.store.change(
             session_id, lambda known: known.changed(known.current, settled=True)
@@ -203,7 +203,9 @@ class AutomaticCheckpoints:
                         if every_tool or name not in ONLY_READ:
                             used = name or "a tool"
                 if used:  # the last one: what several have written is there by now
-                    self._take(session_id, folder, Kind.TOOL, only_changed=True, tool=used)
+                    self._take(
+                        session_id, folder, CheckpointKind.TOOL, only_changed=True, tool=used
+                    )
                     continue
                 run.fold_new_lines()
                 if not run.live or (run.phase not in OPEN_TURN and not run.state.waiting):
@@ -225,7 +227,9 @@ class AutomaticCheckpoints:
             return None
         return strategy if strategy in wanted else None
 
-    def _take(self, session_id: str, folder: Path, kind: Kind, **facts: Any) -> Checkpoint | None:
+    def _take(
+        self, session_id: str, folder: Path, kind: CheckpointKind, **facts: Any
+    ) -> Checkpoint | None:
         try:
             return self._checkpoints.add(session_id, folder, kind, **facts)
         except (CheckpointRefused, DiskFull, OSError) as error:

@@ -14,7 +14,7 @@ PROMPT_CHARACTERS = 200
 """Of a prompt, kept to tell its checkpoint by."""
 
 
-class Kind(StrEnum):
+class CheckpointKind(StrEnum):
     """Why a checkpoint was taken."""
 
     MANUAL = "manual"
@@ -47,7 +47,7 @@ class Checkpoint:
 
     number: int
     commit: str
-    kind: Kind
+    kind: CheckpointKind
     at: float
     took: float
     """Seconds."""
@@ -80,14 +80,17 @@ class Checkpoint:
     @property
     def is_automatic(self) -> bool:
         """Whether the limit on the number of checkpoints may remove it."""
-        return self.kind in (Kind.PROMPT, Kind.TURN, Kind.TOOL) and not self.description
+        return (
+            self.kind in (CheckpointKind.PROMPT, CheckpointKind.TURN, CheckpointKind.TOOL)
+            and not self.description
+        )
 
     @classmethod
     def parse(cls, value: object) -> Checkpoint:
         """Raises ValueError, KeyError, TypeError."""
         content = as_dict(value)
         known = {each.name: content[each.name] for each in fields(cls) if each.name in content}
-        return cls(**{**known, "kind": Kind(content["kind"])})
+        return cls(**{**known, "kind": CheckpointKind(content["kind"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Record:
     def before_prompt(self, prompt_id: str) -> Checkpoint | None:
         """The newest one that was taken before a prompt."""
         found = [each for each in self.checkpoints if each.prompt_id == prompt_id]
-        return next((each for each in reversed(found) if each.kind is Kind.PROMPT), None)
+        return next((each for each in reversed(found) if each.kind is CheckpointKind.PROMPT), None)
 
     def changed(self, number: int, **changes: Any) -> Record:
         """The record with other values of one checkpoint."""

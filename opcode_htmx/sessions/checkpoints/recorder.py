@@ -25,7 +25,7 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.checkpoints.model import (
     LONGEST_DESCRIPTION,
     Checkpoint,
-    Kind,
+    CheckpointKind,
     Record,
     Restored,
 )
@@ -78,7 +78,7 @@ class Recorder:
         taken = self.add(
             session_id,
             folder,
-            Kind.MANUAL,
+            CheckpointKind.MANUAL,
             description=" ".join(description.split())[:LONGEST_DESCRIPTION],
         )
         if taken is None:
@@ -90,7 +90,7 @@ class Recorder:
         self,
         session_id: str,
         folder: Path,
-        kind: Kind,
+        kind: CheckpointKind,
         *,
         only_changed: bool = False,
         **facts: Any,
@@ -119,7 +119,12 @@ class Recorder:
         return known.tree == taken.tree and not plans.compare(tree, known, taken)
 
     def record(
-        self, session_id: str, tree: WorkingTree, taken: Snapshot, kind: Kind, **facts: Any
+        self,
+        session_id: str,
+        tree: WorkingTree,
+        taken: Snapshot,
+        kind: CheckpointKind,
+        **facts: Any,
     ) -> Checkpoint:
         """Set the reference of a snapshot, then record it, under the next number."""
 

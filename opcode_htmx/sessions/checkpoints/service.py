@@ -19,7 +19,7 @@ from opcode_htmx.lib.git.snapshots.snapshot import Snapshot
 from opcode_htmx.lib.git.snapshots.tree import SnapshotFailed, WorkingTree
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
-from opcode_htmx.sessions.checkpoints.model import Checkpoint, Kind, Restored
+from opcode_htmx.sessions.checkpoints.model import Checkpoint, CheckpointKind, Restored
 from opcode_htmx.sessions.checkpoints.recorder import NoSuchCheckpoint, Recorder, in_words
 
 MOST_PAIRS = 60
@@ -104,9 +104,9 @@ class Checkpoints(Recorder):
         since = [each for each in since if each.top == str(tree.top)][-MOST_PAIRS:]
         found: set[bytes] = set()
         for first, second in zip(since, [*since[1:], None], strict=True):
-            if not (first.settled or first.kind is Kind.TURN):
+            if not (first.settled or first.kind is CheckpointKind.TURN):
                 continue
-            if second is not None and second.kind in (Kind.TURN, Kind.TOOL):
+            if second is not None and second.kind in (CheckpointKind.TURN, CheckpointKind.TOOL):
                 continue
             with contextlib.suppress(GitFailed, SnapshotFailed):
                 before = snapshots.read(tree, first.commit)
@@ -127,10 +127,12 @@ class Checkpoints(Recorder):
         self.check_rest(tree.top)
         with self.working(tree):
             then = snapshots.read(tree, checkpoint.commit)
-            now = restores.save_now(tree, then, {"session": session_id, "kind": str(Kind.UNDO)})
+            now = restores.save_now(
+                tree, then, {"session": session_id, "kind": str(CheckpointKind.UNDO)}
+            )
             if digest and _digest(plans.make(tree, now, then)) != digest:
                 raise PlanChanged("Files have changed since you looked. Look again.")
-            undo = self.record(session_id, tree, now, Kind.UNDO, target=number)
+            undo = self.record(session_id, tree, now, CheckpointKind.UNDO, target=number)
             about = {"session": session_id, "undo": undo.number, "number": number}
             outcome = restores.run(tree, now, then, about)
             log_act(by, "checkpoint.restore", session=session_id, number=number, undo=undo.number)
@@ -149,7 +151,7 @@ class Checkpoints(Recorder):
         self.check_rest(tree.top)
         with self.working(tree):
             now = snapshots.take(tree, {"session": session_id}, durable=True)
-            return self.record(session_id, tree, now, Kind.UNDO)
+            return self.record(session_id, tree, now, CheckpointKind.UNDO)
 
     def note_rewound(self, session_id: str, undo: int, changed: int) -> Restored:
         """Claude has taken back its changes; they can be undone."""

@@ -19,7 +19,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.git.snapshots import restore
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
-from opcode_htmx.sessions.checkpoints.model import Kind, Strategy
+from opcode_htmx.sessions.checkpoints.model import CheckpointKind, Strategy
 from opcode_htmx.sessions.checkpoints.service import PlanChanged
 from tests.support import api
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox, basic_header
@@ -158,7 +158,7 @@ def test_the_timeline_branches_after_a_restore(garden: Garden) -> None:
 
 def test_what_was_changed_after_claudes_turn_is_named_first(garden: Garden) -> None:
     add = garden.context.sessions.checkpoints.add
-    add(garden.id, garden.folder, Kind.PROMPT, prompt_id="p1", prompt="Prune")
+    add(garden.id, garden.folder, CheckpointKind.PROMPT, prompt_id="p1", prompt="Prune")
     garden.write("tree.txt", "pruned by Claude\n")
     garden.turn_ended("p1")
     garden.write("zebra.txt", "by a person\n")
@@ -294,7 +294,7 @@ def test_old_automatic_checkpoints_make_room_and_others_stay(garden: Garden) -> 
     garden.take("by hand")
     for number in range(4):
         garden.write("tree.txt", f"{number}\n")
-        checkpoints.add(garden.id, garden.folder, Kind.PROMPT, prompt_id=str(number))
+        checkpoints.add(garden.id, garden.folder, CheckpointKind.PROMPT, prompt_id=str(number))
     assert [each["kind"] for each in garden.listed] == ["manual", "prompt", "prompt"]
     assert garden.git("for-each-ref", "refs/opcode").count("\n") == 3
 

@@ -1,4 +1,4 @@
-"""Find out when Claude has said or done something in a session for the last time."""
+"""Look at the end of a history: when Claude has said something last, and whether it has cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAIL = 1_000_000
 """Bytes at the end of a history that are looked through."""
 
 
-def at(history: Path) -> float:
+def last_words_at(history: Path) -> float:
     """The Unix time of the newest message in a history file; 0 if its end has none."""
     try:
         with history.open("rb") as file:
@@ -34,3 +34,21 @@ def _time(line: bytes) -> float:
         return datetime.fromisoformat(as_str(entry.get("timestamp"))).timestamp()
     except ValueError:
         return 0.0
+
+
+def has_cut(history: Path, since: int) -> bool:
+    """Whether a history file records a cut, behind this byte."""
+    try:
+        with history.open("rb") as file:
+            file.seek(since)
+            lines = file.read().split(b"\n")
+    except OSError:
+        return False
+    return any(b"rewound" in line and _is_cut(line) for line in lines)
+
+
+def _is_cut(line: bytes) -> bool:
+    try:
+        return as_dict(bounded_json.loads(line)).get("rewound") is True
+    except ValueError:
+        return False
