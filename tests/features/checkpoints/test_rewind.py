@@ -8,10 +8,11 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
@@ -21,6 +22,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from tests.support import api as rest
+from tests.support import page_checks
+from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession
 from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
 
@@ -211,3 +214,29 @@ def test_a_prompt_that_is_not_there_is_refused_with_a_sentence(
     answer = session.get("rewind?prompt=nothing")
     assert answer.status_code == 409
     assert "not part of the conversation any more" in answer.text
+
+
+@pytest.mark.browser
+def test_by_thumb_back_to_before_a_prompt_and_undo(
+    shared_real_server: Server, home: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    folder = repository(home.project)
+    text = f"write a.txt one in {folder}"
+    session = Rewinding(shared_real_server, folder, text, checkpoints=True)
+    page = open_phone(shared_real_server).page
+    page.goto(session.address)
+    page.locator("body[data-link=online]").wait_for()
+    prompt = page.locator(".block-prompt").first
+    prompt.get_by_role("link", name="Link, copy, fork").click()
+    page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
+    expect(page.get_by_role("heading", name="The files: 1 file would change")).to_be_visible()
+    assert page_checks.violations(page) == []
+    page.get_by_role("button", name="Both").click()
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text)
+    assert not (folder / "a.txt").exists()
+    page.get_by_role("button", name="Session menu").first.click()
+    page.get_by_role("link", name="Checkpoints").click()
+    expect(page.get_by_text("Put the files back to checkpoint 1")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Put the files back to checkpoint 3")).to_be_visible()
+    assert (folder / "a.txt").read_text() == "one\n"
