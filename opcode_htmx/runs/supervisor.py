@@ -377,6 +377,9 @@ class Supervisor:
 
     def _begun_at_rest(self, session_id: str, project: Path, by: Identity) -> Run:
         self.check_folder(project)
+        pids = frozenset(run.record.pid for run in self.of_session(session_id) if run.record.pid)
+        if self._warm_rules.is_elsewhere(session_id, pids):
+            raise RunNotLive("Another program has this session open. Close it there first.")
         if self.options.uses_project_settings(session_id):
             self.project_trust.check(project, session_id)
         try:

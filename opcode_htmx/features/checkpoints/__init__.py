@@ -12,7 +12,7 @@ from opcode_htmx.features.checkpoints.rewind import CannotRewind, Rewind
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.lib.concurrency.jobs import Job, every, once
-from opcode_htmx.runs.events.types import PromptSubmitted, TurnEnded
+from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.sessions.checkpoints.recorder import NoSuchCheckpoint
 from opcode_htmx.sessions.checkpoints.service import ClaudeWorks, PlanChanged
 from opcode_htmx.sessions.checkpoints.settings import CheckpointsSettings
@@ -40,10 +40,6 @@ def _turn_ended(context: AppContext, event: TurnEnded) -> None:
     context.sessions.automatic_checkpoints.turn_ended(event)
 
 
-def _prompt_submitted(context: AppContext, event: PromptSubmitted) -> None:
-    context.sessions.automatic_checkpoints.prompt_submitted(event)
-
-
 def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
     return url_for("checkpoints.page", project_id=project_id, session_id=session_id)
 
@@ -61,6 +57,6 @@ FEATURE = Feature(
     },
     settings=CheckpointsSettings,
     endpoints=_endpoints,
-    on={TurnEnded: _turn_ended, PromptSubmitted: _prompt_submitted},
+    on={TurnEnded: _turn_ended},
     jobs=_jobs,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,9 @@ from opcode_htmx.engines.messages import Assistant, BlockStart, ToolResult, Tool
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.events.types import PromptSubmitted, TurnEnded
+from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.runs.model.line_reader import LineReader
-from opcode_htmx.runs.registry import RunNotFound
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.checkpoints.model import (
     PROMPT_CHARACTERS,
@@ -117,8 +117,12 @@ class AutomaticCheckpoints:
         outputs: Mapping[str, int],
         is_working: bool,
     ) -> None:
-        if self._is_due(session_id, folder, *Strategy) in (None, Strategy.MANUAL):
+        due = self._is_due(session_id, folder, *Strategy)
+        if due in (None, Strategy.MANUAL):
             return
+        if due in (Strategy.TOOL, Strategy.WRITES):
+            every = due is Strategy.TOOL
+            gevent.spawn(self._begin_to_follow, session_id, prompt_id, folder, outputs, every)
         taken = self._take(
             session_id,
             folder,
@@ -139,11 +143,12 @@ class AutomaticCheckpoints:
         """Whether Claude has begun to use a tool, after this place in its output."""
         if not run.live and run.record.end is not None and not since:
             return False
-        lines = LineReader(run.folder.output, since).read()
-        return any(
-            b"tool_use" in line.data and any(_uses(self._parser.parse(line.data)))
-            for line in yielding(lines)
-        )
+        with contextlib.suppress(OSError):  # its folder was removed
+            return any(
+                b"tool_use" in line.data and any(_uses(self._parser.parse(line.data)))
+                for line in yielding(LineReader(run.folder.output, since).read())
+            )
+        return False
 
     # --- turns ------------------------------------------------------------------------------
 
@@ -167,30 +172,36 @@ class AutomaticCheckpoints:
             return
         self._take(session_id, folder, CheckpointKind.TURN, only_changed=True)
         # whether or not one was taken: the current one is what Claude has left
-        self._checkpoints.store.change(
-            session_id, lambda known: known.changed(known.current, settled=True)
-        )
+        with contextlib.suppress(OSError):
+            self._checkpoints.store.change(
+                session_id, lambda known: known.changed(known.current, settled=True)
+            )
 
     # --- tools ------------------------------------------------------------------------------
 
-    def prompt_submitted(self, event: PromptSubmitted) -> None:
-        """A prompt was sent: follow what Claude does, where each tool has a checkpoint."""
-        folder = Path(event.project_path)
-        due = self._is_due(event.session_id, folder, Strategy.TOOL, Strategy.WRITES)
-        if due is None or event.run_id in self._followed:
-            return
-        try:
-            run = self._supervisor.get(event.run_id)
-        except RunNotFound:
-            return
-        self._followed.add(run.id)
-        gevent.spawn(self._follow, run, folder, due is Strategy.TOOL)
+    def _begin_to_follow(
+        self, session_id: str, prompt_id: str, folder: Path, outputs: Mapping[str, int], every: bool
+    ) -> None:
+        """Follow what Claude does about a prompt, where each tool has a checkpoint."""
+        changes, until = self._supervisor.changes(session_id), time.monotonic() + FOLLOW_SECONDS
+        while time.monotonic() < until:
+            seen = changes.version
+            for run in self._supervisor.of_session(session_id):
+                if run.live and prompt_id in run.state.sent:
+                    if run.id not in self._followed:
+                        self._followed.add(run.id)
+                        self._follow(run, outputs.get(run.id, 0), folder, every)
+                    return
+            changes.wait(seen, 1.0)
 
-    def _follow(self, run: Run, folder: Path, every_tool: bool) -> None:
-        """Take a checkpoint after each tool, as long as the run is at work."""
+    def _follow(self, run: Run, since: int, folder: Path, every_tool: bool) -> None:
+        """Take a checkpoint after each tool, as long as the run is at work.
+
+        `since` is the place in its output from which on tools count.
+        """
         session_id = run.record.session_id
         changes = self._supervisor.written(session_id)
-        reader, names = LineReader(run.folder.output, run.read_to), dict[str, str]()
+        reader, names = LineReader(run.folder.output, since), dict[str, str]()
         try:
             while True:
                 seen = changes.version

@@ -30,6 +30,9 @@ from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
 GATE = threading.Event()
 """Set: Claude goes on to its tool. So a checkpoint is complete before, as with a slower model."""
 GATE.set()
+AFTER = threading.Event()
+"""Set: Claude goes on after its tool."""
+AFTER.set()
 
 
 def _write(request: Request) -> tuple[Text | ToolUse, ...]:
@@ -41,7 +44,7 @@ def _write(request: Request) -> tuple[Text | ToolUse, ...]:
 
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[MessagesApi]:
-    writes = Scene("write", "write ", [_write, Text("It is written.")])
+    writes = Scene("write", "write ", [_write, Text("It is written.", gate=AFTER)])
     with MessagesApi([writes, Scene("any", lambda _: True, [Text("An answer.")])]) as api:
         yield api
 
@@ -214,6 +217,50 @@ def test_a_prompt_that_is_not_there_is_refused_with_a_sentence(
     answer = session.get("rewind?prompt=nothing")
     assert answer.status_code == 409
     assert "not part of the conversation any more" in answer.text
+
+
+def test_while_claude_works_nothing_goes_back(shared_real_server: Server, home: Sandbox) -> None:
+    folder = repository(home.project)
+    session = Rewinding(
+        shared_real_server, folder, f"write a.txt one in {folder}", checkpoints=True
+    )
+    prompt_id = str(session.checkpoints[0]["prompt_id"])
+    GATE.clear()
+    try:
+        ids = {"prompt": f"write a.txt two in {folder}", "prompt_id": str(uuid.uuid4())}
+        assert session.post("prompt", **ids).status_code == 303
+        session.settled(3)
+        assert "Claude is at work" in session.rewind_page(prompt_id)
+        digest = rest.get(shared_real_server, f"/api/sessions/{session.id}/checkpoints/1/diff")
+        for what, means in (("files", "checkpoint"), ("files", "claude"), ("conversation", "")):
+            fields = {"prompt": prompt_id, "what": what, "means": means}
+            answer = session.post("rewind", **fields, digest=digest["digest"])
+            assert answer.status_code == 409
+            assert "at work" in answer.text
+        assert (folder / "a.txt").read_text() == "one\n"
+    finally:
+        GATE.set()
+    session.answered()
+
+
+def test_after_each_tool_that_writes_there_is_a_checkpoint_where_a_person_wants_that(
+    shared_real_server: Server, home: Sandbox
+) -> None:
+    folder = repository(home.project)
+    session = Rewinding(shared_real_server, folder, "hello", checkpoints=False)
+    assert session.post("checkpoints/when", strategy="writes").status_code == 303
+    AFTER.clear()
+    try:
+        ids = {"prompt": f"write a.txt one in {folder}", "prompt_id": str(uuid.uuid4())}
+        assert session.post("prompt", **ids).status_code == 303
+
+        def tools() -> list[object]:
+            return [each["tool"] for each in session.checkpoints if each["kind"] == "tool"]
+
+        until(lambda: tools() == ["Write"], "the write has a checkpoint")
+    finally:
+        AFTER.set()
+    session.answered()
 
 
 @pytest.mark.browser
