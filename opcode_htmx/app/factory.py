@@ -46,6 +46,7 @@ from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
+from opcode_htmx.sessions.checkpoints import made as checkpoints_made
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
@@ -182,6 +183,9 @@ def _sessions(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
     )
     jobs.add(every(retention.EVERY_SECONDS, "remove old runs", collector.collect))
+    checkpoints, automatic = checkpoints_made.services(
+        settings, claude.workspace, state, engine, runs
+    )
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
     submitter = PromptSubmitter(runs, locations)
     environment = settings.child_environment
@@ -191,6 +195,7 @@ def _sessions(
         locations=locations,
         views=views,
         submitter=submitter,
+        submitter=PromptSubmitter(runs, locations, automatic.before_prompt),
         exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,
@@ -202,6 +207,8 @@ def _sessions(
         trash=Trash(state, runs, flags.forget),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         changed_counts=changed,
+        checkpoints=checkpoints,
+        automatic_checkpoints=automatic,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),
         project_files=ProjectFiles(settings.child_environment),
         worktrees=SessionWorktrees(copies, CopyFiles.of(state)),

@@ -46,6 +46,7 @@ PACKAGES = (
     "opcode_htmx.features.commits",
     "opcode_htmx.features.worktrees",
     "opcode_htmx.features.races",
+    "opcode_htmx.features.checkpoints",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

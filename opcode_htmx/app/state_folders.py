@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.policies import budget_book
+from opcode_htmx.sessions.checkpoints import store as checkpoint_store
 from opcode_htmx.sessions.schedules import store
 from opcode_htmx.sessions.worktrees.files import FOLDERS as COPIES
 
@@ -63,6 +64,9 @@ PLATFORM = (
         per_session=True,
         with_session=True,
     ),
+    checkpoint_store.FOLDER,
+    checkpoint_store.TREES,
+    checkpoint_store.PROJECTS,
     StateFolder("marks.json", "where reading stopped, in 1,000 sessions", version=1),
     StateFolder("flags.json", "pins, archive and tags of sessions", "as long as the session", 1),
     StateFolder(

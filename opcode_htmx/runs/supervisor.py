@@ -5,10 +5,11 @@ The only place where runs are made. Knows nothing of how they are shown.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from opcode_htmx.runs.policies.disk_guard import DiskGuard
 from opcode_htmx.runs.policies.limit_monitor import LimitMonitor, check_queue
 from opcode_htmx.runs.policies.scheduler import Scheduler
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
-from opcode_htmx.runs.policies.warm_rules import WarmRules
+from opcode_htmx.runs.policies.warm_rules import READY_SECONDS, WarmRules
 from opcode_htmx.runs.policies.warm_starts import WarmStarts
 from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.registry import RunNotFound, RunRegistry
@@ -348,6 +349,47 @@ class Supervisor:
                 by, "run.start", session=session_id, run=run.id, project=str(project), warm="yes"
             )
             return run
+
+    @contextlib.contextmanager
+    def at_rest(self, session_id: str, project: Path, *, by: Identity) -> Iterator[Run]:
+        """A run of the session whose Claude has nothing to do, for an order that needs no turn.
+
+        It is the live one, or one that is started for this time and ended afterwards. Raises
+        RunNotLive where Claude is at work, CannotStart, FolderNotAllowed, TrustNeeded, DiskFull.
+        """
+        started = None
+        self.warm_starts.held.add(session_id)
+        try:
+            run = self._live_of(session_id)
+            if run is None:
+                run = started = self._begun_at_rest(session_id, project, by)
+            deadline = time.monotonic() + READY_SECONDS
+            while run.phase is Phase.STARTING and time.monotonic() < deadline:
+                run.changed.wait(run.changed.version, 1.0)
+            if run.phase is not Phase.IDLE:
+                raise RunNotLive("Claude is at work. Wait until it is done, or stop it first.")
+            yield run
+        finally:
+            self.warm_starts.held.discard(session_id)
+            if started is not None:
+                started.stop_unused("Ended, because what it was started for is done.")
+                started.join(self._settings.stop_deadline + END_GRACE_SECONDS)
+
+    def _begun_at_rest(self, session_id: str, project: Path, by: Identity) -> Run:
+        self.check_folder(project)
+        pids = frozenset(run.record.pid for run in self.of_session(session_id) if run.record.pid)
+        if self._warm_rules.is_elsewhere(session_id, pids):
+            raise RunNotLive("Another program has this session open. Close it there first.")
+        if self.options.uses_project_settings(session_id):
+            self.project_trust.check(project, session_id)
+        try:
+            run = self._begin_unused(session_id, project, by)
+        except OSError as error:
+            raise launcher.cannot(error) from error
+        run = run or self._live_of(session_id)
+        if run is None:
+            raise CannotStart("There is no room for another Claude now. Try again in a moment.")
+        return run
 
     def _launch(self, run: Run) -> None:
         try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
+from opcode_htmx.sessions.checkpoints.automatic import AutomaticCheckpoints
+from opcode_htmx.sessions.checkpoints.service import Checkpoints
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
@@ -46,3 +48,5 @@ class Sessions:
     configuration: Configuration
     project_files: ProjectFiles
     worktrees: SessionWorktrees
+    checkpoints: Checkpoints
+    automatic_checkpoints: AutomaticCheckpoints

@@ -44,12 +44,23 @@ Attach = Callable[[Path], Attachments]
 """Copies the files of a prompt into the given folder, which Claude may read. Idempotent."""
 
 
+BeforeSending = Callable[[str, Path, str, str], None]
+"""Called with the session, its folder, and the prompt's id and text, right before it is sent. It
+does not wait, and raises nothing."""
+
+
 class PromptSubmitter:
     """Sends prompts to sessions, each once."""
 
-    def __init__(self, supervisor: Supervisor, locations: SessionLocations) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        locations: SessionLocations,
+        before_sending: BeforeSending = lambda *prompt: None,
+    ) -> None:
         self._supervisor = supervisor
         self._locations = locations
+        self._before_sending = before_sending
 
     def submit(
         self,
@@ -88,6 +99,7 @@ class PromptSubmitter:
             self._supervisor.options.choose(session_id, **changes)
         self._decide(trust, session_id, folder, by)
         attached = attach(self._folder_for(session_id, prompt_id)) if attach else Attachments()
+        self._before_sending(session_id, folder, prompt_id, text)
         return self._supervisor.prompt(
             session_id,
             folder,

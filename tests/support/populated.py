@@ -37,7 +37,16 @@ from opcode_htmx.features.races.records import Contestant, Race, Races, Stage
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from opcode_htmx.lib.git.worktrees import PLACE
+from opcode_htmx.lib.git.snapshots import snapshot
+from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
+from opcode_htmx.sessions.checkpoints.model import (
+    Checkpoint,
+    CheckpointKind,
+    Record,
+    Restored,
+)
+from opcode_htmx.sessions.checkpoints.store import CheckpointStore
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Transfer
 from opcode_htmx.sessions.repositories.job_files import Kind as Transfers
@@ -59,6 +68,7 @@ from tests.security.hostile_git import Trap
 from tests.support import api
 from tests.support.environment import ROOT, USER, Sandbox, state_dir
 from tests.support.git_server import GitServer, git
+from tests.support.environment import ROOT, SYSTEM_PATH, USER, Sandbox, state_dir
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -142,6 +152,7 @@ class Populated:
             "contestant": "a",
             "repo": CLONE,
             "worktree_id": f"{CLONE}__{SESSION}",
+            "checkpoint": "1",
         }
 
     def address(self, door: Door) -> str:
@@ -165,6 +176,11 @@ class Populated:
             "/api/projects/<project_id>/files/content": {"path": MARKDOWN},
             "/api/settings/permissions/rules/matches": rule,
             **dict.fromkeys(map(FILES.format, ("edit", "open", "raw", "view")), {"path": MARKDOWN}),
+            "/projects/<project_id>/sessions/<session_id>/checkpoints/<int:checkpoint>/file": {
+                "file": base64.urlsafe_b64encode(b"pruned.txt").decode().rstrip("="),
+                "against": "now",
+            },
+            "/projects/<project_id>/sessions/<session_id>/rewind": {"prompt": PROMPT},
             "/claude/hooks/hook": hook,
             "/claude/hooks/try": hook,
             "/claude/permissions": {"tool": "Bash", "subject": f"prune {LONG_WORD[:200]}"},
@@ -200,6 +216,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _agent(sandbox, project)
     _repository(sandbox, project)
     _copies(sandbox, project)
+    _checkpoints(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     kept_id = _git_pages(sandbox, project)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
@@ -312,6 +329,32 @@ def _repository(sandbox: Sandbox, project: Path) -> None:
     comment = Comment(COMMENT, quote(path), NEW, 31, 31, lines[30], f"Prune it {LONG_WORD}")
     for session_id in (SESSION, ""):
         reviews.keep(session_id, project, comment)
+def _checkpoints(sandbox: Sandbox, project: Path) -> None:
+    """A checkpoint before the session's prompt, after which a file was changed; and two others."""
+    state = state_dir(sandbox.state)
+    store = CheckpointStore(state.folder("checkpoints"), state.folder("checkpoint_projects.json"))
+    trees = state.folder("checkpoint_trees")
+    trees.mkdir(parents=True, exist_ok=True)
+    changed, long_name = project / "pruned.txt", project / f"{LONG_WORD[:60]}.txt"
+    changed.write_text(f"{LONG_WORD}\n" * 3)
+    tree = WorkingTree.of(project, trees, {"PATH": SYSTEM_PATH, "HOME": str(sandbox.home)})
+    taken = snapshot.take(tree, {})
+    for number in (1, 2, 3):
+        tree.keep(reference(SESSION, number), taken.commit)
+    changed.write_text(f"{LONG_WORD}\n")
+    long_name.write_text("made later")
+    first = Checkpoint(
+        1, taken.commit, CheckpointKind.PROMPT, api.NOON, 0.1, str(tree.top), files=1, size=9,
+        prompt_id=PROMPT, prompt=f"Prune the trees {LONG_WORD}", late=True, settled=True,
+    )  # fmt: skip
+    second = replace(
+        first, number=2, kind=CheckpointKind.MANUAL, parent=1, changed=2, prompt_id="",
+        late=False, description=LONG_WORD[:200], prompt="",
+    )  # fmt: skip
+    undo = replace(second, number=3, kind=CheckpointKind.UNDO, target=2, description="")
+    restored = Restored(api.NOON, 3, 2, 1, {LONG_WORD: "ignored"}, 1)
+    record = Record((first, second, undo), 1, 3, None, restored, f"No {LONG_WORD}")
+    store.change(SESSION, lambda _: record)
 
 
 def _schedules(sandbox: Sandbox, project: Path) -> None:

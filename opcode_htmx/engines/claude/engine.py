@@ -148,7 +148,8 @@ class ClaudeLauncher:
             profile=options.profile,
             max_cost_usd=options.max_cost_usd,
         )
-        environment = argv.environment(argv.FORWARD_SUBAGENT_ENV, self.base_environment)
+        changes = {**argv.FORWARD_SUBAGENT_ENV, **argv.REWIND_ENV}
+        environment = argv.environment(changes, self.base_environment)
         return CommandLine(command, environment)
 
     def probe(self) -> CommandLine:

@@ -59,7 +59,7 @@ class WarmRules:
             return "nobody looks at the session"
         if reason := self._no_room():
             return reason
-        if self._is_elsewhere(session_id, pids):
+        if self.is_elsewhere(session_id, pids):
             return "another program has the session open"
         try:
             launcher.check_folder(self._settings, project)
@@ -82,7 +82,7 @@ class WarmRules:
             return f"Ended for want of room: {reason}"
         if not self._has_options(run):
             return OTHER_OPTIONS
-        if self._has_moved_on(run) or self._is_elsewhere(session_id, pids):
+        if self._has_moved_on(run) or self.is_elsewhere(session_id, pids):
             return "Ended, because the session went on in another program."
         if now - self._trust_checked.get(run.id, 0.0) > TRUST_SECONDS:
             self._trust_checked = {run.id: now, **dict(list(self._trust_checked.items())[:100])}
@@ -123,7 +123,8 @@ class WarmRules:
         size = self._settings.engine.history.size(run.record.session_id) or 0
         return size != run.record.history_start
 
-    def _is_elsewhere(self, session_id: str, pids: frozenset[int]) -> bool:
+    def is_elsewhere(self, session_id: str, pids: frozenset[int]) -> bool:
+        """Whether another program has the session open; `pids` are those of our own runs."""
         return bool(self._settings.engine.processes.pids_of(session_id) - pids)
 
     def _is_trusted(self, session_id: str, project: Path) -> bool:

@@ -61,6 +61,8 @@ class WarmStarts:
         self._begin = begin
         self.starting: set[str] = set()
         """The sessions in which Claude is being started, or may not be."""
+        self.held: set[str] = set()
+        """The sessions whose unused run does something for a person just now, and stays."""
         self._paused: dict[str, float] = {}
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
@@ -131,6 +133,8 @@ class WarmStarts:
         while True:
             gevent.sleep(CHECK_SECONDS)
             for run in self._unused():
+                if run.record.session_id in self.held:
+                    continue
                 try:
                     self._check(run)
                 except Exception:  # the next round tries again

@@ -189,6 +189,9 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "lib/git/worktrees.py",  # git's own list of what to ignore: one line is appended
         "sessions/worktrees/carrying.py",  # a person's files, into a new worktree
         "sessions/worktrees/setup_command.py",  # what a command prints, as it prints it
+        "lib/git/snapshots/places.py",  # files of a project, which get their names when whole
+        "lib/git/snapshots/plan.py",  # rules in a temporary folder
+        "lib/git/snapshots/tree.py",  # a private git directory, which is made anew when incomplete
         "web/auth/pairing.py",  # created exclusively, which is what makes a code work once
         "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
         "engines/claude/demo/lease.py",

@@ -18,6 +18,8 @@ _NO_SERVERS = "--strict-mcp-config"
 
 FORWARD_SUBAGENT_ENV = {"CLAUDE_CODE_FORWARD_SUBAGENT_TEXT": "1"}
 """Makes stdout as complete as the history files: with the text and thinking of subagents."""
+REWIND_ENV = {"CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING": "1"}
+"""Makes Claude keep what its tools overwrite, so that it can take that back."""
 
 
 def build(

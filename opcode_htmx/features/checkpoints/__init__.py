@@ -1,0 +1,62 @@
+"""Checkpoints of the files, and going back to before a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from flask import Blueprint, url_for
+
+from opcode_htmx.features.checkpoints import api, background, rewind_routes, routes
+from opcode_htmx.features.checkpoints.rewind import CannotRewind, Rewind
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature, PageLink
+from opcode_htmx.lib.concurrency.jobs import Job, every, once
+from opcode_htmx.runs.events.types import TurnEnded
+from opcode_htmx.sessions.checkpoints.recorder import NoSuchCheckpoint
+from opcode_htmx.sessions.checkpoints.service import ClaudeWorks, PlanChanged
+from opcode_htmx.sessions.checkpoints.settings import CheckpointsSettings
+from opcode_htmx.sessions.checkpoints.trees import CheckpointRefused
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+
+def _routes(context: AppContext) -> Iterable[Blueprint]:
+    yield routes.blueprint(context)
+    yield rewind_routes.blueprint(context, Rewind(context))
+
+
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    return api.CheckpointsApi(context).endpoints()
+
+
+def _jobs(context: AppContext) -> Iterable[Job]:
+    yield once("finish restores of checkpoints", partial(background.finish_restores, context))
+    yield every(
+        background.EVERY_SECONDS, "remove old checkpoints", partial(background.collect, context)
+    )
+
+
+def _turn_ended(context: AppContext, event: TurnEnded) -> None:
+    context.sessions.automatic_checkpoints.turn_ended(event)
+
+
+def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
+    return url_for("checkpoints.page", project_id=project_id, session_id=session_id)
+
+
+FEATURE = Feature(
+    name="checkpoints",
+    routes=_routes,
+    session_links=(PageLink("Checkpoints", 300, _of_session),),
+    errors={
+        CheckpointRefused: 422,
+        NoSuchCheckpoint: 404,
+        ClaudeWorks: 409,
+        PlanChanged: 409,
+        CannotRewind: 409,
+    },
+    settings=CheckpointsSettings,
+    endpoints=_endpoints,
+    on={TurnEnded: _turn_ended},
+    jobs=_jobs,
+)

@@ -1,0 +1,1 @@
+"""Checkpoints of the files that sessions work on: when they are taken, kept and restored."""

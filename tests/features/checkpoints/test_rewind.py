@@ -1,0 +1,289 @@
+"""Back to before a prompt, with the real CLI: the files, the conversation, both, and the undo."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+)
+from tests.support import api as rest
+from tests.support import page_checks
+from tests.support.browser import Phone
+from tests.support.cli.sessions import OpenSession
+from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
+
+GATE = threading.Event()
+"""Set: Claude goes on to its tool. So a checkpoint is complete before, as with a slower model."""
+GATE.set()
+AFTER = threading.Event()
+"""Set: Claude goes on after its tool."""
+AFTER.set()
+
+
+def _write(request: Request) -> tuple[Text | ToolUse, ...]:
+    """A prompt `write NAME WORDS in FOLDER` is answered by a file."""
+    _, name, words, _, folder = request.prompt.split()[:5]
+    written = {"file_path": f"{folder}/{name}", "content": f"{words}\n"}
+    return Text("I write it down now.", gate=GATE), ToolUse("Write", written)
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
+    writes = Scene("write", "write ", [_write, Text("It is written.", gate=AFTER)])
+    with MessagesApi([writes, Scene("any", lambda _: True, [Text("An answer.")])]) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_PERMISSION_MODE": "acceptEdits", "OPCODE_IDLE_TIMEOUT": "30m"}
+
+
+@pytest.fixture
+def home(shared_home: Sandbox) -> Sandbox:
+    return shared_home.with_own_project()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder.parent), "EMAIL": "a@b.example"}
+    who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
+    return subprocess.run(
+        ["/usr/bin/env", "git", *arguments],
+        cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def repository(folder: Path) -> Path:
+    git(folder, "init", "-q")
+    (folder / "own.txt").write_text("mine\r\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+class Rewinding(OpenSession):
+    """A session; with `checkpoints`, Claude writes after the one for its prompt is complete."""
+
+    def __init__(self, server: Server, folder: Path, prompt: str, *, checkpoints: bool) -> None:
+        self._has_checkpoints = checkpoints
+        self._wait()
+        form = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+        answer = server.post("/sessions", {**form, "folder": str(folder), "prompt": prompt})
+        assert answer.status_code == 303, answer.text
+        super().__init__(server, answer.headers["Location"])
+        self._go_on(1)
+
+    def more(self, text: str) -> str:
+        """The id of a further prompt, once Claude is done."""
+        count = len(self.checkpoints)
+        self._wait()
+        assert self.post("prompt", prompt=text, prompt_id=str(uuid.uuid4())).status_code == 303
+        self._go_on(count + 1)
+        pattern = r'block-prompt".*?/blocks/([^/"]+)/share'
+        ids: list[str] = re.findall(pattern, self.page(), re.DOTALL)
+        return ids[-1]
+
+    def _wait(self) -> None:
+        if self._has_checkpoints:
+            GATE.clear()
+
+    def _go_on(self, count: int) -> None:
+        if self._has_checkpoints:
+            self.settled(count)
+            GATE.set()
+        self.answered()
+        if self._has_checkpoints:
+            self.settled(count + 1)
+
+    @property
+    def checkpoints(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = rest.get(
+            self.server, f"/api/sessions/{self.id}/checkpoints"
+        )["checkpoints"]
+        return found
+
+    def settled(self, count: int) -> None:
+        """So many checkpoints are there, and the last turn is noted."""
+        until(lambda: len(self.checkpoints) >= count, f"{count} checkpoints are there")
+
+    def rewind_page(self, prompt_id: str) -> str:
+        answer = self.get(f"rewind?prompt={prompt_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def rewind(self, prompt_id: str, what: str) -> None:
+        page = self.rewind_page(prompt_id)
+        fields = dict(re.findall(r'name="(means|digest)" value="([^"]*)"', page))
+        answer = self.post("rewind", prompt=prompt_id, what=what, **fields)
+        assert answer.status_code == 303, answer.text
+
+    @property
+    def draft(self) -> str:
+        found = re.search(r'<textarea id="prompt"[^>]*>\n?(.*?)</textarea>', self.page(), re.DOTALL)
+        assert found
+        return html.unescape(found[1])
+
+
+def test_files_and_conversation_go_back_by_the_checkpoint_and_the_files_come_again(
+    shared_real_server: Server, home: Sandbox, shared_api: MessagesApi
+) -> None:
+    folder = repository(home.project)
+    session = Rewinding(
+        shared_real_server, folder, f"write a.txt one in {folder}", checkpoints=True
+    )
+    (folder / "own.txt").write_text("mine, edited after the turn\r\n")
+    second = session.more(f"write a.txt two in {folder}")
+    (folder / "later.txt").write_text("after all turns")
+    kinds = [each["kind"] for each in session.checkpoints]
+    assert kinds == ["prompt", "turn", "prompt", "turn"]
+    index = (folder / ".git" / "index").read_bytes()
+
+    page = session.rewind_page(second)
+    assert "2 files would change" in page
+    assert "1 file of these was" in page, "the one after Claude’s turn"
+    session.rewind(second, "both")
+    assert (folder / "a.txt").read_text() == "one\n"
+    assert not (folder / "later.txt").exists()
+    assert (folder / "own.txt").read_bytes() == b"mine, edited after the turn\r\n"
+    assert (folder / ".git" / "index").read_bytes() == index
+    assert session.draft == f"write a.txt two in {folder}"
+    until(lambda: "Taken back" in session.page(), "the page folds what was cut")
+
+    session.turns = session.page().count("tokens in,")
+    session.prompt("and now?")
+    said = [str(body["messages"]) for body in shared_api.requests if body.get("tools")][-1]
+    assert "two in" not in said
+    assert "one in" in said
+
+    assert session.post("checkpoints/undo").status_code == 303
+    assert (folder / "a.txt").read_text() == "two\n"
+    assert (folder / "later.txt").read_text() == "after all turns"
+
+
+def test_without_a_checkpoint_claude_takes_back_what_it_wrote_also_when_it_has_ended(
+    shared_real_server: Server, home: Sandbox
+) -> None:
+    folder = home.project
+    (folder / "mine.txt").write_text("a person's")
+    session = Rewinding(
+        shared_real_server, folder, f"write a.txt one in {folder}", checkpoints=False
+    )
+    second = session.more(f"write a.txt two in {folder}")
+    assert session.checkpoints == []
+    session.stop()
+    page = session.rewind_page(second)
+    assert "See what would change" in page
+    assert 'value="both"' not in page
+    assert session.post("rewind", prompt=second, what="files").status_code == 422
+    time_before = time.time()
+    (folder / "a.txt").write_text("two, and a person's\n")
+    assert session.post("rewind/look", prompt=second).status_code == 303
+    page = session.rewind_page(second)
+    assert "take back 1 file" in page
+    assert "changed after Claude’s last word" in page
+    session.rewind(second, "files")
+    assert (folder / "a.txt").read_text() == "one\n"
+    assert (folder / "mine.txt").read_text() == "a person's"
+    assert "write a.txt two" in session.page()
+    assert session.post("checkpoints/undo").status_code == 303
+    assert (folder / "a.txt").read_text() == "two, and a person's\n"
+
+    session.rewind(second, "conversation")
+    assert session.draft == f"write a.txt two in {folder}"
+    assert (folder / "a.txt").read_text() == "two, and a person's\n"
+    until(lambda: "Taken back" in session.page(), "the page folds what was cut")
+    assert time.time() - time_before < 60
+
+
+def test_a_prompt_that_is_not_there_is_refused_with_a_sentence(
+    shared_real_server: Server, home: Sandbox
+) -> None:
+    session = Rewinding(shared_real_server, home.project, "hello", checkpoints=False)
+    answer = session.get("rewind?prompt=nothing")
+    assert answer.status_code == 409
+    assert "not part of the conversation any more" in answer.text
+
+
+def test_while_claude_works_nothing_goes_back(shared_real_server: Server, home: Sandbox) -> None:
+    folder = repository(home.project)
+    session = Rewinding(
+        shared_real_server, folder, f"write a.txt one in {folder}", checkpoints=True
+    )
+    prompt_id = str(session.checkpoints[0]["prompt_id"])
+    GATE.clear()
+    try:
+        ids = {"prompt": f"write a.txt two in {folder}", "prompt_id": str(uuid.uuid4())}
+        assert session.post("prompt", **ids).status_code == 303
+        session.settled(3)
+        assert "Claude is at work" in session.rewind_page(prompt_id)
+        digest = rest.get(shared_real_server, f"/api/sessions/{session.id}/checkpoints/1/diff")
+        for what, means in (("files", "checkpoint"), ("files", "claude"), ("conversation", "")):
+            fields = {"prompt": prompt_id, "what": what, "means": means}
+            answer = session.post("rewind", **fields, digest=digest["digest"])
+            assert answer.status_code == 409
+            assert "at work" in answer.text
+        assert (folder / "a.txt").read_text() == "one\n"
+    finally:
+        GATE.set()
+    session.answered()
+
+
+def test_after_each_tool_that_writes_there_is_a_checkpoint_where_a_person_wants_that(
+    shared_real_server: Server, home: Sandbox
+) -> None:
+    folder = repository(home.project)
+    session = Rewinding(shared_real_server, folder, "hello", checkpoints=False)
+    assert session.post("checkpoints/when", strategy="writes").status_code == 303
+    AFTER.clear()
+    try:
+        ids = {"prompt": f"write a.txt one in {folder}", "prompt_id": str(uuid.uuid4())}
+        assert session.post("prompt", **ids).status_code == 303
+
+        def tools() -> list[object]:
+            return [each["tool"] for each in session.checkpoints if each["kind"] == "tool"]
+
+        until(lambda: tools() == ["Write"], "the write has a checkpoint")
+    finally:
+        AFTER.set()
+    session.answered()
+
+
+@pytest.mark.browser
+def test_by_thumb_back_to_before_a_prompt_and_undo(
+    shared_real_server: Server, home: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    folder = repository(home.project)
+    text = f"write a.txt one in {folder}"
+    session = Rewinding(shared_real_server, folder, text, checkpoints=True)
+    page = open_phone(shared_real_server).page
+    page.goto(session.address)
+    page.locator("body[data-link=online]").wait_for()
+    prompt = page.locator(".block-prompt").first
+    prompt.get_by_role("link", name="Link, copy, fork").click()
+    page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
+    expect(page.get_by_role("heading", name="The files: 1 file would change")).to_be_visible()
+    assert page_checks.violations(page) == []
+    page.get_by_role("button", name="Both").click()
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text)
+    assert not (folder / "a.txt").exists()
+    page.get_by_role("button", name="Session menu").first.click()
+    page.get_by_role("link", name="Checkpoints").click()
+    expect(page.get_by_text("Put the files back to checkpoint 1")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Put the files back to checkpoint 3")).to_be_visible()
+    assert (folder / "a.txt").read_text() == "one\n"

@@ -1,0 +1,1 @@
+"""Snapshots of working trees, and their restore."""
