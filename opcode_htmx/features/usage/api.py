@@ -72,7 +72,7 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
 
 def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
     def work(sums: UsageSums) -> schema.UsageStats:
-        total, models = sums.total(), sums.models_of_days()
+        total, models = sums.total(), sums.models_of_days(schema.MOST_MODELS)
         return schema.UsageStats(
             total_cost=_dollars(total),
             total_tokens=total.tokens,
@@ -90,7 +90,7 @@ def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
             rewound_cost=total.rewound_cost / PICO,
             by_model=[
                 schema.ModelUsage(model=each.key, **_tokens(each.sums))
-                for each in sums.groups(By.MODEL)
+                for each in sums.groups(By.MODEL, schema.MOST_MODELS)
             ],
             by_date=[
                 schema.DailyUsage(

@@ -13,6 +13,8 @@ from opcode_htmx.sessions.index.usage.sums import By
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 MOST_ENTRIES = 10_000
+MOST_MODELS = 1_000
+"""A made-up history may name any number of them."""
 
 
 class _Query(RequestModel):
@@ -131,7 +133,9 @@ class UsageStats(ResponseModel):
     unpriced_answers: int
     subagent_cost: float
     rewound_cost: float
-    by_model: list[ModelUsage]
+    by_model: list[ModelUsage] = Field(
+        description=f"The {MOST_MODELS:,} models with the highest cost."
+    )
     by_date: list[DailyUsage]
     by_project: list[ProjectUsage]
     time_zone: str = Field(description="In which days begin and end.")

@@ -120,6 +120,23 @@ def test_page_shows_the_sums_and_says_what_is_unknown(client: FlaskClient) -> No
     assert "$0.00" not in page
 
 
+def test_page_lists_few_of_many_models_and_leads_to_more(
+    sandbox: Sandbox, client: FlaskClient
+) -> None:
+    session = Session(
+        sandbox.config_dir, "33333333-3333-4333-8333-333333333333", str(sandbox.project)
+    )
+    for number in range(40):
+        spend(session, f"many{number}", model=f"made-up-{number}")
+    write_index(sandbox)
+    whole = client.get("/usage?range=all").text
+    assert whole.count("made-up-") < 40
+    assert "and others, whose price" in " ".join(re.sub(r"<[^<>]*>", "", whole).split())
+    assert "all=models#models" in whole
+    more = text_of(client, "/usage?range=all&all=models")
+    assert all(f"made-up-{number} " in more for number in range(40))
+
+
 @pytest.mark.parametrize(
     ("query", "answers"),
     [
