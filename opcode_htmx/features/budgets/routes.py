@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Limits, dollars
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits, as_typed, dollars
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import by_htmx, session_url
@@ -22,7 +23,7 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
     def page() -> str:
         limits = book.limits
         fields = {"run": limits.run, "day": limits.day, "project": limits.project}
-        return _page({name: f"{each:g}" if each else "" for name, each in fields.items()})
+        return _page({name: as_typed(each) if each else "" for name, each in fields.items()})
 
     @pages.post("/budgets")
     def save() -> Response:
@@ -57,7 +58,7 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
         return render_template(
             "budgets/budgets.html",
             fields=fields,
-            error=error,
+            error=error or book.problem,
             today=dollars(book.spent_today()),
             notice=flashed()[0],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opcode_htmx.features.schedules.service import InvalidSchedule, Wanted
+from opcode_htmx.runs.policies.budget_figures import as_typed, typed_amount
 from opcode_htmx.sessions.schedules.model import DEFAULT_MINUTES, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit, now_in
 from opcode_htmx.web.http.forms import typed
@@ -32,7 +33,7 @@ def fields_of(schedule: Schedule) -> dict[str, str]:
         "effort": work.effort or "",
         "permission_mode": work.permission_mode or "",
         "minutes": str(schedule.minutes),
-        "budget": "" if schedule.budget_usd is None else f"{schedule.budget_usd:g}",
+        "budget": "" if schedule.budget_usd is None else as_typed(schedule.budget_usd),
         "catch_up": "on" if schedule.catch_up else "",
     }
 
@@ -113,13 +114,10 @@ def wanted_in(form: Mapping[str, str], session_id: str = "", agent_id: int | Non
 
 def amount(text: str) -> float | None:
     """An amount of dollars; None for an empty field. Raises InvalidSchedule."""
-    text = text.strip().removeprefix("$").replace(",", ".")
-    if not text:
-        return None
-    whole, _, cents = text.partition(".")
-    if len(text) > LONGEST_NUMBER or not f"{whole}{cents}".isdecimal() or not text.isascii():
-        raise InvalidSchedule("Write the budget in dollars, such as 2.50.")
-    return float(text)
+    try:
+        return typed_amount(text)
+    except ValueError:
+        raise InvalidSchedule("Write the budget in dollars, such as 2.50.") from None
 
 
 def _whole(text: str, what: str) -> int:

@@ -13,6 +13,7 @@ from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
 from opcode_htmx.features.schedules.views import ScheduleViews
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
+from opcode_htmx.runs.policies.budget_figures import limit_words
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.options.form import OptionsPresenter
@@ -82,6 +83,7 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             session=views.address(work.session_id) if work.session_id else "",
             trust=schedules.trust_needed(schedule),
             modes=_choices("permission_mode"),
+            limit_words=limit_words,
             notice=flashed(),
         )
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
-from opcode_htmx.runs.policies.budget_book import dollars
+from opcode_htmx.runs.policies.budget_figures import dollars
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State
 from opcode_htmx.sessions.schedules.timing import day_words

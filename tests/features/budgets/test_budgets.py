@@ -12,7 +12,8 @@ import requests
 from opcode_htmx.engines.claude.demo import sse
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Limits, Scope
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits, Scope
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
 
 TOKENS = 20_000

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.runs.policies import budget_book
-from opcode_htmx.runs.policies.budget_book import (
-    BudgetBook,
-    BudgetReached,
+from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
+from opcode_htmx.runs.policies.budget_figures import (
     Limits,
     Scope,
     Standing,
+    as_typed,
     dollars,
+    limit_words,
+    project_of,
 )
 
 ORCHARD, MEADOW = Path("/work/orchard"), Path("/work/meadow")
@@ -180,7 +182,7 @@ def test_work_in_a_worktree_counts_to_its_project(book: BudgetBook, tmp_path: Pa
     ],
 )
 def test_the_project_of_a_folder_is_without_the_worktree(path: str, project: str) -> None:
-    assert budget_book._project(Path(path)) == project
+    assert project_of(Path(path)) == project
 
 
 def test_a_held_session_is_released_once(book: BudgetBook) -> None:
@@ -194,10 +196,20 @@ def test_a_held_session_is_released_once(book: BudgetBook) -> None:
     book.check("s1", ORCHARD)
 
 
+HOSTILE_LIMITS = [
+    f'{{"day": {value}, "extra": {{}}}}'
+    for value in ("NaN", "Infinity", "-1", "1e300", f"1{'0' * 400}", '"5"', "true", "[]", "{}")
+]
+HOSTILE_EXTRAS = [f'{{"day": 2, "extra": {{"2026-11-29": {value}}}}}' for value in ("NaN", "-1e9")]
+HOSTILE_RUNS = [
+    '{"runs": {"r1": {"session_id": "s1", "project": "/work/orchard", "total": 1,'
+    f' "spent": {value}, "days": []}}}}}}'
+    for value in ("NaN", "Infinity", "-3", f"1{'0' * 400}", '"4"', "null", "true")
+]
 DAMAGED = ["{", '{"version": 99}', "[]"]
 
 
-@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_LIMITS, *HOSTILE_EXTRAS])
 def test_limits_that_cannot_be_read_hold_every_prompt_until_they_are_set_again(
     book: BudgetBook, tmp_path: Path, damaged: str
 ) -> None:
@@ -212,7 +224,7 @@ def test_limits_that_cannot_be_read_hold_every_prompt_until_they_are_set_again(
     book.check("s1", ORCHARD)
 
 
-@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_RUNS])
 def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
     book: BudgetBook, tmp_path: Path, damaged: str
 ) -> None:
@@ -232,13 +244,55 @@ def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
     assert book.spent_today() == 1.0
 
 
-def test_a_hold_that_cannot_be_read_holds_its_session(book: BudgetBook, tmp_path: Path) -> None:
+HOSTILE_HOLDS = [
+    f'{{"run_id": "r1", "scope": {scope}, "spent": {spent}, "limit": {limit}, "at": {at}}}'
+    for scope, spent, limit, at in (
+        ('"day"', "NaN", 1, 1),
+        ('"day"', 1, "Infinity", 1),
+        ('"day"', 1, 1, "1e300"),
+        ('"moon"', 1, 1, 1),
+        ("[]", 1, 1, 1),
+    )
+]
+
+
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_HOLDS])
+def test_a_hold_that_cannot_be_read_holds_its_session_until_a_person_decides(
+    book: BudgetBook, tmp_path: Path, damaged: str
+) -> None:
     (tmp_path / budget_book.HOLDS).mkdir()
-    (tmp_path / budget_book.HOLDS / "s1.json").write_text("{")
-    with pytest.raises(BudgetReached, match=r"The budgets cannot be read: budget_holds/s1\.json"):
+    path = tmp_path / budget_book.HOLDS / "s1.json"
+    path.write_text(damaged)
+    with pytest.raises(BudgetReached, match=r"Paused by a budget.*Decide on the session's page"):
         book.check("s1", ORCHARD)
+    hold = book.hold("s1")
+    assert hold and (hold.more, hold.was_working) == (0.0, False)
     book.check("s2", ORCHARD)
     assert book.release("s1")
+    assert not book.release("s1")
+    book.check("s1", ORCHARD)
+    (kept,) = path.parent.glob("s1.json.unreadable-*")
+    assert kept.read_text() == damaged
+
+
+def test_going_on_allows_more_than_was_spent_beyond_a_limit(book: BudgetBook) -> None:
+    book.set_limits(Limits(day=1.0))
+    book.record("r1", "s1", ORCHARD, 9.0, is_new=True)
+    (standing,) = book.standings("r1", ORCHARD)
+    book.set_hold("s1", "r1", standing)
+    hold = book.hold("s1")
+    assert hold and hold.more == 8.5
+    book.release("s1")
+    book.add(Scope.DAY, ORCHARD, hold.more)
+    book.check("s1", ORCHARD)
+
+
+@pytest.mark.parametrize("total", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_cost_that_is_none_is_not_noted(book: BudgetBook, total: float) -> None:
+    book.set_limits(Limits(day=2.0))
+    book.record("r1", "s1", ORCHARD, total, is_new=True)
+    book.record("r1", "s1", ORCHARD, 0.5, is_new=True)
+    assert book.spent_today() == 0.5
     book.check("s1", ORCHARD)
 
 
@@ -254,7 +308,32 @@ def test_old_days_and_runs_are_forgotten(
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(2, "$2.00"), (1234.5, "$1,234.50"), (0.004, "$0.004"), (0, "$0.00")]
+    ("amount", "text"),
+    [
+        (2, "$2.00"),
+        (1234.5, "$1,234.50"),
+        (0.004, "$0.004"),
+        (0.0512, "$0.051"),
+        (0.05, "$0.05"),
+        (0, "$0.00"),
+    ],
 )
 def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> None:
     assert dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "typed", "words"),
+    [
+        (5.0, "5", "$5.00"),
+        (2.5, "2.50", "$2.50"),
+        (0.01, "0.01", "$0.01"),
+        (0.125, "0.125", "$0.125"),
+        (0.1 + 0.2, "0.30", "$0.30"),
+        (12345.67, "12345.67", "$12,345.67"),
+        (100000.0, "100000", "$100,000.00"),
+    ],
+)
+def test_a_budget_is_shown_as_it_was_typed(amount: float, typed: str, words: str) -> None:
+    assert (as_typed(amount), limit_words(amount)) == (typed, words)
+    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for today are used."
