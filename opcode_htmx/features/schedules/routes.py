@@ -38,7 +38,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
 
     @pages.get("/schedules")
     def page() -> str:
-        return render_template("schedules/schedules.html", rows=views.rows(), notice=flashed())
+        return render_template(
+            "schedules/schedules.html", rows=views.rows(), damaged=store.damaged(), notice=flashed()
+        )
 
     @pages.get("/schedules/new")
     def new() -> str:

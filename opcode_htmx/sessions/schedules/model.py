@@ -11,7 +11,7 @@ from typing import Any
 
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import UNKNOWN, Identity
-from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit
+from opcode_htmx.sessions.schedules.timing import LATEST, Kind, Timing, Unit, checked
 
 SCHEDULE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 KEPT = 50
@@ -20,6 +20,16 @@ DEFAULT_MINUTES = 60
 MOST_MINUTES = 7 * 24 * 60
 LEAST_USD, MOST_USD = 0.01, 10_000.0
 LONGEST_NAME = 80
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+    "float | None": (int, float, type(None)),
+}
+"""The types of JSON values, by those of the fields that they are for."""
 _IDS = uuid.UUID("5c9e0f2a-7d0b-4a52-9a55-2f7f9b1f6d11")
 
 
@@ -89,21 +99,33 @@ class Schedule:
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Schedule:
+        """Raises ValueError, KeyError, TypeError or AttributeError for what this program would not
+        have kept: whatever reads a schedule relies on its values.
+        """
         timing = found["timing"]
-        known = {each.name: found[each.name] for each in fields(cls) if each.name in found}
-        return cls(
+        schedule = cls(
             **{
-                **known,
+                **_known(cls, found),
                 "work": Work(**_known(Work, found["work"])),
-                "timing": replace(
-                    Timing(**_known(Timing, timing)),
-                    kind=Kind(timing["kind"]),
-                    unit=Unit(timing["unit"]),
+                "timing": checked(
+                    replace(
+                        Timing(**_known(Timing, timing)),
+                        kind=Kind(timing["kind"]),
+                        unit=Unit(timing["unit"]),
+                    )
                 ),
                 "origin": Origin(found.get("origin", Origin.PAGE)),
                 "by": Identity.from_json(found.get("by", {})),
             }
         )
+        budget = schedule.budget_usd
+        if (
+            not SCHEDULE_ID.fullmatch(schedule.id)
+            or not 1 <= schedule.minutes <= MOST_MINUTES
+            or not (budget is None or LEAST_USD <= budget <= MOST_USD)
+        ):
+            raise ValueError("a value is out of its range")
+        return schedule
 
 
 class State(StrEnum):
@@ -182,7 +204,7 @@ class Progress:
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Progress:
         occurrences = tuple(map(Occurrence.parse, found["occurrences"]))
-        return cls(float(found["handled"]), occurrences)
+        return cls(_number(found["handled"]), occurrences)
 
 
 def session_id_of(schedule_id: str, due: float) -> str:
@@ -201,5 +223,22 @@ def limit_schedule_id(session_id: str, until: float) -> str:
 
 
 def _known(kind: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a version knows of an object of a later one."""
-    return {each.name: found[each.name] for each in fields(kind) if each.name in found}
+    """What a version knows of an object of a later one. Raises TypeError, ValueError."""
+    known = {each.name: found[each.name] for each in fields(kind) if each.name in found}
+    for each in fields(kind):
+        expected = _TYPES.get(str(each.type))
+        if expected is None or each.name not in known:
+            continue
+        value = known[each.name]
+        if type(value) not in expected:
+            raise TypeError(f"{each.name} is not of the type {each.type}")
+        if isinstance(value, int | float):
+            _number(value)
+    return known
+
+
+def _number(value: object) -> float:
+    """A number that can be a time, an amount or a count. NaN and infinity are none."""
+    if isinstance(value, bool | int | float) and 0 <= value <= LATEST:
+        return float(value)
+    raise ValueError("a number is out of its range")

@@ -66,8 +66,8 @@ class ScheduleStore:
         if (version := self.version) is None:
             return []
         if self._listed[0] != version:
-            found = (self._schedules.read(path) for path in self.folder.glob("*.json"))
-            known = sorted(filter(None, found), key=lambda each: (each.created_at, each.id))
+            found = filter(None, map(self._read, self.folder.glob("*.json")))
+            known = sorted(found, key=lambda each: (each.created_at, each.id))
             # a second change within a tick of the clock would leave the same time
             is_settled = time.time_ns() - version > CLOCK_TICK_NS
             self._listed = version if is_settled else None, known
@@ -76,10 +76,15 @@ class ScheduleStore:
     def get(self, schedule_id: str) -> Schedule:
         """Raises NoSuchSchedule."""
         path = self._path(schedule_id)
-        found = self._schedules.read(path) if path else None
+        found = self._read(path) if path else None
         if found is None:
             raise NoSuchSchedule("There is no such schedule.")
         return found
+
+    def damaged(self) -> list[str]:
+        """The names of the files that are no schedules: nothing of them is started or shown."""
+        found = (path for path in self.folder.glob("*.json") if self._read(path) is None)
+        return sorted(path.name for path in found if path.exists())
 
     def of_session(self, session_id: str) -> list[Schedule]:
         """Those that send to a session that exists."""
@@ -186,6 +191,10 @@ class ScheduleStore:
             atomic_files.make_folder(self._progress)
             with file_locks.held(self.folder / "lock"):
                 yield
+
+    def _read(self, path: Path) -> Schedule | None:
+        found = self._schedules.read(path)
+        return found if found and found.id == path.stem else None
 
     def _path(self, schedule_id: str) -> Path | None:
         return self._file(schedule_id) if SCHEDULE_ID.fullmatch(schedule_id) else None
