@@ -11,10 +11,11 @@ from werkzeug.wrappers import Response
 from opcode_htmx.features.schedules import form
 from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
 from opcode_htmx.features.schedules.views import ScheduleViews
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.policies.budget_figures import limit_words
-from opcode_htmx.runs.policies.working_folders import InvalidFolder
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.schedules import zones
@@ -92,9 +93,7 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
     @pages.get("/schedules/<schedule_id>/edit")
     def edit(schedule_id: str) -> str:
         schedule = store.get(schedule_id)
-        fields = form.new_fields(schedule.timing.zone, time.time())
-        kept = {name: value for name, value in form.fields_of(schedule).items() if value}
-        return _form({**fields, **kept}, schedule)
+        return _form(form.fields_of(schedule, time.time()), schedule)
 
     @pages.post("/schedules/<schedule_id>/edit")
     def change(schedule_id: str) -> Response:
@@ -161,7 +160,13 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             error=error,
             meaning=meaning,
             due=due,
-            projects=project_choices(schedules.workspace, MOST_PROJECTS),
+            days=[(form.day_field(each), label) for each, label in form.DAYS.items()],
+            projects=(projects := project_choices(schedules.workspace, MOST_PROJECTS)),
+            without_worktrees={
+                each.reference
+                for each in projects
+                if agent_id and not worktrees.is_possible(path_of(each.reference))
+            },
             zone_pairs=[(each, each) for each in zones.names()],
             model_pairs=_pairs("model", fields),
             effort_pairs=_pairs("effort", fields),

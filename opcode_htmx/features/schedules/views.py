@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.runs.policies.budget_figures import dollars
+from opcode_htmx.runs.policies.working_folders import path_of
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State
 from opcode_htmx.sessions.schedules.timing import day_words
@@ -123,10 +122,3 @@ class ScheduleViews:
 
     def _folder(self, schedule: Schedule) -> Path:
         return path_of(schedule.work.folder)
-
-
-def path_of(reference: str) -> Path:
-    """The path that the text of a form stands for."""
-    if reference.startswith("file:///"):
-        return Path(os.fsdecode(unquote_to_bytes(reference.removeprefix("file://"))))
-    return Path(reference)
