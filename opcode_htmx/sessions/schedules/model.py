@@ -132,7 +132,7 @@ class State(StrEnum):
     """What has come of a due time."""
 
     STARTING = "starting"
-    """Noted before the start: whoever finds it after a crash starts it again, under its ids."""
+    """Noted before the start: after a crash it is started again, under the same ids."""
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"

@@ -1,8 +1,8 @@
 """Starts what is due: one worker does, the one that holds a lock, and each due time once.
 
 Before a start it is noted, with the ids that the session and the prompt will have. They follow from
-the schedule and the due time, so whoever finds the note after a crash can start it again: a prompt
-that was sent under its id is not sent again.
+the schedule and the due time, so a start that a crash has cut off can be made again: a prompt that
+was sent under its id is not sent again.
 """
 
 from __future__ import annotations
