@@ -75,7 +75,7 @@ class GoOn:
         hold, folder = book.hold(session_id), location.working_folder
         if hold is None:
             return  # decided on another phone
-        if hold.scope in (Scope.PROJECT, Scope.DAY):
+        if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
             book.add(hold.scope, folder, hold.more)
         if not book.release(session_id):
             return

@@ -9,7 +9,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from opcode_htmx.features.schedules import form
-from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
+from opcode_htmx.features.schedules.service import InvalidSchedule, ScheduleChanged, Schedules
 from opcode_htmx.features.schedules.views import ScheduleViews
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
@@ -103,7 +103,11 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         try:
             work = schedule.work
             wanted = form.wanted_in(request.form, work.session_id, work.agent_id)
-            schedules.change(schedule_id, wanted, by=current_identity())
+            revision = request.form.get("revision")
+            schedules.change(schedule_id, wanted, by=current_identity(), revision=revision)
+        except ScheduleChanged as error:
+            current = store.get(schedule_id)
+            return make_response(_form(request.form, current, str(error), is_stale=True), 409)
         except REFUSALS as error:
             return make_response(_form(request.form, schedule, str(error)), 422)
         return redirect(url_for(".one", schedule_id=schedule_id), 303)
@@ -148,7 +152,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         error: str = "",
         meaning: str = "",
         due: list[str] | None = None,
+        is_stale: bool = False,
     ) -> str:
+        """The form; one that was refused keeps the revision that it was shown with."""
         agent_id = schedule.work.agent_id if schedule else form.known_agent(fields)
         return render_template(
             "schedules/edit.html",
@@ -156,6 +162,7 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             agent=schedules.agents.name(agent_id),
             fields=fields,
             schedule=schedule,
+            revision=_revision(fields, schedule, is_stale),
             session=views.address(schedule.work.session_id) if schedule else "",
             error=error,
             meaning=meaning,
@@ -186,3 +193,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         return [*known.items(), *([(chosen, chosen)] if chosen not in known else [])]
 
     return pages
+
+
+def _revision(fields: Mapping[str, str], schedule: Schedule | None, is_stale: bool) -> str:
+    if schedule is None:
+        return ""
+    return schedule.revision if is_stale else fields.get("revision", schedule.revision)

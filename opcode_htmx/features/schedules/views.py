@@ -52,6 +52,8 @@ class Row:
     when: str
     next: str
     last: Outcome | None
+    problem: str
+    """Why it would not start; empty if nothing is known."""
 
 
 class ScheduleViews:
@@ -81,6 +83,7 @@ class ScheduleViews:
             schedule.timing.words(),
             self.words(schedule, due[0]) if due else "",
             self._outcome(schedule, occurrences[-1], "") if occurrences else None,
+            self._schedules.problem(schedule) if due else "",
         )
 
     def due(self, schedule: Schedule, number: int) -> list[float]:

@@ -26,6 +26,7 @@ from opcode_htmx.runs.policies.budget_figures import (
     Scope,
     Spent,
     Standing,
+    day_of,
     parse_ledger,
     project_of,
 )
@@ -255,7 +256,7 @@ class BudgetBook:
         self._limits.write(self._limits_path, {**asdict(kept.limits), "extra": dict(kept.extra)})
 
     def _write_ledger(self, ledger: Ledger) -> None:
-        first = _day(time.time() - DAYS_KEPT * 86400)
+        first = day_of(time.time() - DAYS_KEPT * 86400)
         recent = {
             run_id: each for run_id, each in ledger.items() if max(each.days, default="") >= first
         }
@@ -280,9 +281,4 @@ def _key(scope: Scope, project: Path) -> str:
 
 
 def _today() -> str:
-    return _day(time.time())
-
-
-def _day(moment: float) -> str:
-    """The day of a point in time, where this server is."""
-    return time.strftime("%Y-%m-%d", time.localtime(moment))
+    return day_of(time.time())

@@ -1,7 +1,8 @@
-"""Budgets as values: what they are for, how they stand, and what files say of them. Pure."""
+"""Budgets as values: what they are for, how they stand, and what files say of them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -38,8 +39,8 @@ class Scope(StrEnum):
 _OF = {
     Scope.RUN: "this run",
     Scope.SCHEDULE: "this run of a schedule",
-    Scope.PROJECT: "this project today",
-    Scope.DAY: "today",
+    Scope.PROJECT: "the day in this project",
+    Scope.DAY: "the day",
 }
 
 
@@ -110,10 +111,13 @@ class Hold:
     def more(self) -> float:
         """How much more "Go on" allows: the same again for a run, half of it for a day.
 
-        A day may have cost more than its limit: Claude goes on only beyond that.
+        A day may have cost more than its limit: Claude goes on only beyond that. The day after, it
+        needs no more: 0.
         """
         if self.scope in (Scope.RUN, Scope.SCHEDULE):
             return self.limit
+        if day_of(self.at) != day_of(time.time()):
+            return 0.0
         return max(0.0, self.spent - self.limit) + self.limit / 2
 
     @classmethod
@@ -227,6 +231,11 @@ def dollars(amount: float) -> str:
 
 def _is_cents(amount: float) -> bool:
     return abs(amount - round(amount, 2)) < _NEGLIGIBLE
+
+
+def day_of(moment: float) -> str:
+    """The day of a point in time, where this server is, as `2026-11-29`."""
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
 
 
 def project_of(path: Path) -> str:

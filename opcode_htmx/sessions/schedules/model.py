@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from opcode_htmx.lib.formatting import one_line
@@ -93,6 +94,13 @@ class Schedule:
     @property
     def title(self) -> str:
         return self.name or one_line(self.work.prompt, LONGEST_NAME)
+
+    @property
+    def revision(self) -> str:
+        """Another one whenever a person has changed what it does or when."""
+        set_by_form = (self.work, self.timing, self.name)
+        limits = (self.catch_up, self.minutes, self.budget_usd)
+        return sha256(repr((set_by_form, limits)).encode("utf-8", "replace")).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "by": self.by.as_json()}

@@ -16,6 +16,7 @@ from opcode_htmx.runs.policies.budget_figures import (
     Scope,
     Standing,
     as_typed,
+    day_of,
     dollars,
     limit_words,
     project_of,
@@ -36,7 +37,7 @@ def on_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def set_day(number: int) -> None:
         now = time.time() + number * DAY
-        monkeypatch.setattr(budget_book, "_today", lambda: budget_book._day(now))
+        monkeypatch.setattr(budget_book, "_today", lambda: day_of(now))
 
     return set_day
 
@@ -131,7 +132,7 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
 ) -> None:
     book.set_limits(Limits(day=2.0))
     book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
-    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for today are used\."):
+    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for the day are used\."):
         book.check("s2", MEADOW)
     book.add(Scope.DAY, MEADOW, 1.0)
     book.check("s2", MEADOW)
@@ -336,4 +337,15 @@ def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> N
 )
 def test_a_budget_is_shown_as_it_was_typed(amount: float, typed: str, words: str) -> None:
     assert (as_typed(amount), limit_words(amount)) == (typed, words)
-    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for today are used."
+    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day are used."
+
+
+def test_the_day_after_a_pause_nothing_more_is_needed(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.5, 2.0))
+    hold = book.hold("s1")
+    assert hold and hold.more == 1.5
+    later = time.time() + DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert hold.more == 0.0

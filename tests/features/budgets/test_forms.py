@@ -1,4 +1,4 @@
-"""Files of budgets that cannot be read: the pages say so, and a tap mends it."""
+"""The forms of budgets where files are damaged, and where two phones use them."""
 
 from __future__ import annotations
 
@@ -56,3 +56,18 @@ def test_a_session_whose_pause_cannot_be_read_asks_and_goes_on(
     assert "$0.00" not in page
     assert client.post(f"/budgets/held/{ONE}/go-on").status_code == 303
     assert "Paused by a budget" not in client.get(address).text
+
+
+def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None:
+    form = client.get("/budgets").text
+    seen = form.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/budgets", data={"seen": seen, "day": "5"}).status_code == 303
+    second = client.post("/budgets", data={"seen": seen, "run": "1"})
+    assert second.status_code == 409
+    assert "one run: no limit, a day: 5, a day in one project: no limit" in second.text
+    assert 'name="run" value="1"' in second.text
+    assert client.get("/api/budgets").get_json()["data"]["day"] == 5
+    again = second.text.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/budgets", data={"seen": again, "run": "1"}).status_code == 303
+    found = client.get("/api/budgets").get_json()["data"]
+    assert (found["run"], found["day"]) == (1, None)
