@@ -135,6 +135,7 @@ def _details(usage: UsagePage, query: schema.DetailsQuery) -> list[schema.UsageE
     return [
         schema.UsageEntry(
             project=each.project,
+            project_path=each.project,
             session_id=each.session,
             timestamp=_day_start(each.day),
             model=each.model,
@@ -143,6 +144,7 @@ def _details(usage: UsagePage, query: schema.DetailsQuery) -> list[schema.UsageE
             input_tokens=each.input,
             output_tokens=each.output,
             cache_write_tokens=each.cache_write,
+            cache_creation_tokens=each.cache_write,
             cache_read_tokens=each.cache_read,
             cost=None if each.cost is None else each.cost / PICO,
         )

@@ -147,9 +147,13 @@ class UsageStats(ResponseModel):
 
 
 class UsageEntry(ResponseModel):
-    """The answers of one model in one session on one day."""
+    """The answers of one model in one session on one day.
 
-    project: str
+    The index keeps no line for each answer. A program that adds up entries gets the same sums.
+    """
+
+    project: str = Field(description="The same as `project_path`.")
+    project_path: str
     session_id: str
     timestamp: str = Field(description="The beginning of the day, in the server's time zone.")
     model: str
@@ -157,7 +161,8 @@ class UsageEntry(ResponseModel):
     rewound: bool
     input_tokens: int
     output_tokens: int
-    cache_write_tokens: int
+    cache_write_tokens: int = Field(description="The same as `cache_creation_tokens`.")
+    cache_creation_tokens: int
     cache_read_tokens: int
     cost: float | None
 

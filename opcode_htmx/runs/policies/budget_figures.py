@@ -87,7 +87,7 @@ class Standing:
     def cause(self) -> str:
         """Why a run was paused."""
         if self.scope is Scope.UNKNOWN:
-            return "Paused by a budget; by which one cannot be read any more."
+            return "Paused by a budget. Which one is not known any more: its file is damaged."
         return f"Paused: the {limit_words(self.limit)} for {_OF[self.scope]} are used."
 
 

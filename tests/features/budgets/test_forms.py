@@ -51,7 +51,7 @@ def test_a_session_whose_pause_cannot_be_read_asks_and_goes_on(
     (holds / f"{ONE}.json").write_text('{"scope": "day", "spent": NaN}')
     address = f"/projects/{session.path.parent.name}/sessions/{ONE}"
     page = client.get(address).text
-    assert "Paused by a budget; by which one cannot be read any more." in page
+    assert "Paused by a budget. Which one is not known any more: its file is damaged." in page
     assert f'formaction="/budgets/held/{ONE}/go-on"' in page
     assert "$0.00" not in page
     assert client.post(f"/budgets/held/{ONE}/go-on").status_code == 303

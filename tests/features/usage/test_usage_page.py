@@ -247,6 +247,14 @@ def test_sessions_and_details_are_listed(client: FlaskClient) -> None:
         ("", True),
         ("agent", False),
     ]
+    desktop = ("timestamp", "model", "input_tokens", "output_tokens", "cache_creation_tokens")
+    assert all(
+        {*desktop, "cache_read_tokens", "cost", "session_id", "project_path"} <= each.keys()
+        for each in entries
+    )
+    stats = data(client, "/api/usage")
+    assert sum(each["cost"] or 0.0 for each in entries) == pytest.approx(stats["total_cost"])
+    assert sum(each["input_tokens"] for each in entries) == stats["total_input_tokens"]
     assert len(data(client, "/api/usage/details?limit=1")) == 1
     assert client.get("/api/usage/sessions?since=soon").status_code == 422
 
