@@ -16,9 +16,9 @@ from typing import Any
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import MOST
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.policies.budget_figures import (
-    MOST_TOTAL,
     Hold,
     Kept,
     Ledger,
@@ -113,7 +113,7 @@ class BudgetBook:
         what was seen last, or, if nothing was, what its run reports first.
         Raises OSError, DiskFull.
         """
-        if not 0 <= total <= MOST_TOTAL:
+        if not 0 <= total <= MOST:
             return
         now = time.time()
         at = now if at is None else at

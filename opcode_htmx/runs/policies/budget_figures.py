@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.coerce import LATEST, as_dict
+from opcode_htmx.lib.files.json_fields import MOST, number
 
 WARN_AT = 0.8
 LEAST_USD, MOST_USD = 0.01, 100_000.0
 LONGEST_AMOUNT = 12
 """Characters of an amount that a person types."""
-MOST_TOTAL = 2.0**53
-"""Of what a run has cost: a larger number is none that Claude has reported."""
 _MOST_SPENT = 1e9
 _THOUSANDS = 3
 _NEGLIGIBLE = 1e-9
@@ -122,12 +121,15 @@ class Hold:
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Hold:
+        """Raises ValueError, KeyError or TypeError, as the next ones: NaN is below every limit, and
+        infinity above it for ever.
+        """
         return cls(
             str(found["run_id"]),
             Scope(found["scope"]),
-            _amount_in(found["spent"]),
-            _amount_in(found["limit"]),
-            _amount_in(found["at"], LATEST),
+            number(found["spent"], _MOST_SPENT),
+            number(found["limit"], _MOST_SPENT),
+            number(found["at"], LATEST),
             bool(found.get("was_working", True)),
         )
 
@@ -144,10 +146,12 @@ class Kept:
     def parse(cls, found: dict[str, Any]) -> Kept:
         amounts = {name: found.get(name) for name in ("run", "day", "project")}
         limits = {
-            name: None if amount is None else _amount_in(amount, MOST_USD)
+            name: None if amount is None else number(amount, MOST_USD)
             for name, amount in amounts.items()
         }
-        extra = {str(key): _amount_in(each) for key, each in as_dict(found.get("extra")).items()}
+        extra = {
+            str(key): number(each, _MOST_SPENT) for key, each in as_dict(found.get("extra")).items()
+        }
         return cls(Limits(**limits), extra)
 
 
@@ -176,23 +180,13 @@ def parse_ledger(found: dict[str, Any]) -> Ledger:
         str(run_id): Spent(
             str(each["session_id"]),
             project_of(Path(each["project"])),
-            _amount_in(each["total"], MOST_TOTAL),
-            _amount_in(each["spent"], MOST_TOTAL),
-            {str(part["day"]): _amount_in(part["spent"], MOST_TOTAL) for part in each["days"]},
-            _amount_in(each.get("at", 0.0), LATEST),
+            number(each["total"], MOST),
+            number(each["spent"], MOST),
+            {str(part["day"]): number(part["spent"], MOST) for part in each["days"]},
+            number(each.get("at", 0.0), LATEST),
         )
         for run_id, each in found["runs"].items()
     }
-
-
-def _amount_in(value: object, most: float = _MOST_SPENT) -> float:
-    """A number of a file. Raises ValueError for what is none.
-
-    NaN is below every limit, and so would turn a budget off; infinity would be above it for ever.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise ValueError(f"an amount is from 0 to {most:,.0f}")
-    return float(value)
 
 
 def typed_amount(text: str) -> float | None:

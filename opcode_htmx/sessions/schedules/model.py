@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from opcode_htmx.lib.files.json_fields import fields_of, number
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import UNKNOWN, Identity
 from opcode_htmx.sessions.schedules.timing import LATEST, Kind, Timing, Unit, checked
@@ -21,16 +21,6 @@ DEFAULT_MINUTES = 60
 MOST_MINUTES = 7 * 24 * 60
 LEAST_USD, MOST_USD = 0.01, 10_000.0
 LONGEST_NAME = 80
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "str | None": (str, type(None)),
-    "int | None": (int, type(None)),
-    "float | None": (int, float, type(None)),
-}
-"""The types of JSON values, by those of the fields that they are for."""
 _IDS = uuid.UUID("5c9e0f2a-7d0b-4a52-9a55-2f7f9b1f6d11")
 
 
@@ -113,11 +103,11 @@ class Schedule:
         timing = found["timing"]
         schedule = cls(
             **{
-                **_known(cls, found),
-                "work": Work(**_known(Work, found["work"])),
+                **fields_of(cls, found),
+                "work": Work(**fields_of(Work, found["work"])),
                 "timing": checked(
                     replace(
-                        Timing(**_known(Timing, timing)),
+                        Timing(**fields_of(Timing, timing)),
                         kind=Kind(timing["kind"]),
                         unit=Unit(timing["unit"]),
                     )
@@ -131,6 +121,7 @@ class Schedule:
             not SCHEDULE_ID.fullmatch(schedule.id)
             or not 1 <= schedule.minutes <= MOST_MINUTES
             or not (budget is None or LEAST_USD <= budget <= MOST_USD)
+            or schedule.created_at > LATEST
         ):
             raise ValueError("a value is out of its range")
         return schedule
@@ -182,7 +173,10 @@ class Occurrence:
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Occurrence:
-        return cls(**{**_known(cls, found), "state": State(found["state"])})
+        occurrence = cls(**{**fields_of(cls, found), "state": State(found["state"])})
+        for moment in (occurrence.due, occurrence.at, occurrence.ended_at or 0.0):
+            number(moment, LATEST)
+        return occurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +206,7 @@ class Progress:
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Progress:
         occurrences = tuple(map(Occurrence.parse, found["occurrences"]))
-        return cls(_number(found["handled"]), occurrences)
+        return cls(number(found["handled"], LATEST), occurrences)
 
 
 def session_id_of(schedule_id: str, due: float) -> str:
@@ -228,25 +222,3 @@ def prompt_id_of(schedule_id: str, due: float) -> str:
 def limit_schedule_id(session_id: str, until: float) -> str:
     """The id of the schedule that goes on after a limit: two taps, or two phones, make one."""
     return uuid.uuid5(_IDS, f"limit {session_id} {until:.0f}").hex
-
-
-def _known(kind: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a version knows of an object of a later one. Raises TypeError, ValueError."""
-    known = {each.name: found[each.name] for each in fields(kind) if each.name in found}
-    for each in fields(kind):
-        expected = _TYPES.get(str(each.type))
-        if expected is None or each.name not in known:
-            continue
-        value = known[each.name]
-        if type(value) not in expected:
-            raise TypeError(f"{each.name} is not of the type {each.type}")
-        if isinstance(value, int | float):
-            _number(value)
-    return known
-
-
-def _number(value: object) -> float:
-    """A number that can be a time, an amount or a count. NaN and infinity are none."""
-    if isinstance(value, bool | int | float) and 0 <= value <= LATEST:
-        return float(value)
-    raise ValueError("a number is out of its range")

@@ -356,10 +356,8 @@ def _after_turn(event: TurnEnded, each: Occurrence) -> Occurrence:
 
 def budget_of(store: ScheduleStore, book: BudgetBook, run: Run) -> Standing | None:
     """How the budget stands that a schedule has for a run of it; None if it has none."""
-    for schedule in store.all():
-        if schedule.budget_usd:
-            for each in store.progress(schedule.id).open:
-                if run.id == each.run_id:
-                    spent = book.spent_by_run(run.id) - each.cost_before
-                    return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
-    return None
+    schedule, started = store.bounded().get(run.id, (None, None))
+    if schedule is None or started is None or not schedule.budget_usd:
+        return None
+    spent = max(0.0, book.spent_by_run(run.id) - started.cost_before)
+    return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)

@@ -43,6 +43,9 @@ class TooManySchedules(Exception):
     """There is no room for another schedule; the text says so."""
 
 
+Bounded = tuple[Schedule, Occurrence]
+
+
 class ScheduleStore:
     """All schedules. Reading raises nothing; what is damaged is left out, and kept as a file."""
 
@@ -52,6 +55,7 @@ class ScheduleStore:
         self._schedules = CachedJsonFiles(JsonFileSchema(VERSION, Schedule.parse), 2 * MOST)
         self._progresses = CachedJsonFiles(JsonFileSchema(VERSION, Progress.parse), 2 * MOST)
         self._listed: tuple[int | None, list[Schedule]] = (None, [])
+        self._bounded: tuple[object, dict[str, Bounded]] = (None, {})
 
     @property
     def version(self) -> int | None:
@@ -92,6 +96,26 @@ class ScheduleStore:
 
     def progress(self, schedule_id: str) -> Progress:
         return self._progresses.read(self._progress / f"{schedule_id}.json") or Progress()
+
+    def bounded(self) -> dict[str, Bounded]:
+        """By process run, what has not ended of schedules with a budget. Called twice a second for
+        each live run.
+        """
+        try:
+            version = self.version, self._progress.stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._bounded[0] != version:
+            found = {
+                each.run_id: (schedule, each)
+                for schedule in self.all()
+                if schedule.budget_usd
+                for each in self.progress(schedule.id).open
+                if each.run_id
+            }
+            is_settled = time.time_ns() - max(version[0] or 0, version[1]) > CLOCK_TICK_NS
+            self._bounded = version if is_settled else None, found
+        return self._bounded[1]
 
     def add(self, schedule: Schedule, handled: float) -> bool:
         """Keep a new schedule, which is due after `handled`; False if its id is known.

@@ -9,6 +9,7 @@ import re
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -399,3 +400,30 @@ def test_trust_is_asked_for_what_the_project_and_its_worktree_hold_once_each(
     assert stale.status_code == 409
     started = client.post("/agents/1/run", data=form)
     assert started.status_code == 303, started.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"task": 5}, {"created_at": 1e300}, {"metrics": {"tokens": "x"}}, {"status": "lost"}],
+)
+def test_damaged_records_and_agents_are_left_out(
+    client: FlaskClient, sandbox: Sandbox, damage: dict[str, Any]
+) -> None:
+    client.post("/agents", data=FORM)
+    agent = sandbox.state / "agents" / "1.json"
+    made = AgentRun(
+        *(7, 1, "Pruner", "bot", "Prune all.", "", "/p", "/p"),
+        session_id=str(uuid.uuid4()),
+        created_at=1.0,
+    )
+    runs = sandbox.state / "agent_runs"
+    runs.mkdir()
+    (runs / "7.json").write_text(json.dumps(asdict(made)))
+    assert "Prune all." in client.get("/agents").text
+    (runs / "7.json").write_text(json.dumps({**asdict(made), **damage}))
+    for address in ("/agents", "/agents/1", "/agents/runs", "/api/agents/runs"):
+        answer = client.get(address)
+        assert (answer.status_code, "Prune all." in answer.text) == (200, False)
+    agent.write_text(agent.read_text().replace('"created_at": ', '"created_at": 1e300, "x": '))
+    assert "Pruner" not in client.get("/agents").text
+    assert client.get("/agents/1").status_code == 404

@@ -413,3 +413,26 @@ def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
         phone.close()
         without.close()
         server.close()
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"used": "x"},
+        {"used": float("nan")},
+        {"resets_at": 1e300},
+        {"at": float("inf")},
+        {"kind": None},
+    ],
+)
+def test_damaged_limits_are_left_out(
+    client: FlaskClient, sandbox: Sandbox, limit: dict[str, Any]
+) -> None:
+    good = {"kind": "five_hour", "used": 0.5, "resets_at": time.time() + HOUR, "at": time.time()}
+    path = sandbox.state / "usage.json"
+    path.write_text(json.dumps({"limits": [good], "costs": {}, "asked": 0}))
+    assert "5-hour limit" in client.get("/usage").text
+    path.write_text(json.dumps({"limits": [{**good, **limit}], "costs": {}, "asked": 0}))
+    for page in ("/usage", "/"):
+        answer = client.get(page)
+        assert (answer.status_code, "5-hour limit" in answer.text) == (200, False)

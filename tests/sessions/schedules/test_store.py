@@ -213,3 +213,20 @@ def test_damaged_outcomes_are_as_if_lost(
     assert len(other(store).progress(ID).occurrences) == 1
     path.write_text(json.dumps({"handled": 9.0, "occurrences": [{**good, **occurrence}]}))
     assert other(store).progress(ID) == Progress()
+
+
+def test_runs_of_schedules_with_a_budget_are_found_as_soon_as_they_are_noted(
+    store: ScheduleStore,
+) -> None:
+    assert store.bounded() == {}
+    with_budget = replace(SCHEDULE, id="6" * 32, budget_usd=2.0)
+    for each in (SCHEDULE, with_budget):
+        store.add(each, 5.0)
+    reader = other(store)
+    for number in range(50):  # within one tick of the clock, too
+        run = Occurrence(60.0, State.RUNNING, 61.0, prompt_id=f"p{number}", run_id=f"r{number}")
+        for each in (SCHEDULE, with_budget):
+            store.note(each.id, run)
+        assert reader.bounded() == {f"r{number}": (with_budget, run)}
+        store.update(with_budget.id, f"p{number}", lambda each: replace(each, state=State.DONE))
+        assert reader.bounded() == {}
