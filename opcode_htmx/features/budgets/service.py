@@ -17,7 +17,6 @@ from opcode_htmx.runs.policies.budget_figures import (
     MOST_USD,
     Hold,
     Limits,
-    Scope,
     typed_amount,
 )
 from opcode_htmx.runs.supervisor import Supervisor
@@ -75,9 +74,7 @@ class GoOn:
         hold, folder = book.hold(session_id), location.working_folder
         if hold is None:
             return  # decided on another phone
-        if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
-            book.add(hold.scope, folder, hold.more)
-        if not book.release(session_id):
+        if not book.go_on(session_id, hold, folder):
             return
         log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
         if hold.was_working:

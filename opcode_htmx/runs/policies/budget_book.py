@@ -85,12 +85,14 @@ class BudgetBook:
 
         Raises BudgetReached where the limits cannot be read, OSError, DiskFull.
         """
-        key = _key(scope, project)
         with self._locked():
-            self._check_limits()
-            kept, today = self._kept(), _today()
-            extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
-            self._write_limits(replace(kept, extra={**extra, key: extra.get(key, 0.0) + amount}))
+            self._add(scope, project, amount)
+
+    def _add(self, scope: Scope, project: Path, amount: float) -> None:
+        self._check_limits()
+        key, kept, today = _key(scope, project), self._kept(), _today()
+        extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
+        self._write_limits(replace(kept, extra={**extra, key: extra.get(key, 0.0) + amount}))
 
     # --- spending ---------------------------------------------------------------------------
 
@@ -187,6 +189,19 @@ class BudgetBook:
         with raise_disk_full():
             atomic_files.make_folder(self._holds)
             self._hold_files.write(self._hold_path(session_id), asdict(found))
+
+    def go_on(self, session_id: str, hold: Hold, project: Path) -> bool:
+        """Allow what a hold needs more, and release it; False if that was decided elsewhere.
+
+        Two phones allow it once. Raises BudgetReached where the limits cannot be read, OSError,
+        DiskFull.
+        """
+        with self._locked():
+            if self.hold(session_id) != hold:
+                return False
+            if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
+                self._add(hold.scope, project, hold.more)
+            return self.release(session_id)
 
     def release(self, session_id: str) -> bool:
         """Hold a session no longer; whether it was held. A damaged file is put aside."""

@@ -283,9 +283,20 @@ def test_going_on_allows_more_than_was_spent_beyond_a_limit(book: BudgetBook) ->
     book.set_hold("s1", "r1", standing)
     hold = book.hold("s1")
     assert hold and hold.more == 8.5
-    book.release("s1")
-    book.add(Scope.DAY, ORCHARD, hold.more)
+    assert book.go_on("s1", hold, ORCHARD)
     book.check("s1", ORCHARD)
+    assert not book.go_on("s1", hold, ORCHARD), "a second phone allows nothing more"
+    assert book.standings("r1", ORCHARD) == [Standing(Scope.DAY, 9.0, 9.5)]
+
+
+def test_a_hold_stays_where_more_cannot_be_allowed(book: BudgetBook, tmp_path: Path) -> None:
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.0, 2.0))
+    hold = book.hold("s1")
+    (tmp_path / budget_book.LIMITS).write_text("{")
+    assert hold
+    with pytest.raises(BudgetReached, match="cannot be read"):
+        book.go_on("s1", hold, ORCHARD)
+    assert book.hold("s1") == hold
 
 
 @pytest.mark.parametrize("total", [float("nan"), float("inf"), -1.0, 1e300])
