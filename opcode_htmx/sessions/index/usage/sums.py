@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from opcode_htmx.engines.claude.prices import SEARCH_PICO, price_of
 from opcode_htmx.sessions.index.usage.answers import FAST, LONG, RECORDED, REWOUND, SIDECHAIN, US
@@ -140,14 +140,6 @@ class SaidCosts:
     ours: int
 
 
-class _Cost(NamedTuple):
-    """A value of a column, the cost of its lines, and what the CLI says of a session."""
-
-    value: int | None
-    cost: int
-    said: int | None
-
-
 _SUMS = f"""
 sum(answers), sum(input), sum(output), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h),
 sum(searches), sum(seconds), sum(prompts), sum(added), sum(removed),
@@ -191,7 +183,7 @@ class UsageSums:
 
     def __init__(self, database: sqlite3.Connection, query: UsageQuery) -> None:
         self._database = database
-        self._costs: dict[str, list[_Cost]] = {}
+        self._made = set[str]()
         database.execute("PRAGMA temp_store = MEMORY")
         self._store_prices()
         database.execute(_LINES, self._values(query))
@@ -281,9 +273,9 @@ class UsageSums:
             case By.DAY:
                 return len(self.costs_of_days)
             case By.PROJECT:
-                return len(self._dearest("project"))
+                return self._number_of("project")
             case By.SESSION:
-                return len(self._dearest("session"))
+                return self._number_of("session")
             case By.MODEL:
                 return len({model for model, _ in self._parts})
             case By.AGENT:
@@ -291,19 +283,27 @@ class UsageSums:
 
     def said(self) -> SaidCosts:
         """What the CLI says of whole sessions, beside our sums; for a query of all days."""
-        known = [each for each in self._dearest("session") if each.said]
-        said, ours = sum(each.said or 0 for each in known), sum(each.cost for each in known)
-        return SaidCosts(len(known), said, ours)
+        found = self._database.execute(
+            "SELECT count(*), total(said), total(cost) FROM "  # noqa: S608 - own names
+            f"{self._costs_by('session')} WHERE said"
+        ).fetchone()
+        return SaidCosts(*map(int, found))
 
-    def _dearest(self, key: str) -> list[_Cost]:
-        """The values of a column, the one with the highest cost first."""
-        if key not in self._costs:
-            rows = self._database.execute(
-                f"SELECT {key}, sum(cost), max(said) FROM line GROUP BY 1"  # noqa: S608
-                " ORDER BY 2 DESC, sum(output) DESC"
+    def _costs_by(self, key: str) -> str:
+        """A table of the values of a column, with the cost of each, made once: its name."""
+        name = f"costs_by_{key}"
+        if name not in self._made:
+            self._database.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT {key} AS value, sum(cost) AS cost,"  # noqa: S608
+                " sum(output) AS output, max(said) AS said FROM line GROUP BY 1"
             )
-            self._costs[key] = [_Cost(value, int(cost or 0), said) for value, cost, said in rows]
-        return self._costs[key]
+            self._made.add(name)
+        return name
+
+    def _number_of(self, key: str) -> int:
+        table = self._costs_by(key)
+        found = self._database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        return int(found[0])
 
     def _sums_by(
         self,
@@ -315,7 +315,12 @@ class UsageSums:
         """The sums by a column: of `chosen` values, or of the `most` ones with the highest cost."""
         where, values = "", tuple(chosen)
         if most is not None:  # which they are is known from few columns
-            values = tuple(each.value for each in self._dearest(key)[:most])
+            rows = self._database.execute(
+                f"SELECT value FROM {self._costs_by(key)}"  # noqa: S608
+                " ORDER BY cost DESC, output DESC LIMIT ?",
+                (most,),
+            )
+            values = tuple(value for (value,) in rows)
         if values:
             where = f"WHERE {key} IN ({', '.join('?' * len(values))})"
             if None in values:
@@ -336,12 +341,16 @@ class UsageSums:
         return {(model, agent): _sums(row) for model, agent, *row in rows}
 
     def _of_parts(self, key: str, at: int, most: int | None) -> dict[int, Sums]:
-        numbers = self._database.execute(
-            f"SELECT {key} AS key, count(DISTINCT session) FROM line GROUP BY key"  # noqa: S608
-        )
         parts: dict[int, list[Sums]] = {}
         for keys, each in self._parts.items():
             parts.setdefault(keys[at], []).append(each)
+
+        if len(parts) == 1:
+            numbers = [(each, self.count(By.SESSION)) for each in parts]
+        else:
+            numbers = self._database.execute(
+                f"SELECT {key} AS key, count(DISTINCT session) FROM line GROUP BY key"  # noqa: S608
+            ).fetchall()
 
         def rank(number: tuple[int, int]) -> tuple[int, int]:
             own = parts[number[0]]
