@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -80,14 +81,14 @@ class Standing:
     def sentence(self) -> str:
         """What is used, for a warning."""
         whole = f"{dollars(self.spent)} of the {limit_words(self.limit)} for {_OF[self.scope]}"
-        return f"{whole} are used; at 100% Claude is paused."
+        return f"{whole} is used; at 100% Claude is paused."
 
     @property
     def cause(self) -> str:
         """Why a run was paused."""
         if self.scope is Scope.UNKNOWN:
             return "Paused by a budget. Which one is not known any more: its file is damaged."
-        return f"Paused: the {limit_words(self.limit)} for {_OF[self.scope]} are used."
+        return f"Paused: the {limit_words(self.limit)} for {_OF[self.scope]} is used up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Hold:
             return self.limit
         if day_of(self.at) != day_of(time.time()):
             return 0.0
-        return max(0.0, self.spent - self.limit) + self.limit / 2
+        return _whole_cents(max(0.0, self.spent - self.limit) + self.limit / 2)
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Hold:
@@ -221,6 +222,11 @@ def dollars(amount: float) -> str:
     """What was spent: `$2.00`; `$0.004` where cents do not show it."""
     is_small = 0 < amount < 0.1 and not _is_cents(amount)
     return f"${amount:.3f}" if is_small else f"${amount:,.2f}"
+
+
+def _whole_cents(amount: float) -> float:
+    """An amount, rounded up to a cent, as a person would choose it."""
+    return math.ceil(round(amount * 100, 6)) / 100
 
 
 def _is_cents(amount: float) -> bool:

@@ -140,6 +140,7 @@ def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) 
     # first: a crash between the two leaves a run that the next round ends
     book.set_hold(session_id, run.id, standing, was_working=was_working)
     log_act(SYSTEM, "budget.pause", session=session_id, run=run.id, scope=standing.scope)
+    _warn(run, "")  # the card of the pause says more
     with contextlib.suppress(RunNotLive):
         run.stop(Outcome.INTERRUPTED, standing.cause, by=SYSTEM)
 

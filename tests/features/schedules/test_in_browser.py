@@ -91,7 +91,7 @@ def test_a_session_that_a_budget_has_paused_asks_and_goes_on(
     book.set_hold(address.rpartition("/")[2], "1" * 32, Standing(Scope.RUN, 2.04, 2.0))
     phone.open_session(address)
     card = phone.page.get_by_role("region", name="Paused by a budget")
-    expect(card).to_contain_text("Paused: the $2.00 for this run are used. $2.04 so far.")
+    expect(card).to_contain_text("Paused: the $2.00 for this run is used up. $2.04 so far.")
     if scripted:
         checked(phone.page, "budget-paused", shared_server)
     phone.button("Go on with $2.00 more").click()

@@ -12,6 +12,7 @@ import pytest
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
 from opcode_htmx.runs.policies.budget_figures import (
+    Hold,
     Limits,
     Scope,
     Standing,
@@ -132,7 +133,7 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
 ) -> None:
     book.set_limits(Limits(day=2.0))
     book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
-    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for the day are used\."):
+    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for the day is used up\."):
         book.check("s2", MEADOW)
     book.add(Scope.DAY, MEADOW, 1.0)
     book.check("s2", MEADOW)
@@ -348,7 +349,7 @@ def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> N
 )
 def test_a_budget_is_shown_as_it_was_typed(amount: float, typed: str, words: str) -> None:
     assert (as_typed(amount), limit_words(amount)) == (typed, words)
-    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day are used."
+    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day is used up."
 
 
 def test_the_day_after_a_pause_nothing_more_is_needed(
@@ -360,3 +361,10 @@ def test_the_day_after_a_pause_nothing_more_is_needed(
     later = time.time() + DAY
     monkeypatch.setattr(time, "time", lambda: later)
     assert hold.more == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spent", "limit", "more"), [(2.0, 2.0, 1.0), (2.1217, 2.0, 1.13), (0.0101, 0.01, 0.01)]
+)
+def test_more_for_a_day_is_a_number_of_cents(spent: float, limit: float, more: float) -> None:
+    assert Hold("r1", Scope.DAY, spent, limit, time.time()).more == more
