@@ -46,13 +46,21 @@ class JsonFileSchema(Generic[T]):
             _log_once(path, error)
             return None
 
-    def write(self, path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
+    def write(
+        self,
+        path: Path,
+        content: dict[str, Any],
+        *,
+        durable: bool = True,
+        is_readable: bool = False,
+    ) -> None:
         """Replace a file. Raises OSError, DiskFull among them, and then changes nothing.
 
-        `durable` is that of `atomic_files.write`.
+        `durable` is that of `atomic_files.write`; `is_readable`: what is there was just read.
         """
         data = json.dumps({"version": self._version, **content}, ensure_ascii=False)
-        self.quarantine(path)
+        if not is_readable:
+            self.quarantine(path)
         atomic_files.write(path, data.encode("utf-8", "replace"), durable=durable)
 
     def quarantine(self, path: Path) -> None:

@@ -277,7 +277,7 @@ class BudgetBook:
         }
         kept = dict(list(recent.items())[-RUNS_KEPT:])
         runs = {run_id: each.as_json() for run_id, each in kept.items()}
-        self._spending.write(self._spending_path, {"runs": runs}, durable=False)
+        self._spending.write(self._spending_path, {"runs": runs}, durable=False, value=kept)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.lib import bounded_json
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
 from opcode_htmx.runs.policies.budget_figures import (
@@ -349,7 +350,9 @@ def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> N
 )
 def test_a_budget_is_shown_as_it_was_typed(amount: float, typed: str, words: str) -> None:
     assert (as_typed(amount), limit_words(amount)) == (typed, words)
-    assert Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day is used up."
+    assert (
+        Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day is used up."
+    )
 
 
 def test_the_day_after_a_pause_nothing_more_is_needed(
@@ -368,3 +371,23 @@ def test_the_day_after_a_pause_nothing_more_is_needed(
 )
 def test_more_for_a_day_is_a_number_of_cents(spent: float, limit: float, more: float) -> None:
     assert Hold("r1", Scope.DAY, spent, limit, time.time()).more == more
+
+
+def test_a_cost_is_noted_beside_those_of_many_runs_without_reading_them_again(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule for every five minutes makes two thousand runs a week."""
+    book.set_limits(Limits(day=5.0))
+    book.record("r0", "s0", ORCHARD, 0.5, is_new=True)
+    parsed, loads = [], bounded_json.loads
+
+    def counted(data: bytes) -> object:
+        parsed.append(data)
+        return loads(data)
+
+    monkeypatch.setattr(bounded_json, "loads", counted)
+    for number in range(1, 5):
+        book.record(f"r{number}", "s1", ORCHARD, 0.5, is_new=True)
+        assert book.spent_today() == 0.5 * (number + 1)
+    assert parsed == []
+    assert BudgetBook(book._holds.parent).spent_today() == 2.5
