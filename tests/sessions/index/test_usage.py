@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from hypothesis import strategies as st
 from opcode_htmx.engines.claude.files.fork import fork
 from opcode_htmx.engines.claude.prices import price_of
 from opcode_htmx.engines.claude.protocol.usage.entries import LONGEST_MODEL, PICO
+from opcode_htmx.sessions.index.schema import open_to_read
 from opcode_htmx.sessions.index.usage.ledger import MOST
 from opcode_htmx.sessions.index.usage.sums import By, Group, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.writer import LONGEST_NAME
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable, Session
 from tests.sessions.index.plain_count import count
 
@@ -424,3 +427,15 @@ def test_the_name_of_a_model_is_cut(index: Searchable) -> None:
     index.update()
     (group,) = groups(index, By.MODEL)
     assert group.key == "m" * LONGEST_MODEL
+
+
+def test_names_in_the_index_are_bounded(index: Searchable) -> None:
+    session = index.session()
+    spend(session, "m1", gitBranch="b" * 100_000)
+    session.call("T" * 100_000, "call-1")
+    index.update()
+    with closing(open_to_read(index.database)) as database:
+        (longest,) = database.execute("SELECT max(length(text)) FROM name").fetchone()
+    assert longest == LONGEST_NAME
+    index.update()
+    assert total(index).answers == 1
