@@ -170,9 +170,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             days=[(form.day_field(each), label) for each, label in form.DAYS.items()],
             projects=(projects := project_choices(schedules.workspace, MOST_PROJECTS)),
             without_worktrees={
-                each.reference
-                for each in projects
-                if agent_id and not worktrees.is_possible(path_of(each.reference))
+                each
+                for each in (*(each.reference for each in projects), fields.get("folder", ""))
+                if each and agent_id and not worktrees.is_possible(path_of(each))
             },
             zone_pairs=[(each, each) for each in zones.names()],
             model_pairs=_pairs("model", fields),

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
@@ -214,6 +215,8 @@ class Schedules:
             if work.session_id
             else self.workspace.working_folder(work.folder)
         )
+        if work.in_worktree and not worktrees.is_possible(folder):
+            raise InvalidSchedule(f"{folder} is in no git repository, so it has no worktrees.")
         if work.model and not _MODEL.fullmatch(work.model):
             raise InvalidSchedule("That is no name of a model.")
         if work.effort and work.effort not in EFFORTS:

@@ -183,6 +183,12 @@ def test_an_agent_is_scheduled_and_its_schedule_names_and_keeps_it(
     assert 'formaction="/schedules/new"' in client.get("/agents/1").text
     words = "Prune all of it.\n" + "x" * 9000
     typed = {"agent": "1", "prompt": words, "folder": str(sandbox.project), "worktree": "on"}
+    plain = client.post(
+        "/schedules", data={**typed, "kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
+    )
+    assert (plain.status_code, "is in no git repository" in plain.text) == (422, True)
+    assert "checked" not in plain.text.partition('name="worktree"')[2].partition(">")[0]
+    (sandbox.project / ".git").mkdir()
     page = client.post("/schedules/new", data={**form_of(client.get("/agents/1").text), **typed})
     assert "Pruner" in page.text
     form = form_of(page.text) | {"kind": "cron", "other_folder": ""}
