@@ -44,8 +44,9 @@ def test_a_schedule_whose_session_was_deleted_says_so_and_can_be_deleted(
     for address in ("/schedules", one, f"{one}/edit"):
         answer = client.get(address)
         assert (answer.status_code, gone in answer.text) == (200, not address.endswith("edit"))
-    for verb in ("pause", "resume", "run", "delete"):
-        assert client.post(f"{one}/{verb}").status_code == 303
+    for verb in ("pause", "resume", "run", "send", "cancel"):
+        answer = client.post(f"{one}/{verb}")
+        assert (answer.status_code, answer.headers["Location"][:10]) == (303, "/schedules")
     assert client.get("/api/schedules").get_json()["data"] == []
 
 
