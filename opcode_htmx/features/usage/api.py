@@ -72,7 +72,7 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
 
 def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
     def work(sums: UsageSums) -> schema.UsageStats:
-        total, models = sums.total(), sums.models_of_days(schema.MOST_MODELS)
+        total, models = sums.total(), sums.models_of_days(schema.MOST_NAMED)
         return schema.UsageStats(
             total_cost=_dollars(total),
             total_tokens=total.tokens,

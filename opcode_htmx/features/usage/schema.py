@@ -15,6 +15,8 @@ from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 MOST_ENTRIES = 10_000
 MOST_MODELS = 1_000
 """A made-up history may name any number of them."""
+MOST_NAMED = 20_000
+"""Models in all days together."""
 
 
 class _Query(RequestModel):

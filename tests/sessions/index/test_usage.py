@@ -439,3 +439,15 @@ def test_names_in_the_index_are_bounded(index: Searchable) -> None:
     assert longest == LONGEST_NAME
     index.update()
     assert total(index).answers == 1
+
+
+def test_days_have_their_tokens_where_only_undated_answers_have_a_cost(index: Searchable) -> None:
+    session = index.session()
+    spend(session, "m1", timestamp="long ago")
+    spend(session, "m2", model="claude-unheard-of")
+    index.update()
+    days = index.reader.usage(UsageQuery(), lambda sums: sums.costs_of_days)[0]
+    assert sorted((day < 0, costs.cost > 0, costs.tokens) for day, costs in days.items()) == [
+        (False, False, 1_100),
+        (True, True, 1_100),
+    ]

@@ -106,7 +106,7 @@ class Group:
 class DayCosts:
     """What a chart shows of a day: all of the cost, and the part of subagents.
 
-    `tokens` are counted where no day has a cost.
+    `tokens` are counted where no answer with a date has a cost.
     """
 
     cost: int
@@ -220,7 +220,8 @@ class UsageSums:
     @cached_property
     def costs_of_days(self) -> dict[int, DayCosts]:
         """The figures of a chart, by day."""
-        has_cost = any(each.cost for each in self._parts.values())
+        dated = "SELECT EXISTS (SELECT 1 FROM line WHERE cost > 0 AND day >= 0)"
+        (has_cost,) = self._database.execute(dated).fetchone()
         tokens = (
             "0" if has_cost else "input + output + cache_read + cache_write_5m + cache_write_1h"
         )
