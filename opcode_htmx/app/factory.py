@@ -187,7 +187,7 @@ def _sessions(
         settings, claude.workspace, state, engine, runs
     )
     lookup = SessionLookup(config_dir, locations, views, forms.session_address)
-    submitter = PromptSubmitter(runs, locations)
+    submitter = PromptSubmitter(runs, locations, automatic.before_prompt)
     environment = settings.child_environment
     copies = CopyServices(runs, submitter, claude.workspace, environment, refusals)
     return Sessions(
@@ -195,7 +195,6 @@ def _sessions(
         locations=locations,
         views=views,
         submitter=submitter,
-        submitter=PromptSubmitter(runs, locations, automatic.before_prompt),
         exporter=SessionExporter(lookup, views, resources.STATIC),
         drafts=drafts,
         read_positions=positions,

@@ -30,15 +30,13 @@ from opcode_htmx.features.changes.review.store import (
 )
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.commits import acts as git_acts
-from opcode_htmx.features.saved_prompts.service import PromptLibrary
-from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
-from opcode_htmx.lib.git.discards import files as discards
 from opcode_htmx.features.races.records import Contestant, Race, Races, Stage
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
-from opcode_htmx.lib.git.worktrees import PLACE
+from opcode_htmx.lib.git.discards import files as discards
 from opcode_htmx.lib.git.snapshots import snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
+from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.checkpoints.model import (
     Checkpoint,
@@ -56,19 +54,18 @@ from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, Sta
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
-from tests.lib.git.commands.repo import Repo
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
 from opcode_htmx.web.origin.cors import API_FOLDERS
+from tests.lib.git.commands.repo import Repo
 from tests.security.doors import Door
 from tests.security.hostile_git import Trap
 from tests.support import api
-from tests.support.environment import ROOT, USER, Sandbox, state_dir
-from tests.support.git_server import GitServer, git
 from tests.support.environment import ROOT, SYSTEM_PATH, USER, Sandbox, state_dir
+from tests.support.git_server import GitServer, git
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"
@@ -151,7 +148,7 @@ class Populated:
             "race_id": RACE,
             "contestant": "a",
             "repo": CLONE,
-            "worktree_id": f"{CLONE}__{SESSION}",
+            "clone_worktree": f"{CLONE}__{SESSION}",
             "checkpoint": "1",
         }
 
@@ -329,6 +326,8 @@ def _repository(sandbox: Sandbox, project: Path) -> None:
     comment = Comment(COMMENT, quote(path), NEW, 31, 31, lines[30], f"Prune it {LONG_WORD}")
     for session_id in (SESSION, ""):
         reviews.keep(session_id, project, comment)
+
+
 def _checkpoints(sandbox: Sandbox, project: Path) -> None:
     """A checkpoint before the session's prompt, after which a file was changed; and two others."""
     state = state_dir(sandbox.state)
@@ -390,6 +389,8 @@ def _files(sandbox: Sandbox, project: Path) -> None:
     undecided = {"id": UPLOAD, "root": root, "path": "", "files": [f"{LONG_WORD}.txt"]}
     (upload / "facts.json").write_text(json.dumps({"version": 1, **undecided}))
     (upload / "0").write_text(LONG_WORD)
+
+
 def _garden(project: Path) -> Path:
     """A repository beside the project."""
     return project.parent / "garden"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 AS_OF = "28 November 2026"
 SOURCE = "Claude Code 2.1.330"
@@ -106,6 +107,7 @@ _ENDING = re.compile(r"\[1m\]$|[-@]\d{8}$|-latest$|-v\d+(:\d+)?$|@default$")
 _OLD_NAMES = {"claude-opus-4": "claude-opus-4-0", "claude-sonnet-4": "claude-sonnet-4-0"}
 
 
+@lru_cache(maxsize=4096)
 def family_of(model: str) -> str:
     """The family of a model's id, as the table has it: without the provider, region and date."""
     name = model.strip().lower()[:200]

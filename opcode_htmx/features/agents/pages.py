@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,14 @@ from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
 from opcode_htmx.features.agents.running.runner import AgentRunner, RunView
 from opcode_htmx.features.agents.store import AgentStore, StoredAgent
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.lib.git.worktrees import PLACE
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
-from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of, reference
 from opcode_htmx.sessions.configuration import trust_items
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.folder_labels import name_of, shortened
+from opcode_htmx.sessions.schedules.model import Progress, Schedule
+from opcode_htmx.sessions.schedules.timing import day_words
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.web.http.forms import session_url
 
@@ -46,6 +49,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """A folder to choose for a run; `folder` is as forms name it."""
+
+    folder: str
+    label: str
+    has_worktrees: bool
+    """Whether it seems to be in a git repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSchedule:
+    """A schedule of an agent in a list."""
+
+    id: str
+    title: str
+    when: str
+    state: str
+    """When it is due next, or why it is not."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentPages:
     """Serves the pages of one worker."""
 
@@ -64,8 +88,8 @@ class AgentPages:
         found = [(each.value, each.name) for each in known if each.value != "default"]
         return found or [("sonnet", "Sonnet"), ("opus", "Opus"), ("haiku", "Haiku")]
 
-    def projects(self, chosen: str) -> list[tuple[str, str]]:
-        """The folders to run in, as forms name them, each with its label; `chosen` is the first."""
+    def projects(self, chosen: str) -> list[Project]:
+        """The folders to run in; `chosen` is the first."""
         workspace = self.context.workspace
         found = project_choices(workspace, MOST_PROJECTS)
         known = [each.reference for each in found if not _is_worktree(each.reference)]
@@ -74,8 +98,15 @@ class AgentPages:
         if not known:
             known.append(reference(next(iter(workspace.project_roots))))
         folders = dict.fromkeys([chosen, *known] if chosen else known)
-        labels = ((each, name_of(Path(each), workspace), shortened(Path(each))) for each in folders)
-        return [(each, f"{name} ({place})") for each, name, place in labels]
+        return [
+            Project(
+                each,
+                f"{name_of(path, workspace)} ({shortened(path)})",
+                worktrees.is_possible(path),
+            )
+            for each in folders
+            for path in (path_of(each),)
+        ]
 
     def agent_page(
         self,
@@ -89,6 +120,8 @@ class AgentPages:
         mine = self.records.all(stored.id)
         folder = form.get("folder", "")
         groups = trust_items.grouped(needed.items) if needed else {}
+        projects = self.projects(folder)
+        selected = next((each for each in projects if each.folder == folder), projects[0])
         return render_template(
             "agents/agent.html",
             stored=stored,
@@ -98,8 +131,10 @@ class AgentPages:
             folder=folder,
             model=form.get("model", stored.agent.model),
             models=self.models(),
-            in_worktree=bool(form.get("worktree")),
-            projects=self.projects(folder),
+            # a choice that is not shown could not be taken back
+            in_worktree=bool(form.get("worktree")) and selected.has_worktrees,
+            projects=projects,
+            schedules=self.schedules(stored.id),
             ids=(form.get("session_id") or uuid.uuid4(), form.get("prompt_id") or uuid.uuid4()),
             runs=self.rows(mine[:RUNS_OF_AGENT]),
             more=len(mine) - RUNS_OF_AGENT,
@@ -107,6 +142,12 @@ class AgentPages:
             needed=needed,
             groups=trust_items.shown(needed.folder, groups) if needed else [],
         )
+
+    def schedules(self, agent_id: int) -> list[AgentSchedule]:
+        """The schedules that start an agent."""
+        store, now = self.context.sessions.schedules, time.time()
+        found = [each for each in store.all() if each.work.agent_id == agent_id]
+        return [_schedule(each, store.progress(each.id), now) for each in found]
 
     def rows(self, found: Sequence[AgentRun]) -> list[Row]:
         """The rows of a list of runs. Each looks for its session's file: only of those shown."""
@@ -141,6 +182,15 @@ class AgentPages:
         return self.context.workspace.working_folder(text)
 
 
+def _schedule(schedule: Schedule, progress: Progress, now: float) -> AgentSchedule:
+    timing = schedule.timing
+    due = timing.next(max(progress.handled, now - 1), 1)
+    state = f"Next: {day_words(due[0], timing.zone, now)}" if due else "Over"
+    return AgentSchedule(
+        schedule.id, schedule.title, timing.words(), "Paused" if schedule.paused else state
+    )
+
+
 def _is_worktree(folder: str) -> bool:
     """Whether a folder is a copy that a run has got: further runs begin in the project itself."""
-    return f"/{PLACE.as_posix()}/" in folder
+    return f"/{worktrees.PLACE.as_posix()}/" in folder

@@ -13,8 +13,11 @@ from typing import Any
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.coerce import LATEST
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.versioned_files import (
     NO_FILE,
@@ -85,7 +88,7 @@ class AgentStore:
 
     def all(self) -> list[StoredAgent]:
         """The agents by name; those whose files cannot be read are left out."""
-        found = (self._find(number) for number in self._known())
+        found = (self._find(number) for number in yielding(self._known()))
         agents = [each for each in found if each]
         return sorted(agents, key=lambda each: (each.agent.name.casefold(), each.id))
 
@@ -151,8 +154,8 @@ class AgentStore:
                 agent_id,
                 model.of_document(found["agent"]),
                 file.revision,
-                float(found["created_at"]),
-                float(found["updated_at"]),
+                number(found["created_at"], LATEST),
+                number(found["updated_at"], LATEST),
             )
         except (FileRefused, ValueError, KeyError, TypeError, AgentRefused):
             return None

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from opcode_htmx.features.budgets.service import check
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.runs.policies.budget_book import MOST_USD, BudgetBook, Limits
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import MOST_USD, Limits
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel

@@ -9,10 +9,14 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Limits, dollars
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits, as_typed, dollars
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import by_htmx, session_url
+
+NAMES = {"run": "one run", "day": "a day", "project": "a day in one project"}
+AGAIN = "Nothing is saved yet: save again to replace them by what stands here."
 
 
 def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
@@ -20,17 +24,19 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
 
     @pages.get("/budgets")
     def page() -> str:
-        limits = book.limits
-        fields = {"run": limits.run, "day": limits.day, "project": limits.project}
-        return _page({name: f"{each:g}" if each else "" for name, each in fields.items()})
+        return _page(_fields(book.limits))
 
     @pages.post("/budgets")
     def save() -> Response:
         try:
-            names = ("run", "day", "project")
-            limits = Limits(*(amount(request.form.get(name, "")) for name in names))
+            limits = Limits(*(amount(request.form.get(name, "")) for name in NAMES))
         except InvalidBudget as error:
-            return make_response(_page(request.form, str(error)), 422)
+            return make_response(_page(request.form, str(error), _seen_in(request.form)), 422)
+        now = _fields(book.limits)
+        if _seen_in(request.form) not in (None, _seen(now)):
+            shown = ", ".join(f"{NAMES[name]}: {each or 'no limit'}" for name, each in now.items())
+            sentence = f"The budgets were changed meanwhile, perhaps on another device ({shown})."
+            return make_response(_page(request.form, f"{sentence} {AGAIN}"), 409)
         book.set_limits(limits)
         log_act(current_identity(), "budget.set")
         response = redirect(url_for(".page"), 303)
@@ -53,13 +59,29 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
         location = go_on.locations.of(session_id)
         return redirect(session_url(location.claude_folder, location.session_id), 303)
 
-    def _page(fields: Mapping[str, str], error: str = "") -> str:
+    def _page(fields: Mapping[str, str], error: str = "", seen: str | None = None) -> str:
         return render_template(
             "budgets/budgets.html",
             fields=fields,
-            error=error,
+            seen=_seen(_fields(book.limits)) if seen is None else seen,
+            error=error or book.problem,
             today=dollars(book.spent_today()),
             notice=flashed()[0],
         )
 
     return pages
+
+
+def _fields(limits: Limits) -> dict[str, str]:
+    """The budgets as the form shows them."""
+    amounts = {"run": limits.run, "day": limits.day, "project": limits.project}
+    return {name: as_typed(each) if each else "" for name, each in amounts.items()}
+
+
+def _seen(fields: Mapping[str, str]) -> str:
+    """The budgets that a form was shown with: two phones do not undo each other's changes."""
+    return " ".join(fields[name] or "-" for name in NAMES)
+
+
+def _seen_in(form: Mapping[str, str]) -> str | None:
+    return form.get("seen")

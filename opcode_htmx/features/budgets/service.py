@@ -12,13 +12,18 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
-from opcode_htmx.runs.policies.budget_book import LEAST_USD, MOST_USD, Hold, Limits, Scope
+from opcode_htmx.runs.policies.budget_figures import (
+    LEAST_USD,
+    MOST_USD,
+    Hold,
+    Limits,
+    typed_amount,
+)
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules.planned import GO_ON
 from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 
-LONGEST_AMOUNT = 12
 _IDS = uuid.UUID("8f1f9f0e-1f0a-4d51-9d55-4f1c0d0f4c55")
 
 
@@ -28,14 +33,14 @@ class InvalidBudget(Exception):
 
 def amount(text: str) -> float | None:
     """An amount of dollars that a person typed; None for none. Raises InvalidBudget."""
-    text = text.strip().removeprefix("$").replace(",", ".")
-    if not text:
+    try:
+        found = typed_amount(text)
+    except ValueError:
+        found = 0.0
+    if found is None:
         return None
-    whole, _, cents = text.partition(".")
-    is_number = text.isascii() and f"{whole}{cents}".isdecimal()
-    if len(text) > LONGEST_AMOUNT or not is_number or not 0 < float(text) <= MOST_USD:
+    if not 0 < found <= MOST_USD:
         raise InvalidBudget("Write a budget in dollars, such as 2.50, or leave it empty.")
-    found = float(text)
     _check_least(found)
     return found
 
@@ -69,9 +74,7 @@ class GoOn:
         hold, folder = book.hold(session_id), location.working_folder
         if hold is None:
             return  # decided on another phone
-        if hold.scope in (Scope.PROJECT, Scope.DAY):
-            book.add(hold.scope, folder, hold.more)
-        if not book.release(session_id):
+        if not book.go_on(session_id, hold, folder):
             return
         log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
         if hold.was_working:

@@ -181,7 +181,7 @@ class McpServers:
         log_act(by, "mcp.turn_on" if on else "mcp.turn_off", server=name)
 
     def sign_out(self, chosen: ChosenProject, name: str, by: Identity) -> int:
-        """Forget the login at a server; in how many running sessions it was told so."""
+        """Forget the login at a server; returns how many running sessions reconnect to it."""
         with self.connections.process(chosen) as claude:
             settled(claude, name, CONNECT_SECONDS)
             claude.ask(queries.mcp_clear_auth(name))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened
 from opcode_htmx.sessions.workspace import Workspace
@@ -49,16 +49,8 @@ class ChosenFolder:
             place_of(path, workspace),
             shortened(path),
             is_missing,
-            is_in_repository=not is_missing and _is_in_repository(path),
+            is_in_repository=not is_missing and worktrees.is_possible(path),
         )
-
-
-def _is_in_repository(path: Path) -> bool:
-    """Looks for `.git` only: git itself says it when the copy is made."""
-    try:
-        return any((folder / ".git").exists() for folder in (path, *path.parents))
-    except OSError:
-        return False
 
 
 def folder_name_for(words: str) -> str:

@@ -110,7 +110,7 @@ class RepositoriesApi:
         )
         yield declared(
             method="DELETE",
-            path="/mgmt/worktrees/{worktree_id}",
+            path="/mgmt/worktrees/{clone_worktree}",
             summary="Remove a worktree; its branch stays if it has commits of its own",
             handler=self._remove,
             query=schema.ForceQuery,
@@ -154,8 +154,8 @@ class RepositoriesApi:
         log_act(current_identity(), "worktree.make", session=body.session_id, repo=repo)
         return schema.WorktreeModel.of(made)
 
-    def _remove(self, worktree_id: str, query: schema.ForceQuery) -> Response | None:
-        name = self._services.places.existing_worktree(worktree_id)
+    def _remove(self, clone_worktree: str, query: schema.ForceQuery) -> Response | None:
+        name = self._services.places.existing_worktree(clone_worktree)
         try:
             self._services.worktrees.remove(name, force=query.force)
         except WouldBeLost as error:

@@ -135,16 +135,16 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         flash(response, "repository-deleted", repo.replace("__", "/", 1))
         return response
 
-    @pages.get("/repositories/worktrees/<worktree_id>/delete")
-    def ask_remove(worktree_id: str) -> str:
-        name = services.places.existing_worktree(worktree_id)
+    @pages.get("/repositories/worktrees/<clone_worktree>/delete")
+    def ask_remove(clone_worktree: str) -> str:
+        name = services.places.existing_worktree(clone_worktree)
         return render_template(
             "repositories/remove.html", worktree=worktrees.get(name), loss=worktrees.loss(name)
         )
 
-    @pages.post("/repositories/worktrees/<worktree_id>/delete")
-    def remove(worktree_id: str) -> Response:
-        name = services.places.existing_worktree(worktree_id)
+    @pages.post("/repositories/worktrees/<clone_worktree>/delete")
+    def remove(clone_worktree: str) -> Response:
+        name = services.places.existing_worktree(clone_worktree)
         worktrees.remove(name, force=request.form.get("force") == "1")
         log_act(current_identity(), "worktree.remove", session=name.session_id, repo=name.repo)
         return redirect(url_for(".repository", repo=name.repo), 303)

@@ -9,7 +9,7 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.schedules import api, from_session, routes
-from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
+from opcode_htmx.features.schedules.service import InvalidSchedule, ScheduleChanged, Schedules
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.sessions.schedules import zones
@@ -76,7 +76,13 @@ FEATURE = Feature(
     name="schedules",
     routes=_routes,
     nav=(NavItem("schedules.page", "Schedules", icon="clock", order=300),),
-    errors={NoSuchSchedule: 404, InvalidSchedule: 422, NoAgents: 422, TooManySchedules: 409},
+    errors={
+        NoSuchSchedule: 404,
+        InvalidSchedule: 422,
+        NoAgents: 422,
+        TooManySchedules: 409,
+        ScheduleChanged: 409,
+    },
     endpoints=_endpoints,
     on={TurnEnded: _note_turn},
     jobs=_jobs,

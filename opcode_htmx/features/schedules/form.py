@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from opcode_htmx.features.schedules.service import InvalidSchedule, Wanted
+from opcode_htmx.runs.policies.budget_figures import as_typed, typed_amount
 from opcode_htmx.sessions.schedules.model import DEFAULT_MINUTES, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit, now_in
 from opcode_htmx.web.http.forms import typed
 
 MORNING = "T07:00"
 LONGEST_NUMBER = 12
+ON_DAYS = "days"
+"""Of the form only: a cron expression that a person chooses by the days of the week."""
+DAYS = {
+    "MON": "Mon",
+    "TUE": "Tue",
+    "WED": "Wed",
+    "THU": "Thu",
+    "FRI": "Fri",
+    "SAT": "Sat",
+    "SUN": "Sun",
+}
+"""The days in a cron expression, as the form shows them."""
+WORKDAYS = list(DAYS)[:5]
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_ON_DAYS = re.compile(r"([0-9]|[0-5][0-9]) ([0-9]|[01][0-9]|2[0-3]) \* \* (\S+)", re.ASCII)
 
 
-def fields_of(schedule: Schedule) -> dict[str, str]:
+def fields_of(schedule: Schedule, now: float) -> dict[str, str]:
     """The fields of the form for a schedule."""
     work, timing = schedule.work, schedule.timing
-    return {
+    return new_fields(timing.zone, now) | {
         "prompt": work.prompt,
         "folder": work.folder,
         "worktree": "on" if work.in_worktree else "",
         "name": schedule.name,
-        "kind": timing.kind,
-        "at": timing.at if timing.kind is Kind.ONCE else "",
-        "start": timing.at if timing.kind is Kind.EVERY else "",
-        "every": str(timing.every or ""),
-        "unit": timing.unit,
-        "cron": timing.expression,
+        **_timing_fields(timing),
         "zone": timing.zone,
         "model": work.model or "",
         "effort": work.effort or "",
         "permission_mode": work.permission_mode or "",
         "minutes": str(schedule.minutes),
-        "budget": "" if schedule.budget_usd is None else f"{schedule.budget_usd:g}",
+        "budget": "" if schedule.budget_usd is None else as_typed(schedule.budget_usd),
         "catch_up": "on" if schedule.catch_up else "",
     }
 
@@ -47,9 +59,67 @@ def new_fields(zone: str, now: float) -> dict[str, str]:
         "every": "1",
         "unit": Unit.DAYS,
         "cron": "0 7 * * MON-FRI",
+        "clock": MORNING.removeprefix("T"),
+        **dict.fromkeys(map(day_field, WORKDAYS), "on"),
         "zone": zone,
         "minutes": str(DEFAULT_MINUTES),
     }
+
+
+def day_field(day: str) -> str:
+    """The name of the checkbox of a day."""
+    return f"day_{day.lower()}"
+
+
+def _timing_fields(timing: Timing) -> dict[str, str]:
+    """The fields of what is chosen; the others keep what a new schedule has."""
+    match timing.kind:
+        case Kind.ONCE:
+            return {"kind": timing.kind, "at": timing.at}
+        case Kind.EVERY:
+            every = str(timing.every)
+            return {
+                "kind": timing.kind, "start": timing.at, "every": every, "unit": timing.unit
+            }  # fmt: skip
+        case Kind.CRON:
+            found = _ON_DAYS.fullmatch(timing.expression)
+            days = _days_of(found[3]) if found else None
+            if found is None or days is None:
+                return {"kind": timing.kind, "cron": timing.expression}
+            return {
+                "kind": ON_DAYS,
+                "cron": timing.expression,
+                "clock": f"{int(found[2]):02}:{int(found[1]):02}",
+                **{day_field(each): "on" if each in days else "" for each in DAYS},
+            }
+
+
+def _days_of(text: str) -> list[str] | None:
+    """The days of a field of cron; None where it is more than days and ranges of their names."""
+    if text == "*":
+        return list(DAYS)
+    names, found = list(DAYS), list[str]()
+    for part in text.upper().split(","):
+        first, dash, last = part.partition("-")
+        if first not in DAYS or (dash and last not in DAYS):
+            return None
+        begin, end = names.index(first), names.index(last or first)
+        if end < begin:
+            return None
+        found += names[begin : end + 1]
+    return found
+
+
+def _on_days(form: Mapping[str, str]) -> str:
+    """The cron expression of the days and the time of day that are chosen."""
+    days = [each for each in DAYS if form.get(day_field(each))]
+    if not days:
+        raise InvalidSchedule("Choose at least one day.")
+    clock = _CLOCK.fullmatch(form.get("clock", "").strip()[:LONGEST_NUMBER])
+    if clock is None:
+        raise InvalidSchedule("Choose the time of day.")
+    chosen = {len(DAYS): "*", len(WORKDAYS): "MON-FRI" if days == WORKDAYS else ""}
+    return f"{int(clock[2])} {int(clock[1])} * * {chosen.get(len(days)) or ','.join(days)}"
 
 
 def timing_in(form: Mapping[str, str]) -> Timing:
@@ -67,6 +137,8 @@ def timing_in(form: Mapping[str, str]) -> Timing:
             return Timing(Kind.EVERY, zone, at=form.get("start", ""), every=every, unit=unit)
         case Kind.CRON:
             return Timing(Kind.CRON, zone, expression=form.get("cron", ""))
+        case "days":
+            return Timing(Kind.CRON, zone, expression=_on_days(form))
         case _:
             raise InvalidSchedule("Choose when it is due.")
 
@@ -113,13 +185,10 @@ def wanted_in(form: Mapping[str, str], session_id: str = "", agent_id: int | Non
 
 def amount(text: str) -> float | None:
     """An amount of dollars; None for an empty field. Raises InvalidSchedule."""
-    text = text.strip().removeprefix("$").replace(",", ".")
-    if not text:
-        return None
-    whole, _, cents = text.partition(".")
-    if len(text) > LONGEST_NUMBER or not f"{whole}{cents}".isdecimal() or not text.isascii():
-        raise InvalidSchedule("Write the budget in dollars, such as 2.50.")
-    return float(text)
+    try:
+        return typed_amount(text)
+    except ValueError:
+        raise InvalidSchedule("Write the budget in dollars, such as 2.50.") from None
 
 
 def _whole(text: str, what: str) -> int:

@@ -99,7 +99,7 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
     def _back(session_id: str) -> Response | str:
         if by_htmx():
             return render_template("alert.html", sentence="")
-        if not session_id:
+        if not session_id or not schedules.locations.exists(session_id):
             return redirect(url_for("schedules.page"), 303)
         location = schedules.locations.of(session_id)
         return redirect(session_url(location.claude_folder, location.session_id), 303)

@@ -9,11 +9,13 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from opcode_htmx.features.schedules import form
-from opcode_htmx.features.schedules.service import InvalidSchedule, Schedules
+from opcode_htmx.features.schedules.service import InvalidSchedule, ScheduleChanged, Schedules
 from opcode_htmx.features.schedules.views import ScheduleViews
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
-from opcode_htmx.runs.policies.working_folders import InvalidFolder
+from opcode_htmx.runs.policies.budget_figures import limit_words
+from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.schedules import zones
@@ -37,7 +39,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
 
     @pages.get("/schedules")
     def page() -> str:
-        return render_template("schedules/schedules.html", rows=views.rows(), notice=flashed())
+        return render_template(
+            "schedules/schedules.html", rows=views.rows(), damaged=store.damaged(), notice=flashed()
+        )
 
     @pages.get("/schedules/new")
     def new() -> str:
@@ -82,15 +86,14 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             session=views.address(work.session_id) if work.session_id else "",
             trust=schedules.trust_needed(schedule),
             modes=_choices("permission_mode"),
+            limit_words=limit_words,
             notice=flashed(),
         )
 
     @pages.get("/schedules/<schedule_id>/edit")
     def edit(schedule_id: str) -> str:
         schedule = store.get(schedule_id)
-        fields = form.new_fields(schedule.timing.zone, time.time())
-        kept = {name: value for name, value in form.fields_of(schedule).items() if value}
-        return _form({**fields, **kept}, schedule)
+        return _form(form.fields_of(schedule, time.time()), schedule)
 
     @pages.post("/schedules/<schedule_id>/edit")
     def change(schedule_id: str) -> Response:
@@ -100,7 +103,11 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         try:
             work = schedule.work
             wanted = form.wanted_in(request.form, work.session_id, work.agent_id)
-            schedules.change(schedule_id, wanted, by=current_identity())
+            revision = request.form.get("revision")
+            schedules.change(schedule_id, wanted, by=current_identity(), revision=revision)
+        except ScheduleChanged as error:
+            current = store.get(schedule_id)
+            return make_response(_form(request.form, current, str(error), is_stale=True), 409)
         except REFUSALS as error:
             return make_response(_form(request.form, schedule, str(error)), 422)
         return redirect(url_for(".one", schedule_id=schedule_id), 303)
@@ -145,7 +152,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         error: str = "",
         meaning: str = "",
         due: list[str] | None = None,
+        is_stale: bool = False,
     ) -> str:
+        """The form; one that was refused keeps the revision that it was shown with."""
         agent_id = schedule.work.agent_id if schedule else form.known_agent(fields)
         return render_template(
             "schedules/edit.html",
@@ -153,11 +162,18 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
             agent=schedules.agents.name(agent_id),
             fields=fields,
             schedule=schedule,
+            revision=_revision(fields, schedule, is_stale),
             session=views.address(schedule.work.session_id) if schedule else "",
             error=error,
             meaning=meaning,
             due=due,
-            projects=project_choices(schedules.workspace, MOST_PROJECTS),
+            days=[(form.day_field(each), label) for each, label in form.DAYS.items()],
+            projects=(projects := project_choices(schedules.workspace, MOST_PROJECTS)),
+            without_worktrees={
+                each
+                for each in (*(each.reference for each in projects), fields.get("folder", ""))
+                if each and agent_id and not worktrees.is_possible(path_of(each))
+            },
             zone_pairs=[(each, each) for each in zones.names()],
             model_pairs=_pairs("model", fields),
             effort_pairs=_pairs("effort", fields),
@@ -177,3 +193,9 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
         return [*known.items(), *([(chosen, chosen)] if chosen not in known else [])]
 
     return pages
+
+
+def _revision(fields: Mapping[str, str], schedule: Schedule | None, is_stale: bool) -> str:
+    if schedule is None:
+        return ""
+    return schedule.revision if is_stale else fields.get("revision", schedule.revision)

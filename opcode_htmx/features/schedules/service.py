@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
@@ -49,6 +50,10 @@ LONGEST_LIMIT = 60 * 86400.0
 
 class InvalidSchedule(Exception):
     """A schedule that cannot be kept; the text is a sentence for the person."""
+
+
+class ScheduleChanged(Exception):
+    """A schedule was changed since its form was opened; the text is a sentence for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +108,27 @@ class Schedules:
         self._keep(found, now)
         return found
 
-    def change(self, schedule_id: str, wanted: Wanted, *, by: Identity) -> Schedule:
-        """Change all that a person sets; what is due counts from now on. Raises as `add`."""
+    def change(
+        self, schedule_id: str, wanted: Wanted, *, by: Identity, revision: str | None = None
+    ) -> Schedule:
+        """Change all that a person sets; what is due counts from now on.
+
+        Raises as `add`, and ScheduleChanged where it is not of the `revision` that was shown.
+        """
         now = time.time()
-        self._checked(self.store.get(schedule_id), wanted, now)
-        changed = self.store.change(
-            schedule_id, lambda before: self._checked(before, wanted, now), handled=now
-        )
+
+        def change(before: Schedule) -> Schedule:
+            after = self._checked(before, wanted, now)
+            is_seen = revision in (None, before.revision)
+            if not is_seen and after.revision != before.revision:
+                raise ScheduleChanged(
+                    "This schedule was changed meanwhile, perhaps on another device. Nothing is"
+                    " saved yet: save again to replace it by what stands here."
+                )
+            return after
+
+        change(self.store.get(schedule_id))
+        changed = self.store.change(schedule_id, change, handled=now)
         self._changed(changed, "schedule.change", by)
         return changed
 
@@ -161,6 +180,18 @@ class Schedules:
             return None  # which is said when it is due
         return self.supervisor.project_trust.needed(folder)
 
+    def problem(self, schedule: Schedule) -> str:
+        """Why a schedule would not start, as far as its session or folder is gone; else empty."""
+        work = schedule.work
+        if work.session_id:
+            gone = not self.locations.exists(work.session_id)
+            return "Its session was deleted, so nothing is sent." if gone else ""
+        try:
+            self.workspace.working_folder(work.folder)
+        except InvalidFolder as error:
+            return f"Nothing starts: {error}"
+        return ""
+
     def default_zone(self) -> str:
         """The zone that was chosen last, else that of the server."""
         schedules = self.store.all()
@@ -184,6 +215,8 @@ class Schedules:
             if work.session_id
             else self.workspace.working_folder(work.folder)
         )
+        if work.in_worktree and not worktrees.is_possible(folder):
+            raise InvalidSchedule(f"{folder} is in no git repository, so it has no worktrees.")
         if work.model and not _MODEL.fullmatch(work.model):
             raise InvalidSchedule("That is no name of a model.")
         if work.effort and work.effort not in EFFORTS:

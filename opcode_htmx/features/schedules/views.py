@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
-from opcode_htmx.runs.policies.budget_book import dollars
+from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.runs.policies.budget_figures import dollars
+from opcode_htmx.runs.policies.working_folders import path_of
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State
 from opcode_htmx.sessions.schedules.timing import day_words
@@ -52,6 +52,8 @@ class Row:
     when: str
     next: str
     last: Outcome | None
+    problem: str
+    """Why it would not start; empty if nothing is known."""
 
 
 class ScheduleViews:
@@ -60,27 +62,28 @@ class ScheduleViews:
 
     def rows(self) -> list[Row]:
         """Those that are due next first, then the paused ones, then those that are over."""
-        found = [(self.row(each), self.due(each, 1)) for each in self._schedules.store.all()]
-        far = float("inf")
+        found = list[tuple[list[float], Schedule]]()
+        for schedule in yielding(self._schedules.store.all()):
+            found.append((self.due(schedule, 1), schedule))
+        far = [float("inf")]
         found.sort(
-            key=lambda pair: (
-                not pair[1],
-                pair[0].schedule.paused,
-                pair[1][0] if pair[1] else far,
-                -pair[0].schedule.created_at,
-            )
+            key=lambda pair: (not pair[0], pair[1].paused, pair[0] or far, -pair[1].created_at)
         )
-        return [row for row, _ in found]
+        return [self._row(schedule, due) for due, schedule in yielding(found)]
 
     def row(self, schedule: Schedule) -> Row:
-        due, history = self.due(schedule, 1), self.history(schedule)
+        return self._row(schedule, self.due(schedule, 1))
+
+    def _row(self, schedule: Schedule, due: list[float]) -> Row:
+        occurrences = self._schedules.store.progress(schedule.id).occurrences
         return Row(
             schedule,
             name_of(self._folder(schedule), self._schedules.workspace),
             self._schedules.agents.name(schedule.work.agent_id),
             schedule.timing.words(),
             self.words(schedule, due[0]) if due else "",
-            history[0] if history else None,
+            self._outcome(schedule, occurrences[-1], "") if occurrences else None,
+            self._schedules.problem(schedule) if due else "",
         )
 
     def due(self, schedule: Schedule, number: int) -> list[float]:
@@ -94,21 +97,26 @@ class ScheduleViews:
     def history(self, schedule: Schedule) -> list[Outcome]:
         """What has come of the last due times, the newest first."""
         progress = self._schedules.store.progress(schedule.id)
-        return [self._outcome(schedule, each) for each in reversed(progress.occurrences)]
+        return [
+            self._outcome(schedule, each, self.address(each.session_id))
+            for each in yielding(reversed(progress.occurrences))
+        ]
 
-    def _outcome(self, schedule: Schedule, each: Occurrence) -> Outcome:
+    def _outcome(self, schedule: Schedule, each: Occurrence, address: str) -> Outcome:
         return Outcome(
             each.state,
             STATES[each.state],
             self.words(schedule, each.due),
             each.sentence.removeprefix("Stopped: "),
             "" if each.cost_usd is None else dollars(each.cost_usd),
-            self.address(each.session_id) if each.session_id else "",
+            address,
             each.by_hand,
         )
 
     def address(self, session_id: str) -> str:
         """The page of a session; empty if there is no such session."""
+        if not session_id:
+            return ""
         try:
             location = self._schedules.locations.of(session_id)
         except SessionNotFound:
@@ -117,10 +125,3 @@ class ScheduleViews:
 
     def _folder(self, schedule: Schedule) -> Path:
         return path_of(schedule.work.folder)
-
-
-def path_of(reference: str) -> Path:
-    """The path that the text of a form stands for."""
-    if reference.startswith("file:///"):
-        return Path(os.fsdecode(unquote_to_bytes(reference.removeprefix("file://"))))
-    return Path(reference)

@@ -72,7 +72,7 @@ def endpoints(usage: UsagePage, limits: PlanLimits) -> Iterable[Endpoint]:
 
 def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
     def work(sums: UsageSums) -> schema.UsageStats:
-        total, models = sums.total(), sums.models_of_days()
+        total, models = sums.total(), sums.models_of_days(schema.MOST_NAMED)
         return schema.UsageStats(
             total_cost=_dollars(total),
             total_tokens=total.tokens,
@@ -90,7 +90,7 @@ def _stats(usage: UsagePage, query: UsageQuery) -> schema.UsageStats:
             rewound_cost=total.rewound_cost / PICO,
             by_model=[
                 schema.ModelUsage(model=each.key, **_tokens(each.sums))
-                for each in sums.groups(By.MODEL)
+                for each in sums.groups(By.MODEL, schema.MOST_MODELS)
             ],
             by_date=[
                 schema.DailyUsage(
@@ -135,6 +135,7 @@ def _details(usage: UsagePage, query: schema.DetailsQuery) -> list[schema.UsageE
     return [
         schema.UsageEntry(
             project=each.project,
+            project_path=each.project,
             session_id=each.session,
             timestamp=_day_start(each.day),
             model=each.model,
@@ -143,6 +144,7 @@ def _details(usage: UsagePage, query: schema.DetailsQuery) -> list[schema.UsageE
             input_tokens=each.input,
             output_tokens=each.output,
             cache_write_tokens=each.cache_write,
+            cache_creation_tokens=each.cache_write,
             cache_read_tokens=each.cache_read,
             cost=None if each.cost is None else each.cost / PICO,
         )

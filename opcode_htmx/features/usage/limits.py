@@ -13,14 +13,18 @@ from typing import Any
 
 from opcode_htmx.engines.claude.protocol.usage.entries import pico_dollars
 from opcode_htmx.engines.plan_limits import LimitWindow
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 FILE = "usage.json"
 VERSION = 1
 MOST_COSTS = 500
 """Sessions whose cost is kept as Claude said it last."""
+MOST_COST = 1e18
+"""Of a session, in trillionths of a dollar."""
 NAMES = {
     "five_hour": "5-hour limit",
     "seven_day": "Weekly limit",
@@ -144,13 +148,18 @@ class PlanLimits:
 
 def _parse(found: dict[str, Any]) -> _Content:
     limits = {
-        each["kind"]: Limit(
-            LimitWindow(each["kind"], each["used"], each["resets_at"]), float(each["at"])
+        str(each["kind"]): Limit(
+            LimitWindow(
+                str(each["kind"]),
+                None if each["used"] is None else number(each["used"]),
+                None if each["resets_at"] is None else number(each["resets_at"], LATEST),
+            ),
+            number(each["at"], LATEST),
         )
         for each in found["limits"]
     }
-    costs = {str(session): int(cost) for session, cost in found["costs"].items()}
-    return _Content(limits, costs, float(found["asked"]))
+    costs = {str(session): int(number(cost, MOST_COST)) for session, cost in found["costs"].items()}
+    return _Content(limits, costs, number(found["asked"], LATEST))
 
 
 _SCHEMA = JsonFileSchema(VERSION, _parse)

@@ -25,10 +25,12 @@ from opcode_htmx.sessions.index.usage.sums import (
 T = TypeVar("T")
 
 MOST_ROWS = 10
-"""Of projects and sessions; a link leads to all of them."""
+"""Of projects, models, sessions and agents; a link leads to all of them."""
 ALL_ROWS = 200
 MOST_DAYS = 62
 MOST_KNOWN = 8
+MOST_UNPRICED = 3
+"""Models without a price that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,15 @@ class Tables:
     """The newest MOST_DAYS."""
     day_count: int
     models: list[Group]
+    model_count: int
+    unpriced: list[str]
+    """Models without a price, at most MOST_UNPRICED and one more."""
     projects: list[Group]
     project_count: int
     sessions: list[Group]
     session_count: int
     agents: list[Group]
+    agent_count: int
     said: SaidCosts | None
     """For all days only: the CLI says what a whole session costs."""
 
@@ -69,7 +75,7 @@ class UsagePage:
         """The newest reports, with the version of the index that each was made from."""
 
     def report(self, form: UsageForm, show_all: str = "") -> Report:
-        """`show_all`: the groups of which all rows are shown: `projects` or `sessions`."""
+        """`show_all`: the groups of which all rows are shown, such as `projects`."""
         if self._index is None:
             return Report(None, is_on=False)
         query, version = form.query, self._index.version
@@ -112,11 +118,14 @@ def _tables(sums: UsageSums, query: UsageQuery, show_all: str) -> Tables:
         costs=(costs := sums.costs_of_days),
         days=sums.groups(By.DAY, MOST_DAYS),
         day_count=len(costs),
-        models=sums.groups(By.MODEL),
+        models=sums.groups(By.MODEL, most("models")),
+        model_count=sums.count(By.MODEL),
+        unpriced=sums.unpriced_models(MOST_UNPRICED + 1),
         projects=sums.groups(By.PROJECT, most("projects")),
         project_count=sums.count(By.PROJECT),
         sessions=sums.groups(By.SESSION, most("sessions")),
         session_count=sums.count(By.SESSION),
-        agents=sums.groups(By.AGENT),
+        agents=sums.groups(By.AGENT, most("agents")),
+        agent_count=sums.count(By.AGENT),
         said=sums.said() if is_whole else None,
     )

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 from opcode_htmx.engines.claude import prices
 from opcode_htmx.features.usage import amounts, chart, csv_export
 from opcode_htmx.features.usage.limits import Limit, PlanLimits
-from opcode_htmx.features.usage.page import ALL_ROWS, UsagePage
+from opcode_htmx.features.usage.page import ALL_ROWS, MOST_UNPRICED, UsagePage
 from opcode_htmx.features.usage.query import RANGES, UsageForm, address, form_of, zone_name
 from opcode_htmx.sessions.index.usage.sums import By
 from opcode_htmx.web.http.forms import BadForm, session_url
@@ -47,6 +47,7 @@ def blueprint(usage: UsagePage, limits: PlanLimits) -> Blueprint:
             session_url=session_url,
             show_all=show_all,
             all_rows=ALL_ROWS,
+            most_unpriced=MOST_UNPRICED,
             by=By,
         )
 

@@ -13,6 +13,10 @@ from opcode_htmx.sessions.index.usage.sums import By
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 MOST_ENTRIES = 10_000
+MOST_MODELS = 1_000
+"""A made-up history may name any number of them."""
+MOST_NAMED = 20_000
+"""Models in all days together."""
 
 
 class _Query(RequestModel):
@@ -131,7 +135,9 @@ class UsageStats(ResponseModel):
     unpriced_answers: int
     subagent_cost: float
     rewound_cost: float
-    by_model: list[ModelUsage]
+    by_model: list[ModelUsage] = Field(
+        description=f"The {MOST_MODELS:,} models with the highest cost."
+    )
     by_date: list[DailyUsage]
     by_project: list[ProjectUsage]
     time_zone: str = Field(description="In which days begin and end.")
@@ -143,9 +149,13 @@ class UsageStats(ResponseModel):
 
 
 class UsageEntry(ResponseModel):
-    """The answers of one model in one session on one day."""
+    """The answers of one model in one session on one day.
 
-    project: str
+    The index keeps no line for each answer. A program that adds up entries gets the same sums.
+    """
+
+    project: str = Field(description="The same as `project_path`.")
+    project_path: str
     session_id: str
     timestamp: str = Field(description="The beginning of the day, in the server's time zone.")
     model: str
@@ -153,7 +163,8 @@ class UsageEntry(ResponseModel):
     rewound: bool
     input_tokens: int
     output_tokens: int
-    cache_write_tokens: int
+    cache_write_tokens: int = Field(description="The same as `cache_creation_tokens`.")
+    cache_creation_tokens: int
     cache_read_tokens: int
     cost: float | None
 

@@ -25,20 +25,44 @@ class CachedJsonFiles(Generic[T]):
 
     def read(self, path: Path) -> T | None:
         """The parsed content; None if the file is missing or cannot be read. Raises nothing."""
-        try:
-            status = path.stat()
-        except OSError:
-            self._known.pop(path, None)
-            return None
-        seen = (status.st_ino, status.st_mtime_ns)
+        seen = _seen(path)
         known = self._known.pop(path, None)
+        if seen is None:
+            return None
         if known is None or known[0] != seen:
             known = seen, self._schema.read(path)
-        self._known[path] = known
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
+        self._keep(path, known)
         return known[1]
 
-    def write(self, path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
-        """Replace a file as JsonFileSchema.write does. Raises OSError."""
-        self._schema.write(path, content, durable=durable)
+    def write(
+        self,
+        path: Path,
+        content: dict[str, Any],
+        *,
+        durable: bool = True,
+        value: T | None = None,
+    ) -> None:
+        """Replace a file as JsonFileSchema.write does. Raises OSError.
+
+        `value` is what `content` would be parsed to, which saves parsing it; then the caller holds
+        a lock that all writers of the file take.
+        """
+        is_readable = self.read(path) is not None
+        self._schema.write(path, content, durable=durable, is_readable=is_readable)
+        if value is not None and (seen := _seen(path)):
+            self._keep(path, (seen, value))
+
+    def _keep(self, path: Path, known: tuple[tuple[int, int], T | None]) -> None:
+        self._known[path] = known
+        self._known.move_to_end(path)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+
+def _seen(path: Path) -> tuple[int, int] | None:
+    """What another content of a file has not: its inode and mtime. None: it cannot be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

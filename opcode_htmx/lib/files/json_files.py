@@ -19,6 +19,7 @@ from opcode_htmx.lib.files import atomic_files
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+WRONG_SHAPE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 _MAX_LOGGED = 1000
 _logged: dict[Path, int] = {}
 """Files that the log has named, with their mtimes (ns): pages read them many times a second."""
@@ -30,8 +31,7 @@ class JsonFileSchema(Generic[T]):
     def __init__(self, version: int, parse: Callable[[dict[str, Any]], T]) -> None:
         """`parse` gets the object in a file, also those that earlier versions wrote.
 
-        It raises ValueError, KeyError, TypeError or AttributeError for a wrong shape. A file
-        without a version is of version 1.
+        It raises one of WRONG_SHAPE for a wrong shape. A file without a version is of version 1.
         """
         self._version = version
         self._parse = parse
@@ -42,17 +42,25 @@ class JsonFileSchema(Generic[T]):
             return self._read(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *WRONG_SHAPE) as error:
             _log_once(path, error)
             return None
 
-    def write(self, path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
+    def write(
+        self,
+        path: Path,
+        content: dict[str, Any],
+        *,
+        durable: bool = True,
+        is_readable: bool = False,
+    ) -> None:
         """Replace a file. Raises OSError, DiskFull among them, and then changes nothing.
 
-        `durable` is that of `atomic_files.write`.
+        `durable` is that of `atomic_files.write`; `is_readable`: what is there was just read.
         """
         data = json.dumps({"version": self._version, **content}, ensure_ascii=False)
-        self.quarantine(path)
+        if not is_readable:
+            self.quarantine(path)
         atomic_files.write(path, data.encode("utf-8", "replace"), durable=durable)
 
     def quarantine(self, path: Path) -> None:
@@ -61,7 +69,7 @@ class JsonFileSchema(Generic[T]):
             self._read(path)
         except FileNotFoundError:
             pass
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except WRONG_SHAPE as error:
             kept = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
             log.warning("%s cannot be read (%s) and is kept as %s", path, error, kept.name)
             path.rename(kept)

@@ -215,6 +215,18 @@ def add(git: Git, target: Path, branch: str, commit: str) -> None:
     )
 
 
+def is_possible(folder: Path) -> bool:
+    """Whether a folder seems to be in a git repository: a quick look, which reads no file of git's.
+
+    Whether a worktree can be made is known when it is made.
+    """
+    try:
+        places = (folder, *folder.parents) if folder.is_absolute() else ()
+        return any((each / ".git").exists() for each in places)
+    except (OSError, ValueError):  # a name that no file has
+        return False
+
+
 def make(folder: Path, name: str, environment: Mapping[str, str]) -> Path:
     """A new worktree of the folder's repository, on a new branch `name` at its HEAD.
 

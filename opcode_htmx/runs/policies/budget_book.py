@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.lib.coerce import as_dict
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import MOST
 from opcode_htmx.lib.files.json_files import JsonFileSchema
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.runs.policies.budget_figures import (
+    Hold,
+    Kept,
+    Ledger,
+    Limits,
+    Scope,
+    Spent,
+    Standing,
+    day_of,
+    parse_ledger,
+    project_of,
+)
 
 VERSION = 1
 LIMITS, SPENDING, HOLDS = "budgets.json", "spending.json", "budget_holds"
 """Their names in the state folder."""
-WARN_AT = 0.8
 DAYS_KEPT = 7
 RUNS_KEPT = 2000
-LEAST_USD, MOST_USD = 0.01, 100_000.0
 _HOLDS_CACHED = 200
 LIMITS_UNREADABLE = (
     "The budgets cannot be read (budgets.json in the state folder). Set them again under Budgets."
@@ -36,166 +44,14 @@ SPENDING_UNREADABLE = (
     "The budgets cannot be read (spending.json in the state folder). Save them under Budgets: then"
     " what is spent is counted from zero."
 )
-HOLD_UNREADABLE = (
-    "The budgets cannot be read: {name} in the state folder says why this session is paused. Move"
-    " that file away to go on."
-)
-_WORKTREES = (".claude", "worktrees")
-"""Where the worktrees of a project are, each in a folder of its name."""
-
-
-class Scope(StrEnum):
-    """What a budget is for. The names are stored."""
-
-    RUN = "run"
-    SCHEDULE = "schedule"
-    PROJECT = "project"
-    DAY = "day"
-
-
-_OF = {
-    Scope.RUN: "this run",
-    Scope.SCHEDULE: "this run of a schedule",
-    Scope.PROJECT: "this project today",
-    Scope.DAY: "today",
-}
 
 
 class BudgetReached(Exception):
     """A prompt is held until a person decides; the text says what is used up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Budgets in US dollars; None: no limit. A project's is for a day, too."""
-
-    run: float | None = None
-    day: float | None = None
-    project: float | None = None
-
-    @property
-    def any(self) -> bool:
-        return bool(self.run or self.day or self.project)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How much of a budget is used."""
-
-    scope: Scope
-    spent: float
-    limit: float
-
-    @property
-    def share(self) -> float:
-        return self.spent / self.limit
-
-    @property
-    def is_reached(self) -> bool:
-        # sums of floats may be a little below
-        return self.spent >= self.limit - 1e-9
-
-    @property
-    def is_near(self) -> bool:
-        return self.share >= WARN_AT - 1e-9
-
-    @property
-    def sentence(self) -> str:
-        """What is used, for a warning."""
-        whole = f"{dollars(self.spent)} of the {dollars(self.limit)} for {_OF[self.scope]}"
-        return f"{whole} are used; at 100% Claude is paused."
-
-    @property
-    def cause(self) -> str:
-        """Why a run was paused."""
-        whole = f"{dollars(self.limit)} for {_OF[self.scope]} are used"
-        return f"Paused: the {whole}."
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A session that is paused until a person decides."""
-
-    run_id: str
-    scope: Scope
-    spent: float
-    limit: float
-    at: float
-    was_working: bool = True
-    """Whether its turn was interrupted, and so has something left to do."""
-
-    @property
-    def standing(self) -> Standing:
-        return Standing(self.scope, self.spent, self.limit)
-
-    @property
-    def more(self) -> float:
-        """How much more "Go on" allows: the same again for a run, half of it for a day."""
-        of_run = self.scope in (Scope.RUN, Scope.SCHEDULE)
-        return self.limit if of_run else self.limit / 2
-
-    @classmethod
-    def parse(cls, found: dict[str, Any]) -> Hold:
-        return cls(
-            str(found["run_id"]),
-            Scope(found["scope"]),
-            float(found["spent"]),
-            float(found["limit"]),
-            float(found["at"]),
-            bool(found.get("was_working", True)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The limits, and what a person has added to those of a day."""
-
-    limits: Limits = Limits()
-    extra: Mapping[str, float] = field(default_factory=dict)
-    """By `<day>` or `<day> <project>`."""
-
-    @classmethod
-    def parse(cls, found: dict[str, Any]) -> _Kept:
-        amounts = {name: found.get(name) for name in ("run", "day", "project")}
-        limits = {
-            name: None if amount is None else float(amount) for name, amount in amounts.items()
-        }
-        extra = {str(key): float(value) for key, value in as_dict(found.get("extra")).items()}
-        return cls(Limits(**limits), extra)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    """What one run has cost. `total` is the last one of its session that was seen."""
-
-    session_id: str
-    project: str
-    total: float
-    spent: float = 0.0
-    days: Mapping[str, float] = field(default_factory=dict)
-    at: float = 0.0
-    """When `total` was taken; 0 in what earlier versions noted."""
-
-    def as_json(self) -> dict[str, Any]:
-        days = [{"day": day, "spent": spent} for day, spent in self.days.items()]
-        return {**asdict(self), "days": days}
-
-
-_Ledger = dict[str, _Spent]
-
-
-def _parse_ledger(found: dict[str, Any]) -> _Ledger:
-    return {
-        str(run_id): _Spent(
-            str(each["session_id"]),
-            _project(Path(each["project"])),
-            float(each["total"]),
-            float(each["spent"]),
-            {str(part["day"]): float(part["spent"]) for part in each["days"]},
-            float(each.get("at", 0.0)),
-        )
-        for run_id, each in found["runs"].items()
-    }
+_HOLD_SCHEMA = JsonFileSchema(VERSION, Hold.parse)
+_UNKNOWN_HOLD = Hold("", Scope.UNKNOWN, 0.0, 0.0, 0.0, was_working=False)
 
 
 class BudgetBook:
@@ -207,9 +63,9 @@ class BudgetBook:
         self._spending_path = state / SPENDING
         self._holds = state / HOLDS
         self._lock = state / f"{LIMITS}.lock"
-        self._limits = CachedJsonFiles(JsonFileSchema(VERSION, _Kept.parse), 1)
-        self._spending = CachedJsonFiles(JsonFileSchema(VERSION, _parse_ledger), 1)
-        self._hold_files = CachedJsonFiles(JsonFileSchema(VERSION, Hold.parse), _HOLDS_CACHED)
+        self._limits = CachedJsonFiles(JsonFileSchema(VERSION, Kept.parse), 1)
+        self._spending = CachedJsonFiles(JsonFileSchema(VERSION, parse_ledger), 1)
+        self._hold_files = CachedJsonFiles(_HOLD_SCHEMA, _HOLDS_CACHED)
 
     # --- limits -----------------------------------------------------------------------------
 
@@ -229,12 +85,14 @@ class BudgetBook:
 
         Raises BudgetReached where the limits cannot be read, OSError, DiskFull.
         """
-        key = _key(scope, project)
         with self._locked():
-            self._check_limits()
-            kept, today = self._kept(), _today()
-            extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
-            self._write_limits(replace(kept, extra={**extra, key: extra.get(key, 0.0) + amount}))
+            self._add(scope, project, amount)
+
+    def _add(self, scope: Scope, project: Path, amount: float) -> None:
+        self._check_limits()
+        key, kept, today = _key(scope, project), self._kept(), _today()
+        extra = {each: more for each, more in kept.extra.items() if each.startswith(today)}
+        self._write_limits(replace(kept, extra={**extra, key: extra.get(key, 0.0) + amount}))
 
     # --- spending ---------------------------------------------------------------------------
 
@@ -257,6 +115,8 @@ class BudgetBook:
         what was seen last, or, if nothing was, what its run reports first.
         Raises OSError, DiskFull.
         """
+        if not 0 <= total <= MOST:
+            return
         now = time.time()
         at = now if at is None else at
         with self._locked():
@@ -274,7 +134,7 @@ class BudgetBook:
             more = total - before if total >= before else total
             if known and not more and known.total == total:
                 return
-            known = known or _Spent(session_id, _project(project), before)
+            known = known or Spent(session_id, project_of(project), before)
             today = _today()
             days = {**known.days, today: known.days.get(today, 0.0) + more}
             ledger.pop(run_id, None)  # the last one noted is the newest
@@ -287,7 +147,7 @@ class BudgetBook:
 
     def spent_today(self, project: Path | None = None) -> float:
         """By all runs, or those in one project."""
-        today, wanted = _today(), None if project is None else _project(project)
+        today, wanted = _today(), None if project is None else project_of(project)
         found = self._ledger().values()
         return sum(
             each.days.get(today, 0.0) for each in found if wanted is None or each.project == wanted
@@ -313,8 +173,12 @@ class BudgetBook:
     # --- holds ------------------------------------------------------------------------------
 
     def hold(self, session_id: str) -> Hold | None:
-        """Why a session is paused; None if it is not, or that cannot be read."""
-        return self._hold_files.read(self._hold_path(session_id))
+        """Why a session is paused; None if it is not."""
+        path = self._hold_path(session_id)
+        found = self._hold_files.read(path)
+        if found is None and self._is_unreadable(self._hold_files, path):
+            return _UNKNOWN_HOLD
+        return found
 
     def set_hold(
         self, session_id: str, run_id: str, standing: Standing, *, was_working: bool = True
@@ -326,10 +190,27 @@ class BudgetBook:
             atomic_files.make_folder(self._holds)
             self._hold_files.write(self._hold_path(session_id), asdict(found))
 
+    def go_on(self, session_id: str, hold: Hold, project: Path) -> bool:
+        """Allow what a hold needs more, and release it; False if that was decided elsewhere.
+
+        Two phones allow it once. Raises BudgetReached where the limits cannot be read, OSError,
+        DiskFull.
+        """
+        with self._locked():
+            if self.hold(session_id) != hold:
+                return False
+            if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
+                self._add(hold.scope, project, hold.more)
+            return self.release(session_id)
+
     def release(self, session_id: str) -> bool:
-        """Hold a session no longer; whether it was held."""
+        """Hold a session no longer; whether it was held. A damaged file is put aside."""
+        path = self._hold_path(session_id)
         try:
-            self._hold_path(session_id).unlink()
+            if self._is_unreadable(self._hold_files, path):
+                _HOLD_SCHEMA.quarantine(path)
+                return True
+            path.unlink()
         except FileNotFoundError:
             return False
         return True
@@ -343,17 +224,22 @@ class BudgetBook:
             raise BudgetReached(
                 f"{hold.standing.cause} Decide on the session's page whether Claude goes on."
             )
-        held = self._hold_path(session_id)
-        if self._is_unreadable(self._hold_files, held):
-            raise BudgetReached(HOLD_UNREADABLE.format(name=f"{HOLDS}/{held.name}"))
-        self._check_limits()
-        if self.limits.any and self._is_unreadable(self._spending, self._spending_path):
-            raise BudgetReached(SPENDING_UNREADABLE)
+        if problem := self.problem:
+            raise BudgetReached(problem)
         for each in self._standings_of_day(project):
             if each.is_reached:
                 raise BudgetReached(f"{each.cause} Allow more under Budgets, or wait for tomorrow.")
 
     # --- files ------------------------------------------------------------------------------
+
+    @property
+    def problem(self) -> str:
+        """Why no budget can be told from its file, in a sentence; empty where all can be read."""
+        if self._is_unreadable(self._limits, self._limits_path):
+            return LIMITS_UNREADABLE
+        if self.limits.any and self._is_unreadable(self._spending, self._spending_path):
+            return SPENDING_UNREADABLE
+        return ""
 
     def _check_limits(self) -> None:
         if self._is_unreadable(self._limits, self._limits_path):
@@ -375,23 +261,23 @@ class BudgetBook:
     def _hold_path(self, session_id: str) -> Path:
         return self._holds / f"{session_id}.json"
 
-    def _kept(self) -> _Kept:
-        return self._limits.read(self._limits_path) or _Kept()
+    def _kept(self) -> Kept:
+        return self._limits.read(self._limits_path) or Kept()
 
-    def _ledger(self) -> _Ledger:
+    def _ledger(self) -> Ledger:
         return self._spending.read(self._spending_path) or {}
 
-    def _write_limits(self, kept: _Kept) -> None:
+    def _write_limits(self, kept: Kept) -> None:
         self._limits.write(self._limits_path, {**asdict(kept.limits), "extra": dict(kept.extra)})
 
-    def _write_ledger(self, ledger: _Ledger) -> None:
-        first = _day(time.time() - DAYS_KEPT * 86400)
+    def _write_ledger(self, ledger: Ledger) -> None:
+        first = day_of(time.time() - DAYS_KEPT * 86400)
         recent = {
             run_id: each for run_id, each in ledger.items() if max(each.days, default="") >= first
         }
         kept = dict(list(recent.items())[-RUNS_KEPT:])
         runs = {run_id: each.as_json() for run_id, each in kept.items()}
-        self._spending.write(self._spending_path, {"runs": runs}, durable=False)
+        self._spending.write(self._spending_path, {"runs": runs}, durable=False, value=kept)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -399,35 +285,15 @@ class BudgetBook:
             yield
 
 
-def dollars(amount: float) -> str:
-    """`$2.00`; `$0.004` where cents do not show it."""
-    return f"${amount:.3f}" if 0 < amount < 0.1 else f"${amount:,.2f}"
-
-
-def _last_of(ledger: _Ledger, session_id: str) -> float | None:
+def _last_of(ledger: Ledger, session_id: str) -> float | None:
     """The last total of a session that was seen."""
     totals = [each.total for each in ledger.values() if each.session_id == session_id]
     return totals[-1] if totals else None
 
 
 def _key(scope: Scope, project: Path) -> str:
-    return f"{_today()} {_project(project)}" if scope is Scope.PROJECT else _today()
-
-
-def _project(path: Path) -> str:
-    """The folder that a path counts to: work in a worktree of a project is work on the project."""
-    parts = path.parts
-    for at in range(1, len(parts) - len(_WORKTREES)):
-        if parts[at : at + len(_WORKTREES)] == _WORKTREES:
-            # what follows the name of the worktree is a folder in the project as well
-            return str(Path(*parts[:at], *parts[at + len(_WORKTREES) + 1 :]))
-    return str(worktrees.project_of(path))
+    return f"{_today()} {project_of(project)}" if scope is Scope.PROJECT else _today()
 
 
 def _today() -> str:
-    return _day(time.time())
-
-
-def _day(moment: float) -> str:
-    """The day of a point in time, where this server is."""
-    return time.strftime("%Y-%m-%d", time.localtime(moment))
+    return day_of(time.time())

@@ -22,7 +22,8 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Hold, Standing
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Hold, Standing
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) 
     # first: a crash between the two leaves a run that the next round ends
     book.set_hold(session_id, run.id, standing, was_working=was_working)
     log_act(SYSTEM, "budget.pause", session=session_id, run=run.id, scope=standing.scope)
+    _warn(run, "")  # the card of the pause says more
     with contextlib.suppress(RunNotLive):
         run.stop(Outcome.INTERRUPTED, standing.cause, by=SYSTEM)
 

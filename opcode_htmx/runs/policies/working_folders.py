@@ -159,6 +159,13 @@ def reference(path: Path) -> str:
     return text if is_kept or not path.is_absolute() else path.as_uri()
 
 
+def path_of(reference: str) -> Path:
+    """The path that such a text stands for, unchecked."""
+    if reference.startswith("file:///"):
+        return Path(os.fsdecode(unquote_to_bytes(reference.removeprefix("file://"))))
+    return Path(reference)
+
+
 def is_utf8(path: Path) -> bool:
     """Whether the path can be written as text: the CLI of Claude finds no other folder."""
     return replaced(str(path)) == str(path)

@@ -20,7 +20,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import (
     texts_of,
     touched_files,
 )
-from opcode_htmx.engines.claude.protocol.usage.entries import session_cost
+from opcode_htmx.engines.claude.protocol.usage.entries import model_of, session_cost
 from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.markup import markdown_signs
@@ -141,7 +141,7 @@ class FilePass:
             facts.branch = branch
         model = ""
         if kind == "assistant":
-            model = as_str(as_dict(entry.get("message")).get("model"))
+            model = model_of(as_dict(entry.get("message")))
             self.touched.update(touched_files(entry))
         texts = _texts_of(entry)
         self.counter.add(entry, start, at, sum(each.role is Role.PROMPT for each in texts))

@@ -38,6 +38,8 @@ BYTES_PER_TEXT = 160
 """Less than what a text takes in a history file on average: for the ids that are reserved."""
 TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 2_000_000
 REMOVED_AT_ONCE = 500
+LONGEST_NAME = 4096
+"""Characters of a project, tool, model or branch: a made-up history has longer ones."""
 LEAST_REMOVED = 1_000
 MOST_REMOVED = 0.3
 """The part of all texts that may be of removed files; then the index is made again."""
@@ -363,6 +365,7 @@ class IndexWriter:
     # --- names and transactions -------------------------------------------------------------
 
     def _name(self, kind: str, text: str) -> int:
+        text = text[:LONGEST_NAME]
         known = self._names.get((kind, text))
         if known is None:
             stored = _storable(text)

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Hold, dollars
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Hold, dollars
 from opcode_htmx.sessions.schedules.planned import Offer, Planned, PlannedPrompts
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.parts.limits import ReachedLimit, reached_limit

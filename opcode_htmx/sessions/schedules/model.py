@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
+from opcode_htmx.lib.files.json_fields import fields_of, number
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import UNKNOWN, Identity
-from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit
+from opcode_htmx.sessions.schedules.timing import LATEST, Kind, Timing, Unit, checked
 
 SCHEDULE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 KEPT = 50
@@ -84,33 +85,53 @@ class Schedule:
     def title(self) -> str:
         return self.name or one_line(self.work.prompt, LONGEST_NAME)
 
+    @property
+    def revision(self) -> str:
+        """Another one whenever a person has changed what it does or when."""
+        set_by_form = (self.work, self.timing, self.name)
+        limits = (self.catch_up, self.minutes, self.budget_usd)
+        return sha256(repr((set_by_form, limits)).encode("utf-8", "replace")).hexdigest()[:16]
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "by": self.by.as_json()}
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Schedule:
+        """Raises ValueError, KeyError, TypeError or AttributeError for what this program would not
+        have kept: whatever reads a schedule relies on its values.
+        """
         timing = found["timing"]
-        known = {each.name: found[each.name] for each in fields(cls) if each.name in found}
-        return cls(
+        schedule = cls(
             **{
-                **known,
-                "work": Work(**_known(Work, found["work"])),
-                "timing": replace(
-                    Timing(**_known(Timing, timing)),
-                    kind=Kind(timing["kind"]),
-                    unit=Unit(timing["unit"]),
+                **fields_of(cls, found),
+                "work": Work(**fields_of(Work, found["work"])),
+                "timing": checked(
+                    replace(
+                        Timing(**fields_of(Timing, timing)),
+                        kind=Kind(timing["kind"]),
+                        unit=Unit(timing["unit"]),
+                    )
                 ),
                 "origin": Origin(found.get("origin", Origin.PAGE)),
                 "by": Identity.from_json(found.get("by", {})),
             }
         )
+        budget = schedule.budget_usd
+        if (
+            not SCHEDULE_ID.fullmatch(schedule.id)
+            or not 1 <= schedule.minutes <= MOST_MINUTES
+            or not (budget is None or LEAST_USD <= budget <= MOST_USD)
+            or schedule.created_at > LATEST
+        ):
+            raise ValueError("a value is out of its range")
+        return schedule
 
 
 class State(StrEnum):
     """What has come of a due time."""
 
     STARTING = "starting"
-    """Noted before the start: whoever finds it after a crash starts it again, under its ids."""
+    """Noted before the start: after a crash it is started again, under the same ids."""
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
@@ -152,7 +173,10 @@ class Occurrence:
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Occurrence:
-        return cls(**{**_known(cls, found), "state": State(found["state"])})
+        occurrence = cls(**{**fields_of(cls, found), "state": State(found["state"])})
+        for moment in (occurrence.due, occurrence.at, occurrence.ended_at or 0.0):
+            number(moment, LATEST)
+        return occurrence
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +206,7 @@ class Progress:
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Progress:
         occurrences = tuple(map(Occurrence.parse, found["occurrences"]))
-        return cls(float(found["handled"]), occurrences)
+        return cls(number(found["handled"], LATEST), occurrences)
 
 
 def session_id_of(schedule_id: str, due: float) -> str:
@@ -198,8 +222,3 @@ def prompt_id_of(schedule_id: str, due: float) -> str:
 def limit_schedule_id(session_id: str, until: float) -> str:
     """The id of the schedule that goes on after a limit: two taps, or two phones, make one."""
     return uuid.uuid5(_IDS, f"limit {session_id} {until:.0f}").hex
-
-
-def _known(kind: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a version knows of an object of a later one."""
-    return {each.name: found[each.name] for each in fields(kind) if each.name in found}

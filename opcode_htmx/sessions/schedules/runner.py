@@ -1,14 +1,15 @@
 """Starts what is due: one worker does, the one that holds a lock, and each due time once.
 
 Before a start it is noted, with the ids that the session and the prompt will have. They follow from
-the schedule and the due time, so whoever finds the note after a crash can start it again: a prompt
-that was sent under its id is not sent again.
+the schedule and the due time, so a start that a crash has cut off can be made again: a prompt that
+was sent under its id is not sent again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import gevent
 
 from opcode_htmx.engines.messages import INTERRUPTED
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.formatting import format_duration
 from opcode_htmx.lib.identity import SYSTEM
@@ -25,7 +27,8 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Scope, Standing
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Scope, Standing
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules.agents import ScheduledAgents
@@ -93,6 +96,8 @@ class ScheduleRunner:
         self._worked: dict[str, float] = {}
         """Seconds by prompt, more than was noted."""
         self._last_round = 0.0
+        self._next: dict[str, tuple[Schedule, float, float]] = {}
+        """By schedule: itself, up to when its due times were decided, and the next one."""
 
     def stop(self) -> None:
         """Leave the schedules to another worker."""
@@ -108,7 +113,10 @@ class ScheduleRunner:
         now = time.time()
         passed = min(max(0.0, now - self._last_round), LONGEST_ROUND) if self._last_round else 0.0
         self._last_round = now
-        for schedule in schedules:
+        if len(self._next) > len(schedules):
+            kept = {each.id for each in schedules}
+            self._next = {key: each for key, each in self._next.items() if key in kept}
+        for schedule in yielding(schedules):
             try:
                 self._look_after(schedule, now, passed)
                 if not schedule.paused:
@@ -136,6 +144,8 @@ class ScheduleRunner:
             lost = not handled and 0 < schedule.created_at <= now
             handled = schedule.created_at if lost else now
             self._store.note(schedule.id, handled=handled, unchanged=schedule)
+        elif now < self._next_due(schedule, handled):
+            return
         found = plan(schedule.timing, handled, now, catch_up=schedule.catch_up)
         decided = list[Occurrence]()
         if found.missed:
@@ -159,6 +169,14 @@ class ScheduleRunner:
             and start
         ):
             self._spawn(schedule, start)
+
+    def _next_due(self, schedule: Schedule, handled: float) -> float:
+        """The first due time that is not decided, computed once: a round comes each second."""
+        known = self._next.get(schedule.id)
+        if known is None or known[0] is not schedule or known[1] != handled:
+            due = next(schedule.timing.due_after(handled), math.inf)
+            known = self._next[schedule.id] = schedule, handled, due
+        return known[2]
 
     def _spawn(self, schedule: Schedule, noted: Occurrence) -> None:
         """Make a start in a greenlet: it may wait for the process."""
@@ -338,10 +356,8 @@ def _after_turn(event: TurnEnded, each: Occurrence) -> Occurrence:
 
 def budget_of(store: ScheduleStore, book: BudgetBook, run: Run) -> Standing | None:
     """How the budget stands that a schedule has for a run of it; None if it has none."""
-    for schedule in store.all():
-        if schedule.budget_usd:
-            for each in store.progress(schedule.id).open:
-                if run.id == each.run_id:
-                    spent = book.spent_by_run(run.id) - each.cost_before
-                    return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
-    return None
+    schedule, started = store.bounded().get(run.id, (None, None))
+    if schedule is None or started is None or not schedule.budget_usd:
+        return None
+    spent = max(0.0, book.spent_by_run(run.id) - started.cost_before)
+    return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)

@@ -43,6 +43,9 @@ class TooManySchedules(Exception):
     """There is no room for another schedule; the text says so."""
 
 
+Bounded = tuple[Schedule, Occurrence]
+
+
 class ScheduleStore:
     """All schedules. Reading raises nothing; what is damaged is left out, and kept as a file."""
 
@@ -52,6 +55,7 @@ class ScheduleStore:
         self._schedules = CachedJsonFiles(JsonFileSchema(VERSION, Schedule.parse), 2 * MOST)
         self._progresses = CachedJsonFiles(JsonFileSchema(VERSION, Progress.parse), 2 * MOST)
         self._listed: tuple[int | None, list[Schedule]] = (None, [])
+        self._bounded: tuple[object, dict[str, Bounded]] = (None, {})
 
     @property
     def version(self) -> int | None:
@@ -66,8 +70,8 @@ class ScheduleStore:
         if (version := self.version) is None:
             return []
         if self._listed[0] != version:
-            found = (self._schedules.read(path) for path in self.folder.glob("*.json"))
-            known = sorted(filter(None, found), key=lambda each: (each.created_at, each.id))
+            found = filter(None, map(self._read, self.folder.glob("*.json")))
+            known = sorted(found, key=lambda each: (each.created_at, each.id))
             # a second change within a tick of the clock would leave the same time
             is_settled = time.time_ns() - version > CLOCK_TICK_NS
             self._listed = version if is_settled else None, known
@@ -76,10 +80,15 @@ class ScheduleStore:
     def get(self, schedule_id: str) -> Schedule:
         """Raises NoSuchSchedule."""
         path = self._path(schedule_id)
-        found = self._schedules.read(path) if path else None
+        found = self._read(path) if path else None
         if found is None:
             raise NoSuchSchedule("There is no such schedule.")
         return found
+
+    def damaged(self) -> list[str]:
+        """The names of the files that are no schedules: nothing of them is started or shown."""
+        found = (path for path in self.folder.glob("*.json") if self._read(path) is None)
+        return sorted(path.name for path in found if path.exists())
 
     def of_session(self, session_id: str) -> list[Schedule]:
         """Those that send to a session that exists."""
@@ -87,6 +96,26 @@ class ScheduleStore:
 
     def progress(self, schedule_id: str) -> Progress:
         return self._progresses.read(self._progress / f"{schedule_id}.json") or Progress()
+
+    def bounded(self) -> dict[str, Bounded]:
+        """By process run, what has not ended of schedules with a budget. Called twice a second for
+        each live run.
+        """
+        try:
+            version = self.version, self._progress.stat().st_mtime_ns
+        except OSError:
+            return {}
+        if self._bounded[0] != version:
+            found = {
+                each.run_id: (schedule, each)
+                for schedule in self.all()
+                if schedule.budget_usd
+                for each in self.progress(schedule.id).open
+                if each.run_id
+            }
+            is_settled = time.time_ns() - max(version[0] or 0, version[1]) > CLOCK_TICK_NS
+            self._bounded = version if is_settled else None, found
+        return self._bounded[1]
 
     def add(self, schedule: Schedule, handled: float) -> bool:
         """Keep a new schedule, which is due after `handled`; False if its id is known.
@@ -186,6 +215,10 @@ class ScheduleStore:
             atomic_files.make_folder(self._progress)
             with file_locks.held(self.folder / "lock"):
                 yield
+
+    def _read(self, path: Path) -> Schedule | None:
+        found = self._schedules.read(path)
+        return found if found and found.id == path.stem else None
 
     def _path(self, schedule_id: str) -> Path | None:
         return self._file(schedule_id) if SCHEDULE_ID.fullmatch(schedule_id) else None

@@ -19,6 +19,8 @@ AGENT = json.dumps({"version": 1, "agent": {"name": "A", "system_prompt": "B"}})
 class Handler(BaseHTTPRequestHandler):
     asked: list[str]
     answers: dict[str, tuple[int, str, bytes]]
+    cut_off = 0
+    """Bytes that are announced and do not come."""
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -26,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if location:
             self.send_header("Location", location)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(content) + self.cut_off))
         self.end_headers()
         self.wfile.write(content)
 
@@ -98,6 +100,33 @@ def test_answers_that_are_too_large_or_no_listing_are_refused(
             hub.listing(Place("me", "shared", "agents"))
     with pytest.raises(NotFetched, match="no such folder"):
         hub.listing(Place("me", "other"))
+
+
+def test_hostile_entries_of_a_listing_are_left_out_or_made_harmless(
+    api: tuple[GitHub, type[Handler]],
+) -> None:
+    hub, server = api
+    odd: list[object] = [
+        {**entry("a.md"), "size": 10**400},
+        {**entry("b.md"), "size": -1},
+        {**entry("c.md"), "path": ["x"]},
+        {**entry("d.md"), "name": {"x": "d.md"}},
+        {"type": "file"},
+        None,
+        [[]],
+        "e.md",
+    ]
+    server.answers[FOLDER] = (200, "", json.dumps(odd).encode())
+    found = hub.listing(Place("me", "shared", "agents"))
+    assert [(each.name, each.size) for each in found] == [("a.md", 0), ("b.md", 0), ("c.md", 9)]
+
+
+def test_an_answer_that_was_cut_off_is_no_agent(api: tuple[GitHub, type[Handler]]) -> None:
+    hub, server = api
+    server.answers[FOLDER] = (200, "", b"---\nname: a\ndisallowedTools: Bash")
+    server.cut_off = 7
+    with pytest.raises(NotFetched, match="cut off"):
+        hub.content(Place("me", "shared", "agents"))
 
 
 def test_places_are_read_from_addresses_of_github_and_from_no_others() -> None:

@@ -131,6 +131,29 @@ def test_subagents_become_agents_and_back() -> None:
     assert {"Bash", "Edit", "mcp__github"} <= set(subagents.of_text(without).denied_tools)
     with pytest.raises(AgentRefused, match="no subagent"):
         subagents.of_text("# Notes")
+
+
+@pytest.mark.parametrize("tools", ["[]", "''", "[5]", "[[Edit]]", '"Edits"'])
+def test_a_list_of_no_known_tools_does_not_become_all_of_them(tools: str) -> None:
+    agent = subagents.of_text(f"---\nname: a\ntools: {tools}\n---\nR.\n")
+    assert set(subagents.BUILT_IN) <= set(agent.denied_tools)
+    assert not agent.may_write_files
+
+
+@pytest.mark.parametrize("tools", ["", " '*'", " ['*']"])
+def test_a_subagent_without_a_list_of_tools_has_all(tools: str) -> None:
+    agent = subagents.of_text(f"---\nname: a\ntools:{tools}\n---\nR.\n")
+    assert (agent.denied_tools, agent.may_write_files) == ((), True)
+
+
+@pytest.mark.parametrize("field", ["tools", "disallowedTools"])
+@pytest.mark.parametrize("value", ["{Read: true}", "5", "true"])
+def test_tools_of_an_odd_type_are_refused(field: str, value: str) -> None:
+    with pytest.raises(AgentRefused, match="neither a text nor a list"):
+        subagents.of_text(f"---\nname: a\n{field}: {value}\n---\nR.\n")
+
+
+def test_an_agent_that_may_do_everything_lists_no_tools() -> None:
     everything = subagents.as_text(Agent(**PRUNER, may_use_network=True))
     assert "tools:" not in everything
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +183,12 @@ def test_an_agent_is_scheduled_and_its_schedule_names_and_keeps_it(
     assert 'formaction="/schedules/new"' in client.get("/agents/1").text
     words = "Prune all of it.\n" + "x" * 9000
     typed = {"agent": "1", "prompt": words, "folder": str(sandbox.project), "worktree": "on"}
+    plain = client.post(
+        "/schedules", data={**typed, "kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
+    )
+    assert (plain.status_code, "is in no git repository" in plain.text) == (422, True)
+    assert "checked" not in plain.text.partition('name="worktree"')[2].partition(">")[0]
+    (sandbox.project / ".git").mkdir()
     page = client.post("/schedules/new", data={**form_of(client.get("/agents/1").text), **typed})
     assert "Pruner" in page.text
     form = form_of(page.text) | {"kind": "cron", "other_folder": ""}
@@ -208,10 +217,75 @@ def test_an_agent_is_scheduled_and_its_schedule_names_and_keeps_it(
     assert client.post("/schedules/new", data={"agent": "x"}).status_code == 422
 
 
+def test_a_worktree_can_be_chosen_where_the_project_is_a_repository(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/agents", data=FORM)
+    folder = str(sandbox.project)
+
+    def page(**given: str) -> str:
+        return client.get("/agents/1", query_string={"folder": folder, **given}).text
+
+    assert f'<option value="{folder}" class="no-worktree" selected>' in page()
+    assert 'name="worktree"' not in page()
+    (sandbox.project / ".git").mkdir()
+    assert f'<option value="{folder}" selected>' in page()
+    assert "checked" in page(worktree="1").partition('name="worktree"')[2].partition(">")[0]
+    plain = sandbox.home / "plain"
+    plain.mkdir()
+    both = page(folder=str(plain), worktree="1")
+    assert f'<option value="{plain}" class="no-worktree" selected>' in both
+    assert "checked" not in both.partition('name="worktree"')[2].partition(">")[0]
+
+
+@pytest.mark.parametrize("folder", ["\0", "~nobody/x", "relative", "file:///%00", "x" * 5000])
+def test_a_folder_that_is_none_in_the_address_harms_nothing(
+    client: FlaskClient, folder: str
+) -> None:
+    client.post("/agents", data=FORM)
+    assert client.get("/agents/1", query_string={"folder": folder}).status_code == 200
+
+
+def test_the_picker_leads_back_to_the_folder_that_was_chosen_before(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/agents", data=FORM)
+    form = {"prompt": "Prune.", "folder": str(sandbox.project), "worktree": "on"}
+    picker = client.post("/agents/1/folder", data=form).headers["Location"]
+    back = next(
+        html.unescape(each)
+        for each in re.findall(r'href="(/agents/1[^"]*)"', client.get(picker).text)
+        if "folder=" in each
+    )
+    page = client.get(back).text
+    assert re.search(f'<option value="{sandbox.project}"[^>]* selected>', page)
+    assert "Prune.</textarea>" in page
+
+
+def test_the_page_of_an_agent_lists_its_schedules(client: FlaskClient, sandbox: Sandbox) -> None:
+    for name in ("Pruner", "Waterer"):
+        client.post("/agents", data={**FORM, "name": name})
+    form = {
+        "prompt": "Prune each morning",
+        "folder": str(sandbox.project),
+        "zone": "UTC",
+        "kind": "cron",
+        "cron": "0 7 * * MON-FRI",
+    }
+    one = client.post("/schedules", data={**form, "agent": "1"}).headers["Location"]
+    page = client.get("/agents/1").text
+    assert f'href="{one}"' in page
+    assert "Prune each morning" in page
+    assert "At 07:00 on Monday through Friday · Next: " in page
+    assert one not in client.get("/agents/2").text
+    client.post(f"{one}/pause")
+    assert "Friday · Paused" in client.get("/agents/1").text
+
+
 def test_what_cannot_start_comes_back_with_its_words(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/agents", data=FORM)
     form = fields(client.get("/agents/1").text) | {"prompt": "Prune all of it."}
-    form.pop("worktree")
+    form.pop("worktree", None)
     for changes, words in (
         ({"folder": "/etc"}, "/etc"),
         ({"worktree": "on", "folder": str(sandbox.project)}, "no git repository"),
@@ -332,3 +406,30 @@ def test_trust_is_asked_for_what_the_project_and_its_worktree_hold_once_each(
     assert stale.status_code == 409
     started = client.post("/agents/1/run", data=form)
     assert started.status_code == 303, started.text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"task": 5}, {"created_at": 1e300}, {"metrics": {"tokens": "x"}}, {"status": "lost"}],
+)
+def test_damaged_records_and_agents_are_left_out(
+    client: FlaskClient, sandbox: Sandbox, damage: dict[str, Any]
+) -> None:
+    client.post("/agents", data=FORM)
+    agent = sandbox.state / "agents" / "1.json"
+    made = AgentRun(
+        *(7, 1, "Pruner", "bot", "Prune all.", "", "/p", "/p"),
+        session_id=str(uuid.uuid4()),
+        created_at=1.0,
+    )
+    runs = sandbox.state / "agent_runs"
+    runs.mkdir()
+    (runs / "7.json").write_text(json.dumps(asdict(made)))
+    assert "Prune all." in client.get("/agents").text
+    (runs / "7.json").write_text(json.dumps({**asdict(made), **damage}))
+    for address in ("/agents", "/agents/1", "/agents/runs", "/api/agents/runs"):
+        answer = client.get(address)
+        assert (answer.status_code, "Prune all." in answer.text) == (200, False)
+    agent.write_text(agent.read_text().replace('"created_at": ', '"created_at": 1e300, "x": '))
+    assert "Pruner" not in client.get("/agents").text
+    assert client.get("/agents/1").status_code == 404

@@ -211,13 +211,13 @@ def test_the_form_asks_for_trust_and_starts_once(server: Server) -> None:
     agent = made(server, name="Careful")
     page = server.get(f"/agents/{agent}", params={"folder": str(project)})
     form = {**form_of(page.text), "prompt": "Write it.", "folder": str(project)}
-    form.pop("worktree")
+    form.pop("worktree", None)
     asked = server.post(f"/agents/{agent}/run", form)
     assert asked.status_code == 409
     assert "echo from-the-project" in asked.text
     assert "Write it." in asked.text
     form = {**form_of(asked.text), "folder": str(project), "decision": "without"}
-    form.pop("worktree")
+    form.pop("worktree", None)
     first, again = (server.post(f"/agents/{agent}/run", form) for _ in range(2))
     assert first.status_code == again.status_code == 303
     assert first.headers["Location"] == again.headers["Location"]

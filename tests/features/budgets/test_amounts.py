@@ -8,17 +8,30 @@ import pytest
 
 from opcode_htmx.features.budgets.api import NewBudgets, endpoints
 from opcode_htmx.features.budgets.service import InvalidBudget, amount, check
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Limits
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits
 
 
 @pytest.mark.parametrize(
-    ("text", "budget"), [("", None), ("2.50", 2.5), ("$2,5", 2.5), ("0.01", 0.01)]
+    ("text", "budget"),
+    [
+        ("", None),
+        ("2.50", 2.5),
+        ("$2,5", 2.5),
+        ("$ 3", 3.0),
+        ("0.01", 0.01),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("0.125", 0.125),
+    ],
 )
 def test_a_budget_is_read_as_it_is_written(text: str, budget: float | None) -> None:
     assert amount(text) == budget
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "0.009", "1e3", "100001", "two"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "0.009", "1e3", "100001", "two", "1,234", "1,234.50", ".", "nan", "٣"]
+)
 def test_an_amount_that_cannot_be_meant_is_refused(text: str) -> None:
     with pytest.raises(InvalidBudget):
         amount(text)

@@ -12,7 +12,8 @@ import requests
 from opcode_htmx.engines.claude.demo import sse
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Limits, Scope
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits, Scope
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
 
 TOKENS = 20_000
@@ -149,6 +150,9 @@ def test_a_warning_comes_before_the_pause(real_server: Server, sandbox: Sandbox)
     assert "Paused by a budget" not in server.get(page).text
     (sandbox.project / "go").touch()
     assert "Paused: the $" in end_of(sandbox, session_id)["cause"]
+    shown = server.get(page).text
+    assert "Paused by a budget" in shown
+    assert "at 100% Claude is paused" not in shown
 
 
 def test_the_cost_of_all_is_noted_without_a_budget_and_nothing_is_asked(

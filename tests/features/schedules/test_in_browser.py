@@ -9,7 +9,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from opcode_htmx.runs.policies.budget_book import BudgetBook, Scope, Standing
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Scope, Standing
 from tests.features.schedules.limits import begin, reach_limit, until_reset
 from tests.support import page_checks, screenshots
 from tests.support.browser import Phone
@@ -90,7 +91,7 @@ def test_a_session_that_a_budget_has_paused_asks_and_goes_on(
     book.set_hold(address.rpartition("/")[2], "1" * 32, Standing(Scope.RUN, 2.04, 2.0))
     phone.open_session(address)
     card = phone.page.get_by_role("region", name="Paused by a budget")
-    expect(card).to_contain_text("Paused: the $2.00 for this run are used. $2.04 so far.")
+    expect(card).to_contain_text("Paused: the $2.00 for this run is used up. $2.04 so far.")
     if scripted:
         checked(phone.page, "budget-paused", shared_server)
     phone.button("Go on with $2.00 more").click()
@@ -110,8 +111,12 @@ def test_a_schedule_is_made_by_its_form_without_javascript(
     page.goto("/schedules/new")
     page.get_by_role("textbox", name="Prompt").fill("Look at the open issues")
     page.get_by_label("Its path").fill(str(shared_server.sandbox.project))
-    page.get_by_label("Cron", exact=True).check()
+    page.get_by_label("On certain days").check()
     expect(page.get_by_label("Date and time")).to_be_hidden()
+    expect(page.get_by_label("Fri")).to_be_checked()
+    expect(page.get_by_label("Sat")).not_to_be_checked()
+    page.get_by_label("Cron", exact=True).check()
+    expect(page.get_by_label("Sat")).to_be_hidden()
     page.get_by_label("Cron expression").fill("0 7 * *")
     phone.button("Save").click()
     expect(page.get_by_role("alert")).to_contain_text("five fields")

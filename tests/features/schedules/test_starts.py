@@ -248,14 +248,17 @@ def keeps_its_agent(server: Server, body: dict[str, Any]) -> None:
         ({"model": "haiku"}, "its own model"),
         ({"session_id": "x"}, "choose one of the two"),
         ({"agent_id": None, "in_worktree": True}, "Only an agent"),
+        ({"in_worktree": True}, "in no git repository"),
     ):
         refused = api(server, "POST", "/api/schedules", {**wanted, **wrong})
         assert (refused.status_code, words in refused.json()["error"]) == (422, True)
+    (server.sandbox.project / ".git").mkdir()
     found = api(server, "POST", "/api/schedules", {**wanted, "in_worktree": True}).json()["data"]
     assert (found["agent_id"], found["in_worktree"]) == (agent_id, True)
     one = f"/api/schedules/{found['id']}"
     changed = api(server, "PUT", one, {**body, "budget_usd": 1.5}).json()["data"]
     assert (changed["agent_id"], changed["in_worktree"]) == (agent_id, False)
+    (server.sandbox.project / ".git").rmdir()
 
     def last(session_id: str, *states: str) -> Any:
         runs = api(server, "GET", f"{one}/runs").json()["data"]

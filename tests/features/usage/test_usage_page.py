@@ -120,6 +120,23 @@ def test_page_shows_the_sums_and_says_what_is_unknown(client: FlaskClient) -> No
     assert "$0.00" not in page
 
 
+def test_page_lists_few_of_many_models_and_leads_to_more(
+    sandbox: Sandbox, client: FlaskClient
+) -> None:
+    session = Session(
+        sandbox.config_dir, "33333333-3333-4333-8333-333333333333", str(sandbox.project)
+    )
+    for number in range(40):
+        spend(session, f"many{number}", model=f"made-up-{number}")
+    write_index(sandbox)
+    whole = client.get("/usage?range=all").text
+    assert whole.count("made-up-") < 40
+    assert "and others, whose price" in " ".join(re.sub(r"<[^<>]*>", "", whole).split())
+    assert "all=models#models" in whole
+    more = text_of(client, "/usage?range=all&all=models")
+    assert all(f"made-up-{number} " in more for number in range(40))
+
+
 @pytest.mark.parametrize(
     ("query", "answers"),
     [
@@ -230,6 +247,14 @@ def test_sessions_and_details_are_listed(client: FlaskClient) -> None:
         ("", True),
         ("agent", False),
     ]
+    desktop = ("timestamp", "model", "input_tokens", "output_tokens", "cache_creation_tokens")
+    assert all(
+        {*desktop, "cache_read_tokens", "cost", "session_id", "project_path"} <= each.keys()
+        for each in entries
+    )
+    stats = data(client, "/api/usage")
+    assert sum(each["cost"] or 0.0 for each in entries) == pytest.approx(stats["total_cost"])
+    assert sum(each["input_tokens"] for each in entries) == stats["total_input_tokens"]
     assert len(data(client, "/api/usage/details?limit=1")) == 1
     assert client.get("/api/usage/sessions?since=soon").status_code == 422
 
@@ -388,3 +413,26 @@ def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
         phone.close()
         without.close()
         server.close()
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"used": "x"},
+        {"used": float("nan")},
+        {"resets_at": 1e300},
+        {"at": float("inf")},
+        {"kind": None},
+    ],
+)
+def test_damaged_limits_are_left_out(
+    client: FlaskClient, sandbox: Sandbox, limit: dict[str, Any]
+) -> None:
+    good = {"kind": "five_hour", "used": 0.5, "resets_at": time.time() + HOUR, "at": time.time()}
+    path = sandbox.state / "usage.json"
+    path.write_text(json.dumps({"limits": [good], "costs": {}, "asked": 0}))
+    assert "5-hour limit" in client.get("/usage").text
+    path.write_text(json.dumps({"limits": [{**good, **limit}], "costs": {}, "asked": 0}))
+    for page in ("/usage", "/"):
+        answer = client.get(page)
+        assert (answer.status_code, "5-hour limit" in answer.text) == (200, False)

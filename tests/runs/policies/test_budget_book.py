@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.lib import bounded_json
 from opcode_htmx.runs.policies import budget_book
-from opcode_htmx.runs.policies.budget_book import (
-    BudgetBook,
-    BudgetReached,
+from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
+from opcode_htmx.runs.policies.budget_figures import (
+    Hold,
     Limits,
     Scope,
     Standing,
+    as_typed,
+    day_of,
     dollars,
+    limit_words,
+    project_of,
 )
 
 ORCHARD, MEADOW = Path("/work/orchard"), Path("/work/meadow")
@@ -34,7 +39,7 @@ def on_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def set_day(number: int) -> None:
         now = time.time() + number * DAY
-        monkeypatch.setattr(budget_book, "_today", lambda: budget_book._day(now))
+        monkeypatch.setattr(budget_book, "_today", lambda: day_of(now))
 
     return set_day
 
@@ -129,7 +134,7 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
 ) -> None:
     book.set_limits(Limits(day=2.0))
     book.record("r1", "s1", ORCHARD, 2.0, is_new=True)
-    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for today are used\."):
+    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for the day is used up\."):
         book.check("s2", MEADOW)
     book.add(Scope.DAY, MEADOW, 1.0)
     book.check("s2", MEADOW)
@@ -180,7 +185,7 @@ def test_work_in_a_worktree_counts_to_its_project(book: BudgetBook, tmp_path: Pa
     ],
 )
 def test_the_project_of_a_folder_is_without_the_worktree(path: str, project: str) -> None:
-    assert budget_book._project(Path(path)) == project
+    assert project_of(Path(path)) == project
 
 
 def test_a_held_session_is_released_once(book: BudgetBook) -> None:
@@ -194,10 +199,20 @@ def test_a_held_session_is_released_once(book: BudgetBook) -> None:
     book.check("s1", ORCHARD)
 
 
+HOSTILE_LIMITS = [
+    f'{{"day": {value}, "extra": {{}}}}'
+    for value in ("NaN", "Infinity", "-1", "1e300", f"1{'0' * 400}", '"5"', "true", "[]", "{}")
+]
+HOSTILE_EXTRAS = [f'{{"day": 2, "extra": {{"2026-11-29": {value}}}}}' for value in ("NaN", "-1e9")]
+HOSTILE_RUNS = [
+    '{"runs": {"r1": {"session_id": "s1", "project": "/work/orchard", "total": 1,'
+    f' "spent": {value}, "days": []}}}}}}'
+    for value in ("NaN", "Infinity", "-3", f"1{'0' * 400}", '"4"', "null", "true")
+]
 DAMAGED = ["{", '{"version": 99}', "[]"]
 
 
-@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_LIMITS, *HOSTILE_EXTRAS])
 def test_limits_that_cannot_be_read_hold_every_prompt_until_they_are_set_again(
     book: BudgetBook, tmp_path: Path, damaged: str
 ) -> None:
@@ -212,7 +227,7 @@ def test_limits_that_cannot_be_read_hold_every_prompt_until_they_are_set_again(
     book.check("s1", ORCHARD)
 
 
-@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_RUNS])
 def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
     book: BudgetBook, tmp_path: Path, damaged: str
 ) -> None:
@@ -232,13 +247,66 @@ def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
     assert book.spent_today() == 1.0
 
 
-def test_a_hold_that_cannot_be_read_holds_its_session(book: BudgetBook, tmp_path: Path) -> None:
+HOSTILE_HOLDS = [
+    f'{{"run_id": "r1", "scope": {scope}, "spent": {spent}, "limit": {limit}, "at": {at}}}'
+    for scope, spent, limit, at in (
+        ('"day"', "NaN", 1, 1),
+        ('"day"', 1, "Infinity", 1),
+        ('"day"', 1, 1, "1e300"),
+        ('"moon"', 1, 1, 1),
+        ("[]", 1, 1, 1),
+    )
+]
+
+
+@pytest.mark.parametrize("damaged", [*DAMAGED, *HOSTILE_HOLDS])
+def test_a_hold_that_cannot_be_read_holds_its_session_until_a_person_decides(
+    book: BudgetBook, tmp_path: Path, damaged: str
+) -> None:
     (tmp_path / budget_book.HOLDS).mkdir()
-    (tmp_path / budget_book.HOLDS / "s1.json").write_text("{")
-    with pytest.raises(BudgetReached, match=r"The budgets cannot be read: budget_holds/s1\.json"):
+    path = tmp_path / budget_book.HOLDS / "s1.json"
+    path.write_text(damaged)
+    with pytest.raises(BudgetReached, match=r"Paused by a budget.*Decide on the session's page"):
         book.check("s1", ORCHARD)
+    hold = book.hold("s1")
+    assert hold and (hold.more, hold.was_working) == (0.0, False)
     book.check("s2", ORCHARD)
     assert book.release("s1")
+    assert not book.release("s1")
+    book.check("s1", ORCHARD)
+    (kept,) = path.parent.glob("s1.json.unreadable-*")
+    assert kept.read_text() == damaged
+
+
+def test_going_on_allows_more_than_was_spent_beyond_a_limit(book: BudgetBook) -> None:
+    book.set_limits(Limits(day=1.0))
+    book.record("r1", "s1", ORCHARD, 9.0, is_new=True)
+    (standing,) = book.standings("r1", ORCHARD)
+    book.set_hold("s1", "r1", standing)
+    hold = book.hold("s1")
+    assert hold and hold.more == 8.5
+    assert book.go_on("s1", hold, ORCHARD)
+    book.check("s1", ORCHARD)
+    assert not book.go_on("s1", hold, ORCHARD), "a second phone allows nothing more"
+    assert book.standings("r1", ORCHARD) == [Standing(Scope.DAY, 9.0, 9.5)]
+
+
+def test_a_hold_stays_where_more_cannot_be_allowed(book: BudgetBook, tmp_path: Path) -> None:
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.0, 2.0))
+    hold = book.hold("s1")
+    (tmp_path / budget_book.LIMITS).write_text("{")
+    assert hold
+    with pytest.raises(BudgetReached, match="cannot be read"):
+        book.go_on("s1", hold, ORCHARD)
+    assert book.hold("s1") == hold
+
+
+@pytest.mark.parametrize("total", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_cost_that_is_none_is_not_noted(book: BudgetBook, total: float) -> None:
+    book.set_limits(Limits(day=2.0))
+    book.record("r1", "s1", ORCHARD, total, is_new=True)
+    book.record("r1", "s1", ORCHARD, 0.5, is_new=True)
+    assert book.spent_today() == 0.5
     book.check("s1", ORCHARD)
 
 
@@ -254,7 +322,72 @@ def test_old_days_and_runs_are_forgotten(
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(2, "$2.00"), (1234.5, "$1,234.50"), (0.004, "$0.004"), (0, "$0.00")]
+    ("amount", "text"),
+    [
+        (2, "$2.00"),
+        (1234.5, "$1,234.50"),
+        (0.004, "$0.004"),
+        (0.0512, "$0.051"),
+        (0.05, "$0.05"),
+        (0, "$0.00"),
+    ],
 )
 def test_dollars_have_as_many_digits_as_they_need(amount: float, text: str) -> None:
     assert dollars(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("amount", "typed", "words"),
+    [
+        (5.0, "5", "$5.00"),
+        (2.5, "2.50", "$2.50"),
+        (0.01, "0.01", "$0.01"),
+        (0.125, "0.125", "$0.125"),
+        (0.1 + 0.2, "0.30", "$0.30"),
+        (12345.67, "12345.67", "$12,345.67"),
+        (100000.0, "100000", "$100,000.00"),
+    ],
+)
+def test_a_budget_is_shown_as_it_was_typed(amount: float, typed: str, words: str) -> None:
+    assert (as_typed(amount), limit_words(amount)) == (typed, words)
+    assert (
+        Standing(Scope.DAY, amount, amount).cause == f"Paused: the {words} for the day is used up."
+    )
+
+
+def test_the_day_after_a_pause_nothing_more_is_needed(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.5, 2.0))
+    hold = book.hold("s1")
+    assert hold and hold.more == 1.5
+    later = time.time() + DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert hold.more == 0.0
+
+
+@pytest.mark.parametrize(
+    ("spent", "limit", "more"), [(2.0, 2.0, 1.0), (2.1217, 2.0, 1.13), (0.0101, 0.01, 0.01)]
+)
+def test_more_for_a_day_is_a_number_of_cents(spent: float, limit: float, more: float) -> None:
+    assert Hold("r1", Scope.DAY, spent, limit, time.time()).more == more
+
+
+def test_a_cost_is_noted_beside_those_of_many_runs_without_reading_them_again(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A schedule for every five minutes makes two thousand runs a week."""
+    book.set_limits(Limits(day=5.0))
+    book.record("r0", "s0", ORCHARD, 0.5, is_new=True)
+    parsed, loads = [], bounded_json.loads
+
+    def counted(data: bytes) -> object:
+        parsed.append(data)
+        return loads(data)
+
+    monkeypatch.setattr(bounded_json, "loads", counted)
+    for number in range(1, 5):
+        book.record(f"r{number}", "s1", ORCHARD, 0.5, is_new=True)
+        assert book.spent_today() == 0.5 * (number + 1)
+    assert parsed == []
+    assert BudgetBook(book._holds.parent).spent_today() == 2.5

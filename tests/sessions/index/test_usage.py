@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections import Counter
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.fork import fork
 from opcode_htmx.engines.claude.prices import price_of
-from opcode_htmx.engines.claude.protocol.usage.entries import PICO
+from opcode_htmx.engines.claude.protocol.usage.entries import LONGEST_MODEL, PICO
+from opcode_htmx.sessions.index.schema import open_to_read
+from opcode_htmx.sessions.index.usage.ledger import MOST
 from opcode_htmx.sessions.index.usage.sums import By, Group, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.writer import LONGEST_NAME
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable, Session
 from tests.sessions.index.plain_count import count
 
@@ -364,3 +368,86 @@ def test_hostile_figures_do_not_break_the_sums(index: Searchable) -> None:
     spend(session, "cost", costUSD=10**300)
     index.update()
     assert total(index).output == len(hostile) + 100
+
+
+def test_costs_beyond_what_the_database_can_add_are_summed(index: Searchable) -> None:
+    """A made-up history could otherwise hide the usage of all others, by one overflow."""
+    count_of_each = 120
+    for number in range(count_of_each):
+        session = index.session(str(uuid.UUID(int=number)))
+        spend(session, f"r{number}", model="claude-unheard-of", costUSD=100_000.0)
+        session.write(json.dumps({"type": "cost-state", "totalCostUSD": 100_000.0}) + "\n")
+    index.update()
+    dollars = count_of_each * 100_000.0
+    assert total(index).cost / PICO == pytest.approx(dollars)
+    said = index.reader.usage(UsageQuery(), UsageSums.said)[0]
+    assert said.sessions == count_of_each
+    assert said.said / PICO == pytest.approx(dollars)
+    (day,) = groups(index, By.DAY)
+    assert isinstance(day.sums.cost, int)
+
+
+def test_a_file_that_claims_more_than_the_database_holds_is_counted_up_to_a_limit(
+    index: Searchable,
+) -> None:
+    session = index.session()
+    for number in range(120):
+        spend(session, f"r{number}", model="claude-unheard-of", costUSD=100_000.0)
+    index.update()
+    spend(session, "last", model="claude-unheard-of", costUSD=100_000.0)
+    index.update()
+    assert total(index).answers == 121
+    assert total(index).cost == MOST
+
+
+def test_many_made_up_models_are_listed_in_part_and_in_time(index: Searchable) -> None:
+    session, number_of_models = index.session(), 5_000
+    answer = {"type": "assistant", "timestamp": "2026-11-18T09:00:00.000Z"}
+    for number in range(number_of_models):
+        message = {"id": f"m{number}", "model": f"m{number}", "usage": {"input_tokens": number + 1}}
+        session.write(json.dumps({**answer, "message": message}) + "\n")
+    index.update()
+    began = time.process_time()
+    shown, number, unpriced, whole = index.reader.usage(
+        UsageQuery(),
+        lambda sums: (
+            sums.groups(By.MODEL, 10),
+            sums.count(By.MODEL),
+            sums.unpriced_models(4),
+            sums.total(),
+        ),
+    )[0]
+    assert time.process_time() - began < 1.5  # it took the square of their number
+    assert (len(shown), number, len(unpriced)) == (10, number_of_models, 4)
+    assert (whole.answers, whole.sessions) == (number_of_models, 1)
+
+
+def test_the_name_of_a_model_is_cut(index: Searchable) -> None:
+    spend(index.session(), "m1", model="m" * 5_000)
+    index.update()
+    (group,) = groups(index, By.MODEL)
+    assert group.key == "m" * LONGEST_MODEL
+
+
+def test_names_in_the_index_are_bounded(index: Searchable) -> None:
+    session = index.session()
+    spend(session, "m1", gitBranch="b" * 100_000)
+    session.call("T" * 100_000, "call-1")
+    index.update()
+    with closing(open_to_read(index.database)) as database:
+        (longest,) = database.execute("SELECT max(length(text)) FROM name").fetchone()
+    assert longest == LONGEST_NAME
+    index.update()
+    assert total(index).answers == 1
+
+
+def test_days_have_their_tokens_where_only_undated_answers_have_a_cost(index: Searchable) -> None:
+    session = index.session()
+    spend(session, "m1", timestamp="long ago")
+    spend(session, "m2", model="claude-unheard-of")
+    index.update()
+    days = index.reader.usage(UsageQuery(), lambda sums: sums.costs_of_days)[0]
+    assert sorted((day < 0, costs.cost > 0, costs.tokens) for day, costs in days.items()) == [
+        (False, False, 1_100),
+        (True, True, 1_100),
+    ]

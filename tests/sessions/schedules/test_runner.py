@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from opcode_htmx.sessions.schedules import runner as runner_module
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.plan import MOST_COUNTED, plan
 from opcode_htmx.sessions.schedules.runner import ScheduleRunner, Services, starting
-from opcode_htmx.sessions.schedules.store import ScheduleStore
+from opcode_htmx.sessions.schedules.store import MOST, ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing
 
 ID = "5" * 32
@@ -120,3 +121,29 @@ def test_the_end_of_a_turn_is_not_overwritten(store: ScheduleStore) -> None:
     store.note(ID, done)
     runner_of(store)._end(SCHEDULE, seen, State.STOPPED, "Stopped.")
     assert store.progress(ID).occurrences == (done,)
+
+
+def test_rounds_compute_due_times_only_after_a_change(
+    store: ScheduleStore, spawned: list[Occurrence], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred schedules are looked at each second."""
+    asked, due_after = [], Timing.due_after
+    yearly = Timing(Kind.CRON, "Europe/Berlin", expression="0 7 29 2 *")
+
+    def counted(timing: Timing, moment: float) -> Iterator[float]:
+        asked.append(timing)
+        return due_after(timing, moment)
+
+    now = time.time()
+    for number in range(MOST):
+        store.add(replace(SCHEDULE, id=f"{number:032x}", timing=yearly), now)
+    monkeypatch.setattr(Timing, "due_after", counted)
+    runner = runner_of(store)
+    runner.round()
+    assert len(asked) == MOST
+    runner.round()
+    assert len(asked) == MOST
+    store.change(f"{7:032x}", lambda each: replace(each, timing=MINUTELY), handled=now - 61)
+    runner.round()
+    assert len(spawned) == 1
+    assert len(asked) < MOST + 10

@@ -12,6 +12,7 @@ from opcode_htmx.lib.identity import owner
 from opcode_htmx.sessions.schedules.model import (
     KEPT,
     Occurrence,
+    Progress,
     Schedule,
     State,
     Work,
@@ -140,3 +141,92 @@ def test_ids_of_a_due_time_are_always_the_same_and_those_of_others_differ() -> N
     assert len({*first, *others}) == 5
     assert limit_schedule_id("s1", 60.2) == limit_schedule_id("s1", 60.0)
     assert limit_schedule_id("s1", 60.0) != limit_schedule_id("s2", 60.0)
+
+
+GOOD = json.loads(json.dumps(replace(SCHEDULE, id="8" * 32).as_json()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "9" * 32},
+        {"id": "../8"},
+        {"minutes": "60"},
+        {"minutes": 10**9},
+        {"minutes": True},
+        {"budget_usd": float("nan")},
+        {"budget_usd": "5"},
+        {"budget_usd": -1},
+        {"paused": "no"},
+        {"created_at": float("inf")},
+        {"created_at": 10**400},
+        {"name": 7},
+        {"work": {**GOOD["work"], "prompt": ["Water"]}},
+        {"work": {**GOOD["work"], "agent_id": "1"}},
+        {"work": None},
+        {"work": {}},
+        {"timing": {**GOOD["timing"], "zone": "Mars/Olympus"}},
+        {"timing": {**GOOD["timing"], "at": "soon"}},
+        {"timing": {**GOOD["timing"], "kind": "cron", "expression": "61 * * * *"}},
+        {"timing": {**GOOD["timing"], "kind": "every", "every": 0}},
+        {"timing": {**GOOD["timing"], "kind": "every", "every": 10**30}},
+        {"timing": {**GOOD["timing"], "kind": ["once"]}},
+        {"origin": "nowhere"},
+        {"by": "sam"},
+    ],
+)
+def test_a_schedule_that_this_program_would_not_keep_is_left_out_and_named(
+    store: ScheduleStore, change: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(SCHEDULE, 5.0)
+    path = store.folder / f"{'8' * 32}.json"
+    path.write_text(json.dumps({**GOOD, "version": 1}))
+    assert len(other(store).all()) == 2
+    path.write_text(json.dumps({**GOOD, "version": 1, **change}))
+    store = other(store)
+    assert store.all() == [SCHEDULE]
+    assert store.damaged() == [path.name]
+    with pytest.raises(NoSuchSchedule):
+        store.get("8" * 32)
+    assert path.exists()
+    assert path.name in caplog.text or change == {"id": "9" * 32}
+
+
+@pytest.mark.parametrize(
+    "occurrence",
+    [
+        {"due": float("nan")},
+        {"at": "now"},
+        {"state": "lost"},
+        {"sentence": None},
+        {"cost_usd": float("inf")},
+        {"due": 10**400},
+    ],
+)
+def test_damaged_outcomes_are_as_if_lost(
+    store: ScheduleStore, occurrence: dict[str, object]
+) -> None:
+    store.add(SCHEDULE, 5.0)
+    path = store.folder.with_name("schedule_runs") / f"{ID}.json"
+    good = {"due": 1.0, "state": "done", "at": 2.0}
+    path.write_text(json.dumps({"handled": 9.0, "occurrences": [good]}))
+    assert len(other(store).progress(ID).occurrences) == 1
+    path.write_text(json.dumps({"handled": 9.0, "occurrences": [{**good, **occurrence}]}))
+    assert other(store).progress(ID) == Progress()
+
+
+def test_runs_of_schedules_with_a_budget_are_found_as_soon_as_they_are_noted(
+    store: ScheduleStore,
+) -> None:
+    assert store.bounded() == {}
+    with_budget = replace(SCHEDULE, id="6" * 32, budget_usd=2.0)
+    for each in (SCHEDULE, with_budget):
+        store.add(each, 5.0)
+    reader = other(store)
+    for number in range(50):  # within one tick of the clock, too
+        run = Occurrence(60.0, State.RUNNING, 61.0, prompt_id=f"p{number}", run_id=f"r{number}")
+        for each in (SCHEDULE, with_budget):
+            store.note(each.id, run)
+        assert reader.bounded() == {f"r{number}": (with_budget, run)}
+        store.update(with_budget.id, f"p{number}", lambda each: replace(each, state=State.DONE))
+        assert reader.bounded() == {}

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from opcode_htmx.features.agents.exchange import document
 from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
 from opcode_htmx.lib import bounded_json
-from opcode_htmx.lib.coerce import as_str
+from opcode_htmx.lib.coerce import as_int, as_str
 
 DEFAULT_API = "https://api.github.com"
 PAGES = ("github.com", "www.github.com")
@@ -150,6 +150,8 @@ class GitHub:
             connection.close()
         if len(content) > most:
             raise AgentRefused(f"It is larger than {most // 1024:,} KB.")
+        if response.length:  # half of a document could be another one
+            raise NotFetched("GitHub’s answer was cut off. Try again.")
         return None, content
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -188,8 +190,7 @@ def _check_status(response: http.client.HTTPResponse) -> None:
 
 
 def _size(entry: dict[str, object]) -> int:
-    size = entry.get("size")
-    return size if isinstance(size, int) and size >= 0 else 0
+    return as_int(entry.get("size"))
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from opcode_htmx.engines.claude.config.documents import front_matter
 from opcode_htmx.engines.claude.config.slash_commands import tools_of
@@ -38,14 +39,13 @@ def of_text(text: str, file: str = "") -> Agent:
     name = as_str(fields.get("name")) or file.removesuffix(SUFFIX)
     if not name or not document.body.strip():
         raise AgentRefused("This is no subagent: it has no name, or no instructions.")
-    named = tools_of(fields.get("tools"))
-    tools = [each for each in named if each != "*"]
-    denied = [*(_left_out(tools) if tools else ()), *tools_of(fields.get("disallowedTools"))]
+    tools = _tools_in(fields, "tools")
+    denied = [*_left_out(tools), *(_tools_in(fields, "disallowedTools") or ())]
     chosen = as_str(fields.get("model"))
     values = {
         "denied_tools": tuple(dict.fromkeys(denied)),
-        "may_write_files": not tools or bool({"Write", "Edit"} & set(tools)),
-        "may_use_network": bool({"WebFetch", "WebSearch"} & set(tools)),
+        "may_write_files": tools is None or bool({"Write", "Edit"} & set(tools)),
+        "may_use_network": bool({"WebFetch", "WebSearch"} & set(tools or ())),
     }
     return model.checked(
         Agent(
@@ -57,7 +57,22 @@ def of_text(text: str, file: str = "") -> Agent:
     )
 
 
-def _left_out(tools: list[str]) -> tuple[str, ...]:
+def _tools_in(fields: Mapping[str, object], name: str) -> list[str] | None:
+    """The tools that a field names; None where it names none, or all. Raises AgentRefused.
+
+    An empty list is none at all, and so is one that cannot be read: it must not become all tools.
+    """
+    value = fields.get(name)
+    if value is None or value == "*" or value == ["*"]:
+        return None
+    if not isinstance(value, str | list):
+        raise AgentRefused(f"Its “{name}” are neither a text nor a list.")
+    return [each for each in tools_of(value) if each != "*"]
+
+
+def _left_out(tools: list[str] | None) -> tuple[str, ...]:
+    if tools is None:
+        return ()
     names = {each.partition("(")[0] for each in tools}
     return tuple(each for each in BUILT_IN if each not in names)
 

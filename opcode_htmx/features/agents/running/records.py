@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.features.agents.store import Numbers
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import fields_of, number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 FOLDER = "agent_runs"
@@ -150,11 +152,11 @@ def now() -> float:
 
 
 def _parse(found: dict[str, Any]) -> AgentRun:
-    known = {each.name: found[each.name] for each in fields(AgentRun) if each.name in found}
-    known["status"] = Status(known["status"])
-    known["metrics"] = Metrics(
-        **{each.name: known["metrics"].get(each.name) for each in fields(Metrics)}
-    )
+    known = fields_of(AgentRun, found)
+    known["status"] = Status(found["status"])
+    known["metrics"] = Metrics(**fields_of(Metrics, found["metrics"]))
+    for moment in (known["created_at"], known.get("completed_at") or 0.0):
+        number(moment, LATEST)
     return AgentRun(**known)
 
 

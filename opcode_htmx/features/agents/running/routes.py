@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from opcode_htmx.web.http.prompt_form import new_session_id, prompt_id_of, words
 PER_PAGE = 50
 LONGEST_CARRIED = 600
 """Characters of a task that goes to the picker and back in the address."""
+LONGEST_FOLDER = 4000
 LONGEST_AGAIN = 2000
 """Characters of a task in the link that runs it again."""
 REFUSALS: dict[type[Exception], int] = {
@@ -89,7 +91,7 @@ def blueprint(parts: AgentPages) -> Blueprint:
             "worktree": "1" if form.get("worktree") else None,
         }
         back = url_for("agents.agent", agent_id=agent_id, **kept)
-        return redirect(url_for("folders.browse", next=back), 303)
+        return redirect(url_for("folders.browse", next=back, chosen=_chosen(form)), 303)
 
     @pages.get("/agents/runs")
     def page() -> str:
@@ -140,6 +142,11 @@ def blueprint(parts: AgentPages) -> Blueprint:
         return redirect(url_for(".run", agent_run=agent_run), 303)
 
     return pages
+
+
+def _chosen(form: Mapping[str, str]) -> str | None:
+    """The folder that was chosen before, to which the picker leads back where it is left."""
+    return form.get("folder", "")[:LONGEST_FOLDER] or None
 
 
 def _decision() -> tuple[TrustDecision | None, str | None]:

@@ -14,10 +14,13 @@ from collections.abc import Iterable, Mapping
 from opcode_htmx.sessions.index.usage.answers import OWN, REWOUND, SUMS, Answer, Counted
 
 AT_ONCE = 500
+MOST = 10**18
+"""Of a sum: a made-up history claims more, and a larger one does not fit into the database."""
 _ADD = (
     f"INSERT INTO spent (file, day, model, kind, {', '.join(SUMS)})"  # noqa: S608 - own names
     f" VALUES ({', '.join('?' * (4 + len(SUMS)))})"
-    f" ON CONFLICT DO UPDATE SET {', '.join(f'{name} = {name} + excluded.{name}' for name in SUMS)}"
+    " ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{name} = min({name} + excluded.{name}, {MOST})" for name in SUMS)
 )
 
 
@@ -128,7 +131,7 @@ class Ledger:
         many = self._database.executemany
         many("INSERT OR REPLACE INTO answer VALUES (?, ?)", sorted(owned))
         many("INSERT OR IGNORE INTO copy VALUES (?, ?)", copies)
-        many(_ADD, [(file, *key, *total) for key, total in sums.items()])
+        many(_ADD, [(file, *key, *(min(each, MOST) for each in s)) for key, s in sums.items()])
         return losers
 
 

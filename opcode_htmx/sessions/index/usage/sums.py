@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from opcode_htmx.engines.claude.prices import SEARCH_PICO, price_of
@@ -102,7 +104,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class DayCosts:
-    """What a chart shows of a day: all of the cost, the part of subagents, and all tokens."""
+    """What a chart shows of a day: all of the cost, and the part of subagents.
+
+    `tokens` are counted where no answer with a date has a cost.
+    """
 
     cost: int
     agent_cost: int
@@ -164,10 +169,13 @@ WHERE (:since IS NULL OR s.day >= :since) AND (:until IS NULL OR s.day <= :until
     AND (:session IS NULL
         OR f.session = :session AND f.path BETWEEN :folder || '/' AND :folder || '0')
 """  # noqa: S608 - numbers of this program
+_MOST_EXACT = 2**62
+"""The database adds up whole numbers below twice of that, and fails beyond."""
 _NOTHING = -2
 """The number of a name that does not occur."""
 _DEAREST = "sum(cost) DESC, sum(output) DESC"
 _AGENT = "iif(is_agent, coalesce(agent_type, 0), -1)"
+_figures = attrgetter(*(each.name for each in fields(Sums)))  # astuple copies each of them
 
 
 class UsageSums:
@@ -175,13 +183,16 @@ class UsageSums:
 
     def __init__(self, database: sqlite3.Connection, query: UsageQuery) -> None:
         self._database = database
+        self._made = set[str]()
         database.execute("PRAGMA temp_store = MEMORY")
         self._store_prices()
         database.execute(_LINES, self._values(query))
+        if database.execute("SELECT total(cost) FROM line").fetchone()[0] > _MOST_EXACT:
+            # only of made-up histories; a sum of floats has no end
+            database.execute("UPDATE line SET cost = CAST(cost AS REAL)")
 
     def total(self) -> Sums:
-        (sessions,) = self._database.execute("SELECT count(DISTINCT session) FROM line").fetchone()
-        return _together(self._parts.values(), sessions)
+        return _together(self._parts.values(), self.count(By.SESSION))
 
     def groups(self, by: By, most: int | None = None) -> list[Group]:
         """The groups: the newest days in their order, the others with the highest cost first."""
@@ -194,10 +205,10 @@ class UsageSums:
                 found = self._sums_by("project", _DEAREST, most)
                 return [Group(self._name(key), sums) for key, sums in found.items()]
             case By.MODEL:
-                found = self._of_parts("model", 0)
+                found = self._of_parts("model", 0, most)
                 return [Group(self._name(key), sums) for key, sums in found.items()]
             case By.AGENT:
-                found = self._of_parts(_AGENT, 1)
+                found = self._of_parts(_AGENT, 1, most)
                 return [
                     Group("main" if key < 0 else f"agent {self._name(key)}", sums)
                     for key, sums in found.items()
@@ -209,23 +220,35 @@ class UsageSums:
     @cached_property
     def costs_of_days(self) -> dict[int, DayCosts]:
         """The figures of a chart, by day."""
-        rows = self._database.execute(
-            "SELECT day, coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE is_agent), 0),"
-            " sum(input + output + cache_read + cache_write_5m + cache_write_1h)"
-            " FROM line GROUP BY day"
+        dated = "SELECT EXISTS (SELECT 1 FROM line WHERE cost > 0 AND day >= 0)"
+        (has_cost,) = self._database.execute(dated).fetchone()
+        tokens = (
+            "0" if has_cost else "input + output + cache_read + cache_write_5m + cache_write_1h"
         )
-        return {day: DayCosts(*figures) for day, *figures in rows}
+        rows = self._database.execute(
+            "SELECT day, coalesce(sum(cost), 0), coalesce(sum(cost) FILTER (WHERE is_agent), 0),"  # noqa: S608
+            f" sum({tokens}) FROM line GROUP BY day"
+        )
+        return {day: DayCosts(*map(int, figures)) for day, *figures in rows}
 
-    def models_of_days(self) -> dict[int, list[str]]:
-        """The models that were used on each day."""
+    def models_of_days(self, most: int) -> dict[int, list[str]]:
+        """The models that were used on each day: at most so many on all days together."""
         found: dict[int, list[str]] = {}
         rows = self._database.execute(
             "SELECT DISTINCT line.day, name.text FROM line JOIN name ON name.id = line.model"
-            " ORDER BY name.text"
+            " ORDER BY line.day DESC, name.text LIMIT ?",
+            (most,),
         )
         for day, model in rows:
             found.setdefault(day, []).append(model)
         return found
+
+    def unpriced_models(self, most: int) -> list[str]:
+        """The models without a price, those with the most answers first."""
+        found = Counter[int]()
+        for (model, _), sums in self._parts.items():
+            found[model] += sums.unpriced
+        return [self._name(model) for model, answers in found.most_common(most) if answers]
 
     def lines(self, most: int) -> list[Line]:
         """The sums by session, day, model and agent, the newest first."""
@@ -247,17 +270,41 @@ class UsageSums:
 
     def count(self, by: By) -> int:
         """The number of groups."""
-        columns = {By.SESSION: "session", By.PROJECT: "project", By.MODEL: "model", By.DAY: "day"}
-        query = f"SELECT count(DISTINCT {columns.get(by, 'is_agent')}) FROM line"  # noqa: S608
-        return int(self._database.execute(query).fetchone()[0])
+        match by:
+            case By.DAY:
+                return len(self.costs_of_days)
+            case By.PROJECT:
+                return self._number_of("project")
+            case By.SESSION:
+                return self._number_of("session")
+            case By.MODEL:
+                return len({model for model, _ in self._parts})
+            case By.AGENT:
+                return len({agent for _, agent in self._parts})
 
     def said(self) -> SaidCosts:
         """What the CLI says of whole sessions, beside our sums; for a query of all days."""
         found = self._database.execute(
-            "SELECT count(*), coalesce(sum(said), 0), coalesce(sum(ours), 0) FROM (SELECT"
-            " max(said) AS said, sum(cost) AS ours FROM line GROUP BY session HAVING max(said))"
+            "SELECT count(*), total(said), total(cost) FROM "  # noqa: S608 - own names
+            f"{self._costs_by('session')} WHERE said"
         ).fetchone()
-        return SaidCosts(*found)
+        return SaidCosts(*map(int, found))
+
+    def _costs_by(self, key: str) -> str:
+        """A table of the values of a column, with the cost of each, made once: its name."""
+        name = f"costs_by_{key}"
+        if name not in self._made:
+            self._database.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT {key} AS value, sum(cost) AS cost,"  # noqa: S608
+                " sum(output) AS output, max(said) AS said FROM line GROUP BY 1"
+            )
+            self._made.add(name)
+        return name
+
+    def _number_of(self, key: str) -> int:
+        table = self._costs_by(key)
+        found = self._database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        return int(found[0])
 
     def _sums_by(
         self,
@@ -266,16 +313,15 @@ class UsageSums:
         most: int | None = None,
         chosen: Sequence[int | None] = (),
     ) -> dict[int, Sums]:
-        """The sums by a column: of `chosen` values, or of the first `most` ones in an order."""
+        """The sums by a column: of `chosen` values, or of the `most` ones with the highest cost."""
         where, values = "", tuple(chosen)
         if most is not None:  # which they are is known from few columns
-            values = tuple(
-                each
-                for (each,) in self._database.execute(
-                    f"SELECT {key} FROM line GROUP BY 1 ORDER BY {order} LIMIT ?",  # noqa: S608
-                    (most,),
-                )
+            rows = self._database.execute(
+                f"SELECT value FROM {self._costs_by(key)}"  # noqa: S608
+                " ORDER BY cost DESC, output DESC LIMIT ?",
+                (most,),
             )
+            values = tuple(value for (value,) in rows)
         if values:
             where = f"WHERE {key} IN ({', '.join('?' * len(values))})"
             if None in values:
@@ -295,17 +341,24 @@ class UsageSums:
         )
         return {(model, agent): _sums(row) for model, agent, *row in rows}
 
-    def _of_parts(self, key: str, at: int) -> dict[int, Sums]:
-        numbers = self._database.execute(
-            f"SELECT {key} AS key, count(DISTINCT session) FROM line GROUP BY key"  # noqa: S608
-        )
-        found = {
-            key: _together(
-                (each for keys, each in self._parts.items() if keys[at] == key), sessions
-            )
-            for key, sessions in numbers
-        }
-        return dict(sorted(found.items(), key=lambda each: (-each[1].cost, -each[1].output)))
+    def _of_parts(self, key: str, at: int, most: int | None) -> dict[int, Sums]:
+        parts: dict[int, list[Sums]] = {}
+        for keys, each in self._parts.items():
+            parts.setdefault(keys[at], []).append(each)
+
+        if len(parts) == 1:
+            numbers = [(each, self.count(By.SESSION)) for each in parts]
+        else:
+            numbers = self._database.execute(
+                f"SELECT {key} AS key, count(DISTINCT session) FROM line GROUP BY key"  # noqa: S608
+            ).fetchall()
+
+        def rank(number: tuple[int, int]) -> tuple[int, int]:
+            own = parts[number[0]]
+            return -sum(each.cost for each in own), -sum(each.output for each in own)
+
+        shown = sorted(numbers, key=rank)[:most]
+        return {key: _together(parts[key], sessions) for key, sessions in shown}
 
     def _session(self, key: int, sums: Sums) -> Group:
         path, session, title, project, said = self._database.execute(
@@ -360,12 +413,12 @@ class UsageSums:
 
 
 def _sums(row: Sequence[int | None]) -> Sums:
-    return Sums(*[*(each or 0 for each in row[:-1]), -1 if row[-1] is None else row[-1]])
+    return Sums(*[*(int(each or 0) for each in row[:-1]), -1 if row[-1] is None else row[-1]])
 
 
 def _together(parts: Iterable[Sums], sessions: int) -> Sums:
     """The sum of sums that share sessions."""
-    rows = [astuple(each) for each in parts]
+    rows = [_figures(each) for each in parts]
     if not rows:
         return Sums()
     _, *figures, _ = (sum(column) for column in zip(*rows, strict=True))

@@ -16,6 +16,8 @@ MOST_TOKENS = 10_000_000
 MOST_RECORDED = 100_000.0
 """US dollars of a recorded cost."""
 _MOST_LINES = 1_000_000
+LONGEST_MODEL = 200
+"""Characters of the name of a model; the rest is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def usage_of(entry: Json) -> Usage | None:
     for_an_hour = min(written, _count(by_age.get("ephemeral_1h_input_tokens")))
     found = Usage(
         f"{message_id}:{as_str(entry.get('requestId')) or as_str(entry.get('requestRef'))}",
-        as_str(message.get("model")),
+        model_of(message),
         _count(figures.get("input_tokens")),
         _count(figures.get("output_tokens")),
         _count(figures.get("cache_read_input_tokens")),
@@ -70,6 +72,11 @@ def usage_of(entry: Json) -> Usage | None:
         pico_dollars(entry.get("costUSD")),
     )
     return found if found.prompt_tokens or found.output or found.recorded else None
+
+
+def model_of(message: Json) -> str:
+    """The name of the model that has written a message; empty where it says none."""
+    return as_str(message.get("model"))[:LONGEST_MODEL]
 
 
 def session_cost(entry: Json) -> int | None:

@@ -1,0 +1,255 @@
+"""Budgets as values: what they are for, how they stand, and what files say of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from opcode_htmx.lib.coerce import LATEST, as_dict
+from opcode_htmx.lib.files.json_fields import MOST, number
+from opcode_htmx.lib.git import worktrees
+
+WARN_AT = 0.8
+LEAST_USD, MOST_USD = 0.01, 100_000.0
+LONGEST_AMOUNT = 12
+"""Characters of an amount that a person types."""
+_MOST_SPENT = 1e9
+_THOUSANDS = 3
+_NEGLIGIBLE = 1e-9
+"""By which sums of floats may differ."""
+_WORKTREES = (".claude", "worktrees")
+"""Where the worktrees of a project are, each in a folder of its name."""
+
+
+class Scope(StrEnum):
+    """What a budget is for. The names are stored."""
+
+    RUN = "run"
+    SCHEDULE = "schedule"
+    PROJECT = "project"
+    DAY = "day"
+    UNKNOWN = "unknown"
+    """Of a pause whose file is damaged."""
+
+
+_OF = {
+    Scope.RUN: "this run",
+    Scope.SCHEDULE: "this run of a schedule",
+    Scope.PROJECT: "the day in this project",
+    Scope.DAY: "the day",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets in US dollars; None: no limit. A project's is for a day, too."""
+
+    run: float | None = None
+    day: float | None = None
+    project: float | None = None
+
+    @property
+    def any(self) -> bool:
+        return bool(self.run or self.day or self.project)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of a budget is used."""
+
+    scope: Scope
+    spent: float
+    limit: float
+
+    @property
+    def share(self) -> float:
+        return self.spent / self.limit if self.limit else 1.0
+
+    @property
+    def is_reached(self) -> bool:
+        return self.spent >= self.limit - _NEGLIGIBLE
+
+    @property
+    def is_near(self) -> bool:
+        return self.share >= WARN_AT - _NEGLIGIBLE
+
+    @property
+    def sentence(self) -> str:
+        """What is used, for a warning."""
+        whole = f"{dollars(self.spent)} of the {limit_words(self.limit)} for {_OF[self.scope]}"
+        return f"{whole} is used; at 100% Claude is paused."
+
+    @property
+    def cause(self) -> str:
+        """Why a run was paused."""
+        if self.scope is Scope.UNKNOWN:
+            return "Paused by a budget. Which one is not known any more: its file is damaged."
+        return f"Paused: the {limit_words(self.limit)} for {_OF[self.scope]} is used up."
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A session that is paused until a person decides."""
+
+    run_id: str
+    scope: Scope
+    spent: float
+    limit: float
+    at: float
+    was_working: bool = True
+    """Whether its turn was interrupted, and so has something left to do."""
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.scope, self.spent, self.limit)
+
+    @property
+    def more(self) -> float:
+        """How much more "Go on" allows: the same again for a run, half of it for a day.
+
+        A day may have cost more than its limit: Claude goes on only beyond that. The day after, it
+        needs no more: 0.
+        """
+        if self.scope in (Scope.RUN, Scope.SCHEDULE):
+            return self.limit
+        if day_of(self.at) != day_of(time.time()):
+            return 0.0
+        return _whole_cents(max(0.0, self.spent - self.limit) + self.limit / 2)
+
+    @classmethod
+    def parse(cls, found: dict[str, Any]) -> Hold:
+        """Raises ValueError, KeyError or TypeError, as the next ones: NaN is below every limit, and
+        infinity above it for ever.
+        """
+        return cls(
+            str(found["run_id"]),
+            Scope(found["scope"]),
+            number(found["spent"], _MOST_SPENT),
+            number(found["limit"], _MOST_SPENT),
+            number(found["at"], LATEST),
+            bool(found.get("was_working", True)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The limits, and what a person has added to those of a day."""
+
+    limits: Limits = Limits()
+    extra: Mapping[str, float] = field(default_factory=dict)
+    """By `<day>` or `<day> <project>`."""
+
+    @classmethod
+    def parse(cls, found: dict[str, Any]) -> Kept:
+        amounts = {name: found.get(name) for name in ("run", "day", "project")}
+        limits = {
+            name: None if amount is None else number(amount, MOST_USD)
+            for name, amount in amounts.items()
+        }
+        extra = {
+            str(key): number(each, _MOST_SPENT) for key, each in as_dict(found.get("extra")).items()
+        }
+        return cls(Limits(**limits), extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one run has cost. `total` is the last one of its session that was seen."""
+
+    session_id: str
+    project: str
+    total: float
+    spent: float = 0.0
+    days: Mapping[str, float] = field(default_factory=dict)
+    at: float = 0.0
+    """When `total` was taken; 0 in what earlier versions noted."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {  # asdict takes ten times as long, and there may be thousands
+            "session_id": self.session_id,
+            "project": self.project,
+            "total": self.total,
+            "spent": self.spent,
+            "days": [{"day": day, "spent": spent} for day, spent in self.days.items()],
+            "at": self.at,
+        }
+
+
+Ledger = dict[str, Spent]
+
+
+def parse_ledger(found: dict[str, Any]) -> Ledger:
+    return {
+        str(run_id): Spent(
+            str(each["session_id"]),
+            project_of(Path(each["project"])),
+            number(each["total"], MOST),
+            number(each["spent"], MOST),
+            {str(part["day"]): number(part["spent"], MOST) for part in each["days"]},
+            number(each.get("at", 0.0), LATEST),
+        )
+        for run_id, each in found["runs"].items()
+    }
+
+
+def typed_amount(text: str) -> float | None:
+    """An amount of dollars that a person typed; None for none. Raises ValueError.
+
+    A comma that may be meant to separate thousands is none of a decimal: `1,234` is refused.
+    """
+    text = text.strip().removeprefix("$").strip()
+    if not text:
+        return None
+    whole, _, cents = text.replace(",", ".").partition(".")
+    is_number = text.isascii() and f"{whole}{cents}".isdecimal()
+    if len(text) > LONGEST_AMOUNT or not is_number or ("," in text and len(cents) == _THOUSANDS):
+        raise ValueError("no amount of dollars")
+    return float(f"{whole or 0}.{cents or 0}")
+
+
+def as_typed(amount: float) -> str:
+    """An amount as a person types it: `5`, `2.50`, `0.125`."""
+    whole = round(amount)
+    if abs(amount - whole) < _NEGLIGIBLE:
+        return str(whole)
+    return f"{amount:.2f}" if _is_cents(amount) else f"{amount:.9f}".rstrip("0")
+
+
+def limit_words(amount: float) -> str:
+    """A budget in a sentence, as exact as it was typed: `$5.00`, `$1,234.50`, `$0.125`."""
+    return f"${amount:,.2f}" if _is_cents(amount) else f"${as_typed(amount)}"
+
+
+def dollars(amount: float) -> str:
+    """What was spent: `$2.00`; `$0.004` where cents do not show it."""
+    is_small = 0 < amount < 0.1 and not _is_cents(amount)
+    return f"${amount:.3f}" if is_small else f"${amount:,.2f}"
+
+
+def _whole_cents(amount: float) -> float:
+    """An amount, rounded up to a cent, as a person would choose it."""
+    return math.ceil(round(amount * 100, 6)) / 100
+
+
+def _is_cents(amount: float) -> bool:
+    return abs(amount - round(amount, 2)) < _NEGLIGIBLE
+
+
+def day_of(moment: float) -> str:
+    """The day of a point in time, where this server is, as `2026-11-29`."""
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+def project_of(path: Path) -> str:
+    """The folder that a path counts to: work in a worktree of a project is work on the project."""
+    parts = path.parts
+    for at in range(1, len(parts) - len(_WORKTREES)):
+        if parts[at : at + len(_WORKTREES)] == _WORKTREES:
+            # what follows the name of the worktree is a folder in the project as well
+            return str(Path(*parts[:at], *parts[at + len(_WORKTREES) + 1 :]))
+    return str(worktrees.project_of(path))

@@ -1,0 +1,73 @@
+"""The forms of budgets where files are damaged, and where two phones use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.runs.policies import budget_book
+from tests.sessions.index.histories import ONE, Session
+from tests.support.environment import Sandbox, basic_header
+from tests.support.in_process import app_of
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client
+
+
+def test_the_page_says_that_the_limits_cannot_be_read_and_sets_them_again(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    (sandbox.state / budget_book.LIMITS).write_text('{"day": NaN}')
+    assert "The budgets cannot be read" in client.get("/budgets").text
+    assert client.post("/budgets", data={"run": "12345.67", "day": "2.50"}).status_code == 303
+    page = client.get("/budgets").text
+    assert "cannot be read" not in page
+    assert 'value="12345.67"' in page
+    assert 'value="2.50"' in page
+
+
+def test_a_session_whose_pause_cannot_be_read_asks_and_goes_on(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    session = Session(sandbox.config_dir, ONE, str(sandbox.project))
+    session.prompt("Water the trees")
+    session.answer("Watered.")
+    holds = sandbox.state / budget_book.HOLDS
+    holds.mkdir()
+    (holds / f"{ONE}.json").write_text('{"scope": "day", "spent": NaN}')
+    address = f"/projects/{session.path.parent.name}/sessions/{ONE}"
+    page = client.get(address).text
+    assert "Paused by a budget. Which one is not known any more: its file is damaged." in page
+    assert f'formaction="/budgets/held/{ONE}/go-on"' in page
+    assert "$0.00" not in page
+    assert client.post(f"/budgets/held/{ONE}/go-on").status_code == 303
+    assert "Paused by a budget" not in client.get(address).text
+
+
+def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None:
+    form = client.get("/budgets").text
+    seen = form.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/budgets", data={"seen": seen, "day": "5"}).status_code == 303
+    second = client.post("/budgets", data={"seen": seen, "run": "1"})
+    assert second.status_code == 409
+    assert "one run: no limit, a day: 5, a day in one project: no limit" in second.text
+    assert 'name="run" value="1"' in second.text
+    assert client.get("/api/budgets").get_json()["data"]["day"] == 5
+    again = second.text.partition('name="seen" value="')[2].partition('"')[0]
+    assert client.post("/budgets", data={"seen": again, "run": "1"}).status_code == 303
+    found = client.get("/api/budgets").get_json()["data"]
+    assert (found["run"], found["day"]) == (1, None)
