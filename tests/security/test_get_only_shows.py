@@ -39,6 +39,12 @@ OF_READING = (
 """In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
 And the compiled templates of the pages that were shown, what Claude says about itself, and the lock
 of the job that starts schedules."""
+OF_READING_GIT = (
+    *("'status'", "'diff'", "'config'", "'ls-files'", "'cat-file'", "'for-each-ref'"),
+    *("'rev-parse'", "'merge-base'", "'symbolic-ref', '--quiet', 'HEAD'", "'hash-object', '--'"),
+)
+"""The commands of git that read, if they run under the policy that runs nothing else."""
+RUNS_NOTHING = "'core.hooksPath=/dev/null'"
 OF_QUERIES = (
     "--no-session-persistence",
     "'plugin', 'list'",
@@ -71,7 +77,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noting(original: Callable[..., None]) -> Callable[..., None]:
         def init(process: object, args: object, *rest: Any, **named: Any) -> None:
-            if not any(query in str(args) for query in OF_QUERIES):
+            if not any(query in str(args) for query in OF_QUERIES) and not reads_git(str(args)):
                 found.append(str(args))
             original(process, args, *rest, **named)
 
@@ -80,6 +86,10 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for popen in (subprocess.Popen, gevent_subprocess.Popen):
         monkeypatch.setattr(popen, "__init__", noting(popen.__init__))
     return found
+
+
+def reads_git(command: str) -> bool:
+    return RUNS_NOTHING in command and any(each in command for each in OF_READING_GIT)
 
 
 def effects(
