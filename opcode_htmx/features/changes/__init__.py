@@ -9,7 +9,7 @@ from functools import partial
 from flask import Blueprint, url_for
 
 from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
-from opcode_htmx.features.changes import api, routes, rows
+from opcode_htmx.features.changes import api, routes
 from opcode_htmx.features.changes.bases import Base
 from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.features.changes.places import CannotCompare, GitProblem, Places
@@ -45,7 +45,7 @@ def _listings(context: AppContext) -> Listings:
     def note(seen: Seen) -> None:
         session_id = seen.place.session_id
         if seen.choice.base is Base.SESSION:
-            number = rows.totals(seen.listing).files
+            number = seen.totals.files
             if counts.note(session_id, number):
                 context.runs.changes(session_id).notify()
 
@@ -53,11 +53,11 @@ def _listings(context: AppContext) -> Listings:
 
 
 def _count(context: AppContext, session_id: str) -> None:
-    """Count the files that a session has changed, if something has happened since the last time."""
+    """Count the files that a session has changed."""
     try:
         location = context.sessions.locations.of(session_id)
         listings = context.once(_listings)
-        listings.recent(location.claude_folder, location.session_id, Base.SESSION)
+        listings.now(location.claude_folder, location.session_id, Base.SESSION)
     except _NOT_COUNTED as error:
         log.debug("the changes of session %s are not counted: %s", session_id, error)
 

@@ -19,6 +19,8 @@ from gevent.lock import BoundedSemaphore
 from opcode_htmx.features.changes import bases, rows
 from opcode_htmx.features.changes.bases import Base, Choice
 from opcode_htmx.features.changes.places import GitProblem, Place, Places
+from opcode_htmx.features.changes.rows import Totals
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.git import changes
 from opcode_htmx.lib.git.changes import Change, Listing
 from opcode_htmx.lib.git.process import GitFailed
@@ -41,6 +43,7 @@ class Seen:
     choice: Choice
     listing: Listing
     ordered: tuple[Change, ...]
+    totals: Totals
     at: float
     """By the monotonic clock."""
     took: float
@@ -54,7 +57,8 @@ class Seen:
 
     def after(self, change: Change, step: int) -> Change | None:
         """The change that follows, or with a step of -1 comes before."""
-        index = self.ordered.index(change) + step
+        place = next(number for number, each in enumerate(self.ordered) if each is change)
+        index = place + step
         return self.ordered[index] if 0 <= index < len(self.ordered) else None
 
 
@@ -118,13 +122,14 @@ class Listings:
             listing = changes.listed(place.git, choice.commit, place.inside)
         except GitFailed as error:
             raise GitProblem(f"git could not list the changes: {error}") from error
-        shown = tuple(each for each in listing.changes if place.may_show(each.path))
-        listing = rows.with_new_lines(place.top, replace(listing, changes=shown))
-        ordered = tuple(rows.ordered(listing))
+        listing = rows.with_new_lines(place.top, _within(place, listing))
+        ordered, totals = run_cpu_in_thread(
+            lambda: (tuple(rows.ordered(listing)), rows.totals(listing))
+        )
         # Taken afterwards: what changes while git reads is seen at the next look, by its time
         clock = self._clock(place, ordered)
         took = time.monotonic() - began
-        return Seen(place, choice, listing, ordered, time.monotonic(), took, clock)
+        return Seen(place, choice, listing, ordered, totals, time.monotonic(), took, clock)
 
     def _clock(self, place: Place, listed: tuple[Change, ...]) -> str:
         """Another text once something has happened in the working tree."""
@@ -151,6 +156,14 @@ class Listings:
 
     def _lock(self, key: _Key) -> BoundedSemaphore:
         return self._locks.setdefault(key, BoundedSemaphore(1))
+
+
+def _within(place: Place, listing: Listing) -> Listing:
+    """The part of a listing that may be shown."""
+    if not place.inside:
+        return listing
+    shown = tuple(each for each in listing.changes if place.may_show(each.path))
+    return replace(listing, changes=shown)
 
 
 def _mtime(path: Path) -> str:

@@ -27,6 +27,7 @@ from opcode_htmx.web.http.forms import by_htmx, session_address
 
 PROJECT = "/projects/<project_id>"
 SESSION = f"{PROJECT}/sessions/<session_id>"
+KEPT = 64
 MOST_COLOURED = 400_000
 """Bytes of a file whose lines have the colours of their context."""
 MODE_HEADERS = (b"old mode ", b"new mode ", b"new file mode 120000", b"new file mode 100755")
@@ -35,6 +36,8 @@ MODE_HEADERS = (b"old mode ", b"new mode ", b"new file mode 120000", b"new file 
 
 def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blueprint:
     pages = Blueprint("changes", __name__)
+    answered: dict[str, tuple[float, Review, int]] = {}
+    """By the digests of lists: what they were made of, so that a poll makes none again."""
 
     @pages.get(f"{PROJECT}/changes", defaults={"session_id": ""})
     @pages.get(f"{SESSION}/changes")
@@ -51,7 +54,11 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
     def state(project_id: str, session_id: str) -> Response:
         """The list again if it is another one than the page has; it asks every few seconds."""
         view = View.of_request(project_id, session_id)
-        found = _listing(view, listings.recent(project_id, session_id, view.base))
+        seen = listings.recent(project_id, session_id, view.base)
+        review = reviews.of(session_id, seen.place.folder)
+        if answered.get(request.args.get("seen", "")) == (seen.at, review, _first(seen)):
+            return Response(status=204)
+        found = _listing(view, seen)
         if found["digest"] == request.args.get("seen"):
             return Response(status=204)
         return make_response(render_template("changes/list.html", **found))
@@ -59,7 +66,7 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
     def _listing(view: View, seen: Seen) -> dict[str, Any]:
         """What the template of the list is given."""
         place = seen.place
-        first = min(number("first"), max(0, len(seen.ordered) - 1))
+        first = _first(seen)
         shown = rows.part(place.top, seen.ordered, first)
         review = reviews.of(view.session_id, place.folder)
         looked_at = viewed.among(place.top, seen.choice.base, review, shown)
@@ -69,17 +76,21 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
             *(len(seen.ordered), sorted(looked_at), sorted(counts.items()), seen.choice),
             review.comments,
         )
+        digest = sha256(repr(parts).encode()).hexdigest()[:16]
+        answered[digest] = seen.at, review, first
+        while len(answered) > KEPT:
+            del answered[next(iter(answered))]
         return {
             **_common(view, seen, review),
-            "groups": list(rows.grouped(shown, seen.ordered)),
-            "totals": rows.totals(seen.listing),
+            "groups": list(rows.grouped(shown, seen.totals)),
+            "totals": seen.totals,
             "viewed": looked_at,
             "comment_counts": counts,
             "first": first,
             "shown": len(shown),
             "count": len(seen.ordered),
             "page_size": rows.PAGE,
-            "digest": sha256(repr(parts).encode()).hexdigest()[:16],
+            "digest": digest,
         }
 
     # --- one file ---------------------------------------------------------------------------
@@ -153,6 +164,11 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
         return seen, change
 
     return pages
+
+
+def _first(seen: Seen) -> int:
+    """The index of the first file that the request asks for."""
+    return min(number("first"), max(0, len(seen.ordered) - 1))
 
 
 def path_of(change: Change) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -30,6 +31,7 @@ LETTERS = {
     Status.UNTRACKED: "N",
 }
 WORDS = {**{each: each.value for each in Status}, Status.UNTRACKED: "new"}
+CONFLICTS = "In conflict"
 GROUPS = {
     Side.NONE: "Changed",
     Side.UNSTAGED: "Not staged",
@@ -98,6 +100,8 @@ class Totals:
     files: int
     added: int
     removed: int
+    groups: Counter[str]
+    """The numbers of changes by the headings of their groups."""
 
 
 def totals(listing: Listing) -> Totals:
@@ -105,7 +109,8 @@ def totals(listing: Listing) -> Totals:
     files = {each.path for each in listing.changes}
     added = sum(each.added or 0 for each in listing.changes)
     removed = sum(each.removed or 0 for each in listing.changes)
-    return Totals(len(files), added, removed)
+    groups = Counter(map(heading_of, listing.changes))
+    return Totals(len(files), added, removed, groups)
 
 
 def ordered(listing: Listing) -> list[Change]:
@@ -132,18 +137,17 @@ def row_of(top: Path, change: Change) -> Row:
     return Row(change, version)
 
 
-def grouped(rows: Sequence[Row], changes: Sequence[Change]) -> Iterator[Group]:
-    """The rows by their sides, with the numbers of all changes there."""
-    for side, heading in GROUPS.items():
-        for conflict in (True, False):
+def heading_of(change: Change) -> str:
+    """The group that a change is shown in."""
+    return CONFLICTS if change.status is Status.CONFLICT else GROUPS[change.side]
 
-            def belongs(each: Change, side: Side = side, conflict: bool = conflict) -> bool:
-                return each.side is side and (each.status is Status.CONFLICT) is conflict
 
-            found = tuple(each for each in rows if belongs(each.change))
-            if found:
-                total = sum(map(belongs, changes))
-                yield Group("In conflict" if conflict else heading, found, total)
+def grouped(rows: Sequence[Row], totals: Totals) -> Iterator[Group]:
+    """The rows by their groups, with the numbers of all changes there."""
+    for heading in (CONFLICTS, *GROUPS.values()):
+        found = tuple(each for each in rows if heading_of(each.change) == heading)
+        if found:
+            yield Group(heading, found, totals.groups[heading])
 
 
 def with_new_lines(top: Path, listing: Listing) -> Listing:

@@ -19,6 +19,8 @@ from opcode_htmx.lib.git.process import GitFailed
 
 MOST = 50_000
 """The number of changes that are listed; the rest is left out."""
+MOST_COUNTED = 2000
+"""With more changes no lines are counted: git would read every file twice."""
 LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 """Paths are names of files and no patterns."""
 _SUBMODULE = b"160000"
@@ -85,6 +87,8 @@ class Listing:
     changes: tuple[Change, ...] = ()
     is_cut: bool = False
     """Whether there are more changes than are listed."""
+    is_counted: bool = True
+    """Whether the lines were counted; not those of more than MOST_COUNTED changes."""
 
 
 _LETTERS: Mapping[str, Status] = {
@@ -113,7 +117,14 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
     readers = [gevent.spawn(_attempt, git, each, paths) for each in counted]
     try:
         listing = status(git, inside)
-        found = [_result(reader.get()) for reader in readers]
+        if len(listing.changes) > MOST_COUNTED:
+            gevent.killall(readers)  # which ends git
+            listing = replace(listing, is_counted=False)
+            if not commit:
+                return listing
+            found = [_diff(git, ("--raw", "--no-abbrev", commit), paths)]
+        else:
+            found = [_result(reader.get()) for reader in readers]
     finally:
         gevent.killall(readers)
     if commit:

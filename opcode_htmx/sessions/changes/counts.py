@@ -6,6 +6,7 @@ background, and the page is told.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,6 +18,8 @@ T = TypeVar("T")
 KEPT = 256
 SOONEST, EVERY = 0.5, 4.0
 """Seconds from a change until it is counted, and the least between two counts of a session."""
+SHARE = 10.0
+"""The least between two counts in times of what one takes."""
 
 
 class ChangedCounts:
@@ -54,8 +57,9 @@ class ChangedCounts:
         """Count, and count again as long as the session has changed meanwhile."""
         try:
             while self._count:
+                began = time.monotonic()
                 self._count(session_id)
-                gevent.sleep(EVERY)
+                gevent.sleep(max(EVERY, SHARE * (time.monotonic() - began)))
                 latest = self._asked.get(session_id)
                 if latest == version:
                     return

@@ -253,3 +253,17 @@ def test_a_long_diff_is_parsed_in_a_thread(repository: Repository) -> None:
     found = file_diffs.read(repository.read(), repository.change("long"))
     assert found.hunks[0].length == 100_000
     assert next(found.hunks[0].part(99_990, 99_991)).new == 99_991
+
+
+def test_of_very_many_changes_no_lines_are_counted(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MOST_COUNTED", 1)
+    head = repository.git("rev-parse", "HEAD")
+    for path in ("app.txt", "inner/deep.txt", "new.txt"):
+        repository.write(path, "x\n")
+    repository.git("add", "inner")
+    for commit in ("", head):
+        found = repository.listed(commit)
+        assert [each.added for each in found.changes] == [None] * 3
+        assert not found.is_counted
