@@ -52,6 +52,11 @@ def garden(shared_home: Sandbox) -> Path:
     return folder
 
 
+def hunks_of(folder: Path) -> int:
+    """How many parts are not staged."""
+    return git(folder, "diff").count("@@ -")
+
+
 def remote_of(folder: Path) -> Path:
     return folder.parent / f"{folder.name}-remote.git"
 
@@ -121,7 +126,8 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     expect(page.locator(".diff-add")).to_have_count(2)
     check(page)
     page.locator(".diff-add", has_text="the hedge").click()
-    page.get_by_placeholder("What should be different here?").fill(COMMENT)
+    page.get_by_role("button", name="Comment: Line 40").click()
+    page.locator(".picked-form textarea").fill(COMMENT)
     page.get_by_role("button", name="Add comment").click()
     page.get_by_role("button", name="Send 1 to Claude").click()
     expect(page.get_by_text("It is a quince hedge.")).to_be_visible()
@@ -131,20 +137,21 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     check(page)
 
     # Two parts are staged, committed and pushed
-    page.goto(f"{session.address}/changes?base=commit")
     for left in (1, 0):
-        plan_row(page).last.click()
-        page.get_by_role("button", name="Stage this part").first.click()
-        expect(page.get_by_role("status")).to_contain_text("taged")
-        assert git(garden, "diff", "--unified=0").count("@@ ") == left
-    page.get_by_role("link", name="Commit").click()
+        page.goto(f"{session.address}/changes?base=commit")
+        plan_row(page).first.click()
+        page.get_by_role("button", name="Stage this part", exact=True).first.click()
+        until(lambda left=left: hunks_of(garden) == left, "a part is staged")
+        expect(page.get_by_role("heading", name="plan.txt")).to_be_visible()
+    page.goto(f"{session.address}/changes?base=commit")
+    page.get_by_role("link", name="Commit", exact=True).click()
     page.get_by_label("Message").fill("Plant a quince hedge")
     check(page)
     page.get_by_role("button", name="Commit 1 file").click()
     expect(page.get_by_text("pushed nowhere yet")).to_be_visible()
-    page.get_by_role("link", name="Push").click()
+    page.get_by_role("link", name="Push", exact=True).click()
     check(page)
-    page.get_by_role("button", name="Push").click()
+    page.get_by_role("button", name="Push", exact=True).click()
     expect(page.get_by_text("at origin/main")).to_be_visible()
     assert git(remote_of(garden), "log", "-1", "--format=%s", "main") == "Plant a quince hedge"
 
