@@ -104,6 +104,7 @@ FEATURE = Feature(
             store.VERSION,
             per_session=True,
             with_session=True,
+            in_trash=True,
         ),
         StateFolder(
             store.OF_PROJECTS,

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
 from opcode_htmx.lib.git.changes import Change, Listing, Side, Status
 
-PAGE = 200
+PAGE = 100
 """Files that are shown at once."""
 COUNTED = 500
 """New files whose lines are counted; further ones have no number."""

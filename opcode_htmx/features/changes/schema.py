@@ -55,7 +55,7 @@ class ChangedFiles(ResponseModel):
     commit: str = Field(description="The commit that it is compared with.")
     branch: str = Field(description="The branch that is checked out.")
     note: str
-    total: int = Field(description="How many changes there are; at most 200 are returned at once.")
+    total: int = Field(description="How many changes there are; at most 100 are returned at once.")
     is_cut: bool = Field(description="Whether there are more than are counted.")
     files: list[ChangedFile]
 

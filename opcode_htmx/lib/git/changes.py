@@ -21,6 +21,8 @@ MOST = 50_000
 """The number of changes that are listed; the rest is left out."""
 MOST_COUNTED = 2000
 """With more changes no lines are counted: git would read every file twice."""
+NAMED = 50
+"""Up to so many changed files are named to git when it counts their lines."""
 LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 """Paths are names of files and no patterns."""
 _SUBMODULE = b"160000"
@@ -109,27 +111,35 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
     """
     git = at_top(git)
     paths = ("--", os.fsdecode(inside)) if inside else ()
-    counted: list[tuple[str, ...]]
     if commit:
-        counted = [("--raw", "--no-abbrev", "--numstat", commit)]
+        since = gevent.spawn(_attempt, git, ("--raw", "--no-abbrev", commit), paths)
+        try:
+            listing = _since(status(git, inside), _result(since.get()))
+        finally:
+            since.kill()  # which ends git
+        listing = _without_unchanged(git, listing)
     else:
-        counted = [("--numstat",), ("--numstat", "--cached")]
-    readers = [gevent.spawn(_attempt, git, each, paths) for each in counted]
-    try:
         listing = status(git, inside)
-        if len(listing.changes) > MOST_COUNTED:
-            gevent.killall(readers)  # which ends git
-            listing = replace(listing, is_counted=False)
-            if not commit:
-                return listing
-            found = [_diff(git, ("--raw", "--no-abbrev", commit), paths)]
-        else:
-            found = [_result(reader.get()) for reader in readers]
+    return _with_counts(git, listing, commit, paths)
+
+
+def _with_counts(git: Git, listing: Listing, commit: str, paths: tuple[str, ...]) -> Listing:
+    """With the numbers of lines, where git can count them."""
+    asked = [each for each in listing.changes if each.status is not Status.UNTRACKED]
+    if len(asked) > MOST_COUNTED:
+        return replace(listing, is_counted=False)
+    if len(asked) <= NAMED:  # git looks at no other files then
+        names = {os.fsdecode(each) for c in asked for each in (c.old_path, c.path) if each}
+        paths = ("--", *sorted(names))
+    options = {Side.STAGED: ("--cached",), Side.UNSTAGED: (), Side.NONE: (commit,)}
+    readers = {
+        side: gevent.spawn(_attempt, git, ("--numstat", *options[side]), paths)
+        for side in dict.fromkeys(each.side for each in asked)
+    }
+    try:
+        counts = {side: _result(reader.get()).counts for side, reader in readers.items()}
     finally:
-        gevent.killall(readers)
-    if commit:
-        return _without_unchanged(git, _since(listing, *found))
-    counts = {Side.UNSTAGED: found[0].counts, Side.STAGED: found[1].counts}
+        gevent.killall(list(readers.values()))
     changes = tuple(_counted(each, counts.get(each.side, {})) for each in yielding(listing.changes))
     return replace(listing, changes=changes)
 
@@ -276,7 +286,7 @@ def _since(listing: Listing, diff: _Diff) -> Listing:
             # The commit has it, and the index has not: git compares only what the index has
             changes[each.path] = replace(each, status=Status.MODIFIED, is_outside_index=True)
         else:
-            changes[each.path] = _counted(each, diff.counts)
+            changes[each.path] = each
     for each in listing.changes:
         if each.status is Status.UNTRACKED and each.path not in changes:
             changes[each.path] = replace(each, side=Side.NONE)
@@ -303,7 +313,8 @@ def _without_unchanged(git: Git, listing: Listing) -> Listing:
 
 def _counted(change: Change, counts: Mapping[bytes, tuple[int | None, int | None]]) -> Change:
     found = counts.get(change.path)
-    if found is None or change.status is Status.CONFLICT:
+    is_known = change.status not in (Status.CONFLICT, Status.UNTRACKED)
+    if found is None or not is_known or change.is_outside_index:
         return change
     is_binary = found == (None, None)
     return replace(change, added=found[0], removed=found[1], is_binary=is_binary)

@@ -130,8 +130,9 @@ class Retention:
                 path.unlink(missing_ok=True)
 
     def _temporary_files(self) -> Iterator[Path]:
-        for pattern in (".*", "*/.*", "runs/*/.*", "drafts/*/.*", "trash/*/.*", "attached/*/*/.*"):
-            yield from self._state.path.glob(pattern)
+        folders = ("runs/*", "drafts/*", "reviews/*", "trash/*", "attached/*/*")
+        for folder in (".", "*", *folders):
+            yield from self._state.path.glob(f"{folder}/.*")
 
     def _clear_sessions(self) -> None:
         """Delete the small files of sessions that do not exist any more."""

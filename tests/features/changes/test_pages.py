@@ -154,7 +154,7 @@ def test_many_files_come_in_parts(pages: Pages, repository: Repository) -> None:
     for number in range(450):
         repository.write(f"many/{number:03}.txt", "x\n")
     first = pages.text(base="commit")
-    assert len(names(first)) == 200 and "Next files (250)" in first
+    assert len(names(first)) == 100 and "Next files (350)" in first
     assert "450 files" in first
     last = pages.text(base="commit", first=400)
     assert names(last) == [f"{number}.txt" for number in range(400, 450)]

@@ -211,9 +211,9 @@ def test_comments_and_marks_are_the_sessions_own(
     pages: Pages, changed: Repository, sandbox: Sandbox
 ) -> None:
     comment(pages)
-    (file,) = (sandbox.state / "reviews").glob("*.json")
+    (file,) = (sandbox.state / "reviews").rglob("*.json")
     content = json.loads(file.read_text())
-    assert file.name == f"{SESSION}.json"
+    assert file.parent.name == SESSION
     assert content["comments"][0]["code"] == "two\nthree"
 
 
@@ -233,3 +233,15 @@ def test_lines_are_found_again_nearest_to_where_they_were(
     content: bytes, code: bytes, near: int, found: int
 ) -> None:
     assert place_of(content, code, near) == found
+
+
+def test_comments_go_into_the_trash_with_their_session_and_come_back(
+    pages: Pages, changed: Repository, sandbox: Sandbox
+) -> None:
+    comment(pages)
+    session = f"/projects/{pages.project}/sessions/{SESSION}"
+    answer = pages.client.post(f"{session}/delete")
+    deleted = re.search(r"deleted=(\w+)", answer.location)
+    assert deleted and not list((sandbox.state / "reviews").iterdir())
+    assert pages.client.post(f"/trash/{deleted[1]}/restore").status_code == 303
+    assert "Why two?" in pages.text("/comments")

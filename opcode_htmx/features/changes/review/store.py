@@ -146,15 +146,17 @@ class Reviews:
 
     def _path(self, session_id: str, folder: Path) -> Path:
         if session_id:
-            return self._of_sessions / f"{session_id}.json"
+            return self._of_sessions / session_id / "review.json"
         digest = sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         return self._of_projects / f"{digest}.json"
 
     def _change(self, session_id: str, folder: Path, change: Callable[[Review], Review]) -> None:
         path = self._path(session_id, folder)
+        root = self._of_sessions if session_id else self._of_projects
         with raise_disk_full():
+            atomic_files.make_folder(root)
             atomic_files.make_folder(path.parent)
-            with file_locks.held(path.parent.with_name(f"{path.parent.name}.lock")):
+            with file_locks.held(root.with_name(f"{root.name}.lock")):
                 before = self._files.read(path) or Review()
                 after = change(before)
                 if after != before:
