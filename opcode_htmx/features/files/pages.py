@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from flask import (
     Blueprint,
     Response,
+    make_response,
     redirect,
     render_template,
     request,
@@ -21,7 +22,7 @@ from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import folder_view
 from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.look import MOST_EDITED, look
-from opcode_htmx.features.files.opening import NamedFiles
+from opcode_htmx.features.files.opening import NamedFiles, split
 from opcode_htmx.features.files.places import (
     ProjectPlaces,
     folder_address,
@@ -32,10 +33,10 @@ from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.tree.listing import kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
-from opcode_htmx.web.http.errors import respond
 from opcode_htmx.web.http.headers import content_security_policy
 
 MOST_FOUND = 50
+MOST_SIMILAR = 10
 QUERY_CHARACTERS = 200
 
 
@@ -138,10 +139,20 @@ def blueprint(
             return redirect(
                 view_address(found.project_id, found.names, found.line or None, **query), 303
             )
-        return respond(
-            f"There is no file “{path[:QUERY_CHARACTERS]}” in the folder in which Claude worked, "
-            "nor in this project. It may have been moved or deleted since.",
-            404,
+        return make_response(_not_found(project_id, session_id, path), 404)
+
+    def _not_found(project_id: str, session_id: str, path: str) -> str:
+        """The page that says so, with files of the same name elsewhere in the project."""
+        name = split(path)[0].rstrip("/").rpartition("/")[2][:QUERY_CHARACTERS]
+        with places.opened(project_id) as tree:
+            similar = search.matching(tree.path, name, MOST_SIMILAR) if name else []
+        return render_template(
+            "files/found.html",
+            **common(project_id, ()),
+            query=name,
+            found=[each for each in similar if each.rpartition("/")[2].lower() == name.lower()],
+            missing=path[:QUERY_CHARACTERS],
+            session_id=session_id if SESSION_ID.fullmatch(session_id) else "",
         )
 
     return pages

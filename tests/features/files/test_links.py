@@ -62,6 +62,14 @@ def test_a_text_leads_to_the_file_that_it_names(project: Project, text: str, pla
     assert led_to(project, text).replace("%20", "+") == place
 
 
+def test_a_file_that_is_elsewhere_by_now_is_offered(project: Project) -> None:
+    project.write("moved/here/app.py")
+    answer = project.get("open", path="src/app.py:12", session=SESSION)
+    assert answer.status_code == 404
+    assert f'href="{project.address}/view?path=moved/here/app.py"' in answer.text
+    assert "Back to the session" in answer.text
+
+
 def test_an_absolute_path_leads_to_the_file(project: Project) -> None:
     project.write("src/app.py")
     place = led_to(project, f"See [app]({project.folder}/src/app.py)")
