@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from flask import (
     Blueprint,
     Response,
+    make_response,
     redirect,
     render_template,
     request,
@@ -21,7 +22,7 @@ from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import folder_view
 from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.look import MOST_EDITED, look
-from opcode_htmx.features.files.opening import NamedFiles
+from opcode_htmx.features.files.opening import NamedFiles, split
 from opcode_htmx.features.files.places import (
     ProjectPlaces,
     folder_address,
@@ -29,13 +30,14 @@ from opcode_htmx.features.files.places import (
 )
 from opcode_htmx.features.files.shown.lines import PART_LINES
 from opcode_htmx.lib.concurrency.cooperative import yielding
-from opcode_htmx.lib.tree.listing import kind_of
+from opcode_htmx.lib.tree.listing import Entry, entries_of, kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
-from opcode_htmx.web.http.errors import respond
+from opcode_htmx.lib.tree.tree import Tree, explained
 from opcode_htmx.web.http.headers import content_security_policy
 
 MOST_FOUND = 50
+MOST_SIMILAR = 10
 QUERY_CHARACTERS = 200
 
 
@@ -78,10 +80,15 @@ def blueprint(
         """A file: a part of its lines, or as what it is."""
         line, end = number("line") or 1, number("end")
         with places.opened(project_id) as tree:
-            names = tree.real(_names())
+            names = _names()
+            if closed := _closed(tree, names):
+                return render_template(
+                    "files/closed.html", **common(project_id, names), entry=closed
+                )
+            names = tree.real(names)
             if kind_of(tree.status(names).st_mode) == "folder":
                 return redirect(folder_address(project_id, names), 303)
-            with tree.open(names) as file:
+            with tree.open(names) as file, explained(names):
                 source = bool(request.args.get("source") or request.args.get("line"))
                 shown = look(project_id, names, file, source=source, line=line)
         marked = range(line, max(line, end or line) + 1) if request.args.get("line") else range(0)
@@ -138,13 +145,31 @@ def blueprint(
             return redirect(
                 view_address(found.project_id, found.names, found.line or None, **query), 303
             )
-        return respond(
-            f"There is no file “{path[:QUERY_CHARACTERS]}” in the folder in which Claude worked, "
-            "nor in this project. It may have been moved or deleted since.",
-            404,
+        return make_response(_not_found(project_id, session_id, path), 404)
+
+    def _not_found(project_id: str, session_id: str, path: str) -> str:
+        """The page that says so, with files of the same name elsewhere in the project."""
+        name = split(path)[0].rstrip("/").rpartition("/")[2][:QUERY_CHARACTERS]
+        with places.opened(project_id) as tree:
+            similar = search.matching(tree.path, name, MOST_SIMILAR) if name else []
+        return render_template(
+            "files/found.html",
+            **common(project_id, ()),
+            query=name,
+            found=[each for each in similar if each.rpartition("/")[2].lower() == name.lower()],
+            missing=path[:QUERY_CHARACTERS],
+            session_id=session_id if SESSION_ID.fullmatch(session_id) else "",
         )
 
     return pages
+
+
+def _closed(tree: Tree, names: Names) -> Entry | None:
+    """An entry that can be renamed or deleted, and not opened: a device, a link to the outside."""
+    if not names:
+        return None
+    entries = entries_of(tree, tree.real(names[:-1]), names[-1:])
+    return next((each for each in entries if each.kind in ("link", "special")), None)
 
 
 def rendered(template: str, **context: object) -> str:

@@ -19,7 +19,7 @@ from opcode_htmx.lib.git import reads
 from opcode_htmx.lib.tree import packing
 from opcode_htmx.lib.tree.names import Names, is_of_git
 from opcode_htmx.lib.tree.search import SKIPPED
-from opcode_htmx.lib.tree.tree import Tree
+from opcode_htmx.lib.tree.tree import FileTooLarge, Tree
 from opcode_htmx.web.http.disposition import save_as
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -29,9 +29,16 @@ _LISTING_SECONDS = 20.0
 
 
 def shown(file: BinaryIO, name: str) -> Response:
-    """A file as browsers show it; what they would not only show is sent for saving."""
+    """A file as browsers show it; what they would not only show is sent for saving.
+
+    Raises FileTooLarge for an image of too many pixels: a text may load it, too.
+    """
     size = os.fstat(file.fileno()).st_size
     kind = kinds.kind_of(file.read(kinds.HEAD) or b"", name, size)
+    if kind.name == "image" and not kind.is_shown_image:
+        raise FileTooLarge(
+            "This image has too many pixels to be shown, or is damaged: download it."
+        )
     media_type = kind.media_type
     response = _response(file, size, media_type or "application/octet-stream")
     if media_type.startswith("text/"):

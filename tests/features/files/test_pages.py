@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from opcode_htmx.features.files import browse
 from opcode_htmx.features.files.shown import lines
@@ -112,6 +113,13 @@ def test_a_long_file_comes_in_parts_and_a_line_is_in_its_part(project: Project) 
         end = project.get("view", path=name, line="999999999").text
         assert f'id="L{total}"' in end
         assert f"{total:,} lines" in end
+
+
+def test_a_part_with_very_long_lines_is_answered(project: Project) -> None:
+    project.write("wide.py", ("x = '" + "a" * 480 + "'\n") * 2000)
+    page = project.get("view", path="wide.py").text
+    assert 0 < page.count('<span class="s">') < 400
+    assert 'id="L500"' in page
 
 
 def test_a_line_without_end_is_cut(project: Project) -> None:
@@ -226,6 +234,29 @@ def test_an_image_is_shown_and_a_gigantic_one_is_not(project: Project) -> None:
     page = project.get("view", path="huge.png").text
     assert "too large to be shown" in page
     assert "/raw?path=huge.png" not in page
+    assert project.get("raw", path="huge.png").status_code == 413
+    assert project.get("download", path="huge.png").status_code == 200
+
+
+def test_sound_is_played_on_its_page_only(project: Project) -> None:
+    project.write("beep.wav", b"RIFF\x24\0\0\0WAVEfmt " + bytes(100))
+    page = project.get("view", path="beep.wav")
+    assert f'<audio class="file-media" src="{project.address}/raw?path=beep.wav"' in page.text
+    assert "media-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "media-src" not in project.get().headers["Content-Security-Policy"]
+    assert project.get("raw", path="beep.wav").headers["Content-Type"] == "audio/wav"
+
+
+def test_templates_of_other_features_have_the_addresses_of_files(
+    app: Flask, project: Project
+) -> None:
+    address = app.jinja_env.globals["file_address"]
+    assert callable(address)
+    with app.test_request_context():
+        assert (
+            address(project.id, "a b/c.py", 3) == f"{project.address}/view?path=a+b/c.py&line=3#L3"
+        )
+        assert address(project.id, "/work/c.py", 3) == f"{project.address}/open?path=/work/c.py:3"
 
 
 @pytest.mark.parametrize(
