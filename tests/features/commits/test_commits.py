@@ -280,6 +280,7 @@ def test_an_act_can_be_cancelled_and_its_progress_is_shown(desk: Desk, tmp_path:
         lambda: next((tmp_path / "acts").glob("*.json"), None), "it began",
         sleep=lambda: gevent.sleep(0.02),
     )  # fmt: skip
+    assert path
     act_id = path.stem
     running = until(
         lambda: acts.get("p", act_id).progress, "it reports", sleep=lambda: gevent.sleep(0.05)
