@@ -357,3 +357,31 @@ def test_a_hook_that_takes_long_has_a_page_and_can_be_cancelled(
     assert not (desk.repo.top / ".git" / "index.lock").exists()
     assert desk.repo.plain("rev-list", "--count", "HEAD") == b"1\n"
     assert desk.client.get(where.replace("orchard", "other")).status_code == 404
+
+
+def test_who_git_does_not_know_says_a_name_with_the_first_commit(desk: Desk) -> None:
+    desk.repo.plain("config", "--remove-section", "user")
+    desk.repo.write("a.txt", changed_at(3))
+    desk.done("/stage", path="a.txt")
+    page = desk.page()
+    assert "git does not know you yet" in page
+    form = desk.hidden(page, "/commit")
+    assert desk.post("/commit", message="Prune", **form).status_code == 422
+    desk.done("/commit", message="Prune", name="Ada", address="a@b.example", **form)
+    assert desk.repo.plain("log", "-1", "--format=%an <%ae>") == b"Ada <a@b.example>\n"
+
+
+def test_a_pull_brings_what_is_new_and_says_how_much(desk: Desk) -> None:
+    repo = desk.repo
+    repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
+    repo.plain("remote", "add", "origin", f"file://{repo.top.parent}/bare")
+    repo.commit("second")
+    repo.plain("push", "-qu", "origin", "main")
+    repo.plain("reset", "-q", "--hard", "HEAD~1")
+    form = desk.hidden(desk.page("/pull"), "/pull")
+    assert desk.post("/pull", mode="", programs="run", **form).status_code == 422
+    fetched = desk.done("/pull", mode="fetch", programs="run", **form)
+    assert "Fetched from origin: 1 new commit." in fetched
+    told = desk.done("/pull", mode="ff-only", programs="run", **form)
+    assert "Pulled 1 commit into “main”" in told
+    assert repo.plain("log", "-1", "--format=%s") == b"second\n"
