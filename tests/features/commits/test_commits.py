@@ -165,6 +165,7 @@ def test_hooks_are_shown_and_run_by_an_own_press_only(desk: Desk) -> None:
     assert not mark.exists()
     stale = desk.post("/commit", message="Prune", programs="run", digest="0" * 32, **form)
     assert (stale.status_code, "What would run has changed" in stale.text) == (409, True)
+    assert "Prune</textarea>" in stale.text, "what was typed is not lost"
     assert not mark.exists()
     run = desk.post("/commit", message="Prune", programs="run", digest=digest, **form)
     assert (run.status_code, "A hook of the repository refused" in run.text) == (409, True)
