@@ -522,7 +522,7 @@ def test_a_pull_request_leads_to_its_page_and_to_its_state() -> None:
     page = rendered(line(type="system", subtype="code_change_published", **raw))
     first, second = links(page)[:2]
     assert first.attributes["href"] == url
-    address = second.attributes["href"]
+    address = second.attributes["href"] or ""
     assert address.endswith("/git/pull-request?address=https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F7")
     assert "/sessions/" not in address.partition("?")[0]
 

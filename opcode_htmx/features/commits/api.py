@@ -54,9 +54,9 @@ class GitApi:
             ("discard", "Discard files, hunks or lines, kept for 7 days", self.discard),
         ):
             yield post(path=f"{BASE}/{verb}", summary=summary, handler=_worded(handler),
-                       body=schema.StageRequest, response=schema.Done)  # fmt: skip
+                       body=schema.StageRequest, response=schema.GitDone)  # fmt: skip
         yield post(path=f"{BASE}/kept/{{kept_id}}", summary="Bring back what was discarded",
-                   handler=_worded(self.bring_back), response=schema.Done)  # fmt: skip
+                   handler=_worded(self.bring_back), response=schema.GitDone)  # fmt: skip
         yield post(path=f"{BASE}/commit", summary="Commit what is staged, or amend",
                    handler=_worded(self.commit), body=schema.CommitRequest,
                    response=schema.GitAct)  # fmt: skip
@@ -71,7 +71,7 @@ class GitApi:
                    response=schema.GitAct)  # fmt: skip
         yield get(path=f"{BASE}/push", summary="What a push would do",
                   handler=_worded(self.push_plan), query=schema.PushQuery,
-                  response=schema.PushPlan, refusals=_CONFLICT)  # fmt: skip
+                  response=schema.GitPushPlan, refusals=_CONFLICT)  # fmt: skip
         yield post(path=f"{BASE}/push", summary="Push", handler=_worded(self.push),
                    body=schema.PushRequest, response=schema.GitAct)  # fmt: skip
         yield get(path=f"{BASE}/acts/{{act_id}}", summary="What becomes of a command",
@@ -106,22 +106,22 @@ class GitApi:
         found = programs.of(self._services.projects.open(project_id), query.act)
         return schema.RunPrograms(programs=_programs(found), digest=found.digest)
 
-    def stage(self, project_id: str, body: schema.StageRequest) -> schema.Done:
+    def stage(self, project_id: str, body: schema.StageRequest) -> schema.GitDone:
         done = self._services.changes.stage(project_id, _selection(body), _answer(body))
         log("stage", project_id, files=len(body.paths))
         return _done(done)
 
-    def unstage(self, project_id: str, body: schema.StageRequest) -> schema.Done:
+    def unstage(self, project_id: str, body: schema.StageRequest) -> schema.GitDone:
         done = self._services.changes.unstage(project_id, _selection(body))
         log("unstage", project_id, files=len(body.paths))
         return _done(done)
 
-    def discard(self, project_id: str, body: schema.StageRequest) -> schema.Done:
+    def discard(self, project_id: str, body: schema.StageRequest) -> schema.GitDone:
         done = self._services.changes.discard(project_id, _selection(body), _answer(body))
         log("discard", project_id, files=len(body.paths), kept=done.kept_id)
         return _done(done)
 
-    def bring_back(self, project_id: str, kept_id: str) -> schema.Done:
+    def bring_back(self, project_id: str, kept_id: str) -> schema.GitDone:
         done = self._services.changes.bring_back(project_id, kept_id)
         log("bring_back", project_id, kept=kept_id)
         return _done(done)
@@ -157,10 +157,10 @@ class GitApi:
         history = self._services.history
         return _act(history.switch(project_id, body.name, _answer(body), _page(project_id)))
 
-    def push_plan(self, project_id: str, query: schema.PushQuery) -> schema.PushPlan:
+    def push_plan(self, project_id: str, query: schema.PushQuery) -> schema.GitPushPlan:
         found = self._services.remotes.push_page(project_id, query.remote)
         plan = found.plan
-        return schema.PushPlan(
+        return schema.GitPushPlan(
             remote=plan.remote.name,
             urls=list(plan.remote.push_urls),
             branch=plan.branch,
@@ -209,8 +209,8 @@ def _answer(body: schema.Confirmed) -> Answer:
     return Answer(body.programs, body.digest)
 
 
-def _done(done: Done) -> schema.Done:
-    return schema.Done(message=done.words, kept_id=done.kept_id)
+def _done(done: Done) -> schema.GitDone:
+    return schema.GitDone(message=done.words, kept_id=done.kept_id)
 
 
 def _act(act: Act) -> schema.GitAct:

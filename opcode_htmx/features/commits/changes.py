@@ -79,8 +79,6 @@ class Changes:
                 self._lines(git, found, selection, "unstaged")
                 return Done("Staged.")
             entries = chosen_entries(found, selection.paths, "unstaged")
-            if selection.paths == (EVERYTHING,):
-                entries = [each for each in entries if not each.is_repository]
             policy = answer.policy(self._filters(git, entries))
             staging.stage_files(git if policy is WRITING else git.under(policy), entries)
             return Done(f"Staged {_files(len(entries))}.")
@@ -200,7 +198,10 @@ def chosen_entries(found: State, paths: Iterable[str], side: Side) -> list[Entry
     """The entries with these paths on one side. Raises StateChanged, NothingNamed."""
     entries: tuple[Entry, ...] = getattr(found, side)
     wanted = list(dict.fromkeys(paths))
-    if wanted == [EVERYTHING] and entries:
+    if wanted == [EVERYTHING]:
+        entries = tuple(each for each in entries if not each.is_repository)
+        if not entries:
+            raise StateChanged("There is no such change any more. Nothing was done.")
         return list(entries)
     if not wanted:
         raise NothingNamed("Choose a file.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import gevent
+
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.changes import Done
 from opcode_htmx.features.commits.projects import Answer, Projects, Unconfirmed
@@ -24,6 +26,7 @@ from opcode_htmx.lib.git.commands.state import State, StateChanged
 from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
+from opcode_htmx.lib.git.process import GitFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,13 @@ class Overview:
     state: State
     digest: str
     """Names what is staged and HEAD."""
+    sides: conflicts.Sides
     last: LastCommit | None
     identity: str
     programs: Programs
     """What a commit would run."""
     going_on: Programs
     """What going on with the operation that is under way would run."""
-    sides: conflicts.Sides
     stashes: int
     kept: int
 
@@ -66,19 +69,23 @@ class History:
     def overview(self, project_id: str) -> Overview:
         """Raises what `Projects.open` does."""
         git = self._projects.open(project_id, READING)
-        found = state.read(git)
-        going_on = programs.of(git, "continue") if found.operation else Programs(())
-        return Overview(
-            found,
-            state.staged_digest(found),
-            commits.last(git),
-            commits.identity(git),
-            programs.of(git, "commit"),
-            going_on,
-            conflicts.SIDES.get(found.operation, conflicts.SIDES[""]),
-            len(stashes.listed(git)),
-            len(kept.listed(git)),
-        )
+        reading = gevent.spawn(_read, git)  # it takes as long as all the rest, or longer
+        try:
+            rest = (
+                commits.last(git),
+                commits.identity(git),
+                programs.of(git, "commit"),
+                programs.of(git, "continue") if state.operation(git) else Programs(()),
+                len(stashes.listed(git)),
+                len(kept.listed(git)),
+            )
+            found = reading.get()
+        finally:
+            reading.kill()
+        if isinstance(found, GitFailed):
+            raise found
+        sides = conflicts.SIDES.get(found.operation, conflicts.SIDES[""])
+        return Overview(found, state.staged_digest(found), sides, *rest)
 
     def commit(self, project_id: str, form: CommitForm, answer: Answer, back: str) -> Act:
         """Raises Unconfirmed, StateChanged, InvalidMessage, GitFailed."""
@@ -192,6 +199,14 @@ class History:
         with self._projects.locked(git):
             self._register.note(git.repository.top)
             return Done("Dropped the stash.", stashes.discard(git, commit))
+
+
+def _read(git: Git) -> State | GitFailed:
+    """The state, or why it cannot be read: an error of a greenlet would be printed."""
+    try:
+        return state.read(git)
+    except GitFailed as error:
+        return error
 
 
 def _going_on(git: Git) -> Programs:

@@ -75,7 +75,7 @@ class StageRequest(Confirmed):
     )
 
 
-class Done(ResponseModel):
+class GitDone(ResponseModel):
     """What was done."""
 
     message: str
@@ -132,7 +132,7 @@ class PushQuery(RequestModel):
     remote: str = ""
 
 
-class PushPlan(ResponseModel):
+class GitPushPlan(ResponseModel):
     """What a push would do; its digest goes with the push."""
 
     remote: str

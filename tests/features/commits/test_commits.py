@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 import gevent
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.commits import acts
 from opcode_htmx.features.commits.acts import Acts, Outcome, Progress
 from opcode_htmx.features.commits.services import services
 from opcode_htmx.features.context import AppContext
@@ -164,6 +165,7 @@ def test_hooks_are_shown_and_run_by_an_own_press_only(desk: Desk) -> None:
     assert not mark.exists()
     stale = desk.post("/commit", message="Prune", programs="run", digest="0" * 32, **form)
     assert (stale.status_code, "What would run has changed" in stale.text) == (409, True)
+    assert "Prune</textarea>" in stale.text, "what was typed is not lost"
     assert not mark.exists()
     run = desk.post("/commit", message="Prune", programs="run", digest=digest, **form)
     assert (run.status_code, "A hook of the repository refused" in run.text) == (409, True)
@@ -268,24 +270,25 @@ def test_a_lock_of_another_program_is_left_alone(desk: Desk) -> None:
 
 
 def test_an_act_can_be_cancelled_and_its_progress_is_shown(desk: Desk, tmp_path: Path) -> None:
-    acts = Acts(tmp_path / "acts", ())
+    known = Acts(tmp_path / "acts", ())
 
     def work(progress: Progress) -> Outcome:
         progress(b"Counting\rWriting 1%\rWriting https://me:secret@x.example\n")
         gevent.sleep(60)
         raise AssertionError
 
-    begun = gevent.spawn(acts.begin, "p", "Push", "/", work)
+    begun = gevent.spawn(known.begin, "p", "Push", "/", work)
     path = until(
         lambda: next((tmp_path / "acts").glob("*.json"), None), "it began",
         sleep=lambda: gevent.sleep(0.02),
     )  # fmt: skip
+    assert path
     act_id = path.stem
     running = until(
-        lambda: acts.get("p", act_id).progress, "it reports", sleep=lambda: gevent.sleep(0.05)
+        lambda: known.get("p", act_id).progress, "it reports", sleep=lambda: gevent.sleep(0.05)
     )
     assert running == "Writing https://***@x.example"
-    acts.cancel("p", act_id)
+    known.cancel("p", act_id)
     assert begun.get().message == "It was cancelled."
 
 
@@ -300,3 +303,86 @@ def test_a_project_without_a_repository_has_no_link_and_a_sentence(
         assert f"{address}/git" not in client.get(address).text
         answer = client.get(f"{address}/git")
         assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)
+
+
+def test_other_pages_show_its_buttons_which_lead_back_to_them(desk: Desk) -> None:
+    desk.repo.write("a.txt", changed_at(3))
+    template = (
+        "{{ change_actions(id) }}{{ file_actions(id, 'a.txt', 'unstaged') }}"
+        "{{ file_actions(id, 'a.txt', '') }}{{ hunk_actions(id, 'a.txt', 'unstaged', hunk) }}"
+    )
+    change = desk.context.once(services).changes.change(
+        project_id(desk.repo.top), "a.txt", "unstaged"
+    )
+
+    def page() -> str:
+        (hunk,) = change.diff.hunks
+        return render_template_string(template, id=project_id(desk.repo.top), hunk=hunk)
+
+    desk.app.add_url_rule("/elsewhere", "elsewhere", page)
+    seen = desk.client.get("/elsewhere?base=main").text
+    forms = seen.split("<form")[1:]
+    assert len(forms) == 2
+    form = {name: html.unescape(value) for name, value in HIDDEN.findall(forms[1])}
+    form.pop("csrf_token", "")
+    assert (form["back"], form["path"]) == ("/elsewhere?base=main", "a.txt")
+    answer = desk.post("/stage", **form)
+    assert answer.headers["Location"] == "/elsewhere?base=main"
+    notice = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    assert "Staged." in desk.client.get("/elsewhere", headers=notice).text
+    assert desk.repo.staged("a.txt").decode() == changed_at(3)
+    away = desk.post("/unstage", path="*", back="//evil.example/")
+    assert away.headers["Location"] == desk.git
+
+
+def test_a_hook_that_takes_long_has_a_page_and_can_be_cancelled(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "PATIENCE", 0.3)
+    mark = desk.hook("pre-commit", "touch sprung; echo thinking >&2; exec sleep 60")
+    desk.repo.write("a.txt", changed_at(3))
+    desk.done("/stage", path="a.txt")
+    form = desk.hidden(desk.page(), "/commit")
+    answer = desk.post("/commit", message="Prune", programs="run", **form)
+    where = answer.headers["Location"]
+    assert answer.status_code == 303
+    until(mark.exists, "the hook runs", sleep=lambda: gevent.sleep(0.05))
+    page = desk.client.get(where)
+    assert "It is under way" in page.text
+    assert page.headers["Refresh"] == "2"
+    desk.client.post(f"{where}/cancel")
+    until(
+        lambda: "It was cancelled" in desk.client.get(where).text, "it ends",
+        sleep=lambda: gevent.sleep(0.05),
+    )  # fmt: skip
+    assert not (desk.repo.top / ".git" / "index.lock").exists()
+    assert desk.repo.plain("rev-list", "--count", "HEAD") == b"1\n"
+    assert desk.client.get(where.replace("orchard", "other")).status_code == 404
+
+
+def test_who_git_does_not_know_says_a_name_with_the_first_commit(desk: Desk) -> None:
+    desk.repo.plain("config", "--remove-section", "user")
+    desk.repo.write("a.txt", changed_at(3))
+    desk.done("/stage", path="a.txt")
+    page = desk.page()
+    assert "git does not know you yet" in page
+    form = desk.hidden(page, "/commit")
+    assert desk.post("/commit", message="Prune", **form).status_code == 422
+    desk.done("/commit", message="Prune", name="Ada", address="a@b.example", **form)
+    assert desk.repo.plain("log", "-1", "--format=%an <%ae>") == b"Ada <a@b.example>\n"
+
+
+def test_a_pull_brings_what_is_new_and_says_how_much(desk: Desk) -> None:
+    repo = desk.repo
+    repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
+    repo.plain("remote", "add", "origin", f"file://{repo.top.parent}/bare")
+    repo.commit("second")
+    repo.plain("push", "-qu", "origin", "main")
+    repo.plain("reset", "-q", "--hard", "HEAD~1")
+    form = desk.hidden(desk.page("/pull"), "/pull")
+    assert desk.post("/pull", mode="", programs="run", **form).status_code == 422
+    fetched = desk.done("/pull", mode="fetch", programs="run", **form)
+    assert "Fetched from origin: 1 new commit." in fetched
+    told = desk.done("/pull", mode="ff-only", programs="run", **form)
+    assert "Pulled 1 commit into “main”" in told
+    assert repo.plain("log", "-1", "--format=%s") == b"second\n"

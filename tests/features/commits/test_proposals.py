@@ -51,6 +51,7 @@ def test_a_message_is_proposed_from_the_diff_without_tools_and_without_a_session
         "it is answered",
         sleep=lambda: gevent.sleep(0.1),
     )
+    assert act
     assert (act.message, act.result) == ("Claude has proposed a message.", MESSAGE)
     assert MESSAGE in desk.page(proposed=act_id)
     asked = [each for each in api.requests if "new 3" in json.dumps(each)]

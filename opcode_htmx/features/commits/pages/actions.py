@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, request
 from markupsafe import Markup
 
 from opcode_htmx.features.commits.pages import common
+from opcode_htmx.web.http.forms import by_htmx
 
 
 def add_to(pages: Blueprint) -> None:
@@ -32,6 +34,10 @@ def add_to(pages: Blueprint) -> None:
 
 
 def _here() -> str:
+    """The page that the person sees, also where a part of it is rendered later."""
+    if by_htmx():
+        seen = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return f"{seen.path}?{seen.query}".rstrip("?")
     return request.full_path.rstrip("?")
 
 

@@ -11,12 +11,14 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
 from opcode_htmx.features.commits.projects import Answer, Unconfirmed
+from opcode_htmx.features.commits.services import ERRORS
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.http.errors import respond
 from opcode_htmx.web.http.flash import flash, flashed
 
 DONE = "git-done"
@@ -77,13 +79,19 @@ def after_act(act: Act) -> BaseResponse | tuple[str, int]:
     return refused(GitRefused(act.outcome, act.output), act.project_id, act.back)
 
 
-def refused(error: GitRefused, project_id: str, back: str = "") -> tuple[str, int]:
-    """The page of a refusal, with what git wrote behind a fold."""
-    typed = request.form.get("message", "")
+def refused(
+    error: Exception, project_id: str, back: str = "", status: int = 409
+) -> tuple[str, int]:
+    """The page of a refusal, with what was typed, and what git wrote behind a fold."""
     page = render_template(
-        "commits/refused.html", error=error, project_id=project_id, back=back, typed=typed
+        "commits/refused.html",
+        error=error,
+        output=error.output if isinstance(error, GitRefused) else "",
+        project_id=project_id,
+        back=back,
+        typed=request.form.get("message", ""),
     )
-    return page, 409
+    return page, status
 
 
 def handle_refusals(pages: Blueprint) -> None:
@@ -92,8 +100,11 @@ def handle_refusals(pages: Blueprint) -> None:
     def failed(error: GitFailed) -> tuple[str, int]:
         return refused(words.refusal(error), _project_id(), back_of(_project_id()))
 
-    def told(error: GitRefused) -> tuple[str, int]:
-        return refused(error, _project_id(), back_of(_project_id()))
+    def told(error: Exception) -> tuple[str, int] | BaseResponse:
+        status = next(code for kind, code in ERRORS.items() if isinstance(error, kind))
+        if request.method == "GET":
+            return respond(str(error), status)
+        return refused(error, _project_id(), back_of(_project_id()), status)
 
     def unconfirmed(error: Unconfirmed) -> tuple[str, int]:
         fields = [
@@ -113,7 +124,8 @@ def handle_refusals(pages: Blueprint) -> None:
         return page, 409
 
     pages.register_error_handler(GitFailed, failed)
-    pages.register_error_handler(GitRefused, told)
+    for each in ERRORS.keys() - {Unconfirmed}:
+        pages.register_error_handler(each, told)
     pages.register_error_handler(Unconfirmed, unconfirmed)
 
 

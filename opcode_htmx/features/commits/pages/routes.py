@@ -81,10 +81,10 @@ def blueprint(services: Services) -> Blueprint:
     @pages.get("/projects/<project_id>/git/acts/<act_id>")
     def act(project_id: str, act_id: str) -> BaseResponse:
         found = services.acts.get(project_id, act_id)
-        onward = found.back
+        way = found.back
         if found.is_done and found.title == "Propose a message":
-            onward = url_for(".page", project_id=project_id, proposed=found.id)
-        page = render_template("commits/act.html", act=found, project_id=project_id, onward=onward)
+            way = url_for(".page", project_id=project_id, proposed=found.id)
+        page = render_template("commits/act.html", act=found, project_id=project_id, way=way)
         response = make_response(page)
         if found.is_running:
             response.headers["Refresh"] = str(AGAIN_SECONDS)

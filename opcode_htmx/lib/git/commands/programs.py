@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,11 +162,7 @@ def _hooks(
 
 
 def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.sha256(file.read(_MOST_SCRIPT_BYTES)).hexdigest()
-    except OSError:
-        return "unreadable"
+    return hashlib.sha256(_small(path)).hexdigest()
 
 
 def _named_hooks(settings: Sequence[_Setting], names: Sequence[str]) -> Iterator[Program]:
@@ -210,8 +207,12 @@ def _attributes(git: Git) -> bytes:
 
 
 def _small(path: Path) -> bytes:
+    """The begin of a file; empty where there is none: opening a pipe would wait for its writer."""
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return b""
             return file.read(_MOST_SCRIPT_BYTES)
     except OSError:
         return b""

@@ -68,13 +68,15 @@ def find(found: state.State, path: bytes, side: Side) -> Entry:
 
 
 def change(git: Git, entry: Entry, side: Side) -> FileChange:
-    """The diff of a path as it is now. Raises GitFailed."""
+    """The diff of a path as it is now; of a renamed file since its old name. Raises GitFailed."""
+    is_renamed = side == "staged" and entry.staged == "R" and entry.origin is not None
+    paths = (*((entry.origin or b"",) if is_renamed else ()), entry.path)
     output = (git if git.policy is READING else git.under(READING)).run(
         "diff",
         *diffs.OPTIONS,
         *(("--cached",) if side == "staged" else ()),
         "--",
-        _text(entry.path),
+        *map(_text, paths),
         settings=diffs.SETTINGS,
         variables=LITERAL,
         most_bytes=MOST_DIFF_BYTES,
@@ -120,7 +122,7 @@ def apply_lines(git: Git, found: FileChange, chosen: Chosen) -> None:
     """
     check_hunks(found, chosen)
     entry, is_back = found.entry, found.side == "staged"
-    if patches.covers(found.diff.hunks, chosen) and not _has_own_mode(found):
+    if patches.covers(found.diff.hunks, chosen) and not _has_more(found):
         act = unstage_files if is_back else stage_files
         act(git, [entry])
         return
@@ -156,9 +158,9 @@ def check_hunks(found: FileChange, chosen: Chosen) -> None:
         raise CannotSplit(f"“{name}” can be taken as a whole only. {reason}")
 
 
-def _has_own_mode(found: FileChange) -> bool:
-    """Whether the file's mode has changed, too: a choice of lines leaves the mode as it is."""
-    return any(header.startswith(b"old mode ") for header in found.diff.headers)
+def _has_more(found: FileChange) -> bool:
+    """Whether its mode or its name has changed, too: a choice of lines leaves them as they are."""
+    return any(header.startswith((b"old mode ", b"rename from ")) for header in found.diff.headers)
 
 
 def _check_kinds(entries: Iterable[Entry]) -> None:

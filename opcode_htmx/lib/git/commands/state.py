@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.process import GitFailed
@@ -117,7 +118,7 @@ def read(git: Git) -> State:
     headers: dict[str, str] = {}
     entries: list[Entry] = []
     rest = iter(fields)
-    for field in rest:
+    for field in yielding(rest):
         if field.startswith(b"# "):
             key, _, value = field[2:].decode("utf-8", "replace").partition(" ")
             headers[key] = value

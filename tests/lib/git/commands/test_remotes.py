@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
+from tests.support.environment import free_port, until
 
 
 @pytest.fixture
@@ -173,3 +178,29 @@ def test_remotes_and_branches_like_options_are_no_options(repo: Repo) -> None:
     plan = replace(remotes.push_plan(repo.git()), remote=remotes.Remote("-x", "", (), ""))
     with pytest.raises(remotes.NoRemote):
         remotes.push(git(repo), plan, overwrite=False, progress=ignore)
+
+
+def test_a_push_and_a_fetch_over_the_network(repo: Repo) -> None:
+    port = free_port()
+    options = ["--base-path=..", "--export-all", "--enable=receive-pack", "--reuseaddr"]
+    command = ["/usr/bin/env", "git", "daemon", *options, "--listen=127.0.0.1", f"--port={port}"]
+    daemon = subprocess.Popen(
+        command, cwd=repo.top, env=dict(repo.environment), start_new_session=True
+    )
+    try:
+        until(lambda: is_open(port), "it listens")
+        repo.plain("remote", "set-url", "origin", f"git://127.0.0.1:{port}/bare")
+        push(repo)
+        assert repo.plain("--git-dir=../bare", "log", "--format=%s") == b"first\n"
+        remotes.fetch(git(repo), "origin", progress=ignore)
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+    with pytest.raises(GitFailed) as raised:
+        remotes.fetch(git(repo), "origin", progress=ignore)
+    assert str(words.refusal(raised.value)) == "The remote does not answer."
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0

@@ -183,6 +183,23 @@ def test_some_lines_of_a_new_or_a_deleted_file_can_be_unstaged(repo: Repo) -> No
     assert repo.plain("ls-files", "new") == b"", "all of a new file: it is not in the index"
 
 
+def test_a_renamed_file_keeps_its_new_name_when_lines_of_it_are_unstaged(repo: Repo) -> None:
+    repo.write("old", "".join(f"{number}\n" for number in range(30)))
+    repo.commit()
+    (repo.top / "old").rename(repo.top / "new")
+    text = "".join(f"new {n}\n" if n in (3, 25) else f"{n}\n" for n in range(30))
+    repo.write("new", text)
+    repo.plain("add", "-A")
+    found = change(repo, "new", "staged")
+    assert len(found.diff.hunks) == 2
+    staging.apply_lines(repo.git(), found, {found.diff.hunks[0].id: None})
+    assert repo.staged("new").decode() == text.replace("new 3\n", "3\n")
+    rest = change(repo, "new", "staged")
+    staging.apply_lines(repo.git(), rest, {rest.diff.hunks[0].id: None})
+    assert repo.plain("diff", "--cached", "-M", "--name-status") == b"R100\told\tnew\n"
+    assert (repo.top / "new").read_text() == text
+
+
 def test_before_the_first_commit_files_can_be_unstaged(repo: Repo) -> None:
     repo.write("a", "a\n")
     staging.stage_files(repo.git(), repo.state().unstaged)

@@ -1,0 +1,87 @@
+"""A pull request is opened by `gh`, which is told what it needs, and shown with its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.features.commits.test_commits import Desk
+from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.in_process import app_of
+
+ADDRESS = "https://github.com/a/b/pull/7"
+GH = f"""#!/bin/sh
+printf '%s\\n' "$PWD" "$@" > "$HOME/gh-arguments"
+cat > "$HOME/gh-stdin"
+case "$2" in
+create) echo {ADDRESS} ;;
+view) echo '{
+    json.dumps(
+        {
+            "title": "Prune",
+            "state": "OPEN",
+            "isDraft": False,
+            "statusCheckRollup": [{"conclusion": "SUCCESS"}, {"state": "PENDING"}],
+            "reviewDecision": "REVIEW_REQUIRED",
+        }
+    )
+}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def desk(sandbox: Sandbox, stand_in: Path) -> Iterator[Desk]:
+    """A branch that is pushed, as far as git knows, and a stand-in for `gh`."""
+    programs = sandbox.home / "bin"
+    programs.mkdir()
+    (programs / "gh").write_text(GH)
+    (programs / "gh").chmod(0o755)
+    path = f"{programs}:{SYSTEM_PATH}"
+    with app_of(sandbox, stand_in, jobs=False, PATH=path) as app:
+        desk = Desk(app, sandbox)
+        repo = desk.repo
+        repo.plain("remote", "add", "origin", "git@github.com:a/b.git")
+        repo.plain("update-ref", "refs/remotes/origin/main", "HEAD")
+        repo.plain("switch", "-qc", "grow")
+        repo.commit("Prune the trees")
+        repo.plain("update-ref", "refs/remotes/origin/grow", "HEAD")
+        repo.plain("branch", "-q", "--set-upstream-to=origin/grow")
+        yield desk
+
+
+def test_it_is_opened_with_its_text_on_stdin_and_its_state_is_shown(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    assert 'value="Prune the trees"' in desk.page("/pull-request")
+    answer = desk.post("/pull-request", title="Prune --web", body="Line\r\nline", base="main")
+    assert answer.status_code == 303
+    folder, *arguments = (sandbox.home / "gh-arguments").read_text().splitlines()
+    shown = desk.client.get(answer.headers["Location"]).text
+    assert folder != str(sandbox.project)
+    assert arguments[:4] == ["pr", "create", "--repo", "a/b"]
+    assert "--title=Prune --web" in arguments and "--head=grow" in arguments
+    assert f'href="{ADDRESS}"' in shown
+    for words in ("open", "1 of 2 checks passed", "review required"):
+        assert words in shown
+
+
+def test_it_is_refused_where_it_cannot_be_opened(desk: Desk) -> None:
+    assert desk.post("/pull-request", title=" ", body="", base="main").status_code == 422
+    assert desk.post("/pull-request", title="x", body="", base="--web").status_code == 422
+    desk.repo.commit("one more")
+    assert "Push first" in desk.page("/pull-request")
+    answer = desk.post("/pull-request", title="x", body="", base="main")
+    assert (answer.status_code, "Push the branch first" in answer.text) == (422, True)
+
+
+def test_without_gh_there_is_the_address_to_open_one(desk: Desk, sandbox: Sandbox) -> None:
+    (sandbox.home / "bin" / "gh").unlink()
+    page = desk.page("/pull-request")
+    assert 'href="https://github.com/a/b/compare/main...grow?expand=1"' in page
+    assert f'href="{ADDRESS}"' in desk.page("/pull-request", address=ADDRESS)
+    desk.repo.plain("remote", "set-url", "origin", "https://evil.example/github.com/a/b")
+    assert desk.client.get(f"{desk.git}/pull-request").status_code == 409
