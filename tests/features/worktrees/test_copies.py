@@ -68,7 +68,7 @@ def test_what_would_be_lost_is_named_and_an_undo_brings_it_back(workshop: Worksh
     assert not copy.exists()
     assert workshop.git("branch", "--list").split() == ["*", "main"]
 
-    kept = workshop.api("GET", "/api/worktrees/kept")[0]
+    kept = workshop.api("GET", "/api/kept-worktrees")[0]
     back = workshop.post(f"/worktrees/kept/{kept['id']}/restore").headers["Location"]
     assert back == address
     assert (copy / "new file").read_text() == "x\n"
@@ -87,11 +87,11 @@ def test_what_was_removed_is_dropped_after_seven_days(
     assert "refs/opcode/discarded/" in workshop.git("for-each-ref")
     endings = CopyEndings(workshop.service, Copies(workshop.service))
     endings.expire()
-    assert workshop.api("GET", "/api/worktrees/kept")
+    assert workshop.api("GET", "/api/kept-worktrees")
     monkeypatch.setattr(kept_copies, "KEPT_SECONDS", -1.0)
     endings.expire()
     assert workshop.git("for-each-ref", "refs/opcode") == ""
-    assert workshop.api("GET", "/api/worktrees/kept") == []
+    assert workshop.api("GET", "/api/kept-worktrees") == []
 
 
 def test_a_copy_at_which_claude_works_stays_until_it_is_stopped(workshop: Workshop) -> None:
