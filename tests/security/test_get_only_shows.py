@@ -38,8 +38,8 @@ OF_READING = (
     "races/starter",
 )
 """In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
-And the compiled templates of the pages that were shown, what Claude says about itself, and the locks
-of the jobs that start schedules and contestants of races."""
+And the compiled templates of the pages that were shown, what Claude says about itself, and the
+locks of the jobs that start schedules and contestants of races."""
 OF_QUERIES = (
     "--no-session-persistence",
     "'plugin', 'list'",
