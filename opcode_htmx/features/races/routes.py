@@ -61,7 +61,7 @@ def blueprint(parts: RacePages) -> Blueprint:
         rows = [(each, parts.project_of(each), parts.words(each)) for each in runner.races.all()]
         return render_template("races/races.html", rows=rows, notice=flashed())
 
-    @pages.post("/races/compose")
+    @pages.post("/races/new/compose")
     def compose() -> BaseResponse:
         """Keep the prompt of the form for a new session, and show the form of a race."""
         form = request.form

@@ -60,7 +60,7 @@ class WorktreesApi:
             ),
             Endpoint(
                 method="GET",
-                path="/api/worktrees/kept",
+                path="/api/kept-worktrees",
                 tag=TAG,
                 summary="The removed worktrees that can be brought back",
                 handler=self.kept,
@@ -68,7 +68,7 @@ class WorktreesApi:
             ),
             Endpoint(
                 method="POST",
-                path="/api/worktrees/kept/{kept_copy}/restore",
+                path="/api/kept-worktrees/{kept_copy}/restore",
                 tag=TAG,
                 summary="Bring a removed worktree back, with its branch and uncommitted work",
                 handler=self.restore,

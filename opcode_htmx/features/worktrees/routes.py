@@ -20,7 +20,7 @@ from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
-from opcode_htmx.sessions.worktrees.labels import CopyLabel
+from opcode_htmx.sessions.worktrees.naming import CopyLabel
 from opcode_htmx.sessions.worktrees.project_setup import InvalidSetup, ProjectSetup, patterns_in
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree
 from opcode_htmx.sessions.worktrees.service import CannotCopy

@@ -221,11 +221,9 @@ class Copies:
             if project.path:
                 known = ((project.claude_folder, each) for each in project.session_ids)
                 found.setdefault(project.path, []).extend(known)
-        for each in sessions.recent(config_dir, MOST_RECENT):
-            entered = worktree_state.of_file(each.path)
-            if entered is not None:
-                mine = (each.path.parent.name, each.path.stem)
-                found.setdefault(entered.path, []).append(mine)
+        files = [each.path for each in sessions.recent(config_dir, MOST_RECENT)]
+        for file, place in run_in_thread(_entered, files):
+            found.setdefault(place, []).append((file.parent.name, file.stem))
         return found
 
     def renewed(self, copy: Copy) -> Copy:
@@ -250,6 +248,12 @@ def made_at(copy: Copy) -> float:
 def copy_id(path: Path) -> str:
     """The id of the worktree at a path."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _entered(files: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The history files of sessions that Claude has taken into a worktree, and its path."""
+    known = ((file, worktree_state.of_file(file)) for file in files)
+    return [(file, entered.path) for file, entered in known if entered is not None]
 
 
 def _origin(found: Worktree, record: SessionWorktree | None) -> CopyOrigin:

@@ -1,20 +1,23 @@
-"""Names for copies: a branch after the session's title or first words, and a folder after that."""
+"""Names for copies: a branch and a folder after the first words, and a label for lists."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.worktrees import BadRevision
+from opcode_htmx.lib.git.worktrees import PLACE, BadRevision
+from opcode_htmx.sessions.worktrees.records import CopyRecords
 
 WORDS = 5
 CHARACTERS = 40
 MOST_TRIED = 50
 _WORD = re.compile(r"[a-z0-9]+", re.ASCII)
+_PLACE = f"/{PLACE.as_posix()}/"
 
 
 def slug(text: str) -> str:
@@ -64,3 +67,35 @@ def _names(name: str, session_id: str) -> Iterator[str]:
     for number in range(2, MOST_TRIED):
         yield f"{first}-{number}"
     yield f"{first}-{session_id.lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLabel:
+    """The name of the project that a folder is a copy of, and the branch or name of the copy."""
+
+    project: str
+    branch: str
+
+
+class CopyLabels:
+    """Labels of folders. One instance serves one worker."""
+
+    def __init__(self, records: CopyRecords) -> None:
+        self._records = records
+        self._seen: object = None
+        self._known: dict[str, CopyLabel] = {}
+
+    def of(self, folder: str) -> CopyLabel | None:
+        """What a session's folder is a copy of; None if it is none of those that are known."""
+        if self._seen != (now := self._records.version()):
+            self._known = {
+                each.folder: CopyLabel(PurePath(each.repository).name or "/", each.branch)
+                for each in self._records.all()
+            }
+            self._seen = now
+        known = self._known.get(folder)
+        if known is not None or _PLACE not in folder:
+            return known
+        project, _, rest = folder.partition(_PLACE)
+        name = rest.partition("/")[0]
+        return CopyLabel(PurePath(project).name or "/", name) if name else None

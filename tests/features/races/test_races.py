@@ -94,7 +94,7 @@ def test_the_winner_is_merged_and_the_others_can_be_brought_back(workshop: Works
     assert "B won" in workshop.client.get("/races").text
     assert "decided" in workshop.post(win, 409, way="squash").text
 
-    kept = {each["branch"]: each for each in workshop.api("GET", "/api/worktrees/kept")}
+    kept = {each["branch"]: each for each in workshop.api("GET", "/api/kept-worktrees")}
     workshop.post(f"/worktrees/kept/{kept['grow-the-apple-tree-a']['id']}/restore")
     assert (first / "apple").read_text() == "1\n2\n3\n4\n"
 
@@ -165,7 +165,7 @@ def test_what_cannot_race_is_refused_with_the_words_kept(workshop: Workshop) -> 
 def test_the_prompt_of_a_new_session_goes_along(workshop: Workshop) -> None:
     page = workshop.client.get("/new", query_string={"folder": str(workshop.top)}).text
     assert "Try several ways" in page
-    answer = workshop.post("/races/compose", prompt="Grow all", folder=str(workshop.top))
+    answer = workshop.post("/races/new/compose", prompt="Grow all", folder=str(workshop.top))
     assert "Grow all" in workshop.client.get(answer.headers["Location"]).text
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.configuration.project_choices import project_choices
-from opcode_htmx.sessions.worktrees import kept_copies
+from opcode_htmx.sessions.worktrees import kept_copies, naming
 from opcode_htmx.sessions.worktrees.copies import Copies
 from opcode_htmx.sessions.worktrees.endings import CopyEndings
 from opcode_htmx.sessions.worktrees.records import CopyState
@@ -68,7 +69,7 @@ def test_what_would_be_lost_is_named_and_an_undo_brings_it_back(workshop: Worksh
     assert not copy.exists()
     assert workshop.git("branch", "--list").split() == ["*", "main"]
 
-    kept = workshop.api("GET", "/api/worktrees/kept")[0]
+    kept = workshop.api("GET", "/api/kept-worktrees")[0]
     back = workshop.post(f"/worktrees/kept/{kept['id']}/restore").headers["Location"]
     assert back == address
     assert (copy / "new file").read_text() == "x\n"
@@ -87,11 +88,11 @@ def test_what_was_removed_is_dropped_after_seven_days(
     assert "refs/opcode/discarded/" in workshop.git("for-each-ref")
     endings = CopyEndings(workshop.service, Copies(workshop.service))
     endings.expire()
-    assert workshop.api("GET", "/api/worktrees/kept")
+    assert workshop.api("GET", "/api/kept-worktrees")
     monkeypatch.setattr(kept_copies, "KEPT_SECONDS", -1.0)
     endings.expire()
     assert workshop.git("for-each-ref", "refs/opcode") == ""
-    assert workshop.api("GET", "/api/worktrees/kept") == []
+    assert workshop.api("GET", "/api/kept-worktrees") == []
 
 
 def test_a_copy_at_which_claude_works_stays_until_it_is_stopped(workshop: Workshop) -> None:
@@ -226,3 +227,19 @@ def test_a_copy_is_no_project_to_begin_in_but_leads_to_its_own(workshop: Worksho
     ]
     page = workshop.client.get("/new", query_string={"folder": str(workshop.top)}).text
     assert 'name="copy" value="1">' in page, "and is not chosen unasked"
+
+
+def test_copies_are_made_in_another_folder_where_one_is_set(workshop: Workshop) -> None:
+    workshop.service.configure(workshop.top.parent / "copies", 60.0)
+    refused = workshop.client.post("/sessions", data=workshop.form("Grow"))
+    assert (refused.status_code, "OPCODE_PROJECT_ROOTS" in refused.text) == (422, False)
+    assert "outside the folders that may be worked in" in refused.text
+    assert workshop.service.records.all() == []
+    workshop.service.configure(workshop.top / "copies", 60.0)
+    session = workshop.start("Grow")
+    copy = workshop.copy_of(session)
+    assert copy == workshop.top / "copies" / naming.slug(workshop.top.name) / "grow"
+    assert worktrees.project_of(copy) == workshop.top, "to whose budget it counts"
+    workshop.rest(session)
+    workshop.post(f"{workshop.address(session)}/discard")
+    assert not copy.exists()

@@ -88,6 +88,8 @@ def merge(
     `worktrees` are all of the repository. Raises CannotMerge, and GitFailed: nothing was changed.
     """
     main = main_git(git)
+    if base in _in_progress(main.repository.common_dir):
+        raise CannotMerge(f"A rebase or bisect of “{base}” is in progress. Finish it first.")
     before, tip = _commit_of(main, base), _commit_of(main, branch)
     difference = work.commits(main, before, tip)
     if not difference.ahead:
@@ -107,6 +109,16 @@ def merge(
         return after
     _forward(git, checkout, base, before, after)
     return after
+
+
+def _in_progress(common_dir: Path) -> set[str]:
+    """The branches that a checkout is rebasing or bisecting: it is on none meanwhile."""
+    found = set[str]()
+    for git_dir in (common_dir, *(common_dir / "worktrees").glob("*")):
+        for name in ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found.add((git_dir / name).read_text().strip().removeprefix(_BRANCH))
+    return found
 
 
 def _merged(git: Git, before: str, tip: str, way: Way, message: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from opcode_htmx.lib.git.integration import merges, work
@@ -143,3 +145,21 @@ def test_a_commit_needs_no_name_of_the_person(orchard: Orchard) -> None:
     merges.commit_all(orchard.git(orchard.copy), "x")
     merge(orchard)
     assert orchard.run("log", "-1", "--format=%an").strip() == "opcode"
+
+
+def test_a_base_that_is_being_rebased_stays(orchard: Orchard) -> None:
+    orchard.write(orchard.copy / "plum", "blue\n")
+    orchard.commit(orchard.copy)
+    orchard.run("branch", "other")
+    orchard.write(orchard.top / "apple", "mine\n")
+    orchard.commit(orchard.top)
+    orchard.run("checkout", "-q", "other")
+    orchard.write(orchard.top / "apple", "theirs\n")
+    orchard.commit(orchard.top)
+    orchard.run("checkout", "-q", "main")
+    with pytest.raises(subprocess.CalledProcessError):
+        orchard.run("rebase", "-q", "other")
+    before = orchard.run("rev-parse", "main")
+    with pytest.raises(CannotMerge, match="in progress"):
+        merge(orchard)
+    assert orchard.run("rev-parse", "main") == before
