@@ -184,6 +184,7 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "engines/claude/files/fork.py",  # a new file, which gets its name when it is whole
         "features/claude_account/logins.py",  # a lock without content, and a code that is read once
         "features/claude_mcp/sign_ins.py",  # the same
+        "lib/git/clones/transfer.py",  # a repository for one fetch, which is removed afterwards
         "lib/git/worktrees.py",  # git's own list of what to ignore: one line is appended
         "web/auth/pairing.py",  # created exclusively, which is what makes a code work once
         "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
