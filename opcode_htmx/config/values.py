@@ -20,7 +20,7 @@ MAX_LOGIN_DAYS = 400
 """Browsers keep a cookie no longer."""
 MIN_LINE = 100_000
 
-_TOKEN = re.compile(r"[!-~]{0,1000}")
+_TOKEN_TEXT = re.compile(r"[!-~]{0,1000}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
@@ -59,7 +59,7 @@ def _password(text: str) -> str | None:
 
 def _token(text: str) -> str:
     found = text.strip()
-    if not _TOKEN.fullmatch(found):
+    if not _TOKEN_TEXT.fullmatch(found):
         raise ValueError("must be a token: letters, digits and signs, without spaces")
     return found
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.repositories import routes
 from opcode_htmx.features.repositories.api import RepositoriesApi
 from opcode_htmx.lib.concurrency.jobs import Job, once
 from opcode_htmx.lib.git.clones.urls import UrlRefused
 from opcode_htmx.sessions.repositories import job_files, records
 from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
-from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
+from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree, worktree_name
 from opcode_htmx.sessions.repositories.service import CannotClone
 from opcode_htmx.sessions.repositories.services import services
 from opcode_htmx.sessions.repositories.settings import RepositoriesSettings
@@ -42,10 +43,21 @@ def _jobs(context: AppContext) -> Iterable[Job]:
     yield Job("clone repositories", lambda: None, transfers.stop)
 
 
+def _repository_of(context: AppContext, project_id: str, folder: str) -> str:
+    """The page of the repository that a folder is a worktree of."""
+    places = context.once(services).places
+    path = Path(folder)
+    if not path.is_relative_to(places.worktrees):
+        return ""
+    name = worktree_name("".join(path.relative_to(places.worktrees).parts[:1]))
+    return url_for("repositories.repository", repo=name.repo) if name else ""
+
+
 FEATURE = Feature(
     name="repositories",
     routes=_routes,
     nav=(NavItem("repositories.page", "Repositories", icon="repository", order=160),),
+    project_links=(PageLink("Repository", 450, _repository_of),),
     errors={
         UrlRefused: 422,
         CannotClone: 409,

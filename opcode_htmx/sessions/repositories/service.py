@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.urls import RemoteUrl, UrlRefused, parse
 from opcode_htmx.lib.git.process import GitFailed
@@ -209,7 +208,7 @@ class Repositories:
 
     def _clone(self, repo: str, worktrees: Iterable[WorktreeName]) -> Clone:
         path = self.places.repo(repo)
-        record = self._records.get(repo, path) if run_in_thread(path.is_dir) else None
+        record = self._records.get(repo, path) if path.is_dir() else None
         return Clone(repo, record, self._files.get(repo), tuple(worktrees))
 
     def _name(self, url: RemoteUrl, name: str) -> str:

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 """How often progress is written, and a wish to cancel is looked for."""
+STOP_SECONDS = 5.0
+"""How long the end of the server waits for what a transfer has left to be removed."""
 AT_ONCE = 3
 """Transfers of one worker; the others wait."""
 _WAITING = "Waiting for another transfer"
@@ -91,7 +93,7 @@ class Transfers:
 
     def stop(self) -> None:
         """End what this worker does: the server ends. It is shown as interrupted."""
-        gevent.killall(list(self._running))
+        gevent.killall(list(self._running), timeout=STOP_SECONDS)
 
     def clean_up(self) -> None:
         """Remove what servers that died in the middle have left."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories.places import worktree_name
 from tests.features.repositories.conftest import TOKEN, Shed
@@ -143,6 +144,8 @@ def test_new_session_here_leads_to_the_form_for_its_folder_and_its_id(cloned: Sh
     api.session(cloned.sandbox.config_dir, Path(found["path"]), text, session_id)
     assert f'value="{session_id}"' not in cloned.client.get(answer.location).text
     assert f"/sessions/{session_id}" in cloned.client.get("/repositories/o__n").text
+    project = cloned.client.get(f"/projects/{project_id(Path(found['path']))}").text
+    assert 'href="/repositories/o__n"' in project
 
 
 def test_the_form_clones_and_its_page_says_what_it_has(cloned: Shed) -> None:

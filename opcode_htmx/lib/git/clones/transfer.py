@@ -28,7 +28,7 @@ _HELPER = (
 _REMOTES = "refs/remotes/origin/"
 _HEAD = f"{_REMOTES}HEAD"
 _FETCH = f"+refs/heads/*:{_REMOTES}*"
-_SECRETS = ("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_ENTERPRISE_TOKEN")
+_SECRETS = ("GITHUB_TOKEN",)
 """Variables that git needs not; programs that it starts, such as ssh, do not get them."""
 
 TRANSFERRING = Policy(
