@@ -67,6 +67,11 @@ class Trees:
         places = (folder, *folder.parents)
         return next((each for each in places if (each / ".git").exists()), folder)
 
+    def is_in(self, folder: Path, top: Path) -> bool:
+        """Whether a folder belongs to a tree, and not to another one within it."""
+        own = self.likely_top(folder)
+        return own == top or (not (top / ".git").exists() and own.is_relative_to(top))
+
     def is_quick_at(self, top: Path) -> bool:
         """The same as `is_quick`, for the top of a repository."""
         return self._is_quick(private_folder(self._store, top, has_repository=True))
