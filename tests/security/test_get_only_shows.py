@@ -47,9 +47,11 @@ OF_QUERIES = (
     "'auth', 'status'",
     "'--version'",
     "'--noprofile', '--norc', '-n'",
+    "'core.hooksPath=/dev/null'",
 )
 """In the arguments of a Claude that is only asked: without hooks, MCP servers, a turn and a
-history. And in those of a shell that reads the command of a hook and runs nothing."""
+history. And in those of a shell that reads the command of a hook and runs nothing, and of a git
+that runs nothing which the repository names; what such a git writes is found as a changed file."""
 
 
 @pytest.fixture
