@@ -112,7 +112,8 @@ def test_claude_is_started_with_the_expected_folder_umask_and_environment(
     assert environment.pop("OPCODE_RUN_FOLDER") == str(run.folder.path)
     environment.pop("LC_CTYPE", None)  # CPython's own
     assert environment.pop("PWD") == str(supervision.sandbox.project)
-    assert environment == {**argv.FORWARD_SUBAGENT_ENV, **supervision.sandbox.environment()}
+    own = {**argv.FORWARD_SUBAGENT_ENV, **argv.REWIND_ENV}
+    assert environment == {**own, **supervision.sandbox.environment()}
 
 
 def test_a_prompt_is_in_no_argument(supervision: Supervision) -> None:

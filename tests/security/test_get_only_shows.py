@@ -35,10 +35,11 @@ OF_READING = (
     "offers",
     "settings_schema",
     "schedules/starter",
+    "races/starter",
 )
 """In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
-And the compiled templates of the pages that were shown, what Claude says about itself, and the lock
-of the job that starts schedules."""
+And the compiled templates of the pages that were shown, what Claude says about itself, and the
+locks of the jobs that start schedules and contestants of races."""
 OF_QUERIES = (
     "--no-session-persistence",
     "'plugin', 'list'",
@@ -47,11 +48,9 @@ OF_QUERIES = (
     "'auth', 'status'",
     "'--version'",
     "'--noprofile', '--norc', '-n'",
-    "'protocol.allow=never'",
 )
 """In the arguments of a Claude that is only asked: without hooks, MCP servers, a turn and a
-history. And in those of a shell that reads the command of a hook and runs nothing, and of a git
-that runs nothing of a repository's and has no network: what it writes is seen in the files."""
+history. And in those of a shell that reads the command of a hook and runs nothing."""
 
 
 @pytest.fixture
@@ -73,7 +72,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noting(original: Callable[..., None]) -> Callable[..., None]:
         def init(process: object, args: object, *rest: Any, **named: Any) -> None:
-            reads = (named.get("env") or {}).get("GIT_OPTIONAL_LOCKS") == "0"  # policy.READING
+            # git under the policy that only reads: see lib/git/policy.py
+            reads = (named.get("env") or {}).get("GIT_OPTIONAL_LOCKS") == "0"
             if not reads and not any(query in str(args) for query in OF_QUERIES):
                 found.append(str(args))
             original(process, args, *rest, **named)

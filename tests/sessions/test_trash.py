@@ -56,6 +56,19 @@ def history_of(sandbox: Sandbox) -> Path:
     return history
 
 
+def test_what_claude_kept_of_overwritten_files_goes_and_comes_back_with_the_session(
+    trash: Trash, sandbox: Sandbox
+) -> None:
+    history = history_of(sandbox)
+    kept = sandbox.config_dir / "file-history" / ONE / "a@v1"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("before\n")
+    deleted = trash.put(ONE, "-p", "title", history)
+    assert not kept.parent.exists()
+    trash.restore(deleted.id)
+    assert kept.read_text() == "before\n"
+
+
 def test_what_was_deleted_while_the_clock_was_ahead_goes_with_the_trash(
     trash: Trash, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,16 +50,21 @@ def files_answer(answer: Json) -> FilesAnswer:
     )
 
 
-def conversation(prompt_id: str) -> Query:
-    """Cut the conversation before a prompt."""
-    return Query("rewind_conversation", {"target_message_uuid": prompt_id})
+def conversation(prompt_id: str, newest: str) -> Query:
+    """Cut the conversation before a prompt.
+
+    `newest` is the newest prompt that the person has seen: Claude refuses to take back what came
+    after it.
+    """
+    fields = {"target_message_uuid": prompt_id, "last_seen_user_message_uuid": newest}
+    return Query("rewind_conversation", fields)
 
 
 def conversation_answer(answer: Json) -> ConversationAnswer:
     """What the answer to `conversation` says."""
     return ConversationAnswer(
         answer.get("rewound") is True,
-        as_str(answer.get("reason")) or as_str(answer.get("error")),
+        as_str(answer.get("error")) or as_str(answer.get("reason")),
         as_str(answer.get("prefillText")),
         as_str(answer.get("precedingAssistantUuid")),
     )

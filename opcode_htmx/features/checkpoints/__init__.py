@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import Blueprint, url_for
 
-from opcode_htmx.features.checkpoints import api, background, rewind_routes, routes
+from opcode_htmx.features.checkpoints import api, background, rewind_api, rewind_routes, routes
 from opcode_htmx.features.checkpoints.rewind import CannotRewind, Rewind
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
@@ -26,7 +26,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
-    return api.CheckpointsApi(context).endpoints()
+    yield from api.CheckpointsApi(context).endpoints()
+    yield from rewind_api.endpoints(context, Rewind(context))
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:

@@ -122,13 +122,15 @@ class Rewind:
         self._checkpoints.note_rewound(session_id, undo.number, len(asked.files))
         log_act(by, "rewind.files", session=session_id, prompt=prompt_id, undo=undo.number)
 
-    def conversation(self, session_id: str, folder: Path, block: PromptBlock, by: Identity) -> None:
+    def conversation(
+        self, project_id: str, session_id: str, folder: Path, block: PromptBlock, by: Identity
+    ) -> None:
         """Cut the conversation before a prompt, which becomes the draft.
 
         Raises CannotRewind, ClaudeWorks, and as Supervisor.at_rest does.
         """
         self.check_rest(session_id)
-        query = protocol.conversation(block.id)
+        query = protocol.conversation(block.id, self._newest_prompt(project_id, session_id))
         history = self._context.engine.history
         size = history.size(session_id) or 0
         with self._context.runs.at_rest(session_id, folder, by=by) as run:
@@ -142,6 +144,11 @@ class Rewind:
         log_act(by, "rewind.conversation", session=session_id, prompt=block.id)
         self._save_draft(session_id, answer.text or block.text, block)
         self._context.runs.changes(session_id).notify()
+
+    def _newest_prompt(self, project_id: str, session_id: str) -> str:
+        view = self._context.sessions.lookup.read(project_id, session_id)
+        prompts = [each for each in view.conversation.blocks() if isinstance(each, PromptBlock)]
+        return next((each.id for each in reversed(prompts) if not each.local), "")
 
     def _wait_until_noted(self, session_id: str, size: int, before: str) -> None:
         """Wait until Claude has written down that it has cut, before its process is ended."""

@@ -111,7 +111,7 @@ def blueprint(context: AppContext, rewind: Rewind) -> Blueprint:
             else:
                 raise BadForm("Look at what changes first.")
         if what != "files":
-            rewind.conversation(session_id, folder, block, by)
+            rewind.conversation(project_id, session_id, folder, block, by)
             return redirect(session_url(project_id, session_id), 303)
         context.runs.changes(session_id).notify()
         return redirect(

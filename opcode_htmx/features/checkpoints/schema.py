@@ -120,8 +120,10 @@ class ForkedCheckpoint(ResponseModel):
 class CheckpointCleanUp(RequestModel):
     """What is to be kept; of two limits, what either one removes goes."""
 
-    keep: int | None = Field(None, ge=0, le=10_000, description="How many, the newest.")
-    days: float | None = Field(None, ge=0, le=36_500, description="Older ones go.")
+    keep: int | None = Field(
+        None, strict=True, ge=0, le=10_000, description="How many, the newest."
+    )
+    days: float | None = Field(None, strict=True, ge=0, le=36_500, description="Older ones go.")
 
 
 class CleanedUp(ResponseModel):
@@ -134,4 +136,26 @@ class CheckpointStrategy(RequestModel):
     """When checkpoints are taken."""
 
     strategy: Strategy | None = Field(description="Null: as in the project, or the default.")
-    for_project: bool = Field(False, description="For all sessions of the project.")
+    for_project: bool = Field(False, strict=True, description="For all sessions of the project.")
+
+
+class RewindRequest(RequestModel):
+    """What is to go back to before which prompt."""
+
+    prompt_id: str = Field(max_length=100)
+    what: Literal["files", "conversation", "both"]
+    means: Literal["checkpoint", "claude"] = Field(
+        "checkpoint",
+        description="How the files go back: to the checkpoint from before the prompt, or by what "
+        "Claude knows of the changes of its own tools.",
+    )
+    digest: str = Field(
+        "", max_length=64, description="Of a diff: if something has changed since, it is refused."
+    )
+
+
+class Rewound(ResponseModel):
+    """What a rewind has done."""
+
+    undo: int | None = Field(description="The checkpoint that brings the files back.")
+    prompt: str

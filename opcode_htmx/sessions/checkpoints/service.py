@@ -160,8 +160,7 @@ class Checkpoints(Recorder):
     def check_rest(self, top: Path) -> None:
         """Raises ClaudeWorks where Claude works in a tree, in whichever session."""
         for run in self._supervisor.live():
-            is_here = Path(run.record.project_path).resolve().is_relative_to(top)
-            if is_here and run.phase in OPEN_TURN:
+            if run.phase in OPEN_TURN and self.trees.is_in(Path(run.record.project_path), top):
                 raise ClaudeWorks(
                     "Claude is at work on these files. Wait until it is done, or stop it first."
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFold
 
 QUICK_SECONDS = 1.5
 """A tree whose snapshots take longer gets none by itself, unless a person has chosen so."""
-_TIMES = JsonFileSchema(1, dict)
+LAST = 3
+"""Snapshots of which the times are kept."""
+AGAIN_SECONDS = 86400.0
+_TIMES = JsonFileSchema(1, lambda content: [float(each) for each in content["last"]])
 
 
 class CheckpointRefused(Exception):
@@ -67,6 +71,11 @@ class Trees:
         places = (folder, *folder.parents)
         return next((each for each in places if (each / ".git").exists()), folder)
 
+    def is_in(self, folder: Path, top: Path) -> bool:
+        """Whether a folder belongs to a tree, and not to another one within it."""
+        own = self.likely_top(folder)
+        return own == top or (not (top / ".git").exists() and own.is_relative_to(top))
+
     def is_quick_at(self, top: Path) -> bool:
         """The same as `is_quick`, for the top of a repository."""
         return self._is_quick(private_folder(self._store, top, has_repository=True))
@@ -81,20 +90,29 @@ class Trees:
 
     def note_time(self, tree: WorkingTree, seconds: float) -> None:
         """Record how long a snapshot of a tree took."""
-        known = _TIMES.read(tree.private / "times.json") or {}
-        times = {"count": int(known.get("count", 0)) + 1, "last": seconds}
-        _TIMES.write(tree.private / "times.json", times, durable=False)
+        path = tree.private / "times.json"
+        known = _TIMES.read(path)
+        # the first one reads all files, so it does not count
+        last = [*(known or []), seconds][-LAST:] if known is not None else []
+        _TIMES.write(path, {"last": last}, durable=False)
 
     def is_quick(self, tree: WorkingTree) -> bool:
         """Whether a snapshot takes so little time that each prompt may have one.
 
-        The first of a tree reads all files, so it does not count.
+        The quickest of the last ones counts: the others may have met a busy computer. After a day
+        it is tried again.
         """
         return self._is_quick(tree.private)
 
     def _is_quick(self, private: Path) -> bool:
-        known = _TIMES.read(private / "times.json") or {}
-        return int(known.get("count", 0)) < 2 or float(known.get("last", 0)) <= QUICK_SECONDS
+        path = private / "times.json"
+        known = _TIMES.read(path)
+        if not known or min(known) <= QUICK_SECONDS:
+            return True
+        try:
+            return time.time() - path.stat().st_mtime > AGAIN_SECONDS
+        except OSError:
+            return True
 
     def _opened(self, folder: Path) -> WorkingTree:
         try:

@@ -149,7 +149,7 @@ class Trash:
             path for folder, path in self._state.of_session(session_id).items() if folder.in_trash
         ]
         if history is not None:
-            paths += [history, history.with_suffix("")]
+            paths += [history, history.with_suffix(""), _kept_files(history)]
         existing = (path for path in paths if _exists(path))
         places = {f"{number}-{path.name}": str(path) for number, path in enumerate(existing)}
         deleted = DeletedSession(
@@ -284,6 +284,11 @@ class Trash:
                 ]
         except FileNotFoundError:
             return []
+
+
+def _kept_files(history: Path) -> Path:
+    """Where Claude keeps what its tools have overwritten in a session."""
+    return history.parents[2] / "file-history" / history.stem
 
 
 def _exists(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -276,9 +277,18 @@ def test_the_strategy_is_chosen_for_a_session_and_for_a_project(garden: Garden) 
     assert now() is Strategy.PROMPT
     garden.post("checkpoints/when", 422, strategy="always")
     tree = garden.context.sessions.checkpoints.trees.of(garden.folder)
-    for _ in range(2):
-        garden.context.sessions.checkpoints.trees.note_time(tree, 9.0)
+    trees = garden.context.sessions.checkpoints.trees
+    trees.note_time(tree, 9.0)
+    assert now() is Strategy.PROMPT, "the first one reads all files"
+    trees.note_time(tree, 9.0)
     assert now() is Strategy.MANUAL, "a snapshot takes too long"
+    trees.note_time(tree, 0.5)
+    assert now() is Strategy.PROMPT, "the computer was busy"
+    for _ in range(3):
+        trees.note_time(tree, 9.0)
+    assert now() is Strategy.MANUAL
+    os.utime(tree.private / "times.json", (1, 1))
+    assert now() is Strategy.PROMPT, "a day later it is tried again"
 
 
 def test_without_a_repository_nothing_is_taken_by_itself(plain: Garden) -> None:

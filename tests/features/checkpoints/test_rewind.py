@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
@@ -25,7 +26,7 @@ from tests.support import api as rest
 from tests.support import page_checks
 from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession
-from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
+from tests.support.environment import PASSWORD, SYSTEM_PATH, USER, Sandbox, Server, until
 
 GATE = threading.Event()
 """Set: Claude goes on to its tool. So a checkpoint is complete before, as with a slower model."""
@@ -173,6 +174,16 @@ def test_files_and_conversation_go_back_by_the_checkpoint_and_the_files_come_aga
     assert session.post("checkpoints/undo").status_code == 303
     assert (folder / "a.txt").read_text() == "two\n"
     assert (folder / "later.txt").read_text() == "after all turns"
+
+    first = str(session.checkpoints[0]["prompt_id"])
+    answer = requests.post(
+        f"{shared_real_server.url}/api/sessions/{session.id}/rewind",
+        json={"prompt_id": first, "what": "both"},
+        auth=(USER, PASSWORD),
+        timeout=60,
+    )
+    assert rest.data(answer)["prompt"] == f"write a.txt one in {folder}"
+    assert not (folder / "a.txt").exists()
 
 
 def test_without_a_checkpoint_claude_takes_back_what_it_wrote_also_when_it_has_ended(

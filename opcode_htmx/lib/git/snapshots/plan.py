@@ -6,11 +6,12 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, yielding
 from opcode_htmx.lib.git.snapshots.listing import is_safe
 from opcode_htmx.lib.git.snapshots.snapshot import Facts, Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree
@@ -85,7 +86,7 @@ def make(tree: WorkingTree, now: Snapshot, then: Snapshot) -> Plan:
 def compare(tree: WorkingTree, now: Snapshot, then: Snapshot) -> list[Change]:
     """All paths that differ between two snapshots. Raises GitFailed."""
     found: dict[bytes, Change] = {}
-    for path, before, after in _differing(tree, now.tree, then.tree):
+    for path, before, after in yielding(_differing(tree, now.tree, then.tree)):
         is_, was = _entry(now.facts, path, *before), _entry(then.facts, path, *after)
         found[path] = Change(path, is_, was)
     for change in _other_modes(tree, now, then):
@@ -125,10 +126,28 @@ def content(tree: WorkingTree, entry: Entry | None) -> bytes:
     return tree.ours("cat-file", "blob", entry.object_id)
 
 
+def blobs(tree: WorkingTree, ids: Sequence[str], size: int = 1 << 26) -> dict[str, bytes]:
+    """The contents of files by their ids, all at once; `size` bounds them. Raises GitFailed."""
+    if not ids:
+        return {}
+    output = tree.ours(
+        "cat-file", "--batch", stdin="\n".join(ids).encode() + b"\n",
+        most_bytes=size + 200 * len(ids),
+    )  # fmt: skip
+    found: dict[str, bytes] = {}
+    at = 0
+    while at < len(output):
+        end = output.index(b"\n", at)
+        name, _, length = output[at:end].split(b" ")
+        found[name.decode()] = output[end + 1 : end + 1 + int(length)]
+        at = end + 2 + int(length)
+    return found
+
+
 def names(tree: WorkingTree, snapshot: Snapshot) -> list[bytes]:
     """The paths of the files in a snapshot. Raises GitFailed."""
     output = tree.ours("ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree)
-    return [path for path in output.split(b"\0") if is_safe(path)]
+    return run_cpu_in_thread(lambda: [path for path in output.split(b"\0") if is_safe(path)])
 
 
 def _differing(
@@ -165,7 +184,7 @@ def _other_modes(tree: WorkingTree, now: Snapshot, then: Snapshot) -> Iterator[C
     }
     if not odd and not usual_differ:
         return
-    for path, mode, object_id in _entries(tree, then.tree):
+    for path, mode, object_id in yielding(_entries(tree, then.tree)):
         if not usual_differ and path not in odd:
             continue
         is_, was = now.facts.mode(path, mode), then.facts.mode(path, mode)
@@ -189,17 +208,18 @@ def _ignored_then(
     """Those of the paths that the rules of a snapshot ignore: it would not have had them."""
     rules = {
         path: object_id
-        for path, mode, object_id in _entries(tree, then.tree)
+        for path, mode, object_id in yielding(_entries(tree, then.tree))
         if path.rpartition(b"/")[2] == b".gitignore" and stat.S_ISREG(mode)
     }
     if not paths or not rules:
         return set()
     place = Path(tempfile.mkdtemp(prefix="rules-", dir=tree.place))
     try:
+        texts = blobs(tree, list(rules.values()))
         for path, object_id in rules.items():
             target = Path(str(place)) / Path(path.decode("utf-8", "surrogateescape"))
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(tree.ours("cat-file", "blob", object_id))
+            target.write_bytes(texts.get(object_id, b""))
         return tree.ignored(paths, place)
     finally:
         shutil.rmtree(place, ignore_errors=True)

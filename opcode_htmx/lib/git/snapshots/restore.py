@@ -268,15 +268,5 @@ def _with_contents(
     tree: WorkingTree, group: Sequence[Change], size: int
 ) -> list[tuple[Change, bytes]]:
     ids = [each.then.object_id for each in group if each.then and each.then.object_id]
-    contents: dict[str, bytes] = {}
-    if ids:
-        lines = "\n".join(ids).encode() + b"\n"
-        most = size + 200 * len(ids)
-        output = tree.ours("cat-file", "--batch", stdin=lines, most_bytes=most)
-        at = 0
-        while at < len(output):
-            end = output.index(b"\n", at)
-            name, _, length = output[at:end].split(b" ")
-            contents[name.decode()] = output[end + 1 : end + 1 + int(length)]
-            at = end + 2 + int(length)
+    contents = plans.blobs(tree, ids, size)
     return [(each, contents.get(each.then.object_id, b"") if each.then else b"") for each in group]

@@ -17,6 +17,7 @@ from typing import Any
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.snapshots import listing as listings
 from opcode_htmx.lib.git.snapshots.listing import LeftOut, Listing
@@ -170,13 +171,19 @@ def _write(tree: WorkingTree, found: Listing, durable: bool) -> str:
     """Bring the private index up to date, and write its tree."""
     # git of a killed worker may have left it; the tree's lock is held
     (tree.place / "index.lock").unlink(missing_ok=True)
-    before = set(tree.ours("ls-files", "-z").split(b"\0")) - {b""}
-    if gone := before - found.files.keys():
-        tree.ours("update-index", "-z", "--force-remove", "--stdin", stdin=_lines(gone))
-    if found.files:
+    gone, there = run_cpu_in_thread(_input, tree.ours("ls-files", "-z"), found)
+    if gone:
+        tree.ours("update-index", "-z", "--force-remove", "--stdin", stdin=gone)
+    if there:
         arguments = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
-        tree.ours(*arguments, stdin=_lines(sorted(found.files)), durable=durable)
+        tree.ours(*arguments, stdin=there, durable=durable)
     return tree.object_id("write-tree", durable=durable)
+
+
+def _input(listed: bytes, found: Listing) -> tuple[bytes, bytes]:
+    """The paths that leave the index, and those that are there, as git reads them."""
+    before = set(listed.split(b"\0")) - {b""}
+    return _lines(before - found.files.keys()), _lines(sorted(found.files))
 
 
 def _commit(tree: WorkingTree, root: str, facts: Facts, durable: bool) -> str:
@@ -187,4 +194,4 @@ def _commit(tree: WorkingTree, root: str, facts: Facts, durable: bool) -> str:
 
 
 def _lines(paths: Iterable[bytes]) -> bytes:
-    return b"\0".join(paths) + b"\0"
+    return b"".join(path + b"\0" for path in paths)
