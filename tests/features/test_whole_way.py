@@ -6,6 +6,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,9 @@ def garden(shared_home: Sandbox) -> Path:
     return folder
 
 
-def hunks_of(folder: Path) -> int:
-    """How many parts are not staged."""
-    return git(folder, "diff").count("@@ -")
+def is_left(folder: Path, parts: int) -> bool:
+    """Whether so many parts are not staged."""
+    return git(folder, "diff").count("@@ -") == parts
 
 
 def remote_of(folder: Path) -> Path:
@@ -141,7 +142,7 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
         page.goto(f"{session.address}/changes?base=commit")
         plan_row(page).first.click()
         page.get_by_role("button", name="Stage this part", exact=True).first.click()
-        until(lambda left=left: hunks_of(garden) == left, "a part is staged")
+        until(partial(is_left, garden, left), "a part is staged")
         expect(page.get_by_role("heading", name="plan.txt")).to_be_visible()
     page.goto(f"{session.address}/changes?base=commit")
     page.get_by_role("link", name="Commit", exact=True).click()
