@@ -33,6 +33,7 @@ from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.tree.listing import kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
+from opcode_htmx.lib.tree.tree import explained
 from opcode_htmx.web.http.headers import content_security_policy
 
 MOST_FOUND = 50
@@ -82,7 +83,7 @@ def blueprint(
             names = tree.real(_names())
             if kind_of(tree.status(names).st_mode) == "folder":
                 return redirect(folder_address(project_id, names), 303)
-            with tree.open(names) as file:
+            with tree.open(names) as file, explained(names):
                 source = bool(request.args.get("source") or request.args.get("line"))
                 shown = look(project_id, names, file, source=source, line=line)
         marked = range(line, max(line, end or line) + 1) if request.args.get("line") else range(0)

@@ -165,3 +165,45 @@ def test_a_file_of_another_project_is_found_by_its_absolute_path(project: Projec
     answer = project.get("open", path=f"{other}/x.py")
     assert answer.headers["Location"] == f"/projects/{project_id(other)}/files/view?path=x.py"
     assert project.get("open", path=str(project.folder.parent / "unknown.py")).status_code == 404
+
+
+def tool_lines(project: Project, calls: dict[str, tuple[object, object]]) -> str:
+    """The lines of a session in which Claude has used tools: the input and the result of each."""
+    common = {"sessionId": SESSION, "cwd": str(project.folder), "timestamp": api.stamp(api.NOON)}
+    prompt: dict[str, object] = {"role": "user", "content": "Go"}
+    text = api.line({**common, "type": "user", "uuid": "p", "parentUuid": None, "message": prompt})
+    parent = "p"
+    for name, (given, details) in calls.items():
+        use = {"type": "tool_use", "id": name, "name": name, "input": given}
+        asked: dict[str, object] = {"id": f"m{name}", "role": "assistant", "content": [use]}
+        entry = {"type": "assistant", "uuid": f"a{name}", "parentUuid": parent}
+        text += api.line({**common, **entry, "message": asked})
+        result = {"type": "tool_result", "tool_use_id": name, "content": "ok"}
+        parent = f"r{name}"
+        entry = {"type": "user", "uuid": parent, "parentUuid": f"a{name}"}
+        answer: dict[str, object] = {"role": "user", "content": [result]}
+        text += api.line({**common, **entry, "toolUseResult": details, "message": answer})
+    return text
+
+
+def test_the_cards_of_tools_lead_to_the_file_and_the_line(project: Project) -> None:
+    path = str(project.write("src/app.py", "a\n" * 50))
+    patch = [{"oldStart": 7, "newStart": 7, "lines": [" a", "-b", "+c"]}]
+    lines = {"content": "a\na", "startLine": 20, "numLines": 2, "totalLines": 50}
+    edit = {"file_path": path, "old_string": "b", "new_string": "c"}
+    calls: dict[str, tuple[object, object]] = {
+        "Read": ({"file_path": path, "offset": 20}, {"type": "text", "file": lines}),
+        "Edit": (edit, {"structuredPatch": patch}),
+        "Write": ({"file_path": path, "content": "a"}, {}),
+    }
+    text = tool_lines(project, calls)
+    api.session(project.sandbox.config_dir, project.folder, text, SESSION)
+    page = project.client.get(PAGE.format(project.id)).text
+    places = []
+    for address in re.findall(r'href="([^"]*)">Open the file', page):
+        answer = project.client.get(unescape(address))
+        places.append(project.client.get(answer.headers["Location"]).headers["Location"])
+    assert [re.sub(r".*&line=", "", each) for each in places[:2]] == ["20#L20", "8#L8"]
+    assert "/view?path=src/app.py" in places[2]
+    exported = project.client.get(PAGE.format(project.id) + "/export.html").text
+    assert "Open the file" not in exported

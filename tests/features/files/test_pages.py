@@ -115,6 +115,13 @@ def test_a_long_file_comes_in_parts_and_a_line_is_in_its_part(project: Project) 
         assert f"{total:,} lines" in end
 
 
+def test_a_part_with_very_long_lines_is_answered(project: Project) -> None:
+    project.write("wide.py", ("x = '" + "a" * 480 + "'\n") * 2000)
+    page = project.get("view", path="wide.py").text
+    assert 0 < page.count('<span class="s">') < 400
+    assert 'id="L500"' in page
+
+
 def test_a_line_without_end_is_cut(project: Project) -> None:
     project.write("app.min.js", "x" * 3_000_000)
     page = project.get("view", path="app.min.js")

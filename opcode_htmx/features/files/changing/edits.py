@@ -10,7 +10,7 @@ from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.tree import text, writing
 from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.text import Decoded
-from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, Tree
+from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, Tree, explained
 
 NO_FILE = "none"
 """The digest of a file that is not there."""
@@ -88,7 +88,8 @@ def save(tree: Tree, names: Names, edited: str, digest: str) -> EditedFile:
 
 
 def _content(file: BinaryIO, names: Names) -> bytes:
-    content = file.read(MOST_EDITED + 1) or b""
+    with explained(names):
+        content = file.read(MOST_EDITED + 1) or b""
     _check_size(content, names)
     return content
 

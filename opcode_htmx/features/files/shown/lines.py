@@ -22,6 +22,8 @@ MOST_COUNTED = 512_000_000
 _BLOCK = 1_000_000
 _CHUNK = highlight.LONGEST - 500
 """Characters that are coloured at once."""
+MOST_COLOURED = 150_000
+"""Characters of one part; each chunk may take a quarter of a second of a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,11 @@ def _find(file: BinaryIO, line: int) -> tuple[int, int, int, bool]:
 def _coloured(lines: list[str], name: str) -> tuple[list[tuple[Span, ...]], str]:
     """The spans of each line, and why there are no colours."""
     found: list[tuple[Span, ...]] = []
-    note = ""
+    note, left = "", MOST_COLOURED
     for chunk in _chunks(lines):
-        shown = highlight.file("\n".join(chunk), name)
+        text_ = "\n".join(chunk)
+        left -= len(text_)
+        shown = highlight.file(text_, name if left > 0 else "")
         note = note or shown.note
         found += _by_line(shown.spans, len(chunk))
     return found, note
