@@ -86,3 +86,7 @@ def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(
     assert not (folder / "src" / "values (2).py").exists()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="values (2).py")).to_be_visible()
+    page.get_by_label("Find a file").fill("src/val")
+    expect(page.locator("#file-results").get_by_role("link")).to_have_count(2)
+    page.get_by_label("Find a file").fill("")
+    expect(page.get_by_role("button", name="Upload")).to_be_visible()

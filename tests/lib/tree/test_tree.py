@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from opcode_htmx.lib.tree import listing, names, packing, text, writing
 from opcode_htmx.lib.tree.names import FileRefused, names_of, text_of
 from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken, Tree
+from tests.support.environment import ROOT
 
 SECRET = b"the secret of another folder"
 REFUSED = (FileRefused, FileMissing)
@@ -154,6 +158,44 @@ def test_nothing_is_overwritten_by_a_new_file_or_a_rename(tree: Tree) -> None:
     writing.move(tree, ("a",), ("src", "b"))
     assert (tree.path / "src" / "b").read_text() == "a"
     assert not (tree.path / "a").exists()
+
+
+def test_a_link_is_renamed_and_not_what_it_leads_to(tree: Tree) -> None:
+    (tree.path / "link").symlink_to("../outside/secret")
+    writing.move(tree, ("link",), ("src", "other"))
+    assert (tree.path / "src" / "other").readlink() == Path("../outside/secret")
+    assert (tree.path.parent / "outside" / "secret").read_bytes() == SECRET
+    assert not (tree.path / "link").is_symlink()
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from opcode_htmx.lib.tree import writing
+from opcode_htmx.lib.tree.tree import Tree
+folder = Path(sys.argv[1])
+tree = Tree(folder, os.open(folder, os.O_RDONLY))
+print("ready", flush=True)
+while True:
+    for letter in (b"a", b"b"):
+        writing.replace(tree, ("file",), letter * 3_000_000, lambda _: None)
+"""
+
+
+def test_a_file_is_whole_whenever_its_writer_is_killed(tree: Tree) -> None:
+    file = tree.path / "file"
+    file.write_bytes(b"a" * 3_000_000)
+    for wait in (0.0, 0.02, 0.1):
+        command = [sys.executable, "-c", WRITER, str(tree.path)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout
+            writer.stdout.readline()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                writer.wait(wait)
+            writer.kill()
+        content = file.read_bytes()
+        assert len(content) == 3_000_000
+        assert len(set(content)) == 1
 
 
 def test_a_replaced_file_keeps_its_mode_and_its_other_name_keeps_the_old_content(
