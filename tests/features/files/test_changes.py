@@ -252,6 +252,11 @@ def test_an_upload_with_a_taken_name_is_asked_about(project: Project) -> None:
     }  # fmt: skip
     assert ">replaced " in project.get("deleted").text.replace("\n", "")
     assert project.client.post(page, data=choices).status_code == 404
+    for expected in ("old", "new a"):  # they take turns, and none is lost
+        listed = project.get("deleted").text
+        action = listed.partition(f'action="{project.address}/deleted/')[2].partition('"')[0]
+        assert project.post(f"deleted/{action}").status_code == 303
+        assert (project.folder / "a.txt").read_text() == expected
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt", "a/b/evil.txt"])

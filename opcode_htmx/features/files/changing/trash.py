@@ -104,11 +104,16 @@ class FileTrash:
         return sorted(found, key=lambda each: each.at, reverse=True)
 
     def restore(self, tree: Tree, deleted_id: str) -> Names:
-        """Put something back where it was. Raises FileMissing, NameTaken, …"""
+        """Put something back where it was. Raises FileMissing, NameTaken, …
+
+        In exchange for a file that has replaced it, which is kept in turn.
+        """
         deleted = self.find(deleted_id)
         if deleted is None or deleted.root != str(tree.path):
             raise FileMissing("This is not kept any more.")
         names = names_of(deleted.path)
+        if deleted.was_replaced and self._exchange(tree, names, deleted_id):
+            return names
         for end in range(1, len(names)):
             with contextlib.suppress(NameTaken):
                 writing.make_folder(tree, names[:end])
@@ -125,6 +130,16 @@ class FileTrash:
             os.close(place)
         self.forget(deleted_id)
         return names
+
+    def _exchange(self, tree: Tree, names: Names, deleted_id: str) -> bool:
+        """Put a replaced file in the place of the other one; False if that is gone."""
+        with contextlib.suppress(FileMissing):
+            self.keep_copy(tree, names)
+            with (self._folder / deleted_id / _CONTENT).open("rb") as content:
+                writing.replace(tree, names, content, lambda _: None)
+            self.forget(deleted_id)
+            return True
+        return False
 
     def forget(self, deleted_id: str) -> None:
         """Remove it for good."""
