@@ -90,3 +90,26 @@ def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(
     expect(page.locator("#file-results").get_by_role("link")).to_have_count(2)
     page.get_by_label("Find a file").fill("")
     expect(page.get_by_role("button", name="Upload")).to_be_visible()
+
+
+def test_hostile_files_run_nothing_when_they_are_opened_by_themselves(
+    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+) -> None:
+    script = "<script>document.documentElement.id = 'ran'; fetch('/api/settings')</script>"
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" onload="this.id=\'ran\'">{script}</svg>'
+    (folder / "a.svg").write_text(svg)
+    (folder / "a.html").write_text(f"<!doctype html>{script}")
+    (folder / "README.md").write_text("![a](a.svg)")
+    phone = open_phone(shared_server)
+    phone.forgiven += ["Content Security Policy", "sandboxed", "Content-Security-Policy"]
+    page, asked = phone.page, list[str]()
+    page.on("request", lambda request: asked.append(request.url))
+    files = f"/projects/{project_id(folder)}/files"
+    for name in ("a.svg", "a.html"):
+        page.goto(f"{files}/raw?path={name}")
+        assert page.evaluate("document.documentElement.id") == ""
+        assert page.evaluate("self.origin") == "null"
+    assert page.locator("pre").inner_text().startswith("<!doctype html>")
+    page.goto(f"{files}/view?path=README.md")
+    expect(page.locator("article img")).to_be_visible()
+    assert not [each for each in asked if "/api/" in each]
