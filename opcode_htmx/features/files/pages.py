@@ -30,10 +30,10 @@ from opcode_htmx.features.files.places import (
 )
 from opcode_htmx.features.files.shown.lines import PART_LINES
 from opcode_htmx.lib.concurrency.cooperative import yielding
-from opcode_htmx.lib.tree.listing import kind_of
+from opcode_htmx.lib.tree.listing import Entry, entries_of, kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
-from opcode_htmx.lib.tree.tree import explained
+from opcode_htmx.lib.tree.tree import Tree, explained
 from opcode_htmx.web.http.headers import content_security_policy
 
 MOST_FOUND = 50
@@ -80,7 +80,12 @@ def blueprint(
         """A file: a part of its lines, or as what it is."""
         line, end = number("line") or 1, number("end")
         with places.opened(project_id) as tree:
-            names = tree.real(_names())
+            names = _names()
+            if closed := _closed(tree, names):
+                return render_template(
+                    "files/closed.html", **common(project_id, names), entry=closed
+                )
+            names = tree.real(names)
             if kind_of(tree.status(names).st_mode) == "folder":
                 return redirect(folder_address(project_id, names), 303)
             with tree.open(names) as file, explained(names):
@@ -157,6 +162,14 @@ def blueprint(
         )
 
     return pages
+
+
+def _closed(tree: Tree, names: Names) -> Entry | None:
+    """An entry that can be renamed or deleted, and not opened: a device, a link to the outside."""
+    if not names:
+        return None
+    entries = entries_of(tree, tree.real(names[:-1]), names[-1:])
+    return next((each for each in entries if each.kind in ("link", "special")), None)
 
 
 def rendered(template: str, **context: object) -> str:
