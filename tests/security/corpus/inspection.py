@@ -98,6 +98,7 @@ ATTRIBUTES = {
         "data-since",
         "data-state",
         "data-tool",
+        "data-winner",
     ),
     *("data-then", "datetime", "decoding", "defer", "dir", "disabled", "download", "enctype"),
     *(
