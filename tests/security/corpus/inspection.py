@@ -100,6 +100,7 @@ ATTRIBUTES = {
         "data-since",
         "data-state",
         "data-tool",
+        "data-winner",
     ),
     *("data-digest", "data-goes-on", "data-status", "data-version", "hx-target", "inputmode"),
     *(
