@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
@@ -13,7 +13,6 @@ from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.repositories.github import GitHubFailed
 from opcode_htmx.sessions.repositories.job_files import Transfer
-from opcode_htmx.sessions.repositories.service import CannotClone
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import SessionFolder
 from opcode_htmx.web.auth.gate import current_identity
@@ -96,7 +95,7 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
             "cancel": repositories.cancel,
         }
         if verb not in acts:
-            raise CannotClone("This address does not accept that kind of request.")
+            abort(404)
         acts[verb](repo)
         log_act(current_identity(), f"repository.{verb}", repo=repo)
         there = any(each.repo == repo for each in repositories.all())

@@ -6,7 +6,9 @@ from one whose server has died.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -130,6 +132,13 @@ class JobFiles:
                 return lock
             gevent.sleep(file_locks.POLL_SECONDS)
         return None
+
+    @contextlib.contextmanager
+    def making_worktrees(self, repo: str) -> Iterator[None]:
+        """Hold the lock under which worktrees of a repository are made. Raises OSError."""
+        atomic_files.make_folder(self._folder)
+        with file_locks.held(self._folder / f"{repo}.worktrees.lock"):
+            yield
 
     def cancel(self, repo: str) -> None:
         """Ask the worker that does the job to stop it. Raises OSError."""

@@ -77,7 +77,10 @@ def services(context: Context) -> RepositoryServices:
 
     transfers = Transfers(places, files, clones, environment, credential, settings.min_free)
     worktrees = SessionFolders(
-        places, environment, lambda: [run.record.project_path for run in runs.live()]
+        places,
+        environment,
+        lambda: [run.record.project_path for run in runs.live()],
+        files.making_worktrees,
     )
     repositories = Repositories(
         places,

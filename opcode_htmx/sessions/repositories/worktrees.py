@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +70,16 @@ class SessionFolders:
         places: Places,
         environment: Mapping[str, str],
         busy: Callable[[], Iterable[str]],
+        making: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        """`busy` gives the folders that live runs work in."""
+        """`busy` gives the folders that live runs work in.
+
+        `making` holds a lock on the worktrees of a repository, among all workers.
+        """
         self._places = places
         self._environment = environment
         self._busy = busy
+        self._making = making
 
     def all(self) -> list[SessionFolder]:
         """Every worktree, the last used first."""
@@ -87,28 +93,31 @@ class SessionFolders:
     def make(self, repo: str, session_id: str, base: str = "") -> SessionFolder:
         """The worktree of a session, made if it is missing; its branch begins at `base`.
 
-        Raises NoSuchRepository, CannotMakeWorktree, InvalidFolder.
+        Raises NoSuchRepository, CannotMakeWorktree, InvalidFolder, OSError.
         """
         clone = self._places.existing_repo(repo)
         name = WorktreeName(repo, session_id)
-        target = self._places.worktree(name)
+        self._places.make()
         try:
-            bare = BareRepository.at(clone, self._environment)
-            if target.exists() and not _is_half_made(target):
-                return self.get(name)
-            if target.exists():
-                linked_worktrees.remove(bare, target, self._environment, force=True)
-            self._places.make()
-            start, branch = _start(bare, base), _new_branch(bare, session_id)
-            try:
-                linked_worktrees.add(bare, target, branch, start, self._environment)
-            except BaseException:
-                with contextlib.suppress(GitFailed):
-                    linked_worktrees.remove(bare, target, self._environment, force=True)
-                raise
+            with self._making(repo):
+                self._make(BareRepository.at(clone, self._environment), name, base)
         except (GitFailed, RepositoryRefused) as error:
             raise CannotMakeWorktree(f"The worktree could not be made: {error}") from error
         return self.get(name)
+
+    def _make(self, bare: BareRepository, name: WorktreeName, base: str) -> None:
+        target = self._places.worktree(name)
+        if target.exists():
+            if not _is_half_made(target):
+                return
+            linked_worktrees.remove(bare, target, self._environment, force=True)
+        start, branch = _start(bare, base), _new_branch(bare, name.session_id)
+        try:
+            linked_worktrees.add(bare, target, branch, start, self._environment)
+        except BaseException:
+            with contextlib.suppress(GitFailed):
+                linked_worktrees.remove(bare, target, self._environment, force=True)
+            raise
 
     def loss(self, name: WorktreeName) -> str:
         """What removing a worktree would lose, in words; empty if nothing."""

@@ -7,11 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
+import gevent
 import pytest
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories.places import worktree_name
+from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import TOKEN, Shed
 from tests.support import api
 from tests.support.git_server import git
@@ -96,6 +98,14 @@ def test_a_worktree_that_claude_works_in_stays_whatever_is_forced(
         refused = cloned.client.delete(address)
         assert (refused.status_code, "Stop it first" in refused.get_json()["error"]) == (409, True)
     assert path.exists()
+
+
+def test_two_requests_at_once_make_one_worktree(cloned: Shed) -> None:
+    worktrees = cloned.context.once(services).worktrees
+    making = [gevent.spawn(worktrees.make, "o__n", SESSION) for _ in range(3)]
+    paths = {each.get(timeout=60).path for each in making}
+    assert paths == {cloned.folder / "worktrees" / ID}
+    assert git(paths.pop(), "status", "--porcelain") == ""
 
 
 def test_a_half_made_worktree_is_made_again(cloned: Shed) -> None:
