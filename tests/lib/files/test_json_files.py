@@ -186,6 +186,7 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "features/claude_mcp/sign_ins.py",  # the same
         "lib/tree/copying.py",  # copies of a project's files, each a new file
         "lib/tree/writing.py",  # a project's files: atomic, by descriptors of their folders
+        "lib/git/discards/working_files.py",  # a project's files, which get their names when whole
         "lib/git/clones/transfer.py",  # a repository for one fetch, which is removed afterwards
         "lib/git/worktrees.py",  # git's own list of what to ignore: one line is appended
         "sessions/worktrees/carrying.py",  # a person's files, into a new worktree
