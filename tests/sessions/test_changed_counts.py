@@ -51,3 +51,17 @@ def test_it_is_counted_once_for_each_version_of_the_session() -> None:
 
 def test_nobody_counts_without_the_pages_of_changes() -> None:
     assert ChangedCounts().of("a", 1) == 0
+
+
+def test_a_count_that_is_behind_is_made_again() -> None:
+    known, counted = ChangedCounts(), list[str]()
+
+    def count(session_id: str) -> bool:
+        counted.append(session_id)
+        return len(counted) < 3
+
+    known.counted_by(count)
+    known.of("a", 1)
+    wait(counted, 3)
+    gevent.sleep(0.05)
+    assert len(counted) == 3

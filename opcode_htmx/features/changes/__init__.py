@@ -52,14 +52,19 @@ def _listings(context: AppContext) -> Listings:
     return Listings(places, context.runs, on_read=note)
 
 
-def _count(context: AppContext, session_id: str) -> None:
-    """Count the files that a session has changed."""
+def _count(context: AppContext, session_id: str) -> bool:
+    """Count the files that a session has changed, if something has happened since the last time.
+
+    Whether that was too short ago, so that they have to be counted again.
+    """
     try:
         location = context.sessions.locations.of(session_id)
         listings = context.once(_listings)
-        listings.now(location.claude_folder, location.session_id, Base.SESSION)
+        seen = listings.recent(location.claude_folder, location.session_id, Base.SESSION)
+        return listings.is_behind(seen)
     except _NOT_COUNTED as error:
         log.debug("the changes of session %s are not counted: %s", session_id, error)
+        return False
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

@@ -107,13 +107,17 @@ class Listings:
             return known
         return self.now(project_id, session_id, base)
 
+    def is_behind(self, seen: Seen) -> bool:
+        """Whether something has happened since a listing was read, which was too short ago."""
+        return self._clock(seen.place, seen.ordered) != seen.clock
+
     def _is_due(self, seen: Seen) -> bool:
         age = time.monotonic() - seen.at
         if age > IDLE_SECONDS:
             return True
         if age < max(BUSY_SECONDS, BUSY_SHARE * seen.took):
             return False
-        return self._clock(seen.place, seen.ordered) != seen.clock
+        return self.is_behind(seen)
 
     def _read(self, place: Place, base: Base) -> Seen:
         began = time.monotonic()

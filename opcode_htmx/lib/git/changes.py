@@ -21,8 +21,6 @@ MOST = 50_000
 """The number of changes that are listed; the rest is left out."""
 MOST_COUNTED = 2000
 """With more changes no lines are counted: git would read every file twice."""
-NAMED = 50
-"""Up to so many changed files are named to git when it counts their lines."""
 LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 """Paths are names of files and no patterns."""
 _SUBMODULE = b"160000"
@@ -111,35 +109,25 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
     """
     git = at_top(git)
     paths = ("--", os.fsdecode(inside)) if inside else ()
-    if commit:
-        since = gevent.spawn(_attempt, git, ("--raw", "--no-abbrev", commit), paths)
-        try:
-            listing = _since(status(git, inside), _result(since.get()))
-        finally:
-            since.kill()  # which ends git
-        listing = _without_unchanged(git, listing)
-    else:
-        listing = status(git, inside)
-    return _with_counts(git, listing, commit, paths)
-
-
-def _with_counts(git: Git, listing: Listing, commit: str, paths: tuple[str, ...]) -> Listing:
-    """With the numbers of lines, where git can count them."""
-    asked = [each for each in listing.changes if each.status is not Status.UNTRACKED]
-    if len(asked) > MOST_COUNTED:
-        return replace(listing, is_counted=False)
-    if len(asked) <= NAMED:  # git looks at no other files then
-        names = {os.fsdecode(each) for c in asked for each in (c.old_path, c.path) if each}
-        paths = ("--", *sorted(names))
-    options = {Side.STAGED: ("--cached",), Side.UNSTAGED: (), Side.NONE: (commit,)}
-    readers = {
-        side: gevent.spawn(_attempt, git, ("--numstat", *options[side]), paths)
-        for side in dict.fromkeys(each.side for each in asked)
+    sides = {Side.NONE: (commit,)} if commit else {Side.UNSTAGED: (), Side.STAGED: ("--cached",)}
+    raw = gevent.spawn(_attempt, git, ("--raw", "--no-abbrev", commit), paths) if commit else None
+    # At the same time, although many changes are not counted: most trees have few
+    counting = {
+        side: gevent.spawn(_attempt, git, ("--numstat", *options), paths)
+        for side, options in sides.items()
     }
     try:
-        counts = {side: _result(reader.get()).counts for side, reader in readers.items()}
+        listing = status(git, inside)
+        is_counted = len(listing.changes) <= MOST_COUNTED
+        if not is_counted:
+            gevent.killall(list(counting.values()))  # which ends git
+        if raw:
+            listing = _without_unchanged(git, _since(listing, _result(raw.get())))
+        if not is_counted or len(listing.changes) > MOST_COUNTED:
+            return replace(listing, is_counted=False)
+        counts = {side: _result(each.get()).counts for side, each in counting.items()}
     finally:
-        gevent.killall(list(readers.values()))
+        gevent.killall([*counting.values(), *([raw] if raw else [])])
     changes = tuple(_counted(each, counts.get(each.side, {})) for each in yielding(listing.changes))
     return replace(listing, changes=changes)
 

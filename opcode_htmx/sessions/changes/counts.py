@@ -6,7 +6,6 @@ background, and the page is told.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,10 +15,10 @@ import gevent
 T = TypeVar("T")
 
 KEPT = 256
+MOST_TRIES = 20
+"""Counts in a row that are behind, after which the next change of the session is waited for."""
 SOONEST, EVERY = 0.5, 4.0
 """Seconds from a change until it is counted, and the least between two counts of a session."""
-SHARE = 10.0
-"""The least between two counts in times of what one takes."""
 
 
 class ChangedCounts:
@@ -32,7 +31,10 @@ class ChangedCounts:
         self._count: Callable[[str], object] | None = None
 
     def counted_by(self, count: Callable[[str], object]) -> None:
-        """Have `count` count for a session's id; it may take its time, and then calls `note`."""
+        """Have `count` count for a session's id; it may take its time, and then calls `note`.
+
+        It gives something true where it has counted less than there is by now.
+        """
         self._count = count
 
     def of(self, session_id: str, version: object) -> int:
@@ -56,12 +58,12 @@ class ChangedCounts:
     def _run(self, session_id: str, version: object) -> None:
         """Count, and count again as long as the session has changed meanwhile."""
         try:
+            behind = 0
             while self._count:
-                began = time.monotonic()
-                self._count(session_id)
-                gevent.sleep(max(EVERY, SHARE * (time.monotonic() - began)))
+                behind = behind + 1 if self._count(session_id) else 0
+                gevent.sleep(EVERY)
                 latest = self._asked.get(session_id)
-                if latest == version:
+                if latest == version and not 0 < behind < MOST_TRIES:
                     return
                 version = latest
         finally:

@@ -267,3 +267,10 @@ def test_of_very_many_changes_no_lines_are_counted(
         found = repository.listed(commit)
         assert [each.added for each in found.changes] == [None] * 3
         assert not found.is_counted
+    repository.git("commit", "--quiet", "--all", "--message", "all but one")
+    few = repository.listed(repository.git("rev-parse", "HEAD"))
+    assert (few.is_counted, len(few.changes)) == (True, 1)
+    repository.write("app.txt", "one\n")
+    repository.write("inner/deep.txt", "deep\n")
+    back = repository.listed(head)
+    assert ([each.path for each in back.changes], back.is_counted) == ([b"new.txt"], False)
