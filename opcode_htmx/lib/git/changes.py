@@ -121,13 +121,13 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
         is_counted = len(listing.changes) <= MOST_COUNTED
         if not is_counted:
             gevent.killall(list(counting.values()))  # which ends git
-        if raw:
+        if raw is not None:  # a greenlet that has ended is false
             listing = _without_unchanged(git, _since(listing, _result(raw.get())))
         if not is_counted or len(listing.changes) > MOST_COUNTED:
             return replace(listing, is_counted=False)
         counts = {side: _result(each.get()).counts for side, each in counting.items()}
     finally:
-        gevent.killall([*counting.values(), *([raw] if raw else [])])
+        gevent.killall([*counting.values(), *([] if raw is None else [raw])])
     changes = tuple(_counted(each, counts.get(each.side, {})) for each in yielding(listing.changes))
     return replace(listing, changes=changes)
 
