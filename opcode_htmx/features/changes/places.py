@@ -43,6 +43,10 @@ class Place:
     def top(self) -> Path:
         return self.git.repository.top
 
+    def from_folder(self, path: str) -> str:
+        """A path that is relative to the top, relative to the folder."""
+        return os.path.relpath(self.top / path, self.folder)
+
     def may_show(self, path: bytes) -> bool:
         return not self.inside or path.startswith(self.inside + b"/")
 
