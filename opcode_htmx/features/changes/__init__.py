@@ -49,7 +49,13 @@ def _listings(context: AppContext) -> Listings:
             if counts.note(session_id, number):
                 context.runs.changes(session_id).notify()
 
-    return Listings(places, context.runs, on_read=note)
+    return Listings(places, context.runs, partial(_left, context), on_read=note)
+
+
+def _left(context: AppContext, session_id: str) -> str:
+    """The branch that the worktree of a session was made from; empty for one without."""
+    record = context.sessions.worktrees.records.get(session_id) if session_id else None
+    return f"refs/heads/{record.base}" if record and record.base else ""
 
 
 def _count(context: AppContext, session_id: str) -> bool:
