@@ -211,14 +211,13 @@ def populate(sandbox: Sandbox) -> Populated:
     _mcp_servers(sandbox)
     _files(sandbox, project)
     _agent(sandbox, project)
-    _repository(sandbox, project)
+    kept_id = _git_pages(sandbox, project)
+    _changes(sandbox, project)
     _copies(sandbox, project)
     _checkpoints(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
-    kept_id = _git_pages(sandbox, project)
-    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
     _clones(sandbox)
-    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox))
+    return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
 def _history(project: Path) -> Iterator[str]:
@@ -311,14 +310,13 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
 
 
-def _repository(sandbox: Sandbox, project: Path) -> None:
-    """A repository with a commit, a changed file with long names and lines, and a comment on it."""
+def _changes(sandbox: Sandbox, project: Path) -> None:
+    """A changed file with long names and lines in the project's repository, and a comment on it."""
     repository = Trap(sandbox.home, project)
-    repository.git("init", "--quiet", "--initial-branch=main")
     path, lines = CHANGED["path"], [f"def prune(): # {number}" for number in range(60)]
     repository.write(path, "\n".join(lines))
-    repository.git("add", "--all")
-    repository.git("commit", "--quiet", "--message", "Plant")
+    repository.git("add", "--", path)
+    repository.git("commit", "--quiet", "--message", "Plant", "--", path)
     lines[30] = f"{LONG_WORD} = 1"
     repository.write(path, "\n".join(lines))
     state = state_dir(sandbox.state)

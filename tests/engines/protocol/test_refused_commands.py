@@ -75,8 +75,7 @@ class WholeSession(Session):
         # Until then the refusal may be there without the prompt in front of it
         if not self.first and "Ready for the next prompt" in page:
             found = re.search(r'<article [^>]*id="b-([0-9a-f-]+)"', page)
-            assert found
-            self.first = found[1]
+            self.first = found[1] if found else ""
         return page
 
 

@@ -261,15 +261,23 @@ def test_after_each_tool_that_writes_there_is_a_checkpoint_where_a_person_wants_
     session = Rewinding(shared_real_server, folder, "hello", checkpoints=False)
     assert session.post("checkpoints/when", strategy="writes").status_code == 303
     AFTER.clear()
+    GATE.clear()
     try:
         ids = {"prompt": f"write a.txt one in {folder}", "prompt_id": str(uuid.uuid4())}
         assert session.post("prompt", **ids).status_code == 303
+
+        def is_saved() -> bool:
+            return ids["prompt"] in [each["prompt"] for each in session.checkpoints]
+
+        until(is_saved, "the checkpoint before the prompt is complete")
+        GATE.set()
 
         def tools() -> list[object]:
             return [each["tool"] for each in session.checkpoints if each["kind"] == "tool"]
 
         until(lambda: tools() == ["Write"], "the write has a checkpoint")
     finally:
+        GATE.set()
         AFTER.set()
     session.answered()
 

@@ -91,7 +91,7 @@ def test_what_was_removed_is_dropped_after_seven_days(
     assert workshop.api("GET", "/api/kept-worktrees")
     monkeypatch.setattr(kept_copies, "KEPT_SECONDS", -1.0)
     endings.expire()
-    assert workshop.git("for-each-ref", "refs/opcode") == ""
+    assert workshop.git("for-each-ref", "refs/opcode/discarded") == ""
     assert workshop.api("GET", "/api/kept-worktrees") == []
 
 

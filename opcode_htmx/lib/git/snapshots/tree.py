@@ -169,7 +169,7 @@ class WorkingTree:
         """The id of the object that a command of git has written, or found."""
         found = self.ours(*arguments, stdin=stdin, durable=durable).strip()
         if not _OBJECT_ID.fullmatch(found):
-            raise SnapshotFailed("git has named no object.")
+            raise SnapshotFailed("No object was named.")
         return found.decode()
 
     @contextlib.contextmanager
