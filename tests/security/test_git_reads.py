@@ -304,19 +304,26 @@ def test_an_entry_of_the_index_that_leads_outside_is_not_listed(
 # --- one place ------------------------------------------------------------------------------
 
 
+STARTERS = {"run", "Popen", "call", "check_call", "check_output", "system", "popen", "which"}
+"""The functions that start, or find, what their first argument names."""
+
+
 def starts_git(source: str) -> bool:
-    """Whether a list, a tuple or a call begins with git: a command line of it."""
+    """Whether a list or a tuple begins with git, as a command line does, or a call starts it."""
     for node in ast.walk(ast.parse(source)):
         match node:
-            case (
-                ast.List(elts=[first, *_])
-                | ast.Tuple(elts=[first, *_])
-                | ast.Call(args=[first, *_])
+            case ast.List(elts=[first, *_]) | ast.Tuple(elts=[first, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=[first, *_]) if (
+                name in STARTERS
             ):
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    words = first.value.split()
-                    if words and Path(words[0]).name == "git":
-                        return True
+                pass
+            case _:
+                continue
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            words = first.value.split()
+            if words and Path(words[0]).name == "git":
+                return True
     return False
 
 
