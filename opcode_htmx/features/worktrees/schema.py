@@ -22,7 +22,7 @@ Short = Annotated[str, StringConstraints(max_length=200)]
 class WorktreesQuery(RequestModel):
     """Which worktrees."""
 
-    project_path: str = Field("", max_length=4096, description="Those of its repository only.")
+    project_path: str = Field("", max_length=2000, description="Those of its repository only.")
 
 
 class NewCopySession(RequestModel):
