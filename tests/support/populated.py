@@ -212,9 +212,10 @@ def populate(sandbox: Sandbox) -> Populated:
     _files(sandbox, project)
     _agent(sandbox, project)
     kept_id = _git_pages(sandbox, project)
-    _changes(sandbox, project)
+    _plant(sandbox, project)
     _copies(sandbox, project)
     _checkpoints(sandbox, project)
+    _changes(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     _clones(sandbox)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
@@ -310,15 +311,22 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
 
 
-def _changes(sandbox: Sandbox, project: Path) -> None:
-    """A changed file with long names and lines in the project's repository, and a comment on it."""
-    repository = Trap(sandbox.home, project)
-    path, lines = CHANGED["path"], [f"def prune(): # {number}" for number in range(60)]
-    repository.write(path, "\n".join(lines))
+PLANTED = [f"def prune(): # {number}" for number in range(60)]
+
+
+def _plant(sandbox: Sandbox, project: Path) -> None:
+    """A file with a long name in the last commit of the project's repository."""
+    repository, path = Trap(sandbox.home, project), CHANGED["path"]
+    repository.write(path, "\n".join(PLANTED))
     repository.git("add", "--", path)
     repository.git("commit", "--quiet", "--message", "Plant", "--", path)
+
+
+def _changes(sandbox: Sandbox, project: Path) -> None:
+    """A long line in that file that was changed after the session began, and a comment on it."""
+    path, lines = CHANGED["path"], [*PLANTED]
     lines[30] = f"{LONG_WORD} = 1"
-    repository.write(path, "\n".join(lines))
+    Trap(sandbox.home, project).write(path, "\n".join(lines))
     state = state_dir(sandbox.state)
     reviews = Reviews(state.folder(OF_SESSIONS), state.folder(OF_PROJECTS))
     comment = Comment(COMMENT, quote(path), NEW, 31, 31, lines[30], f"Prune it {LONG_WORD}")
