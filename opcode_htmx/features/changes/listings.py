@@ -27,6 +27,8 @@ from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.runs.supervisor import Supervisor
 
 KEPT = 32
+MOST_KEPT = 100_000
+"""Changes in all listings that are kept: each takes half a kilobyte."""
 IDLE_SECONDS = 30.0
 """The age at which a listing is read again even if nothing seems to have changed."""
 BUSY_SECONDS, BUSY_SHARE = 2.0, 10.0
@@ -154,9 +156,12 @@ class Listings:
     def _keep(self, key: _Key, seen: Seen) -> None:
         self._kept[key] = seen
         self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
+        while len(self._kept) > 1 and (len(self._kept) > KEPT or self._size() > MOST_KEPT):
             old, _ = self._kept.popitem(last=False)
             self._locks.pop(old, None)
+
+    def _size(self) -> int:
+        return sum(len(each.ordered) for each in self._kept.values())
 
     def _lock(self, key: _Key) -> BoundedSemaphore:
         return self._locks.setdefault(key, BoundedSemaphore(1))

@@ -15,6 +15,7 @@ from opcode_htmx.features.commits.history import CommitForm
 from opcode_htmx.features.commits.pages.common import log
 from opcode_htmx.features.commits.projects import Answer
 from opcode_htmx.features.commits.services import Services
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.commands import programs, state, words
 from opcode_htmx.lib.git.commands.programs import Program, Programs
 from opcode_htmx.lib.git.process import GitFailed
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 TAG = "Git"
 BASE = "/api/projects/{project_id}/git"
+MOST_LISTED = 10_000
+"""Files that are named; a hundred thousand would take seconds."""
 _NO_PROJECT = {404: "There is no such project, or it has no repository."}
 _CONFLICT = {
     **_NO_PROJECT,
@@ -96,9 +99,9 @@ class GitApi:
                     origin=_shown(each.origin or b""),
                     conflict=each.is_conflict,
                 )
-                for each in found.entries
+                for each in yielding(found.entries[:MOST_LISTED])
             ],
-            truncated=found.is_cut,
+            truncated=found.is_cut or len(found.entries) > MOST_LISTED,
             staged_digest=state.staged_digest(found),
         )
 

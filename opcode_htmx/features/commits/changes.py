@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from opcode_htmx.features.commits.projects import Answer, Projects
 from opcode_htmx.features.commits.register import Register
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.commands import branches, conflicts, programs, staging, stashes, state
 from opcode_htmx.lib.git.commands.conflicts import Choice
 from opcode_htmx.lib.git.commands.programs import Programs
@@ -205,12 +206,18 @@ def chosen_entries(found: State, paths: Iterable[str], side: Side) -> list[Entry
         return list(entries)
     if not wanted:
         raise NothingNamed("Choose a file.")
-    return [_entry(entries, path) for path in wanted]
+    known: dict[str, list[Entry]] = {}
+    for entry in yielding(entries):  # there may be a hundred thousand
+        known.setdefault(_shown(entry.path), []).append(entry)
+    return [_only(known.get(path, []), path) for path in wanted]
 
 
 def _entry(entries: Sequence[Entry], path: str) -> Entry:
     """The entry at a path as it is shown. Raises StateChanged."""
-    matching = [each for each in entries if _shown(each.path) == path]
+    return _only([each for each in entries if _shown(each.path) == path], path)
+
+
+def _only(matching: Sequence[Entry], path: str) -> Entry:
     if len(matching) != 1:
         words = "has changed meanwhile" if not matching else "stands for several files"
         raise StateChanged(f"“{path}” {words}. Nothing was done: look again.")

@@ -14,7 +14,7 @@ from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from opcode_htmx.features.files.shown import kinds
-from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.git import reads
 from opcode_htmx.lib.tree import packing
 from opcode_htmx.lib.tree.names import Names, is_of_git
@@ -107,8 +107,12 @@ def _known_to_git(folder: Path, environment: Mapping[str, str]) -> set[str] | No
         return None
     if output is None or output.cut:
         return None
+    return run_cpu_in_thread(_with_folders, output.content)
+
+
+def _with_folders(listed: bytes) -> set[str]:
     found: set[str] = set()
-    for each in output.content.split(b"\0"):
+    for each in listed.split(b"\0"):
         path = os.fsdecode(each)
         while path and path not in found:
             found.add(path)

@@ -198,10 +198,16 @@ class RaceRunner:
 
     def _begin(self, race: Race, contestant: Contestant) -> None:
         session_id = contestant.session_id
+        sent = self.service.send_noted(session_id, by=SYSTEM)
+
+        def send(folder: Path) -> None:
+            # The set-up may have taken minutes
+            if self.races.get(race.id).state is not RaceState.OPEN:
+                raise CannotCopy("The race was over.")
+            sent(folder)
+
         with self._noting(race, contestant):
-            self.service.begin_now(
-                session_id, self.service.send_noted(session_id, by=SYSTEM), by=SYSTEM
-            )
+            self.service.begin_now(session_id, send, by=SYSTEM)
             self.races.note(race.id, contestant.key, start=Stage.BEGUN, problem="")
             self._starting.discard(session_id)
 
@@ -255,25 +261,34 @@ class RaceRunner:
 
         Raises RaceRefused, CopyInUse, CannotMerge, CopyFailed: then nothing was merged.
         """
-        if race.state is not RaceState.OPEN:
-            raise RaceRefused("This race is decided.")
-        copy = self.copy_of(race.contestant(key))
-        if copy is None:
-            raise RaceRefused("The copy of this contestant is gone.")
-        self.endings.merge(copy, replace(merge, remove=False), by=by)
-        decided = self.races.update(
-            race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
-        )
+        with self._deciding(race):
+            copy = self.copy_of(race.contestant(key))
+            if copy is None:
+                raise RaceRefused("The copy of this contestant is gone.")
+            self.endings.merge(copy, replace(merge, remove=False), by=by)
+            decided = self.races.update(
+                race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
+            )
         log_act(by, "race.win", race=race.id, contestant=key)
         self._finish(decided, by)
 
     def drop(self, race: Race, *, by: Identity) -> None:
         """Throw all copies of a race away; they can be brought back. Raises RaceRefused."""
-        if race.state is not RaceState.OPEN:
-            raise RaceRefused("This race is decided.")
-        decided = self.races.update(race.id, lambda each: replace(each, state=RaceState.DECIDING))
+        with self._deciding(race):
+            decided = self.races.update(
+                race.id, lambda each: replace(each, state=RaceState.DECIDING)
+            )
         log_act(by, "race.drop", race=race.id)
         self._finish(decided, by)
+
+    @contextlib.contextmanager
+    def _deciding(self, race: Race) -> Iterator[None]:
+        """Hold a lock: of two who decide at once, one merges. Raises RaceRefused."""
+        lock = self.races.folder.with_name(f"{self.races.folder.name}-decision.lock")
+        with file_locks.held(lock):
+            if self.races.get(race.id).state is not RaceState.OPEN:
+                raise RaceRefused("This race is decided.")
+            yield
 
     def _finish(self, race: Race, by: Identity) -> None:
         """Remove the copies. What resists stays, and is found on the page of copies."""

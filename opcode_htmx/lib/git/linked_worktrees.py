@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from opcode_htmx.lib.git import checkouts, worktrees
 from opcode_htmx.lib.git import git as git_module
 from opcode_htmx.lib.git.clones.bare import BareRepository, Unpublished
 from opcode_htmx.lib.git.git import Git
@@ -49,9 +51,11 @@ class Loss:
     """The first of them, as text."""
     commits: Unpublished = Unpublished()
     """Of no branch at all: without a branch checked out."""
+    worktrees: int = 0
+    """Others that lie in its folder, such as copies for sessions."""
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.untracked or self.commits.commits)
+        return bool(self.changed or self.untracked or self.commits.commits or self.worktrees)
 
     @property
     def sentence(self) -> str:
@@ -60,6 +64,7 @@ class Loss:
             (self.changed, "changed file"),
             (self.untracked, "new file"),
             (self.commits.commits, "commit that no branch has"),
+            (self.worktrees, "worktree in it"),
         )
         return ", ".join(f"{number:,} {_plural(number, noun)}" for number, noun in parts if number)
 
@@ -73,8 +78,8 @@ def add(
     """
     found = Repository(bare.path, bare.path, bare.path)
     overrides = {**git_module.overrides(found, environment), "core.logAllRefUpdates": "true"}
-    arguments = ("worktree", "add", "--no-track", "-b", branch, "--", str(target), start)
-    bare.run(*arguments, policy=WRITING, settings=overrides, seconds=SECONDS)
+    run = partial(bare.run, policy=WRITING, settings=overrides)
+    checkouts.add(run, target, ("--no-track", "-b", branch), (start,), environment, SECONDS)
 
 
 def listed(bare: BareRepository) -> list[LinkedWorktree]:
@@ -111,13 +116,18 @@ def losses(worktree: Path, environment: Mapping[str, str]) -> Loss:
     )  # fmt: skip
     entries = [each for each in status.content.split(b"\0") if len(each) > 3]
     untracked = sum(each.startswith(b"??") for each in entries)
-    bare = BareRepository(git.repository.common_dir, environment)
+    common_dir, top = git.repository.common_dir, git.repository.top
+    bare = BareRepository(common_dir, environment)
+    inner = worktrees.inside(common_dir, top)
+    paths = [each[3:].decode("utf-8", "replace") for each in entries]
+    paths += [str(each.relative_to(top)) for each in inner]
     head = git.run("rev-parse", "HEAD").content.decode("ascii", "replace").strip()
     return Loss(
         changed=len(entries) - untracked,
         untracked=untracked,
-        paths=tuple(each[3:].decode("utf-8", "replace") for each in entries[:_LISTED]),
+        paths=tuple(paths[:_LISTED]),
         commits=bare.unpublished((head, "--not", "--branches")),
+        worktrees=len(inner),
     )
 
 
@@ -126,10 +136,15 @@ def remove(
 ) -> None:
     """Remove a worktree. Its branch goes as well where the remote or another branch has it all.
 
-    Raises WouldLose without `force`, GitFailed.
+    Raises WouldLose without `force`, GitFailed, RepositoryRefused.
     """
     found = next((each for each in listed(bare) if each.path == worktree), None)
     overrides = git_module.overrides(Repository(bare.path, bare.path, bare.path), environment)
+    if not force:
+        if inner := worktrees.inside(bare.path, worktree):
+            raise WouldLose(f"There are worktrees in it: {', '.join(map(str, inner))}")
+        if there := Git.at(worktree, environment, WRITING):  # git looks for changes in it
+            overrides = {**overrides, **there.overrides}
     options = ("--force", "--force") if force else ()
     try:
         bare.run("worktree", "remove", *options, "--", str(worktree), policy=WRITING,

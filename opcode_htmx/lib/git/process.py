@@ -12,12 +12,14 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import gevent
 from gevent import subprocess
+from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.git.policy import READING, Policy
 
@@ -29,8 +31,12 @@ MOST_HEAP_BYTES = 2 * 1024**3
 """Limits the memory for a tree that contains itself many times over."""
 END_SECONDS = 2.0
 """For git to end by itself when it is to be ended."""
+AT_ONCE = 8
+"""Commands that read, and as many that write, at a time in one worker; the others wait. Each may
+take a CPU and much memory, and a page starts several."""
 _CHUNK = 64 * 1024
 
+_slots = {is_reading: BoundedSemaphore(AT_ONCE) for is_reading in (True, False)}
 _DROPPED = ("GIT_", "SSH_ASKPASS", "PAGER", "EDITOR", "VISUAL", "LC_", "LANG")
 
 
@@ -76,25 +82,32 @@ def run(
     `overrides` are further configuration values, which take precedence over the repository's;
     `repository` are environment variables, which take precedence over the policy's: GIT_DIR and the
     like. `progress` is called with each piece of stderr as it comes, and raises nothing. git is
-    killed after `seconds`, and when the calling greenlet is.
+    killed after `seconds`, and when the calling greenlet is. No more than AT_ONCE run at a time,
+    but for those that may run hooks, which may take long, or ask this app.
     """
     git = _program(environment)
     settings = {**policy.configuration, **(overrides or {})}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-    try:
-        child = subprocess.Popen(
-            [git, "--no-pager", *options, *arguments],
-            cwd=folder,
-            env={**clean(environment), **policy.environment, **(repository or {})},
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # no terminal, and a process group to end
-            preexec_fn=_bound_memory,
-        )
-    except (OSError, ValueError) as error:
-        raise GitFailed(f"git could not be started: {error}") from error
-    return _collect(child, stdin, progress, seconds, most_bytes)
+    with _slot(policy):
+        try:
+            child = subprocess.Popen(
+                [git, "--no-pager", *options, *arguments],
+                cwd=folder,
+                env={**clean(environment), **policy.environment, **(repository or {})},
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # no terminal, and a process group to end
+                preexec_fn=_bound_memory,
+            )
+        except (OSError, ValueError) as error:
+            raise GitFailed(f"git could not be started: {error}") from error
+        return _collect(child, stdin, progress, seconds, most_bytes)
+
+
+def _slot(policy: Policy) -> AbstractContextManager[object]:
+    """To be held while git runs."""
+    return _slots[policy is READING] if policy.runs_nothing else contextlib.nullcontext()
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from opcode_htmx.lib.git import checkouts, process, repository
 from opcode_htmx.lib.git import git as git_module
-from opcode_htmx.lib.git import process, repository
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
@@ -208,11 +209,9 @@ def add(git: Git, target: Path, branch: str, commit: str) -> None:
                 raise RepositoryRefused(f"{part} is a link.")
         _ignore(main.repository.common_dir)
     # `remove` reads in the branch's log where it began
-    main.run(
-        *("worktree", "add", "--no-track", "-b", branch, "--", str(target), commit),
-        settings={"core.logAllRefUpdates": "true"},
-        seconds=SECONDS,
-    )
+    run = partial(main.run, settings={"core.logAllRefUpdates": "true"})
+    options = ("--no-track", "-b", branch)
+    checkouts.add(run, target, options, (commit,), git.environment, SECONDS)
 
 
 def is_possible(folder: Path) -> bool:
@@ -292,6 +291,13 @@ def known_in(common_dir: Path) -> Iterator[Path]:
         except OSError:
             continue
         yield (entry / text).parent
+
+
+def inside(common_dir: Path, folder: Path) -> list[Path]:
+    """The linked worktrees that lie below a folder, and would go with it."""
+    below = folder.resolve()
+    places = (each.resolve() for each in known_in(common_dir) if each.exists())
+    return [each for each in places if each != below and each.is_relative_to(below)]
 
 
 def _begin(found: Repository) -> tuple[str, str]:

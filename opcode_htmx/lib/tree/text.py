@@ -6,6 +6,7 @@ import codecs
 import difflib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opcode_htmx.lib.tree.names import FileRefused
@@ -17,6 +18,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+MOST_MATCHED, MOST_STEPS = 4000, 100_000
+"""Lines between the first and the last changed one, and pairs of equal ones among them, that are
+compared; the time for it grows with their square."""
 _LATIN = "iso-8859-1"
 _END = re.compile(r"(\r\n|\r|\n)")
 LABELS = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", _LATIN: "Latin-1"}
@@ -97,6 +101,25 @@ def _with_line_ends(edited: str, before: str) -> str:
         return edited.replace("\n", usual)
     old, new = _lines(before), _lines(edited)
     plain = [normalized(line) for line in old]
+    head = _equal(plain, new)
+    tail = _equal(plain[head:][::-1], new[head:][::-1])
+    old_end, new_end = len(old) - tail, len(new) - tail
+    changed = _matched(old[head:old_end], plain[head:old_end], new[head:new_end], usual)
+    return "".join((*old[:head], *changed, *old[old_end:]))
+
+
+def _equal(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many lines at their beginnings are equal."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(first), len(second)))
+
+
+def _matched(old: list[str], plain: list[str], new: list[str], usual: str) -> list[str]:
+    """The new lines, those that were there with their own line end."""
+    counts = Counter(plain)
+    steps = sum(counts[line] for line in new)
+    if len(old) + len(new) > MOST_MATCHED or steps > MOST_STEPS:
+        return [line.replace("\n", usual) for line in new]
     found: list[str] = []
     matcher = difflib.SequenceMatcher(None, plain, new, autojunk=False)
     for tag, start, end, new_start, new_end in matcher.get_opcodes():
@@ -104,7 +127,7 @@ def _with_line_ends(edited: str, before: str) -> str:
             found += old[start:end]
         else:
             found += [line.replace("\n", usual) for line in new[new_start:new_end]]
-    return "".join(found)
+    return found
 
 
 def _lines(text: str) -> list[str]:

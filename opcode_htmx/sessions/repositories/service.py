@@ -12,6 +12,7 @@ from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.urls import RemoteUrl, UrlRefused, parse
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.lib.git.worktrees import known_in
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Kind, Transfer
 from opcode_htmx.sessions.repositories.places import (
     NoSuchRepository,
@@ -162,9 +163,17 @@ class Repositories:
                 found.append(f"{local.commits:,} {commits} that the remote has not got: {subjects}")
             if stashes := bare.stashes():
                 found.append(f"{stashes:,} in git stash")
+            found += [f"the worktree {each}, which needs it" for each in self._elsewhere(bare)]
         except (GitFailed, RepositoryRefused) as error:
             found.append(f"It cannot be read: {error}")
         return tuple(found)
+
+    def _elsewhere(self, bare: BareRepository) -> Iterable[Path]:
+        """Worktrees outside of our folder, which git or another program has made."""
+        ours = self.places.worktrees.resolve()
+        for each in known_in(bare.path):
+            if each.exists() and not each.resolve().is_relative_to(ours):
+                yield each
 
     def _losses_in_worktrees(self, repo: str) -> Iterable[str]:
         for name in self.get(repo).worktrees:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -61,7 +61,7 @@ class Copy:
     """The branch to which its work goes; empty if it is on none, or that is not known."""
     base_commit: str
     run: Run | None
-    """The newest run of those sessions, if it is live."""
+    """A live run of those sessions: one that is at work, if there is any."""
 
     @property
     def path(self) -> Path:
@@ -74,10 +74,7 @@ class Copy:
     @property
     def is_at_work(self) -> bool:
         """Whether Claude may change files there now."""
-        busy = OPEN_TURN | {Phase.QUEUED, Phase.STARTING, Phase.STOPPING}
-        return self.run is not None and (
-            self.run.phase in busy or bool(self.run.state.still_running)
-        )
+        return self.run is not None and _is_at_work(self.run)
 
     @property
     def held_by(self) -> int:
@@ -175,7 +172,8 @@ class Copies:
         if record and record.session_id not in (each for _, each in working):
             with_record = self._address(record)
             working = [*([with_record] if with_record else []), *working]
-        run = next((run for _, each in working if (run := self._live(each))), None)
+        working += self._begun_in(path, {session for _, session in working})
+        live = [run for _, each in working if (run := self._live(each))]
         return Copy(
             copy_id(found.path),
             root,
@@ -185,8 +183,15 @@ class Copies:
             tuple(dict.fromkeys(working)),
             (record.base if record and record.base else base) if found.branch != base else "",
             record.base_commit if record else "",
-            run,
+            next(iter(sorted(live, key=_is_at_work, reverse=True)), None),
         )
+
+    def _begun_in(self, path: str, known: set[str]) -> Iterator[tuple[str, str]]:
+        """Sessions with a live run there that have written nothing yet."""
+        for run in self._service.services.supervisor.live():
+            folder, session_id = run.record.project_path, run.record.session_id
+            if f"{folder}/".startswith(f"{path}/") and session_id not in known:
+                yield history.project_id(folder), session_id
 
     def _live(self, session_id: str) -> Run | None:
         runs = self._service.services.supervisor.of_session(session_id)
@@ -233,6 +238,11 @@ class Copies:
             if each.path == copy.path:
                 return replace(copy, worktree=each)
         raise NoSuchCopy("There is no such copy any more.")
+
+
+def _is_at_work(run: Run) -> bool:
+    busy = OPEN_TURN | {Phase.QUEUED, Phase.STARTING, Phase.STOPPING}
+    return run.phase in busy or bool(run.state.still_running)
 
 
 def made_at(copy: Copy) -> float:

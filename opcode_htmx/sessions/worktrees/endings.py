@@ -67,6 +67,8 @@ class CopyEndings:
         self._check(copy)
         if not copy.worktree.branch or not copy.base:
             raise CannotMerge("This copy is on no branch, so it cannot be merged here.")
+        if merge.remove:
+            self._check_holds_no_other(copy)
         git, main = self._git_of(copy), self._main(copy)
         message = merge.message[:LONGEST_MESSAGE].strip() or f"Merge “{copy.worktree.branch}”"
         carried = self._carried(copy)
@@ -122,6 +124,7 @@ class CopyEndings:
     def remove(self, copy: Copy, *, by: Identity, merged: bool) -> KeptCopy:
         """The same; `merged`: its work is in the base already."""
         self._check(copy)
+        self._check_holds_no_other(copy)
         return self._discard(copy, by, merged=merged)
 
     def drop(self, record: SessionWorktree, *, by: Identity) -> None:
@@ -152,15 +155,25 @@ class CopyEndings:
                 merged=merged,
             )
             self._service.kept.put(noted)
-            gone = kept.discard(self._main(copy), copy.worktree, noted.id, with_branch=with_branch)
+            done = self._kept(noted, copy)
         except (GitFailed, RepositoryRefused) as error:
             raise _failed(error) from None
-        done = replace(noted, tip=gone.tip, snapshot=gone.snapshot)
-        self._service.kept.put(done)
         if copy.record:
             state = CopyState.MERGED if merged else CopyState.DISCARDED
             self._service.update(copy.record.session_id, state=state)
         log_act(by, "worktree.remove", path=str(copy.path), merged=merged, kept=done.id)
+        return done
+
+    def _kept(self, noted: KeptCopy, copy: Copy) -> KeptCopy:
+        """Remove a copy. What it holds is on record before: a crash in between loses nothing."""
+        main, done = self._main(copy), noted
+
+        def note(found: kept.Kept) -> None:
+            nonlocal done
+            done = replace(noted, tip=found.tip, snapshot=found.snapshot)
+            self._service.kept.put(done)
+
+        kept.discard(main, copy.worktree, noted.id, with_branch=noted.with_branch, note=note)
         return done
 
     def restore(self, kept_copy: KeptCopy, *, by: Identity) -> Path:
@@ -228,8 +241,19 @@ class CopyEndings:
                 f"A Claude at the computer (process {copy.held_by}) works in this copy. End it "
                 "there."
             )
+        if copy.record and self._service.is_setting_up(copy.record.session_id):
+            raise CopyInUse("The set-up command is running in this copy. Wait until it has ended.")
         self._check_place(copy.path)
         self._check_place(Path(copy.repository))
+
+    def _check_holds_no_other(self, copy: Copy) -> None:
+        """Raises CopyInUse where other copies lie in its folder: they would go with it, unsaid."""
+        others = worktrees.inside(self._main(copy).repository.common_dir, copy.path)
+        if others:
+            names = ", ".join(each.name for each in others)
+            raise CopyInUse(
+                f"Other copies lie in this one: {names}. Merge or throw them away first."
+            )
 
     def _check_place(self, path: Path) -> None:
         if not self._service.services.workspace.folders.allow(path):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from opcode_htmx.features.commits import api
 from tests.features.commits.test_commits import Desk, changed_at
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
@@ -40,6 +41,19 @@ class Program:
 def program(sandbox: Sandbox, stand_in: Path) -> Iterator[Program]:
     with app_of(sandbox, stand_in, jobs=False) as app:
         yield Program(Desk(app, sandbox))
+
+
+def test_a_list_of_very_many_files_says_that_there_are_more(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "MOST_LISTED", 2)
+    for number in range(3):
+        program.desk.repo.write(f"{number}.txt", "new\n")
+    found = program.get()
+    assert [each["path"] for each in found["files"]] == ["0.txt", "1.txt"]
+    assert found["truncated"]
+    paths = [f"{number}.txt" for number in range(3)]
+    assert "3 files" in program.done("/stage", paths=paths)["message"]
 
 
 def test_a_program_goes_the_whole_way(program: Program) -> None:

@@ -7,12 +7,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from opcode_htmx.features.races.records import Race, Races, RaceState, Stage
-from opcode_htmx.features.races.runner import Entry, RaceRunner, Wanted
+from opcode_htmx.features.races.runner import Entry, RaceRefused, RaceRunner, Wanted
+from opcode_htmx.lib.git.integration.merges import Way
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.sessions.worktrees.endings import Merge
+from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.claude_pages import form_of
 from tests.support.environment import Sandbox
@@ -140,6 +144,46 @@ def test_starts_that_a_crash_has_cut_off_are_made_once(
     assert idle(workshop, again)[0] == made
     for each in again.contestants:
         assert len(workshop.context.runs.of_session(each.session_id)) == 1
+
+
+def test_of_two_winners_at_once_one_is_merged(workshop: Workshop) -> None:
+    race = begin(workshop, without="cd")
+    for each in idle(workshop, race):
+        (each / each.name).write_text("x\n")
+    runner = RaceRunner(workshop.context, races(workshop))
+    refused: list[str] = []
+
+    def win(key: str) -> None:
+        try:
+            runner.win(race, key, Merge(Way.SQUASH, key, commit=True), by=SYSTEM)
+        except RaceRefused as error:
+            refused.append(str(error))
+
+    gevent.joinall([gevent.spawn(win, key) for key in "ab"], raise_error=True)
+    assert refused == ["This race is decided."]
+    assert workshop.git("log", "--format=%s").split()[1:] == ["first"]
+
+
+def test_a_race_that_is_over_begins_no_session_after_its_set_up(workshop: Workshop) -> None:
+    go = workshop.top.parent / "go"
+    command = f"while ! test -e '{go}'; do sleep 0.05; done"
+    workshop.service.setups.set(ProjectSetup(str(workshop.top), (), command))
+    wanted = Wanted(workshop.top, "Grow", [Entry(), Entry()], id=uuid.uuid4().hex)
+    runner = RaceRunner(workshop.context, races(workshop))
+    race = runner.begin(wanted, by=SYSTEM)
+    ids = [each.session_id for each in race.contestants]
+    workshop.until(lambda: all(map(workshop.service.is_setting_up, ids)), "both are set up")
+    runner.drop(race, by=SYSTEM)
+    over = races(workshop).get(race.id)
+    assert all("set-up command is running" in each.problem for each in over.contestants)
+    assert all(workshop.copy_of(each).exists() for each in ids)
+    go.touch()
+    workshop.until(
+        lambda: not any(map(workshop.service.is_setting_up, ids)) and not runner._starting,
+        "the starts are over",
+    )
+    assert not any(map(workshop.context.runs.of_session, ids))
+    runner.stop()
 
 
 def test_what_cannot_race_is_refused_with_the_words_kept(workshop: Workshop) -> None:

@@ -16,10 +16,11 @@ import gevent
 import psutil
 import pytest
 
+from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.processes import process_table
 from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import Shed, settings, shed
-from tests.support.environment import until
+from tests.support.environment import SYSTEM_PATH, until
 from tests.support.git_server import git
 
 __all__ = ["settings", "shed"]
@@ -94,6 +95,27 @@ def test_a_plan_that_has_changed_is_not_done(old: Shed) -> None:
     gc(old, 409, days=30, digest=plan["digest"])
     gc(old, 409, days=90, digest=plan["digest"])
     assert len(old.get("/mgmt/repos")) == 2
+
+
+def test_a_worktree_that_holds_the_copy_of_another_session_stays(old: Shed) -> None:
+    (each,) = [each for each in gc(old)["items"] if each["kind"] == "worktree"]
+    path = old.folder / "worktrees" / each["name"]
+    environment = {"PATH": SYSTEM_PATH, "HOME": str(old.sandbox.home)}
+    copy = worktrees.make(path, "copy", environment)
+    (copy / "only here").write_text("x")
+    outside = old.sandbox.home / "by hand"
+    lonely = old.folder / "repos" / "o__lonely"
+    git(lonely, "worktree", "add", "-q", "--detach", str(outside))
+    at = time.time() - 40 * 86400
+    os.utime(path, (at, at))
+    plan = gc(old)
+    assert kinds(plan) == [("entry", "n")]
+    whys = " ".join(each["why"] for each in plan["kept"])
+    assert "1 worktree in it (.claude/worktrees/copy)" in whys
+    assert f"the worktree {outside}, which needs it" in whys
+    answer = old.client.delete(f"/mgmt/worktrees/{each['name']}")
+    assert answer.status_code == 409
+    assert (copy / "only here").exists()
 
 
 def test_what_is_new_stays(shed: Shed) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 
 import pytest
 
 from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.worktrees import kept_copies, naming
@@ -109,6 +111,29 @@ def test_a_copy_at_which_claude_works_stays_until_it_is_stopped(workshop: Worksh
     workshop.post(f"{address}/stop")
     assert not run.live
     assert "Throw away" in workshop.client.get(address).text
+
+
+@pytest.mark.parametrize("at_work", [0, 1])
+def test_claude_is_at_work_in_whichever_of_the_sessions_of_a_copy(
+    workshop: Workshop, at_work: int
+) -> None:
+    words = ["Grow", "Water"]
+    words[at_work] = json.dumps([["wait", str(workshop.top.parent / "never")]])
+    first, second = workshop.start(words[0], keep_running="1"), str(uuid.uuid4())
+    copy = workshop.copy_of(first)
+    workshop.context.sessions.submitter.submit(
+        second, copy, str(uuid.uuid4()), words[1], options={"keep_running": True}, by=SYSTEM
+    )
+    sessions = (first, second)
+    runs = workshop.context.runs
+    workshop.until(
+        lambda: runs.of_session(sessions[at_work])[-1].phase is Phase.WORKING, "one works"
+    )
+    workshop.wait_for_turn(sessions[1 - at_work])
+    found = Copies(workshop.service).of_session(first)  # also of one without a history yet
+    assert {session for _, session in found.sessions} == set(sessions)
+    assert found.is_at_work
+    assert "Stop it first" in workshop.post(f"{workshop.address(first)}/discard", 409).text
 
 
 def test_base_and_branch_are_chosen_and_checked(workshop: Workshop) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import gevent
 import pytest
 
+from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
@@ -65,6 +67,27 @@ def test_only_the_running_policy_lets_a_commit_run_programs_of_the_repository(
         assert policy is RUNNING  # the program is no real filter and signs nothing
     assert trap.mark.exists() == (policy is RUNNING)
     assert policy is RUNNING or trap.git("log", "-1", "--format=%s") == "second"
+
+
+def test_only_so_many_commands_run_at_a_time(tmp_path: Path) -> None:
+    running, counts = tmp_path / "running", tmp_path / "counts"
+    running.mkdir()
+    stand_in = tmp_path / "git"
+    stand_in.write_text(
+        '#!/bin/sh\n: > "$RUNNING/$$"\nls "$RUNNING" | wc -l >> "$COUNTS"\nsleep 0.05\n'
+        'rm "$RUNNING/$$"\n'
+    )
+    stand_in.chmod(0o755)
+    path = f"{tmp_path}:{SYSTEM_PATH}"
+    environment = {"PATH": path, "RUNNING": str(running), "COUNTS": str(counts)}
+    asked = [
+        gevent.spawn(process.run, ["status"], tmp_path, environment, policy=READING)
+        for _ in range(4 * process.AT_ONCE)
+    ]
+    gevent.joinall(asked, raise_error=True)
+    seen = [int(each) for each in counts.read_text().split()]
+    assert len(seen) == len(asked)
+    assert 1 < max(seen) <= process.AT_ONCE
 
 
 def test_a_remote_may_not_name_a_program(trap: Trap, environment: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.lib.git import linked_worktrees
+from opcode_htmx.lib.git import linked_worktrees, worktrees
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import WouldLose
@@ -85,6 +85,24 @@ def test_commits_of_no_branch_are_a_loss_and_those_of_its_branch_stay(
     git(made, "checkout", "-q", "session-1")
     linked_worktrees.remove(bare, made, environment)
     assert "refs/heads/session-1" in bare.refs()
+
+
+def test_worktrees_within_one_are_a_loss_although_git_ignores_them(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    copy = worktrees.make(made, "copy", environment)
+    assert copy.is_relative_to(made)
+    (copy / "only here").write_text("x")
+    assert git(made, "status", "--short") == ""
+    loss = linked_worktrees.losses(made, environment)
+    assert (loss.sentence, loss.paths) == ("1 worktree in it", (".claude/worktrees/copy",))
+    with pytest.raises(WouldLose):
+        linked_worktrees.remove(bare, made, environment)
+    assert (copy / "only here").exists()
+    linked_worktrees.remove(bare, copy, environment, force=True)
+    assert not linked_worktrees.losses(made, environment)
+    linked_worktrees.remove(bare, made, environment)
+    assert not made.exists()
 
 
 def test_a_branch_without_commits_of_its_own_goes_with_its_worktree(

@@ -270,6 +270,15 @@ def test_an_edit_keeps_the_line_ends_of_the_lines_around_it() -> None:
     assert text.decode(b"a\0b") is None
 
 
+def test_line_ends_of_many_equal_lines_are_no_endless_work() -> None:
+    found = text.decode(b"x\r\nx\n" * 20_000)
+    assert found is not None
+    # compared with one another, these would be more than a billion pairs
+    edited = text.encode("y\n" + "x\n" * 39_998 + "y\n", found)
+    assert edited.count(b"\n") == 40_000
+    assert text.encode("x\n" * 39_999 + "y\n", found) == b"x\r\nx\n" * 19_999 + b"x\r\ny\r\n"
+
+
 def zip_of(tree: Tree, found: packing.Contents) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(b"".join(packing.zipped(tree, (), found))))
 

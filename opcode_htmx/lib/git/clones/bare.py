@@ -61,7 +61,8 @@ class BareRepository:
         """Names of refs, below `prefixes` if there are any, and the objects that they name."""
         layout = "--format=%(objectname) %(refname)"
         found = self.run("for-each-ref", f"--count={_MOST_REFS}", layout, "--", *prefixes)
-        lines = found.content.decode("utf-8", "surrogateescape").splitlines()
+        # a name may contain what Python takes for an end of a line, such as U+2028
+        lines = found.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
 
     def set_refs(self, refs: Mapping[str, str]) -> None:

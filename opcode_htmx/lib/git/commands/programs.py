@@ -99,7 +99,7 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
     for act in acts:
         found += _hooks(git.repository, _HOOKS[act], settings)
         found += _named_hooks(settings, _HOOKS[act])
-        found += _filters(git, settings) if act in _WRITES_FILES else ()
+        found += _filters(git, settings, all_own=act != "files") if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
         found += _steps(git) if act == "continue" else ()
     if not may_log_in:
@@ -140,8 +140,9 @@ def _settings(listing: Git) -> Iterator[_Setting]:
     fields = output.content.decode("utf-8", "replace").split("\0")[:-1]
     for scope, pair in zip(fields[::2], fields[1::2], strict=False):
         if scope != "command":  # ours
-            key, _, value = pair.partition("\n")
-            yield _Setting(key, value, scope in ("local", "worktree"))
+            key, has_value, value = pair.partition("\n")
+            # a name alone stands for true
+            yield _Setting(key, value if has_value else "true", scope in ("local", "worktree"))
 
 
 def _hooks(
@@ -185,14 +186,18 @@ def _configured_filters(settings: Sequence[_Setting]) -> Iterator[Program]:
             yield Program("filter", f"{name}.{last}", each.value, each.of_repository)
 
 
-def _filters(git: Git, settings: Sequence[_Setting]) -> Iterator[Program]:
-    """Filters that an attributes file mentions."""
+def _filters(git: Git, settings: Sequence[_Setting], *, all_own: bool) -> Iterator[Program]:
+    """Filters that an attributes file mentions; with `all_own` all that the repository names.
+
+    Another commit may have attributes that are not known before.
+    """
     configured = list(_configured_filters(settings))
     if not configured:
         return
     text = _attributes(git)
     for each in configured:
-        if f"filter={each.name.rpartition('.')[0]}".encode() in text:
+        is_mentioned = f"filter={each.name.rpartition('.')[0]}".encode() in text
+        if is_mentioned or (all_own and each.of_repository):
             yield each
 
 
@@ -227,6 +232,9 @@ def _plain(act: Act, settings: Sequence[_Setting], remote: str) -> Iterator[Prog
     signs = values.get("commit.gpgsign")
     if act in _COMMITS and signs and signs.value.lower() not in ("", "false", "no", "off", "0"):
         yield _signing(values, signs)
+        key = values.get("gpg.ssh.defaultkeycommand")
+        if key and key.value:
+            yield Program("signing", key.key, key.value, key.of_repository)
 
 
 def _named(act: Act, setting: _Setting, remote: str) -> tuple[str, str]:

@@ -217,7 +217,7 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
         message = f"Merge remote-tracking branch '{ref.removeprefix('refs/remotes/')}'"
         how = ("--ff-only",) if mode == "ff-only" else ("--ff", "--no-edit", "-m", message)
         git.run(
-            *("merge", "--no-autostash", "--quiet", *how, commit),
+            *("merge", "--no-autostash", "--no-verify-signatures", "--quiet", *how, commit),
             settings=own,
             seconds=SECONDS,
         )

@@ -10,9 +10,11 @@ import contextlib
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.git import checkouts
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges, work
 from opcode_htmx.lib.git.process import GitFailed
@@ -39,11 +41,19 @@ class Kept:
     """The branch that went with it; empty if none did."""
 
 
-def discard(git: Git, worktree: Worktree, keep_id: str, *, with_branch: bool) -> Kept:
+def discard(
+    git: Git,
+    worktree: Worktree,
+    keep_id: str,
+    *,
+    with_branch: bool,
+    note: Callable[[Kept], object] = lambda kept: None,
+) -> Kept:
     """Remove a worktree with all that is in it, its branch too if `with_branch`.
 
-    First what it holds is put under `refs/opcode/discarded/<keep_id>`; git is any of the
-    repository's. Raises GitFailed, CannotMerge, RepositoryRefused: then it is still there.
+    First what it holds is put under `refs/opcode/discarded/<keep_id>`, and `note` is called with
+    it; git is any of the repository's. Raises GitFailed, CannotMerge, RepositoryRefused: then it
+    is still there.
     """
     _check_id(keep_id)
     main = main_git(git)
@@ -55,14 +65,16 @@ def discard(git: Git, worktree: Worktree, keep_id: str, *, with_branch: bool) ->
         tip = there.run("rev-parse", "HEAD").content.decode("ascii", "replace").strip()
         snapshot = take(there)
     main.run("update-ref", "--create-reflog", f"{REFERENCES}{keep_id}", snapshot or tip)
+    is_gone = bool(with_branch and worktree.branch)
+    kept = Kept(tip, snapshot, worktree.branch if is_gone else "")
+    note(kept)
     if worktree.locked is not None:
         main.run("worktree", "unlock", "--", str(worktree.path))
     main.run("worktree", "remove", "--force", "--", str(worktree.path), seconds=SECONDS)
-    is_gone = bool(with_branch and worktree.branch)
     if is_gone:
         # git deletes it only where it is still there
         main.run("update-ref", "-d", f"{_BRANCH}{worktree.branch}", tip)
-    return Kept(tip, snapshot, worktree.branch if is_gone else "")
+    return kept
 
 
 def take(git: Git) -> str:
@@ -102,12 +114,12 @@ def restore(git: Git, path: Path, kept: Kept, keep_id: str, branch: str) -> None
         main.run("cat-file", "-e", f"{kept.snapshot or kept.tip}^{{commit}}")
     except GitFailed:
         raise CannotRestore("What was kept is gone: git has cleaned it up.") from None
-    if kept.branch:
+    if kept.branch and not _is_at(main, branch, kept.tip):
         add(main, path, branch, kept.tip)
     elif branch:
-        main.run("worktree", "add", "--", str(path), branch, seconds=SECONDS)
+        checkouts.add(main.run, path, (), (branch,), git.environment, SECONDS)
     else:
-        main.run("worktree", "add", "--detach", "--", str(path), kept.tip, seconds=SECONDS)
+        checkouts.add(main.run, path, ("--detach",), (kept.tip,), git.environment, SECONDS)
     if kept.snapshot:
         there = Git.at(path, git.environment, main.policy)
         if there is None:
@@ -135,6 +147,13 @@ def _commit(git: Git, tree: str, parents: list[str], message: str, settings: dic
     named = (part for each in parents for part in ("-p", each))
     output = git.run("commit-tree", tree, *named, "-m", message, settings=settings)
     return output.content.decode("ascii", "replace").strip()
+
+
+def _is_at(git: Git, branch: str, commit: str) -> bool:
+    """Whether a branch is there at a commit: a crash came before it was removed."""
+    name = f"{_BRANCH}{branch}"
+    found = git.run("for-each-ref", "--format=%(objectname) %(refname)", name).content
+    return f"{commit} {name}".encode("utf-8", "surrogateescape") in found.split(b"\n")
 
 
 def _second_parent(git: Git, commit: str) -> str:

@@ -51,6 +51,20 @@ def test_a_clone_has_the_branches_of_the_remote_and_its_own_is_that_of_head(
     assert found.head() == "refs/heads/main"
 
 
+def test_a_branch_with_an_odd_end_of_line_in_its_name_is_one_branch(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    remote = GitServer(tmp_path).repository("o/n", branches=("a\u2028b", "a"))
+    url = f"file://{remote}"
+    transfer.clone(url, tmp_path / "c", environment)
+    found = BareRepository.at(tmp_path / "c", environment)
+    names = {"refs/remotes/origin/a\u2028b", "refs/remotes/origin/a"}
+    assert names < set(found.refs())
+    commit(remote, "a\u2028b", {"new": "x"})
+    transfer.refresh(tmp_path / "c", url, environment)
+    assert len({found.refs()[each] for each in names}) == 2
+
+
 def test_an_empty_repository_is_cloned(
     server: GitServer, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -103,11 +103,12 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
         ("core.hooksPath", ".husky"),
         ("core.fsmonitor", "watch"),
         ("filter.lfs.clean", "git-lfs clean"),
-        ("filter.unused.clean", "nothing"),
+        ("filter.later.clean", "what another commit may use"),
         ("merge.ours.driver", "true"),
         ("commit.gpgSign", "true"),
         ("gpg.format", "ssh"),
         ("gpg.ssh.program", "sign"),
+        ("gpg.ssh.defaultKeyCommand", "key"),
         ("credential.https://x.example.helper", "!echo https://me:secret@x.example"),
         ("core.sshCommand", "ssh -i key"),
         ("remote.origin.url", "https://x.example/a"),
@@ -125,8 +126,11 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
         return {(each.kind, each.name) for each in found if each.of_repository}
 
     monitor = ("file monitor", "core.fsmonitor")
-    assert kinds("commit") == {monitor, ("signing", "ssh")}
-    assert kinds("switch") == {monitor, ("hook", "post-checkout"), ("filter", "lfs.clean")}
+    of_key = ("signing", "gpg.ssh.defaultkeycommand")
+    assert kinds("commit") == {monitor, ("signing", "ssh"), of_key}
+    filters = {("filter", "lfs.clean"), ("filter", "later.clean")}
+    assert kinds("switch") == {monitor, ("hook", "post-checkout"), *filters}
+    assert kinds("files") == {monitor, ("filter", "lfs.clean")}
     assert kinds("push") == {
         monitor,
         ("hook", "pre-push"),
@@ -138,6 +142,13 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
     assert "secret" not in str(programs.of(repo.git(), "push", remote="origin"))
     assert [e.name for e in programs.filters_of(repo.git(), [b"b.png"]).found] == ["lfs.clean"]
     assert not programs.filters_of(repo.git(), [b"a"])
+
+
+def test_a_setting_without_a_value_is_a_yes(repo: Repo) -> None:
+    with (repo.top / ".git" / "config").open("a") as file:
+        file.write("[commit]\n\tgpgSign\n[gpg]\n\tprogram = sign\n")
+    (found,) = programs.of(repo.git(), "commit").found
+    assert (found.kind, found.command) == ("signing", "sign")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,25 @@ def test_the_branch_stays_where_it_moved_meanwhile(orchard: Orchard) -> None:
     assert orchard.of_copy().branch == "copy"
 
 
+def test_what_a_crash_has_kept_before_the_removal_comes_back(orchard: Orchard) -> None:
+    orchard.write(orchard.copy / "plum", "blue\n")
+    before, keep_id = orchard.state(orchard.copy), uuid.uuid4().hex
+    noted: list[kept.Kept] = []
+
+    def crash(found: kept.Kept) -> None:
+        noted.append(found)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.discard(orchard.git(), orchard.of_copy(), keep_id, with_branch=True, note=crash)
+    assert orchard.state(orchard.copy) == before, "nothing is removed before it is on record"
+    # as if git had removed the worktree, and not yet its branch
+    orchard.run("worktree", "remove", "--force", str(orchard.copy))
+    kept.restore(orchard.git(), orchard.copy, noted[0], keep_id, "copy")
+    assert orchard.state(orchard.copy) == before
+    assert orchard.of_copy().branch == "copy"
+
+
 def test_changes_are_counted_with_untracked_files(orchard: Orchard) -> None:
     orchard.write(orchard.copy / "apple", "1\n2\n3\n4\n5\n6\n")
     orchard.write(orchard.copy / "plum", "a\nb")
