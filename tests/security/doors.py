@@ -138,16 +138,20 @@ def ask(app: Flask, door: Door, headers: Mapping[str, str] = {}, **how: Any) -> 
 def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
     """The size and time of all that stands in the sandbox and that a view may have written."""
     return {
-        str(path): (path.stat().st_size, 0 if _is_object(path) else path.stat().st_mtime_ns)
+        str(path): (path.stat().st_size, 0 if _is_touched(path) else path.stat().st_mtime_ns)
         for path in sandbox.home.rglob("*")
         if path.is_file()
         and not any(part.startswith(NOT_OF_VIEWS) for part in path.relative_to(sandbox.home).parts)
     }
 
 
-def _is_object(path: Path) -> bool:
-    """git gives an object that is there a new time where it would write the same one elsewhere."""
-    return ".git/objects/" in str(path)
+def _is_touched(path: Path) -> bool:
+    """Whether git gives the file a new time where it only reads.
+
+    An object that it would write elsewhere as well, and the index, in which `git diff` refreshes
+    the times of files.
+    """
+    return ".git/objects/" in str(path) or path.parts[-2:] == (".git", "index")
 
 
 class Visits:

@@ -77,7 +77,8 @@ READING = Policy(
     {**_ENVIRONMENT, **_NO_PROGRAMS_ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"},
     {**_CONFIGURATION, **_NO_PROGRAMS_CONFIGURATION},
 )
-"""Reads a repository that nobody vouches for: writes and runs nothing, has no network."""
+"""Reads a repository that nobody vouches for: runs nothing, has no network, and writes nothing but
+the times of files in the index, which `git diff` refreshes whatever GIT_OPTIONAL_LOCKS says."""
 
 WRITING = Policy(
     {**_ENVIRONMENT, **_NO_PROGRAMS_ENVIRONMENT}, {**_CONFIGURATION, **_NO_PROGRAMS_CONFIGURATION}
