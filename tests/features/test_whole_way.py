@@ -145,7 +145,7 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
         until(partial(is_left, garden, left), "a part is staged")
         expect(page.get_by_role("status").get_by_text("Staged.")).to_be_visible()
     page.goto(f"{session.address}/changes?base=commit")
-    page.get_by_role("link", name="Commit", exact=True).click()
+    page.get_by_role("link", name="Commit…", exact=True).click()
     page.get_by_label("Message").fill("Plant a quince hedge")
     check(page)
     page.get_by_role("button", name="Commit 1 file").click()

@@ -48,7 +48,7 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 FEATURE = Feature(
     name="checkpoints",
     routes=_routes,
-    session_links=(PageLink("Checkpoints", 300, _of_session),),
+    session_links=(PageLink("Checkpoints", 160, _of_session),),
     errors={
         CheckpointRefused: 422,
         NoSuchCheckpoint: 404,

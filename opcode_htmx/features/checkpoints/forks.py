@@ -33,7 +33,7 @@ def fork(
     tree = checkpoints.trees.top_of(checkpoint.top)
     if not tree.has_repository:
         raise CheckpointRefused(
-            "Only a git repository can have a copy beside it. Restore the checkpoint instead."
+            "Only a git repository can have a copy beside it. Put the files back instead."
         )
     name = _free_name(tree.top, f"checkpoint-{session_id[:8].lower()}-{number}")
     try:

@@ -12,7 +12,7 @@ KINDS: Mapping[CheckpointKind, str] = {
     CheckpointKind.PROMPT: "Before a prompt",
     CheckpointKind.TURN: "After Claude’s turn",
     CheckpointKind.TOOL: "After a tool",
-    CheckpointKind.UNDO: "Before a restore",
+    CheckpointKind.UNDO: "Before going back",
 }
 STRATEGIES: Mapping[Strategy, str] = {
     Strategy.MANUAL: "By hand only",

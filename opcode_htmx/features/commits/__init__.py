@@ -44,8 +44,8 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 FEATURE = Feature(
     name="commits",
     routes=_routes,
-    session_links=(PageLink("Git", 320, _of_session),),
-    project_links=(PageLink("Git", 320, _of_project),),
+    session_links=(PageLink("Git", 140, _of_session),),
+    project_links=(PageLink("Git", 140, _of_project),),
     errors=ERRORS,
     state=(
         StateFolder(

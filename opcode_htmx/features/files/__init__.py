@@ -77,8 +77,8 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 FEATURE = Feature(
     name="files",
     routes=_routes,
-    session_links=(PageLink("Files", 20, lambda _, project, __: folder_address(project)),),
-    project_links=(PageLink("Files", 20, lambda _, project, __: folder_address(project)),),
+    session_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
+    project_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
     errors={
         FilesClosed: 403,
         FileMissing: 404,

@@ -26,8 +26,8 @@ class Disk:
         sessions = survey.session_bytes + survey.subagent_bytes + survey.other_bytes
         return (
             ("repositories", "Repositories", self.sizes.repository_bytes),
-            ("worktrees", "Worktrees of sessions", self.sizes.worktree_bytes),
-            ("sessions", "Conversations", sessions),
+            ("worktrees", "Copies of repositories", self.sizes.worktree_bytes),
+            ("sessions", "Sessions", sessions),
             ("claude", "Other files of Claude", survey.claude_bytes),
             ("app", "This app", survey.state_bytes),
             ("trash", "Trash", survey.trash_bytes),

@@ -102,7 +102,7 @@ class SessionFolders:
             with self._making(repo):
                 self._make(BareRepository.at(clone, self._environment), name, base)
         except (GitFailed, RepositoryRefused) as error:
-            raise CannotMakeWorktree(f"The worktree could not be made: {error}") from error
+            raise CannotMakeWorktree(f"The copy could not be made: {error}") from error
         return self.get(name)
 
     def _make(self, bare: BareRepository, name: WorktreeName, base: str) -> None:
@@ -168,7 +168,7 @@ class SessionFolders:
         try:
             found = repository.find(path, lambda _: None)
             if found is None or found.top != path.resolve():
-                problem = "It is no worktree of its repository any more."
+                problem = "It is no copy of its repository any more."
             else:
                 files += [found.git_dir / each for each in ("HEAD", "index", "logs/HEAD")]
                 branch = _branch(found.git_dir / "HEAD")

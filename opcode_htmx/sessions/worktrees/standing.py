@@ -53,7 +53,7 @@ def standing(service: SessionWorktrees, copy: Copy, main: Git | None = None) -> 
     try:
         git = service.git(copy.path)
         if git is None or git.repository.top != copy.path.resolve():
-            return Standing(disk=disk, made_at=at, problem="It is no worktree any more.")
+            return Standing(disk=disk, made_at=at, problem="It is no copy any more.")
         carried = copy.record.carried if copy.record else ()
         uncommitted = work.uncommitted(git).without(carried)
     except (GitFailed, RepositoryRefused) as error:
