@@ -143,7 +143,7 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
         plan_row(page).first.click()
         page.get_by_role("button", name="Stage this part", exact=True).first.click()
         until(partial(is_left, garden, left), "a part is staged")
-        expect(page.get_by_role("heading", name="plan.txt")).to_be_visible()
+        expect(page.get_by_role("status").get_by_text("Staged.")).to_be_visible()
     page.goto(f"{session.address}/changes?base=commit")
     page.get_by_role("link", name="Commit…", exact=True).click()
     page.get_by_label("Message").fill("Plant a quince hedge")
