@@ -151,6 +151,7 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     page.get_by_role("button", name="Commit 1 file").click()
     expect(page.get_by_text("pushed nowhere yet")).to_be_visible()
     page.get_by_role("link", name="Push", exact=True).click()
+    expect(page.get_by_role("button", name="Push", exact=True)).to_be_visible()
     check(page)
     page.get_by_role("button", name="Push", exact=True).click()
     expect(page.get_by_text("at origin/main")).to_be_visible()

@@ -102,7 +102,7 @@ def handle_refusals(pages: Blueprint) -> None:
 
     def told(error: Exception) -> tuple[str, int] | BaseResponse:
         status = next(code for kind, code in ERRORS.items() if isinstance(error, kind))
-        if request.method == "GET":
+        if request.endpoint == "commits.page":
             return respond(str(error), status)
         return refused(error, _project_id(), back_of(_project_id()), status)
 
