@@ -115,7 +115,7 @@ def url(installed: Installed) -> Iterator[str]:
 def answers(address: str) -> bool:
     try:
         return requests.get(f"{address}/healthz", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

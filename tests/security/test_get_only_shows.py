@@ -27,6 +27,9 @@ from tests.support.environment import Sandbox
 from tests.support.in_process import app_of
 from tests.support.populated import Populated, populate
 
+pytestmark = pytest.mark.timeout(300)
+"""All files are compared around each of some hundred requests."""
+
 OF_READING = (
     "marks.json",
     "viewing",
