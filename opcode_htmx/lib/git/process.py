@@ -88,9 +88,10 @@ def run(
     git = _program(environment)
     settings = {**policy.configuration, **(overrides or {})}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-    with _slot(policy):
+
+    def start() -> subprocess.Popen[bytes] | Exception:
         try:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 [git, "--no-pager", *options, *arguments],
                 cwd=folder,
                 env={**clean(environment), **policy.environment, **(repository or {})},
@@ -101,8 +102,30 @@ def run(
                 preexec_fn=_bound_memory,
             )
         except (OSError, ValueError) as error:
-            raise GitFailed(f"git could not be started: {error}") from error
-        return _collect(child, stdin, progress, seconds, most_bytes)
+            return error
+
+    with _slot(policy):
+        return _collect(_started(start), stdin, progress, seconds, most_bytes)
+
+
+def _started(
+    start: Callable[[], subprocess.Popen[bytes] | Exception],
+) -> subprocess.Popen[bytes]:
+    """The child. A caller that is killed meanwhile leaves none behind. Raises GitFailed."""
+    starting = gevent.spawn(start)
+    try:
+        child = starting.get()
+    except BaseException:
+        starting.join()
+        if isinstance(starting.value, subprocess.Popen):
+            _end(starting.value)
+            for pipe in (starting.value.stdin, starting.value.stdout, starting.value.stderr):
+                if pipe:
+                    pipe.close()
+        raise
+    if isinstance(child, Exception):
+        raise GitFailed(f"git could not be started: {child}") from child
+    return child
 
 
 def _slot(policy: Policy) -> AbstractContextManager[object]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import gevent
+import psutil
 import pytest
 
 from opcode_htmx.lib.git import process
@@ -88,6 +89,18 @@ def test_only_so_many_commands_run_at_a_time(tmp_path: Path) -> None:
     seen = [int(each) for each in counts.read_text().split()]
     assert len(seen) == len(asked)
     assert 1 < max(seen) <= process.AT_ONCE
+
+
+def test_a_command_that_is_killed_while_it_starts_is_ended(tmp_path: Path) -> None:
+    stand_in = tmp_path / "git"
+    stand_in.write_text("#!/bin/sh\nsleep 60\n")
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{SYSTEM_PATH}"}
+    before = set(psutil.Process().children())
+    asked = gevent.spawn(process.run, ["status"], tmp_path, environment)
+    gevent.idle()  # it is being started
+    asked.kill()
+    assert set(psutil.Process().children()) == before
 
 
 def test_a_remote_may_not_name_a_program(trap: Trap, environment: dict[str, str]) -> None:
