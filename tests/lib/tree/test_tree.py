@@ -118,10 +118,12 @@ def test_the_project_itself_may_be_replaced_by_a_link(tree: Tree) -> None:
 
 
 @pytest.mark.timeout(10)
-def test_pipes_sockets_and_devices_are_refused_without_waiting(tree: Tree) -> None:
+def test_pipes_sockets_and_devices_are_refused_without_waiting(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(tree.path / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
-        os.chdir(tree.path)
+        monkeypatch.chdir(tree.path)  # the path of a socket is short
         listening.bind("socket")
         for name in ("pipe", "socket"):
             with pytest.raises(FileRefused, match="a device, a pipe or a socket"):
