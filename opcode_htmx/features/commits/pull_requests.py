@@ -1,6 +1,6 @@
 """Open a pull request with `gh` where it is installed, and look up the state of one.
 
-`gh` is told the repository by name and started in an empty folder: it runs git, which would run
+`gh` gets the name of the repository and starts in an empty folder: it runs git, which would run
 what the project's repository names.
 """
 

@@ -1,7 +1,7 @@
 """Start the contestants of races, merge a winner, and remove the others.
 
 A start is noted before it is made, with ids that follow from the race. One worker makes the starts,
-the one that holds a lock; whoever finds a note after a crash makes it again.
+the one that holds a lock; after a crash the holder of the lock makes a noted start again.
 """
 
 from __future__ import annotations

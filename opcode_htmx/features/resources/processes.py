@@ -1,7 +1,7 @@
 """The processes of runs, those that they have left behind, and others without a parent.
 
 Only what an ended run of this server has left is ever ended from here: its tag says so. Others that
-have lost their parent are shown, for whoever wonders what uses the machine.
+have lost their parent are shown, because they use the machine, too.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ class BudgetBook:
 
     @property
     def problem(self) -> str:
-        """Why no budget can be told from its file, in a sentence; empty where all can be read."""
+        """Why no budget can be read from its file, in a sentence; empty where all can be read."""
         if self._is_unreadable(self._limits, self._limits_path):
             return LIMITS_UNREADABLE
         if self.limits.any and self._is_unreadable(self._spending, self._spending_path):

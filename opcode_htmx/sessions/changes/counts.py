@@ -1,7 +1,7 @@
 """The numbers of files that sessions have changed, for their pages; as far as somebody has counted.
 
 A page shows the last number at once. After each change of its session it is counted again, in the
-background, and the page is told.
+background, and the page gets the new number.
 """
 
 from __future__ import annotations

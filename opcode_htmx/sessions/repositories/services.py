@@ -25,7 +25,7 @@ from opcode_htmx.sessions.workspace import Workspace
 
 DEFAULT_FOLDER = "opcode"
 _ANY_USER = "x-access-token"
-"""The user that GitHub wants beside a token, whoever has made it."""
+"""The user name that GitHub expects beside any token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ def notice() -> Done | None:
     key, text = flashed()
     if key != DONE:
         return None
-    kept_id, _, told = text.partition(" ")
-    return Done(told, "" if kept_id == "-" else kept_id)
+    kept_id, _, words = text.partition(" ")
+    return Done(words, "" if kept_id == "-" else kept_id)
 
 
 def after_act(act: Act) -> BaseResponse | tuple[str, int]:
@@ -100,7 +100,7 @@ def handle_refusals(pages: Blueprint) -> None:
     def failed(error: GitFailed) -> tuple[str, int]:
         return refused(words.refusal(error), _project_id(), back_of(_project_id()))
 
-    def told(error: Exception) -> tuple[str, int] | BaseResponse:
+    def answer(error: Exception) -> tuple[str, int] | BaseResponse:
         status = next(code for kind, code in ERRORS.items() if isinstance(error, kind))
         if request.endpoint == "commits.page":
             return respond(str(error), status)
@@ -125,7 +125,7 @@ def handle_refusals(pages: Blueprint) -> None:
 
     pages.register_error_handler(GitFailed, failed)
     for each in ERRORS.keys() - {Unconfirmed}:
-        pages.register_error_handler(each, told)
+        pages.register_error_handler(each, answer)
     pages.register_error_handler(Unconfirmed, unconfirmed)
 
 

@@ -29,7 +29,7 @@ class Kind:
     """What a file is: `image`, `pdf`, `audio`, `video`, `notebook`, `markdown`, `table`, `text` or
     `binary`.
 
-    `media_type` is what browsers are told when they show it; empty for what they only save.
+    `media_type` is sent to browsers that show it; empty for what they only save.
     """
 
     name: str

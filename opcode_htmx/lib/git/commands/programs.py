@@ -148,11 +148,11 @@ def _settings(listing: Git) -> Iterator[_Setting]:
 def _hooks(
     repository: Repository, names: Sequence[str], settings: Sequence[_Setting]
 ) -> Iterator[Program]:
-    told = [each for each in settings if each.key == "core.hookspath"]
+    values = [each for each in settings if each.key == "core.hookspath"]
     folder = repository.common_dir / "hooks"
-    if told:  # relative to where hooks run, with `~` for a home
-        folder = repository.top / Path(told[-1].value).expanduser()
-    of_repository = not told or told[-1].of_repository or folder.is_relative_to(repository.top)
+    if values:  # relative to where hooks run, with `~` for a home
+        folder = repository.top / Path(values[-1].value).expanduser()
+    of_repository = not values or values[-1].of_repository or folder.is_relative_to(repository.top)
     for name in dict.fromkeys(names):
         path = folder / name
         try:

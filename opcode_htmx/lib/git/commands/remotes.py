@@ -242,8 +242,8 @@ def _refs(git: Git, name: str) -> tuple[str, ...]:
         if error.status is None:
             raise
         return explicit
-    told = output.content.decode("utf-8", "replace").split("\n")[:-1]
-    is_plain = all(each.partition(":")[2].startswith(own) for each in told)
+    lines = output.content.decode("utf-8", "replace").split("\n")[:-1]
+    is_plain = all(each.partition(":")[2].startswith(own) for each in lines)
     return ("--", name) if is_plain else explicit
 
 
