@@ -35,13 +35,8 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 def _jobs(context: AppContext) -> Iterable[Job]:
     runner = _parts(context).runner
-    rounds = every(ROUND_SECONDS, "start contestants of races", runner.round)
-
-    def stop() -> None:
-        rounds.stop()
-        runner.stop()
-
-    yield Job(rounds.name, rounds.start, stop)
+    name = "start contestants of races"
+    yield every(ROUND_SECONDS, name, runner.round, at_end=runner.stop)
 
 
 def _race_of(context: AppContext, project_id: str, session_id: str) -> str:

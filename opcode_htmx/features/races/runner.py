@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +29,8 @@ from opcode_htmx.features.races.records import (
     session_of,
 )
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
@@ -85,7 +85,7 @@ class RaceRunner:
         self.service = context.sessions.worktrees
         self.copies = Copies(self.service)
         self.endings = CopyEndings(self.service, self.copies)
-        self._lock: int | None = None
+        self._duty = Duty(races.folder / LOCK)
         self._starting: set[str] = set()
         """The sessions that this worker is starting."""
 
@@ -146,7 +146,7 @@ class RaceRunner:
         open_ = [
             each for each in self.races.all() if each.state in (RaceState.OPEN, RaceState.DECIDING)
         ]
-        if not open_ or not self._is_starter():
+        if not open_ or not self._duty.take():
             return
         for race in open_:
             if race.state is RaceState.DECIDING:
@@ -160,15 +160,7 @@ class RaceRunner:
 
     def stop(self) -> None:
         """Leave the starts to another worker."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
-
-    def _is_starter(self) -> bool:
-        if self._lock is None:
-            atomic_files.make_folder(self.races.folder)
-            self._lock = file_locks.take(self.races.folder / LOCK)
-        return self._lock is not None
+        self._duty.leave()
 
     def _start_all(self, race: Race, noted: Sequence[Contestant]) -> None:
         """Make the copies one after the other, as git does it, and begin in each by itself."""

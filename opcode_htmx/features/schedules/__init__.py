@@ -59,13 +59,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
         context.refusals,
     )
     runner = ScheduleRunner(sessions.schedules, services)
-    rounds = every(ROUND_SECONDS, "start schedules", runner.round)
-
-    def stop() -> None:
-        rounds.stop()
-        runner.stop()
-
-    yield Job(rounds.name, rounds.start, stop)
+    yield every(ROUND_SECONDS, "start schedules", runner.round, at_end=runner.stop)
 
 
 def _note_turn(context: AppContext, event: TurnEnded) -> None:

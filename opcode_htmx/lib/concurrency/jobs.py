@@ -32,10 +32,16 @@ def once(name: str, work: Callable[[], object]) -> Job:
     return _in_greenlet(name, run)
 
 
-def every(seconds: float, name: str, work: Callable[[], object]) -> Job:
+def every(
+    seconds: float,
+    name: str,
+    work: Callable[[], object],
+    at_end: Callable[[], object] = lambda: None,
+) -> Job:
     """A job that does `work` at its start, and again `seconds` after each time it was done.
 
-    An exception of `work` is logged, and the next time comes all the same.
+    An exception of `work` is logged, and the next time comes all the same. `at_end` is called when
+    the job was stopped.
     """
 
     def repeat() -> None:
@@ -46,10 +52,12 @@ def every(seconds: float, name: str, work: Callable[[], object]) -> Job:
                 log.exception("job %s failed; it runs again in %.0f seconds", name, seconds)
             gevent.sleep(seconds)
 
-    return _in_greenlet(name, repeat)
+    return _in_greenlet(name, repeat, at_end)
 
 
-def _in_greenlet(name: str, run: Callable[[], None]) -> Job:
+def _in_greenlet(
+    name: str, run: Callable[[], None], at_end: Callable[[], object] = lambda: None
+) -> Job:
     greenlets: list[gevent.Greenlet[[], None]] = []
 
     def start() -> None:
@@ -58,6 +66,7 @@ def _in_greenlet(name: str, run: Callable[[], None]) -> Job:
     def stop() -> None:
         gevent.killall(greenlets)
         greenlets.clear()
+        at_end()
 
     return Job(name, start, stop)
 

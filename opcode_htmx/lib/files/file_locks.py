@@ -1,4 +1,4 @@
-"""Locks on files, which hold between workers and end with whoever holds them, however it dies."""
+"""Locks on files, which hold between workers and end with their holder, however it dies."""
 
 from __future__ import annotations
 
@@ -49,3 +49,23 @@ def held(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+class Duty:
+    """Work that one worker does for all: the one that holds the lock on a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def take(self) -> bool:
+        """Whether this worker has the duty; it gets it where no other one has. Raises OSError."""
+        if self._file is None:
+            self._file = take(self._path)
+        return self._file is not None
+
+    def leave(self) -> None:
+        """Leave the duty to another worker."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ import gevent
 from opcode_htmx.engines.messages import INTERRUPTED
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
-from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.formatting import format_duration
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -90,7 +89,7 @@ class ScheduleRunner:
     def __init__(self, store: ScheduleStore, services: Services) -> None:
         self._store = store
         self._services = services
-        self._lock: int | None = None
+        self._duty = Duty(store.folder / LOCK)
         self._starting: set[str] = set()
         """The prompts that this worker is sending."""
         self._worked: dict[str, float] = {}
@@ -101,14 +100,13 @@ class ScheduleRunner:
 
     def stop(self) -> None:
         """Leave the schedules to another worker."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
+        self._duty.leave()
+        self._last_round = 0.0
 
     def round(self) -> None:
         """Start what is due, and look after what was started. Called about once a second."""
         schedules = self._store.all()
-        if not schedules or not self._is_starter():
+        if not schedules or not self._duty.take():
             return
         now = time.time()
         passed = min(max(0.0, now - self._last_round), LONGEST_ROUND) if self._last_round else 0.0
@@ -128,12 +126,6 @@ class ScheduleRunner:
                 log.exception("could not look after schedule %s", schedule.id)
 
     # --- starting ---------------------------------------------------------------------------
-
-    def _is_starter(self) -> bool:
-        if self._lock is None:
-            self._lock = file_locks.take(self._store.folder / LOCK)
-            self._last_round = 0.0
-        return self._lock is not None
 
     def _start_due(self, schedule: Schedule, now: float) -> None:
         """Decide on the due times up to now in one write: a crash leaves no part of it."""
