@@ -84,8 +84,9 @@ class RemoteActs:
     ) -> Act:
         """Push what the page has shown. Raises Unconfirmed, StateChanged, NoRemote, NoBranch,
         GitFailed."""
-        plan = self.push_page(project_id, remote).plan
-        _check(answer, self.push_page(project_id, remote))
+        page = self.push_page(project_id, remote)
+        _check(answer, page)
+        plan = page.plan
 
         def work(progress: Progress) -> Outcome:
             git = self._projects.open(project_id, RUNNING)
