@@ -6,12 +6,9 @@ from collections.abc import Iterable
 
 from opcode_htmx.features.changes import rows, schema
 from opcode_htmx.features.changes.listings import Listings, Seen
-from opcode_htmx.features.changes.places import GitProblem
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change
 from opcode_htmx.lib.git.diffs import FileDiff
-from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.validation import InvalidRequest
@@ -43,12 +40,7 @@ def endpoints(listings: Listings) -> Iterable[Endpoint]:
     def diff(project_id: str, query: schema.DiffQuery) -> schema.ChangedFileDiff:
         seen = _seen(project_id, query)
         change = _named(seen, query)
-        try:
-            found = file_diffs.read(
-                seen.place.git, change, seen.choice.commit, ignore_space=query.ignore_space
-            )
-        except GitFailed as error:
-            raise GitProblem(f"git could not compare the file: {error}") from error
+        found = seen.diff(change, ignores_space=query.ignore_space)
         hunks, is_cut = run_cpu_in_thread(_hunks, found)
         return schema.ChangedFileDiff(file=_file(seen, change), hunks=hunks, is_cut=is_cut)
 

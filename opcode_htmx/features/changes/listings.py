@@ -21,8 +21,9 @@ from opcode_htmx.features.changes.bases import Base, Choice
 from opcode_htmx.features.changes.places import GitProblem, Place, Places
 from opcode_htmx.features.changes.rows import Totals
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.git import changes
+from opcode_htmx.lib.git import changes, file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing
+from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.runs.supervisor import Supervisor
 
@@ -51,6 +52,22 @@ class Seen:
     took: float
     """Seconds."""
     clock: str
+
+    def diff(self, change: Change, *, ignores_space: bool = False) -> FileDiff:
+        """The diff of a change. Raises GitProblem."""
+        try:
+            return file_diffs.read(
+                self.place.git, change, self.choice.commit, ignore_space=ignores_space
+            )
+        except GitFailed as error:
+            raise GitProblem(f"git could not compare the file: {error}") from error
+
+    def content(self, change: Change, *, before: bool = False) -> bytes:
+        """The file after or before a change; empty where there is none. Raises GitProblem."""
+        try:
+            return file_diffs.content(self.place.git, change, before=before)
+        except GitFailed as error:
+            raise GitProblem(f"git could not read the file: {error}") from error
 
     def change(self, path: bytes, side: str) -> Change | None:
         """The change of a file; on its other side, if it has none on this one."""

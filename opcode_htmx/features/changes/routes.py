@@ -19,10 +19,8 @@ from opcode_htmx.features.changes.review.store import NEW, Review, Reviews
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
 from opcode_htmx.features.changes.rows import Row
 from opcode_htmx.features.changes.view import View, given_path, given_side, number
-from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change, Status
 from opcode_htmx.lib.git.diffs import FileDiff
-from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.http.forms import by_htmx, session_address
 
 PROJECT = "/projects/<project_id>"
@@ -103,7 +101,7 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
         path, side = given_path(), given_side()
         seen, change = _change(view, path, side)
         row = rows.row_of(seen.place.top, change)
-        diff = _diff(seen, change, view)
+        diff = seen.diff(change, ignores_space=view.ignores_space)
         at = number("at")
         part = hunks.part(diff, _contents(seen, change, diff), change.status, at)
         review = reviews.of(view.session_id, seen.place.folder)
@@ -140,12 +138,8 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
             count if is_known else None,
             at_end=not is_known,
         )
-        try:
-            content = file_diffs.content(seen.place.git, change)
-        except GitFailed as error:
-            raise GitProblem(f"git could not read the file: {error}") from error
         is_from_end = request.args.get("end") == "1" and is_known
-        items, _ = hunks.opened(content, gap, row.name, from_end=is_from_end)
+        items, _ = hunks.opened(seen.content(change), gap, row.name, from_end=is_from_end)
         review = reviews.of(view.session_id, seen.place.folder)
         found = {**_common(view, seen, review), "row": row, "items": items}
         if by_htmx():
@@ -175,26 +169,16 @@ def path_of(change: Change) -> str:
     return os.fsdecode(change.path)
 
 
-def _diff(seen: Seen, change: Change, view: View) -> FileDiff:
-    """Raises GitProblem."""
-    try:
-        return file_diffs.read(
-            seen.place.git, change, seen.choice.commit, ignore_space=view.ignores_space
-        )
-    except GitFailed as error:
-        raise GitProblem(f"git could not compare the file: {error}") from error
-
-
 def _contents(seen: Seen, change: Change, diff: FileDiff) -> Contents:
     """The file before and after, where the diff is short enough for its colours."""
-    name, git = os.fsdecode(change.path).rpartition("/")[2], seen.place.git
+    name = os.fsdecode(change.path).rpartition("/")[2]
     if not diff.hunks or change.is_submodule or diff.sections > 1:
         return Contents(name)
     has_old = any(hunk.old_count for hunk in diff.hunks)
     try:
-        old = file_diffs.content(git, change, before=True) if has_old else b""
-        return Contents(name, old[:MOST_COLOURED], file_diffs.content(git, change)[:MOST_COLOURED])
-    except GitFailed:
+        old = seen.content(change, before=True) if has_old else b""
+        return Contents(name, old[:MOST_COLOURED], seen.content(change)[:MOST_COLOURED])
+    except GitProblem:
         return Contents(name)
 
 

@@ -16,7 +16,6 @@ from werkzeug.wrappers import Response
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.changes import rows
 from opcode_htmx.features.changes.listings import Listings, Seen
-from opcode_htmx.features.changes.places import GitProblem
 from opcode_htmx.features.changes.review import viewed as viewed_files
 from opcode_htmx.features.changes.review.anchors import Anchored, anchored
 from opcode_htmx.features.changes.review.prompt import prompt_of
@@ -26,9 +25,7 @@ from opcode_htmx.features.changes.routes import PROJECT, SESSION, back_address
 from opcode_htmx.features.changes.view import View, given_side, number, path_of_key
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change
-from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
@@ -247,11 +244,7 @@ def _code(seen: Seen, change: Change, on: str, first: int, last: int) -> str:
         raise BadForm("Say which lines the comment is about.")
     if last - first >= MOST_LINES:
         raise BadForm(f"A comment may be about {MOST_LINES} lines.")
-    try:
-        content = file_diffs.content(seen.place.git, change, before=on == OLD)
-    except GitFailed as error:
-        raise GitProblem(f"git could not read the file: {error}") from error
-    lines = run_in_thread(_lines, content, first, last)
+    lines = run_in_thread(_lines, seen.content(change, before=on == OLD), first, last)
     if len(lines) <= last - first:
         raise BadForm("The file has no such lines.")
     return b"\n".join(lines).decode("utf-8", "replace")[:MOST_CODE]
