@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from gevent.lock import BoundedSemaphore
-
 from opcode_htmx.features.changes import bases, rows
 from opcode_htmx.features.changes.bases import Base, Choice
 from opcode_htmx.features.changes.places import GitProblem, Place, Places
 from opcode_htmx.features.changes.rows import Totals
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.git import changes, file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing
 from opcode_htmx.lib.git.diffs import FileDiff
@@ -100,14 +99,14 @@ class Listings:
         self._left = left
         self._on_read = on_read
         self._kept: OrderedDict[_Key, Seen] = OrderedDict()
-        self._locks: dict[_Key, BoundedSemaphore] = {}
+        self._locks = KeyedLock()
 
     def now(self, project_id: str, session_id: str, base: str) -> Seen:
         """What has changed until now. Raises what Places.at does, CannotCompare and GitProblem."""
         asked = time.monotonic()
         place = self.places.at(project_id, session_id)
         key = project_id, session_id, bases.named(base, place)
-        with self._lock(key):
+        with self._locks.of("\n".join(key)):
             known = self._kept.get(key)
             if known and known.at > asked:  # another request has read it meanwhile
                 return known
@@ -174,14 +173,10 @@ class Listings:
         self._kept[key] = seen
         self._kept.move_to_end(key)
         while len(self._kept) > 1 and (len(self._kept) > KEPT or self._size() > MOST_KEPT):
-            old, _ = self._kept.popitem(last=False)
-            self._locks.pop(old, None)
+            self._kept.popitem(last=False)
 
     def _size(self) -> int:
         return sum(len(each.ordered) for each in self._kept.values())
-
-    def _lock(self, key: _Key) -> BoundedSemaphore:
-        return self._locks.setdefault(key, BoundedSemaphore(1))
 
 
 def _within(place: Place, listing: Listing) -> Listing:
