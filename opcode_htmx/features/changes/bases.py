@@ -41,16 +41,15 @@ class Choice:
     """What a person has to know of it."""
 
 
-def of_place(place: Place) -> tuple[Base, ...]:
-    """The bases that a page offers; the first is the one that it begins with."""
-    both = (Base.COMMIT, Base.BRANCH)
-    return (Base.SESSION, *both) if place.session_id else both
+def offered(session_id: str) -> tuple[Base, ...]:
+    """The bases on the pages of a session, or without one of a project; the default one first."""
+    return tuple(Base) if session_id else (Base.COMMIT, Base.BRANCH)
 
 
-def named(text: str, place: Place) -> Base:
-    """The base that an address names, or else the first."""
-    offered = of_place(place)
-    return next((each for each in offered if each == text), offered[0])
+def named(text: str, session_id: str) -> Base:
+    """The base that an address names, or else the default one."""
+    found = offered(session_id)
+    return next((each for each in found if each == text), found[0])
 
 
 def chosen(place: Place, base: Base, left: Callable[[str], str] = lambda _: "") -> Choice:

@@ -105,7 +105,7 @@ class Listings:
         """What has changed until now. Raises what Places.at does, CannotCompare and GitProblem."""
         asked = time.monotonic()
         place = self.places.at(project_id, session_id)
-        key = project_id, session_id, bases.named(base, place)
+        key = project_id, session_id, bases.named(base, session_id)
         with self._locks.of("\n".join(key)):
             known = self._kept.get(key)
             if known and known.at > asked:  # another request has read it meanwhile
@@ -118,9 +118,7 @@ class Listings:
     def recent(self, project_id: str, session_id: str, base: str) -> Seen:
         """The same, as it was read a short while ago if nothing seems to have changed since."""
         folder = self.places.folder(project_id, session_id)
-        offered = (each for each in Base if each == base)
-        default = Base.SESSION if session_id else Base.COMMIT
-        known = self._kept.get((project_id, session_id, next(offered, default)))
+        known = self._kept.get((project_id, session_id, bases.named(base, session_id)))
         if known and known.place.folder == folder and not self._is_due(known):
             return known
         return self.now(project_id, session_id, base)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
 from opcode_htmx.features.changes import hunks, rows
-from opcode_htmx.features.changes.bases import Base, of_place
+from opcode_htmx.features.changes.bases import Base, offered
 from opcode_htmx.features.changes.colours import Contents
 from opcode_htmx.features.changes.hunks import Gap
 from opcode_htmx.features.changes.listings import Listings, Seen
@@ -190,7 +190,7 @@ def _common(view: View, seen: Seen, review: Review) -> dict[str, Any]:
         "place": seen.place,
         "choice": seen.choice,
         "listing": seen.listing,
-        "bases": of_place(seen.place),
+        "bases": offered(view.session_id),
         "Base": Base,
         "Status": Status,
         "review": review,
@@ -206,13 +206,12 @@ def back_address(view: View) -> str:
 
 
 def _nothing(view: View, sentence: str) -> str:
-    bases = tuple(Base) if view.session_id else (Base.COMMIT, Base.BRANCH)
     return render_template(
         "changes/nothing.html",
         view=view,
         address=view.address,
         sentence=sentence,
-        bases=bases,
+        bases=offered(view.session_id),
         Base=Base,
         choice=None,
         back_address=back_address(view),

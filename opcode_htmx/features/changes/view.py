@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 from flask import abort, request, url_for
 
+from opcode_htmx.features.changes import bases
 from opcode_htmx.features.changes.bases import Base
 from opcode_htmx.lib.git.changes import Side
 
@@ -23,20 +24,17 @@ class View:
 
     project_id: str
     session_id: str
-    base: str
+    base: Base
     ignores_space: bool = False
     wraps: bool = False
 
     @classmethod
     def of_request(cls, project_id: str, session_id: str) -> View:
         given = request.values
-        base = given.get("base", "")
-        known = base if base in set(Base) else ""
-        default = Base.SESSION if session_id else Base.COMMIT
         return cls(
             project_id,
             session_id,
-            known or default,
+            bases.named(given.get("base", ""), session_id),
             given.get("w") == "1",
             given.get("wrap") == "1",
         )
@@ -44,7 +42,7 @@ class View:
     @property
     def parameters(self) -> dict[str, str]:
         """Those of every address."""
-        found = {"base": self.base}
+        found: dict[str, str] = {"base": self.base}
         found |= {"w": "1"} if self.ignores_space else {}
         return found | ({"wrap": "1"} if self.wraps else {})
 
