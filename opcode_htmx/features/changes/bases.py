@@ -9,9 +9,8 @@ from enum import StrEnum
 from opcode_htmx.features.changes.places import CannotCompare, Place
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.snapshots import tree
 
-CHECKPOINTS = "refs/opcode/checkpoints"
-"""Snapshots of the working tree, below the session's id."""
 _TRUNKS = (
     "refs/remotes/origin/HEAD",
     "refs/heads/main",
@@ -67,7 +66,7 @@ def chosen(place: Place, base: Base, left: Callable[[str], str] = lambda _: "") 
 def _session_begin(place: Place) -> Choice:
     git, session_id = place.git, place.session_id
     if session_id:
-        wanted = f"{CHECKPOINTS}/{session_id}"
+        wanted = f"{tree.REFS}{session_id}"
         found = _lines(git, "for-each-ref", "--count=1", "--format=%(objectname)", wanted)
         if found:
             return Choice(Base.SESSION, found[0])

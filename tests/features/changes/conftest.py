@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.features.changes.bases import CHECKPOINTS
+from opcode_htmx.lib.git.snapshots.tree import REFS
 from tests.security.hostile_git import Trap
 from tests.support import api
 from tests.support.environment import Sandbox, basic_header
@@ -37,7 +37,7 @@ class Repository(Trap):
 
     def checkpoint(self, commit: str) -> None:
         """Make a commit the snapshot at the begin of the session."""
-        self.git("update-ref", f"{CHECKPOINTS}/{SESSION}/000001", commit)
+        self.git("update-ref", f"{REFS}{SESSION}/000001", commit)
 
 
 @dataclass(frozen=True)

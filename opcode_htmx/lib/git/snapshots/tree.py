@@ -25,7 +25,8 @@ from opcode_htmx.lib.git.process import GitFailed, Output
 
 SECONDS = 600.0
 REFS = "refs/opcode/checkpoints/"
-_REF = re.compile(r"refs/opcode/checkpoints/[0-9A-Za-z-]{1,64}/[0-9]{6}", re.ASCII)
+"""The snapshots, each below the id of its session."""
+_REF = re.compile(rf"{REFS}[0-9A-Za-z-]{{1,64}}/[0-9]{{6}}", re.ASCII)
 _ATTRIBUTES = "* -text -filter -ident -eol -working-tree-encoding -crlf\n"
 _SETTINGS = {
     "core.autocrlf": "false",
