@@ -11,11 +11,11 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.folder_labels import name_of, shortened
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.sessions.worktrees.copies import Copies, Copy, CopyOrigin
-from opcode_htmx.sessions.worktrees.endings import CopyEndings, words_of
+from opcode_htmx.sessions.worktrees.endings import CopyEndings
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.records import SessionWorktree
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
-from opcode_htmx.sessions.worktrees.standing import Standing, standing, standings
+from opcode_htmx.sessions.worktrees.standing import Standing, standing, standings, words_of
 from opcode_htmx.web.http.forms import session_url
 
 MOST = 60

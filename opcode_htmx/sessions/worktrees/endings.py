@@ -23,7 +23,7 @@ from opcode_htmx.sessions.worktrees.copies import Copies, Copy
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
-from opcode_htmx.sessions.worktrees.standing import Standing
+from opcode_htmx.sessions.worktrees.standing import repositories
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class CopyEndings:
             raise CannotMerge("This copy is on no branch, so it cannot be merged here.")
         if merge.remove:
             self._check_holds_no_other(copy)
+            self._check_repositories(copy)
         git, main = self._git_of(copy), self._main(copy)
         message = merge.message[:LONGEST_MESSAGE].strip() or f"Merge “{copy.worktree.branch}”"
         carried = self._carried(copy)
@@ -118,13 +119,22 @@ class CopyEndings:
             return []
 
     def discard(self, copy: Copy, *, by: Identity) -> KeptCopy:
-        """Remove a copy and its branch; both can be brought back. Raises CopyInUse, CopyFailed."""
-        return self.remove(copy, by=by, merged=False)
+        """Remove a copy and its branch; both can be brought back. Raises CopyInUse, CopyFailed.
 
-    def remove(self, copy: Copy, *, by: Identity, merged: bool) -> KeptCopy:
-        """The same; `merged`: its work is in the base already."""
+        The person has seen what is not kept: `losses`, and the repositories within it.
+        """
         self._check(copy)
         self._check_holds_no_other(copy)
+        return self._discard(copy, by, merged=False)
+
+    def remove(self, copy: Copy, *, by: Identity, merged: bool) -> KeptCopy:
+        """The same where nobody has looked: one with work in repositories within it stays.
+
+        `merged`: its work is in the base already.
+        """
+        self._check(copy)
+        self._check_holds_no_other(copy)
+        self._check_repositories(copy)
         return self._discard(copy, by, merged=merged)
 
     def drop(self, record: SessionWorktree, *, by: Identity) -> None:
@@ -255,6 +265,19 @@ class CopyEndings:
                 f"Other copies lie in this one: {names}. Merge or throw them away first."
             )
 
+    def _check_repositories(self, copy: Copy) -> None:
+        """Raises CopyFailed where repositories in its folder have work that would be lost."""
+        try:
+            is_there = copy.worktree.prunable is None
+            found = repositories(self._git_of(copy)) if is_there else ()
+        except (GitFailed, RepositoryRefused) as error:
+            raise _failed(error) from None
+        if found:
+            raise CopyFailed(
+                f"Repositories within this copy have work that is nowhere else: "
+                f"{merges.named(found)}. Push it, or move it away, before the copy is removed."
+            )
+
     def _check_place(self, path: Path) -> None:
         if not self._service.services.workspace.folders.allow(path):
             raise CopyFailed(
@@ -286,19 +309,3 @@ class CopyEndings:
 def _failed(error: Exception) -> CopyFailed:
     words = error.errors if isinstance(error, GitFailed) and error.errors else str(error)
     return CopyFailed(f"git could not do that: {words}")
-
-
-def words_of(standing: Standing) -> list[str]:
-    """How the work of a copy stands, in a few short phrases."""
-    found = list[str]()
-    if standing.uncommitted is not None and standing.uncommitted.count:
-        found.append(_counted(standing.uncommitted.count, "uncommitted file"))
-    if standing.commits is not None and standing.commits.ahead:
-        found.append(_counted(standing.commits.ahead, "commit"))
-    if standing.commits is not None and standing.commits.behind:
-        found.append(f"{standing.commits.behind} behind")
-    return found or (["nothing to lose"] if standing.loses_nothing else ["not known"])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

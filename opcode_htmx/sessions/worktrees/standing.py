@@ -12,7 +12,7 @@ from gevent.pool import Pool
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.integration import work
+from opcode_htmx.lib.git.integration import submodules, work
 from opcode_htmx.lib.git.integration.work import Commits, Uncommitted
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
@@ -28,6 +28,8 @@ class Standing:
 
     uncommitted: Uncommitted | None = None
     commits: Commits | None = None
+    repositories: tuple[str, ...] | None = None
+    """Those within the copy that have work which is nowhere else."""
     disk: int | None = None
     made_at: float | None = None
     problem: str = ""
@@ -38,6 +40,7 @@ class Standing:
         known = self.uncommitted is not None and self.commits is not None
         return (
             known
+            and not self.repositories
             and not (self.uncommitted and self.uncommitted.count)
             and not (self.commits and self.commits.ahead)
         )
@@ -48,7 +51,7 @@ def standing(service: SessionWorktrees, copy: Copy, main: Git | None = None) -> 
     at = made_at(copy)
     commits = _commits(service, copy, main)
     if copy.worktree.prunable is not None:
-        return Standing(Uncommitted(), commits, 0, at)
+        return Standing(Uncommitted(), commits, (), 0, at)
     disk = run_in_thread(disk_use, copy.path, DISK_SECONDS)
     try:
         git = service.git(copy.path)
@@ -56,9 +59,19 @@ def standing(service: SessionWorktrees, copy: Copy, main: Git | None = None) -> 
             return Standing(disk=disk, made_at=at, problem="It is no copy any more.")
         carried = copy.record.carried if copy.record else ()
         uncommitted = work.uncommitted(git).without(carried)
+        within = _repositories(git, uncommitted)
     except (GitFailed, RepositoryRefused) as error:
-        return Standing(None, commits, disk, at, str(error))
-    return Standing(uncommitted, commits, disk, at)
+        return Standing(None, commits, None, disk, at, str(error))
+    return Standing(uncommitted, commits, within, disk, at)
+
+
+def repositories(git: Git) -> tuple[str, ...]:
+    """The repositories within a working tree with work that is nowhere else. Raises GitFailed."""
+    return _repositories(git, work.uncommitted(git))
+
+
+def _repositories(git: Git, found: Uncommitted) -> tuple[str, ...]:
+    return (*found.nested, *submodules.with_work(git))
 
 
 def standings(service: SessionWorktrees, copies: Sequence[Copy]) -> list[Standing]:
@@ -88,6 +101,24 @@ def _commits(service: SessionWorktrees, copy: Copy, main: Git | None) -> Commits
         return work.commits(git, base, copy.worktree.commit) if git else None
     except (GitFailed, RepositoryRefused, ValueError, IndexError):
         return None
+
+
+def words_of(standing: Standing) -> list[str]:
+    """How the work of a copy stands, in a few short phrases."""
+    found = list[str]()
+    if standing.uncommitted is not None and standing.uncommitted.count:
+        found.append(_counted(standing.uncommitted.count, "uncommitted file"))
+    if standing.repositories:
+        found.append("work in repositories within it")
+    if standing.commits is not None and standing.commits.ahead:
+        found.append(_counted(standing.commits.ahead, "commit"))
+    if standing.commits is not None and standing.commits.behind:
+        found.append(f"{standing.commits.behind} behind")
+    return found or (["nothing to lose"] if standing.loses_nothing else ["not known"])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def disk_use(path: Path, seconds: float) -> int | None:

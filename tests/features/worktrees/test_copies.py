@@ -268,3 +268,26 @@ def test_copies_are_made_in_another_folder_where_one_is_set(workshop: Workshop) 
     workshop.rest(session)
     workshop.post(f"{workshop.address(session)}/discard")
     assert not copy.exists()
+
+
+def test_work_in_a_submodule_is_named_and_does_not_go_with_a_merge(workshop: Workshop) -> None:
+    session = workshop.start("Grow")
+    copy = workshop.copy_of(session)
+    workshop.rest(session)
+    inner = copy / "inner"
+    inner.mkdir()
+    workshop.git("init", "-q", at=inner)
+    (inner / "file").write_text("x\n")
+    workshop.commit(inner, "of nobody else")
+    workshop.commit(copy, "the repository is a submodule now")
+    address = workshop.address(session)
+    page = workshop.client.get(f"{address}/discard").text
+    assert "Repositories within it" in page
+    assert "inner" in page
+    assert "Nothing is lost" not in page
+    refused = workshop.post(f"{address}/merge", 409, way="merge", remove="1")
+    assert "nowhere else: inner." in refused.text
+    assert (inner / "file").exists()
+    assert workshop.git("log", "-1", "--format=%s").strip() == "first"
+    workshop.post(f"{address}/merge", way="merge")
+    assert (inner / "file").exists()

@@ -1,0 +1,59 @@
+"""The submodules of a working tree that have work which would go with its folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration import work
+from opcode_htmx.lib.git.policy import READING
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import RepositoryRefused
+
+SECONDS = 10.0
+MOST = 100
+"""Submodules that are looked into; any further one counts as one with work."""
+_MOST_LISTED = 256 * 1024 * 1024
+_LINK = re.compile(rb"(?:\A|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
+
+
+def with_work(git: Git) -> list[str]:
+    """The paths, from the top, of those with uncommitted files, or commits that no remote has.
+
+    One that cannot be read is among them. Raises GitFailed.
+    """
+    top = git.repository.top
+    there = [each for each in _listed(git) if os.path.lexists(top / each / ".git")]
+    return [
+        each
+        for number, each in enumerate(there)
+        if number >= MOST or _has_work(git, (top / each).resolve())
+    ]
+
+
+def _listed(git: Git) -> Iterator[str]:
+    output = git.run(
+        "ls-files", "-z", "--stage", ":(top)", seconds=SECONDS, most_bytes=_MOST_LISTED
+    )
+    if output.cut:
+        raise GitFailed("This repository has too many files.")
+    yield from dict.fromkeys(os.fsdecode(each) for each in _LINK.findall(output.content))
+
+
+def _has_work(git: Git, folder: Path) -> bool:
+    if not folder.is_relative_to(git.repository.top):
+        return False  # behind a link: it does not go with the folder
+    try:
+        # git of its own, and not `status` of all: there its settings and filters would apply
+        inner = Git.at(folder, git.environment, READING)
+        if inner is None or inner.repository.top != folder:
+            return True
+        # stashes are commits that no remote has; tags may have come from one
+        options = ("--max-count=1", "--exclude=refs/tags/*", "--all", "HEAD", "--not", "--remotes")
+        commits = inner.run("rev-list", *options, "--", seconds=SECONDS).content
+        return bool(commits or work.uncommitted(inner).count or with_work(inner))
+    except (GitFailed, RepositoryRefused):
+        return True
