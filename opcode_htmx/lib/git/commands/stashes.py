@@ -16,6 +16,9 @@ MOST = 200
 SECONDS = 120.0
 _REF = "refs/stash"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+_DROPPED = re.compile(r"\(([0-9a-f]{40,64})\)\s*\Z", re.ASCII)
+"""What `stash drop` says at its end."""
+_ATTEMPTS = 5
 _WHO = {"user.name": "opcode", "user.email": "opcode@localhost"}
 
 
@@ -74,7 +77,7 @@ def take(git: Git, commit: str, *, drop: bool) -> None:
             raise
         git.run(*apply, commit, settings=settings, seconds=SECONDS)
     if drop:
-        git.run("stash", "drop", "--quiet", f"stash@{{{_number(git, commit)}}}")
+        _drop(git, commit)
 
 
 def discard(git: Git, commit: str) -> str:
@@ -84,7 +87,7 @@ def discard(git: Git, commit: str) -> str:
     writing = git if git.policy is WRITING else git.under(WRITING)
     tree = writing.run("rev-parse", f"{commit}^{{tree}}").content.decode("ascii").strip()
     saved = kept.add(writing, "stash", message, tree, target=commit)
-    writing.run("stash", "drop", "--quiet", f"stash@{{{_number(git, commit)}}}")
+    _drop(writing, commit)
     return saved.id
 
 
@@ -96,6 +99,24 @@ def bring_back(git: Git, kept_id: str) -> None:
     message = " ".join(saved.title.split())
     git.run("stash", "store", "--quiet", "--message", message, saved.target, settings=_WHO)
     kept.forget(git, saved)
+
+
+def _drop(git: Git, commit: str) -> None:
+    """Drop a stash, which git knows by its number only. Raises StateChanged, GitFailed.
+
+    One that is made in a terminal meanwhile shifts the numbers: what was dropped is read, and put
+    back if it is another one.
+    """
+    for _ in range(_ATTEMPTS):
+        output = git.run("stash", "drop", f"stash@{{{_number(git, commit)}}}").content
+        found = _DROPPED.search(output.decode("utf-8", "replace"))
+        dropped = found[1] if found else commit
+        if dropped == commit:
+            return
+        subject = git.run("log", "--max-count=1", "--no-show-signature", "--format=%s", dropped)
+        message = subject.content.decode("utf-8", "replace").strip()
+        git.run("stash", "store", "--quiet", "--message", message, dropped, settings=_WHO)
+    raise StateChanged("The stashes are changing. This one was not dropped.")
 
 
 def _number(git: Git, commit: str) -> int:
