@@ -139,6 +139,7 @@ def test_a_restore_shows_first_what_changes_and_can_be_undone(garden: Garden) ->
     assert garden.git("rev-parse", "HEAD") == head
     assert (garden.folder / ".git/index").read_bytes() == index
     assert "before the winter" in garden.page()
+    assert f'sessions/{garden.id}/changes">Changes</a>' in garden.page()
     assert "Put the files back to checkpoint 1" in garden.page()
 
     garden.post("checkpoints/undo")

@@ -297,7 +297,7 @@ def test_by_thumb_back_to_before_a_prompt_and_undo(
     page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
     expect(page.get_by_role("heading", name="The files: 1 file would change")).to_be_visible()
     assert page_checks.violations(page) == []
-    page.get_by_role("button", name="Both").click()
+    page.get_by_role("button", name="Files and conversation").click()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text)
     assert not (folder / "a.txt").exists()
     page.get_by_role("button", name="Session menu").first.click()
