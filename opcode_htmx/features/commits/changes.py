@@ -15,11 +15,12 @@ from opcode_htmx.lib.git.commands import branches, conflicts, programs, staging,
 from opcode_htmx.lib.git.commands.conflicts import Choice
 from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.staging import CannotSplit
-from opcode_htmx.lib.git.commands.state import Entry, Side, State, StateChanged
+from opcode_htmx.lib.git.commands.state import Side, State, StateChanged
 from opcode_htmx.lib.git.discards import files, kept
 from opcode_htmx.lib.git.discards.kept import Kept
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
+from opcode_htmx.lib.git.porcelain import Entry
 
 EVERYTHING = "*"
 """In place of the path of a file: all files of the side."""

@@ -13,8 +13,9 @@ from enum import StrEnum
 import gevent
 
 from opcode_htmx.lib.concurrency.cooperative import yielding
-from opcode_htmx.lib.git import diffs
+from opcode_htmx.lib.git import diffs, porcelain
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.porcelain import Entry
 from opcode_htmx.lib.git.process import GitFailed
 
 MOST = 50_000
@@ -136,32 +137,19 @@ def status(git: Git, inside: bytes = b"") -> Listing:
     """What has changed since the last commit, without the numbers of lines. Raises GitFailed."""
     paths = ("--", os.fsdecode(inside)) if inside else ()
     output = at_top(git).run(
-        *("status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all", "--no-column"),
-        *("--ignore-submodules=dirty", "--find-renames", *paths),
+        *(*porcelain.STATUS, "--branch", "--no-column", "--find-renames", *paths),
         variables=LITERAL,
     )
-    fields = iter(output.content.split(b"\0")[:-1])
-    heads: dict[bytes, str] = {}
+    head, entries = porcelain.parse(output.content)
     changes: list[Change] = []
-    for each in yielding(fields):
+    for each in entries:
         if len(changes) >= MOST:
             break
-        kind, _, rest = each.partition(b" ")
-        if kind == b"#":
-            name, _, value = rest.partition(b" ")
-            heads[name] = value.decode("utf-8", "replace")
-        elif kind == b"?":
-            changes.append(Change(rest, Status.UNTRACKED, Side.UNSTAGED))
-        elif kind == b"u":
-            mode, path = rest.split(b" ", 9)[5], rest.split(b" ", 9)[9]
-            changes.append(Change(path, Status.CONFLICT, Side.UNSTAGED, mode=mode))
-        elif kind in (b"1", b"2"):
-            changes += _of_entry(kind, rest, fields)
-    oid, branch = heads.get(b"branch.oid", ""), heads.get(b"branch.head", "")
+        changes += _of_entry(each)
     return Listing(
-        "" if oid == "(initial)" else oid,
-        "" if branch == "(detached)" else branch,
-        heads.get(b"branch.upstream", ""),
+        head.commit,
+        head.branch,
+        head.upstream,
         tuple(each for each in changes if _is_inside(each.path)),
         output.cut or len(changes) >= MOST,
     )
@@ -172,23 +160,27 @@ def at_top(git: Git) -> Git:
     return replace(git, folder=git.repository.top)
 
 
-def _of_entry(kind: bytes, rest: bytes, fields: Iterator[bytes]) -> Iterator[Change]:
-    """The staged and the unstaged change of a tracked file."""
-    renamed = kind == b"2"
-    parts = rest.split(b" ", 8 if renamed else 7)
-    letters, modes, path = parts[0].decode("ascii"), parts[2:5], parts[-1]
-    head, index = parts[5].decode("ascii"), parts[6].decode("ascii")
-    old_path = next(fields, b"") if renamed else b""
-    if letters[0] != ".":
-        kind_of = _LETTERS.get(letters[0], Status.MODIFIED)
-        moved = old_path if kind_of in (Status.RENAMED, Status.COPIED) else b""
-        mode = modes[0] if kind_of is Status.DELETED else modes[1]
-        yield Change(path, kind_of, Side.STAGED, moved, _blob(head), _blob(index), mode)
-    if letters[1] != ".":
-        kind_of = _LETTERS.get(letters[1], Status.MODIFIED)
-        moved = old_path if kind_of in (Status.RENAMED, Status.COPIED) else b""
-        mode = modes[1] if kind_of is Status.DELETED else modes[2]
-        yield Change(path, kind_of, Side.UNSTAGED, moved, _blob(index), "", mode)
+def _of_entry(entry: Entry) -> Iterator[Change]:
+    """The staged and the unstaged change of a path."""
+    if entry.is_conflict:
+        conflict_mode = entry.file_mode.encode()
+        yield Change(entry.path, Status.CONFLICT, Side.UNSTAGED, mode=conflict_mode)
+        return
+    if entry.unstaged == "?":
+        yield Change(entry.path, Status.UNTRACKED, Side.UNSTAGED)
+        return
+    head, index = entry.head_object, entry.index_object
+    modes = entry.head_mode, entry.index_mode, entry.file_mode
+    for side, letter, old, new, old_mode, new_mode in (
+        (Side.STAGED, entry.staged, head, index, modes[0], modes[1]),
+        (Side.UNSTAGED, entry.unstaged, index, "", modes[1], modes[2]),
+    ):
+        if not letter:
+            continue
+        kind_of = _LETTERS.get(letter, Status.MODIFIED)
+        moved = (entry.origin or b"") if kind_of in (Status.RENAMED, Status.COPIED) else b""
+        mode = old_mode if kind_of is Status.DELETED else new_mode
+        yield Change(entry.path, kind_of, side, moved, old, new, mode.encode())
 
 
 def _attempt(git: Git, options: tuple[str, ...], paths: tuple[str, ...]) -> _Diff | GitFailed:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opcode_htmx.lib.git.commands import state
-from opcode_htmx.lib.git.commands.state import LITERAL, Entry, StateChanged
+from opcode_htmx.lib.git.commands.state import LITERAL, StateChanged
 from opcode_htmx.lib.git.discards import files, working_files
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.porcelain import Entry
 
 SECONDS = 600.0
 Choice = Literal["ours", "theirs", "as-it-is"]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from opcode_htmx.lib.git import diffs
 from opcode_htmx.lib.git.commands import patches, state
-from opcode_htmx.lib.git.commands.state import LITERAL, Entry, Side, StateChanged
+from opcode_htmx.lib.git.commands.state import LITERAL, Side, StateChanged
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING
+from opcode_htmx.lib.git.porcelain import Entry
 
 MOST_DIFF_BYTES = 16 * 1024 * 1024
 _NO_BLOB = b"0" * 40

@@ -15,12 +15,13 @@ from tempfile import TemporaryDirectory
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.git.commands import patches, staging
-from opcode_htmx.lib.git.commands.state import Entry, StateChanged
+from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import kept, working_files
 from opcode_htmx.lib.git.discards.kept import Kept, KeptFile
 from opcode_htmx.lib.git.discards.working_files import CannotKeep, Found
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING
+from opcode_htmx.lib.git.porcelain import Entry
 
 MOST_FILES = 5000
 MOST_TOTAL = 1024 * 1024 * 1024

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.git import porcelain
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 
@@ -18,7 +19,6 @@ MOST_COUNTED = 500
 MOST_BYTES = 2 * 1024 * 1024
 """Of a file whose lines are counted."""
 MOST_SUBJECTS = 50
-_STATUS = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +67,16 @@ class FileChange:
 
 def uncommitted(git: Git) -> Uncommitted:
     """What is not committed in the working tree of `git`. Raises GitFailed."""
-    output = git.run(*_STATUS, seconds=SECONDS).content
-    fields = iter(output.decode("utf-8", "surrogateescape").split("\0"))
+    output = git.run(*porcelain.STATUS, seconds=SECONDS).content
     changed, untracked, nested, conflicts = list[str](), list[str](), list[str](), list[str]()
-    for field in fields:
-        kind, _, rest = field.partition(" ")
-        if kind == "1":
-            changed.append(rest.split(" ", 7)[-1])
-        elif kind == "2":
-            changed.append(rest.split(" ", 8)[-1])
-            next(fields, None)  # the path before
-        elif kind == "u":
-            conflicts.append(rest.split(" ", 9)[-1])
-        elif kind == "?":
-            (nested if rest.endswith("/") else untracked).append(rest)
+    for each in porcelain.parse(output)[1]:
+        if each.is_conflict:
+            found = conflicts
+        elif each.unstaged == "?":
+            found = nested if each.is_repository else untracked
+        else:
+            found = changed
+        found.append(each.path.decode("utf-8", "surrogateescape"))
     return Uncommitted(tuple(changed), tuple(untracked), tuple(nested), tuple(conflicts))
 
 
