@@ -117,8 +117,8 @@ class AutomaticCheckpoints:
         outputs: Mapping[str, int],
         is_working: bool,
     ) -> None:
-        due = self._is_due(session_id, folder, *Strategy)
-        if due in (None, Strategy.MANUAL):
+        due = self._due(session_id, folder)
+        if due is Strategy.MANUAL:
             return
         if due in (Strategy.TOOL, Strategy.WRITES):
             every = due is Strategy.TOOL
@@ -168,7 +168,7 @@ class AutomaticCheckpoints:
                     output_tokens=event.usage.output_tokens,
                     cost_usd=event.usage.cost_usd,
                 )
-        if self._is_due(session_id, folder, *Strategy) in (None, Strategy.MANUAL):
+        if self._due(session_id, folder) is Strategy.MANUAL:
             return
         self._take(session_id, folder, CheckpointKind.TURN, only_changed=True)
         # whether or not one was taken: the current one is what Claude has left
@@ -229,14 +229,13 @@ class AutomaticCheckpoints:
 
     # --- common -----------------------------------------------------------------------------
 
-    def _is_due(self, session_id: str, folder: Path, *wanted: Strategy) -> Strategy | None:
-        """The strategy of a session, if it is one of these and can be followed."""
+    def _due(self, session_id: str, folder: Path) -> Strategy:
+        """The strategy of a session; MANUAL also where none can be followed."""
         try:
-            strategy = self.strategy(session_id, folder)
+            return self.strategy(session_id, folder)
         except (CheckpointRefused, OSError) as error:
             log.debug("no checkpoints in session %s: %s", session_id, error)
-            return None
-        return strategy if strategy in wanted else None
+            return Strategy.MANUAL
 
     def _take(
         self, session_id: str, folder: Path, kind: CheckpointKind, **facts: Any
