@@ -22,12 +22,12 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context)
-    yield rewind_routes.blueprint(context, Rewind(context))
+    yield rewind_routes.blueprint(context, context.once(Rewind))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from api.CheckpointsApi(context).endpoints()
-    yield from rewind_api.endpoints(context, Rewind(context))
+    yield from rewind_api.endpoints(context, context.once(Rewind))
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
