@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 FOLDER = "races"
@@ -163,16 +164,12 @@ def now() -> float:
     return time.time()
 
 
-def _known(kind: type[Any], found: dict[str, Any]) -> dict[str, Any]:
-    return {each.name: found[each.name] for each in fields(kind) if each.name in found}
-
-
 def _contestant(found: dict[str, Any]) -> Contestant:
-    return Contestant(**{**_known(Contestant, found), "start": Stage(found["start"])})
+    return Contestant(**{**fields_of(Contestant, found), "start": Stage(found["start"])})
 
 
 def _parse(found: dict[str, Any]) -> Race:
-    known = _known(Race, found)
+    known = fields_of(Race, found)
     known["state"] = RaceState(known["state"])
     known["contestants"] = tuple(map(_contestant, known["contestants"]))
     return Race(**known)

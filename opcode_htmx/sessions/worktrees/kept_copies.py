@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.git.integration.kept import Kept
@@ -99,9 +100,7 @@ class KeptCopies:
 
 
 def _parse(found: dict[str, Any]) -> KeptCopy:
-    return KeptCopy(
-        **{each.name: found[each.name] for each in fields(KeptCopy) if each.name in found}
-    )
+    return KeptCopy(**fields_of(KeptCopy, found))
 
 
 _SCHEMA = JsonFileSchema(VERSION, _parse)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder
 
@@ -170,7 +171,7 @@ class CopyRecords:
 
 
 def _parse(found: dict[str, Any]) -> SessionWorktree:
-    known = {each.name: found[each.name] for each in fields(SessionWorktree) if each.name in found}
+    known = fields_of(SessionWorktree, found)
     known["state"] = CopyState(known["state"])
     known["setup"] = Setup(known.get("setup", ""))
     known["carried"] = tuple(map(str, known.get("carried", ())))
