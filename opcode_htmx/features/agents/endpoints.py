@@ -25,6 +25,7 @@ from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint, Method
+from opcode_htmx.web.rest.refusals import NO_BYPASS, UNTRUSTED
 
 TAG = "Agents"
 NDJSON = "application/x-ndjson"
@@ -37,8 +38,8 @@ _NO_AGENT = {404: "There is no such agent."}
 _NO_RUN = {404: "There is no such run."}
 _STARTS = {
     **_NO_AGENT,
-    403: "Bypass mode is not allowed on this server.",
-    409: "The files of the project would run what nobody has trusted: then “trust” has the list.",
+    403: NO_BYPASS,
+    409: UNTRUSTED,
     503: "Claude could not be started.",
 }
 

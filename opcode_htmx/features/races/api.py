@@ -11,14 +11,14 @@ from opcode_htmx.features.races.views import ContestantView, RacePages
 from opcode_htmx.sessions.worktrees.endings import Merge
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.refusals import NO_BYPASS, UNTRUSTED_OR_SPENT
 
 TAG = "Races"
 ALL, ONE = "/api/races", "/api/races/{race_id}"
 UNKNOWN = {404: "There is no such race."}
 BEGIN_REFUSED = {
-    403: "Bypass mode is not allowed on this server.",
-    409: "The files of the project would run what nobody has trusted: then “trust” has the list. "
-    "Or a budget is used up.",
+    403: NO_BYPASS,
+    409: UNTRUSTED_OR_SPENT,
 }
 WIN_REFUSED = {
     **UNKNOWN,

@@ -12,13 +12,14 @@ from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, now_in
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.refusals import NO_BYPASS
 
 TAG = "Schedules"
 ALL, ONE = "/api/schedules", "/api/schedules/{schedule_id}"
 UNKNOWN = {404: "There is no such schedule or session."}
 REFUSED = {
     **UNKNOWN,
-    403: "Bypass mode is not allowed on this server.",
+    403: NO_BYPASS,
     409: "There are too many schedules.",
 }
 

@@ -14,6 +14,7 @@ from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
 from opcode_htmx.sessions.worktrees.service import Wish
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.refusals import NO_BYPASS, UNTRUSTED_OR_SPENT
 
 TAG = "Worktrees"
 ALL, ONE = "/api/worktrees", "/api/worktrees/{worktree_id}"
@@ -24,9 +25,8 @@ REFUSED = {
     "Nothing was changed.",
 }
 START_REFUSED = {
-    403: "Bypass mode is not allowed on this server.",
-    409: "The files of the project would run what nobody has trusted: then “trust” has the list. "
-    "Or a budget is used up.",
+    403: NO_BYPASS,
+    409: UNTRUSTED_OR_SPENT,
     429: "The queue is full.",
     503: "Claude cannot be started.",
 }
