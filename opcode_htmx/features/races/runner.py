@@ -243,10 +243,7 @@ class RaceRunner:
         record = self.service.of_session(contestant.session_id)
         if record is None or record.state.is_over:
             return None
-        for each in self.copies.all(Path(record.repository)):
-            if str(each.path) == record.path:
-                return each
-        return None
+        return self.copies.of_record(record)
 
     def win(self, race: Race, key: str, merge: Merge, *, by: Identity) -> None:
         """Merge a contestant, and remove all copies of the race; they can be brought back.

@@ -110,6 +110,11 @@ class Copies:
                     return each
         raise NoSuchCopy("There is no such copy any more.")
 
+    def of_record(self, record: SessionWorktree) -> Copy | None:
+        """The copy of a session's record, if it is there."""
+        known = self.all(Path(record.repository))
+        return next((each for each in known if str(each.path) == record.path), None)
+
     def of_session(self, session_id: str) -> Copy:
         """The copy that a session works in. Raises NoSuchCopy."""
         record = self._service.of_session(session_id)

@@ -143,9 +143,8 @@ class CopyEndings:
         Raises CopyInUse, CopyFailed.
         """
         if record.state.is_open:
-            for each in self._copies.all(Path(record.repository)):
-                if str(each.path) == record.path:
-                    self.discard(each, by=by)
+            if copy := self._copies.of_record(record):
+                self.discard(copy, by=by)
             self._service.records.remove(record.session_id)
 
     def _discard(self, copy: Copy, by: Identity, *, merged: bool) -> KeptCopy:
@@ -210,7 +209,7 @@ class CopyEndings:
 
     def unlock(self, copy: Copy, *, by: Identity) -> None:
         """Take git's lock off a copy. Raises CopyInUse, CopyFailed."""
-        self._check(copy, locked=True)
+        self._check(copy)
         try:
             self._main(copy).run("worktree", "unlock", "--", str(copy.path))
         except (GitFailed, RepositoryRefused) as error:
@@ -242,11 +241,11 @@ class CopyEndings:
                 if not run.join(STOP_SECONDS):
                     raise CopyInUse("Claude is still being stopped. Try again in a moment.")
 
-    def _check(self, copy: Copy, *, locked: bool = True) -> None:
+    def _check(self, copy: Copy) -> None:
         """Raises CopyInUse where something is at work, CopyFailed outside of allowed folders."""
         if copy.is_at_work:
             raise CopyInUse("Claude is at work in this copy. Stop it first, or wait.")
-        if locked and copy.held_by:
+        if copy.held_by:
             raise CopyInUse(
                 f"A Claude at the computer (process {copy.held_by}) works in this copy. End it "
                 "there."
