@@ -81,8 +81,8 @@ class Changes:
                 self._lines(git, found, selection, "unstaged")
                 return Done("Staged.")
             entries = chosen_entries(found, selection.paths, "unstaged")
-            policy = answer.policy(self._filters(git, entries))
-            staging.stage_files(git if policy is WRITING else git.under(policy), entries)
+            acting = answer.acting(git, self._filters(git, entries))
+            staging.stage_files(acting, entries)
             return Done(f"Staged {_files(len(entries))}.")
 
     def unstage(self, project_id: str, selection: Selection) -> Done:
@@ -112,10 +112,9 @@ class Changes:
                 return Done("Discarded.", kept_id)
             entries = chosen_entries(found, selection.paths, "unstaged")
             known = [each for each in entries if each.unstaged not in "?A"]
-            policy = answer.policy(self._filters(git, known))
+            acting = answer.acting(git, self._filters(git, known))
             name = _shown(entries[0].path)
             title = name if len(entries) == 1 else f"{name} and {len(entries) - 1} more"
-            acting = git if policy is WRITING else git.under(policy)
             return Done(
                 f"Discarded {_files(len(entries))}.", files.discard_files(acting, entries, title)
             )
@@ -150,8 +149,7 @@ class Changes:
             found = state.read(git)
             self._register.note(git.repository.top)
             entry = _entry(found.conflicts, path)
-            policy = answer.policy(self._filters(git, [entry]))
-            acting = git if policy is WRITING else git.under(policy)
+            acting = answer.acting(git, self._filters(git, [entry]))
             kept_id = conflicts.resolve(acting, entry, choice)
             return Done(f"“{_shown(entry.path)}” is resolved.", kept_id)
 
@@ -161,8 +159,7 @@ class Changes:
         git = self._projects.open(project_id, WRITING)
         with self._projects.locked(git):
             self._register.note(git.repository.top)
-            policy = answer.policy(programs.of(git, "switch"))
-            acting = git if policy is WRITING else git.under(policy)
+            acting = answer.acting(git, programs.of(git, "switch"))
             kept_id = conflicts.abort(acting, operation)
             return Done(f"The {operation} was stopped.", kept_id)
 

@@ -8,7 +8,7 @@ import gevent
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.changes import Done
-from opcode_htmx.features.commits.projects import Answer, Projects, Unconfirmed
+from opcode_htmx.features.commits.projects import Answer, Projects
 from opcode_htmx.features.commits.register import Register
 from opcode_htmx.lib.git.commands import (
     branches,
@@ -107,7 +107,7 @@ class History:
                     )
                 if form.name or form.address:
                     commits.set_identity(git, form.name.strip(), form.address.strip())
-                acting = _acting(git, answer, programs.of(git, "commit"))
+                acting = answer.acting(git, programs.of(git, "commit"))
                 made = commits.commit(acting, form.message, amend=form.amend)
                 verb = "Amended the last commit" if form.amend else "Committed"
                 return Outcome(f"{verb}: {made[:8]}.", result=made)
@@ -118,12 +118,12 @@ class History:
     def go_on(self, project_id: str, operation: str, answer: Answer, back: str) -> Act:
         """Go on with a merge, a rebase or the like. Raises Unconfirmed, StateChanged, GitFailed."""
         git = self._projects.open(project_id, READING)
-        _acting(git, answer, _going_on(git))
+        answer.policy(programs.of(git, "continue"))
 
         def work(progress: Progress) -> Outcome:
             git = self._projects.open(project_id, WRITING)
             with self._projects.locked(git):
-                acting = _acting(git, answer, _going_on(git))
+                acting = answer.acting(git, programs.of(git, "continue"))
                 conflicts.go_on(acting, operation)
                 return Outcome(f"The {operation} is complete.")
 
@@ -158,7 +158,7 @@ class History:
         def work(progress: Progress) -> Outcome:
             git = self._projects.open(project_id, WRITING)
             with self._projects.locked(git):
-                acting = _acting(git, answer, programs.of(git, "switch"))
+                acting = answer.acting(git, programs.of(git, "switch"))
                 local = branches.switch(acting, name, is_remote=is_remote, stash=stash)
                 return Outcome(f"You are on “{local}” now.")
 
@@ -179,7 +179,7 @@ class History:
         """Put all changes away. Raises Unconfirmed, StateChanged, GitFailed."""
         git = self._projects.open(project_id, WRITING)
         with self._projects.locked(git):
-            acting = _acting(git, answer, programs.of(git, "switch"))
+            acting = answer.acting(git, programs.of(git, "switch"))
             made = stashes.push(acting, message)
             if not made:
                 raise StateChanged("Nothing has changed, so there is nothing to put away.")
@@ -189,7 +189,7 @@ class History:
         """Take a stash out. Raises Unconfirmed, StateChanged, GitFailed."""
         git = self._projects.open(project_id, WRITING)
         with self._projects.locked(git):
-            acting = _acting(git, answer, programs.of(git, "switch", "merge"))
+            acting = answer.acting(git, programs.of(git, "switch", "merge"))
             stashes.take(acting, commit, drop=drop)
             return Done("The changes are back." if drop else "The changes are back, and stay here.")
 
@@ -207,16 +207,3 @@ def _read(git: Git) -> State | GitFailed:
         return state.read(git)
     except GitFailed as error:
         return error
-
-
-def _going_on(git: Git) -> Programs:
-    return programs.of(git, "continue")
-
-
-def _acting(git: Git, answer: Answer, listed: Programs) -> Git:
-    """git as the person has allowed it. Raises Unconfirmed, StateChanged."""
-    steps = [each for each in listed.found if each.name == "exec"]
-    if steps and answer.choice == "without":  # the steps are the rebase: git cannot leave them out
-        raise Unconfirmed(listed, can_go_without=False)
-    policy = answer.policy(listed)
-    return git if git.policy is policy else git.under(policy)

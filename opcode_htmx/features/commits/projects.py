@@ -32,13 +32,12 @@ RUN, WITHOUT = "run", "without"
 class Unconfirmed(Exception):
     """A command would run programs, and nobody has said whether it may."""
 
-    def __init__(self, programs: Programs, *, can_go_without: bool = True) -> None:
+    def __init__(self, programs: Programs) -> None:
         super().__init__(
             "This would run programs that the repository or your configuration names: confirm "
             "them by their digest, or go on without them."
         )
         self.programs = programs
-        self.can_go_without = can_go_without
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +49,17 @@ class Answer:
 
     def policy(self, programs: Programs) -> Policy:
         """How the command runs. Raises Unconfirmed, StateChanged."""
-        if not programs or self.choice == WITHOUT:
+        if not programs or (self.choice == WITHOUT and programs.can_be_left_out):
             return WRITING
         if self.choice != RUN:
             raise Unconfirmed(programs)
         self.check(programs)
         return RUNNING
+
+    def acting(self, git: Git, programs: Programs) -> Git:
+        """git as the person has allowed it. Raises Unconfirmed, StateChanged."""
+        policy = self.policy(programs)
+        return git if git.policy is policy else git.under(policy)
 
     def check(self, programs: Programs) -> None:
         """Raises StateChanged if these are not the programs that were shown."""

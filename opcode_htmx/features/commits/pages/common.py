@@ -116,7 +116,6 @@ def handle_refusals(pages: Blueprint) -> None:
         page = render_template(
             "commits/confirm.html",
             programs=error.programs,
-            can_go_without=error.can_go_without,
             fields=fields,
             project_id=_project_id(),
             back=back_of(_project_id()),

@@ -30,6 +30,7 @@ _LISTING = Policy(
 )
 """Reads settings and attributes as a command that may run programs does, and runs none."""
 _CREDENTIALS = "credential helper"
+_STEP = "step of the rebase"
 _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
@@ -78,6 +79,11 @@ class Programs:
 
     def __bool__(self) -> bool:
         return bool(self.found)
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether the command can run without them: the steps of a rebase are the rebase."""
+        return all(each.kind != _STEP for each in self.found)
 
     @property
     def digest(self) -> str:
@@ -267,4 +273,4 @@ def _steps(git: Git) -> Iterator[Program]:
     """Commands in the list of steps of a rebase that has begun."""
     todo = _small(git.repository.git_dir / "rebase-merge" / "git-rebase-todo")
     for match in _EXEC.finditer(todo):
-        yield Program("step of the rebase", "exec", match[1].decode("utf-8", "replace"), True)
+        yield Program(_STEP, "exec", match[1].decode("utf-8", "replace"), True)

@@ -298,6 +298,7 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
     todo.write_text("exec touch ../sprung\n")
     listed = programs.of(repo.git(), "continue")
     assert [(p.name, p.command) for p in listed.found] == [("exec", "touch ../sprung")]
+    assert not listed.can_be_left_out
     todo.write_text("")
     conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
     conflicts.go_on(repo.git(), "rebase")
