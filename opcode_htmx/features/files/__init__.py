@@ -9,8 +9,7 @@ from flask import Blueprint
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.features.files import api, pages
-from opcode_htmx.features.files.changing import forms, trash, uploads
-from opcode_htmx.features.files.changing.edits import FileChanged
+from opcode_htmx.features.files.changing import edits, forms, trash, uploads
 from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.changing.uploads import Uploads
 from opcode_htmx.features.files.opening import NamedFiles
@@ -22,8 +21,6 @@ from opcode_htmx.features.files.places import (
 )
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.lib.tree.names import FileRefused
-from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 COLLECT_SECONDS = 3600.0
@@ -79,14 +76,7 @@ FEATURE = Feature(
     routes=_routes,
     session_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
     project_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
-    errors={
-        FilesClosed: 403,
-        FileMissing: 404,
-        FileRefused: 422,
-        NameTaken: 409,
-        FileChanged: 409,
-        FileTooLarge: 413,
-    },
+    errors={FilesClosed: 403, **edits.REFUSALS},
     state=(TRASH, UPLOADS),
     endpoints=_endpoints,
     jobs=_jobs,

@@ -10,7 +10,7 @@ from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.tree import text, writing
 from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.text import Decoded
-from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, Tree, explained
+from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken, Tree, explained
 
 NO_FILE = "none"
 """The digest of a file that is not there."""
@@ -27,6 +27,16 @@ class FileChanged(Exception):
         )
         self.current = current
         """The file as it is; None if it is gone."""
+
+
+REFUSALS: dict[type[Exception], int] = {
+    FileMissing: 404,
+    FileRefused: 422,
+    NameTaken: 409,
+    FileChanged: 409,
+    FileTooLarge: 413,
+}
+"""Status codes of the exceptions of a change to a file, whose texts are sentences."""
 
 
 @dataclass(frozen=True, slots=True)

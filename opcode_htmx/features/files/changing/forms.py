@@ -13,21 +13,13 @@ from opcode_htmx.features.files.places import ProjectPlaces, folder_address, vie
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.tree import writing
-from opcode_htmx.lib.tree.names import FileRefused, Names, names_of, new_name, text_of
-from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken
+from opcode_htmx.lib.tree.names import Names, names_of, new_name, text_of
 from opcode_htmx.sessions.storage.uploads import MAX_REQUEST
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import typed
 from opcode_htmx.web.http.request_body import accepts_up_to
 
-_STATUS: dict[type[Exception], int] = {
-    edits.FileChanged: 409,
-    NameTaken: 409,
-    FileMissing: 404,
-    FileRefused: 422,
-    FileTooLarge: 413,
-    DiskFull: 507,
-}
+_STATUS: dict[type[Exception], int] = {**edits.REFUSALS, DiskFull: 507}
 """What an edit may be refused with: its page keeps the text."""
 
 
@@ -88,8 +80,6 @@ def blueprint(places: ProjectPlaces, trash: FileTrash, uploads: Uploads) -> Blue
         """The uploaded files whose names are taken."""
         with places.opened(project_id) as tree:
             found = uploads.find(tree.path, upload_id)
-        if found is None:
-            raise FileMissing("These files are not kept any more: upload them again.")
         return render_template(
             "files/undecided.html", **common(project_id, names_of(found.path)), found=found
         )
@@ -99,8 +89,6 @@ def blueprint(places: ProjectPlaces, trash: FileTrash, uploads: Uploads) -> Blue
         every = request.form.get("every", "")
         with places.opened(project_id) as tree:
             found = uploads.find(tree.path, upload_id)
-            if found is None:
-                raise FileMissing("These files are not kept any more: upload them again.")
             choices = {
                 number: _choice(every or request.form.get(f"choice-{number}", ""))
                 for number in range(len(found.files))

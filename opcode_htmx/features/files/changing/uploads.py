@@ -94,12 +94,13 @@ class Uploads:
             raise FileTooLarge(" ".join(too_large))
         return added, undecided
 
-    def find(self, root: Path, upload_id: str) -> Undecided | None:
-        """The undecided files of an upload into a project; None if there are none any more."""
-        if not UPLOAD_ID.fullmatch(upload_id):
-            return None
-        found = _FILE.read(self._folder / upload_id / _FACTS)
-        return found if found and found.root == str(root) else None
+    def find(self, root: Path, upload_id: str) -> Undecided:
+        """The undecided files of an upload into a project. Raises FileMissing."""
+        is_id = UPLOAD_ID.fullmatch(upload_id)
+        found = _FILE.read(self._folder / upload_id / _FACTS) if is_id else None
+        if found is None or found.root != str(root):
+            raise FileMissing("These files are not kept any more: upload them again.")
+        return found
 
     def decide(self, tree: Tree, upload_id: str, choices: Mapping[int, str]) -> list[str]:
         """Put the undecided files where they belong, by REPLACE, KEEP_BOTH or SKIP for each number.
@@ -107,8 +108,6 @@ class Uploads:
         Gives the names under which they are there. Raises FileMissing, FileRefused, …
         """
         found = self.find(tree.path, upload_id)
-        if found is None:
-            raise FileMissing("These files are not kept any more: upload them again.")
         into, names = names_of(found.path), list[str]()
         for number, name in enumerate(found.files):
             path = self._folder / upload_id / str(number)
