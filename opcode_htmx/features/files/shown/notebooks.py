@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.coerce import as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.rendering.cards import notebooks
 from opcode_htmx.rendering.cards.parts import ColouredText
@@ -27,38 +28,34 @@ def _cells(content: bytes) -> list[dict[str, Any]]:
         found = bounded_json.loads(content)
     except ValueError:
         return []
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
-        return []
-    metadata = _dict(found.get("metadata"))
-    language = _dict(metadata.get("language_info")).get("name") or _dict(
+    document = as_dict(found)
+    metadata = as_dict(document.get("metadata"))
+    language = as_dict(metadata.get("language_info")).get("name") or as_dict(
         metadata.get("kernelspec")
     ).get("language")
     return [
         _cell(each, language if isinstance(language, str) else "python")
-        for each in found["cells"][:MOST_CELLS]
+        for each in as_list(document.get("cells"))[:MOST_CELLS]
         if isinstance(each, dict)
     ]
 
 
 def _cell(cell: dict[str, Any], language: str) -> dict[str, Any]:
-    outputs = cell.get("outputs")
+    outputs = as_list(cell.get("outputs"))
     return {
         "cellType": cell.get("cell_type", "code"),
         "language": language,
         "source": _text(cell.get("source")),
         "execution_count": cell.get("execution_count"),
-        "outputs": [{"text": _output(each)} for each in outputs if isinstance(each, dict)]
-        if isinstance(outputs, list)
-        else [],
+        "outputs": [{"text": _output(each)} for each in outputs if isinstance(each, dict)],
     }
 
 
 def _output(output: dict[str, Any]) -> str:
     if output.get("output_type") == "error":
-        traceback = output.get("traceback")
-        lines = traceback if isinstance(traceback, list) else []
+        lines = as_list(output.get("traceback"))
         return "\n".join(each for each in lines if isinstance(each, str))
-    data = _dict(output.get("data"))
+    data = as_dict(output.get("data"))
     found = _text(output.get("text")) or _text(data.get("text/plain"))
     images = [kind for kind in data if isinstance(kind, str) and kind.startswith("image/")]
     return "\n".join(filter(None, (found, *(f"[{kind}]" for kind in images))))
@@ -68,8 +65,4 @@ def _text(value: object) -> str:
     """The format has a text as one string, or as a list of lines."""
     if isinstance(value, list):
         return "".join(each for each in value if isinstance(each, str))
-    return value if isinstance(value, str) else ""
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return as_str(value)
