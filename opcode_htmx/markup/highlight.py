@@ -38,6 +38,8 @@ SHORT = 500
 LONGEST = 10_000
 LONGEST_FILE = 200_000
 """The same where only lines from its beginning on are shown."""
+PIECE = LONGEST - 500
+"""Characters of a piece of a file that is coloured in pieces."""
 LONGEST_LINE = 500
 """Characters; longer code stays plain."""
 

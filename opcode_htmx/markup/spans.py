@@ -15,6 +15,16 @@ class Span(NamedTuple):
     text: str
 
 
+def lines_of(spans: Iterable[Span]) -> list[tuple[Span, ...]]:
+    """The spans of each line of a text, without line feeds; those of an empty text are one line."""
+    lines: list[list[Span]] = [[]]
+    for style, text in spans:
+        first, *others = text.split("\n")
+        lines[-1].append(Span(style, first))
+        lines += [[Span(style, each)] for each in others]
+    return [merge(each) for each in lines]
+
+
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:
     """Join neighbours of the same style, and drop empty spans."""
     non_empty = (span for span in spans if span.text)

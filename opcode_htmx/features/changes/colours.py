@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from opcode_htmx.lib.git.diffs import Line
 from opcode_htmx.markup import diff, highlight
 from opcode_htmx.markup.diff import DiffLine
-from opcode_htmx.markup.spans import Span, merge
+from opcode_htmx.markup.spans import Span, lines_of, merge
 
 MOST_LINE = 2000
 """Characters of a line that are shown."""
-_CHUNK = highlight.LONGEST - 500
-"""Characters that are coloured at once; longer code would stay plain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def _coloured(lines: Sequence[DiffLine], name: str) -> list[tuple[Span, ...]]:
             if kinds[0] == "del" and all(lines[index].kind == "ctx" for index in chunk):
                 continue
             text = "\n".join(lines[index].text[1:] for index in chunk)
-            spans = _by_line(highlight.file(text, name).spans)
+            spans = lines_of(highlight.file(text, name).spans)
             if len(spans) == len(chunk):
                 for index, each in zip(chunk, spans, strict=True):
                     found[index] = each
@@ -118,22 +116,13 @@ def _chunks(lines: Sequence[DiffLine], kinds: Iterable[str]) -> Iterator[list[in
     for index, line in enumerate(lines):
         if line.kind not in kinds:
             continue
-        if chunk and size + len(line.text) > _CHUNK:
+        if chunk and size + len(line.text) > highlight.PIECE:
             yield chunk
             chunk, size = [], 0
         chunk.append(index)
         size += len(line.text)
     if chunk:
         yield chunk
-
-
-def _by_line(spans: Iterable[Span]) -> list[tuple[Span, ...]]:
-    lines: list[list[Span]] = [[]]
-    for style, text in spans:
-        first, *others = text.split("\n")
-        lines[-1].append(Span(style, first))
-        lines += [[Span(style, each)] for each in others]
-    return [merge(each) for each in lines]
 
 
 def overlaid(spans: Sequence[Span], marks: Sequence[Span]) -> tuple[Span, ...]:

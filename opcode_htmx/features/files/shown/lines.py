@@ -9,7 +9,7 @@ from typing import BinaryIO
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.tree import text
 from opcode_htmx.markup import highlight
-from opcode_htmx.markup.spans import Span
+from opcode_htmx.markup.spans import Span, lines_of
 
 PART_LINES = 500
 PART_BYTES = 2_000_000
@@ -20,8 +20,6 @@ WHOLE = 2_000_000
 MOST_COUNTED = 512_000_000
 """Bytes in which lines are counted; the rest is not shown."""
 _BLOCK = 1_000_000
-_CHUNK = highlight.LONGEST - 500
-"""Characters that are coloured at once."""
 MOST_COLOURED = 150_000
 """Characters of one part; each chunk may take a quarter of a second of a CPU."""
 
@@ -164,7 +162,7 @@ def _coloured(lines: list[str], name: str) -> tuple[list[tuple[Span, ...]], str]
         left -= len(text_)
         shown = highlight.file(text_, name if left > 0 else "")
         note = note or shown.note
-        found += _by_line(shown.spans, len(chunk))
+        found += lines_of(shown.spans)
     return found, note
 
 
@@ -173,22 +171,11 @@ def _chunks(lines: list[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     length = 0
     for each in lines:
-        if chunk and (length + len(each) > _CHUNK or length > _CHUNK * 0.8 and not each.strip()):
+        can_end = length > highlight.PIECE * 0.8 and not each.strip()
+        if chunk and (can_end or length + len(each) > highlight.PIECE):
             yield chunk
             chunk, length = [], 0
         chunk.append(each)
         length += len(each) + 1
     if chunk:
         yield chunk
-
-
-def _by_line(spans: tuple[Span, ...], count: int) -> list[tuple[Span, ...]]:
-    lines: list[list[Span]] = [[]]
-    for style, part_ in spans:
-        first, *others = part_.split("\n")
-        if first:
-            lines[-1].append(Span(style, first))
-        for each in others:
-            lines.append([Span(style, each)] if each else [])
-    lines += [[] for _ in range(count - len(lines))]
-    return [tuple(line) for line in lines[:count]]
