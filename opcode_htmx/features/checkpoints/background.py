@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
 import time
 from pathlib import Path
 
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.snapshots import restore as restores
+from opcode_htmx.sessions.checkpoints.service import Checkpoints
 from opcode_htmx.sessions.checkpoints.trees import CheckpointRefused
 
 log = logging.getLogger(__name__)
@@ -58,15 +62,37 @@ def _exists(context: AppContext, session_id: str) -> bool:
 def _remove_unused_trees(context: AppContext) -> None:
     """Remove our folders for trees that no checkpoint is of, or that are gone."""
     checkpoints = context.sessions.checkpoints
-    used = {
+    used = _tops(checkpoints)
+    for private in list(checkpoints.trees.known()):
+        with contextlib.suppress(FileNotFoundError):  # another worker has removed it
+            if _is_unused(checkpoints, private, used):
+                _remove_if_unused(checkpoints, private)
+
+
+def _remove_if_unused(checkpoints: Checkpoints, private: Path) -> None:
+    """Look again under the lock: a checkpoint may have been taken since the records were read."""
+    lock = file_locks.take(private / "lock")
+    if lock is None:
+        return
+    try:
+        if _is_unused(checkpoints, private, _tops(checkpoints)):
+            shutil.rmtree(private, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _tops(checkpoints: Checkpoints) -> set[str]:
+    """The trees of all checkpoints."""
+    return {
         each.top
         for session_id in checkpoints.store.sessions()
         for each in checkpoints.store.read(session_id).checkpoints
     }
-    for private in list(checkpoints.trees.known()):
-        top = checkpoints.trees.top_in(private)
-        if top not in used and (_is_old(private) or not Path(top).is_dir()):
-            shutil.rmtree(private, ignore_errors=True)
+
+
+def _is_unused(checkpoints: Checkpoints, private: Path, used: set[str]) -> bool:
+    top = checkpoints.trees.top_in(private)
+    return top not in used and (_is_old(private) or not Path(top).is_dir())
 
 
 def _is_old(private: Path) -> bool:

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.checkpoints import background
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.git.snapshots import restore
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
@@ -340,6 +341,37 @@ def test_checkpoints_go_with_their_session(garden: Garden) -> None:
     assert background.collect(garden.context) == 1
     assert garden.git("for-each-ref", "refs/opcode") == ""
     assert list(store.sessions()) == []
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_an_unused_tree_is_removed_unless_a_checkpoint_is_taken_at_that_moment(
+    garden: Garden, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    checkpoints = garden.context.sessions.checkpoints
+    checkpoints.remove(garden.id, {garden.take()})
+    (private,) = checkpoints.trees.known()
+
+    def make_old() -> None:
+        os.utime(private / "lock", (0, 0))
+
+    def taking(path: Path) -> int | None:
+        if meanwhile:
+            garden.take()
+            make_old()
+        return take(path)
+
+    make_old()
+    take = file_locks.take
+    monkeypatch.setattr(file_locks, "take", taking)
+    background.collect(garden.context)
+    assert private.exists() is meanwhile
+    number = garden.take()
+    garden.write("tree.txt", "pear\n")
+    garden.restore(number)
+    assert garden.read("tree.txt") == "apple\n"
+    checkpoints.remove(garden.id, {each["checkpoint"] for each in garden.listed})
+    background.collect(garden.context)
+    assert private.exists(), "a tree that was used just now is not old"
 
 
 def test_a_repository_above_the_roots_is_refused(sandbox: Sandbox, stand_in: Path) -> None:

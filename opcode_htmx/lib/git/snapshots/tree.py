@@ -91,7 +91,21 @@ class WorkingTree:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the tree's lock: one snapshot or restore at a time, over all workers."""
+        """Hold the tree's lock: one snapshot or restore at a time, over all workers.
+
+        The private folder may have been removed as unused meanwhile: then it is made again.
+        """
+        while True:
+            with self._lock():
+                if (self._git_dir / "HEAD").is_file():
+                    os.utime(self.private / "lock")  # when it was last used
+                    yield
+                    return
+            self._prepare()
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        atomic_files.make_folder(self.private)
         with file_locks.held(self.private / "lock"):
             yield
 
@@ -228,8 +242,7 @@ class WorkingTree:
         mark = self.private / "format"
         if mark.is_file() and mark.read_text() == kind and (self._git_dir / "HEAD").is_file():
             return
-        atomic_files.make_folder(self.private)
-        with self.locked():
+        with self._lock():
             (self.private / "index").unlink(missing_ok=True)
             if self.repository is not None:
                 shutil.rmtree(self._git_dir, ignore_errors=True)

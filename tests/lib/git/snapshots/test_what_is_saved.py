@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -280,3 +281,11 @@ def test_trees_of_two_folders_do_not_meet(orchard: Orchard, tmp_path: Path) -> N
     other = tmp_path / "other"
     other.mkdir()
     assert WorkingTree.of(other, orchard.store, orchard.environment).private != orchard.tree.private
+
+
+def test_a_private_folder_that_is_removed_meanwhile_is_made_again(orchard: Orchard) -> None:
+    (orchard.top / "made.txt").write_text("x")
+    tree = orchard.tree
+    shutil.rmtree(tree.private)
+    with tree.locked():
+        assert snapshot.take(tree, {}).facts.files == 1
