@@ -48,6 +48,12 @@ class Registry:
         ]
 
 
+def not_of(runs: Iterable[Run], config_dir: Path) -> list[LiveSession]:
+    """The processes that have sessions open on this machine now, and are not these runs."""
+    ours = {run.record.pid for run in runs}
+    return [each for each in live_sessions(config_dir) if each.pid not in ours]
+
+
 def elsewhere(
     run: Run | None, others: list[LiveSession], *, is_behind: bool, takes_back: bool = False
 ) -> Elsewhere:

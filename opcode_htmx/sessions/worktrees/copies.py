@@ -15,6 +15,7 @@ from gevent.pool import Pool
 
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.lists import worktree_state
+from opcode_htmx.engines.claude.files.process_registry import LiveSession
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.git import repository, worktrees
 from opcode_htmx.lib.git.process import GitFailed
@@ -22,6 +23,7 @@ from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import Worktree
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
+from opcode_htmx.sessions.elsewhere import not_of
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
 from opcode_htmx.sessions.worktrees.records import SessionWorktree
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
@@ -62,6 +64,8 @@ class Copy:
     base_commit: str
     run: Run | None
     """A live run of those sessions: one that is at work, if there is any."""
+    used_by: int = 0
+    """A process of Claude that works there and is no run of ours; 0: none."""
 
     @property
     def path(self) -> Path:
@@ -78,9 +82,10 @@ class Copy:
 
     @property
     def held_by(self) -> int:
-        """The process that git's lock names, if it is alive; 0: none."""
+        """The process that uses it, or that git's lock names, if it is alive; 0: none."""
         found = _PID.search(self.worktree.locked or "")
-        return int(found[1]) if found and psutil.pid_exists(int(found[1])) else 0
+        locker = int(found[1]) if found and psutil.pid_exists(int(found[1])) else 0
+        return self.used_by or locker
 
 
 class Copies:
@@ -97,8 +102,12 @@ class Copies:
         }
         roots = self._repositories(records.values(), below)
         by_folder = self._sessions_by_folder()
-        pool = Pool(AT_ONCE)
-        found = pool.map(lambda root: self._of_repository(root, records, by_folder), roots)
+        others = not_of(self._service.services.supervisor.live(), self._workspace.config_dir)
+
+        def of(root: Path) -> list[Copy]:
+            return self._of_repository(root, records, by_folder, others)
+
+        found = Pool(AT_ONCE).map(of, roots)
         copies = [each for copies in found for each in copies]
         return sorted(copies, key=lambda each: -made_at(each))
 
@@ -144,6 +153,7 @@ class Copies:
         root: Path,
         records: dict[str, SessionWorktree],
         by_folder: dict[str, list[tuple[str, str]]],
+        others: Sequence[LiveSession],
     ) -> list[Copy]:
         try:
             git = self._service.git(root)
@@ -155,7 +165,7 @@ class Copies:
         main = found[0] if found else None
         base = main.branch if main else ""
         return [
-            self._copy(str(root), each, base, records.get(str(each.path)), by_folder)
+            self._copy(str(root), each, base, records.get(str(each.path)), by_folder, others)
             for each in found[1:]
         ]
 
@@ -166,19 +176,19 @@ class Copies:
         base: str,
         record: SessionWorktree | None,
         by_folder: dict[str, list[tuple[str, str]]],
+        others: Sequence[LiveSession],
     ) -> Copy:
         path = str(found.path)
         working = [
-            each
-            for folder, known in by_folder.items()
-            if folder == path or folder.startswith(f"{path}/")
-            for each in known
+            each for folder, known in by_folder.items() if _is_in(folder, path) for each in known
         ]
         if record and record.session_id not in (each for _, each in working):
             with_record = self._address(record)
             working = [*([with_record] if with_record else []), *working]
         working += self._begun_in(path, {session for _, session in working})
         live = [run for _, each in working if (run := self._live(each))]
+        known = {session for _, session in working}
+        used_by = (e.pid for e in others if e.session_id in known or _is_in(e.cwd, path))
         return Copy(
             copy_id(found.path),
             root,
@@ -189,13 +199,14 @@ class Copies:
             (record.base if record and record.base else base) if found.branch != base else "",
             record.base_commit if record else "",
             next(iter(sorted(live, key=_is_at_work, reverse=True)), None),
+            next(used_by, 0),
         )
 
     def _begun_in(self, path: str, known: set[str]) -> Iterator[tuple[str, str]]:
         """Sessions with a live run there that have written nothing yet."""
         for run in self._service.services.supervisor.live():
             folder, session_id = run.record.project_path, run.record.session_id
-            if f"{folder}/".startswith(f"{path}/") and session_id not in known:
+            if _is_in(folder, path) and session_id not in known:
                 yield history.project_id(folder), session_id
 
     def _live(self, session_id: str) -> Run | None:
@@ -243,6 +254,10 @@ class Copies:
             if each.path == copy.path:
                 return replace(copy, worktree=each)
         raise NoSuchCopy("There is no such copy any more.")
+
+
+def _is_in(folder: str, path: str) -> bool:
+    return f"{folder}/".startswith(f"{path}/")
 
 
 def _is_at_work(run: Run) -> bool:

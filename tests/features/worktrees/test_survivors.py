@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.files.lists import worktree_state
 from tests.support import api
@@ -79,6 +81,32 @@ def test_those_of_git_and_of_claude_are_found_and_removed(workshop: Workshop) ->
     assert found(workshop)["worktree-z"]["locked"] is None
     workshop.post(f"/worktrees/{known['worktree-z']['id']}/discard")
     assert set(found(workshop)) == {"hand", "worktree-x", "worktree-y"}
+
+
+@pytest.mark.parametrize("inside", ["", "deep", None])
+def test_a_claude_in_a_terminal_without_a_lock_of_git_is_noticed(
+    workshop: Workshop, inside: str | None
+) -> None:
+    place = workshop.top / ".claude" / "worktrees"
+    for name in ("x", "xy"):
+        workshop.git("worktree", "add", "-q", "-b", name, str(place / name))
+    with_project(workshop, entered=place / "x")
+    pid = os.getpid()
+    cwd, session = (workshop.top, OTHER) if inside is None else (place / "x" / inside, "unknown")
+    registry = workshop.context.workspace.config_dir / "sessions" / f"{pid}.json"
+    registry.parent.mkdir(exist_ok=True)
+    entry = {"pid": pid, "sessionId": session, "cwd": str(cwd), "entrypoint": "cli"}
+    registry.write_text(json.dumps(entry))
+
+    known = found(workshop)
+    address = f"/worktrees/{known['x']['id']}"
+    assert f"process {pid}" in workshop.client.get(address).text
+    refused = workshop.post(f"{address}/discard", 409)
+    assert "at the computer" in refused.text
+    assert (place / "x").exists()
+    workshop.post(f"/worktrees/{known['xy']['id']}/discard")
+    registry.unlink()
+    workshop.post(f"{address}/discard")
 
 
 def test_those_whose_session_is_gone_are_left_over(workshop: Workshop) -> None:

@@ -40,6 +40,8 @@ class LiveSession:
     in_terminal: bool
     status: str
     """busy, idle or waiting; empty where the CLI has not written it."""
+    cwd: str = ""
+    """The folder in which it began."""
 
 
 def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
@@ -54,7 +56,8 @@ def live_sessions(config_dir: Path) -> Iterator[LiveSession]:
             session_id = as_str(entry.get("sessionId"))
             if session_id and entry.get("pid") == pid and _is_alive(pid, entry):
                 in_terminal = entry.get("entrypoint") == TERMINAL
-                yield LiveSession(pid, session_id, in_terminal, as_str(entry.get("status")))
+                status, cwd = as_str(entry.get("status")), as_str(entry.get("cwd"))
+                yield LiveSession(pid, session_id, in_terminal, status, cwd)
 
 
 def remove(config_dir: Path, pid: int, session_id: str) -> None:
