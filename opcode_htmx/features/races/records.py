@@ -79,6 +79,8 @@ class Race:
     permission_mode: str = ""
     state: RaceState = RaceState.OPEN
     winner: str = ""
+    merging: str = ""
+    """The contestant whose merge was begun: after a crash it may be in the base already."""
     by: str = ""
 
     def contestant(self, key: str) -> Contestant:

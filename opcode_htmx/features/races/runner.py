@@ -33,6 +33,7 @@ from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration.merges import NothingToMerge
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import BadRevision, NoRepository
@@ -254,12 +255,23 @@ class RaceRunner:
             copy = self.copy_of(race.contestant(key))
             if copy is None:
                 raise RaceRefused("The copy of this contestant is gone.")
-            self.endings.merge(copy, replace(merge, remove=False), by=by)
+            self._merge(race.id, key, copy, merge, by)
             decided = self.races.update(
                 race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
             )
         log_act(by, "race.win", race=race.id, contestant=key)
         self._finish(decided, by)
+
+    def _merge(self, race_id: str, key: str, copy: Copy, merge: Merge, by: Identity) -> None:
+        """Merge a contestant once, also where a crash came before that was on record."""
+        before = self.races.get(race_id).merging
+        self.races.update(race_id, lambda each: replace(each, merging=key))
+        try:
+            self.endings.merge(copy, replace(merge, remove=False), by=by)
+        except Exception as error:
+            self.races.update(race_id, lambda each: replace(each, merging=before))
+            if before != key or not isinstance(error, NothingToMerge):
+                raise
 
     def drop(self, race: Race, *, by: Identity) -> None:
         """Throw all copies of a race away; they can be brought back. Raises RaceRefused."""

@@ -12,7 +12,7 @@ import pytest
 
 from opcode_htmx.features.races.records import Race, Races, RaceState, Stage
 from opcode_htmx.features.races.runner import Entry, RaceRefused, RaceRunner, Wanted
-from opcode_htmx.lib.git.integration.merges import Way
+from opcode_htmx.lib.git.integration.merges import NothingToMerge, Way
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.endings import Merge
@@ -162,6 +162,39 @@ def test_of_two_winners_at_once_one_is_merged(workshop: Workshop) -> None:
     gevent.joinall([gevent.spawn(win, key) for key in "ab"], raise_error=True)
     assert refused == ["This race is decided."]
     assert workshop.git("log", "--format=%s").split()[1:] == ["first"]
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_merge_that_a_crash_has_cut_off_from_its_record_is_made_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    race = begin(workshop, without="cd")
+    first, second = idle(workshop, race)
+    runner = RaceRunner(workshop.context, races(workshop))
+    merge = Merge(way, "Grow", commit=True)
+    with pytest.raises(NothingToMerge):
+        runner.win(race, "a", merge, by=SYSTEM)
+    (first / "apple").write_text("changed\n")
+    merged = runner.endings.merge
+
+    def killed(*arguments: Any, **more: Any) -> None:
+        merged(*arguments, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.endings, "merge", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runner.win(race, "a", merge, by=SYSTEM)
+    commits = workshop.git("log", "--format=%H")
+    assert races(workshop).get(race.id).state is RaceState.OPEN
+    with pytest.raises(NothingToMerge):
+        runner.win(race, "b", merge, by=SYSTEM)
+    runner.win(race, "a", merge, by=SYSTEM)
+    assert workshop.git("log", "--format=%H") == commits
+    decided = races(workshop).get(race.id)
+    assert (decided.state, decided.winner) == (RaceState.DECIDED, "a")
+    assert not first.exists()
+    assert not second.exists()
 
 
 def test_a_race_that_is_over_begins_no_session_after_its_set_up(workshop: Workshop) -> None:

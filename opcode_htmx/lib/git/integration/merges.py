@@ -44,6 +44,10 @@ class CannotMerge(Exception):
         self.files = tuple(files)
 
 
+class NothingToMerge(CannotMerge):
+    """The base has all of it already."""
+
+
 def named(files: Sequence[str]) -> str:
     """The names of some files in a sentence."""
     more = len(files) - MOST_NAMED
@@ -93,7 +97,7 @@ def merge(
     before, tip = _commit_of(main, base), _commit_of(main, branch)
     difference = work.commits(main, before, tip)
     if not difference.ahead:
-        raise CannotMerge(f"“{base}” has all commits of “{branch}” already.")
+        raise NothingToMerge(f"“{base}” has all commits of “{branch}” already.")
     if way is Way.FAST_FORWARD:
         if difference.behind:
             raise CannotMerge(
@@ -102,7 +106,10 @@ def merge(
             )
         after = tip
     else:
-        after = _merged(main, before, tip, way, message)
+        tree = _merged_tree(main, before, tip)
+        if way is Way.SQUASH and tree == _tree_of(main, before):
+            raise NothingToMerge(f"“{base}” has all changes of “{branch}” already.")
+        after = _merged(main, tree, before, tip, way, message)
     checkout = next((each for each in worktrees if each.branch == base and not each.is_bare), None)
     if checkout is None or checkout.prunable is not None:
         main.run("update-ref", "-m", f"opcode: {way}", f"{_BRANCH}{base}", after, before)
@@ -121,8 +128,8 @@ def _in_progress(common_dir: Path) -> set[str]:
     return found
 
 
-def _merged(git: Git, before: str, tip: str, way: Way, message: str) -> str:
-    """The commit of a merge, which nothing refers to yet."""
+def _merged_tree(git: Git, before: str, tip: str) -> str:
+    """The tree of a merge. Raises CannotMerge where there are conflicts."""
     try:
         output = git.run(
             "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", before, tip,
@@ -138,7 +145,16 @@ def _merged(git: Git, before: str, tip: str, way: Way, message: str) -> str:
             "Rebase, or ask Claude in this copy to merge and solve the conflicts.",
             files,
         ) from None
-    tree = output.split(b"\0")[0].decode("ascii", "replace").strip()
+    return output.split(b"\0")[0].decode("ascii", "replace").strip()
+
+
+def _tree_of(git: Git, commit: str) -> str:
+    output = git.run("rev-parse", "--verify", f"{commit}^{{tree}}")
+    return output.content.decode("ascii", "replace").strip()
+
+
+def _merged(git: Git, tree: str, before: str, tip: str, way: Way, message: str) -> str:
+    """The commit of a merge, which nothing refers to yet."""
     parents = [before] if way is Way.SQUASH else [before, tip]
     return git.run(
         "commit-tree", tree, *(part for each in parents for part in ("-p", each)), "-F", "-",

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from opcode_htmx.lib.git.integration import merges, work
-from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
+from opcode_htmx.lib.git.integration.merges import CannotMerge, NothingToMerge, Way
 from tests.lib.git.integration.conftest import Orchard
 
 
@@ -32,9 +32,9 @@ def test_each_way_brings_the_work_into_the_base_and_its_checkout(
     assert len(parents) == (2 if way is Way.MERGE else 1)
     subject = orchard.run("log", "-1", "--format=%s").strip()
     assert subject == ("Paint" if way is Way.FAST_FORWARD else "Merge it")
-    if way is not Way.SQUASH:
-        with pytest.raises(CannotMerge, match="already"):
-            merge(orchard, way)
+    with pytest.raises(NothingToMerge, match="already"):
+        merge(orchard, way)
+    assert orchard.run("rev-parse", "main").strip() == after
 
 
 def test_a_base_that_is_not_checked_out_gets_the_commit_and_no_file_changes(
