@@ -7,7 +7,7 @@ each of them is overridden by name, unless the policy lets them run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.git import process, repository
@@ -24,7 +24,7 @@ _FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Runs git in a folder of a repository; made by `at`.
+    """Runs git in a folder of a repository; made by `at` or `of`.
 
     Its settings are read once: make a new one for each request.
     """
@@ -47,14 +47,24 @@ class Git:
         found = repository.find(folder, lambda file: worktree_setting(file, environment))
         if found is None:
             return None
+        return cls.of(found, folder.resolve(), environment, policy)
+
+    @classmethod
+    def of(
+        cls, found: Repository, folder: Path, environment: Mapping[str, str], policy: Policy
+    ) -> Git:
+        """git in a repository that was found before. Raises as `at` does."""
         settings = overrides(found, environment) if policy.runs_nothing else {}
-        return cls(found, folder.resolve(), policy, environment, settings)
+        return cls(found, folder, policy, environment, settings)
 
     def under(self, policy: Policy) -> Git:
-        """The same repository under another policy. Raises as `at` does."""
-        found, environment = self.repository, self.environment
-        settings = overrides(found, environment) if policy.runs_nothing else {}
-        return replace(self, policy=policy, overrides=settings)
+        """The same repository under a policy; for another one, its settings are read again.
+
+        Raises as `at` does.
+        """
+        if policy is self.policy:
+            return self
+        return Git.of(self.repository, self.folder, self.environment, policy)
 
     def run(
         self,

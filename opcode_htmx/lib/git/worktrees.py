@@ -69,8 +69,7 @@ def main_git(git: Git, policy: Policy = WRITING) -> Git:
     """git for the repository itself, whatever worktree of it `git` is for. Raises as Git.at."""
     found = git.repository
     main = Repository(main_top(found), found.common_dir, found.common_dir)
-    made = Git(main, main.top, policy, git.environment, {})
-    return made.under(policy)
+    return Git.of(main, main.top, git.environment, policy)
 
 
 def main_top(found: Repository) -> Path:

@@ -44,7 +44,7 @@ class Branch:
 
 def listed(git: Git) -> tuple[list[Branch], bool]:
     """The branches, the last used first, and whether there are more. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     fields = (
         "refname", "objectname", "HEAD", "upstream:short", "upstream:track,nobracket",
         "worktreepath", "committerdate:unix", "contents:subject",
@@ -158,7 +158,7 @@ def delete(git: Git, name: str, commit: str) -> str:
     """
     if commit_of(git, name) != commit:
         raise state.StateChanged(f"“{name}” has new commits. Nothing was deleted: look again.")
-    writing = git if git.policy is WRITING else git.under(WRITING)
+    writing = git.under(WRITING)
     tree = writing.run("rev-parse", f"{commit}^{{tree}}").content.decode("ascii").strip()
     saved = kept.add(writing, "branch", name, tree, target=commit)
     try:

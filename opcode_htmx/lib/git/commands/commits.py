@@ -40,7 +40,7 @@ class LastCommit:
 
 def last(git: Git) -> LastCommit | None:
     """The last commit; None if there is none. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     if not state.resolved(reading, "HEAD"):
         return None
     layout = "%H%x00%P%x00%an%x00%ct%x00%B"
@@ -58,7 +58,7 @@ def last(git: Git) -> LastCommit | None:
 
 def identity(git: Git) -> str:
     """Whom commits would be by: `Name <address>`; empty if git does not know. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     try:
         settings = {"user.useConfigOnly": "true"}
         output = reading.run("var", "GIT_AUTHOR_IDENT", settings=settings)
@@ -109,7 +109,7 @@ def commit(
 
 def staged_diff(git: Git) -> tuple[str, bool]:
     """What a commit would change, as text, and whether it is cut. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty")
     output = reading.run(
         "diff", "--cached", "--stat=100", "--patch", "--find-renames", *options,
@@ -120,7 +120,7 @@ def staged_diff(git: Git) -> tuple[str, bool]:
 
 def _has_staged(git: Git) -> bool:
     """Whether the index differs from HEAD."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     if not state.resolved(reading, "HEAD"):
         return bool(reading.run("ls-files", "-z", most_bytes=1).content)
     try:

@@ -84,7 +84,7 @@ class PushPlan:
 
 def listed(git: Git) -> list[Remote]:
     """The remotes with plain names. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     names = reading.run("remote").content.decode("utf-8", "replace").split("\n")
     return [_remote(reading, name) for name in names if _NAME.fullmatch(name)]
 
@@ -99,7 +99,7 @@ def find(git: Git, name: str) -> Remote:
 
 def upstream(git: Git, branch: str) -> tuple[str, str, str]:
     """What a branch follows: the remote, the branch there, and our ref of it; empty for none."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     layout = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)"
     output = reading.run("for-each-ref", f"--format={layout}", f"refs/heads/{branch}")
     parts = output.content.decode("utf-8", "replace").split("\n")[0].split("\0")
@@ -110,7 +110,7 @@ def upstream(git: Git, branch: str) -> tuple[str, str, str]:
 
 def commits(git: Git, since: str, until: str, most: int = MOST_COMMITS) -> tuple[Commit, ...]:
     """The commits of `until` that `since` has not got, both names of ours. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     layout = "%H%x00%s%x00%an%x00%ct%x00"
     options = ("--no-show-signature", "--no-patch", f"--max-count={most}", f"--format={layout}")
     limits = (until, *((f"^{since}",) if since else ("--not", "--remotes")))

@@ -72,7 +72,7 @@ def change(git: Git, entry: Entry, side: Side) -> FileChange:
     """The diff of a path as it is now; of a renamed file since its old name. Raises GitFailed."""
     is_renamed = side == "staged" and entry.staged == "R" and entry.origin is not None
     paths = (*((entry.origin or b"",) if is_renamed else ()), entry.path)
-    output = (git if git.policy is READING else git.under(READING)).run(
+    output = git.under(READING).run(
         "diff",
         *diffs.OPTIONS,
         *(("--cached",) if side == "staged" else ()),

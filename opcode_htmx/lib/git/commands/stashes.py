@@ -35,7 +35,7 @@ class Stash:
 
 def listed(git: Git) -> list[Stash]:
     """The stashes, the newest first. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     if not state.resolved(reading, _REF):
         return []
     layout = "%H%x00%P%x00%ct%x00%gs%x00"
@@ -84,7 +84,7 @@ def discard(git: Git, commit: str) -> str:
     """Drop a stash; gives the id to bring it back by. Raises StateChanged, GitFailed."""
     number = _number(git, commit)
     message = listed(git)[number].message
-    writing = git if git.policy is WRITING else git.under(WRITING)
+    writing = git.under(WRITING)
     tree = writing.run("rev-parse", f"{commit}^{{tree}}").content.decode("ascii").strip()
     saved = kept.add(writing, "stash", message, tree, target=commit)
     _drop(writing, commit)

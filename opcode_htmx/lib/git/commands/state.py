@@ -79,7 +79,7 @@ def at_top(folder: Path, environment: Mapping[str, str], policy: Policy = READIN
 
 def read(git: Git) -> State:
     """The state now. Raises GitFailed."""
-    reading = git if git.policy is READING else git.under(READING)
+    reading = git.under(READING)
     options = ("--branch", "--find-renames")
     output = reading.run(*porcelain.STATUS, *options, most_bytes=MOST_BYTES)
     head, entries = porcelain.parse(output.content)

@@ -119,7 +119,7 @@ def bring_back(git: Git, kept_id: str) -> str:
 def _save(git: Git, paths: Sequence[bytes], title: str) -> tuple[Kept, list[tuple[bytes, Found]]]:
     if len(paths) > MOST_FILES:
         raise CannotKeep(f"More than {MOST_FILES:,} files at once cannot be kept: choose fewer.")
-    writing = git if git.policy is WRITING else git.under(WRITING)
+    writing = git.under(WRITING)
     looked = _looked(writing, paths, write=True)
     files = tuple(file for file, _ in looked)
     saved = kept.add(writing, "files", title, _tree(writing, files), files=files)
