@@ -33,7 +33,7 @@ def trap(sandbox: Sandbox) -> Trap:
 def place_of(trap: Trap) -> Place:
     git = Git.at(trap.folder, {"PATH": SYSTEM_PATH, "HOME": str(trap.home)})
     assert git
-    return Place("project", SESSION, trap.folder, 1_700_000_000.0, changes.at_top(git), b"")
+    return Place("project", SESSION, trap.folder, 1_700_000_000.0, git.at_top(), b"")
 
 
 def read_everything(trap: Trap) -> list[str]:

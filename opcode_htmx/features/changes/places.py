@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.lib.git.changes import at_top
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
@@ -102,7 +101,7 @@ class Places:
         if not self._workspace.folders.allow(top):
             inside = os.fsencode(git.folder.relative_to(top))
         began_at = self._began_at(project_id, session_id) if session_id else 0.0
-        return Place(project_id, session_id, folder, began_at, at_top(git), inside)
+        return Place(project_id, session_id, folder, began_at, git.at_top(), inside)
 
     def _began_at(self, project_id: str, session_id: str) -> float:
         location = self._locations.at(project_id, session_id)

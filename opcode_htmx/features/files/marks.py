@@ -11,6 +11,7 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import LITERAL
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.reads import COMMANDS
 from opcode_htmx.lib.git.repository import RepositoryRefused
@@ -83,7 +84,7 @@ def _tracked(git: Git, names: frozenset[str]) -> frozenset[str]:
     """Those of some names in a folder that git tracks, or that are folders with tracked files."""
     output = git.run(
         "ls-files", "-z", "--cached", "--", *names,
-        variables={"GIT_LITERAL_PATHSPECS": "1"}, seconds=SECONDS, most_bytes=MOST_BYTES,
+        variables=LITERAL, seconds=SECONDS, most_bytes=MOST_BYTES,
     )  # fmt: skip
     return frozenset(os.fsdecode(each.partition(b"/")[0]) for each in output.content.split(b"\0"))
 

@@ -15,6 +15,7 @@ import gevent
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git import diffs, porcelain
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import LITERAL
 from opcode_htmx.lib.git.porcelain import Entry
 from opcode_htmx.lib.git.process import GitFailed
 
@@ -22,8 +23,6 @@ MOST = 50_000
 """The number of changes that are listed; the rest is left out."""
 MOST_COUNTED = 2000
 """With more changes no lines are counted: git would read every file twice."""
-LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
-"""Paths are names of files and no patterns."""
 _SUBMODULE = b"160000"
 _MOST_HASHED = 500
 
@@ -108,7 +107,7 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
 
     `inside` is a folder below the top: only what is in it is listed. Raises GitFailed.
     """
-    git = at_top(git)
+    git = git.at_top()
     paths = ("--", os.fsdecode(inside)) if inside else ()
     sides = {Side.NONE: (commit,)} if commit else {Side.UNSTAGED: (), Side.STAGED: ("--cached",)}
     raw = gevent.spawn(_attempt, git, ("--raw", "--no-abbrev", commit), paths) if commit else None
@@ -136,7 +135,7 @@ def listed(git: Git, commit: str = "", inside: bytes = b"") -> Listing:
 def status(git: Git, inside: bytes = b"") -> Listing:
     """What has changed since the last commit, without the numbers of lines. Raises GitFailed."""
     paths = ("--", os.fsdecode(inside)) if inside else ()
-    output = at_top(git).run(
+    output = git.at_top().run(
         *(*porcelain.STATUS, "--branch", "--no-column", "--find-renames", *paths),
         variables=LITERAL,
     )
@@ -153,11 +152,6 @@ def status(git: Git, inside: bytes = b"") -> Listing:
         tuple(each for each in changes if _is_inside(each.path)),
         output.cut or len(changes) >= MOST,
     )
-
-
-def at_top(git: Git) -> Git:
-    """The same in the top folder, which all paths here are relative to."""
-    return replace(git, folder=git.repository.top)
 
 
 def _of_entry(entry: Entry) -> Iterator[Change]:

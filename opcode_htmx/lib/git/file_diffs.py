@@ -10,9 +10,10 @@ from pathlib import Path
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import diffs
-from opcode_htmx.lib.git.changes import LITERAL, Change, Side, Status, at_top
+from opcode_htmx.lib.git.changes import Change, Side, Status
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import LITERAL
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of a diff; what is longer is cut."""
@@ -43,7 +44,7 @@ def read(git: Git, change: Change, commit: str = "", *, ignore_space: bool = Fal
         compared = ("HEAD", "--", *paths)
     else:
         compared = ("--", *paths)
-    output = at_top(git).run(
+    output = git.at_top().run(
         *("diff", *diffs.OPTIONS, *space, *compared),
         settings=diffs.SETTINGS,
         variables=LITERAL,

@@ -7,7 +7,7 @@ each of them is overridden by name, unless the policy lets them run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.lib.git import process, repository
@@ -65,6 +65,10 @@ class Git:
         if policy is self.policy:
             return self
         return Git.of(self.repository, self.folder, self.environment, policy)
+
+    def at_top(self) -> Git:
+        """The same in the top folder of the working tree."""
+        return replace(self, folder=self.repository.top)
 
     def run(
         self,

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 PROTOCOLS = "https:http:ssh:git:file"
 """What a remote's URL may use; `ext::` and the like would run what a repository names."""
 
+LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
+"""A variable under which paths are names of files: `*` and `:` in them have no meaning."""
+
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",

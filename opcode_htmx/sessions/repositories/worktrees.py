@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from opcode_htmx.lib.git import linked_worktrees, repository
+from opcode_htmx.lib.git import checkouts, linked_worktrees, repository
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import Loss, WouldLose
 from opcode_htmx.lib.git.process import GitFailed
@@ -216,7 +216,7 @@ def _is_half_made(path: Path) -> bool:
         return False
     if found is None or found.top != path.resolve():
         return False
-    return _text(found.git_dir / "locked").strip() == "initializing"
+    return _text(found.git_dir / "locked").strip() == checkouts.BEGUN
 
 
 def _branch(head: Path) -> str:

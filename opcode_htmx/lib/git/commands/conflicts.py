@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opcode_htmx.lib.git.commands import state
-from opcode_htmx.lib.git.commands.state import LITERAL, StateChanged
+from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import files, working_files
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import LITERAL
 from opcode_htmx.lib.git.porcelain import Entry
 
 SECONDS = 600.0

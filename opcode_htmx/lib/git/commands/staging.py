@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from opcode_htmx.lib.git import diffs
 from opcode_htmx.lib.git.commands import patches, state
-from opcode_htmx.lib.git.commands.state import LITERAL, Side, StateChanged
+from opcode_htmx.lib.git.commands.state import Side, StateChanged
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.policy import READING
+from opcode_htmx.lib.git.policy import LITERAL, READING
 from opcode_htmx.lib.git.porcelain import Entry
 
 MOST_DIFF_BYTES = 16 * 1024 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +15,6 @@ from opcode_htmx.lib.git.porcelain import Entry
 from opcode_htmx.lib.git.process import GitFailed
 
 Side = Literal["unstaged", "staged"]
-LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
-"""Paths are paths: `*` and `:` in them have no meaning."""
 MOST_BYTES = 32 * 1024 * 1024
 
 _OPERATIONS = (
@@ -74,7 +72,7 @@ def at_top(folder: Path, environment: Mapping[str, str], policy: Policy = READIN
     git = Git.at(folder, environment, policy)
     if git is None:
         raise NoRepository(f"“{folder.name}” is in no git repository.")
-    return replace(git, folder=git.repository.top)
+    return git.at_top()
 
 
 def read(git: Git) -> State:

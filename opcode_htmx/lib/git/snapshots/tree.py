@@ -75,7 +75,7 @@ class WorkingTree:
         """
         repository = Git.at(folder, environment, WRITING)
         if repository is not None:
-            repository = replace(repository, folder=repository.repository.top)
+            repository = repository.at_top()
         top = repository.folder if repository else folder.resolve(strict=True)
         plain = private_folder(store, top, has_repository=False)
         own = private_folder(store, top, has_repository=repository is not None)
