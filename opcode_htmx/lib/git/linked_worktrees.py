@@ -18,6 +18,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
+from opcode_htmx.lib.git.worktrees import Worktree
 
 SECONDS = 300.0
 _MOST_STATUS = 8 * 1024 * 1024
@@ -26,18 +27,6 @@ _LISTED = 10
 
 class WouldLose(Exception):
     """A worktree was not removed because of what would be lost; the text is git's."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedWorktree:
-    """A worktree as its repository lists it."""
-
-    path: Path
-    branch: str
-    """Its short name; empty when no branch is checked out."""
-    commit: str
-    is_gone: bool
-    """Whether its folder is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +71,10 @@ def add(
     checkouts.add(run, target, ("--no-track", "-b", branch), (start,), environment, SECONDS)
 
 
-def listed(bare: BareRepository) -> list[LinkedWorktree]:
+def listed(bare: BareRepository) -> list[Worktree]:
     """The worktrees of a repository. Raises GitFailed."""
-    found = bare.run("worktree", "list", "--porcelain", "-z").content
-    worktrees = []
-    for record in found.split(b"\0\0"):
-        fields = dict(
-            part.partition(" ")[::2]
-            for part in record.decode("utf-8", "surrogateescape").split("\0")
-            if part
-        )
-        if "worktree" not in fields or "bare" in fields:
-            continue
-        path = Path(fields["worktree"])
-        branch = fields.get("branch", "").removeprefix("refs/heads/")
-        worktrees.append(
-            LinkedWorktree(path, branch, fields.get("HEAD", ""), not (path / ".git").exists())
-        )
-    return worktrees
+    output = bare.run("worktree", "list", "--porcelain", "-z").content
+    return [each for each in worktrees.parse(output) if not each.is_bare]
 
 
 def losses(worktree: Path, environment: Mapping[str, str]) -> Loss:

@@ -55,6 +55,11 @@ class Worktree:
     prunable: str | None = None
     """Why git would drop it; None: it would not."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its folder is not there any more."""
+        return not (self.path / ".git").exists()
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -93,7 +98,11 @@ def project_of(folder: Path) -> Path:
 
 def listed(git: Git) -> list[Worktree]:
     """All worktrees of a repository, the main checkout first. Raises GitFailed."""
-    output = git.run("worktree", "list", "--porcelain", "-z").content
+    return parse(git.run("worktree", "list", "--porcelain", "-z").content)
+
+
+def parse(output: bytes) -> list[Worktree]:
+    """What `git worktree list --porcelain -z` writes."""
     records = output.decode("utf-8", "surrogateescape").split("\0\0")
     found = [_worktree(record.split("\0"), not number) for number, record in enumerate(records)]
     return [each for each in found if each is not None]
