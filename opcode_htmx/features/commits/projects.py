@@ -59,7 +59,7 @@ class Answer:
     def acting(self, git: Git, programs: Programs) -> Git:
         """git as the person has allowed it. Raises Unconfirmed, StateChanged."""
         policy = self.policy(programs)
-        return git if git.policy is policy else git.under(policy)
+        return git.under(policy)
 
     def check(self, programs: Programs) -> None:
         """Raises StateChanged if these are not the programs that were shown."""
