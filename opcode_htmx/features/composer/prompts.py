@@ -186,10 +186,8 @@ def blueprint(
             files=delivery.files,
         )
         record = copies.prepare(session_id, wish, by=by)
-        if copies.needs_setup(record) or copies.is_starting(session_id):
-            copies.begin(session_id, delivery.send, by=by)
+        if copies.begin_new(record, delivery.send, by=by):
             return redirect(url_for("worktrees.starting", session_id=session_id), 303)
-        copies.begin_or_take_back(session_id, delivery.send, by=by)
         return redirect(session_url(claude_folder(record.folder), session_id), 303)
 
     def _send(

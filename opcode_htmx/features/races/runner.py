@@ -43,7 +43,7 @@ from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.sessions.worktrees.copies import Copies, Copy
 from opcode_htmx.sessions.worktrees.endings import CopyEndings, CopyFailed, CopyInUse, Merge
 from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
-from opcode_htmx.sessions.worktrees.records import SessionWorktree
+from opcode_htmx.sessions.worktrees.making import unattended
 from opcode_htmx.sessions.worktrees.service import CannotCopy, Wish
 
 log = logging.getLogger(__name__)
@@ -166,28 +166,23 @@ class RaceRunner:
     def _start_all(self, race: Race, noted: Sequence[Contestant]) -> None:
         """Make the copies one after the other, as git does it, and begin in each by itself."""
         for each in noted:
-            if self._prepared(race, each):
+            with self._noting(race, each):
+                self._prepare(race, each)
                 gevent.spawn(self._begin, race, each)
 
-    def _prepared(self, race: Race, contestant: Contestant) -> bool:
+    def _prepare(self, race: Race, contestant: Contestant) -> None:
         words = race.words_of(contestant)
-        options: dict[str, str | bool | None] = {"keep_running": True}
-        options |= {"model": contestant.model} if contestant.model else {}
-        options |= {"permission_mode": race.permission_mode} if race.permission_mode else {}
         wish = Wish(
             folder=Path(race.folder),
             words=f"{words[:200]} {contestant.key}",
             prompt_id=contestant.prompt_id,
             prompt=words,
-            options=options,
+            options=unattended(contestant.model, race.permission_mode),
             base=race.base,
             commit=race.base_commit,
             race=race.id,
         )
-        made: SessionWorktree | None = None
-        with self._noting(race, contestant):
-            made = self.service.prepare(contestant.session_id, wish, by=SYSTEM)
-        return made is not None
+        self.service.prepare(contestant.session_id, wish, by=SYSTEM)
 
     def _begin(self, race: Race, contestant: Contestant) -> None:
         session_id = contestant.session_id

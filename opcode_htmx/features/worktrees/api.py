@@ -11,6 +11,7 @@ from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.endings import Merge
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
+from opcode_htmx.sessions.worktrees.making import unattended
 from opcode_htmx.sessions.worktrees.service import Wish
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -129,25 +130,18 @@ class WorktreesApi:
         service, by = self._parts.service, current_identity()
         check_prompt(body.prompt)
         session_id = body.session_id or str(uuid.uuid4())
-        options: dict[str, str | bool | None] = {"keep_running": True}
-        options |= {"model": body.model} if body.model else {}
-        options |= {"permission_mode": body.permission_mode} if body.permission_mode else {}
         self._parts.context.runs.options.check(body.permission_mode or None)
         wish = Wish(
             folder=self._parts.context.workspace.working_folder(body.project_path),
             words=body.prompt,
             prompt_id=body.prompt_id or str(uuid.uuid4()),
             prompt=body.prompt,
-            options=options,
+            options=unattended(body.model, body.permission_mode),
             base=body.base,
             branch=body.branch,
         )
         record = service.prepare(session_id, wish, by=by)
-        send = service.send_noted(session_id, by=by)
-        if service.needs_setup(record):
-            service.begin(session_id, send, by=by)
-        else:
-            service.begin_or_take_back(session_id, send, by=by)
+        service.begin_new(record, service.send_noted(session_id, by=by), by=by)
         record = service.of_session(session_id) or record
         return schema.CopySession(
             session_id=session_id,

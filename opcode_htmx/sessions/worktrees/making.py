@@ -50,6 +50,12 @@ class Wish:
     race: str = ""
 
 
+def unattended(model: str, permission_mode: str) -> dict[str, str | bool | None]:
+    """The options of a session that goes on without a viewer; an empty one is not changed."""
+    chosen = {"model": model, "permission_mode": permission_mode}
+    return {"keep_running": True, **{name: value for name, value in chosen.items() if value}}
+
+
 @dataclass(frozen=True, slots=True)
 class CopyServices:
     """What copies are made with."""

@@ -113,8 +113,16 @@ class SessionWorktrees(CopyMaker):
         send(Path(record.folder))
         self.begun(session_id)
 
-    def begin_or_take_back(self, session_id: str, send: Send, *, by: Identity) -> None:
-        """The same; a copy whose session could not begin goes, unless it is a question of trust."""
+    def begin_new(self, record: SessionWorktree, send: Send, *, by: Identity) -> bool:
+        """Begin the session of a copy that `prepare` gave; whether that goes on beside the request.
+
+        A copy whose session could not begin goes, unless it is a question of trust. Raises
+        TrustNeeded, and what `send` does.
+        """
+        session_id = record.session_id
+        if self.needs_setup(record) or self.is_starting(session_id):
+            self.begin(session_id, send, by=by)
+            return True
         try:
             self.begin_now(session_id, send, by=by)
         except TrustNeeded:  # the person decides about the files of the copy
@@ -122,6 +130,7 @@ class SessionWorktrees(CopyMaker):
         except Exception:
             self.take_back(session_id)
             raise
+        return False
 
     def _set_up(self, record: SessionWorktree, by: Identity) -> None:
         session_id = record.session_id

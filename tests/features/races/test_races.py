@@ -131,7 +131,7 @@ def test_starts_that_a_crash_has_cut_off_are_made_once(
         patch.setattr(
             SessionWorktrees, "begin_now", lambda *_, **__: (_ for _ in ()).throw(SystemExit)
         )
-        assert runner._prepared(race, race.contestants[0])
+        runner._prepare(race, race.contestants[0])
     made = workshop.copy_of(race.contestants[0].session_id)
     assert made.exists()
     monkeypatch.undo()
