@@ -16,8 +16,6 @@ from opcode_htmx.features.resources.disk import DiskSurvey
 from opcode_htmx.features.resources.processes import ProcessList
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.processes.orphans import NotAnOrphan, Orphans
-from opcode_htmx.sessions.repositories import job_files
-from opcode_htmx.sessions.repositories.job_files import JobFiles
 from opcode_htmx.sessions.repositories.services import services
 from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -32,14 +30,13 @@ class _Parts:
 
 def _made(context: AppContext) -> _Parts:
     found, runs = context.once(services), context.runs
-    files = JobFiles(context.state.folder(job_files.FOLDER.name))
     orphans = Orphans(
         MONITOR, context.settings.state_dir / "runs", lambda: {run.id for run in runs.live()}
     )
     surveyor = Surveyor(context.workspace.config_dir, context.state)
     return _Parts(
         DiskSurvey(found.sizes, surveyor, found.places.folder),
-        CleanUp(found, files, context.settings.child_environment),
+        CleanUp(found, context.settings.child_environment),
         ProcessList(runs, context.sessions.lookup, MONITOR, orphans),
     )
 

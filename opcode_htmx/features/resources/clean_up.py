@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from opcode_htmx.lib.git import linked_worktrees
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.sessions.repositories.job_files import JobFiles
 from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
 from opcode_htmx.sessions.repositories.service import Clone
 from opcode_htmx.sessions.repositories.services import RepositoryServices
@@ -107,11 +104,8 @@ class Done:
 class CleanUp:
     """Plans and does the clean-up."""
 
-    def __init__(
-        self, services: RepositoryServices, files: JobFiles, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, services: RepositoryServices, environment: Mapping[str, str]) -> None:
         self._services = services
-        self._files = files
         self._environment = environment
 
     def plan(self, days: int, sizes: Sizes | None = None) -> Plan:
@@ -120,8 +114,8 @@ class CleanUp:
         sizes = sizes or Sizes()
         items: list[Item] = []
         kept: list[Kept] = []
-        items += (Item(Kind.REST, path.name, path.name, "Left by an interruption")
-                  for path in self._rests())  # fmt: skip
+        for path in self._services.transfers.rests():
+            items.append(Item(Kind.REST, path.name, path.name, "Left by an interruption"))
         clones = [each for each in self._services.repositories.all() if each.record]
         for clone in clones:
             items += self._entries(clone)
@@ -174,7 +168,7 @@ class CleanUp:
         services = self._services
         match item.kind:
             case Kind.REST:
-                for path in self._rests():
+                for path in services.transfers.rests():
                     if path.name == item.name:
                         remove_tree(path)
             case Kind.ENTRY:
@@ -184,14 +178,6 @@ class CleanUp:
                 services.worktrees.remove(services.places.existing_worktree(item.name))
             case Kind.CLONE:
                 services.repositories.delete(item.name)
-
-    def _rests(self) -> Iterator[Path]:
-        for repo, path in self._services.places.begun_clones():
-            lock = self._files.take(repo)
-            if lock is not None:
-                os.close(lock)
-                yield path
-        yield from self._services.places.begun_removals()
 
     def _entries(self, clone: Clone) -> Iterable[Item]:
         try:

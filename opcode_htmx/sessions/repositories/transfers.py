@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,17 +95,24 @@ class Transfers:
         """End what this worker does: the server ends. It is shown as interrupted."""
         gevent.killall(list(self._running), timeout=STOP_SECONDS)
 
-    def clean_up(self) -> None:
-        """Remove what servers that died in the middle have left."""
+    def rests(self) -> Iterator[Path]:
+        """The folders that servers which died in the middle have left.
+
+        Nobody begins a transfer of the same repository while its rest is looked at.
+        """
         for repo, path in self._places.begun_clones():
             lock = self._files.take(repo)
             if lock is not None:
                 try:
-                    log.info("removing the rest of an interrupted clone of %s", repo)
-                    remove_tree(path)
+                    yield path
                 finally:
                     os.close(lock)
-        for path in self._places.begun_removals():
+        yield from self._places.begun_removals()
+
+    def clean_up(self) -> None:
+        """Remove them."""
+        for path in self.rests():
+            log.info("removing %s, the rest of an interrupted clone or removal", path.name)
             remove_tree(path)
 
     def _own(self, lock: int, job: Transfer) -> None:
