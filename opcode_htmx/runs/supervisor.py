@@ -39,6 +39,7 @@ from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.policies.warm_rules import READY_SECONDS, WarmRules
 from opcode_htmx.runs.policies.warm_starts import WarmStarts
 from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.processes.orphans import Orphans
 from opcode_htmx.runs.registry import RunNotFound, RunRegistry
 
 __all__ = ["RunNotFound", "StillRunning", "Supervisor"]
@@ -123,6 +124,12 @@ class Supervisor:
             self._live_of,
             self._begin_unused,
         )
+        self.orphans = Orphans(
+            claude_process.MONITOR,
+            settings.runs_dir,
+            lambda: {run.id for run in (*self.live(), *self.unused())},
+        )
+        """What ended runs have left behind."""
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
     def start(self) -> None:

@@ -9,19 +9,13 @@ from flask import Blueprint
 from opcode_htmx.features.attention import routes
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.runs.processes.claude_process import MONITOR
-from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
+from opcode_htmx.runs.processes.orphans import NoOrphans
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     runs, sessions = context.runs, context.sessions
-    orphans = Orphans(
-        MONITOR,
-        context.state.folder("runs"),
-        lambda: {run.id for run in (*runs.live(), *runs.unused())},
-    )
-    page = routes.RunsPage(runs, sessions.lookup, sessions.attention, orphans)
-    yield routes.blueprint(page, runs, orphans)
+    page = routes.RunsPage(runs, sessions.lookup, sessions.attention, runs.orphans)
+    yield routes.blueprint(page, runs, runs.orphans)
 
 
 def _attention_count(context: AppContext) -> int:

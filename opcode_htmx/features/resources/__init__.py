@@ -15,7 +15,7 @@ from opcode_htmx.features.resources.clean_up import CleanUp, PlanChanged
 from opcode_htmx.features.resources.disk import DiskSurvey
 from opcode_htmx.features.resources.processes import ProcessList
 from opcode_htmx.runs.processes.claude_process import MONITOR
-from opcode_htmx.runs.processes.orphans import NotAnOrphan, Orphans
+from opcode_htmx.runs.processes.orphans import NotAnOrphan
 from opcode_htmx.sessions.repositories.services import services
 from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -30,14 +30,11 @@ class _Parts:
 
 def _made(context: AppContext) -> _Parts:
     found, runs = context.once(services), context.runs
-    orphans = Orphans(
-        MONITOR, context.settings.state_dir / "runs", lambda: {run.id for run in runs.live()}
-    )
     surveyor = Surveyor(context.workspace.config_dir, context.state)
     return _Parts(
         DiskSurvey(found.sizes, surveyor, found.places.folder),
         CleanUp(found, context.settings.child_environment),
-        ProcessList(runs, context.sessions.lookup, MONITOR, orphans),
+        ProcessList(runs, context.sessions.lookup, MONITOR, runs.orphans),
     )
 
 

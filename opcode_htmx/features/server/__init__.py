@@ -10,15 +10,11 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.server import routes
 from opcode_htmx.runs.processes.claude_process import MONITOR
-from opcode_htmx.runs.processes.orphans import Orphans
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     runs = context.runs
-    orphans = Orphans(
-        MONITOR, context.state.folder("runs"), lambda: {run.id for run in runs.live()}
-    )
-    page = routes.ServerPage(runs, context.sessions.lookup, MONITOR, orphans, context.monitor)
+    page = routes.ServerPage(runs, context.sessions.lookup, MONITOR, runs.orphans, context.monitor)
     yield routes.blueprint(page)
 
 
