@@ -162,7 +162,7 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     page.locator(".block-prompt").first.get_by_role("link", name="Link, copy, fork").click()
     page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
     expect(page.get_by_role("heading", name="1 file would change")).to_be_visible()
-    page.get_by_role("button", name="Files").click()
+    page.get_by_role("button", name="Only the files").click()
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     assert plan.read_text() == _text(LINES)
     assert git(garden, "log", "-1", "--format=%s") == "Plant a quince hedge"

@@ -80,6 +80,7 @@ def test_a_page_on_another_port_causes_nothing_and_its_links_open_pages(
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         page.get_by_role("heading", name="Home", exact=True).wait_for()
+        page.wait_for_load_state("networkidle")  # What Home loads later is not the page elsewhere's
         statuses = statuses_of(context.new_cdp_session(page))
         page.goto(hostile, wait_until="networkidle")
         answers = {
