@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from opcode_htmx.lib.git import linked_worktrees
 from opcode_htmx.lib.git.clones.bare import BareRepository
+from opcode_htmx.lib.git.linked_worktrees import WouldLose
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
@@ -118,7 +119,10 @@ class CleanUp:
             items.append(Item(Kind.REST, path.name, path.name, "Left by an interruption"))
         clones = [each for each in self._services.repositories.all() if each.record]
         for clone in clones:
-            items += self._entries(clone)
+            try:
+                items += self._entries(clone)
+            except WouldLose as error:
+                kept.append(Kept(clone.title, str(error)))
         going = set[str]()
         for folder in self._services.worktrees.all():
             if folder.used_at < before:
@@ -155,7 +159,7 @@ class CleanUp:
                 self._remove(item)
             except (
                 *(Busy, CannotRemove, GitFailed, InUse, NoSuchRepository, NoSuchWorktree),
-                *(OSError, RepositoryRefused, WouldBeLost),
+                *(OSError, RepositoryRefused, WouldBeLost, WouldLose),
             ) as error:
                 log.warning("a clean-up could not remove %s: %s", item.box, error)
                 failed.append(Kept(item.title, str(error)))
@@ -180,12 +184,13 @@ class CleanUp:
                 services.repositories.delete(item.name)
 
     def _entries(self, clone: Clone) -> Iterable[Item]:
+        """Raises WouldLose."""
         try:
             path = self._services.places.existing_repo(clone.repo)
-            listed = linked_worktrees.listed(BareRepository.at(path, self._environment))
+            gone = linked_worktrees.forgettable(BareRepository.at(path, self._environment))
         except (GitFailed, RepositoryRefused, NoSuchRepository):
             return
-        if gone := sum(each.is_gone for each in listed):
+        if gone:
             why = f"{gone} worktree{'' if gone == 1 else 's'} whose folder is gone"
             yield Item(Kind.ENTRY, clone.repo, clone.title, why)
 

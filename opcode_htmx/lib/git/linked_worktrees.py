@@ -15,6 +15,7 @@ from opcode_htmx.lib.git import checkouts, worktrees
 from opcode_htmx.lib.git import git as git_module
 from opcode_htmx.lib.git.clones.bare import BareRepository, Unpublished
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration import submodules
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
@@ -43,8 +44,11 @@ class Loss:
     worktrees: int = 0
     """Others that lie in its folder, such as copies for sessions."""
 
+    submodules: int = 0
+    """Those with work that is nowhere else."""
+
     def __bool__(self) -> bool:
-        return bool(self.changed or self.untracked or self.commits.commits or self.worktrees)
+        return bool(self.sentence)
 
     @property
     def sentence(self) -> str:
@@ -54,6 +58,7 @@ class Loss:
             (self.untracked, "new file"),
             (self.commits.commits, "commit that no branch has"),
             (self.worktrees, "worktree in it"),
+            (self.submodules, "submodule with work of its own"),
         )
         return ", ".join(f"{number:,} {_plural(number, noun)}" for number, noun in parts if number)
 
@@ -96,6 +101,8 @@ def losses(worktree: Path, environment: Mapping[str, str]) -> Loss:
     inner = worktrees.inside(common_dir, top)
     paths = [each[3:].decode("utf-8", "replace") for each in entries]
     paths += [str(each.relative_to(top)) for each in inner]
+    within = submodules.with_work(git)
+    paths += within
     head = git.run("rev-parse", "HEAD").content.decode("ascii", "replace").strip()
     return Loss(
         changed=len(entries) - untracked,
@@ -103,6 +110,7 @@ def losses(worktree: Path, environment: Mapping[str, str]) -> Loss:
         paths=tuple(paths[:_LISTED]),
         commits=bare.unpublished((head, "--not", "--branches")),
         worktrees=len(inner),
+        submodules=len(within),
     )
 
 
@@ -132,8 +140,24 @@ def remove(
         _drop_branch(bare, f"refs/heads/{found.branch}")
 
 
+def forgettable(bare: BareRepository) -> int:
+    """How many worktrees have no folder any more. Raises GitFailed.
+
+    Raises WouldLose where one of them is at commits that no branch has: its disk may come back.
+    """
+    gone = [each for each in listed(bare) if each.is_gone]
+    heads = [each.commit for each in gone if not each.branch and each.commit.strip("0")]
+    if heads and (lost := bare.unpublished((*heads, "--not", "--branches")).commits):
+        raise WouldLose(
+            f"A worktree whose folder is gone has {lost:,} "
+            f"{_plural(lost, 'commit that no branch has')}. Its disk may only be unmounted."
+        )
+    return len(gone)
+
+
 def prune(bare: BareRepository) -> None:
-    """Forget worktrees whose folders are gone. Raises GitFailed."""
+    """Forget worktrees whose folders are gone. Raises WouldLose, GitFailed."""
+    forgettable(bare)
     bare.run("worktree", "prune", "--expire=now", policy=WRITING)
 
 

@@ -119,3 +119,34 @@ def test_a_worktree_whose_folder_is_gone_is_listed_until_it_is_pruned(
     assert [each.is_gone for each in linked_worktrees.listed(bare)] == [True]
     linked_worktrees.prune(bare)
     assert linked_worktrees.listed(bare) == []
+
+
+def test_one_whose_disk_is_unmounted_is_not_forgotten_with_commits_of_no_branch(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    git(made, "switch", "-q", "--detach")
+    (made / "file-0.txt").write_text("mine\n")
+    git(made, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qam", "of no branch")
+    away = made.with_name("unmounted")
+    made.rename(away)
+    with pytest.raises(WouldLose, match="1 commit that no branch has"):
+        linked_worktrees.prune(bare)
+    away.rename(made)
+    assert linked_worktrees.losses(made, environment).commits.commits == 1
+    git(made, "branch", "kept")
+    made.rename(away)
+    linked_worktrees.prune(bare)
+    assert linked_worktrees.listed(bare) == []
+
+
+def test_work_in_a_submodule_is_a_loss(
+    bare: BareRepository, made: Path, environment: dict[str, str]
+) -> None:
+    inner = made / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    git(inner, "commit", "-q", "--allow-empty", "-m", "nowhere else")
+    git(made, "add", "inner")
+    git(made, "commit", "-q", "-m", "a submodule")
+    loss = linked_worktrees.losses(made, environment)
+    assert (loss.sentence, loss.paths) == ("1 submodule with work of its own", ("inner",))
