@@ -7,12 +7,15 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.files.changing import trash, uploads
 from opcode_htmx.lib.tree import writing
+from opcode_htmx.lib.tree.names import Names
+from opcode_htmx.lib.tree.tree import Tree
 from tests.features.files.conftest import Project
 from tests.support.claude_pages import form_of
 
@@ -257,6 +260,50 @@ def test_an_upload_with_a_taken_name_is_asked_about(project: Project) -> None:
         action = listed.partition(f'action="{project.address}/deleted/')[2].partition('"')[0]
         assert project.post(f"deleted/{action}").status_code == 303
         assert (project.folder / "a.txt").read_text() == expected
+
+
+@pytest.mark.parametrize("writes", [1, 100])
+def test_what_is_written_while_an_upload_replaces_a_file_is_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    path = project.write("a.txt", "old")
+    page = upload(project, "", a_txt=b"uploaded")
+    keep_copy, number = trash.FileTrash.keep_copy, 0
+
+    def written_meanwhile(self: trash.FileTrash, tree: Tree, names: Names) -> trash.Deleted:
+        nonlocal number
+        kept = keep_copy(self, tree, names)
+        number += 1
+        if number <= writes:
+            path.write_text(f"by Claude, {number}")
+        return kept
+
+    monkeypatch.setattr(trash.FileTrash, "keep_copy", written_meanwhile)
+    answer = project.client.post(page, data={"choice-0": uploads.REPLACE})
+    if writes > 10:
+        assert (answer.status_code, "being written" in answer.text) == (422, True)
+        assert path.read_text() == f"by Claude, {number}"
+        monkeypatch.undo()
+        project.client.post(page, data={"choice-0": uploads.REPLACE})
+    assert path.read_text() == "uploaded"
+    kept = (project.sandbox.state / "file_trash").glob("*/content")
+    assert f"by Claude, {min(writes, number)}" in [each.read_text() for each in kept]
+
+
+def test_an_upload_in_place_of_a_file_that_goes_meanwhile_is_whole(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project.write("a.txt", "old")
+    page = upload(project, "", a_txt=b"uploaded")
+    write = writing._write
+
+    def deleted_meanwhile(file: BinaryIO, content: bytes | BinaryIO) -> int:
+        path.unlink(missing_ok=True)
+        return write(file, content)
+
+    monkeypatch.setattr(writing, "_write", deleted_meanwhile)
+    assert project.client.post(page, data={"choice-0": uploads.REPLACE}).status_code == 303
+    assert path.read_text() == "uploaded"
 
 
 @pytest.mark.parametrize("name", ["../evil.txt", "/etc/evil.txt", "a/b/evil.txt"])

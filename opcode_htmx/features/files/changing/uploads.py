@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
@@ -27,6 +29,7 @@ VERSION = 1
 KEPT_SECONDS = 86400.0
 UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 MOST_COPIES = 1000
+ATTEMPTS = 4
 REPLACE, KEEP_BOTH, SKIP = "replace", "both", "skip"
 _FACTS = "facts.json"
 
@@ -146,18 +149,38 @@ class Uploads:
     def _replace(self, tree: Tree, into: Names, name: str, content: BinaryIO) -> str:
         """A copy of the old file goes into the trash: there is one of this name all the time."""
         names = (*into, name)
-        try:
-            if kind_of(tree.status(names).st_mode) != "file":
-                raise FileRefused(f"“{name}” is no file, so it is not replaced.")
-            self._trash.keep_copy(tree, names)
-            writing.replace(tree, names, content, lambda _: None)
-        except FileMissing:  # it has gone meanwhile
-            writing.create(tree, names, content)
-        return name
+        for _ in range(ATTEMPTS):
+            content.seek(0)
+            try:
+                before = tree.status(names)
+                if kind_of(before.st_mode) != "file":
+                    raise FileRefused(f"“{name}” is no file, so it is not replaced.")
+                self._trash.keep_copy(tree, names)
+                writing.replace(tree, names, content, partial(_check_same, before))
+            except _Written:
+                continue
+            except FileMissing:  # it has gone meanwhile
+                content.seek(0)
+                writing.create(tree, names, content)
+            return name
+        raise FileRefused(f"“{name}” is being written just now. Try again.")
 
     def _forget(self, upload_id: str) -> None:
         if UPLOAD_ID.fullmatch(upload_id):
             run_in_thread(shutil.rmtree, self._folder / upload_id, ignore_errors=True)
+
+
+class _Written(Exception):
+    """A file is not the one any more of which a copy is kept."""
+
+
+def _check_same(before: os.stat_result, file: BinaryIO) -> None:
+    now = os.fstat(file.fileno())
+    if not os.path.samestat(before, now) or any(
+        getattr(before, each) != getattr(now, each)
+        for each in ("st_size", "st_mtime_ns", "st_ctime_ns")
+    ):
+        raise _Written
 
 
 def _add_beside(tree: Tree, into: Names, name: str, content: BinaryIO) -> str:
