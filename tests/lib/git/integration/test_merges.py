@@ -163,3 +163,28 @@ def test_a_base_that_is_being_rebased_stays(orchard: Orchard) -> None:
     with pytest.raises(CannotMerge, match="in progress"):
         merge(orchard)
     assert orchard.run("rev-parse", "main") == before
+
+
+def test_many_carried_files_are_left_out_of_a_commit(orchard: Orchard) -> None:
+    copy, many = orchard.copy, 25_000
+    (copy / "carried").mkdir()
+    for number in range(many):
+        (copy / "carried" / f"{number:06} {'x' * 60}").touch()
+    orchard.write(copy / "new\n\u202efile", "x\n")
+    (copy / "pear").unlink()
+    orchard.write(copy / "pear" / "is now a folder", "x\n")
+    orchard.run("mv", "--", "apple", "-renamed", at=copy)
+    orchard.write(copy / "-renamed", "changed\n")
+    (copy / "link").symlink_to("/nowhere")
+    orchard.write(copy / "carried" / "of git", "x\n")
+    orchard.run("add", "carried/of git", at=copy)
+    orchard.write(copy / "carried" / "of git", "changed\n")
+    git = orchard.git(copy)
+    commit = merges.commit_all(git, "All but what was carried", ["carried"])
+    assert len(work.uncommitted(git).untracked) == many
+    listed = orchard.run("ls-tree", "-rz", "--name-only", commit, at=copy).split("\0")
+    assert listed[:-1] == [
+        "-renamed", ".gitignore", "carried/of git", "link", "new\n\u202efile",
+        "pear/is now a folder",
+    ]  # fmt: skip
+    assert orchard.run("status", "--porcelain", "-uno", at=copy) == ""
