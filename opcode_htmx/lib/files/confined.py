@@ -10,13 +10,17 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 """O_PATH, where the system has it, also opens folders that may be entered and not listed."""
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """O_NONBLOCK: opening a named pipe must not wait for a writer."""
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""A new file; there may be nothing of its name, also no link."""
 
 
 class Outside(OSError):
@@ -46,15 +50,15 @@ def make_folder(path: Path, root: Path) -> None:
     Nothing happens to folders that exist. Raises Outside, OSError.
     """
     root, parts = _below(path, root)
-    descriptor = os.open(root, _FOLDER)
+    descriptor = os.open(root, ENTER)
     try:
         for part in parts:
             try:
-                inner = os.open(part, _FOLDER, dir_fd=descriptor)
+                inner = os.open(part, ENTER, dir_fd=descriptor)
             except FileNotFoundError:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=descriptor)
-                inner = os.open(part, _FOLDER, dir_fd=descriptor)
+                inner = os.open(part, ENTER, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner
     finally:
@@ -68,7 +72,7 @@ def open_file(path: Path, root: Path) -> BinaryIO:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     folder = _walk(root, parts[:-1])
     try:
-        descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
+        descriptor = os.open(parts[-1], READ, dir_fd=folder)
     finally:
         os.close(folder)
     file = os.fdopen(descriptor, "rb")
@@ -76,6 +80,34 @@ def open_file(path: Path, root: Path) -> BinaryIO:
         file.close()
         raise OSError(errno.EINVAL, "not a file", str(path))
     return file
+
+
+@contextlib.contextmanager
+def parent_of(top: Path, path: bytes) -> Iterator[tuple[int, bytes]]:
+    """The opened folder that a path below `top` lies in, and its name there.
+
+    No link is followed, also none that stays inside. Raises OSError.
+    """
+    *folders, name = path.split(b"/")
+    descriptor = walk(os.open(top, LIST), folders, LIST)
+    try:
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+
+
+def walk(descriptor: int, names: Iterable[str | bytes], flags: int = ENTER) -> int:
+    """Open folders one in the other, from an open one on, which is closed. Raises OSError.
+
+    With flags of this module no link is followed.
+    """
+    for name in names:
+        try:
+            inner = os.open(name, flags, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
 def _below(path: Path, root: Path) -> tuple[Path, tuple[str, ...]]:
@@ -90,11 +122,4 @@ def _below(path: Path, root: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def _walk(root: Path, parts: tuple[str, ...]) -> int:
-    descriptor = os.open(root, _FOLDER)
-    for part in parts:
-        try:
-            inner = os.open(part, _FOLDER, dir_fd=descriptor)
-        finally:
-            os.close(descriptor)
-        descriptor = inner
-    return descriptor
+    return walk(os.open(root, ENTER), parts)

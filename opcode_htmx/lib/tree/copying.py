@@ -9,6 +9,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.tree.names import FileRefused
 from opcode_htmx.lib.tree.tree import FileTooLarge
@@ -18,7 +19,6 @@ MOST_BYTES = 500_000_000
 MOST_LEVELS = 200
 """Folders within one another: each is open while those in it are copied."""
 _PIECE = 1_000_000
-_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(slots=True)
@@ -73,9 +73,9 @@ def _copy_folder(
     levels: int,
 ) -> None:
     os.mkdir(target, 0o700, dir_fd=folder)
-    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=source)
+    inner = os.open(name, confined.LIST, dir_fd=source)
     try:
-        made = os.open(target, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=folder)
+        made = os.open(target, confined.LIST, dir_fd=folder)
         try:
             with os.scandir(inner) as entries:
                 for entry in entries:
@@ -89,13 +89,12 @@ def _copy_folder(
 
 
 def _copy_file(source: int, name: str, folder: int, target: str, left: _Left) -> None:
-    descriptor = os.open(name, os.O_RDONLY | _OPEN, dir_fd=source)
+    descriptor = os.open(name, confined.READ, dir_fd=source)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise FileRefused("It has just become a device or a pipe.")
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(target, flags, 0o600, dir_fd=folder), "wb") as made:
+        with os.fdopen(os.open(target, confined.CREATE, 0o600, dir_fd=folder), "wb") as made:
             size = 0
             while piece := file.read(_PIECE):
                 size += len(piece)

@@ -17,13 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.lib.tree.names import FileRefused, Names
-
-ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_LIST = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class FileMissing(Exception):
@@ -67,7 +64,7 @@ class Tree:
     @contextlib.contextmanager
     def parent(self, names: Sequence[str]) -> Iterator[int]:
         """A descriptor of the folder that holds it; no name on the way may be a link."""
-        descriptor = self._walk(names[:-1])
+        descriptor = confined.walk(os.dup(self.descriptor), names[:-1])
         try:
             yield descriptor
         finally:
@@ -77,7 +74,7 @@ class Tree:
     def folder(self, names: Sequence[str]) -> Iterator[int]:
         """A descriptor of a folder, for listing it. Raises FileMissing, FileRefused."""
         with explained(names), self.parent(names) as above:
-            inner = os.open(names[-1] if names else ".", _LIST, dir_fd=above)
+            inner = os.open(names[-1] if names else ".", confined.LIST, dir_fd=above)
         try:
             yield inner
         finally:
@@ -92,21 +89,11 @@ class Tree:
             kind = os.stat(names[-1], dir_fd=folder, follow_symlinks=False).st_mode
             if not stat.S_ISREG(kind):
                 raise FileRefused(f"{_shown(names)} is {kind_words(kind)}, not a file.")
-            descriptor = os.open(names[-1], _READ, dir_fd=folder)
+            descriptor = os.open(names[-1], confined.READ | os.O_NOCTTY, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise FileRefused(f"{_shown(names)} is not a file any more.")
         return os.fdopen(descriptor, "rb")
-
-    def _walk(self, names: Sequence[str]) -> int:
-        descriptor = os.dup(self.descriptor)
-        for name in names:
-            try:
-                inner = os.open(name, ENTER, dir_fd=descriptor)
-            finally:
-                os.close(descriptor)
-            descriptor = inner
-        return descriptor
 
 
 def kind_words(mode: int) -> str:

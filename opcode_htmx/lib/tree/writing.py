@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.tree.names import FileRefused, Names, is_of_git
 from opcode_htmx.lib.tree.tree import Tree, explained, kind_words
@@ -133,8 +134,8 @@ def _temporary(folder: int, mode: int | None) -> Iterator[tuple[str, BinaryIO]]:
     Without a `mode` it gets that of any new file of this user.
     """
     name = f".opcode-{secrets.token_hex(12)}"
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o600 if mode is not None else 0o666, dir_fd=folder)
+    new_mode = 0o600 if mode is not None else 0o666
+    descriptor = os.open(name, confined.CREATE, new_mode, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if mode is not None:

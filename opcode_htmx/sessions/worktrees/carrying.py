@@ -130,8 +130,7 @@ def _copy(source: Path, target: Path, path: str) -> int:
         with confined.open_file(original, source) as file:
             status = os.fstat(file.fileno())
             mode = stat.S_IMODE(status.st_mode) & 0o777
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            made = os.open(name, flags, mode, dir_fd=folder)
+            made = os.open(name, confined.CREATE, mode, dir_fd=folder)
             with os.fdopen(made, "wb") as copy:
                 shutil.copyfileobj(file, copy, 1024 * 1024)
                 os.fchmod(copy.fileno(), mode)

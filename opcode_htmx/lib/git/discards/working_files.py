@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,7 @@ def read(top: Path, path: bytes, found: Found) -> bytes:
     with _parent(top, path) as (folder, name):
         if found.is_link:
             return os.readlink(name, dir_fd=folder)
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(name, flags, dir_fd=folder)
+        descriptor = os.open(name, confined.READ, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as file:
             return file.read(MOST_BYTES + 1)
 
@@ -95,8 +94,7 @@ def write(top: Path, path: bytes, content: bytes, found: Found) -> None:
             if found.is_link:
                 os.symlink(content, temporary, dir_fd=folder)
             else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+                descriptor = os.open(temporary, confined.CREATE, 0o600, dir_fd=folder)
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(content)
                     file.flush()
@@ -121,19 +119,8 @@ def remove(top: Path, path: bytes) -> None:
             parts.pop()
 
 
-@contextlib.contextmanager
-def _parent(top: Path, path: bytes) -> Iterator[tuple[int, bytes]]:
-    """The opened folder of a path, and its name there. No link is followed. Raises OSError."""
-    *folders, name = path.split(b"/")
-    if any(part.lower() in _NO_NAMES for part in (*folders, name)):
+def _parent(top: Path, path: bytes) -> AbstractContextManager[tuple[int, bytes]]:
+    """The opened folder of a path, and its name there. Raises CannotKeep, OSError."""
+    if any(part.lower() in _NO_NAMES for part in path.split(b"/")):
         raise CannotKeep(f"“{path.decode('utf-8', 'replace')}” is no file of the working tree.")
-    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
-    descriptor = os.open(top, flags)
-    try:
-        for part in folders:
-            inner = os.open(part, flags, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor, name
-    finally:
-        os.close(descriptor)
+    return confined.parent_of(top, path)

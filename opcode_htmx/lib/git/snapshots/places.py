@@ -11,13 +11,12 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git.snapshots.plan import Entry
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _CHUNK = 1 << 20
 
 
@@ -86,17 +85,17 @@ class Places:
             try:
                 os.mkdir(name, 0o700, dir_fd=parent)
             except FileExistsError:
-                os.close(os.open(name, _FOLDER, dir_fd=parent))
+                os.close(os.open(name, confined.LIST, dir_fd=parent))
                 return
         self.set_permissions(path, mode)
 
     def set_permissions(self, path: bytes, mode: int) -> None:
         """Set the permissions of a file or folder, not of what a link leads to."""
         with self._parent(path) as (parent, name):
-            descriptor = os.open(name, _FILE, dir_fd=parent)
+            descriptor = os.open(name, confined.READ, dir_fd=parent)
             try:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    os.close(os.open(name, _FOLDER, dir_fd=parent))
+                    os.close(os.open(name, confined.LIST, dir_fd=parent))
                 os.fchmod(descriptor, mode)
             finally:
                 os.close(descriptor)
@@ -137,8 +136,7 @@ class Places:
                     os.unlink(name, dir_fd=descriptor)
 
     def _write_file(self, name: bytes, parent: int, content: bytes, mode: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, 0o600, dir_fd=parent)
+        descriptor = os.open(name, confined.CREATE, 0o600, dir_fd=parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             os.fchmod(file.fileno(), mode)
@@ -147,19 +145,9 @@ class Places:
         with self._parent(path) as (parent, name):
             return stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
 
-    @contextlib.contextmanager
-    def _parent(self, path: bytes) -> Iterator[tuple[int, bytes]]:
+    def _parent(self, path: bytes) -> AbstractContextManager[tuple[int, bytes]]:
         """A descriptor of the folder that a path lies in, and its name there."""
-        *parts, name = path.split(b"/")
-        descriptor = os.open(self._top, _FOLDER)
-        try:
-            for part in parts:
-                inner = os.open(part, _FOLDER, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = inner
-            yield descriptor, name
-        finally:
-            os.close(descriptor)
+        return confined.parent_of(self._top, path)
 
     def _id_of(self, content: bytes) -> str:
         digest = hashlib.new(self._hash_name, b"blob %d\0" % len(content))
@@ -167,7 +155,7 @@ class Places:
         return digest.hexdigest()
 
     def _id_of_file(self, name: bytes, parent: int) -> str:
-        with os.fdopen(os.open(name, _FILE, dir_fd=parent), "rb") as file:
+        with os.fdopen(os.open(name, confined.READ, dir_fd=parent), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return ""
