@@ -63,6 +63,7 @@ from opcode_htmx.sessions.storage import retention
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
@@ -204,6 +205,7 @@ def _sessions(
         schedules=schedules,
         scheduled_agents=ScheduledAgents(),
         trash=Trash(state, runs, flags.forget),
+        surveyor=Surveyor(config_dir, state),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         changed_counts=changed,
         checkpoints=checkpoints,

@@ -20,6 +20,7 @@ from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.sessions.views import SessionViews
@@ -43,6 +44,7 @@ class Sessions:
     schedules: ScheduleStore
     scheduled_agents: ScheduledAgents
     trash: Trash
+    surveyor: Surveyor
     index: IndexReader
     changed_counts: ChangedCounts
     configuration: Configuration

@@ -17,7 +17,6 @@ from opcode_htmx.features.resources.processes import ProcessList
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.processes.orphans import NotAnOrphan
 from opcode_htmx.sessions.repositories.services import services
-from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
@@ -30,9 +29,8 @@ class _Parts:
 
 def _made(context: AppContext) -> _Parts:
     found, runs = context.once(services), context.runs
-    surveyor = Surveyor(context.workspace.config_dir, context.state)
     return _Parts(
-        DiskSurvey(found.sizes, surveyor, found.places.folder),
+        DiskSurvey(found.sizes, context.sessions.surveyor, found.places.folder),
         CleanUp(found, context.settings.child_environment),
         ProcessList(runs, context.sessions.lookup, MONITOR, runs.orphans),
     )

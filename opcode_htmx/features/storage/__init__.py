@@ -12,7 +12,6 @@ from opcode_htmx.features.storage import routes
 from opcode_htmx.features.storage.clean_up import CleanUp
 from opcode_htmx.features.storage.still_needed import StillNeeded
 from opcode_htmx.lib.concurrency.background import StillCounting
-from opcode_htmx.sessions.storage.survey import Surveyor
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -21,9 +20,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         config_dir, context.state, context.runs, sessions.attention, sessions.flags, sessions.drafts
     )
     clean_up = CleanUp(config_dir, context.state.folder("trash"), needed, sessions.trash)
-    yield routes.blueprint(
-        Surveyor(config_dir, context.state), clean_up, sessions.trash, sessions.views
-    )
+    yield routes.blueprint(sessions.surveyor, clean_up, sessions.trash, sessions.views)
 
 
 FEATURE = Feature(
