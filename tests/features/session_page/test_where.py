@@ -138,6 +138,10 @@ def test_offline_the_age_of_the_last_update_counts_up(
     expect(phone.page.locator("#since")).to_be_hidden()
     server.start()
     expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.page.context.set_offline(True)
+    expect(phone.status).to_have_text("Offline. Last update just now.")
+    phone.page.context.set_offline(False)
+    expect(phone.status).to_have_text("Ready for the next prompt")
 
 
 # --- what needs me --------------------------------------------------------------------------

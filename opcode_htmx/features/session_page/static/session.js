@@ -104,12 +104,12 @@
   });
 
   // A socket may die without a close event; closing it makes htmx reconnect.
-  setInterval(() => {
-    if (!document.hidden && Date.now() - waitingSince > SILENCE_MS && connection?.socket) {
-      waitingSince = Date.now();
-      connection.socket.close();
-    }
-  }, 5000);
+  const renew = () => {
+    waitingSince = Date.now();
+    connection?.socket?.close();
+  };
+  setInterval(() => document.hidden || Date.now() - waitingSince <= SILENCE_MS || renew(), 5000);
+  addEventListener("offline", renew); // the phone has noticed it: do not wait for the silence
   document.addEventListener("visibilitychange", () => (waitingSince = Date.now()));
 
   // A page from the back-forward cache has a socket that was closed permanently.
