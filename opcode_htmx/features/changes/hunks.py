@@ -11,6 +11,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     run_cpu_in_thread,
     run_in_thread,
 )
+from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Status
 from opcode_htmx.lib.git.diffs import FileDiff, Hunk, Line
 
@@ -122,7 +123,7 @@ def _lines_of(
     content: bytes, first: int, count: int | None, from_end: bool
 ) -> tuple[list[bytes], bool]:
     """At most GAP_LINES lines from the number `first` on, and whether there are more after them."""
-    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    lines = file_diffs.lines(content)
     inside = lines[first - 1 :] if count is None else lines[first - 1 : first - 1 + count]
     shown = inside[-GAP_LINES:] if from_end else inside[:GAP_LINES]
     return shown, len(inside) > len(shown)

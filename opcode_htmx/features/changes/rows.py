@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
+from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing, Side, Status
 
 PAGE = 100
@@ -182,7 +183,7 @@ def _line_count(top: Path, path: bytes) -> int | None:
             content = opened.read(MOST_COUNTED_BYTES)
     except OSError:
         return None
-    if b"\0" in content[:8000]:
+    if file_diffs.is_binary(content):
         return -1
     return content.count(b"\n") + (bool(content) and not content.endswith(b"\n"))
 

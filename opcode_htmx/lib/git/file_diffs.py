@@ -94,6 +94,16 @@ def _plain_status(top: Path, file: Path) -> os.stat_result | None:
     return status if inside and is_read else None
 
 
+def lines(content: bytes) -> list[bytes]:
+    """The lines of a file without their line feeds; none of an empty one."""
+    return content.removesuffix(b"\n").split(b"\n") if content else []
+
+
+def is_binary(content: bytes) -> bool:
+    """Whether git takes a file for a binary one."""
+    return b"\0" in content[:_SNIFFED]
+
+
 def _of_new_file(git: Git, path: bytes) -> FileDiff:
     """The diff that git would print of an untracked file, if it were to be added."""
     top = git.repository.top
@@ -103,11 +113,11 @@ def _of_new_file(git: Git, path: bytes) -> FileDiff:
     head = b"diff --git a/file b/file\nnew file mode " + mode + b"\n"
     if not found:
         return diffs.parse(head, path)
-    if b"\0" in found[:_SNIFFED]:
+    if is_binary(found):
         return diffs.parse(head + b"Binary files /dev/null and b/file differ\n", path)
     is_cut = len(found) >= MOST_CONTENT
     ends = found.endswith(b"\n")
-    rows = found.removesuffix(b"\n").split(b"\n")
+    rows = lines(found)
     end = b"" if ends else b"\\ No newline at end of file\n"
     count = b"" if len(rows) == 1 else b",%d" % len(rows)
     body = b"".join(b"+%s\n" % row for row in rows)

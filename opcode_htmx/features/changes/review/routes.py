@@ -25,6 +25,7 @@ from opcode_htmx.features.changes.routes import PROJECT, SESSION, back_address
 from opcode_htmx.features.changes.view import View, given_side, number, path_of_key
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.runs.supervisor import Supervisor
@@ -251,4 +252,4 @@ def _code(seen: Seen, change: Change, on: str, first: int, last: int) -> str:
 
 
 def _lines(content: bytes, first: int, last: int) -> list[bytes]:
-    return content.removesuffix(b"\n").split(b"\n")[first - 1 : last] if content else []
+    return file_diffs.lines(content)[first - 1 : last]
