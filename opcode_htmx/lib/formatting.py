@@ -12,6 +12,11 @@ def format_bytes(size: float) -> str:
     return f"{size / 1_000_000_000:.1f} GB"
 
 
+def count(amount: int, noun: str) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
 def round_to_one_digit(size: float) -> float:
     """Round down to one significant digit, so that a shown value changes seldom.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from opcode_htmx.features.commits.projects import Answer, Projects
 from opcode_htmx.features.commits.register import Register
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import branches, conflicts, programs, staging, stashes, state
 from opcode_htmx.lib.git.commands.conflicts import Choice
 from opcode_htmx.lib.git.commands.programs import Programs
@@ -83,7 +84,7 @@ class Changes:
             entries = chosen_entries(found, selection.paths, "unstaged")
             acting = answer.acting(git, self._filters(git, entries))
             staging.stage_files(acting, entries)
-            return Done(f"Staged {_files(len(entries))}.")
+            return Done(f"Staged {count(len(entries), 'file')}.")
 
     def unstage(self, project_id: str, selection: Selection) -> Done:
         """Take files, hunks or lines out of the index. Raises StateChanged, CannotSplit,
@@ -96,7 +97,7 @@ class Changes:
                 return Done("Unstaged.")
             entries = chosen_entries(found, selection.paths, "staged")
             staging.unstage_files(git, entries)
-            return Done(f"Unstaged {_files(len(entries))}.")
+            return Done(f"Unstaged {count(len(entries), 'file')}.")
 
     def discard(self, project_id: str, selection: Selection, answer: Answer) -> Done:
         """Discard files, hunks or lines; they can be brought back. Raises as `stage` does, and
@@ -116,7 +117,8 @@ class Changes:
             name = _shown(entries[0].path)
             title = name if len(entries) == 1 else f"{name} and {len(entries) - 1} more"
             return Done(
-                f"Discarded {_files(len(entries))}.", files.discard_files(acting, entries, title)
+                f"Discarded {count(len(entries), 'file')}.",
+                files.discard_files(acting, entries, title),
             )
 
     def bring_back(self, project_id: str, kept_id: str) -> Done:
@@ -220,10 +222,6 @@ def _only(matching: Sequence[Entry], path: str) -> Entry:
         words = "has changed meanwhile" if not matching else "stands for several files"
         raise StateChanged(f"“{path}” {words}. Nothing was done: look again.")
     return matching[0]
-
-
-def _files(number: int) -> str:
-    return f"{number:,} file{'' if number == 1 else 's'}"
 
 
 def _shown(path: bytes) -> str:

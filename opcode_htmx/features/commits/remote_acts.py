@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.projects import RUN, WITHOUT, Answer, Projects, Unconfirmed
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import programs, remotes, state
 from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.remotes import PullMode, PushPlan, Remote
@@ -141,7 +142,7 @@ def _settings(answer: Answer) -> Mapping[str, str]:
 
 def _fetched(name: str, found: State) -> str:
     if found.behind:
-        return f"Fetched from {name}: {found.behind} new commit{'' if found.behind == 1 else 's'}."
+        return f"Fetched from {name}: {count(found.behind, 'new commit')}."
     return f"Fetched from {name}: nothing new for this branch."
 
 

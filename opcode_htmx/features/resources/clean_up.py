@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git import linked_worktrees
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import WouldLose
@@ -191,7 +192,7 @@ class CleanUp:
         except (GitFailed, RepositoryRefused, NoSuchRepository):
             return
         if gone:
-            why = f"{gone} worktree{'' if gone == 1 else 's'} whose folder is gone"
+            why = f"{count(gone, 'worktree')} whose folder is gone"
             yield Item(Kind.ENTRY, clone.repo, clone.title, why)
 
     def _needed(self, folder: SessionFolder) -> str:

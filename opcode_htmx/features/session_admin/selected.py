@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.files.sessions import (
     title_of,
 )
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
@@ -21,7 +22,6 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags, tags_of
 from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.filters import count
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.way_back import list_at

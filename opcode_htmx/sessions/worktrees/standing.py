@@ -11,6 +11,7 @@ from pathlib import Path
 from gevent.pool import Pool
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import submodules, work
 from opcode_htmx.lib.git.integration.work import Commits, Uncommitted
@@ -107,18 +108,14 @@ def words_of(standing: Standing) -> list[str]:
     """How the work of a copy stands, in a few short phrases."""
     found = list[str]()
     if standing.uncommitted is not None and standing.uncommitted.count:
-        found.append(_counted(standing.uncommitted.count, "uncommitted file"))
+        found.append(count(standing.uncommitted.count, "uncommitted file"))
     if standing.repositories:
         found.append("work in repositories within it")
     if standing.commits is not None and standing.commits.ahead:
-        found.append(_counted(standing.commits.ahead, "commit"))
+        found.append(count(standing.commits.ahead, "commit"))
     if standing.commits is not None and standing.commits.behind:
         found.append(f"{standing.commits.behind} behind")
     return found or (["nothing to lose"] if standing.loses_nothing else ["not known"])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def disk_use(path: Path, seconds: float) -> int | None:

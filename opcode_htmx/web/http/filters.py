@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from opcode_htmx.lib.coerce import LATEST
-from opcode_htmx.lib.formatting import format_bytes
+from opcode_htmx.lib.formatting import count, format_bytes
 from opcode_htmx.markup import visible_text
 
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
@@ -48,11 +48,6 @@ def full_time(seconds: float) -> str:
 def _moment(seconds: float) -> datetime:
     """A Unix time; the first or the last one that is shown for one beyond them."""
     return datetime.fromtimestamp(min(max(seconds, 0.0), LATEST), UTC)
-
-
-def count(amount: int, noun: str) -> str:
-    """`1 session`, `2 sessions`."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
 def relative_to(path: Path, folder: Path) -> str:

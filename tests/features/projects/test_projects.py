@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.features.projects import FEATURE, routes, session_list
 from opcode_htmx.lib import formatting, resources
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.sessions.storage.session_flags import Flags
 from opcode_htmx.web.http import errors, filters, headers
 from tests.support.environment import ROOT
@@ -163,7 +164,7 @@ def test_after_a_week_a_time_is_a_date() -> None:
 
 
 def test_counts_and_sizes_are_formatted_in_words() -> None:
-    assert [filters.count(n, "session") for n in (0, 1, 1200)] == [
+    assert [count(n, "session") for n in (0, 1, 1200)] == [
         "0 sessions",
         "1 session",
         "1,200 sessions",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.branches import NoBranch
 from opcode_htmx.lib.git.commands.state import StateChanged
@@ -225,7 +226,7 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
     if after == before:
         return f"“{branch}” has everything already."
     number = len(commits(git, before, after, 1000))
-    return f"Pulled {number} commit{'' if number == 1 else 's'} into “{branch}”."
+    return f"Pulled {count(number, 'commit')} into “{branch}”."
 
 
 def _refs(git: Git, name: str) -> tuple[str, ...]:
