@@ -113,6 +113,7 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
             "at": at,
             "mode_headers": MODE_HEADERS,
             "path_of": path_of,
+            "hunk_side": _hunk_side(view, change, diff),
             **_comments(seen, review, row, part),
             "is_viewed": bool(viewed.among(seen.place.top, seen.choice.base, review, [row])),
         }
@@ -167,6 +168,12 @@ def _first(seen: Seen) -> int:
 
 def path_of(change: Change) -> str:
     return os.fsdecode(change.path)
+
+
+def _hunk_side(view: View, change: Change, diff: FileDiff) -> str:
+    """The side of the change if its hunks can be staged or unstaged one by one; empty if not."""
+    is_whole = view.ignores_space or change.status is Status.UNTRACKED or diff.is_combined
+    return "" if is_whole else change.side
 
 
 def _contents(seen: Seen, change: Change, diff: FileDiff) -> Contents:
