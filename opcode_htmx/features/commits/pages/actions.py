@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, current_app, g, request
 from markupsafe import Markup
 
 from opcode_htmx.features.commits.pages import common
@@ -42,8 +42,10 @@ def _here() -> str:
 
 
 def _call(macro: str, *arguments: object) -> Markup:
-    template = current_app.jinja_env.get_template("commits/parts.html")
-    context: dict[str, Any] = {}
-    current_app.update_template_context(context)
-    made: Markup = getattr(template.make_module(context), macro)(*arguments)
+    if "git_parts" not in g:  # a page may have a hundred hunks
+        context: dict[str, Any] = {}
+        current_app.update_template_context(context)
+        template = current_app.jinja_env.get_template("commits/parts.html")
+        g.git_parts = template.make_module(context)
+    made: Markup = getattr(g.git_parts, macro)(*arguments)
     return made
