@@ -18,6 +18,8 @@ from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.runs.queries import subcommand
 
 SECONDS = 90.0
+TITLE = "Propose a message"
+"""Of an act whose result is a message for the commit form."""
 MODEL = "haiku"
 MOST_USD = "0.50"
 MOST_CHARACTERS = 5000
@@ -60,7 +62,7 @@ class Proposals:
         def work(progress: Progress) -> Outcome:
             return Outcome("Claude has proposed a message.", result=self._ask(question))
 
-        return self._acts.begin(project_id, "Propose a message", back, work)
+        return self._acts.begin(project_id, TITLE, back, work)
 
     def _question(self, project_id: str, hint: str) -> str:
         git = self._projects.open(project_id, READING)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.commits.acts import NoAct
+from opcode_htmx.features.commits import proposals
+from opcode_htmx.features.commits.acts import Act, NoAct
 from opcode_htmx.features.commits.history import CommitForm
 from opcode_htmx.features.commits.pages import (
     actions,
@@ -75,15 +76,15 @@ def blueprint(services: Services) -> Blueprint:
         hint = typed(request.form.get("message", ""))
         begun = services.proposals.propose(project_id, hint, back)
         if begun.is_done:
-            return redirect(url_for(".page", project_id=project_id, proposed=begun.id), 303)
+            return redirect(_proposed(begun), 303)
         return common.after_act(begun)
 
     @pages.get("/projects/<project_id>/git/acts/<act_id>")
     def act(project_id: str, act_id: str) -> BaseResponse:
         found = services.acts.get(project_id, act_id)
         way = found.back
-        if found.is_done and found.title == "Propose a message":
-            way = url_for(".page", project_id=project_id, proposed=found.id)
+        if found.is_done and found.title == proposals.TITLE:
+            way = _proposed(found)
         page = render_template("commits/act.html", act=found, project_id=project_id, way=way)
         response = make_response(page)
         if found.is_running:
@@ -101,3 +102,8 @@ def blueprint(services: Services) -> Blueprint:
     branch_routes.add_to(pages, services.history)
     remote_routes.add_to(pages, services.remotes, services.pull_requests)
     return pages
+
+
+def _proposed(act: Act) -> str:
+    """The git page with the message that an act has proposed."""
+    return url_for(".page", project_id=act.project_id, proposed=act.id)
