@@ -13,6 +13,7 @@ from flask import abort, request, url_for
 from opcode_htmx.features.changes import bases
 from opcode_htmx.features.changes.bases import Base
 from opcode_htmx.lib.git.changes import Side
+from opcode_htmx.web.http.forms import whole_number
 
 MOST = 10_000_000
 """The greatest number in an address."""
@@ -84,6 +85,5 @@ def given_side() -> str:
 
 def number(name: str, default: int = 0) -> int:
     """A number in the request, at least 0 and at most MOST; `default` for anything else."""
-    text = request.values.get(name, "")
-    is_number = text.isascii() and text.isdecimal() and len(text) < 10
-    return min(int(text), MOST) if is_number else default
+    found = whole_number(request.values.get(name, ""))
+    return default if found is None else min(found, MOST)

@@ -12,6 +12,7 @@ from opcode_htmx.lib.git.snapshots.plan import Kept
 from opcode_htmx.sessions.checkpoints.model import Checkpoint, Record, Restored
 from opcode_htmx.sessions.checkpoints.recorder import NoSuchCheckpoint
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.rest.endpoint import Endpoint, Method
 
 TAG = "Checkpoints"
@@ -242,9 +243,10 @@ def _endpoint(
 
 def _number(text: str) -> int:
     """Raises NoSuchCheckpoint."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 7):
+    number = whole_number(text, 6)
+    if number is None:
         raise NoSuchCheckpoint("There is no such checkpoint.")
-    return int(text)
+    return number
 
 
 def _details(each: Checkpoint, record: Record) -> schema.CheckpointDetails:

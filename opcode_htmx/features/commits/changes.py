@@ -22,6 +22,7 @@ from opcode_htmx.lib.git.discards.kept import Kept
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.porcelain import Entry
+from opcode_htmx.web.http.forms import whole_number
 
 EVERYTHING = "*"
 """In place of the path of a file: all files of the side."""
@@ -52,9 +53,10 @@ class Selection:
         found: dict[str, set[int]] = {}
         for each in self.lines:
             hunk_id, _, index = each.partition(":")
-            if not (index.isascii() and index.isdecimal() and len(index) < 10):
+            number = whole_number(index)
+            if number is None:
                 raise NothingNamed("A line is named by its hunk and its number.")
-            found.setdefault(hunk_id, set()).add(int(index))
+            found.setdefault(hunk_id, set()).add(number)
         return {**found, **dict.fromkeys(self.hunks)}
 
 

@@ -34,6 +34,7 @@ from opcode_htmx.lib.tree.listing import Entry, entries_of, kind_of
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.lib.tree.tree import Tree, explained
+from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.http.headers import content_security_policy
 
 MOST_FOUND = 50
@@ -183,8 +184,7 @@ def _names() -> Names:
 
 def number(name: str) -> int | None:
     """A whole number among the parameters; None if there is none."""
-    given = request.args.get(name, "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) <= 9 else None
+    return whole_number(request.args.get(name, ""))
 
 
 def common(project_id: str, names: Names) -> dict[str, object]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.sessions.storage.session_flags import MOST_OFFERED, NO_FLAGS, Flags, most_used_tags
+from opcode_htmx.web.http.forms import whole_number
 
 MOST = 200
 """Sessions on one page: thousands would hold up every other request, and no form has so many."""
@@ -97,7 +98,7 @@ def listed(
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
+    return whole_number(text, 7) or 0
 
 
 def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:

@@ -19,6 +19,12 @@ def typed(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
+def whole_number(text: str, digits: int = 9) -> int | None:
+    """A number of at most so many digits; None for any other text."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= digits
+    return int(text) if is_number else None
+
+
 def by_htmx() -> bool:
     """Whether htmx sent the request: it needs the elements that change, and no redirect."""
     return request.headers.get("HX-Request") == "true"
