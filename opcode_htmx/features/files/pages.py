@@ -93,7 +93,6 @@ def blueprint(
                 source = bool(request.args.get("source") or request.args.get("line"))
                 shown = look(project_id, names, file, source=source, line=line)
         marked = range(line, max(line, end or line) + 1) if request.args.get("line") else range(0)
-        session_id = request.args.get("session", "")
         page = rendered(
             "files/view.html",
             **common(project_id, names),
@@ -102,7 +101,7 @@ def blueprint(
             marked=marked,
             part_lines=PART_LINES,
             most_edited=MOST_EDITED,
-            session_id=session_id if SESSION_ID.fullmatch(session_id) else "",
+            session_id=_session_id(),
             was_saved=bool(request.args.get("saved")),
         )
         response = Response(page)
@@ -136,19 +135,18 @@ def blueprint(
     @pages.get("/projects/<project_id>/files/open")
     def open_named(project_id: str) -> BaseResponse:
         """Lead on to a file that a text names; say so if there is none."""
-        session_id = request.args.get("session", "")
         path = request.args.get("path", "")
-        found = named.find(project_id, session_id, path)
+        found = named.find(project_id, request.args.get("session", ""), path)
         if found is not None:
-            query = {"session": session_id} if SESSION_ID.fullmatch(session_id) else {}
+            query = {"session": session_id} if (session_id := _session_id()) else {}
             if found.end:
                 query["end"] = str(found.end)
             return redirect(
                 view_address(found.project_id, found.names, found.line or None, **query), 303
             )
-        return make_response(_not_found(project_id, session_id, path), 404)
+        return make_response(_not_found(project_id, path), 404)
 
-    def _not_found(project_id: str, session_id: str, path: str) -> str:
+    def _not_found(project_id: str, path: str) -> str:
         """The page that says so, with files of the same name elsewhere in the project."""
         name = split(path)[0].rstrip("/").rpartition("/")[2][:QUERY_CHARACTERS]
         with places.opened(project_id) as tree:
@@ -159,7 +157,7 @@ def blueprint(
             query=name,
             found=[each for each in similar if each.rpartition("/")[2].lower() == name.lower()],
             missing=path[:QUERY_CHARACTERS],
-            session_id=session_id if SESSION_ID.fullmatch(session_id) else "",
+            session_id=_session_id(),
         )
 
     return pages
@@ -180,6 +178,12 @@ def rendered(template: str, **context: object) -> str:
 
 def _names() -> Names:
     return names_of(request.args.get("path", ""))
+
+
+def _session_id() -> str:
+    """The session to which the pages lead back; empty for none."""
+    given = request.args.get("session", "")
+    return given if SESSION_ID.fullmatch(given) else ""
 
 
 def number(name: str) -> int | None:
