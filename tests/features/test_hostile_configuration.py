@@ -18,8 +18,8 @@ from flask.testing import FlaskClient
 from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.features.context import AppContext
 from tests.support import dom
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -115,9 +115,7 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.mark.parametrize("is_trusted", [False, True])

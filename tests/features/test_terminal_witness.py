@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from tests.support import dom
 from tests.support.claude_pages import form_of
 from tests.support.cli.terminal_session import TerminalSession
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 
 MCP_SERVER = Path(__file__).parents[1] / "support" / "cli" / "mcp_server.py"
 DOWN, RIGHT, ESCAPE = "\x1b[B", "\x1b[C", "\x1b"
@@ -27,9 +27,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 @pytest.fixture(scope="module")
 def client(sandbox: Sandbox, claude: Path) -> Iterator[FlaskClient]:
     with app_of(sandbox, claude) as app:
-        client = app.test_client(use_cookies=False)
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-        yield client
+        yield client_of(app)
 
 
 def save(client: FlaskClient, address: str, **typed: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask import Flask
+from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
@@ -18,6 +19,7 @@ from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
+    basic_header,
     kill_processes_of,
 )
 
@@ -83,3 +85,10 @@ def app_of(
     finally:
         context.jobs.stop()
         kill_processes_of(sandbox.state)
+
+
+def client_of(app: Flask) -> FlaskClient:
+    """A client of an app that logs in by Basic with each request."""
+    client = app.test_client(use_cookies=False)
+    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    return client

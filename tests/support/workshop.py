@@ -12,15 +12,14 @@ from typing import Any
 
 import gevent
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 
 
 class Workshop:
@@ -30,8 +29,7 @@ class Workshop:
         self.app = app
         self.top = sandbox.project.resolve()
         self.context: AppContext = app.extensions["opcode_context"]
-        self.client: FlaskClient = app.test_client(use_cookies=False)
-        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        self.client = client_of(app)
         self.environment = {
             "PATH": sandbox.environment()["PATH"],
             "HOME": sandbox.environment()["HOME"],

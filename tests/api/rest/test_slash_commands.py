@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.support.environment import Sandbox, basic_header, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.in_process import app_of, client_of
 
 COMMANDS = "/api/slash-commands"
 
@@ -24,9 +24,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 @pytest.fixture(scope="module")
 def client(sandbox: Sandbox) -> Iterator[FlaskClient]:
     with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
-        client = app.test_client(use_cookies=False)
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-        yield client
+        yield client_of(app)
 
 
 def save(client: FlaskClient, **body: object) -> TestResponse:

@@ -22,8 +22,8 @@ from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
-from tests.support.environment import SYSTEM_PATH, Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.in_process import app_of, client_of
 
 FORM = {
     "name": "Pruner",
@@ -44,9 +44,7 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 def fields(page: str) -> dict[str, str]:

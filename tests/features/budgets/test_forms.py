@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.runs.policies import budget_book
 from tests.sessions.index.histories import ONE, Session
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 
 @pytest.fixture
@@ -23,9 +23,7 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 def test_the_page_says_that_the_limits_cannot_be_read_and_sets_them_again(

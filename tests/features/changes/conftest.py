@@ -20,8 +20,8 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.git.snapshots.tree import REFS
 from tests.security.hostile_git import Trap
 from tests.support import api
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-000000000018"
 
@@ -111,9 +111,7 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.fixture

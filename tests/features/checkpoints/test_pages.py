@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.checkpoints import background
@@ -24,8 +23,8 @@ from opcode_htmx.runs.events.types import TurnEnded, Usage
 from opcode_htmx.sessions.checkpoints.model import CheckpointKind, Strategy
 from opcode_htmx.sessions.checkpoints.service import PlanChanged
 from tests.support import api
-from tests.support.environment import SYSTEM_PATH, USER, Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import SYSTEM_PATH, USER, Sandbox
+from tests.support.in_process import app_of, client_of
 
 
 class Garden:
@@ -38,8 +37,7 @@ class Garden:
             sandbox.config_dir, self.folder, api.prompt("Prune the trees", self.folder)
         )
         self.id = self.file.stem
-        self.client: FlaskClient = app.test_client(use_cookies=False)
-        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        self.client = client_of(app)
         self.address = f"/projects/{self.file.parent.name}/sessions/{self.id}"
         self.rest = f"/api/sessions/{self.id}"
 

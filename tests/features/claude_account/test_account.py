@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,8 +18,8 @@ from opcode_htmx.app.claude_environment import find_claude
 from opcode_htmx.config.settings import Settings
 from tests.support import dom
 from tests.support.claude_pages import outcome_of
-from tests.support.environment import ROOT, Sandbox, basic_header, until, write_script
-from tests.support.in_process import app_of
+from tests.support.environment import ROOT, Sandbox, until, write_script
+from tests.support.in_process import app_of, client_of
 from tests.support.login_server import CODE, login_server
 
 INSTALLATIONS = "settings/claude/installations"
@@ -37,12 +36,6 @@ class Offline(Sandbox):
         found = {**super().environment(api_url), **self.proxy}
         del found["ANTHROPIC_API_KEY"]
         return found
-
-
-def client_of(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
 
 
 @pytest.fixture

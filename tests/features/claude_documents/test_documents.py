@@ -15,8 +15,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import draft_name
 from tests.support import dom
 from tests.support.claude_pages import asked_of_claude, form_of, links_of
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -37,9 +37,7 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.fixture

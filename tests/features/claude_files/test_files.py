@@ -17,8 +17,8 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
 from tests.support import dom
-from tests.support.environment import ROOT, Sandbox, basic_header, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.environment import ROOT, Sandbox, write_stand_in
+from tests.support.in_process import app_of, client_of
 
 SECRET = {"env": {"API_TOKEN": "t0p-secret"}, "model": "opus"}
 
@@ -33,9 +33,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, Sandb
 
 @pytest.fixture
 def client(app: tuple[Flask, Sandbox]) -> FlaskClient:
-    client = app[0].test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app[0])
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from opcode_htmx.features.context import AppContext
 from tests.support import dom
 from tests.support.api import prompt
 from tests.support.api import session as project_session
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 from tests.support.mcp import stdio_server
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 
@@ -51,9 +51,7 @@ def sandbox(home: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def client(app: Flask, sandbox: Sandbox) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.fixture(scope="module")

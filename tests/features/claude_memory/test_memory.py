@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests.support import dom
 from tests.support.claude_pages import asked_of_claude, form_of, links_of
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -35,9 +35,7 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.fixture

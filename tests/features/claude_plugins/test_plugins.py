@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from opcode_htmx.features.context import AppContext
 from tests.support import dom, marketplace
 from tests.support.claude_pages import outcome_of
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 from tests.support.marketplace import NAME, PLUGIN
 
 pytestmark = pytest.mark.timeout(180)
@@ -46,9 +46,7 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:

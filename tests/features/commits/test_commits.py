@@ -12,7 +12,6 @@ from urllib.parse import quote
 import gevent
 import pytest
 from flask import Flask, render_template_string
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
@@ -23,8 +22,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.git.discards import kept
 from tests.lib.git.commands.repo import Repo
 from tests.support import api
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
@@ -41,8 +40,7 @@ class Desk:
         text = api.prompt("Prune", sandbox.project)
         api.session(sandbox.config_dir, sandbox.project, text)
         self.git = f"/projects/{quote(project_id(sandbox.project))}/git"
-        self.client: FlaskClient = app.test_client(use_cookies=False)
-        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        self.client = client_of(app)
 
     def page(self, where: str = "", /, **query: str) -> str:
         answer = self.client.get(f"{self.git}{where}", query_string=query)
@@ -298,8 +296,7 @@ def test_a_project_without_a_repository_has_no_link_and_a_sentence(
     api.session(sandbox.config_dir, sandbox.project, api.prompt("Prune", sandbox.project))
     address = f"/projects/{quote(project_id(sandbox.project))}"
     with app_of(sandbox, stand_in, jobs=False) as app:
-        client = app.test_client()
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        client = client_of(app)
         assert f"{address}/git" not in client.get(address).text
         answer = client.get(f"{address}/git")
         assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)

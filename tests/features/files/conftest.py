@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import api
-from tests.support.environment import SYSTEM_PATH, Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
 GIT = shutil.which("git") or "git"
@@ -93,8 +93,7 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 @pytest.fixture
 def project(app: Flask, sandbox: Sandbox) -> Project:
     """An empty project beside a file that it must not show."""
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+    client = client_of(app)
     folder = sandbox.project / "app"
     folder.mkdir()
     (sandbox.project / "secret.txt").write_text(SECRET)

@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.context import AppContext
-from tests.support.environment import Sandbox, basic_header, until
+from tests.support.environment import Sandbox, until
 from tests.support.git_server import GitServer, git_server
 from tests.support.github_api import GitHubApi, github_api
-from tests.support.in_process import app_of
+from tests.support.in_process import app_of, client_of
 
 TOKEN = "ghp_a-token-that-nobody-sees"
 
@@ -37,9 +37,7 @@ class Shed:
 
     @property
     def client(self) -> FlaskClient:
-        client = self.app.test_client(use_cookies=False)
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-        return client
+        return client_of(self.app)
 
     @property
     def folder(self) -> Path:

@@ -16,8 +16,8 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import MAX_TEXT, Draft, draft_name
 from tests.support import api
-from tests.support.environment import Sandbox, basic_header, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 
@@ -38,9 +38,7 @@ def app(sandbox: Sandbox) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
+    return client_of(app)
 
 
 @pytest.fixture

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 
 @pytest.fixture
 def client(sandbox: Sandbox, stand_in: Path) -> Iterator[FlaskClient]:
     with app_of(sandbox, stand_in, jobs=False) as app:
-        client = app.test_client(use_cookies=False)
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-        yield client
+        yield client_of(app)
 
 
 def test_what_is_wrong_in_the_form_leaves_the_words(client: FlaskClient, sandbox: Sandbox) -> None:

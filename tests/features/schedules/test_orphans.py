@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.sessions.index.histories import ONE, Session
-from tests.support.environment import Sandbox, basic_header
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
 
 CRON = {"kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
 
@@ -19,9 +19,7 @@ CRON = {"kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
 @pytest.fixture
 def client(sandbox: Sandbox, stand_in: Path) -> Iterator[FlaskClient]:
     with app_of(sandbox, stand_in, jobs=False) as app:
-        client = app.test_client(use_cookies=False)
-        client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-        yield client
+        yield client_of(app)
 
 
 def revision_of(page: str) -> str:

@@ -12,15 +12,14 @@ from pathlib import Path
 import gevent
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
 from tests.support import api
 from tests.support.cli.supervision import steps
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 
 TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
 
@@ -30,8 +29,7 @@ class Lists:
 
     def __init__(self, app: Flask, sandbox: Sandbox) -> None:
         self.context: AppContext = app.extensions["opcode_context"]
-        self.client: FlaskClient = app.test_client(use_cookies=False)
-        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        self.client = client_of(app)
         self.folder = sandbox.project
         self.project = project_id(sandbox.project)
         self.files = {

@@ -14,7 +14,6 @@ from threading import Event
 import gevent
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
@@ -25,8 +24,8 @@ from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.sessions.storage import survey
 from tests.support import api
 from tests.support.cli.supervision import BY, steps
-from tests.support.environment import Sandbox, basic_header, until
-from tests.support.in_process import app_of
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
 
 DAY = 86400.0
 
@@ -37,8 +36,7 @@ class Store:
     def __init__(self, app: Flask, sandbox: Sandbox) -> None:
         self.context: AppContext = app.extensions["opcode_context"]
         self.sandbox = sandbox
-        self.client: FlaskClient = app.test_client(use_cookies=False)
-        self.client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
+        self.client = client_of(app)
 
     def session(self, title: str, days: float, folder: Path | None = None, size: int = 0) -> Path:
         """A session that was used so many days ago."""

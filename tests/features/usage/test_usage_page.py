@@ -34,8 +34,8 @@ from opcode_htmx.sessions.index.usage.sums import DayCosts
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.sessions.index.test_usage import spend
 from tests.support.browser import Phone
-from tests.support.environment import USER, Sandbox, Server, basic_header, until, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.environment import USER, Sandbox, Server, until, write_stand_in
+from tests.support.in_process import app_of, client_of
 from tests.support.page_checks import smaller_than_a_thumb, sticks_out, violations
 from tests.support.populated import LONG_WORD
 
@@ -83,12 +83,6 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return client_of(app)
-
-
-def client_of(app: Flask) -> FlaskClient:
-    client = app.test_client(use_cookies=False)
-    client.environ_base["HTTP_AUTHORIZATION"] = basic_header()["Authorization"]
-    return client
 
 
 def text_of(client: FlaskClient, path: str) -> str:
