@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,4 +22,4 @@ def test_no_more_is_carried_than_is_recorded(
     carried = carrying.carry(git, orchard.copy, ["*.local"])
     assert carried.paths == ["1.local", "2.local"]
     assert carried.problem == carrying.TOO_MUCH
-    assert sorted(e for e in os.listdir(orchard.copy) if e.endswith("local")) == carried.paths
+    assert sorted(each.name for each in orchard.copy.glob("*.local")) == carried.paths

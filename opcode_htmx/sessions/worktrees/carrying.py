@@ -22,6 +22,7 @@ MOST_FILES = 20_000
 MOST_BYTES = 2 * 1024**3
 LISTED = 500
 SECONDS = 20.0
+TOO_MUCH = "There was too much to carry over; the rest was left out."
 
 
 @dataclass(slots=True)
@@ -79,13 +80,16 @@ def _is_own(path: str) -> bool:
 
 
 def _copy_all(source: Path, target: Path, paths: Sequence[str]) -> Carried:
-    """Called in a thread."""
+    """Called in a thread. What is carried is always listed: a commit of the copy leaves it out."""
     carried = Carried()
     for path in paths:
+        if len(carried.paths) >= LISTED:
+            carried.problem = TOO_MUCH
+            break
         begun = carried.files
         for each in _files(source, path):
             if carried.files >= MOST_FILES or carried.size > MOST_BYTES:
-                carried.problem = "There was too much to carry over; the rest was left out."
+                carried.problem = TOO_MUCH
                 break
             try:
                 carried.size += _copy(source, target, each)
@@ -94,7 +98,7 @@ def _copy_all(source: Path, target: Path, paths: Sequence[str]) -> Carried:
                 continue
             except OSError as error:
                 carried.problem = f"{each} could not be carried over: {error.strerror or error}."
-        if carried.files > begun and len(carried.paths) < LISTED:
+        if carried.files > begun:
             carried.paths.append(path)
         if carried.files >= MOST_FILES:
             break

@@ -8,6 +8,7 @@ uncommitted changes. No hook, filter or merge driver of the repository runs.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
@@ -59,8 +60,7 @@ def commit_all(git: Git, message: str, without: Sequence[str] = ()) -> str:
 
     `without` are untracked paths that are not committed. Raises CannotMerge, GitFailed.
     """
-    everything = work.uncommitted(git)
-    found = everything.without(without)
+    found = work.uncommitted(git).without(without)
     if found.conflicts:
         raise CannotMerge(
             f"There are conflicts in {named(found.conflicts)}: solve them first.", found.conflicts
@@ -72,10 +72,12 @@ def commit_all(git: Git, message: str, without: Sequence[str] = ()) -> str:
         )
     check_filters(git, [*found.changed, *found.untracked], "HEAD")
     if found.count:
-        # only those: git complains of a path that is ignored anyway
-        rest = set(everything.untracked) - set(found.untracked)
-        left_out = [f":(top,exclude,literal){each}" for each in sorted(rest)]
-        git.run("add", "--all", "--", ":(top)", *left_out, seconds=SECONDS)
+        top = git.at_top()
+        top.run("add", "--update", "--", ".", seconds=SECONDS)
+        top.run(  # paths on stdin: a command takes only so many arguments
+            "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
+            stdin=b"".join(os.fsencode(each) + b"\0" for each in found.untracked), seconds=SECONDS,
+        )  # fmt: skip
         git.run(
             "commit", "--quiet", "--cleanup=whitespace", "--file=-",
             stdin=f"{message.strip()}\n".encode("utf-8", "replace"),
