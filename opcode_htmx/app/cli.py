@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.app import feature_settings
+from opcode_htmx.app.commands.command import USAGE_ERROR
+from opcode_htmx.app.commands.registry import COMMANDS
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import (
@@ -32,7 +34,7 @@ from opcode_htmx.lib.version import __version__
 from opcode_htmx.web.origin.server_addresses import addresses, in_url
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
-USAGE = "usage: opcode-htmx [pair | --help | --version]"
+USAGE = f"usage: opcode-htmx [{' | '.join(each.name for each in COMMANDS)} | --help | --version]"
 MAX_OPEN_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a killed server releases its port a little later
 
@@ -86,35 +88,22 @@ def about_pairing(settings: Settings) -> list[str]:
 
 
 def print_answer(arguments: Sequence[str]) -> int:
-    """Print the help, the version, or that the arguments are wrong; return the exit status."""
+    """Print the help or the version, or run a command; return the exit status."""
+    commands = {each.name: each for each in COMMANDS}
     match list(arguments):
         case ["-h" | "--help"]:
             print("\n".join(help_lines()))
         case ["--version"]:
             print(f"opcode-htmx {__version__}")
-        case ["pair"]:
-            return pair()
+        case [name, *rest] if name in commands:
+            return commands[name].run(rest)
         case _:
             print(
                 f"{USAGE}\nThere are no other arguments; settings are environment variables, "
                 "which --help lists.",
                 file=sys.stderr,
             )
-            return 2
-    return 0
-
-
-def pair() -> int:
-    """Print a QR code that logs in a device; return the exit status."""
-    try:
-        lines = list(terminal.on_request(Settings.from_env(), terminal.screen()))
-    except (SettingsError, StateError, terminal.NoServer) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"No code could be stored ({error.strerror}).", file=sys.stderr)
-        return 1
-    print("\n".join(lines))
+            return USAGE_ERROR
     return 0
 
 
@@ -124,7 +113,10 @@ def help_lines() -> Iterator[str]:
     yield ""
     yield "Serve the Claude Code of this computer to the browsers in your network."
     yield "Prints the addresses, the user and the password. Stop with Ctrl-C; runs of Claude go on."
-    yield "`opcode-htmx pair` prints a QR code that logs in a phone to the running server."
+    yield ""
+    for command in COMMANDS:
+        yield f"  {command.synopsis}"
+        yield f"      {command.summary}"
     yield ""
     yield "Settings are environment variables, as in `PORT=9000 opcode-htmx`. With their defaults:"
     yield ""
