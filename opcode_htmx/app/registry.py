@@ -18,6 +18,7 @@ PACKAGES = (
     "opcode_htmx.features.session_options",
     "opcode_htmx.features.attention",
     "opcode_htmx.features.server",
+    "opcode_htmx.features.health",
     "opcode_htmx.features.session_admin",
     "opcode_htmx.features.devices",
     "opcode_htmx.features.appearance",

@@ -46,7 +46,7 @@ from tests.support.in_process import app_of
 
 PUBLIC = {
     *("HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"),
-    *("HEAD /pair", "GET /pair", "POST /pair"),
+    *("HEAD /pair", "GET /pair", "POST /pair", "HEAD /readyz", "GET /readyz"),
 }
 """The doors that need no login."""
 FOR_SCRIPTS = {

@@ -77,6 +77,17 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: list[Job] = []
         self._running: list[Job] = []
+        self._failed: list[str] = []
+
+    @property
+    def are_started(self) -> bool:
+        """Whether the worker has started them, and has not stopped them since."""
+        return bool(self._running)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of those that could not be started."""
+        return tuple(self._failed)
 
     def add(self, job: Job) -> None:
         """Register a job; once the others have been started it is started at once."""
@@ -104,5 +115,6 @@ class Jobs:
             job.start()
         except Exception:
             log.exception("job %s could not be started", job.name)
+            self._failed.append(job.name)
         else:
             self._running.append(job)

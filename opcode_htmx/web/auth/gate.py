@@ -26,7 +26,7 @@ from opcode_htmx.web.server import connections
 
 __all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"]
 
-PUBLIC_PATHS = frozenset({"/healthz", "/login", "/pair"})
+PUBLIC_PATHS = frozenset({"/healthz", "/login", "/pair", "/readyz"})
 PUBLIC_STATIC = frozenset(
     {"style.css", "login.js", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
     | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}
