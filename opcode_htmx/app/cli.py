@@ -18,7 +18,7 @@ from opcode_htmx.app import feature_settings
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.commands.registry import COMMANDS
 from opcode_htmx.app.pairing import terminal
-from opcode_htmx.config import credentials
+from opcode_htmx.config import credentials, state_format
 from opcode_htmx.config.settings import (
     Settings,
     SettingsError,
@@ -143,7 +143,7 @@ def preflight(settings: Settings) -> Launch:
 
     Raises LaunchError, StateError or BinaryError for the first failed check.
     """
-    ensure_state_dir(settings.state_dir)
+    state_format.claim(ensure_state_dir(settings.state_dir))
     check_browser_files(resources.VENDOR)
     check_port(settings.host, settings.port)
     path = settings.child_environment.get("PATH", os.defpath)

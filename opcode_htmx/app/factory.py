@@ -28,6 +28,7 @@ from opcode_htmx.app.navigation import page_links
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
+from opcode_htmx.config import state_format
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.engines.claude.files import history, session_listing
@@ -84,6 +85,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
     log_lines.set_up()
     make_private(ensure_state_dir(settings.state_dir))
+    state_format.claim(settings.state_dir)
     line_reader.keep_lines_up_to(settings.max_line)
     claude = find_claude(settings)
     state = StateDir(settings.state_dir, state_folders.of(features))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from opcode_htmx.config import state_format
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.policies import budget_book
@@ -92,6 +93,7 @@ PLATFORM = (
     ),
     StateFolder("pairing", "hashes of pairing codes, and their use", "two and ten minutes", 1),
     StateFolder("login_failures", "failed logins of the last minutes, by network"),
+    StateFolder(state_format.FILE, "the format of all of this, and what used it last", version=1),
     StateFolder("password", "the password, made once"),
     StateFolder("secret_key", "the key that signs cookies, made once"),
     StateFolder("reserve", "space for what must be written on a full disk"),

@@ -133,6 +133,14 @@ def test_an_unwritable_state_folder_is_one_sentence(machine: Machine) -> None:
     assert sentence.startswith("The state folder ")
 
 
+def test_a_state_folder_of_a_newer_version_is_one_sentence(machine: Machine) -> None:
+    state = Path(machine.environ["OPCODE_STATE_DIR"])
+    state.mkdir(mode=0o700)
+    (state / "format.json").write_text('{"version": 1, "format": 99, "program": "9.0.0"}')
+    assert "install 9.0.0 or newer again" in machine.refusal()
+    assert [path.name for path in state.iterdir()] == ["format.json"]
+
+
 def test_a_cli_that_is_too_old_is_one_sentence(machine: Machine) -> None:
     old = install_cli(machine.home / "old", "2.1.117 (Claude Code)")
     assert "2.1.118 or newer is needed" in machine.refusal(CLAUDE_PATH=old)
