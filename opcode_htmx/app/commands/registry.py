@@ -10,5 +10,11 @@ COMMANDS = (
         "Print a QR code that logs in a phone to the running server.",
         "opcode_htmx.app.commands.pair",
     ),
+    Command(
+        "doctor",
+        "Check what the server needs of this machine, and say how to mend it.",
+        "opcode_htmx.app.commands.doctor",
+        "[--json]",
+    ),
 )
 """In the order of --help."""

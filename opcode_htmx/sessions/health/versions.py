@@ -1,0 +1,75 @@
+"""Check of versions: of this program, of what it is made with, and of what it starts."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.git import process
+from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.version import __version__
+from opcode_htmx.sessions.health import tools
+from opcode_htmx.sessions.health.check import Finding, State
+
+OLDEST_GIT = (2, 34)
+_LIBRARIES = ("gunicorn", "gevent", "Flask", "pydantic", "psutil")
+_NUMBERS = re.compile(r"(\d{1,6})\.(\d{1,6})")
+
+
+def versions(settings: Settings) -> Finding:
+    """All versions; a warning without git, or with one that is too old for copies and changes."""
+    facts = {"opcode-htmx": __version__, **of_this_process(), "git": git_version(settings)}
+    if systemd := tools.ask("systemctl", "--version"):
+        facts["systemd"] = systemd.text.partition("\n")[0].removeprefix("systemd ")
+    if not facts["git"]:
+        facts["git"] = "missing"
+        return Finding(
+            State.WARNING,
+            "git was not found: changes, commits, copies and checkpoints need it.",
+            "Install git.",
+            "xcode-select --install" if sys.platform == "darwin" else "sudo apt-get install git",
+            facts,
+        )
+    numbers = _NUMBERS.search(facts["git"])
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        return Finding(
+            State.WARNING,
+            f"git {facts['git']} is older than {oldest}: some of what Changes and Copies do may "
+            "fail.",
+            "Update git.",
+            "sudo apt-get install git",
+            facts,
+        )
+    return Finding(
+        State.OK, f"opcode-htmx {__version__} with Python {facts['Python']}.", facts=facts
+    )
+
+
+def of_this_process() -> dict[str, str]:
+    """Of Python, its libraries and the system; starts nothing."""
+    return {
+        "Python": platform.python_version(),
+        **{name: _of_library(name) for name in _LIBRARIES},
+        "System": f"{platform.system()} {platform.release()} ({platform.machine()})",
+    }
+
+
+def git_version(settings: Settings) -> str:
+    """Empty where there is no git that runs."""
+    try:
+        output = process.run(["--version"], Path("/"), settings.child_environment, seconds=3.0)
+    except GitFailed:
+        return ""
+    return output.content.decode("utf-8", "replace").strip().removeprefix("git version ")
+
+
+def _of_library(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not known"
