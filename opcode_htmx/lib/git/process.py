@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 import gevent
-from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 
+from opcode_htmx.lib.concurrency.child_process import ChildProcess
 from opcode_htmx.lib.git.policy import READING, Policy
 
 SECONDS = 20.0
@@ -89,42 +90,25 @@ def run(
     settings = {**policy.configuration, **(overrides or {})}
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
-    def start() -> subprocess.Popen[bytes] | Exception:
-        try:
-            return subprocess.Popen(
-                [git, "--no-pager", *options, *arguments],
-                cwd=folder,
-                env={**clean(environment), **policy.environment, **(repository or {})},
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # no terminal, and a process group to end
-                preexec_fn=_bound_memory,
-            )
-        except (OSError, ValueError) as error:
-            return error
-
     with _slot(policy):
-        return _collect(_started(start), stdin, progress, seconds, most_bytes)
+        child = _started(
+            git,
+            ["-C", os.fspath(folder), "--no-pager", *options, *arguments],
+            {**clean(environment), **policy.environment, **(repository or {})},
+            with_stdin=bool(stdin),
+        )
+        return _collect(child, stdin, progress, seconds, most_bytes)
 
 
 def _started(
-    start: Callable[[], subprocess.Popen[bytes] | Exception],
-) -> subprocess.Popen[bytes]:
-    """The child. A caller that is killed meanwhile leaves none behind. Raises GitFailed."""
-    starting = gevent.spawn(start)
+    git: str, arguments: Sequence[str], environment: Mapping[str, str], *, with_stdin: bool
+) -> ChildProcess:
+    """Raises GitFailed."""
     try:
-        child = starting.get()
-    except BaseException:
-        starting.join()
-        if isinstance(starting.value, subprocess.Popen):
-            _end(starting.value)
-            for pipe in (starting.value.stdin, starting.value.stdout, starting.value.stderr):
-                if pipe:
-                    pipe.close()
-        raise
-    if isinstance(child, Exception):
-        raise GitFailed(f"git could not be started: {child}") from child
+        child = ChildProcess(git, arguments, environment, with_stdin=with_stdin)
+    except (OSError, ValueError) as error:
+        raise GitFailed(f"git could not be started: {error}") from error
+    _bound_memory(child.pid)
     return child
 
 
@@ -148,14 +132,19 @@ def _program(environment: Mapping[str, str]) -> str:
     return found
 
 
-def _bound_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    within = hard == resource.RLIM_INFINITY or hard > MOST_HEAP_BYTES
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_HEAP_BYTES if within else hard, hard))
+def _bound_memory(pid: int) -> None:
+    """Where the kernel can: macOS does not enforce this limit."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+        within = hard == resource.RLIM_INFINITY or hard > MOST_HEAP_BYTES
+        limits = (MOST_HEAP_BYTES if within else hard, hard)
+        resource.prlimit(pid, resource.RLIMIT_DATA, limits)
 
 
 def _collect(
-    child: subprocess.Popen[bytes],
+    child: ChildProcess,
     stdin: bytes,
     progress: Callable[[bytes], None] | None,
     seconds: float,
@@ -188,12 +177,12 @@ def _collect(
     return output
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: ChildProcess) -> None:
     """End it and all that it has started; asked to, git removes its lock files."""
-    if child.poll() is None:
+    if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGTERM)
-        with contextlib.suppress(gevent.GreenletExit, subprocess.TimeoutExpired):
+        with contextlib.suppress(gevent.GreenletExit, gevent.Timeout):
             child.wait(timeout=END_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
@@ -209,10 +198,10 @@ def _write(pipe: IO[bytes] | None, content: bytes) -> None:
         pipe.close()
 
 
-def _read(pipe: IO[bytes] | None, most: int) -> Output:
+def _read(pipe: IO[bytes], most: int) -> Output:
     found: list[bytes] = []
     left = most
-    while pipe and (chunk := pipe.read1(_CHUNK)):  # type: ignore[attr-defined]
+    while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
         found.append(chunk[:left])
         left -= len(chunk)
         if left < 0:
@@ -220,10 +209,10 @@ def _read(pipe: IO[bytes] | None, most: int) -> Output:
     return Output(b"".join(found), cut=False)
 
 
-def _drain(pipe: IO[bytes] | None, most: int, progress: Callable[[bytes], None] | None) -> bytes:
+def _drain(pipe: IO[bytes], most: int, progress: Callable[[bytes], None] | None) -> bytes:
     """Read to the end, so that no full pipe blocks the writer; return the last `most` bytes."""
     found = b""
-    while pipe and (chunk := pipe.read1(_CHUNK)):  # type: ignore[attr-defined]
+    while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
         found = (found + chunk)[-most:]
         if progress:
             progress(chunk)

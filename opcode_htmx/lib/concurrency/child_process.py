@@ -1,0 +1,97 @@
+"""A child process that starts in a millisecond, whatever the size of this process.
+
+gevent's Popen forks: the kernel copies the page tables of this process and Python code runs in the
+copy, which holds the event loop for 3 to 10 ms. posix_spawn shares the memory until the exec.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, cast
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.fileobject import FileObjectPosix
+from gevent.monkey import get_original
+from gevent.os import fork_and_watch
+
+_spawn = get_original("os", "posix_spawn")
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Python ignores them; a program expects that they end it."""
+
+
+class ChildProcess:
+    """A program in a session of its own, so without a terminal, whose process group is its `pid`.
+
+    It starts in the main thread, and in the folder of this process: posix_spawn takes no other.
+    """
+
+    pid: int
+    stdin: IO[bytes] | None = None
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def __init__(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        with_stdin: bool = False,
+    ) -> None:
+        """Start `program`, a path. Its stdin is empty, or a pipe.
+
+        No other greenlet runs meanwhile. Raises OSError, and ValueError for a null character.
+        """
+        self._status: AsyncResult[int] = AsyncResult()
+        pipes = [os.pipe() for _ in range(2 + with_stdin)]
+        if with_stdin:  # the child reads from this one
+            pipes[2] = pipes[2][::-1]
+        ours, theirs = ([pipe[end] for pipe in pipes] for end in (0, 1))
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            *((os.POSIX_SPAWN_DUP2, *pair) for pair in zip(theirs, (1, 2, 0), strict=False)),
+        ]
+        gevent.get_hub().loop.install_sigchld()  # the end of a short first child would be missed
+        try:
+            self.pid = fork_and_watch(
+                self._set_status,
+                ref=True,
+                fork=lambda: _spawn(
+                    program,
+                    [program, *arguments],
+                    environment,
+                    file_actions=actions,
+                    setsid=True,
+                    setsigdef=_DEFAULT_SIGNALS,
+                ),
+            )
+        except BaseException:
+            for end in ours:
+                os.close(end)
+            raise
+        finally:
+            for end in theirs:
+                os.close(end)
+        self.stdout, self.stderr = (_file(end, "rb") for end in ours[:2])
+        if with_stdin:
+            self.stdin = _file(ours[2], "wb")
+
+    def _set_status(self, watcher: Any) -> None:
+        self._status.set(os.waitstatus_to_exitcode(watcher.rstatus))
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, or the negative number of the signal; None while it runs."""
+        return self._status.value
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; the exit status. Raises gevent.Timeout after `timeout` seconds."""
+        return cast(int, self._status.get(timeout=timeout))
+
+
+def _file(descriptor: int, mode: str) -> IO[bytes]:
+    """The end of a pipe; reading and writing let other greenlets run."""
+    return cast(IO[bytes], FileObjectPosix(descriptor, mode))
