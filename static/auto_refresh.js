@@ -2,10 +2,11 @@
 "use strict";
 
 (() => {
-  const FAST = ["/", "/runs", "/server"]; // pages that change every second
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const FAST = ["/", "/runs", "/server"].map((path) => base + path); // pages that change every second
   const here = location.pathname;
   const isFast = () => document.querySelector('[data-fresh="often"]'); // another page that does so now
-  const newest = () => (FAST.includes(here) ? here : isFast() ? location.href : "/runs/badge");
+  const newest = () => (FAST.includes(here) ? here : isFast() ? location.href : `${base}/runs/badge`);
   const EVERY_MS = FAST.includes(here) || isFast() ? 3000 : 10000;
   const SETTLE_MS = 600; // a finger on its way when the controls moved must not press another one
   // A control that is about to be pressed, was pressed, or is open, stays; so does a list that is read on.

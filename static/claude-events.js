@@ -42,7 +42,7 @@ const CLOSED_FOR_GOOD = [1000, 1008]; // by this page, and by the server after t
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
-const here = () => new URL("/ws/claude", import.meta.url.replace(/^http/, "ws")).href;
+const here = () => new URL("../ws/claude", import.meta.url.replace(/^http/, "ws")).href;
 
 // Also over plain http, where crypto.randomUUID is missing
 const newId = () =>

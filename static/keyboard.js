@@ -123,7 +123,7 @@
       dialog.className = "keys";
       dialog.setAttribute("aria-labelledby", "keys-title");
       const rows = LIST.map(([key, what]) => `<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`).join("");
-      dialog.innerHTML = `<h2 id="keys-title">Keyboard shortcuts</h2><dl>${rows}</dl><p class="muted">They can be switched off in <a href="/appearance">Appearance</a>.</p><form method="dialog"><button class="button" autofocus>Close</button></form>`;
+      dialog.innerHTML = `<h2 id="keys-title">Keyboard shortcuts</h2><dl>${rows}</dl><p class="muted">They can be switched off in <a href="${document.documentElement.dataset.base ?? ""}/appearance">Appearance</a>.</p><form method="dialog"><button class="button" autofocus>Close</button></form>`;
       dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
       document.body.append(dialog);
     }

@@ -219,7 +219,8 @@ def greeting(launch: Launch, about_pairing: Sequence[str] = ()) -> Iterator[str]
     settings = launch.settings
     yield f"opcode-htmx, with Claude {launch.binary.version_text}"
     yield ""
-    yield from (f"  {label:<15}{url}" for label, url in addresses(settings.host, settings.port))
+    found = addresses(settings.host, settings.port, settings.base_path)
+    yield from (f"  {label:<15}{url}" for label, url in found)
     yield f"  {'User':<15}{settings.user}"
     generated = settings.password is None
     yield f"  {'Password':<15}{launch.password if generated else 'from OPCODE_PASSWORD'}"

@@ -108,7 +108,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     )
     for feature in features:
         _install(app, feature, context, router)
-    _install_api(app, features, context)
+    _install_api(app, features, context, settings.base_path)
     navigation.register(app, features, context)
     page_links.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
@@ -116,6 +116,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
         jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))
     jobs.add(once("load what later pages need", partial(run_in_thread, _load_late)))
     jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
+    platform.stand_behind_proxies(app, settings)
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
     app.extensions["opcode_demo"] = claude.demo
@@ -243,11 +244,13 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
             context.events.subscribe(kind, partial(handler, context), every_worker=every_worker)
 
 
-def _install_api(app: Flask, features: Sequence[Feature], context: AppContext) -> None:
+def _install_api(
+    app: Flask, features: Sequence[Feature], context: AppContext, base_path: str
+) -> None:
     """The endpoints of all features, and the document that describes them."""
     endpoints = [each for feature in features for each in feature.endpoints(context)]
     api = Blueprint("api", __name__)
-    register_endpoints(api, Description(endpoints).endpoints)
+    register_endpoints(api, Description(endpoints, base_path).endpoints)
     app.register_blueprint(api)
 
 

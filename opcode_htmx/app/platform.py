@@ -34,6 +34,7 @@ from opcode_htmx.web.http import (
     responses,
 )
 from opcode_htmx.web.origin import sources
+from opcode_htmx.web.server import base_path, trusted_proxies
 from opcode_htmx.web.server.url_rules import LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -104,3 +105,9 @@ def protect(
     )
     jobs.add(Job("watch for ended logins", watcher.start, watcher.close))
     return SocketRouter(app, sockets)
+
+
+def stand_behind_proxies(app: Flask, settings: Settings) -> None:
+    """Serve the app below its base path, and believe trusted proxies; wraps all of the app."""
+    trusted_proxies.register(app, settings.trusted_proxies)
+    base_path.register(app, settings.base_path)

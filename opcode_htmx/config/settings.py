@@ -107,6 +107,17 @@ class Settings(DeclaredSettings):
         "Host names, besides this machine's own, that requests may be addressed to",
         name="OPCODE_ALLOWED_HOSTS",
     )
+    base_path: values.BasePath = setting(
+        "",
+        "The path below which the app is served, such as `/opcode`, where it shares a host name",
+        name="OPCODE_BASE_PATH",
+    )
+    trusted_proxies: values.Networks = setting(
+        "",
+        "The addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+        "believed",
+        name="OPCODE_TRUSTED_PROXIES",
+    )
     demo: values.OptionalSwitch = setting(
         "", "`1`: answers come from a script, no account is needed.", name="OPCODE_DEMO"
     )

@@ -7,6 +7,7 @@ folder from the model that the field belongs to.
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,8 @@ MIN_LINE = 100_000
 _TOKEN_TEXT = re.compile(r"[!-~]{0,1000}")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(f"https?://{_HOST.pattern}")
+_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+MAX_BASE_PATH = 200
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
 _DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _DAYS = re.compile(r"([0-9]{1,5})d?")
@@ -84,6 +87,27 @@ def _hosts(text: str) -> tuple[str, ...]:
     return found
 
 
+def _base_path(text: str) -> str:
+    if text and not (_BASE_PATH.fullmatch(text) and len(text) <= MAX_BASE_PATH):
+        raise ValueError(
+            "must begin with / and not end with one, such as /opcode, with letters, digits and "
+            f"._~- between; not {text!r}"
+        )
+    return text
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    found = []
+    for item in _items(text):
+        try:
+            found.append(ip_network(item))
+        except ValueError:
+            raise ValueError(
+                f"must list addresses and networks such as 10.0.0.2 or 10.0.0.0/24, not {item!r}"
+            ) from None
+    return tuple(found)
+
+
 Host = Annotated[str, PlainValidator(_host)]
 Port = Annotated[int, PlainValidator(_port)]
 User = Annotated[str, PlainValidator(_user)]
@@ -91,6 +115,8 @@ Password = Annotated[str | None, PlainValidator(_password)]
 Token = Annotated[str, PlainValidator(_token)]
 Origins = Annotated[tuple[str, ...], PlainValidator(_origins)]
 Hosts = Annotated[tuple[str, ...], PlainValidator(_hosts)]
+BasePath = Annotated[str, PlainValidator(_base_path)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], PlainValidator(_networks)]
 
 
 # --- paths ------------------------------------------------------------------------------------

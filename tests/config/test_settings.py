@@ -330,6 +330,8 @@ def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.Monkey
         "OPCODE_PERMISSION_MODE": "plan",
         "OPCODE_ALLOWED_ORIGINS": "https://a.example",
         "OPCODE_ALLOWED_HOSTS": "a.example",
+        "OPCODE_BASE_PATH": "/opcode",
+        "OPCODE_TRUSTED_PROXIES": "10.0.0.2",
         "OPCODE_DEMO": "1",
         "OPCODE_STOP_DEADLINE": "1",
         "OPCODE_IDLE_TIMEOUT": "1",

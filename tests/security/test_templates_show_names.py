@@ -23,7 +23,7 @@ AMOUNT = re.compile(
 )
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
-    r"|shown|part|own|owner|about"
+    r"|shown|part|own|owner|about|open_file"
 )
 """Expressions that are HTML already, or have their invisible characters shown."""
 OURS = frozenset(
@@ -70,6 +70,7 @@ OURS = frozenset(
             "total",
             "view.shown.note",
         ),
+        "base_path",
         *("percent", "seen.height", "seen.width", "status", "tokens", "usage.processes"),
         *("view.added", "view.removed", "view.shown.numbers", "link.label"),
         *("view.part.note", "view.html", "view.table.columns"),

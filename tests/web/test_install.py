@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -60,7 +61,8 @@ def test_manifest_icons_exist_in_their_declared_sizes(
 def test_the_addresses_of_the_manifest_lead_to_pages(
     server: Server, manifest: dict[str, Any]
 ) -> None:
-    for address in (manifest["start_url"], *(each["url"] for each in manifest["shortcuts"])):
+    for relative in (manifest["start_url"], *(each["url"] for each in manifest["shortcuts"])):
+        address = urljoin("/static/", relative)
         assert server.get(address).status_code == 200, address
 
 
@@ -80,7 +82,7 @@ def test_app_on_the_home_screen_shows_the_login_form(
     server: Server, manifest: dict[str, Any], open_phone: Callable[..., Phone]
 ) -> None:
     # Such an app's replacement for the dialog
-    refused = requests.get(server.url + manifest["start_url"], timeout=20)
+    refused = requests.get(urljoin(f"{server.url}/static/", manifest["start_url"]), timeout=20)
     assert refused.status_code == 401
     way = re.search(r'href="(/login[^"]*)"', refused.text)
     assert way

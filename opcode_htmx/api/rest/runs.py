@@ -23,6 +23,7 @@ from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint, Method
+from opcode_htmx.web.server.base_path import base_path
 
 TAG = "Sessions"
 BY_SOCKET = "Send a POST with a JSON body to start a run here, or use the WebSocket at /ws/claude."
@@ -193,7 +194,7 @@ def _links(session_id: str) -> responses.SessionLinks:
     return responses.SessionLinks(
         output=url_for("api.get_sessions_either_id_output", either_id=session_id),
         cancel=url_for("api.get_sessions_either_id_cancel", either_id=session_id),
-        socket="/ws/claude",
+        socket=f"{base_path()}/ws/claude",
     )
 
 

@@ -46,8 +46,9 @@ _FAILURE = {"$ref": _REF.format(model="Failure")}
 class Description:
     """The description of some endpoints, and of those that serve it."""
 
-    def __init__(self, described: Iterable[Endpoint]) -> None:
+    def __init__(self, described: Iterable[Endpoint], base_path: str = "") -> None:
         self.endpoints = (*described, *self._own())
+        self._base_path = base_path
 
     def _own(self) -> tuple[Endpoint, ...]:
         return (
@@ -83,7 +84,8 @@ class Description:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        return render(self.endpoints)
+        document = render(self.endpoints)
+        return document | {"servers": [{"url": self._base_path}]} if self._base_path else document
 
     @cached_property
     def _text(self) -> str:

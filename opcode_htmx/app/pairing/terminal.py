@@ -54,7 +54,7 @@ def at_start(settings: Settings, screen: Screen) -> Iterator[str]:
     """
     command = command_for(settings)
     _codes(settings).revoke_all()
-    url = server_addresses.for_devices(settings.host, settings.port)[0]
+    url = _urls(settings)[0]
     if not screen.columns:
         yield f"To log in a phone by a QR code, run `{command}`."
         return
@@ -69,7 +69,7 @@ def on_request(settings: Settings, screen: Screen) -> Iterator[str]:
     """
     _check_server(settings)
     ensure_state_dir(settings.state_dir)
-    best, *others = server_addresses.for_devices(settings.host, settings.port)
+    best, *others = _urls(settings)
     yield from _code(settings, best, screen, with_link=True)
     if others:
         yield f"If the device cannot open it, put {' or '.join(others)} in front of `pair#`."
@@ -101,6 +101,10 @@ def _why_local(settings: Settings) -> str:
     return "this computer has no address in a network"
 
 
+def _urls(settings: Settings) -> list[str]:
+    return server_addresses.for_devices(settings.host, settings.port, settings.base_path)
+
+
 def _codes(settings: Settings) -> PairingCodes:
     return PairingCodes(settings.state_dir / "pairing")
 
@@ -116,6 +120,7 @@ def command_for(settings: Settings) -> str:
     given = {
         "HOST": settings.host,
         "PORT": str(settings.port),
+        "OPCODE_BASE_PATH": settings.base_path,
         "OPCODE_STATE_DIR": str(settings.state_dir),
     }
     usual = {

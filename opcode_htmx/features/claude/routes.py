@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.sessions.configuration.acts import Acts
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import Configuration
+from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.flash import flash
 
 MOST_PROJECTS = 50
@@ -32,11 +33,12 @@ def blueprint(configuration: Configuration, acts: Acts) -> Blueprint:
         found = acts.get(act_id)
         if found is None:
             abort(404, description="What became of this is not known any more.")
+        back = local_path(found.back)  # begun below another base path, it may lie outside
         if found.is_done:
-            response: BaseResponse = redirect(found.back, 303)
+            response: BaseResponse = redirect(back, 303)
             flash(response, "act-done", found.message)
             return response
-        response = make_response(render_template("claude/act.html", act=found))
+        response = make_response(render_template("claude/act.html", act=found, back_address=back))
         if found.is_running:
             response.headers["Refresh"] = str(AGAIN_SECONDS)
         return response

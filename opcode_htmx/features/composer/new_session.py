@@ -42,6 +42,7 @@ from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
 from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import acts
+from opcode_htmx.web.server.base_path import start_page
 
 FOLDER_CHARACTERS = 12_288
 """Of a path, with its bytes escaped."""
@@ -200,7 +201,7 @@ def _kept_in_address(form: Mapping[str, str]) -> str:
 
 def back_of(project_id: str) -> str:
     """The address of the page above the one for a new session."""
-    return url_for("projects.project", project_id=project_id) if project_id else "/"
+    return url_for("projects.project", project_id=project_id) if project_id else start_page()
 
 
 def blueprint(

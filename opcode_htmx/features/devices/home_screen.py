@@ -10,6 +10,8 @@ from typing import Literal
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
+from opcode_htmx.web.server.base_path import cookie_path, start_page
+
 _SECONDS = 400 * 86400
 """The longest that browsers keep a cookie."""
 
@@ -29,11 +31,12 @@ def blueprint() -> Blueprint:
 
     @pages.post("/home-screen")
     def dismiss() -> Response:
-        response = redirect("/", 303)
+        response = redirect(start_page(), 303)
         response.set_cookie(
             _name(),
             "seen",
             max_age=_SECONDS,
+            path=cookie_path(),
             httponly=True,
             samesite="Lax",
             secure=request.is_secure,

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -14,6 +15,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes, grouped
 from opcode_htmx.web.auth.visitors import current_identity, login_id
 from opcode_htmx.web.origin import hosts, server_addresses
+from opcode_htmx.web.server.base_path import base_path
 
 BASIC = "basic"
 """The maker of codes for requests by HTTP Basic without a login."""
@@ -76,11 +78,11 @@ def _urls(host: str, port: int) -> list[str]:
     # A proxy may end TLS, which only the browser knows
     is_own = hosts.same_origin(sent, request.host)
     origin = sent.lower() if is_own else request.host_url.rstrip("/")
-    return server_addresses.for_devices_of(origin, host, port)
+    return server_addresses.for_devices_of(origin, host, port, base_path())
 
 
 def _shown(secret: str, code: PairingCode, url: str) -> ShownCode:
-    link = f"{url.rstrip('/')}{url_for('pairing.page')}#{secret}"
+    link = f"{urlsplit(url)._replace(path=url_for('pairing.page')).geturl()}#{secret}"
     rows = qr.encode(link)
     return ShownCode(
         id=code.id,

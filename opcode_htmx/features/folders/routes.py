@@ -23,6 +23,7 @@ from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import shortened
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.server.base_path import start_page
 
 QUERY_CHARACTERS = 12_288
 """Of a path, with its bytes escaped."""
@@ -97,7 +98,7 @@ def _page(picker: FolderPicker, given: Mapping[str, str], error: str = "") -> st
 def _next(given: Mapping[str, str]) -> str:
     """The address to lead back to."""
     target = local_path(given.get("next", "").partition("#")[0])
-    return url_for("new_session.new") if target == "/" else target
+    return url_for("new_session.new") if target == start_page() else target
 
 
 def _chosen_address(target: str, folder: str) -> str:

@@ -45,6 +45,7 @@ from opcode_htmx.web.http.prompt_form import (
     prompt_id_of,
     words_of_form,
 )
+from opcode_htmx.web.server.base_path import inner_path, own_path
 
 TOO_MUCH = (
     "There is more than can be shown here, so this project cannot be trusted here. Look at its "
@@ -174,7 +175,7 @@ def _page_for(error: TrustNeeded, lookup: SessionLookup) -> str | None:
             "project_trust.session",
             project_id=location.claude_folder,
             session_id=location.session_id,
-            then=request.path,
+            then=own_path(),
         )
     return None
 
@@ -188,8 +189,11 @@ def _prompt_id(words: str) -> str:
 def _is_interrupted_form(path: str) -> bool:
     if local_path(path) != path:  # the router would read "//host/…" as a path
         return False
+    inner = inner_path(path)
+    if inner is None:
+        return False
     try:
-        endpoint, _ = current_app.url_map.bind("").match(path, method="POST")
+        endpoint, _ = current_app.url_map.bind("").match(inner, method="POST")
     except HTTPException:
         return False
     return endpoint in INTERRUPTED

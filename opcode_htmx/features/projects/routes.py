@@ -14,6 +14,7 @@ from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
+from opcode_htmx.web.server.base_path import start_page
 
 
 def blueprint(
@@ -53,7 +54,7 @@ def blueprint(
                 raise
             # it went with its last session: the undo is on the page of what is left
             folder = folder_names.split(project_id)[0]
-            where = url_for(".project", project_id=folder) if folder != project_id else "/"
+            where = url_for(".project", project_id=folder) if folder != project_id else start_page()
             return redirect(f"{where}?{urlencode({'deleted': request.args['deleted']})}")
         if len(matching) > 1:
             return render_template(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.sessions.storage.session_flags import MOST_OFFERED, NO_FLAGS, Flags, most_used_tags
 from opcode_htmx.web.http.forms import whole_number
+from opcode_htmx.web.server.base_path import base_path
 
 MOST = 200
 """Sessions on one page: thousands would hold up every other request, and no form has so many."""
@@ -106,7 +107,7 @@ def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:
     return SessionRow(
         id=session.id,
         key=f"{folder}/{session.id}",
-        address=f"/projects/{folder}/sessions/{session.id}#end",
+        address=f"{base_path()}/projects/{folder}/sessions/{session.id}#end",
         title=session.title,
         at=session.last_activity,
         prompt_count=session.prompt_count,

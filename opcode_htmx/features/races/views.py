@@ -23,6 +23,7 @@ from opcode_htmx.sessions.status_panel import about, status_text
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.records import SessionWorktree, Setup
 from opcode_htmx.web.http.forms import session_url
+from opcode_htmx.web.server.base_path import base_path
 
 MOST_FILES = 300
 """Files in the table of a race."""
@@ -145,11 +146,13 @@ class RacePages:
             cost=self._cost(each.session_id),
             changes=changes,
             address=session_url(folder, each.session_id) if has_session else "",
-            changes_address=f"/projects/{folder}/sessions/{each.session_id}/changes"
+            changes_address=f"{base_path()}/projects/{folder}/sessions/{each.session_id}/changes"
             if has_session and is_there
             else "",
-            copy_address=f"/worktrees/{copy_id(Path(record.path))}" if is_there and record else "",
-            setup_address=f"/worktrees/starting/{each.session_id}"
+            copy_address=f"{base_path()}/worktrees/{copy_id(Path(record.path))}"
+            if is_there and record
+            else "",
+            setup_address=f"{base_path()}/worktrees/starting/{each.session_id}"
             if record and record.state.is_open and record.setup is not Setup.NONE
             else "",
             branch=record.branch if record else "",

@@ -25,6 +25,7 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.way_back import list_at
+from opcode_htmx.web.server.base_path import start_page
 
 DONE = {
     "pin": "{} pinned.",
@@ -150,7 +151,7 @@ def _tags() -> tuple[str, ...]:
 def _back() -> str:
     """The list from which the sessions were selected; the start page if it is none of ours."""
     way = list_at(request.form.get("back", ""))
-    return way.address if way else "/"
+    return way.address if way else start_page()
 
 
 def _with(address: str, values: dict[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, request
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
@@ -12,6 +12,7 @@ from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import session_url
 from opcode_htmx.web.http.way_back import list_at
+from opcode_htmx.web.server.base_path import start_page
 
 
 def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
@@ -34,13 +35,13 @@ def blueprint(views: SessionViews, trash: Trash) -> Blueprint:
             )
             views.forget(deleted.session_id)
         way = list_at(request.form.get("back", ""))
-        return redirect(way.address if way else "/", 303)
+        return redirect(way.address if way else start_page(), 303)
 
     @pages.post("/trash/empty")
     def empty() -> BaseResponse:
         """Delete what is in the trash for good."""
         gone = trash.empty()
         log_act(current_identity(), "trash.empty", sessions=gone)
-        return redirect("/storage", 303)
+        return redirect(url_for("storage.page"), 303)
 
     return pages

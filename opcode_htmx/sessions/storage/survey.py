@@ -79,6 +79,7 @@ class NamedSession:
 
     @property
     def address(self) -> str:
+        """The path of its page, without the base path."""
         path = self.file.path
         return f"/projects/{path.parent.name}/sessions/{path.stem}#end"
 

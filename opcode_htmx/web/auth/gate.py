@@ -23,6 +23,7 @@ from opcode_htmx.web.auth.visitors import (
 from opcode_htmx.web.origin import cors, fetch_metadata
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
 from opcode_htmx.web.server import connections
+from opcode_htmx.web.server.base_path import own_full_path
 
 __all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"]
 
@@ -202,7 +203,7 @@ class AuthGate:
         if request.method != "GET":
             return None
         leads_on = fetch_metadata.may_lack_cookies(request.headers)
-        target = login.local_path(request.full_path.rstrip("?"))
+        target = login.local_path(own_full_path())
         return Response(self._form.page(target, leads_on=leads_on), 401)
 
     def _websocket_visitor(self) -> Visitor:

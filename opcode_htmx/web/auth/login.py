@@ -11,6 +11,7 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.server.base_path import inner_path, start_page
 
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
@@ -135,5 +136,7 @@ def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
 
 
 def local_path(target: str | None) -> str:
-    """`target` if it is a path on this server, else `/`."""
-    return target if target and _LOCAL_PATH.fullmatch(target) else "/"
+    """`target` if it is an address of this app without its host, else that of the first page."""
+    if not target or not _LOCAL_PATH.fullmatch(target) or inner_path(target) is None:
+        return start_page()
+    return target

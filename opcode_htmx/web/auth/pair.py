@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.web.auth.devices import MAX_CHARACTERS, tidy_name
 from opcode_htmx.web.auth.pairing import PairingCode
+from opcode_htmx.web.server.base_path import start_page
 
 _NOT_VALID = (
     "That code is not valid any more: a code works once, and for two minutes. Show a new one and "
@@ -62,7 +63,7 @@ def blueprint(gate: Gate) -> Blueprint:
             return page, 429, {"Retry-After": str(error.retry_after)}
         if code is None:
             return form(name, _NOT_VALID), 401
-        response = redirect("/", 303)
+        response = redirect(start_page(), 303)
         gate.log_in(response, name, code)
         return response
 

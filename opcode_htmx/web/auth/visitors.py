@@ -23,6 +23,7 @@ from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens, equal
 from opcode_htmx.web.origin import cors, own_addresses
+from opcode_htmx.web.server.base_path import base_path, cookie_path
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,11 @@ class Visitors:
     def _clear_cookie(self, response: BaseResponse) -> None:
         g.logged_out = True
         response.delete_cookie(
-            _cookie_names()[0], secure=request.is_secure, httponly=True, samesite="Strict"
+            _cookie_names()[0],
+            path=cookie_path(),
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
         )
 
     def login_id(self) -> str:
@@ -236,6 +241,7 @@ class Visitors:
             _cookie_names()[0],
             cookie,
             max_age=math.ceil(self.logins.remaining(login)),
+            path=cookie_path(),
             secure=request.is_secure,
             httponly=True,
             samesite="Strict",
@@ -284,9 +290,11 @@ def _cookie_names() -> tuple[str, ...]:
 
     Cookies are shared by all ports: two servers on one machine must not log each other out. A name
     with `__Host-` can be set over https only, so that no plain http port of this host can replace
-    it. A proxy may not mark every https request as such, so both names are read.
+    it. Browsers want the path `/` of such a cookie: below a base path its name begins with
+    `__Secure-`, so that it is sent to no neighbour. A proxy may not mark every https request as
+    such, so both names are read.
     """
     _, colon, port = request.host.rpartition(":")
     plain = f"opcode_{port}" if colon and port.isdigit() else "opcode"
-    by_https = f"__Host-{plain}"
+    by_https = f"__{'Secure' if base_path() else 'Host'}-{plain}"
     return (by_https, plain) if request.is_secure else (plain, by_https)

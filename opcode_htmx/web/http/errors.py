@@ -16,6 +16,7 @@ from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
+from opcode_htmx.web.server.base_path import own_full_path, start_page
 
 _SENTENCES = {
     400: "The server could not understand this request.",
@@ -118,7 +119,7 @@ def _page(sentence: str, code: int) -> str:
         sentence=sentence,
         status=code,
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
-        next=request.full_path.rstrip("?") if request.method == "GET" else "/",
+        next=own_full_path() if request.method == "GET" else start_page(),
         back=_page_of_form(),
         # nothing can be saved on a full disk, so the page keeps what was typed
         typed=request.form.get("prompt", "") if code == 507 else "",

@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 from flask import after_this_request, request
 from werkzeug.wrappers import Response
 
+from opcode_htmx.web.server.base_path import cookie_path
+
 _SECONDS = 30
 _LONGEST = 400
 
@@ -21,6 +23,7 @@ def flash(response: Response, key: str, text: str = "") -> None:
         _name(),
         quote(f"{key} {text}", safe=""),
         max_age=_SECONDS,
+        path=cookie_path(),
         httponly=True,
         samesite="Strict",
         secure=request.is_secure,
@@ -39,7 +42,13 @@ def flashed() -> tuple[str, str]:
 
     @after_this_request
     def forget(response: Response) -> Response:
-        response.delete_cookie(_name(), httponly=True, samesite="Strict", secure=request.is_secure)
+        response.delete_cookie(
+            _name(),
+            path=cookie_path(),
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+        )
         return response
 
     key, _, text = unquote(value).partition(" ")

@@ -14,6 +14,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from opcode_htmx.web.origin import hosts
+from opcode_htmx.web.server.base_path import inner_path, own_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,7 +67,7 @@ def remember(response: Response, way: WayBack | None) -> None:
             COOKIE,
             value,
             max_age=KEPT_SECONDS if way else 0,
-            path=quote(request.path),
+            path=quote(own_path()),
             secure=request.is_secure,
             httponly=True,
             samesite="Lax",
@@ -75,7 +76,7 @@ def remember(response: Response, way: WayBack | None) -> None:
 
 def _is_of_page(path: str) -> bool:
     """Whether this is the requested page, or one below it."""
-    return f"{path}/".startswith(f"{request.path}/")
+    return f"{path}/".startswith(f"{own_path()}/")
 
 
 def _split(address: str) -> SplitResult | None:
@@ -92,8 +93,11 @@ def list_at(address: str) -> WayBack | None:
         return None
     if len(address) > LONGEST or not address.isprintable():
         return None
+    path = inner_path(unquote(parts.path))
+    if path is None:
+        return None
     try:
-        endpoint, _ = current_app.url_map.bind("").match(unquote(parts.path), method="GET")
+        endpoint, _ = current_app.url_map.bind("").match(path, method="GET")
     except HTTPException:  # a redirect is one as well
         return None
     label = getattr(current_app.view_functions[endpoint], "way_back", "")

@@ -20,45 +20,45 @@ _ANYWHERE = "192.0.2.1"
 """An address for documentation, behind the default route; nothing is sent to it."""
 
 
-def addresses(host: str, port: int) -> Iterator[tuple[str, str]]:
+def addresses(host: str, port: int, base_path: str = "") -> Iterator[tuple[str, str]]:
     """The addresses of a server that listens on `host`: (label, URL), this machine first."""
     try:
         ip = ip_address(host)
     except ValueError:
-        yield "Address", f"http://{host}:{port}/"
+        yield "Address", f"http://{host}:{port}{base_path}/"
         return
     if not ip.is_unspecified:
         label = "This machine" if ip.is_loopback else "Your network"
-        yield label, f"http://{in_url(host)}:{port}/"
+        yield label, f"http://{in_url(host)}:{port}{base_path}/"
         return
-    yield "This machine", f"http://localhost:{port}/"
+    yield "This machine", f"http://localhost:{port}{base_path}/"
     found = lan_addresses()
-    yield from (("Your network", f"http://{address}:{port}/") for address in found)
+    yield from (("Your network", f"http://{address}:{port}{base_path}/") for address in found)
     if not found:
         yield "Your network", "no address found; is this machine connected?"
 
 
-def for_devices(host: str, port: int) -> list[str]:
+def for_devices(host: str, port: int, base_path: str = "") -> list[str]:
     """The URLs for other devices, the one that most probably works first; at least one.
 
     Where the server listens on this machine only, or has no address in a network, that is
     127.0.0.1.
     """
     if not _is_unspecified(host):
-        return [f"http://{in_url(host)}:{port}/"]
+        return [f"http://{in_url(host)}:{port}{base_path}/"]
     found = lan_addresses() or ["127.0.0.1"]
-    return [f"http://{address}:{port}/" for address in found]
+    return [f"http://{address}:{port}{base_path}/" for address in found]
 
 
-def for_devices_of(origin: str, host: str, port: int) -> list[str]:
+def for_devices_of(origin: str, host: str, port: int, base_path: str = "") -> list[str]:
     """The same, for somebody who came by `origin` (`https://box.lan`), which is known to work.
 
     It comes first, unless it names this machine as itself only.
     """
-    known = for_devices(host, port)
+    known, own = for_devices(host, port, base_path), f"{origin}{base_path}/"
     if is_for_this_machine(origin):
-        return known if _is_unspecified(host) else [f"{origin}/"]
-    return [f"{origin}/", *(url for url in known if url != f"{origin}/" and not _is_local(url))]
+        return known if _is_unspecified(host) else [own]
+    return [own, *(url for url in known if url != own and not _is_local(url))]
 
 
 def is_for_this_machine(url: str) -> bool:

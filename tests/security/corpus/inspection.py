@@ -70,7 +70,7 @@ ATTRIBUTES = {
         "autocorrect",
     ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
-    *("data-address", "data-archived", "data-by", "data-copy", "data-count"),
+    *("data-address", "data-archived", "data-base", "data-by", "data-copy", "data-count"),
     *(
         "data-earlier",
         "data-fresh",

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from opcode_htmx.features.commits.pages import common
 from opcode_htmx.web.http.forms import by_htmx
+from opcode_htmx.web.server.base_path import own_full_path
 
 
 def add_to(pages: Blueprint) -> None:
@@ -38,7 +39,7 @@ def _here() -> str:
     if by_htmx():
         seen = urlsplit(request.headers.get("HX-Current-URL", ""))
         return f"{seen.path}?{seen.query}".rstrip("?")
-    return request.full_path.rstrip("?")
+    return own_full_path()
 
 
 def _call(macro: str, *arguments: object) -> Markup:

@@ -20,6 +20,7 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.errors import respond
 from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.server.base_path import start_page
 
 DONE = "git-done"
 """The key of the notice that something was done."""
@@ -45,7 +46,7 @@ def selection_of() -> Selection:
 def back_of(project_id: str) -> str:
     """The page that the form was on, if it names one of ours; else the git page."""
     back = local_path(request.form.get("back", ""))
-    return back if back != "/" else url_for("commits.page", project_id=project_id)
+    return back if back != start_page() else url_for("commits.page", project_id=project_id)
 
 
 def log(action: str, project_id: str, **more: str | int | bool) -> None:
@@ -72,7 +73,7 @@ def notice() -> Done | None:
 def after_act(act: Act) -> BaseResponse | tuple[str, int]:
     """To the page behind an act that is done, or to its own while it runs; else why it failed."""
     if act.is_done:
-        return after(Done(act.message), act.back)
+        return after(Done(act.message), local_path(act.back))
     if act.is_running:
         address = url_for("commits.act", project_id=act.project_id, act_id=act.id)
         return redirect(address, 303)

@@ -16,6 +16,7 @@ from opcode_htmx.features.commits.pages import (
     remote_routes,
 )
 from opcode_htmx.features.commits.services import Services
+from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.forms import typed
 
 AGAIN_SECONDS = 2
@@ -82,7 +83,7 @@ def blueprint(services: Services) -> Blueprint:
     @pages.get("/projects/<project_id>/git/acts/<act_id>")
     def act(project_id: str, act_id: str) -> BaseResponse:
         found = services.acts.get(project_id, act_id)
-        way = found.back
+        way = local_path(found.back)  # begun below another base path, it may lie outside
         if found.is_done and found.title == proposals.TITLE:
             way = _proposed(found)
         page = render_template("commits/act.html", act=found, project_id=project_id, way=way)

@@ -2,6 +2,8 @@
 "use strict";
 
 (() => {
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+
   // --- older sessions ---------------------------------------------------------------------
 
   const NEAR_END = "0px 0px 100% 0px"; // fetched before a reader gets there
@@ -110,7 +112,7 @@
     const body = new FormData(form);
     body.set("by", by);
     const text = prompt.value;
-    const answer = await fetch("/new/draft", { method: "POST", body, keepalive: text.length < SAFE_LENGTH }).catch(() => null);
+    const answer = await fetch(`${base}/new/draft`, { method: "POST", body, keepalive: text.length < SAFE_LENGTH }).catch(() => null);
     const revision = answer?.headers.get("X-Draft-Revision");
     if (answer?.status === 409) showOther(await answer.text(), revision);
     else if (answer && !answer.ok) note.textContent = `${await sentenceOf(answer)} Your words are kept on this page only.`;
@@ -155,7 +157,7 @@
     if (isOptions) {
       keep();
       options.ariaBusy = "true";
-      if (!prompt.value || (await save())) return location.assign("/new");
+      if (!prompt.value || (await save())) return location.assign(`${base}/new`);
       options.ariaBusy = null;
       if (!other.hidden) other.scrollIntoView({ block: "nearest" });
       else if (!note.textContent) note.textContent = "No connection. Your words are kept.";
