@@ -1,6 +1,7 @@
 #!/bin/sh
-# Write requirements.txt and requirements-dev.txt from pyproject.toml: one version of each
-# package for all platforms and Pythons, with the hashes of its files. The arguments go to uv.
+# Write requirements.txt, requirements-dev.txt and requirements-build.txt from pyproject.toml: one
+# version of each package for all platforms and Pythons, with the hashes of its files. The arguments
+# go to uv.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,3 +13,4 @@ lock() {
 lock "$@" pyproject.toml --output-file requirements.txt
 lock "$@" pyproject.toml --group dev --constraints requirements.txt \
     --output-file requirements-dev.txt
+lock "$@" --group build --constraints requirements-dev.txt --output-file requirements-build.txt

@@ -10,9 +10,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scripts import claude_cli
 from tests.support.environment import ROOT
 
-RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
+RUNTIME, DEVELOPMENT, BUILD = "requirements.txt", "requirements-dev.txt", "requirements-build.txt"
+ALL = (RUNTIME, DEVELOPMENT, BUILD)
+BUILDS = {"include-group": "build"}
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -37,13 +40,13 @@ def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", ALL)
 def test_every_requirement_is_one_version_with_hashes(name: str) -> None:
     assert pins(name)
     assert [entry for entry in entries(name) if not HASH.search(entry)] == []
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
+@pytest.mark.parametrize("name", ALL)
 def test_a_lock_names_no_host_and_no_index(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"://|--(?:extra-)?index|--find-links|--trusted-host", text) == []
@@ -53,11 +56,23 @@ def test_development_lock_contains_the_runtime_lock() -> None:
     assert pins(RUNTIME).items() <= pins(DEVELOPMENT).items()
 
 
+def test_the_wheel_is_built_with_what_the_tests_use() -> None:
+    assert pins(BUILD).items() <= pins(DEVELOPMENT).items()
+    (backend,) = project()["build-system"]["requires"]
+    assert project()["dependency-groups"]["build"] == [backend]
+
+
+def test_the_extra_with_claude_begins_at_the_cli_of_the_tests() -> None:
+    (extra,) = project()["project"]["optional-dependencies"]["claude"]
+    assert extra.startswith(f"{claude_cli.WHEEL}>={claude_cli.PIN},")
+
+
 @pytest.mark.parametrize("name", [RUNTIME, DEVELOPMENT])
 def test_lock_satisfies_the_project_requirements(name: str) -> None:
     wanted = project()["project"]["dependencies"]
     if name == DEVELOPMENT:
-        wanted = wanted + project()["dependency-groups"]["dev"]
+        groups = project()["dependency-groups"]
+        wanted = [*wanted, *groups["build"], *(each for each in groups["dev"] if each != BUILDS)]
     locked = pins(name)
     unmet = [
         text
