@@ -46,6 +46,8 @@ from opcode_htmx.sessions.checkpoints.model import (
 )
 from opcode_htmx.sessions.checkpoints.store import CheckpointStore
 from opcode_htmx.sessions.configuration import acts
+from opcode_htmx.sessions.health import check as health_check
+from opcode_htmx.sessions.health.check import Finding, Result
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Transfer
 from opcode_htmx.sessions.repositories.job_files import Kind as Transfers
 from opcode_htmx.sessions.repositories.job_files import State as States
@@ -218,7 +220,27 @@ def populate(sandbox: Sandbox) -> Populated:
     _changes(sandbox, project)
     _trust(sandbox.config_dir, _trusted(project))
     _clones(sandbox)
+    _health(sandbox)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
+
+
+def _health(sandbox: Sandbox) -> None:
+    """A self-check that has found a thing in each state."""
+    facts = {LONG_WORD: LONG_WORD, "Version": "1.2.3"}
+    results = [
+        Result(
+            state,
+            state.title(),
+            Finding(state, f"Found {LONG_WORD}.", "Mend it.", f"rm {LONG_WORD}", facts),
+        )
+        for state in health_check.State
+    ]
+    content = {
+        "version": 1,
+        "at": time.time() - 60,
+        "results": [each.as_json() for each in results],
+    }
+    (sandbox.state / "health.json").write_text(json.dumps(content))
 
 
 def _history(project: Path) -> Iterator[str]:

@@ -1,20 +1,45 @@
-"""Whether all is well: `/readyz` for machines."""
+"""Whether all is well: `/readyz` for machines, and the self-check for the owner."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.health import routes
+from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.health import api, routes
 from opcode_htmx.features.health.readiness import Readiness
+from opcode_htmx.features.health.self_check import VERSION, SelfCheck
+from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.sessions.health import checks
+from opcode_htmx.web.rest.endpoint import Endpoint
+
+REPORT = StateFolder(
+    "health.json", "the results of the last self-check", "until the next one", VERSION
+)
+
+
+def _self_check(context: AppContext) -> SelfCheck:
+    path = context.state.folder(REPORT.name)
+    return SelfCheck(path, partial(checks.of, context.settings))
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     readiness = Readiness(context.jobs, context.state.path, context.claude_path)
-    yield routes.blueprint(readiness)
+    yield routes.blueprint(readiness, context.once(_self_check), context.settings)
 
 
-FEATURE = Feature(name="health", routes=_routes)
+def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    yield from api.endpoints(context.once(_self_check))
+
+
+FEATURE = Feature(
+    name="health",
+    routes=_routes,
+    nav=(NavItem("self_check.page", "Health", icon="heart", order=802),),
+    state=(REPORT,),
+    endpoints=_endpoints,
+)
+"""The checks themselves are in sessions/health: the command line makes them without a server."""

@@ -1,13 +1,26 @@
-"""`/readyz`, for machines that send requests here only while they can be served."""
+"""`/readyz`, for machines, and the page of the self-check, for the owner."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from collections import Counter
+from dataclasses import replace
 
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.health.readiness import Readiness
+from opcode_htmx.features.health.self_check import Report, SelfCheck
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.sessions.health import checks, network
+from opcode_htmx.sessions.health.check import SYMBOLS, WORDS, Result, State
+from opcode_htmx.web.auth.visitors import current_identity, require_owner
+
+OWNERS = "see how the server is"
+_WORST_FIRST = (State.PROBLEM, State.WARNING, State.UNKNOWN, State.HINT, State.OK)
 
 
-def blueprint(readiness: Readiness) -> Blueprint:
+def blueprint(readiness: Readiness, self_check: SelfCheck, settings: Settings) -> Blueprint:
     pages = Blueprint("self_check", __name__)
 
     @pages.get("/readyz")
@@ -17,4 +30,34 @@ def blueprint(readiness: Readiness) -> Blueprint:
             return {"status": "unavailable", "reason": problem}, 503
         return {"status": "ok"}, 200
 
+    @pages.get("/health")
+    def page() -> str:
+        require_owner(OWNERS)
+        report = self_check.last()
+        results = results_for_request(report, settings) if report else ()
+        return render_template(
+            "health/health.html",
+            report=report,
+            results=sorted(results, key=lambda each: _WORST_FIRST.index(each.finding.state)),
+            counts=Counter(each.finding.state for each in results),
+            symbols=SYMBOLS,
+            words=WORDS,
+            states=State,
+        )
+
+    @pages.post("/health/check")
+    def check() -> Response:
+        require_owner(OWNERS)
+        log_act(current_identity(), "health.check")
+        self_check.run()
+        return redirect(url_for(".page"), 303)
+
     return pages
+
+
+def results_for_request(report: Report, settings: Settings) -> tuple[Result, ...]:
+    """The results, with the way by which this browser came in place of what settings tell."""
+    way = network.tls_of_request(settings, request.scheme, request.host)
+    return tuple(
+        replace(each, finding=way) if each.name == checks.TLS else each for each in report.results
+    )

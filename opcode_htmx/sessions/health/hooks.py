@@ -26,21 +26,22 @@ _BUILT_IN = frozenset(
 
 def hooks(settings: Settings) -> Finding:
     """What Claude would skip without a word: a damaged file, a wrong hook, a missing program."""
-    problems, number = list[str](), 0
+    problems, number = list[tuple[str, str]](), 0
     for path in _files(settings):
         content, problem = _content(path)
         if problem:
-            problems.append(problem)
+            problems.append((path.name, problem))
             continue
         for event, hook in _hooks(content):
             number += 1
             if problem := _problem(event, hook, settings):
-                problems.append(f"{path.name}, {event}: {problem}")
+                problems.append((event, problem))
     if not problems:
         words = f"{number} hook{'' if number == 1 else 's'}" if number else "No hooks"
         return Finding(State.OK, f"{words}, and the settings can be read.")
     more = len(problems) - _SHOWN
-    facts = {str(place): text for place, text in enumerate(problems[:_SHOWN], 1)}
+    shown = enumerate(problems[:_SHOWN], 1)
+    facts = {f"{place}. {where}": text for place, (where, text) in shown}
     if more > 0:
         facts["And"] = f"{more} more"
     return Finding(

@@ -12,11 +12,11 @@ from typing import Literal
 
 from flask import Response, g, request
 from flask_httpauth import HTTPBasicAuth
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import Forbidden, TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.identity import Identity, owner
+from opcode_htmx.lib.identity import OWNER, Identity, owner
 from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import LOGIN_ID, How, Login, Logins
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
@@ -269,6 +269,15 @@ def current_identity() -> Identity:
     if found is None:
         raise RuntimeError("This request is not authenticated.")
     return found.identity
+
+
+def require_owner(what: str) -> None:
+    """Refuse the current request unless its sender is the owner; `what` is what only they may do.
+
+    Raises Forbidden, and RuntimeError for unauthenticated requests.
+    """
+    if OWNER not in current_identity().roles:
+        raise Forbidden(f"Only the owner of this server may {what}.")
 
 
 def visitor() -> Visitor | None:
