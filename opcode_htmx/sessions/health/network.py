@@ -84,7 +84,7 @@ def _is_ours(settings: Settings) -> bool:
     )
     with contextlib.closing(connection):
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", f"{settings.base_path}/healthz")
             answer = connection.getresponse()
             said = json.loads(answer.read(1024))
         except (OSError, http.client.HTTPException, ValueError):

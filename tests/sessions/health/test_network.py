@@ -42,16 +42,17 @@ def test_a_port_that_another_program_has_is_a_problem_and_a_free_one_is_named(
         listener.bind(("127.0.0.1", free))
 
 
-def test_the_port_of_the_server_itself_is_fine(tmp_path: Path) -> None:
+def test_the_server_itself_is_recognised_on_its_port_below_its_base_path(tmp_path: Path) -> None:
     def answer(environ: dict[str, str], begin: object) -> list[bytes]:
-        assert environ["PATH_INFO"] == "/healthz"
+        assert environ["PATH_INFO"] == "/opcode/healthz"
         begin("200 OK", [("Content-Type", "application/json")])  # type: ignore[operator]
         return [b'{"status":"ok"}']
 
     server = WSGIServer(("127.0.0.1", 0), answer, log=None)
     server.start()
     try:
-        settings = settings_of(tmp_path, PORT=str(server.server_port))
+        port = str(server.server_port)
+        settings = settings_of(tmp_path, PORT=port, OPCODE_BASE_PATH="/opcode")
         # elsewhere than here the standard library's sockets would hold up the server
         found = gevent.get_hub().threadpool.apply(network._is_ours, (settings,))
         assert found is True
