@@ -1,7 +1,7 @@
 """Configure gunicorn: gevent workers, which close their sockets before they exit.
 
 Imports nothing of the app, because it is read before the worker patches the standard library. The
-worker class is also loaded before that, and imports gunicorn and gevent only.
+worker class and the logger class are also loaded before that, and import little.
 """
 
 import os
@@ -41,6 +41,7 @@ os.umask(umask)
 
 accesslog = None
 errorlog = "-"
+logger_class = "opcode_htmx.web.server.gunicorn_log.GunicornLog"
 loglevel = "warning"
 
 _WATCH_INTERVAL = 0.2  # seconds

@@ -18,6 +18,7 @@ from opcode_htmx.api.schema.openapi import Description
 from opcode_htmx.app import (
     errors,
     feature_settings,
+    logs,
     platform,
     run_settings,
     state_folders,
@@ -35,7 +36,7 @@ from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.lib import log_lines, resources
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
@@ -83,9 +84,9 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     with a sentence for the person who starts the server.
     """
     settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
-    log_lines.set_up()
     make_private(ensure_state_dir(settings.state_dir))
     state_format.claim(settings.state_dir)
+    logs.set_up(settings)
     line_reader.keep_lines_up_to(settings.max_line)
     claude = find_claude(settings)
     state = StateDir(settings.state_dir, state_folders.of(features))

@@ -34,7 +34,7 @@ from opcode_htmx.web.http import (
     responses,
 )
 from opcode_htmx.web.origin import sources
-from opcode_htmx.web.server import base_path, trusted_proxies
+from opcode_htmx.web.server import base_path, request_ids, trusted_proxies
 from opcode_htmx.web.server.url_rules import LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -55,6 +55,7 @@ def make_app(features: Sequence[Feature]) -> Flask:
     app.jinja_loader = FileSystemLoader(
         [resources.TEMPLATES, *(each.folder / "templates" for each in features)]
     )
+    request_ids.register(app)
     request_body.register(app)
     files = StaticFiles(resources.STATIC, {each.name: each.folder / "static" for each in features})
     files.init_app(app)

@@ -28,6 +28,7 @@ PACKAGES = (
     "opcode_htmx.features.budgets",
     "opcode_htmx.features.repositories",
     "opcode_htmx.features.storage",
+    "opcode_htmx.features.logs",
     "opcode_htmx.features.resources",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",

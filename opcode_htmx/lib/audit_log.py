@@ -12,6 +12,7 @@ import logging
 from urllib.parse import quote
 
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.logs.formats import FIELDS
 
 LOGGER = "opcode_htmx.audit"
 
@@ -25,7 +26,14 @@ def log_act(
 ) -> None:
     """Log at INFO that an actor has done something; `more` are ids, names and numbers."""
     fields = {"actor": by, "action": action, "session": session, "run": run, **more}
-    _log.info(" ".join(f"{name}={_word(value)}" for name, value in fields.items()))
+    _log.info(
+        " ".join(f"{name}={_word(value)}" for name, value in fields.items()),
+        extra={FIELDS: {name: _field(value) for name, value in fields.items()}},
+    )
+
+
+def _field(value: object) -> str | int:
+    return value if isinstance(value, int) else str(value)[:_LONGEST]
 
 
 def _word(value: object) -> str:

@@ -107,7 +107,7 @@ def test_an_unexpected_error_is_logged_under_the_reference_that_is_shown(
         response = client.get(path)
     assert response.status_code == 500
     assert "secret reason" not in response.text
-    reference = re.search(r"under ([0-9a-f]{8})\.", response.text)
+    reference = re.search(r"under ([0-9a-f]{12})\.", response.text)
     assert reference
     assert reference[1] in caplog.text
     assert "RuntimeError: the secret reason" in caplog.text

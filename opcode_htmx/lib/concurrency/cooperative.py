@@ -16,6 +16,8 @@ from gevent import monkey
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
+from opcode_htmx.lib.logs import context
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -69,10 +71,13 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     if _this_thread() in _worker_threads:
         return function(*args, **kwargs)
 
+    caller = context.current()
+
     def work() -> tuple[T, None] | tuple[None, BaseException]:
         _worker_threads.add(_this_thread())
         try:
-            return function(*args, **kwargs), None
+            with context.doing(caller):
+                return function(*args, **kwargs), None
         except BaseException as error:  # else gevent would print it as well
             return None, error
         finally:

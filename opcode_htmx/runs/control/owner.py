@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import gevent
 
+from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.control import shutdown
 from opcode_htmx.runs.control.run import ERROR_LINES, Run
 from opcode_htmx.runs.model.exit_status import how_it_ended
@@ -68,7 +69,9 @@ class Owner:
     def begin(self, process: ClaudeProcess) -> None:
         """Wait for the end of `process`; end it, if the run has been stopped."""
         self._process = process
-        self._greenlets.append(gevent.spawn(self._await_exit, process))
+        self._greenlets.append(
+            gevent.spawn(context.for_run(self._run.id, self._await_exit), process)
+        )
         if self._run.stopping:
             self.end()
 
@@ -83,7 +86,11 @@ class Owner:
         open_turn = self._run.stopped_in in OPEN_TURN and not self._run.is_unused
         self._greenlets.append(
             gevent.spawn(
-                shutdown.end, self._run, self._process, self._stop_deadline, open_turn=open_turn
+                context.for_run(self._run.id, shutdown.end),
+                self._run,
+                self._process,
+                self._stop_deadline,
+                open_turn=open_turn,
             )
         )
 

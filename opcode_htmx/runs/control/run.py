@@ -29,6 +29,7 @@ from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 from opcode_htmx.lib.identity import SYSTEM, Identity
+from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines
 from opcode_htmx.runs.elicitation import values
@@ -347,7 +348,7 @@ class Run:
     def follow(self) -> None:
         """Follow the files of the run, in a greenlet."""
         self._files_changed = Flag()
-        self._follower = gevent.spawn(self._follow, self._files_changed)
+        self._follower = gevent.spawn(context.for_run(self.id, self._follow), self._files_changed)
         # for what was written before
         self.files_changed()
 

@@ -21,6 +21,7 @@ from gevent.queue import Full, Queue
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
+from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.events import types
 from opcode_htmx.runs.events.journal import Journal, JournalReader, JournalWriter
 from opcode_htmx.runs.events.types import Entry, RunEvent
@@ -181,7 +182,11 @@ class _Subscription:
 
     def _run(self) -> None:
         while (event := self._queue.get()) is not None:
-            try:
-                self._handler(event)
-            except Exception:
-                log.exception("the handler %s has failed at %s", self._name, event.id)
+            with context.run(event.run_id):
+                self._handle(event)
+
+    def _handle(self, event: RunEvent) -> None:
+        try:
+            self._handler(event)
+        except Exception:
+            log.exception("the handler %s has failed at %s", self._name, event.id)

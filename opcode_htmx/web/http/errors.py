@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +11,12 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
+from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
+from opcode_htmx.web.server import request_ids
 from opcode_htmx.web.server.base_path import own_full_path, start_page
 
 _SENTENCES = {
@@ -53,6 +54,7 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
             return Response(status=400)  # the client has gone
         if error.response is not None or code is None or code < 400:
             return error.get_response(request.environ)
+        request_ids.refused_by(error)
         response = respond(_sentence(error, code), code)
         for name, value in error.get_headers(request.environ):
             if name.lower() not in _OWN_HEADERS:
@@ -60,6 +62,7 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
         return response
 
     def unexpected(error: Exception) -> Response:
+        request_ids.refused_by(error)
         reference, sentence = unforeseen()
         app.logger.error(
             "Error %s at %s %s", reference, request.method, request.path, exc_info=error
@@ -70,9 +73,11 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
         return respond(SENTENCE, 507) if is_full(error) else unexpected(error)
 
     def answer_with(code: int, type_: type[Exception]) -> None:
-        app.register_error_handler(
-            type_, lambda error: respond(str(error), code, details_of(error))
-        )
+        def refused(error: Exception) -> Response:
+            request_ids.refused_by(error)
+            return respond(str(error), code, details_of(error))
+
+        app.register_error_handler(type_, refused)
 
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OSError, system_error)
@@ -82,8 +87,8 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
 
 
 def unforeseen() -> tuple[str, str]:
-    """A reference under which an unexpected error is logged, and the sentence that names it."""
-    reference = secrets.token_hex(4)
+    """The id of the request, with which the error is logged, and the sentence that names it."""
+    reference = request_ids.current_id() or context.new_request_id()
     sentence = f"Something went wrong on the server. Its log has the details under {reference}."
     return reference, sentence
 

@@ -21,6 +21,8 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 MOST_HOPS = 20
 """Addresses of a header that are looked at: more proxies than anybody has in a row."""
+IS_PROXY = "opcode.is_proxy"
+"""In the environment of a request: whether a trusted proxy has sent it."""
 LONGEST = 64
 """Characters of an address, with a port and the zone of a link-local one."""
 
@@ -33,11 +35,11 @@ class TrustedProxies:
         self._proxies = proxies
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        peer = environ.get("REMOTE_ADDR", "")
+        environ[IS_PROXY] = _is_in(peer, self._proxies)
         sent = environ.get("HTTP_X_FORWARDED_FOR")
         if sent:
-            environ["REMOTE_ADDR"] = client_address(
-                environ.get("REMOTE_ADDR", ""), sent, self._proxies
-            )
+            environ["REMOTE_ADDR"] = client_address(peer, sent, self._proxies)
         return self._app(environ, start_response)
 
 

@@ -1,0 +1,44 @@
+"""The page of the log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, render_template, request
+
+from opcode_htmx.features.logs.query import LEVELS, form_of
+from opcode_htmx.features.logs.service import LogReader
+from opcode_htmx.lib.logs.reader import LogPage
+from opcode_htmx.web.auth.visitors import require_owner
+
+SHOWN = 60
+"""Lines of a page."""
+
+
+def blueprint(log: LogReader) -> Blueprint:
+    pages = Blueprint("logs", __name__)
+
+    @pages.get("/logs")
+    def page() -> str:
+        require_owner("read the log")
+        form = form_of(request.args)
+        found = log.read(form.query, SHOWN) if log.is_on else LogPage([], "")
+        return render_template(
+            "logs/log.html",
+            form=form,
+            is_on=log.is_on,
+            levels=LEVELS,
+            entries=found.entries,
+            older=form.address(cursor=found.older, follow="") if found.older else "",
+            clock=_clock,
+        )
+
+    return pages
+
+
+def _clock(seconds: float) -> str:
+    """The time of a line in the server's time zone; with the day unless it is today."""
+    moment = datetime.fromtimestamp(seconds).astimezone()
+    text = f"{moment:%H:%M:%S}"
+    is_today = moment.date() == datetime.now().astimezone().date()
+    return text if is_today else f"{moment.day} {moment:%b} {text}"
