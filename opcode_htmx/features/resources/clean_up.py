@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """What an interrupted clone or removal has left."""
     ENTRY = "entry"
     """What a repository still knows of a worktree whose folder is gone."""
+    OBJECTS = "objects"
+    """Of a repository that are not packed, or in too many packs. Only their place goes."""
     WORKTREE = "worktree"
     CLONE = "clone"
 
@@ -135,6 +137,7 @@ class CleanUp:
                     size = sizes.worktrees.get(name, 0)
                     going.add(name)
                     items.append(Item(Kind.WORKTREE, name, title, "Nothing would be lost", size))
+        leaving = set[str]()
         for clone in clones:
             staying = [each for each in clone.worktrees if str(each) not in going]
             if staying or _last_used(clone) >= before:
@@ -145,6 +148,10 @@ class CleanUp:
                 size = sizes.repositories.get(clone.repo, 0)
                 why = "Can be cloned again"
                 items.append(Item(Kind.CLONE, clone.repo, clone.title, why, size))
+                leaving.add(clone.repo)
+        for clone in clones:
+            if clone.repo not in leaving:
+                items += self._scattered(clone)
         return Plan(days, tuple(items), tuple(kept))
 
     def do(self, days: int, digest: str, boxes: Collection[str] | None = None) -> Done:
@@ -179,16 +186,31 @@ class CleanUp:
             case Kind.ENTRY:
                 path = services.places.existing_repo(item.name)
                 linked_worktrees.prune(BareRepository.at(path, self._environment))
+            case Kind.OBJECTS:
+                services.repositories.pack_objects(item.name)
             case Kind.WORKTREE:
                 services.worktrees.remove(services.places.existing_worktree(item.name))
             case Kind.CLONE:
                 services.repositories.delete(item.name)
 
+    def _scattered(self, clone: Clone) -> Iterable[Item]:
+        try:
+            found = self._bare(clone).objects()
+        except (GitFailed, RepositoryRefused, NoSuchRepository):
+            return
+        if found.are_scattered:
+            parts = f"{count(found.loose, 'loose object')} and {count(found.packs, 'pack')}"
+            why = f"Takes less space when packed: {parts}"
+            yield Item(Kind.OBJECTS, clone.repo, clone.title, why, found.size)
+
+    def _bare(self, clone: Clone) -> BareRepository:
+        """Raises NoSuchRepository, RepositoryRefused."""
+        return BareRepository.at(self._services.places.existing_repo(clone.repo), self._environment)
+
     def _entries(self, clone: Clone) -> Iterable[Item]:
         """Raises WouldLose."""
         try:
-            path = self._services.places.existing_repo(clone.repo)
-            gone = linked_worktrees.forgettable(BareRepository.at(path, self._environment))
+            gone = linked_worktrees.forgettable(self._bare(clone))
         except (GitFailed, RepositoryRefused, NoSuchRepository):
             return
         if gone:

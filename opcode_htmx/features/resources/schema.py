@@ -60,7 +60,7 @@ class GcRequest(RequestModel):
 class GcItem(ResponseModel):
     """Something that would go, or went."""
 
-    kind: str = Field(description="rest, entry, worktree or clone.")
+    kind: str = Field(description="rest, entry, objects, worktree or clone.")
     name: str
     why: str
     bytes: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,10 +187,7 @@ class Repositories:
         Raises NoSuchRepository, Busy, InUse, WouldBeLost, OSError.
         """
         path = self.places.existing_repo(repo)
-        lock = self._files.take(repo)
-        if lock is None:
-            raise Busy("The repository is being fetched. Cancel that first.")
-        try:
+        with self._locked(repo):
             worktrees = [n for n in self.places.worktree_names() if n.repo == repo]
             for name in worktrees:
                 self.folders.check_unused(name)
@@ -205,10 +203,28 @@ class Repositories:
                 self.places.worktree(name).rename(gone[-1])
             self._files.forget(repo)
             self._records.forget(repo)
-        finally:
-            os.close(lock)
         for each in gone:
             remove_tree(each)
+
+    def pack_objects(self, repo: str) -> None:
+        """Have git pack the objects of a clone.
+
+        Raises NoSuchRepository, RepositoryRefused, Busy, GitFailed.
+        """
+        path = self.places.existing_repo(repo)
+        with self._locked(repo):
+            BareRepository.at(path, self._environment).pack_objects()
+
+    @contextlib.contextmanager
+    def _locked(self, repo: str) -> Iterator[None]:
+        """Nothing is fetched meanwhile. Raises Busy."""
+        lock = self._files.take(repo)
+        if lock is None:
+            raise Busy("The repository is being fetched. Cancel that first.")
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def used(self, repo: str) -> None:
         """Note that a clone is used now. Raises OSError."""

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git.clones import bare
 from opcode_htmx.runs.processes import process_table
 from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import Shed, settings, shed
@@ -134,6 +135,25 @@ def test_the_rest_of_an_interrupted_clone_goes(shed: Shed) -> None:
     assert [each["kind"] for each in plan["items"]] == ["rest"]
     gc(shed, days=30, digest=plan["digest"])
     assert list(found.places.repos.iterdir()) == []
+
+
+def test_objects_that_are_scattered_are_packed(shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
+    shed.server.repository("o/n")
+    shed.clone()
+    repo = shed.folder / "repos" / "o__n"
+    monkeypatch.setattr(bare, "MOST_LOOSE", 3)
+    assert gc(shed)["items"] == []
+    for number in range(4):
+        (repo / "text").write_text(str(number))
+        git(repo, "tag", f"kept-{number}", git(repo, "hash-object", "-w", "text").strip())
+    (repo / "text").unlink()
+    plan = gc(shed)
+    assert kinds(plan) == [("objects", "n")]
+    assert "4 loose objects" in plan["items"][0]["why"]
+    done = gc(shed, days=30, digest=plan["digest"])
+    assert (kinds(done), done["kept"]) == (kinds(plan), [])
+    assert git(repo, "cat-file", "-p", "kept-3") == "3"
+    assert gc(shed)["items"] == []
 
 
 def test_a_person_removes_what_is_ticked(old: Shed) -> None:

@@ -11,6 +11,11 @@ from opcode_htmx.lib.git.policy import READING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed, Output
 
 SECONDS = 60.0
+PACK_SECONDS = 1800.0
+MOST_LOOSE = 6700
+"""The default of gc.auto."""
+MOST_PACKS = 50
+"""The default of gc.autoPackLimit."""
 _MOST_REFS = 200_000
 _LISTED = 5
 
@@ -21,6 +26,20 @@ class Unpublished:
 
     commits: int = 0
     subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """How the objects of a repository lie on the disk; `size` of the loose ones, in bytes."""
+
+    loose: int
+    packs: int
+    size: int
+
+    @property
+    def are_scattered(self) -> bool:
+        """Whether git itself would pack them, by its own limits."""
+        return self.loose > MOST_LOOSE or self.packs > MOST_PACKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +131,16 @@ class BareRepository:
         except GitFailed:
             return 0
         return int(found.content.strip() or b"0")
+
+    def objects(self) -> Objects:
+        """Count its objects, without reading them. Raises GitFailed."""
+        lines = self.run("count-objects", "-v").content.decode("ascii", "replace").splitlines()
+        found = dict(line.split(": ", 1) for line in lines if ": " in line)
+        loose, packs, size = (int(found.get(name, "0")) for name in ("count", "packs", "size"))
+        return Objects(loose, packs, size * 1024)
+
+    def pack_objects(self) -> None:
+        """Pack them; those that nothing needs go once they are two weeks old. Raises GitFailed."""
+        self.run(
+            *("gc", "--quiet", "--prune=2.weeks.ago"), policy=WRITING, seconds=PACK_SECONDS
+        )  # fmt: skip
