@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run pair test unit check attack bench chaos drift reference end-runs lock wheel clean setup setup-dev
+.PHONY: run pair test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -63,6 +63,10 @@ lock: setup-dev
 # dist/*.whl, which pipx and uvx can install: the app, its templates, static and browser files.
 wheel: setup-dev
 	@$(PYTHON_IN_VENV) -m hatchling build --target wheel
+
+# dist/*.deb, for the Debian or Ubuntu that this runs on; see deploy/debian/build.sh for what it needs.
+deb: setup-dev
+	@sh deploy/debian/build.sh
 
 clean:
 	rm -rf .venv .cache build dist static/vendor tests/vendor .mypy_cache .pytest_cache .ruff_cache \

@@ -1,1 +1,0 @@
-"""Counters, gauges and histograms of all workers, and their text for Prometheus."""
