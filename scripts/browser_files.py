@@ -53,6 +53,21 @@ HTMX = Package(
     },
     ROOT / "static" / "vendor",
 )
+XTERM = Package(
+    "@xterm/xterm@6.0.0",
+    1.5,
+    {
+        "lib/xterm.mjs": "b336ec65a086c056d4804b3d4c2347da5663d3f23c3f25be866467bd8857ad59",
+        "css/xterm.css": "854a7c0fb70e8b1a083c16797ab827299fb18744f5ad34f227b48337e33293c6",
+    },
+    ROOT / "static" / "vendor",
+)
+XTERM_WIDTHS = Package(
+    "@xterm/addon-unicode11@0.9.0",
+    0.2,
+    {"lib/addon-unicode11.mjs": "37bb2d573c615661c875398be2a3497e02bd21d7202a5d1159f6ab70a8cfc2f2"},
+    ROOT / "static" / "vendor",
+)
 AXE = Package(
     "axe-core@4.14.1",
     0.7,
@@ -66,7 +81,8 @@ class FetchError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    packages = [HTMX, AXE] if "--tests" in arguments else [HTMX]
+    packages = [HTMX, XTERM, XTERM_WIDTHS]
+    packages += [AXE] if "--tests" in arguments else []
     try:
         ensure(packages)
     except FetchError as error:

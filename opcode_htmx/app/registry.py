@@ -49,6 +49,7 @@ PACKAGES = (
     "opcode_htmx.features.worktrees",
     "opcode_htmx.features.races",
     "opcode_htmx.features.checkpoints",
+    "opcode_htmx.features.terminal",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

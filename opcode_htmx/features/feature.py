@@ -38,6 +38,8 @@ class NavItem:
     """The number of items on its page that need attention; 0 shows no badge."""
     badge_words: tuple[str, str] = ("item", "items")
     """The noun for the badge's count, for screen readers: singular, plural."""
+    shown: Callable[[AppContext], bool] = lambda context: True
+    """Whether this server has the page; asked once, when the app is built."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def app_of(
             "OPCODE_STATE_DIR": str(sandbox.state),
             "OPCODE_PROJECT_ROOTS": str(sandbox.project),
             "OPCODE_DEMO": "0",
+            "OPCODE_TERMINAL": "1",
             "OPCODE_ASK_AHEAD": "0",
             "OPCODE_SEARCH_INDEX": "0",
             "OPCODE_WARM_START": "0",

@@ -37,6 +37,9 @@ from opcode_htmx.lib.git.discards import files as discards
 from opcode_htmx.lib.git.snapshots import snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
 from opcode_htmx.lib.git.worktrees import PLACE
+from opcode_htmx.lib.identity import owner
+from opcode_htmx.lib.pty import segments
+from opcode_htmx.lib.pty.segments import SegmentWriter
 from opcode_htmx.runs.options.profiles import Profile, SessionProfiles
 from opcode_htmx.sessions.checkpoints.model import (
     Checkpoint,
@@ -56,6 +59,9 @@ from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, Sta
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
+from opcode_htmx.sessions.terminals import services as terminal_services
+from opcode_htmx.sessions.terminals.model import SCHEMA, Program, TerminalRecord
+from opcode_htmx.sessions.terminals.store import RECORD
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.kept_copies import KeptCopy
@@ -90,7 +96,7 @@ MARKDOWN = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.md"
 """A file of the project."""
 FILES = "/projects/<project_id>/files/{}"
 KEPT_COPY, RACE = "5" * 32, "6" * 32
-SCHEDULE = "3" * 32
+SCHEDULE, TERMINAL = "3" * 32, "7" * 32
 COMMENT = "4" * 12
 CLONE = f"{'orchard' * 12}__{'apples-' * 12}1"
 
@@ -152,6 +158,7 @@ class Populated:
             "repo": CLONE,
             "clone_worktree": f"{CLONE}__{SESSION}",
             "checkpoint": "1",
+            "terminal_id": TERMINAL,
         }
 
     def address(self, door: Door) -> str:
@@ -221,6 +228,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _trust(sandbox.config_dir, _trusted(project))
     _clones(sandbox)
     _health(sandbox)
+    _terminal(sandbox, project)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
@@ -331,6 +339,17 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+
+
+def _terminal(sandbox: Sandbox, project: Path) -> None:
+    """A terminal that has ended, with the last lines of its output."""
+    folder = state_dir(sandbox.state).folder(terminal_services.FOLDER.name) / TERMINAL
+    folder.mkdir(parents=True)
+    record = TerminalRecord(TERMINAL, Program.SHELL, str(project), api.NOON, owner(USER))
+    SCHEMA.write(folder / RECORD, record.as_json())
+    writer = SegmentWriter(folder / segments.FOLDER, 80, 24)
+    writer.data(b"pruned 7 trees\r\n")
+    writer.end(1, api.NOON)
 
 
 PLANTED = [f"def prune(): # {number}" for number in range(60)]

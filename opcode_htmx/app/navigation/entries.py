@@ -72,7 +72,11 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
     Raises ValueError if an entry names a symbol that templates/icons.html does not have.
     """
     items = sorted(
-        (*PLATFORM, *(item for feature in features for item in feature.nav)),
+        (
+            item
+            for item in (*PLATFORM, *(item for feature in features for item in feature.nav))
+            if item.shown(context)
+        ),
         key=lambda item: item.order,
     )
     symbols = vars(app.jinja_env.get_template("icons.html").module)["symbols"]

@@ -1,0 +1,1 @@
+"""Terminals in the folders of projects: their records, processes and viewers."""

@@ -1,0 +1,83 @@
+"""Put the terminals together, for the features and the API that stand on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from opcode_htmx.config import values
+from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.engines.base import Engine
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs
+from opcode_htmx.lib.files.state_folders import StateDir, StateFolder
+from opcode_htmx.lib.identity import OWNER, Identity
+from opcode_htmx.sessions.terminals.model import VERSION, TerminalsOff
+from opcode_htmx.sessions.terminals.store import MOST_ENDED, Terminals
+from opcode_htmx.sessions.terminals.watch import OutputWatch
+from opcode_htmx.sessions.workspace import Workspace
+
+FOLDER = StateFolder(
+    "terminals",
+    holds="the terminals: records, pipes, and the newest 2 MB of output",
+    keep=f"until it is removed; of those that have ended, the newest {MOST_ENDED}",
+    version=VERSION,
+)
+OFF = "This server has no terminal. Its owner can start it with OPCODE_TERMINAL=1."
+NOT_YOURS = "Only the owner of this server may use its terminal."
+
+
+class TerminalSettings(FeatureSettings):
+    """Reads OPCODE_TERMINAL."""
+
+    on: values.Switch = setting(
+        "0",
+        "`1`: a terminal in the browser, with a shell or Claude's own interface. Who can log in "
+        "then has all that this user has on the machine.",
+        name="OPCODE_TERMINAL",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalServices:
+    """What pages and programs do with terminals."""
+
+    is_on: bool
+    terminals: Terminals
+    watch: OutputWatch
+
+    def allow(self, by: Identity) -> None:
+        """Raises TerminalsOff unless there are terminals, and `by` may use them."""
+        if not self.is_on:
+            raise TerminalsOff(OFF)
+        if OWNER not in by.roles:
+            raise TerminalsOff(NOT_YOURS)
+
+
+class Context(Protocol):
+    """What they are made of: the part of the app's context that they need."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def workspace(self) -> Workspace: ...
+    @property
+    def state(self) -> StateDir: ...
+    @property
+    def jobs(self) -> Jobs: ...
+
+
+def services(context: Context) -> TerminalServices:
+    """To be called by `context.once`, so that all share them."""
+    settings = context.settings
+    terminals = Terminals(
+        context.state.folder(FOLDER.name),
+        context.workspace.folders,
+        context.engine.launcher,
+        settings.child_environment,
+    )
+    watch = OutputWatch()
+    context.jobs.add(Job("watch terminals", lambda: None, watch.close))
+    return TerminalServices(settings.of(TerminalSettings).on, terminals, watch)

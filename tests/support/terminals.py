@@ -1,0 +1,123 @@
+"""Terminals for the tests: a store over a folder, and a reference screen of one's output."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyte
+
+from opcode_htmx.engines.base import CommandLine
+from opcode_htmx.lib.identity import owner
+from opcode_htmx.lib.pty.records import Kind
+from opcode_htmx.lib.pty.segments import SegmentReader, newest_output, starts_in
+from opcode_htmx.runs.policies.working_folders import WorkingFolders
+from opcode_htmx.sessions.terminals.model import Program, Terminal
+from opcode_htmx.sessions.terminals.store import RECORD, Terminals
+from tests.support.environment import SYSTEM_PATH, USER, until
+
+BY = owner(USER)
+
+
+class ReferenceScreen(pyte.Screen):
+    """Ignores the sequences that pyte takes for colours, such as `CSI ? 4 m` of vim."""
+
+    def select_graphic_rendition(self, *codes: int, private: bool = False) -> None:
+        if not private:
+            super().select_graphic_rendition(*codes)
+
+
+class NoLauncher:
+    """An engine's launcher in whose place a shell command runs."""
+
+    def __init__(self, *argv: str) -> None:
+        self.argv = argv
+
+    def subcommand(self, *arguments: str) -> CommandLine:
+        return CommandLine((*self.argv, *arguments), {"PATH": SYSTEM_PATH})
+
+
+@contextlib.contextmanager
+def terminals_in(folder: Path, *argv: str) -> Iterator[Terminals]:
+    """A store over a folder; its shell is a bash without start-up files, and a prompt of `$ `."""
+    work = folder / "work"
+    work.mkdir()
+    (folder / ".bash_profile").write_text("PS1='$ '\nbind 'set enable-bracketed-paste off'\n")
+    environment = {
+        "PATH": SYSTEM_PATH,
+        "HOME": str(folder),
+        "SHELL": "/bin/bash",
+        "LANG": "C.UTF-8",
+    }
+    launcher: object = NoLauncher(*argv)
+    store = Terminals(folder / "terminals", WorkingFolders([work]), launcher, environment)  # type: ignore[arg-type]
+    try:
+        yield store
+    finally:
+        kill_terminals(folder / "terminals")
+
+
+def kill_terminals(folder: Path) -> None:
+    """End all terminals of a folder of the state folder, as their hosts would."""
+    from opcode_htmx.sessions.terminals import store as module
+    from opcode_htmx.sessions.terminals.model import SCHEMA
+
+    for path in folder.glob(f"*/{RECORD}"):
+        if record := SCHEMA.read(path):
+            module.kill(record)
+
+
+def shell_in(terminals: Terminals, folder: Path, size: tuple[int, int] = (80, 24)) -> Terminal:
+    """A shell that waits for its first line."""
+    shell = terminals.start(Program.SHELL, folder / "work", BY, size=size)
+    wait_for(terminals, shell, lambda screen: "$" in text_of(screen))
+    return shell
+
+
+def reference_screen(terminals: Terminals, terminal: Terminal, begin: int = 0) -> pyte.Screen:
+    """What a terminal that has seen the output from offset `begin` on would show."""
+    reader = SegmentReader(terminals.output_of(terminal.id), begin)
+    screen = ReferenceScreen(80, 24)
+    stream = pyte.ByteStream(screen)
+    is_first = True
+    while found := reader.read(1 << 20)[0]:
+        for record in found:
+            if record.kind is Kind.DATA:
+                stream.feed(record.content)
+            elif record.kind is Kind.SIZE or (record.kind is Kind.STATE and is_first):
+                columns, rows = record.size
+                screen.resize(rows, columns)
+                if record.kind is Kind.STATE:
+                    stream.feed(record.restores)
+            is_first = False
+    return screen
+
+
+def text_of(screen: pyte.Screen) -> str:
+    return "\n".join(line.rstrip() for line in screen.display).rstrip("\n")
+
+
+def wait_for(
+    terminals: Terminals, terminal: Terminal, condition: Callable[[pyte.Screen], object]
+) -> pyte.Screen:
+    """Wait until the reference screen is as wanted."""
+    last: pyte.Screen = ReferenceScreen(80, 24)
+
+    def holds() -> object:
+        nonlocal last
+        last = reference_screen(terminals, terminal)
+        return condition(last)
+
+    try:
+        until(holds, "the screen is as wanted", timeout=30)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it shows\n{text_of(last)}") from None
+    return last
+
+
+def wait_for_output(terminals: Terminals, terminal: Terminal, words: bytes) -> pyte.Screen:
+    """Wait until a large output ends with these words; gives the screen of its newest segment."""
+    output = terminals.output_of(terminal.id)
+    until(lambda: b"".join(newest_output(output, 1)).endswith(words), f"it ends with {words!r}")
+    return reference_screen(terminals, terminal, starts_in(output)[-1])
