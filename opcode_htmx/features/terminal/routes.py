@@ -57,7 +57,7 @@ def blueprint(
             notice=flashed()[0],
         )
 
-    @pages.post("/terminal/new")
+    @pages.post("/terminal")
     def new() -> Response:
         form = request.form
         choice, session_id = form.get("program", ""), ""

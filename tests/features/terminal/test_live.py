@@ -30,7 +30,7 @@ def start(shared_server: Server) -> Iterator[Start]:
 
     def begin() -> str:
         form = {"program": "shell", "folder": str(shared_server.sandbox.project)}
-        return shared_server.post("/terminal/new", form).headers["Location"].rpartition("/")[2]
+        return shared_server.post("/terminal", form).headers["Location"].rpartition("/")[2]
 
     yield begin
     kill_terminals(shared_server.sandbox.state / "terminals")

@@ -44,7 +44,7 @@ def client(app: Flask) -> FlaskClient:
 def opened(client: FlaskClient, sandbox: Sandbox, **form: str) -> str:
     """The address of a new terminal."""
     answer = client.post(
-        "/terminal/new", data={"program": "shell", "folder": str(sandbox.project), **form}
+        "/terminal", data={"program": "shell", "folder": str(sandbox.project), **form}
     )
     assert answer.status_code == 303, answer.text
     return answer.location
@@ -56,7 +56,7 @@ def shows(client: FlaskClient, address: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/terminal"), ("POST", "/terminal/new"), ("GET", f"/terminal/{'1' * 32}")]
+    [("GET", "/terminal"), ("POST", "/terminal"), ("GET", f"/terminal/{'1' * 32}")]
     + [("GET", "/api/terminals"), ("POST", f"/api/terminals/{'1' * 32}/end")],
 )
 def test_without_the_setting_there_is_no_terminal(
@@ -117,7 +117,7 @@ def test_a_wrong_form_starts_nothing(
     client: FlaskClient, sandbox: Sandbox, form: dict[str, str], status: int
 ) -> None:
     data = {"program": "shell", "folder": str(sandbox.project), **form}
-    answer = client.post("/terminal/new", data=data)
+    answer = client.post("/terminal", data=data)
     assert answer.status_code == status, answer.text
     assert not list((sandbox.state / "terminals").glob("*/"))
 
