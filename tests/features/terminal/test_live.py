@@ -6,7 +6,7 @@ import contextlib
 import json
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import websocket
@@ -33,11 +33,16 @@ def start(shared_server: Server) -> Iterator[Start]:
         return shared_server.post("/terminal", form).headers["Location"].rpartition("/")[2]
 
     yield begin
+    while Viewer.open:
+        Viewer.open.pop().shutdown()
     kill_terminals(shared_server.sandbox.state / "terminals")
 
 
 class Viewer:
     """A page, as far as its socket goes. It shows what it gets at once unless it is `slow`."""
+
+    open: ClassVar[list[Any]] = []
+    """The sockets, for the fixture to close."""
 
     def __init__(
         self, server: Server, terminal: str, cursor: int | None = None, *, slow: bool = False
@@ -48,6 +53,7 @@ class Viewer:
         self.ws: Any = websocket.create_connection(
             url, header=header, suppress_origin=True, timeout=30
         )
+        self.open.append(self.ws)
         self.slow = slow
         self.cursor = cursor or 0
         self.letters = ""
@@ -157,9 +163,8 @@ def test_an_ended_terminal_is_still_shown(shared_server: Server, start: Start) -
 
 @pytest.mark.parametrize("terminal", ["1" * 32, "x"])
 def test_the_socket_of_an_unknown_terminal_is_refused_for_good(
-    shared_server: Server, terminal: str
+    shared_server: Server, start: Start, terminal: str
 ) -> None:
-    shared_server.ensure_started()
     assert Viewer(shared_server, terminal).until_closed() == 1008
 
 

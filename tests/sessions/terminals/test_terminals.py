@@ -87,6 +87,7 @@ def test_of_a_storm_of_sizes_the_last_one_holds(terminals: Terminals, shell: Ter
         for number in range(500):
             keyboard.resize(40 + number % 200, 10 + number % 50)
         until(lambda: not _is_behind(keyboard, terminals, shell), "the storm is over")
+    wait_for(terminals, shell, lambda it: (it.columns, it.lines) == (123, 33))
     terminals.type(shell.id, b"stty size\r")
     screen = wait_for(terminals, shell, lambda it: "33 123" in text_of(it))
     assert (screen.columns, screen.lines) == (123, 33)
