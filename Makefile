@@ -15,6 +15,7 @@ pair: setup
 # cores. The last line is pytest's own.
 test: check
 	@$(PYTHON_IN_VENV) scripts/chromium.py
+	@$(PYTHON_IN_VENV) scripts/proxies.py
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal
 
 # The tests that start no server, no browser, no run and no CLI.

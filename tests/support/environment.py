@@ -217,7 +217,8 @@ class Server:
         self.sandbox = sandbox
         self.api_url = api_url
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.base_path = settings.get("OPCODE_BASE_PATH", "")
+        self.url = f"http://127.0.0.1:{self.port}{self.base_path}"
         self._environment = {
             **sandbox.environment(api_url),
             "HOST": "127.0.0.1",
