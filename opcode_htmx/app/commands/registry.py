@@ -16,5 +16,11 @@ COMMANDS = (
         "opcode_htmx.app.commands.doctor",
         "[--json]",
     ),
+    Command(
+        "support-bundle",
+        "Write a zip file for somebody who helps: checks, versions, the log; no secret, no prompt.",
+        "opcode_htmx.app.commands.support_bundle",
+        "FILE",
+    ),
 )
 """In the order of --help."""

@@ -28,7 +28,8 @@ def _self_check(context: AppContext) -> SelfCheck:
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     readiness = Readiness(context.jobs, context.state.path, context.claude_path)
-    yield routes.blueprint(readiness, context.once(_self_check), context.settings)
+    check = context.once(_self_check)
+    yield routes.blueprint(readiness, check, context.settings, context.state)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:

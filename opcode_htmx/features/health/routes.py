@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 
-from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.health.readiness import Readiness
 from opcode_htmx.features.health.self_check import Report, SelfCheck
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.sessions.health import checks, network
 from opcode_htmx.sessions.health.check import SYMBOLS, WORDS, Result, State
+from opcode_htmx.sessions.support_bundle import bundle
 from opcode_htmx.web.auth.visitors import current_identity, require_owner
+from opcode_htmx.web.http.disposition import save_as
 
 OWNERS = "see how the server is"
 _WORST_FIRST = (State.PROBLEM, State.WARNING, State.UNKNOWN, State.HINT, State.OK)
 
 
-def blueprint(readiness: Readiness, self_check: SelfCheck, settings: Settings) -> Blueprint:
+def blueprint(
+    readiness: Readiness, self_check: SelfCheck, settings: Settings, state: StateDir
+) -> Blueprint:
     pages = Blueprint("self_check", __name__)
 
     @pages.get("/readyz")
@@ -46,11 +53,28 @@ def blueprint(readiness: Readiness, self_check: SelfCheck, settings: Settings) -
         )
 
     @pages.post("/health/check")
-    def check() -> Response:
+    def check() -> BaseResponse:
         require_owner(OWNERS)
         log_act(current_identity(), "health.check")
         self_check.run()
         return redirect(url_for(".page"), 303)
+
+    @pages.get("/health/support-bundle")
+    def support_bundle() -> Response:
+        """What somebody who helps needs, with the results of the last check."""
+        require_owner(OWNERS)
+        log_act(current_identity(), "health.support_bundle")
+        report = self_check.last()
+        content = run_in_thread(
+            bundle.make,
+            settings,
+            [each.name for each in state],
+            results_for_request(report, settings) if report else (),
+            report.at if report else None,
+        )
+        response = Response(content, mimetype="application/zip")
+        save_as(response, bundle.name(time.time()))
+        return response
 
     return pages
 
