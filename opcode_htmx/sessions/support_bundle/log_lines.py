@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-FOLDER = "logs"
-"""In the state folder."""
+from opcode_htmx.lib.logs import log_files
+
 LINES = 500
 MOST_BYTES = 1024 * 1024
 """Of each file, from its end."""
@@ -19,21 +18,11 @@ _KEPT = ("time", "level", "logger", "message", "request", "run", "pid")
 def newest(state_dir: Path, number: int = LINES) -> list[str]:
     """The last lines of the files of the log, the oldest first; none where it is kept elsewhere."""
     lines = list[str]()
-    for path in _files(state_dir / FOLDER):
+    for path in log_files.parts(state_dir / log_files.FOLDER):
         lines = [*_last_lines(path), *lines][-number:]
         if len(lines) == number:
             break
     return lines
-
-
-def _files(folder: Path) -> list[Path]:
-    """The newest first."""
-    times = list[tuple[float, Path]]()
-    for path in folder.glob("*.ndjson"):
-        with contextlib.suppress(OSError):
-            if path.is_file() and not path.is_symlink():
-                times.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(times, reverse=True)]
 
 
 def _last_lines(path: Path) -> Iterator[str]:
