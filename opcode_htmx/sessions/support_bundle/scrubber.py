@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from opcode_htmx.engines.claude.config.redaction import HIDDEN
 
 SHORTEST = 5
 """Characters of a secret that is looked for; a shorter one stands in too many words."""
-_HOME = "~"
+_IN_NAMES = ("_", "-", ".")
 
 
 class Scrubber:
@@ -25,20 +24,28 @@ class Scrubber:
     def __init__(self, settings: Settings) -> None:
         found = {form for secret in _secrets(settings) for form in _forms(secret)}
         # the longest first: one may be a part of another
-        secrets = sorted(found, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+        self._secrets = sorted(found, key=len, reverse=True)
         home = str(settings.home).rstrip("/")
         names = {form for name in (home, str(Path(home).resolve())) for form in _forms(name)}
-        self._home = (
-            re.compile(rf"(?:{'|'.join(map(re.escape, names))})(?![\w.-])") if names else None
-        )
+        self._homes = sorted(names, key=len, reverse=True)
 
     def scrub(self, text: str) -> str:
         """The text without them; the home folder is `~`."""
-        if self._secrets:
-            text = self._secrets.sub(HIDDEN, text)
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
         text = redaction.in_text(text)
-        return self._home.sub(_HOME, text) if self._home else text
+        for home in self._homes:
+            text = "".join(_without_home(text.split(home), home))
+        return text
+
+
+def _without_home(parts: list[str], home: str) -> Iterator[str]:
+    """The parts of a text with `~` between them, but where the name of the folder goes on."""
+    yield parts[0]
+    for part in parts[1:]:
+        goes_on = part[:1].isalnum() or part.startswith(_IN_NAMES)
+        yield home if goes_on else "~"
+        yield part
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
