@@ -525,6 +525,8 @@ def test_a_pull_request_leads_to_its_page_and_to_its_state() -> None:
     address = second.attributes["href"] or ""
     assert address.endswith("/git/pull-request?address=https%3A%2F%2Fgithub.com%2Fa%2Fb%2Fpull%2F7")
     assert "/sessions/" not in address.partition("?")[0]
+    asked = next(each for each in page.walk() if "hx-get" in each.attributes)
+    assert asked.attributes["hx-get"] == address.replace("?", "/state?")
 
 
 @pytest.mark.parametrize("text", ["safe\u202egpj.exe http://a.b/c", "http://a.b/c\u200b.evil.org"])

@@ -173,7 +173,7 @@ def test_an_error_may_carry_the_time_at_which_a_limit_ends() -> None:
     assert split_end_time("a|b") == ("a|b", None)
 
 
-def test_a_pull_request_that_claude_opened_is_told_with_its_address() -> None:
+def test_a_pull_request_that_claude_opened_is_shown_with_its_address() -> None:
     raw = {"provider": "github", "repo": "a/b", "identifier": "7", "action": "created"}
     found = of("code_change_published", url="https://github.com/a/b/pull/7", **raw)
     assert found is not None

@@ -11,8 +11,10 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -23,6 +25,7 @@ from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.projects import Projects
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_str
+from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.git.commands import branches, remotes, state
 from opcode_htmx.lib.git.commands.branches import NoBranch
@@ -33,6 +36,8 @@ from opcode_htmx.lib.git.policy import READING
 SECONDS = 60.0
 MOST_BYTES = 1024 * 1024
 MOST_BODY = 60_000
+RECENT = 60.0
+MOST_RECENT = 200
 _ADDRESS = re.compile(
     r"https://github\.com/([\w.-]{1,100}/[\w.-]{1,100})/pull/(\d{1,10})", re.ASCII
 )
@@ -79,6 +84,11 @@ class PullRequestState:
     """What has become of its checks, in a few words; empty if there are none."""
     review: str
 
+    @property
+    def words(self) -> str:
+        """`Open · 2 of 3 checks passed · approved`."""
+        return " · ".join(filter(None, (self.state.capitalize(), self.checks, self.review)))
+
 
 class PullRequests:
     """Pull requests of projects, at github.com."""
@@ -90,6 +100,8 @@ class PullRequests:
         self._acts = acts
         self._environment = environment
         self._empty_folder = empty_folder
+        self._recent = dict[str, tuple[float, PullRequestState | None]]()
+        self._lookups = KeyedLock()
 
     @property
     def has_gh(self) -> bool:
@@ -173,6 +185,18 @@ class PullRequests:
             _checks(content.get("statusCheckRollup")),
             as_str(content.get("reviewDecision")).replace("_", " ").lower(),
         )
+
+    def recent_state_of(self, address: str) -> PullRequestState | None:
+        """The same, as it was up to RECENT seconds ago: a card asks at each view of its session."""
+        with self._lookups.of(address):
+            at, found = self._recent.get(address, (-inf, None))
+            if time.monotonic() - at > RECENT:
+                found = self.state_of(address)
+                self._recent.pop(address, None)
+                self._recent[address] = time.monotonic(), found
+                if len(self._recent) > MOST_RECENT:
+                    self._recent.pop(next(iter(self._recent)))
+            return found
 
     def _gh(self, *arguments: str, stdin: bytes = b"") -> str:
         atomic_files.make_folder(self._empty_folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.features.commits import pull_requests
 from tests.features.commits.test_commits import Desk
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.in_process import app_of
@@ -67,6 +68,20 @@ def test_it_is_opened_with_its_text_on_stdin_and_its_state_is_shown(
     assert f'href="{ADDRESS}"' in shown
     for words in ("open", "1 of 2 checks passed", "review required"):
         assert words in shown
+
+
+def test_a_card_in_a_session_shows_its_state_and_asks_once_a_minute(
+    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = desk.page("/pull-request/state", address=ADDRESS)
+    assert "Open · 1 of 2 checks passed · review required</a>" in page
+    (sandbox.home / "gh-arguments").unlink()
+    assert desk.page("/pull-request/state", address=ADDRESS) == page
+    assert not (sandbox.home / "gh-arguments").exists()
+    monkeypatch.setattr(pull_requests, "RECENT", 0.0)
+    (sandbox.home / "bin" / "gh").write_text("#!/bin/sh\nexit 1\n")
+    assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)
+    assert desk.client.get(f"{desk.git}/pull-request/state?address=x").status_code == 422
 
 
 def test_it_is_refused_where_it_cannot_be_opened(desk: Desk) -> None:

@@ -180,16 +180,19 @@ IMAGES = (
 HTMX = {
     "hx-disable": "^input#files$",
     "hx-encoding": "^(?:input#files|form#(?:answer|composer))$",
-    "hx-get": "^(?:div#options|div#prompt-sheet|aside)$",
+    "hx-get": r"^(?:div#options|div#prompt-sheet|aside|p#[\w-]+-state)$",
     "hx-headers": "^div#options$",
     "hx-include": "^(?:button|div#(?:options|prompt-sheet))$",
     "hx-post": "^(?:button|input#files|form#(?:answer|composer)|div#options-form)$",
     "hx-swap": (
-        "^(?:aside|button|div#(?:live|options|options-form|prompt-sheet)|input#files|form#(?:answer|composer))$"
+        r"^(?:aside|button|div#(?:live|options|options-form|prompt-sheet)|input#files"
+        r"|form#(?:answer|composer)|p#[\w-]+-state)$"
     ),
     "hx-swap-oob": "#",
     "hx-sync": "^(button|form#(?:answer|composer))$",
-    "hx-trigger": "^(?:aside|div#options|div#options-form|div#prompt-sheet|input#files)$",
+    "hx-trigger": (
+        r"^(?:aside|div#options|div#options-form|div#prompt-sheet|input#files|p#[\w-]+-state)$"
+    ),
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""

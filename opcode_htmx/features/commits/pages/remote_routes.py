@@ -9,6 +9,7 @@ from opcode_htmx.features.commits.pages import common
 from opcode_htmx.features.commits.pull_requests import PullRequests, is_address
 from opcode_htmx.features.commits.remote_acts import RemoteActs
 from opcode_htmx.lib.git.commands.remotes import PullMode
+from opcode_htmx.lib.git.commands.words import GitRefused
 from opcode_htmx.web.http.forms import BadForm, typed
 
 _MODES: dict[str, PullMode] = {"ff-only": "ff-only", "merge": "merge", "rebase": "rebase"}
@@ -60,6 +61,20 @@ def add_to(pages: Blueprint, remotes: RemoteActs, requests: PullRequests) -> Non
             )
         found = requests.page(project_id)
         return render_template("commits/pull_request.html", project_id=project_id, found=found)
+
+    @pages.get("/projects/<project_id>/git/pull-request/state")
+    def pull_request_state(project_id: str) -> str:
+        """What a card in a session says of one: its state, or a link to the page that does."""
+        address = request.args.get("address", "")
+        if not is_address(address):
+            raise BadForm("That is not the address of a pull request at github.com.")
+        try:
+            found = requests.recent_state_of(address)
+        except GitRefused:
+            found = None
+        return render_template(
+            "commits/pull_request_card.html", project_id=project_id, address=address, found=found
+        )
 
     @pages.post("/projects/<project_id>/git/pull-request")
     def open_pull_request(project_id: str) -> BaseResponse | tuple[str, int]:
