@@ -1,0 +1,1 @@
+"""Counters, gauges and histograms of all workers, and their text for Prometheus."""

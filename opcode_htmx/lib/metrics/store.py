@@ -1,0 +1,184 @@
+"""Count what happens in this worker, and sum up what has happened in all of them.
+
+To count is a store into memory: no lock, no system call. It is done in the thread of the hub only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import add
+from pathlib import Path
+
+import psutil
+
+from opcode_htmx.lib.metrics.families import (
+    Counter,
+    Family,
+    Histogram,
+    LabelValues,
+    Reading,
+    WorkerGauge,
+)
+from opcode_htmx.lib.metrics.worker_file import MappedValues, WorkerFile, WorkerFiles
+from opcode_htmx.lib.process_identity import ProcessIdentity
+
+log = logging.getLogger(__name__)
+
+_IDENTITY = ("worker pid", "worker started")
+"""The names of the first two numbers: which process writes a file; zero where none does."""
+Measure = Callable[[], Iterable[Reading]]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The value of one series: a number or, of a histogram, its buckets and the sum."""
+
+    labels: LabelValues
+    values: tuple[float, ...]
+    """One, or for a histogram the count of each bucket by itself, then the sum of the values."""
+
+
+class MetricStore:
+    """The metrics of a server; one in each worker."""
+
+    def __init__(self, folder: Path, families: Iterable[Family]) -> None:
+        """Touches no file before `start`. Raises ValueError where a name is declared twice."""
+        self.families = tuple(families)
+        names = [family.name for family in self.families]
+        if len(set(names)) < len(names):
+            raise ValueError("a metric is declared twice")
+        self._folder = folder
+        self._names = (*_IDENTITY, *(name for each in self.families for name in each.slots()))
+        self._first: dict[tuple[Family, LabelValues], int] = {}
+        place = len(_IDENTITY)
+        for family in self.families:
+            for labels in family.series() if family.width else ():
+                self._first[family, labels] = place
+                place += family.width
+        self._gauges = [
+            place for (family, _), place in self._first.items() if isinstance(family, WorkerGauge)
+        ]
+        self._values: memoryview[float] | array[float] = self._zeros()
+        self._file: WorkerFile | None = None
+        self._files = WorkerFiles(folder)
+        self._measures: list[Measure] = []
+
+    # --- counting -----------------------------------------------------------------------------
+
+    def add(self, counter: Counter, amount: float = 1.0, labels: LabelValues = ()) -> None:
+        """Raises KeyError for labels that are not declared; negative amounts count nothing."""
+        if amount > 0:
+            self._values[self._first[counter, labels]] += amount
+
+    def observe(self, histogram: Histogram, value: float, labels: LabelValues = ()) -> None:
+        """Raises KeyError for labels that are not declared."""
+        first, value = self._first[histogram, labels], max(0.0, value)
+        self._values[first + bisect_left(histogram.buckets, value)] += 1.0
+        self._values[first + len(histogram.buckets) + 1] += value
+
+    def change(self, gauge: WorkerGauge, by: float, labels: LabelValues = ()) -> None:
+        """Raises KeyError for labels that are not declared."""
+        self._values[self._first[gauge, labels]] += by
+
+    # --- the worker ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Keep the numbers in a file from now on, with those that were counted before."""
+        try:
+            file = WorkerFile.take(self._folder, self._names)
+        except OSError as error:  # a full disk must not keep the server from starting
+            log.warning("the metrics of this worker are not kept in %s: %s", self._folder, error)
+            return
+        values = file.values
+        for place in self._gauges:  # of a worker that was killed
+            values[place] = 0.0
+        for place, value in enumerate(self._values):
+            if value:
+                values[place] += value
+        own = ProcessIdentity.of(psutil.Process(os.getpid()))
+        values[0], values[1] = float(own.pid), own.started_at
+        self._file, self._values = file, values
+
+    def stop(self) -> None:
+        """Leave the counters to the worker that comes next. Counting goes on in memory."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        for place in (0, 1, *self._gauges):
+            file.values[place] = 0.0
+        self._values = self._zeros()
+        file.release()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def measure_by(self, measure: Measure) -> None:
+        """Ask `measure` for the values of gauges whenever the metrics are read."""
+        self._measures.append(measure)
+
+    def workers(self) -> list[int]:
+        """The pids of the live workers."""
+        return [pid for each in self._mapped() if (pid := _live_worker(each))]
+
+    def read(self) -> Mapping[Family, list[Series]]:
+        """All families in their order, also those without a value. The gauges may block."""
+        measured = self._measured()
+        totals = self._totals()
+        found: dict[Family, list[Series]] = {}
+        for family in self.families:
+            found[family] = measured.get(family, [])
+            for labels in family.series() if family.width else ():
+                first = self._first[family, labels]
+                found[family].append(Series(labels, tuple(totals[first : first + family.width])))
+        return found
+
+    def _measured(self) -> dict[Family, list[Series]]:
+        found: dict[Family, list[Series]] = {}
+        for measure in self._measures:
+            try:
+                for each in measure():
+                    found.setdefault(each.gauge, []).append(Series(each.labels, (each.value,)))
+            except Exception:  # one that fails must not hide all others
+                log.exception("could not measure by %s", measure)
+        return found
+
+    def _totals(self) -> list[float]:
+        """The sum of each number over all files; of those of gauges, over the live workers'."""
+        totals = list(self._zeros() if self._file else self._values)
+        gauges = set(self._gauges)
+        for mapped in self._mapped():
+            values = self._in_order(mapped)
+            if not _live_worker(mapped):
+                for place in gauges:
+                    values[place] = 0.0
+            totals = list(map(add, totals, values))
+        return totals
+
+    def _in_order(self, mapped: MappedValues) -> list[float]:
+        """The numbers of a file, which a worker of another version may write, in our order."""
+        if mapped.names == self._names:
+            return list(mapped.values)
+        known = dict(zip(mapped.names, mapped.values, strict=True))
+        return [known.get(name, 0.0) for name in self._names]
+
+    def _mapped(self) -> list[MappedValues]:
+        try:
+            return list(self._files)
+        except OSError as error:
+            log.warning("the metrics in %s cannot be read: %s", self._folder, error)
+            return []
+
+    def _zeros(self) -> array[float]:
+        return array("d", [0.0]) * len(self._names)
+
+
+def _live_worker(mapped: MappedValues) -> int:
+    """The pid of the worker that writes a file; 0 if it has ended."""
+    if mapped.names[: len(_IDENTITY)] != _IDENTITY or not mapped.values[0]:
+        return 0
+    identity = ProcessIdentity(int(mapped.values[0]), mapped.values[1])
+    return identity.pid if identity.find() else 0
