@@ -1,4 +1,4 @@
-"""Write the parts of docs/ that list what features declare: their settings and state folders.
+"""Write the parts of docs/ that list what is declared: settings, state folders and metrics.
 
 `make reference` runs it; tests/app/test_documents.py fails when the documents are out of date.
 """
@@ -14,12 +14,15 @@ BEGIN = "<!-- Declared by features, and written by `make reference`. -->"
 END = "<!-- The end of what features declare. -->"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 STATE = ROOT / "docs" / "state.md"
+METRICS = ROOT / "docs" / "metrics.md"
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from opcode_htmx.app.metrics import families as metric_families  # noqa: E402
 from opcode_htmx.app.registry import FEATURES  # noqa: E402
 from opcode_htmx.features.feature import Feature  # noqa: E402
+from opcode_htmx.lib.metrics.families import Counter, Family  # noqa: E402
 
 
 def documents(features: Sequence[Feature] = FEATURES) -> dict[Path, str]:
@@ -27,6 +30,7 @@ def documents(features: Sequence[Feature] = FEATURES) -> dict[Path, str]:
     return {
         CONFIGURATION: _with_section(CONFIGURATION, _settings(features)),
         STATE: _with_section(STATE, _state(features)),
+        METRICS: _with_section(METRICS, _metrics(metric_families.of(features))),
     }
 
 
@@ -57,6 +61,17 @@ def _state(features: Sequence[Feature]) -> Iterator[str]:
         for each in feature.state:
             version = "" if each.version is None else str(each.version)
             yield f"| `{each.name}` | {each.holds} | {feature.name} | {version} | {each.keep} |"
+
+
+def _metrics(families: Sequence[Family]) -> Iterator[str]:
+    yield from ("| name | type | labels | meaning |", "|---|---|---|---|")
+    for each in families:
+        name = f"{each.name}_total" if isinstance(each, Counter) else each.name
+        labels = "<br>".join(
+            f"`{label}`: {', '.join(values) if label != 'version' else 'its version'}"
+            for label, values in each.labels.items()
+        )
+        yield f"| `{name}` | {each.kind} | {labels} | {each.meaning} |"
 
 
 if __name__ == "__main__":

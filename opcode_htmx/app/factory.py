@@ -24,6 +24,7 @@ from opcode_htmx.app import (
     state_folders,
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, confirm, find_claude
+from opcode_htmx.app.metrics import families as metric_families
 from opcode_htmx.app.navigation import entries as navigation
 from opcode_htmx.app.navigation import page_links
 from opcode_htmx.app.pairing import terminal
@@ -39,11 +40,13 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
-from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
+from opcode_htmx.lib.concurrency.loop_monitor import BUSY, STALLS, LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.markup import markdown
+from opcode_htmx.runs.control.first_token import FIRST_TOKEN
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
@@ -92,13 +95,15 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     state = StateDir(settings.state_dir, state_folders.of(features))
     statuses = errors.of(features)
     jobs = Jobs()
+    metrics = MetricStore(state.folder("metrics"), metric_families.of(features))
+    jobs.add(Job("keep the metrics", metrics.start, metrics.stop))
 
     app = platform.make_app(features)
     saved = SavedTemplates(state.folder("templates"), program(resources.PACKAGE))
     templates = TemplateCache(app.jinja_env.bytecode_cache or saved)
     app.jinja_env.bytecode_cache = templates
-    router = platform.protect(app, settings, state, jobs, statuses)
-    context = _context(settings, claude, state, jobs, app.jinja_env, tuple(statuses))
+    router = platform.protect(app, settings, state, jobs, statuses, metrics)
+    context = _context(settings, claude, state, jobs, app.jinja_env, tuple(statuses), metrics)
     app.jinja_env.globals["demo"] = claude.demo is not None
     app.jinja_env.globals["login_command"] = cli_binary.login_command(
         claude.binary, settings.child_environment.get("PATH", "")
@@ -131,6 +136,7 @@ def _context(
     jobs: Jobs,
     templates: Environment,
     refusals: tuple[type[Exception], ...],
+    metrics: MetricStore,
 ) -> AppContext:
     workspace = claude.workspace
     engine = run_settings.engine(
@@ -138,12 +144,18 @@ def _context(
     )
     capabilities = run_settings.capability_cache(settings, claude.binary, engine)
     runs = Supervisor(
-        run_settings.of(settings, engine, workspace.folders, lambda: capabilities.models)
+        run_settings.of(
+            settings,
+            engine,
+            workspace.folders,
+            lambda: capabilities.models,
+            lambda seconds, process: metrics.observe(FIRST_TOKEN, seconds, (process,)),
+        )
     )
     jobs.add(Job("supervise the runs", runs.start, runs.close))
     # Its set-up must not delay the first request
     jobs.add(Job("watch the session files", _watch_session_files, lambda: None))
-    monitor = LoopMonitor()
+    monitor = LoopMonitor(partial(metrics.observe, STALLS), partial(metrics.add, BUSY))
     jobs.add(Job("watch for stalls of the event loop", monitor.start, monitor.stop))
     return AppContext(
         settings=settings,
@@ -157,6 +169,7 @@ def _context(
         state=state,
         jobs=jobs,
         monitor=monitor,
+        metrics=metrics,
         refusals=refusals,
     )
 
@@ -240,6 +253,8 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
         feature.sockets(context, router)
     for job in feature.jobs(context):
         context.jobs.add(job)
+    if feature.measure:
+        context.metrics.measure_by(partial(feature.measure, context))
     for handlers, every_worker in ((feature.on, False), (feature.on_in_every_worker, True)):
         for kind, handler in handlers.items():
             context.events.subscribe(kind, partial(handler, context), every_worker=every_worker)

@@ -13,6 +13,7 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.web.assets.static_files import StaticFiles
 from opcode_htmx.web.auth import (
     gate,
@@ -79,6 +80,7 @@ def protect(
     state: StateDir,
     jobs: Jobs,
     statuses: Mapping[type[Exception], int],
+    metrics: MetricStore,
 ) -> SocketRouter:
     """Set up login, errors, compression and sockets; return the router for sockets."""
     user, password = settings.user, credentials.password(settings)
@@ -92,7 +94,7 @@ def protect(
     failures = rate_limit.RateLimiter(state.folder("login_failures"), logins.networks)
     codes = PairingCodes(state.folder("pairing"))
     gate.AuthGate(
-        visitors.Visitors(user, password, csrf_tokens, logins, codes, failures),
+        visitors.Visitors(user, password, csrf_tokens, logins, codes, failures, metrics),
         sources.Sources(settings.allowed_origins, settings.allowed_hosts),
         LoginHints(asks_user=user != DEFAULT_USER, password_is_given=settings.password is not None),
     ).init_app(app)

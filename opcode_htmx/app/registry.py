@@ -30,6 +30,7 @@ PACKAGES = (
     "opcode_htmx.features.storage",
     "opcode_htmx.features.logs",
     "opcode_htmx.features.resources",
+    "opcode_htmx.features.metrics",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",
     "opcode_htmx.features.claude_hooks",

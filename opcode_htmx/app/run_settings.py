@@ -18,6 +18,7 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.files.versioned_files import VersionedFiles
 from opcode_htmx.runs.capabilities import probe
 from opcode_htmx.runs.capabilities.cache import FOLDER, CapabilityCache
+from opcode_htmx.runs.control import first_token
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
@@ -65,10 +66,12 @@ def of(
     engine: Engine,
     folders: WorkingFolders,
     models: Callable[[], tuple[Model, ...]] = tuple,
+    on_first_token: first_token.Measured = first_token.ignore,
 ) -> RunSettings:
     """The settings of runs, which may work in `folders`.
 
-    `models` returns those that a capability probe has listed.
+    `models` returns those that a capability probe has listed; `on_first_token` is called for each
+    prompt that a run of this worker begins to answer.
     """
     return RunSettings(
         runs_dir=settings.state_dir / "runs",
@@ -84,6 +87,7 @@ def of(
         max_runs=settings.max_runs,
         warm_timeout=settings.warm_timeout if settings.warm_start else 0.0,
         models=models,
+        on_first_token=on_first_token,
     )
 
 

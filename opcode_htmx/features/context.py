@@ -15,6 +15,7 @@ from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.concurrency.jobs import Jobs
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.supervisor import Supervisor
@@ -40,6 +41,7 @@ class AppContext:
     state: StateDir
     jobs: Jobs
     monitor: LoopMonitor
+    metrics: MetricStore
     refusals: tuple[type[Exception], ...]
     """Exceptions whose text is a sentence for the person or program that caused them."""
     _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -14,6 +14,7 @@ from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.metrics.families import Family, Reading
 from opcode_htmx.runs.events.types import RunEvent
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -92,6 +93,11 @@ class Feature:
     """The same, called in every worker."""
     jobs: Callable[[AppContext], Iterable[Job]] = lambda context: ()
     """Its background jobs, in every worker."""
+    metrics: tuple[Family, ...] = ()
+    """What it measures: it adds to counters and histograms by `AppContext.metrics`."""
+    measure: Callable[[AppContext], Iterable[Reading]] | None = None
+    """The values of its gauges now, for the whole server; called whenever somebody asks for the
+    metrics, in the worker that answers."""
 
     @property
     def folder(self) -> Path:

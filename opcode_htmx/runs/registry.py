@@ -219,6 +219,7 @@ class RunRegistry:
         changed = self.changes(record.session_id)
         run = Run(folder, record, changed, self._settings.engine.codec)
         run.allow_bypass = self._settings.allow_bypass
+        run.on_first_token = self._settings.on_first_token
         run.started_warm = record.end is None and WarmMark(folder.path).exists()
         self._runs[run.id] = run
         self._by_session.setdefault(record.session_id, []).append(run)
@@ -239,6 +240,7 @@ class RunRegistry:
         written = self.written(run.record.session_id)
 
         def on_write() -> None:
+            run.note_write()
             written.notify()
             run.files_changed()
 

@@ -36,9 +36,9 @@ CONVERTERS: Mapping[type, str] = {
     PathConverter: "session.js",
 }
 """The kinds of URL parts, each with a well-formed value."""
-NOT_OF_VIEWS = ("log", "throttle", "reserve", "templates")
-"""How the names begin of what the gate, the disk guard and the app's start write in the state
-folder: the thread that compiles the templates may end at any time."""
+NOT_OF_VIEWS = ("log", "throttle", "reserve", "templates", "metrics")
+"""How the names begin of what the gate, the disk guard, the app's start and the counters write in
+the state folder: the thread that compiles the templates may end at any time."""
 
 
 @dataclass(frozen=True, slots=True)

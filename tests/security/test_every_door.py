@@ -47,6 +47,7 @@ from tests.support.in_process import app_of
 PUBLIC = {
     *("HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"),
     *("HEAD /pair", "GET /pair", "POST /pair", "HEAD /readyz", "GET /readyz"),
+    *("HEAD /metrics", "GET /metrics"),  # with a token or, as here, from this machine
 }
 """The doors that need no login."""
 FOR_SCRIPTS = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.web.auth.gate import AuthGate
 from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginHints
 from opcode_htmx.web.auth.logins import Logins
 from opcode_htmx.web.auth.pairing import PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens
-from opcode_htmx.web.auth.visitors import Visitors
+from opcode_htmx.web.auth.visitors import LOGINS, REFUSED, Visitors
 from opcode_htmx.web.origin.sources import Sources
 
 KEY = b"k" * 32
@@ -39,5 +40,6 @@ def access(
     logins = Logins(state / "logins", lambda: tokens.credentials, 90 * DAY, 30 * DAY)
     limiter = RateLimiter(state / "login_failures", logins.networks)
     codes = PairingCodes(state / "pairing")
-    visitors = Visitors(user, password, tokens, logins, codes, limiter)
+    metrics = MetricStore(state / "metrics", (LOGINS, REFUSED))
+    visitors = Visitors(user, password, tokens, logins, codes, limiter, metrics)
     return AuthGate(visitors, Sources(**allowed), hints), logins

@@ -11,6 +11,9 @@ from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.search import routes
 from opcode_htmx.features.search.page import SearchPage
 from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.metrics.families import Reading
+from opcode_htmx.sessions.index import lag
+from opcode_htmx.sessions.index.lag import IndexLag
 from opcode_htmx.sessions.index.service import IndexProcess
 from opcode_htmx.sessions.index.settings import SearchSettings
 
@@ -26,10 +29,21 @@ def _jobs(context: AppContext) -> Iterable[Job]:
         yield IndexProcess(context.state.folder("index"), context.workspace.config_dir).job()
 
 
+def _lag(context: AppContext) -> IndexLag:
+    return IndexLag(context.sessions.index, context.workspace.config_dir)
+
+
+def _measure(context: AppContext) -> Iterable[Reading]:
+    if context.settings.of(SearchSettings).index:
+        yield from context.once(_lag).measure()
+
+
 FEATURE = Feature(
     name="search",
     routes=_routes,
     nav=(NavItem("search.page", "Search", icon="search", order=200),),
     settings=SearchSettings,
     jobs=_jobs,
+    metrics=lag.FAMILIES,
+    measure=_measure,
 )

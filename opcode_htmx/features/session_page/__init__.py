@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from flask import Blueprint
 
@@ -15,7 +16,7 @@ from opcode_htmx.features.session_page import (
     others,
     routes,
 )
-from opcode_htmx.features.session_page.snapshots import FrameScheduler
+from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS, FrameScheduler
 from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -36,10 +37,19 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
     views = context.sessions.views
-    frames = FrameScheduler(views.environment, context.monitor.recently_busy)
+    frames = FrameScheduler(
+        views.environment,
+        context.monitor.recently_busy,
+        rendered=partial(context.metrics.observe, FRAGMENT),
+        viewers=partial(context.metrics.change, VIEWERS),
+    )
     live_updates.register(router, context.sessions.lookup, context.runs.viewers, frames)
 
 
 FEATURE = Feature(
-    name="session_page", routes=_routes, sockets=_sockets, errors={FolderUnknown: 409}
+    name="session_page",
+    routes=_routes,
+    sockets=_sockets,
+    errors={FolderUnknown: 409},
+    metrics=(FRAGMENT, VIEWERS),
 )

@@ -119,6 +119,8 @@ def updates(
             if snapshot is not had and snapshot is not None:
                 message = producer.message(snapshot, cursor, had)
                 had, cursor = snapshot, snapshot.cursor
+                if snapshot.written_at is not None:
+                    frames.rendered(time.time() - snapshot.written_at)
                 sent_at = time.monotonic()
                 yield message
             elif not wake.wait(max(0.0, sent_at + HEARTBEAT_SECONDS - time.monotonic())):

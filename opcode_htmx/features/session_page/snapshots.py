@@ -25,6 +25,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     IdleSlot,
     wait_until_idle,
 )
+from opcode_htmx.lib.metrics.families import Histogram, WorkerGauge
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
@@ -43,6 +44,13 @@ AT_ONCE = 16
 CHECK_SECONDS = 3.0
 """How often to check for changes that notify nobody."""
 
+FRAGMENT = Histogram(
+    "opcode_line_to_fragment_seconds",
+    "Time from a line that Claude has written to the message with its HTML for a viewer",
+    buckets=(0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5),
+)
+VIEWERS = WorkerGauge("opcode_viewers", "Open pages of sessions that are updated live")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageSnapshot:
@@ -55,13 +63,27 @@ class PageSnapshot:
     """How many other sessions need attention."""
     later: object
     """What the session will be sent by itself."""
+    written_at: float | None = None
+    """When the oldest of its new lines was written, as a Unix time; None if none is new."""
 
 
 class FrameScheduler:
     """The length of frames, and the queue for rendering them. One for the server."""
 
-    def __init__(self, environment: Environment, busy: Callable[[], float]) -> None:
-        """`busy` returns the share of the time that the server has worked recently."""
+    def __init__(
+        self,
+        environment: Environment,
+        busy: Callable[[], float],
+        rendered: Callable[[float], None] = lambda seconds: None,
+        viewers: Callable[[int], None] = lambda change: None,
+    ) -> None:
+        """`busy` returns the share of the time that the server has worked recently.
+
+        `rendered` is called for each message with new lines, with the seconds since the oldest of
+        them was written; `viewers` with the change of their number.
+        """
+        self.rendered = rendered
+        self._count_viewers = viewers
         self._template = environment.get_template("session_page/update.html")
         self._busy = busy
         self._producers: dict[int, SnapshotProducer] = {}
@@ -80,10 +102,12 @@ class FrameScheduler:
         if producer is None:
             producer = self._producers[id(view)] = SnapshotProducer(view, self)
         producer.viewers.add(wake)
+        self._count_viewers(1)
         try:
             yield producer
         finally:
             producer.viewers.discard(wake)
+            self._count_viewers(-1)
             if not producer.viewers and self._producers.get(id(view)) is producer:
                 del self._producers[id(view)]
                 producer.close()
@@ -190,7 +214,11 @@ class SnapshotProducer:
         view, had = self.view, self.snapshot
         # first, so that the next snapshot has changes during this one
         needs, later = view.needs(), view.later
-        snapshot = PageSnapshot(view.conversation.cursor, view.status_panel(), needs, later)
+        cursor, written_at = view.conversation.cursor, _write_time(view)
+        is_new = had is not None and cursor != had.cursor
+        snapshot = PageSnapshot(
+            cursor, view.status_panel(), needs, later, written_at if is_new else None
+        )
         if had and (snapshot.cursor, snapshot.around) == (had.cursor, had.around):
             return False
         self.snapshot = snapshot
@@ -202,3 +230,9 @@ class SnapshotProducer:
             viewer.set()
             if number % AT_ONCE == 0:
                 wait_until_idle()
+
+
+def _write_time(view: SessionView) -> float | None:
+    """When the first line was written since the last call, as a Unix time; None without one."""
+    times = [run.take_write_time() for run in view.conversation.runs() if run.live]
+    return min((each for each in times if each is not None), default=None)

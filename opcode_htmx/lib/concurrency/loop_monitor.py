@@ -21,6 +21,8 @@ from typing import Any
 import gevent
 from gevent import monkey
 
+from opcode_htmx.lib.metrics.families import Counter, Histogram
+
 log = logging.getLogger(__name__)
 
 LIMIT = 0.05
@@ -32,6 +34,15 @@ LOG_SECONDS = 10.0
 
 STACK = 6
 """How many calls of a blocking stack are logged."""
+
+STALLS = Histogram(
+    "opcode_event_loop_stall_seconds",
+    "Iterations of the event loop that took longer than 50 ms",
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+BUSY = Counter(
+    "opcode_event_loop_busy_seconds", "Time in which the event loop was not waiting for events"
+)
 
 _new_thread: Callable[..., Any] = monkey.get_original("_thread", "start_new_thread")
 _new_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
@@ -70,7 +81,15 @@ class Health:
 class LoopMonitor:
     """Measures the hub of the thread that starts it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        stalled: Callable[[float], None] = lambda seconds: None,
+        busy: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """`stalled` is called with the seconds of each stall, `busy` about once a second with the
+        seconds that the loop has worked since; both must be quick."""
+        self._report_stall = stalled
+        self._report_busy = busy
         self._since = time.time()
         self._iteration_start = 0.0
         self._iteration = 0
@@ -147,6 +166,7 @@ class LoopMonitor:
         second = self._second
         if second.number != int(now):
             self._minute.append(second)
+            self._report_busy(second.busy)
             second = self._second = _Second(int(now))
         second.busy += seconds
         if seconds > second.worst:
@@ -164,6 +184,7 @@ class LoopMonitor:
     def _add_stall(self, seconds: float, now: float) -> None:
         iteration, stack = self._sampled
         self._stalls += 1
+        self._report_stall(seconds)
         self._last = LoopStall(seconds, time.time(), stack if iteration == self._iteration else ())
         logged, before = self._logged
         if now - logged < LOG_SECONDS:

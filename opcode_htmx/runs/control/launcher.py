@@ -19,6 +19,7 @@ from opcode_htmx.engines.capabilities import Model
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.control import first_token
 from opcode_htmx.runs.events import progress
 from opcode_htmx.runs.events.journal import Journal
 from opcode_htmx.runs.events.progress import Progress
@@ -70,6 +71,7 @@ class RunSettings:
     """How long a run that was started before there is a prompt waits for one; 0: none is."""
     models: Callable[[], tuple[Model, ...]] = tuple
     """The models that Claude has named in answer to a probe."""
+    on_first_token: first_token.Measured = first_token.ignore
 
     def attached(self, session_id: str) -> Path:
         """The folder of the files that a person attaches in this session."""

@@ -30,6 +30,8 @@ from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.lib.logs import context
+from opcode_htmx.runs.control import first_token
+from opcode_htmx.runs.control.first_token import FirstTokenTimer
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines
 from opcode_htmx.runs.elicitation import values
@@ -91,6 +93,11 @@ class Run:
         """Its phase when it was stopped."""
         self.started_warm = False
         """Whether it was started before there was a prompt."""
+        self.on_first_token: first_token.Measured = first_token.ignore
+        self._first_token = FirstTokenTimer()
+        self._written_at: float | None = None
+        """When the first output was written that `take_write_time` has not returned yet."""
+        self._noted_size = 0
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
         self.lines = RunLines(folder, codec, self._fold_input, self._fold_output)
@@ -378,6 +385,23 @@ class Run:
             # stderr changes the page too, although it is no part of the state
             self.changed.notify()
 
+    def note_write(self) -> None:
+        """A file of the run has changed; called before anything is read."""
+        try:
+            status = self.folder.output.stat()
+        except OSError:
+            return
+        if status.st_size != self._noted_size:
+            self._noted_size = status.st_size
+            if self._written_at is None:
+                # not now: this is called late where the event loop was blocked
+                self._written_at = status.st_mtime
+
+    def take_write_time(self) -> float | None:
+        """When the first output was written since the last call, as a Unix time; else None."""
+        written_at, self._written_at = self._written_at, None
+        return written_at
+
     def fold_new_lines(self, last: bool = False) -> None:
         """Fold the new lines, yielding to other greenlets in a flood."""
         while self.fold_some_lines(last):
@@ -398,10 +422,17 @@ class Run:
         return more
 
     def _fold_input(self, line: ParsedLine) -> None:
+        phase, sent = self.phase, len(self.state.sent)
         self._fold(line, self.state.apply_input)
+        if self.owner and len(self.state.sent) > sent:
+            self._first_token.prompted(phase)
 
     def _fold_output(self, line: ParsedLine) -> None:
         self._fold(line, self.state.apply_output)
+        if found := self._first_token.wrote(line.message):
+            self.on_first_token(*found)
+        elif self.phase is Phase.IDLE:
+            self._first_token.turn_ended()
 
     def _fold(self, line: ParsedLine, apply: Callable[[Message], None]) -> None:
         before = self.phase

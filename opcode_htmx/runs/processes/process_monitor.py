@@ -110,6 +110,11 @@ class ProcessMonitor:
             family.rows.append(snapshot.rows[pid])
         return found
 
+    def others(self, max_age: float = EVERY_SECONDS) -> list[Row]:
+        """The processes that belong to no run."""
+        snapshot = self._snapshot_within(max_age)
+        return [row for pid, row in snapshot.rows.items() if pid not in snapshot.owners]
+
     def usage(self, run_id: str) -> Usage:
         """The resources that a run uses now; none if nothing of it is alive."""
         return self.sum_up(self.family(run_id, EVERY_SECONDS))

@@ -159,6 +159,24 @@ class IndexReader:
 
         return run_in_thread(self._read, read)
 
+    def sizes(self, paths: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], int]:
+        """The sizes and modification times (ns) with which history files were indexed, and how
+        many bytes of all files are still to be read. Raises IndexUnavailable."""
+
+        def read(database: sqlite3.Connection) -> tuple[dict[Path, tuple[int, int]], int]:
+            found = {}
+            for path in paths:
+                row = database.execute(
+                    "SELECT size, mtime_ns FROM file WHERE path = ?",
+                    (str(path.relative_to(self._root)),),
+                ).fetchone()
+                if row:
+                    found[path] = (row[0], row[1])
+            total, done = database.execute("SELECT bytes, bytes_read FROM progress").fetchone()
+            return found, max(0, total - done)
+
+        return run_in_thread(self._read, read)
+
     def calls(self, tools: Iterable[str], since: float, most: int) -> list[CallPlace]:
         """The newest calls of tools since a Unix time. Raises IndexUnavailable."""
         names = list(tools)

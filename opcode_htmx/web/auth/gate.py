@@ -27,7 +27,7 @@ from opcode_htmx.web.server.base_path import own_full_path
 
 __all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"]
 
-PUBLIC_PATHS = frozenset({"/healthz", "/login", "/pair", "/readyz"})
+PUBLIC_PATHS = frozenset({"/healthz", "/login", "/metrics", "/pair", "/readyz"})
 PUBLIC_STATIC = frozenset(
     {"style.css", "login.js", "icon.svg", "manifest.webmanifest", "apple-touch-icon.png"}
     | {"icon-192.png", "icon-512.png", "icon-maskable-512.png"}

@@ -17,6 +17,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import OWNER, Identity, owner
+from opcode_htmx.lib.metrics.families import Counter
+from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import LOGIN_ID, How, Login, Logins
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
@@ -31,6 +33,13 @@ REALM = "opcode-htmx"
 MAX_COOKIES = 100
 """Cookies with our name that are checked. Other ports of this host can set some before ours; a
 browser sends only as many as fit into a header."""
+
+LOGINS = Counter("opcode_logins", "Logins of browsers", {"how": ("password", "code")})
+REFUSED = Counter(
+    "opcode_logins_refused",
+    "Attempts to log in that were refused, by a form, a pairing code or HTTP Basic",
+    {"reason": ("wrong", "too_many")},
+)
 
 
 @dataclass(slots=True)
@@ -53,6 +62,7 @@ class Visitors:
         logins: Logins,
         codes: PairingCodes,
         rate_limiter: RateLimiter,
+        metrics: MetricStore,
     ) -> None:
         if not password:
             raise ValueError("Access needs a password.")
@@ -62,6 +72,7 @@ class Visitors:
         self._password = password
         self._tokens = tokens
         self._rate_limiter = rate_limiter
+        self._metrics = metrics
         self._warned: set[str] = set()
         self._basic = HTTPBasicAuth(realm=REALM)
         self._basic.verify_password(self._is_right)
@@ -118,6 +129,7 @@ class Visitors:
         """Raises TooManyRequests after too many failures, before a password is read."""
         wait = self._rate_limiter.wait(_address())
         if wait:
+            self._metrics.add(REFUSED, labels=("too_many",))
             raise TooManyRequests(
                 f"Too many failed logins: try again in {wait} "
                 f"{'second' if wait == 1 else 'seconds'}.",
@@ -130,7 +142,7 @@ class Visitors:
         if self._is_right(user, password):
             self._rate_limiter.succeeded(_address())
             return True
-        self._rate_limiter.failed(_address())
+        self._failed()
         return False
 
     def redeem(self, typed: str) -> PairingCode | None:
@@ -143,8 +155,12 @@ class Visitors:
         if code and (not LOGIN_ID.fullmatch(code.by) or self.logins.get(code.by)):
             self._rate_limiter.succeeded(_address())
             return code
-        self._rate_limiter.failed(_address())
+        self._failed()
         return None
+
+    def _failed(self) -> None:
+        self._rate_limiter.failed(_address())
+        self._metrics.add(REFUSED, labels=("wrong",))
 
     def _is_right(self, user: str, password: str) -> bool:
         user_right = equal(user, self.user)
@@ -167,6 +183,7 @@ class Visitors:
         if earlier and earlier.login:
             self.logins.end(earlier.login.id)
         self._set_cookie(response, login, cookie)
+        self._metrics.add(LOGINS, labels=(how,))
         log_act(owner(self.user, login.id), "login", device=login.device, how=how)
 
     def device(self) -> str:

@@ -1,0 +1,74 @@
+"""Who may read the metrics: programs with the token or, without one, programs on this machine.
+
+A login does not help, and none is needed: a scraper has no browser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from pydantic import field_validator
+from werkzeug.datastructures import Headers
+
+from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.web.auth.tokens import equal
+
+SHORTEST = 16
+"""Characters of a token: shorter ones could be guessed, as no attempt is slowed down."""
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+"""What may follow `Bearer` (RFC 6750)."""
+_PROXY_HEADERS = ("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip")
+_PROXY_PREFIXES = ("x-forwarded-", "cf-", "tailscale-")
+
+LOCAL_ONLY = (
+    "The metrics are shown to programs on this machine only, which ask without a proxy. "
+    "To read them from elsewhere, set OPCODE_METRICS_TOKEN.\n"
+)
+UNAUTHENTICATED = "Send the token of OPCODE_METRICS_TOKEN: Authorization: Bearer <token>.\n"
+
+
+class MetricsSettings(FeatureSettings):
+    """Reads OPCODE_METRICS_TOKEN."""
+
+    token: str = setting(
+        "",
+        "The token that `/metrics` asks for, of 16 characters at least, sent as `Authorization: "
+        "Bearer`. Without one, only programs on this machine get an answer.",
+        secret=True,
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _check(cls, token: str) -> str:
+        if token and (len(token) < SHORTEST or not _TOKEN.fullmatch(token)):
+            raise ValueError(
+                f"needs {SHORTEST} characters or more, each a letter, a digit or one of -._~+/"
+            )
+        return token
+
+
+def refusal(token: str, peer: str, headers: Headers) -> tuple[int, str] | None:
+    """The status and the sentence for a request that may not read; None for one that may."""
+    if not token:
+        return None if _is_local(peer, headers.keys()) else (404, LOCAL_ONLY)
+    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and equal(given.strip(), token):
+        return None
+    return 401, UNAUTHENTICATED
+
+
+def _is_local(peer: str, names: Iterable[str]) -> bool:
+    """Whether a program on this machine asks by itself: a proxy asks for somebody else."""
+    try:
+        address = ip_address(peer)
+    except ValueError:  # a socket file, which proxies use
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not (mapped or address).is_loopback:
+        return False
+    proxied = {name.lower() for name in _PROXY_HEADERS}
+    return not any(
+        name.lower() in proxied or name.lower().startswith(_PROXY_PREFIXES) for name in names
+    )
