@@ -22,6 +22,7 @@ from bench import (
     lists,
     load,
     long_page,
+    metrics,
     page,
     search,
     send,
@@ -50,6 +51,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "search": search.measure,
     "usage": usage.measure,
     "changes": changes.measure,
+    "metrics": metrics.measure,
     "hostile": hostile.measure,
     "lighthouse": lighthouse.measure,
 }

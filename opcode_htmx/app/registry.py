@@ -31,6 +31,7 @@ PACKAGES = (
     "opcode_htmx.features.logs",
     "opcode_htmx.features.resources",
     "opcode_htmx.features.metrics",
+    "opcode_htmx.features.tracing",
     "opcode_htmx.features.claude",
     "opcode_htmx.features.claude_settings",
     "opcode_htmx.features.claude_hooks",

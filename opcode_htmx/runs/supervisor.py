@@ -9,7 +9,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,10 @@ class Supervisor:
             self._limit_monitor.start()
             self.warm_starts.start()
             self._greenlets = [gevent.spawn(self._watch)]
+
+    def add_variables(self, variables: Callable[[str], Mapping[str, str]]) -> None:
+        """Start Claude with more variables: those that `variables` gives for the id of a run."""
+        self._settings.variables.append(variables)
 
     # --- finding ----------------------------------------------------------------------------
 

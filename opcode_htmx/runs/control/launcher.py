@@ -10,8 +10,8 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from opcode_htmx.engines.base import CommandLine, Engine, LaunchOptions
@@ -72,6 +72,8 @@ class RunSettings:
     models: Callable[[], tuple[Model, ...]] = tuple
     """The models that Claude has named in answer to a probe."""
     on_first_token: first_token.Measured = first_token.ignore
+    variables: list[Callable[[str], Mapping[str, str]]] = field(default_factory=list)
+    """Each gives, for the id of a run, variables that its Claude is started with besides."""
 
     def attached(self, session_id: str) -> Path:
         """The folder of the files that a person attaches in this session."""
@@ -154,8 +156,11 @@ def launch(
             if session_options.uses_project_settings(record.session_id):
                 # again: the run may have been queued
                 trust.check(place.path, record.session_id)
+            environment = dict(command.environment)
+            for variables in settings.variables:
+                environment |= variables(record.id)
             started = claude_process.spawn(
-                record.argv, place.path, command.environment, folder, record.id, place.descriptor
+                record.argv, place.path, environment, folder, record.id, place.descriptor
             )
         record = record.started(started.identity.pid, started.identity.started_at)
         folder.store(record)

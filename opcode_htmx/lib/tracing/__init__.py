@@ -1,0 +1,1 @@
+"""Spans, and how they are sent to a collector of OpenTelemetry."""
