@@ -165,6 +165,7 @@ def serve_behind_caddy(environ: Mapping[str, str], wall: Mapping[str, str]) -> i
         "PATH": environ.get("PATH", os.defpath),
         "HOME": "/tmp",  # noqa: S108 - Caddy keeps nothing: it makes no certificates here
         "CADDY_SITE": f":{environ.get('PORT') or '8080'}",
+        "OPCODE_BASE_PATH": environ.get("OPCODE_BASE_PATH", ""),
         "UPSTREAM": f"127.0.0.1:{INNER_PORT}",
         "UPSTREAM_AUTHORIZATION": f"Basic {base64.b64encode(login.encode()).decode()}",
         "TRUSTED_PROXIES": "private_ranges" if environ.get("FLY_APP_NAME") else "127.0.0.1/32",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +16,9 @@ import yaml
 from deploy.docker import entrypoint
 from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import declared_variables
-from tests.support.environment import ROOT
+from scripts import proxies
+from tests.support.environment import ROOT, missing
+from tests.support.proxies import WALL_HASH
 
 DOCKER = ROOT / "deploy/docker"
 FLY = ROOT / "deploy/fly/fly.toml"
@@ -164,6 +167,28 @@ def test_caddyfile_reads_variables_that_compose_and_the_entrypoint_set() -> None
     assert {each for each in read if f'"{each}"' not in source} == set()
     optional = {"UPSTREAM_AUTHORIZATION", "TRUSTED_PROXIES"}
     assert read - set(compose()["services"]["caddy"]["environment"]) <= optional
+
+
+@pytest.mark.usefixtures("integration")
+@pytest.mark.parametrize("wall", ["", "_with_password"])
+def test_caddy_understands_its_file_as_compose_calls_it(wall: str, tmp_path: Path) -> None:
+    caddy = proxies.find("caddy")
+    if caddy is None:
+        missing("caddy", f"install it (Debian: apt-get install {proxies.PACKAGES['caddy']}).")
+        raise AssertionError
+    environ = {
+        "HOME": str(tmp_path),
+        "CADDY_SITE": "opcode.example.com",
+        "UPSTREAM": "opcode:8080",
+        "WALL": wall,
+        "CADDY_AUTH_USER": "me",
+        "CADDY_AUTH_HASH": WALL_HASH,
+    }
+    command = [caddy, "adapt", "--adapter", "caddyfile", "--config", str(DOCKER / "Caddyfile")]
+    made = subprocess.run(command, env=environ, check=True, capture_output=True, timeout=60).stdout
+    assert json.loads(made)["admin"] == {"disabled": True}
+    assert (b'"http_basic"' in made) == bool(wall)
+    assert b"opcode.example.com" in made
 
 
 def test_one_volume_holds_everything_that_stays() -> None:

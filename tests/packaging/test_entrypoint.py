@@ -19,7 +19,10 @@ import pytest
 import requests
 
 from deploy.docker import entrypoint
-from tests.support.environment import ROOT, free_port, has_ended, until
+from scripts import proxies
+from tests.support.environment import ROOT, free_port, has_ended, missing, until
+from tests.support.proxies import WALL as WALL_LOGIN
+from tests.support.proxies import WALL_HASH
 
 pytestmark = pytest.mark.usefixtures("integration")
 
@@ -28,6 +31,8 @@ SCRIPT = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from deploy.docker import entrypoint
 entrypoint.USER = {pwd.getpwuid(os.geteuid()).pw_name!r}
+entrypoint.CADDYFILE = {str(ROOT / "deploy/docker/Caddyfile")!r}
+entrypoint.INNER_PORT = {str(free_port())!r}
 sys.exit(entrypoint.main(sys.argv[1:]))
 """
 HEALTHCHECK = ROOT / "deploy/docker/healthcheck.py"
@@ -38,6 +43,20 @@ NOTE = """\
 {python} -c 'import json, os, sys; json.dump([sys.argv[1:], dict(os.environ)], sys.stdout)' \
     "$@" > {note}.new && mv {note}.new {note}
 exec sleep 600
+"""
+# The stand-in of a server that answers with the login that it was sent.
+ECHO = f"""\
+#!{sys.executable}
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.headers.get("Authorization", "no login").encode())
+
+HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Echo).serve_forever()
 """
 
 
@@ -210,6 +229,41 @@ def test_caddy_has_the_port_and_logs_in_to_the_server(container: Container) -> N
     assert WALL.keys() & inside.keys() == set()
     assert "GITHUB_TOKEN" not in outside
     assert [each for each in (*WALL.values(), login) if each in " ".join(arguments)] == []
+
+
+@pytest.fixture
+def walled(container: Container) -> Iterator[str]:
+    """The address of real Caddy, with its login, in front of the echo."""
+    caddy = proxies.find("caddy")
+    if caddy is None:
+        missing("caddy", f"install it (Debian: apt-get install {proxies.PACKAGES['caddy']}).")
+        raise AssertionError
+    container.install("opcode-htmx", ECHO)
+    (container.programs / "caddy").symlink_to(caddy)
+    login = {"CADDY_AUTH_USER": WALL_LOGIN[0], "CADDY_AUTH_HASH": WALL_HASH}
+    port = {"PORT": str(free_port())}
+    with container.started(**login, **port, OPCODE_PASSWORD="inner") as process:
+        until(lambda: container.healthcheck(**port) == 0 or process.poll() is not None, "healthy")
+        assert process.poll() is None, process.communicate()
+        yield f"http://127.0.0.1:{port['PORT']}"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_wall_of_real_caddy_takes_its_own_login_only_and_sends_that_of_the_server(
+    walled: str,
+) -> None:
+    def get(path: str, login: tuple[str, str] | None = None) -> tuple[int, str]:
+        answer = requests.get(walled + path, auth=login, timeout=20)
+        return answer.status_code, answer.text
+
+    inner = f"Basic {base64.b64encode(b'opcode:inner').decode()}"
+    assert get("/", WALL_LOGIN) == (200, inner)
+    for login in (None, ("opcode", "inner"), (WALL_LOGIN[0], "wrong")):
+        assert get("/", login) == (401, "")
+    # Open to those who watch, and then without any login: not what merely ends like them.
+    assert get("/healthz") == get("/readyz") == (200, "no login")
+    assert get("/projects/x/healthz") == get("/healthz/") == get("//healthz/../x") == (401, "")
 
 
 @pytest.mark.parametrize("dead", ["opcode-htmx", "caddy"])
