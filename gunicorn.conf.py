@@ -1,7 +1,8 @@
 """Configure gunicorn: gevent workers, which close their sockets before they exit.
 
-Imports nothing of the app, because it is read before the worker patches the standard library. The
-worker class and the logger class are also loaded before that, and import little.
+Of the app it imports only the choice of ports, because it is read before the worker patches the
+standard library. The worker class and the logger class are also loaded before that, and import
+little.
 """
 
 import os
@@ -13,9 +14,13 @@ from typing import Any
 
 import gevent
 
+from opcode_htmx.web.server import preview_ports
+
 _host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a password always exists
 _port = os.environ.get("PORT") or "8080"
-bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+_address = f"[{_host}]" if ":" in _host else _host
+_previews = preview_ports.choose(_host, int(_port), os.environ) if _port.isdecimal() else ()
+bind = [f"{_address}:{port}" for port in (_port, *_previews)]
 
 pythonpath = str(Path(__file__).parent)
 worker_class = "opcode_htmx.web.server.worker.Worker"
@@ -67,6 +72,12 @@ def _watch(worker: Any) -> None:
             worker.alive = False
         gevent.sleep(_WATCH_INTERVAL)
     _close_sockets(worker)
+
+
+def when_ready(server: Any) -> None:
+    """The sockets listen, whoever has opened them, and no worker has been forked yet."""
+    addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
+    preview_ports.opened(int(_port), addresses)
 
 
 def post_worker_init(worker: Any) -> None:

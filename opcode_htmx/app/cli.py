@@ -31,7 +31,7 @@ from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
-from opcode_htmx.web.origin.server_addresses import addresses, in_url
+from opcode_htmx.web.origin.server_addresses import addresses
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
 USAGE = f"usage: opcode-htmx [{' | '.join(each.name for each in COMMANDS)} | --help | --version]"
@@ -159,10 +159,9 @@ def preflight(settings: Settings) -> Launch:
 
 def serve(launch: Launch) -> int:
     """Exec gunicorn, with the results of the checks in its environment, so none runs twice."""
-    settings = launch.settings
     command = [sys.executable, "-m", "gunicorn"]
     command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
-    command += ["-b", f"{in_url(settings.host)}:{settings.port}", "app:app"]
+    command += ["app:app"]  # which binds what HOST, PORT and OPCODE_PREVIEW_PORTS say
     variables = environment(CLAUDE_PATH=str(launch.binary.path))
     if launch.confirmed:
         variables["OPCODE_DEMO"] = "1" if launch.demo else "0"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from jinja2 import FileSystemLoader
@@ -39,6 +40,9 @@ from opcode_htmx.web.server import base_path, request_ids, trusted_proxies
 from opcode_htmx.web.server.url_rules import LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 MAX_FORM_BYTES = 4 * 1024 * 1024
 
@@ -93,9 +97,12 @@ def protect(
     )
     failures = rate_limit.RateLimiter(state.folder("login_failures"), logins.networks)
     codes = PairingCodes(state.folder("pairing"))
+    known = visitors.Visitors(user, password, csrf_tokens, logins, codes, failures, metrics)
+    allowed = sources.Sources(settings.allowed_origins, settings.allowed_hosts)
+    app.extensions["opcode_visitors"], app.extensions["opcode_sources"] = known, allowed
     gate.AuthGate(
-        visitors.Visitors(user, password, csrf_tokens, logins, codes, failures, metrics),
-        sources.Sources(settings.allowed_origins, settings.allowed_hosts),
+        known,
+        allowed,
         LoginHints(asks_user=user != DEFAULT_USER, password_is_given=settings.password is not None),
     ).init_app(app)
     errors.register(app, statuses)
@@ -111,6 +118,13 @@ def protect(
 
 
 def stand_behind_proxies(app: Flask, settings: Settings) -> None:
-    """Serve the app below its base path, and believe trusted proxies; wraps all of the app."""
-    trusted_proxies.register(app, settings.trusted_proxies)
+    """Serve the app below its base path, and believe trusted proxies; wraps all of the app.
+
+    In between are the `opcode_doors` of features: WSGI apps that answer some requests themselves.
+    """
     base_path.register(app, settings.base_path)
+    doors: Sequence[Callable[[WSGIApplication], WSGIApplication]]
+    doors = app.extensions.get("opcode_doors", ())
+    for door in doors:
+        app.wsgi_app = door(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    trusted_proxies.register(app, settings.trusted_proxies)

@@ -52,6 +52,7 @@ PACKAGES = (
     "opcode_htmx.features.races",
     "opcode_htmx.features.checkpoints",
     "opcode_htmx.features.terminal",
+    "opcode_htmx.features.preview",
     "opcode_htmx.features.trash",
     "opcode_htmx.api.feature",
 )

@@ -231,6 +231,7 @@ class Server:
             "OPCODE_MIN_FREE": "0",  # else each of these servers would hold room in reserve
             "OPCODE_MAX_RUNS": "100",  # of sessions that tests leave to one another's server
             "OPCODE_TERMINAL": "1",
+            "OPCODE_PREVIEW_PORTS": "off",  # else each would take ports that others have found free
             "OPCODE_SEARCH_INDEX": "0",  # else each server would start a process for it
             "OPCODE_WARM_START": "0",  # else each draft that a test types would start the CLI
             **settings,

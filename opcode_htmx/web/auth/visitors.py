@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,18 +94,25 @@ class Visitors:
 
     def cookie_visitor(self) -> Visitor | None:
         for name in _cookie_names():
-            for value in request.cookies.getlist(name)[:MAX_COOKIES]:
-                found = self.logins.of_cookie(value)
-                if found and not self._is_replayed(found):
-                    return Visitor("cookie", owner(self.user, found.id), found)
+            sent = request.cookies.getlist(name)[:MAX_COOKIES]
+            if found := self.login_of(sent, _address()):
+                return Visitor("cookie", owner(self.user, found.id), found)
         return None
 
-    def _is_replayed(self, login: Login) -> bool:
+    def login_of(self, cookies: Iterable[str], address: str) -> Login | None:
+        """The login that one of these values of our cookie proves, for a client at an address."""
+        for value in cookies:
+            found = self.logins.of_cookie(value)
+            if found and not self._is_replayed(found, address):
+                return found
+        return None
+
+    def _is_replayed(self, login: Login, address: str) -> bool:
         """Whether a program on this machine sends the cookie of a browser on another one.
 
         Browsers send the cookie to all ports of this host, so another server may have copied it.
         """
-        if not own_addresses.is_own(_address()) or own_addresses.is_own(login.address):
+        if not own_addresses.is_own(address) or own_addresses.is_own(login.address):
             return False
         if login.id not in self._warned:
             self._warned.add(login.id)

@@ -32,12 +32,16 @@ class Sources:
 
     def check_host(self) -> None:
         """Refuse unknown names: DNS rebinding turns any web page into a same-origin one."""
-        name = hosts.host_name(request.environ.get("HTTP_HOST", ""))
-        if name is None or not (hosts.is_ip_literal(name) or name in self._hosts):
+        if not self.knows_host(request.environ.get("HTTP_HOST", "")):
             raise MisdirectedRequest(
                 "This address is not known here: open the page by IP address, or add this name "
                 "to OPCODE_ALLOWED_HOSTS and restart."
             )
+
+    def knows_host(self, host: str) -> bool:
+        """Whether the value of a Host header names this server: any IP address, or a known name."""
+        name = hosts.host_name(host)
+        return name is not None and (hosts.is_ip_literal(name) or name in self._hosts)
 
     def check_source(self, *, is_for_everybody: bool) -> None:
         """Refuse requests from a page of another origin, so also of another port of this host.

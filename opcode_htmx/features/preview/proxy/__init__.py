@@ -1,0 +1,1 @@
+"""The reverse proxy before dev servers: who may pass, headers, HTTP and WebSockets."""

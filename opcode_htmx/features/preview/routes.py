@@ -1,0 +1,85 @@
+"""The page of a session's dev servers, and the forms that open and close their previews."""
+
+from __future__ import annotations
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+from opcode_htmx.features.preview.servers import DevServer, NoSuchServer
+from opcode_htmx.features.preview.service import Previews
+from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.auth.visitors import Visitors
+from opcode_htmx.web.http.forms import session_address
+from opcode_htmx.web.http.headers import content_security_policy
+
+
+def blueprint(previews: Previews, lookup: SessionLookup) -> Blueprint:
+    pages = Blueprint("preview", __name__)
+    of_session = "/projects/<project_id>/sessions/<session_id>/preview"
+
+    @pages.get(of_session)
+    def page(project_id: str, session_id: str) -> Response:
+        session_id = lookup.at(project_id, session_id).session_id
+        origins = previews.origins()
+        response = make_response(
+            render_template(
+                "preview/preview.html",
+                title=lookup.title(project_id, session_id),
+                address=session_address(project_id, session_id),
+                previews=previews.of_session(session_id),
+                has_origins=bool(origins),
+            )
+        )
+        # The form that opens a preview is answered with its address, which browsers check as well
+        policy = content_security_policy()
+        wider = " ".join(["form-action 'self'", *origins])
+        response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", wider)
+        return response
+
+    @pages.post(f"{of_session}/open")
+    def open_(project_id: str, session_id: str) -> BaseResponse:
+        server = _server(previews, lookup.at(project_id, session_id).session_id)
+        in_sandbox = request.form.get("sandbox") == "1"
+        visitors: Visitors = current_app.extensions["opcode_visitors"]
+        login = visitors.login_id()  # made here for one that logs in by Basic
+        address = previews.open(server, login, current_identity(), in_sandbox=in_sandbox)
+        return redirect(address, 303)
+
+    @pages.post(f"{of_session}/close")
+    def close(project_id: str, session_id: str) -> BaseResponse:
+        server = _server(previews, lookup.at(project_id, session_id).session_id)
+        previews.close(server, current_identity())
+        return redirect(url_for(".page", project_id=project_id, session_id=session_id), 303)
+
+    @pages.get("/preview/<int:port>")
+    def of_port(port: int) -> BaseResponse:
+        """The page of the session whose process listens on a port."""
+        for each in previews.servers.all():
+            if each.port == port:
+                location = lookup.locations.of(each.session_id)
+                address = url_for(
+                    ".page",
+                    project_id=location.claude_folder,
+                    session_id=each.session_id,
+                    _anchor=f"port-{port}",
+                )
+                return redirect(address, 303)
+        raise NoSuchServer(f"Nothing that a running session has started listens on port {port}.")
+
+    return pages
+
+
+def _server(previews: Previews, session_id: str) -> DevServer:
+    port = request.form.get("port", "")
+    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else 0
+    return previews.servers.get(session_id, number, request.form.get("mark", ""))

@@ -1,0 +1,70 @@
+"""Open and close previews of a session's dev servers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import url_for
+
+from opcode_htmx.features.preview.addresses import Addresses
+from opcode_htmx.features.preview.openings import Openings
+from opcode_htmx.features.preview.servers import DevServer, DevServers
+from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A dev server as its session's page shows it."""
+
+    server: DevServer
+    is_open: bool
+    address: str
+    """Its origin, if it is shown at one; else empty."""
+
+
+class Previews:
+    """What the pages and the API do."""
+
+    def __init__(self, servers: DevServers, openings: Openings, addresses: Addresses) -> None:
+        self.servers = servers
+        self._openings = openings
+        self._addresses = addresses
+
+    def of_session(self, session_id: str) -> list[Preview]:
+        """By port."""
+        return [self._preview(each) for each in self.servers.of_session(session_id)]
+
+    def origins(self) -> Sequence[str]:
+        """Those that a preview may be opened at; none where only the sandbox is reached."""
+        return list(self._addresses.ports().values())
+
+    def open(self, server: DevServer, login: str, by: Identity, *, in_sandbox: bool) -> str:
+        """Open a preview; its address. Raises NoRoom and OSError."""
+        ports = self._addresses.ports()
+        is_own = bool(ports) and not in_sandbox
+        if is_own:
+            address = f"{ports[self._openings.open_at_port(server, list(ports))]}/"
+        else:
+            given = self._openings.open_by_pass(server, login)
+            address = f"{url_for('preview.of_port', port=server.port)}/{given}/"
+        log_act(
+            by,
+            "preview.open",
+            session=server.session_id,
+            run=server.run_id,
+            port=server.port,
+            sandbox=not is_own,
+        )
+        return address
+
+    def close(self, server: DevServer, by: Identity) -> None:
+        """End its previews. Raises OSError."""
+        self._openings.close(server)
+        log_act(by, "preview.close", session=server.session_id, run=server.run_id, port=server.port)
+
+    def _preview(self, server: DevServer) -> Preview:
+        ports = self._addresses.ports()
+        shown = self._openings.port_of(server, list(ports))
+        return Preview(server, self._openings.is_open(server), ports.get(shown or 0, ""))
