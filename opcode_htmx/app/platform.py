@@ -36,7 +36,7 @@ from opcode_htmx.web.http import (
     responses,
 )
 from opcode_htmx.web.origin import sources
-from opcode_htmx.web.server import base_path, request_ids, trusted_proxies
+from opcode_htmx.web.server import base_path, request_ids, request_times, trusted_proxies
 from opcode_htmx.web.server.url_rules import LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -87,6 +87,7 @@ def protect(
     metrics: MetricStore,
 ) -> SocketRouter:
     """Set up login, errors, compression and sockets; return the router for sockets."""
+    request_times.register(app, metrics)
     user, password = settings.user, credentials.password(settings)
     csrf_tokens = tokens.Tokens(credentials.secret_key(settings), user, password)
     logins = Logins(

@@ -9,11 +9,13 @@ from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.lib.metrics.families import Family
 from opcode_htmx.runs.control import first_token
 from opcode_htmx.web.auth import visitors
+from opcode_htmx.web.server import request_times
 
 PLATFORM: tuple[Family, ...] = (
     first_token.FIRST_TOKEN,
     loop_monitor.STALLS,
     loop_monitor.BUSY,
+    request_times.REQUESTS,
     visitors.LOGINS,
     visitors.REFUSED,
 )

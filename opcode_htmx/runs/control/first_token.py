@@ -6,8 +6,8 @@ for an open turn, and what is read again after a restart, are not measured.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import monotonic
 
 from opcode_htmx.engines.messages import Assistant, BlockDelta, BlockStart, Message
 from opcode_htmx.lib.metrics.families import Histogram
@@ -43,7 +43,7 @@ class FirstTokenTimer:
     def prompted(self, phase: Phase) -> None:
         """A prompt was sent; `phase` is that of the run before it."""
         if self._since is None and (phase in _NEW or phase is Phase.IDLE):
-            self._since = time.monotonic()
+            self._since = monotonic()
             self._process = "new" if phase in _NEW else "running"
 
     def wrote(self, message: Message) -> tuple[float, str] | None:
@@ -52,7 +52,7 @@ class FirstTokenTimer:
             return None
         if message.parent is not None:  # of a background agent
             return None
-        seconds, self._since = time.monotonic() - self._since, None
+        seconds, self._since = monotonic() - self._since, None
         return seconds, self._process
 
     def turn_ended(self) -> None:

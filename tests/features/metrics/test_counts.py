@@ -141,6 +141,16 @@ def test_refused_logins_are_counted(app: Flask) -> None:
     assert values(app)["opcode_logins_refused_total", ("wrong",)] == before + 1
 
 
+def test_requests_are_counted_by_their_answers(app: Flask) -> None:
+    name = "opcode_http_request_seconds_count"
+    before = values(app)
+    app.test_client().get("/nowhere")
+    after = values(app)
+    assert after[name, ("4xx",)] == before[name, ("4xx",)] + 1
+    assert after[name, ("2xx",)] == before[name, ("2xx",)] + 1, "the first one here"
+    assert after[name, ("5xx",)] == 0
+
+
 def test_open_metrics_is_sent_to_those_that_ask_for_it(app: Flask) -> None:
     client = app.test_client()
     answer = client.get("/metrics", headers={"Accept": OPEN_METRICS})
