@@ -68,6 +68,8 @@ XTERM_WIDTHS = Package(
     {"lib/addon-unicode11.mjs": "37bb2d573c615661c875398be2a3497e02bd21d7202a5d1159f6ab70a8cfc2f2"},
     ROOT / "static" / "vendor",
 )
+SERVED = (HTMX, XTERM, XTERM_WIDTHS)
+"""What the app serves: a wheel without any of them is incomplete."""
 AXE = Package(
     "axe-core@4.14.1",
     0.7,
@@ -81,8 +83,7 @@ class FetchError(Exception):
 
 
 def main(arguments: Sequence[str]) -> int:
-    packages = [HTMX, XTERM, XTERM_WIDTHS]
-    packages += [AXE] if "--tests" in arguments else []
+    packages = [*SERVED, AXE] if "--tests" in arguments else SERVED
     try:
         ensure(packages)
     except FetchError as error:

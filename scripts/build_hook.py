@@ -14,4 +14,4 @@ class BrowserFilesHook(BuildHookInterface[BuilderConfig]):
         sys.path.insert(0, self.root)
         from scripts import browser_files
 
-        browser_files.ensure([browser_files.HTMX])
+        browser_files.ensure(browser_files.SERVED)

@@ -22,7 +22,7 @@ from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import declared_variables
 from opcode_htmx.engines.claude.demo.daemon import RECORD_NAME
 from opcode_htmx.engines.claude.demo.record import Record
-from scripts import browser_files
+from scripts import browser_files, claude_cli
 from tests.support.environment import ROOT, free_port, until
 
 ASSETS = "opcode_htmx/_assets"
@@ -137,7 +137,8 @@ def test_wheel_contains_the_app_and_its_assets(wheel: Path) -> None:
     package = {f"opcode_htmx/{name}" for name in files_in(ROOT / "opcode_htmx")}
     served = {f"templates/{name}" for name in files_in(ROOT / "templates")}
     served |= {f"static/{name}" for name in files_in(ROOT / "static")}
-    served |= {f"static/vendor/{Path(name).name}" for name in browser_files.HTMX.files}
+    vendored = [Path(name).name for each in browser_files.SERVED for name in each.files]
+    served |= {f"static/vendor/{name}" for name in vendored}
     assets = {f"{ASSETS}/{name}" for name in {*served, "app.py", "gunicorn.conf.py"}}
     assert (package | assets) - names == set()
 
@@ -146,7 +147,15 @@ def test_wheel_contains_no_tests_and_no_claude(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     rooms = {name.partition("/")[0] for name in archive.namelist()}
     assert rooms == {"opcode_htmx", f"opcode_htmx-{opcode_htmx.__version__}.dist-info"}
-    assert sum(info.file_size for info in archive.infolist()) < 5_000_000
+    assert sum(info.file_size for info in archive.infolist()) < 8_000_000
+
+
+def test_wheel_offers_the_claude_cli_as_an_extra(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = archive.read(name).decode()
+    assert "\nProvides-Extra: claude\n" in metadata
+    assert f"\nRequires-Dist: {claude_cli.WHEEL}" in metadata
 
 
 def test_wheel_runs_in_a_folder_with_unrelated_modules(installed: Installed, url: str) -> None:
