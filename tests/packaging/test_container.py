@@ -88,7 +88,7 @@ def test_base_image_is_pinned_and_names_no_host() -> None:
 def test_default_image_does_not_run_as_root() -> None:
     assert list(stages())[-1] == "server"
     assert of("USER", "server") == ["1000:1000"]
-    assert of("USER", "fly") == ["root"], "the entrypoint gives it up"
+    assert of("USER", "fly") == ["0:0"], "the entrypoint gives it up"
 
 
 def test_entrypoint_is_tini_and_every_command_is_an_argument_list() -> None:

@@ -76,6 +76,7 @@ def find(claude_path: Path | None, path: str, home: Path) -> Binary:
         if not found:
             raise BinaryNotFound(
                 "The Claude CLI was not found; install it (`make run` does so in a checkout, "
+                "`pipx inject opcode-htmx claude-agent-sdk` beside pipx, "
                 "and `npm install --global @anthropic-ai/claude-code` anywhere), "
                 "or name it in CLAUDE_PATH."
             )
