@@ -48,6 +48,14 @@ def claim(folder: Path, own: int = FORMAT) -> None:
         _note(folder / FILE, own)
 
 
+def of(folder: Path) -> tuple[int, str]:
+    """The format of a state folder, and the version of the program that was the last to use it.
+
+    Raises StateError where they cannot be read.
+    """
+    return _read(folder / FILE)
+
+
 def _read(path: Path) -> tuple[int, str]:
     """The format of a folder, and the version of the program that was the last to use it."""
     try:

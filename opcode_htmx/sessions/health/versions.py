@@ -8,7 +8,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from opcode_htmx.config import state_format
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.files.state_dir import StateError
 from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.version import __version__
@@ -25,6 +27,8 @@ def versions(settings: Settings) -> Finding:
     facts = {"opcode-htmx": __version__, **of_this_process(), "git": git_version(settings)}
     if systemd := tools.ask("systemctl", "--version"):
         facts["systemd"] = systemd.text.partition("\n")[0].removeprefix("systemd ")
+    if finding := _of_state_folder(settings, facts):
+        return finding
     if not facts["git"]:
         facts["git"] = "missing"
         return Finding(
@@ -47,6 +51,26 @@ def versions(settings: Settings) -> Finding:
         )
     return Finding(
         State.OK, f"opcode-htmx {__version__} with Python {facts['Python']}.", facts=facts
+    )
+
+
+def _of_state_folder(settings: Settings, facts: dict[str, str]) -> Finding | None:
+    """What keeps this version from the state folder; None: nothing. Adds its version."""
+    if not settings.state_dir.exists():
+        return None
+    try:
+        number, program = state_format.of(settings.state_dir)
+    except StateError as error:
+        return Finding(State.PROBLEM, str(error), facts=facts)
+    facts["State folder"] = f"format {number}, of opcode-htmx {program}"
+    if number <= state_format.FORMAT:
+        return None
+    return Finding(
+        State.PROBLEM,
+        f"The state folder was used by opcode-htmx {program}, and this is {__version__}, which "
+        "cannot read it.",
+        f"Install {program} or newer again, or name another folder in OPCODE_STATE_DIR.",
+        facts=facts,
     )
 
 

@@ -1,0 +1,51 @@
+"""The check of versions: git, and the program that used the state folder last."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.config import state_format
+from opcode_htmx.lib.version import __version__
+from opcode_htmx.sessions.health import versions
+from opcode_htmx.sessions.health.check import State
+from tests.sessions.health.support import settings_of
+
+pytestmark = pytest.mark.usefixtures("integration")
+
+
+def test_all_versions_are_named(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, PATH=os.environ["PATH"])
+    settings.state_dir.mkdir()
+    state_format.claim(settings.state_dir)
+    found = versions.versions(settings)
+    assert found.state is State.OK
+    assert found.facts["opcode-htmx"] == __version__
+    assert {"Python", "gunicorn", "gevent", "git", "System"} <= found.facts.keys()
+    assert found.facts["State folder"] == (
+        f"format {state_format.FORMAT}, of opcode-htmx {__version__}"
+    )
+
+
+def test_a_missing_and_an_old_git_are_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = versions.versions(settings_of(tmp_path))
+    assert (missing.state, missing.facts["git"]) == (State.WARNING, "missing")
+    monkeypatch.setattr(versions, "git_version", lambda settings: "2.17.1")
+    old = versions.versions(settings_of(tmp_path))
+    assert (old.state, "older than" in old.summary) == (State.WARNING, True)
+
+
+def test_a_state_folder_of_a_newer_version_or_a_damaged_one_is_a_problem(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, PATH=os.environ["PATH"])
+    settings.state_dir.mkdir()
+    file = settings.state_dir / state_format.FILE
+    file.write_text(json.dumps({"version": 1, "format": 99, "program": "7.0"}))
+    newer = versions.versions(settings)
+    assert (newer.state, "Install 7.0" in newer.mend) == (State.PROBLEM, True)
+    file.write_text("{")
+    assert versions.versions(settings).state is State.PROBLEM
