@@ -6,7 +6,7 @@ each of them is overridden by name, unless the policy lets them run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ _MOST_OVERRIDES = 200
 _SETTINGS_SECONDS = 5.0
 _PLAIN_MERGE = "git merge-file --quiet --marker-size=%L %A %O %B"
 """What git does by itself; without a driver it would refuse to merge these files."""
+_OF_ONE_WORKTREE = ("includeif.", "extensions.worktreeconfig")
+"""How the names of settings begin, as git lists them, by which worktrees may differ."""
 _FILTER = {"clean": "", "smudge": "", "process": "", "required": "false"}
 
 
@@ -35,6 +37,8 @@ class Git:
     policy: Policy
     environment: Mapping[str, str]
     overrides: Mapping[str, str]
+    shares_settings: bool = False
+    """Whether the linked worktrees of the repository are known to have the same settings."""
 
     @classmethod
     def at(
@@ -54,8 +58,10 @@ class Git:
         cls, found: Repository, folder: Path, environment: Mapping[str, str], policy: Policy
     ) -> Git:
         """git in a repository that was found before. Raises as `at` does."""
-        settings = overrides(found, environment) if policy.runs_nothing else {}
-        return cls(found, folder, policy, environment, settings)
+        if not policy.runs_nothing:
+            return cls(found, folder, policy, environment, {})
+        keys = _keys(found, environment)
+        return cls(found, folder, policy, environment, _disabling(keys), _are_shared(keys))
 
     def under(self, policy: Policy) -> Git:
         """The same repository under a policy; for another one, its settings are read again.
@@ -65,6 +71,18 @@ class Git:
         if policy is self.policy:
             return self
         return Git.of(self.repository, self.folder, self.environment, policy)
+
+    def at_linked(self, folder: Path) -> Git | None:
+        """git in another worktree of this repository, under the same policy; None if there is none.
+
+        Its settings are read only if they may be others. Raises as `at` does.
+        """
+        found = repository.find(folder, lambda file: worktree_setting(file, self.environment))
+        if found is None:
+            return None
+        if self.shares_settings and found.common_dir == self.repository.common_dir:
+            return replace(self, repository=found, folder=folder.resolve())
+        return Git.of(found, folder.resolve(), self.environment, self.policy)
 
     def at_top(self) -> Git:
         """The same in the top folder of the working tree."""
@@ -113,6 +131,11 @@ def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, st
 
     Raises GitFailed, RepositoryRefused.
     """
+    return _disabling(_keys(found, environment))
+
+
+def _keys(found: Repository, environment: Mapping[str, str]) -> list[str]:
+    """The names of the settings that hold in a working tree. Raises as `overrides` does."""
     listing = process.run(
         ["config", "--list", "--name-only", "-z"],
         found.top,
@@ -122,7 +145,18 @@ def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, st
     )
     if listing.cut:
         raise RepositoryRefused("The configuration of this repository is too long.")
-    keys = listing.content.decode("utf-8", "surrogateescape").split("\0")
+    return listing.content.decode("utf-8", "surrogateescape").split("\0")
+
+
+def _are_shared(keys: Sequence[str]) -> bool:
+    """Whether no setting is for one worktree only, and none is included for a place or a branch.
+
+    git lists the settings of included files with the others, so none is hidden in them.
+    """
+    return not any(key.startswith(_OF_ONE_WORKTREE) for key in keys)
+
+
+def _disabling(keys: Sequence[str]) -> dict[str, str]:
     found_settings = {key: value for each in keys for key, value in _disabling_settings(each)}
     if len(found_settings) > _MOST_OVERRIDES or any(
         "=" in key or "\n" in key for key in found_settings

@@ -32,7 +32,6 @@ MOST_REPOSITORIES = 200
 MOST_RECENT = 200
 """Sessions whose files are looked at for a worktree that Claude has entered."""
 AT_ONCE = 4
-DISK_SECONDS = 2.0
 COPY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _PID = re.compile(r"\(pid (\d{1,9})\b", re.ASCII)
 

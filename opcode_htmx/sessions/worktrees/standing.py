@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gevent.pool import Pool
 
@@ -47,43 +48,63 @@ class Standing:
         )
 
 
-def standing(service: SessionWorktrees, copy: Copy, main: Git | None = None) -> Standing:
-    """How the work in a copy stands; `main` is git of its repository, if known. Raises nothing."""
+def standing(service: SessionWorktrees, copy: Copy) -> Standing:
+    """How the work in a copy stands, with the subjects of its commits. Raises nothing."""
+    main = _git(service, copy.repository)
+    return _standing(main, copy, _commits(main, _compared(copy), with_subjects=True))
+
+
+def standings(service: SessionWorktrees, copies: Sequence[Copy]) -> list[Standing]:
+    """The same of several, some at a time, without the subjects: with few starts of git."""
+    mains = {each: _git(service, each) for each in {copy.repository for copy in copies}}
+    pool = Pool(AT_ONCE)
+    # Most copies of a repository that have no commits yet are at the same one
+    compared = list(dict.fromkeys(map(_compared, copies)))
+    differences = pool.map(lambda each: _commits(mains[each.repository], each), compared)
+    commits = dict(zip(compared, differences, strict=True))
+    found: list[Standing] = pool.map(
+        lambda copy: _standing(mains[copy.repository], copy, commits[_compared(copy)]), copies
+    )
+    return found
+
+
+class _Compared(NamedTuple):
+    """What the commits of a copy follow from."""
+
+    repository: str
+    base: str
+    tip: str
+
+
+def _compared(copy: Copy) -> _Compared:
+    base = f"refs/heads/{copy.base}" if copy.base else copy.base_commit
+    return _Compared(copy.repository, base, copy.worktree.commit)
+
+
+def _standing(main: Git | None, copy: Copy, commits: Commits | None) -> Standing:
     at = made_at(copy)
-    commits = _commits(service, copy, main)
     if copy.worktree.prunable is not None:
         return Standing(Uncommitted(), commits, (), 0, at)
-    disk = run_in_thread(disk_use, copy.path, DISK_SECONDS)
+    folder = run_in_thread(look_through, copy.path, DISK_SECONDS)
+    disk = folder.disk
     try:
-        git = service.git(copy.path)
+        if main is None:
+            return Standing(disk=disk, made_at=at, problem="Its repository cannot be read.")
+        git = main.at_linked(copy.path)
         if git is None or git.repository.top != copy.path.resolve():
             return Standing(disk=disk, made_at=at, problem="It is no copy any more.")
         carried = copy.record.carried if copy.record else ()
         uncommitted = work.uncommitted(git).without(carried)
-        within = _repositories(git, uncommitted)
+        # a submodule that is there has a `.git`
+        within = submodules.with_work(git) if folder.may_have_repositories else ()
     except (GitFailed, RepositoryRefused) as error:
         return Standing(None, commits, None, disk, at, str(error))
-    return Standing(uncommitted, commits, within, disk, at)
+    return Standing(uncommitted, commits, (*uncommitted.nested, *within), disk, at)
 
 
 def repositories(git: Git) -> tuple[str, ...]:
     """The repositories within a working tree with work that is nowhere else. Raises GitFailed."""
-    return _repositories(git, work.uncommitted(git))
-
-
-def _repositories(git: Git, found: Uncommitted) -> tuple[str, ...]:
-    return (*found.nested, *submodules.with_work(git))
-
-
-def standings(service: SessionWorktrees, copies: Sequence[Copy]) -> list[Standing]:
-    """The same of several, some at a time."""
-    mains = {each: _git(service, each) for each in {copy.repository for copy in copies}}
-
-    def of(copy: Copy) -> Standing:
-        return standing(service, copy, mains[copy.repository])
-
-    found: list[Standing] = Pool(AT_ONCE).map(of, copies)
-    return found
+    return (*work.uncommitted(git).nested, *submodules.with_work(git))
 
 
 def _git(service: SessionWorktrees, repository: str) -> Git | None:
@@ -93,13 +114,13 @@ def _git(service: SessionWorktrees, repository: str) -> Git | None:
         return None
 
 
-def _commits(service: SessionWorktrees, copy: Copy, main: Git | None) -> Commits | None:
-    base = f"refs/heads/{copy.base}" if copy.base else copy.base_commit
-    if not base:
+def _commits(
+    git: Git | None, compared: _Compared, *, with_subjects: bool = False
+) -> Commits | None:
+    if not compared.base or git is None:
         return None
     try:
-        git = main or service.git(Path(copy.repository))
-        return work.commits(git, base, copy.worktree.commit) if git else None
+        return work.commits(git, compared.base, compared.tip, with_subjects=with_subjects)
     except (GitFailed, RepositoryRefused, ValueError, IndexError):
         return None
 
@@ -118,21 +139,34 @@ def words_of(standing: Standing) -> list[str]:
     return found or (["nothing to lose"] if standing.loses_nothing else ["not known"])
 
 
-def disk_use(path: Path, seconds: float) -> int | None:
-    """The bytes of a folder on the disk; None if counting takes too long. Called in a thread."""
-    deadline, total, stack = time.monotonic() + seconds, 0, [str(path)]
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What is on the disk in a copy."""
+
+    disk: int | None
+    """Bytes; None if counting took too long."""
+    may_have_repositories: bool
+    """Whether a folder in it is a repository, as far as could be seen."""
+
+
+def look_through(top: Path, seconds: float) -> Folder:
+    """Count the bytes of a folder, and look for repositories in it. Called in a thread."""
+    deadline, total, stack = time.monotonic() + seconds, 0, [str(top)]
+    repositories, first = False, True
     while stack:
         if time.monotonic() > deadline:
-            return None
+            return Folder(None, may_have_repositories=True)
         try:
             with os.scandir(stack.pop()) as entries:
                 for each in entries:
+                    repositories = repositories or (each.name == ".git" and not first)
                     try:
                         total += each.stat(follow_symlinks=False).st_blocks * 512
                         if each.is_dir(follow_symlinks=False):
                             stack.append(each.path)
                     except OSError:
-                        continue
+                        repositories = True
         except OSError:
-            continue
-    return total
+            repositories = True  # it cannot be seen
+        first = False
+    return Folder(total, repositories)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.files.lists import worktree_state
+from opcode_htmx.lib.git import process
 from tests.support import api
 from tests.support.workshop import Workshop
 
@@ -134,3 +137,34 @@ def test_the_last_line_says_where_a_session_is(tmp_path: Path) -> None:
     path.write_text(line({"worktreePath": 5}) + line([]) + "worktree-state\n")
     assert worktree_state.of_file(path) is None
     assert worktree_state.of_file(tmp_path / "none") is None
+
+
+def test_the_list_starts_git_about_once_a_copy(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        place = workshop.top / ".claude" / "worktrees" / f"w{number}"
+        workshop.git("worktree", "add", "-q", "-b", f"w{number}", str(place))
+    with_project(workshop)
+    (place / "inner").mkdir()
+    workshop.git("init", "-q", at=place / "inner")
+    (place / "inner" / "file").touch()
+    workshop.commit(place / "inner", "of nobody else")
+    workshop.commit(place, "with a repository in it")
+    started = Counter[str]()
+    run = process.run
+
+    def noted(arguments: list[str], *more: Any, **named: Any) -> process.Output:
+        started[arguments[0]] += 1
+        return run(arguments, *more, **named)
+
+    monkeypatch.setattr(process, "run", noted)
+    page = workshop.client.get("/worktrees").text
+    assert page.count("nothing to lose") == 5
+    assert page.count("work in repositories within it") == 1
+    assert page.count("1 commit") == 1
+    # the sixth has a repository, which is looked into
+    assert started["status"] == 6
+    assert started["rev-list"] == 2 + 1
+    assert started["config"] <= 4
+    assert sum(started.values()) <= 6 + 12

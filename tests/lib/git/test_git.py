@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import gevent
 import psutil
@@ -133,3 +134,72 @@ def test_progress_is_passed_on_as_it_comes(trap: Trap, environment: dict[str, st
     git = git_at(trap.folder, environment, READING)
     git.run("fsck", "--progress", progress=pieces.append)
     assert b"Checking object directories" in b"".join(pieces)
+
+
+def plain(trap: Trap) -> None:
+    trap.set("filter.spy.clean", str(trap.program))
+
+
+def for_its_branch(trap: Trap) -> None:
+    (trap.folder / ".git" / "more").write_text(f'[filter "spy"]\n\tclean = "{trap.program}"\n')
+    trap.set("includeIf.onbranch:copy.path", "more")
+
+
+def for_its_place_in_an_included_file(trap: Trap) -> None:
+    git_dir = trap.folder / ".git"
+    (git_dir / "spy").write_text(f'[filter "spy"]\n\tclean = "{trap.program}"\n')
+    (git_dir / "more").write_text('[INCLUDEIF "gitdir:**/worktrees/copy"]\n\tpath = spy\n')
+    trap.set("include.path", "more")
+
+
+def for_it_alone(trap: Trap) -> None:
+    trap.set("extensions.worktreeConfig", "true")
+    trap.git("-C", str(trap.folder.parent / "copy"), "config", "--worktree", "filter.spy.clean",
+             str(trap.program))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arm", "reads"),
+    [(plain, 0), (for_its_branch, 1), (for_its_place_in_an_included_file, 1), (for_it_alone, 1)],
+)
+def test_settings_of_a_linked_worktree_are_read_again_only_if_they_may_be_others(
+    trap: Trap,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    arm: Callable[[Trap], None],
+    reads: int,
+) -> None:
+    copy = trap.folder.parent / "copy"
+    trap.git("worktree", "add", "-q", "-b", "copy", str(copy))
+    arm(trap)
+    (copy / ".gitattributes").write_text("*.txt filter=spy\n")
+    for each in copy.glob("*.txt"):
+        each.write_text("something else\n")
+    main = git_at(trap.folder, environment, READING)
+    assert main.shares_settings is not bool(reads)
+    started = list[str]()
+    run = process.run
+
+    def noted(arguments: list[str], *more: Any, **named: Any) -> process.Output:
+        started.append(arguments[0])
+        return run(arguments, *more, **named)
+
+    monkeypatch.setattr(process, "run", noted)
+    linked = main.at_linked(copy)
+    assert linked is not None
+    assert started == ["config"] * reads
+    assert linked.repository.top == copy
+    assert linked.overrides["filter.spy.clean"] == ""
+    assert linked.run("status", "--porcelain").content
+    assert not trap.mark.exists()
+
+
+def test_a_repository_elsewhere_shares_no_settings(trap: Trap, environment: dict[str, str]) -> None:
+    main = git_at(trap.folder, environment, READING)
+    other = trap.folder.parent / "other"
+    other.mkdir()
+    trap.git("-C", str(other), "init", "-q")
+    trap.git("-C", str(other), "config", "filter.own.clean", str(trap.program))
+    found = main.at_linked(other)
+    assert found is not None
+    assert "filter.own.clean" in found.overrides

@@ -89,12 +89,15 @@ def ignored(git: Git, most: int = 200) -> list[str]:
     return [each for each in output.decode("utf-8", "surrogateescape").split("\0") if each][:most]
 
 
-def commits(git: Git, base: str, tip: str) -> Commits:
-    """Compare two commits or full names of references. Raises GitFailed."""
+def commits(git: Git, base: str, tip: str, *, with_subjects: bool = True) -> Commits:
+    """Compare two commits or full names of references. Raises GitFailed.
+
+    Their subjects take a start of git more.
+    """
     counts = git.run("rev-list", "--left-right", "--count", f"{base}...{tip}", "--").content.split()
     behind, ahead = int(counts[0]), int(counts[1])
     subjects: tuple[str, ...] = ()
-    if ahead:
+    if ahead and with_subjects:
         log = git.run(
             "log", "-z", f"--max-count={MOST_SUBJECTS}", "--format=%s", "--no-show-signature",
             f"{base}..{tip}", "--",
