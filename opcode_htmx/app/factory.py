@@ -18,7 +18,6 @@ from opcode_htmx.api.schema.openapi import Description
 from opcode_htmx.app import (
     errors,
     feature_settings,
-    logs,
     platform,
     run_settings,
     state_folders,
@@ -27,11 +26,13 @@ from opcode_htmx.app.claude_environment import ClaudeEnvironment, confirm, find_
 from opcode_htmx.app.metrics import families as metric_families
 from opcode_htmx.app.navigation import entries as navigation
 from opcode_htmx.app.navigation import page_links
+from opcode_htmx.app.operation import logs
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config import state_format
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.config.state_use import StateUse
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.engines.claude.files import history, session_listing
 from opcode_htmx.engines.claude.install import cli_binary
@@ -89,12 +90,15 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
     make_private(ensure_state_dir(settings.state_dir))
     state_format.claim(settings.state_dir)
+    use = StateUse(settings.state_dir)
+    use.check()
     logs.set_up(settings)
     line_reader.keep_lines_up_to(settings.max_line)
     claude = find_claude(settings)
     state = StateDir(settings.state_dir, state_folders.of(features))
     statuses = errors.of(features)
     jobs = Jobs()
+    jobs.add(Job("hold the state folder", use.begin, use.end))
     metrics = MetricStore(state.folder("metrics"), metric_families.of(features))
     jobs.add(Job("keep the metrics", metrics.start, metrics.stop))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from opcode_htmx.config import state_format
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.sessions.checkpoints import store as checkpoint_store
 from opcode_htmx.sessions.schedules import store
@@ -74,14 +74,23 @@ PLATFORM = (
         "index",
         "the index of all sessions, made from Claude's history files",
         "it is made again when it is removed",
+        backup=Backup.INDEX,
     ),
     StateFolder(
         "file_versions",
         "earlier contents of the files that configure Claude",
         "the last 10 of each file",
+        backup=Backup.SECRETS,
     ),
-    StateFolder("settings_schema", "the settings that a version of Claude knows", "the newest one"),
-    StateFolder("offers", "what a version and login of Claude offers", "the newest 10"),
+    StateFolder(
+        "settings_schema",
+        "the settings that a version of Claude knows",
+        "the newest one",
+        backup=Backup.NEVER,
+    ),
+    StateFolder(
+        "offers", "what a version and login of Claude offers", "the newest 10", backup=Backup.NEVER
+    ),
     StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
     StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),
     StateFolder("metrics", "the counters of /metrics, a file for each worker", "for good"),
@@ -91,17 +100,34 @@ PLATFORM = (
         "the logins of browsers",
         "OPCODE_LOGIN_DAYS, OPCODE_LOGIN_IDLE_DAYS; 100 at most",
         1,
+        backup=Backup.SECRETS,
     ),
-    StateFolder("pairing", "hashes of pairing codes, and their use", "two and ten minutes", 1),
-    StateFolder("login_failures", "failed logins of the last minutes, by network"),
+    StateFolder(
+        "pairing",
+        "hashes of pairing codes, and their use",
+        "two and ten minutes",
+        1,
+        backup=Backup.NEVER,
+    ),
+    StateFolder(
+        "login_failures", "failed logins of the last minutes, by network", backup=Backup.NEVER
+    ),
     StateFolder(state_format.FILE, "the format of all of this, and what used it last", version=1),
-    StateFolder("password", "the password, made once"),
-    StateFolder("secret_key", "the key that signs cookies, made once"),
-    StateFolder("reserve", "space for what must be written on a full disk"),
-    StateFolder("viewing", "locks of the sessions that somebody looks at"),
-    StateFolder("known_login", "for whom Claude was logged in at the last start, as a hash"),
-    StateFolder("templates", "compiled templates of this version", "made anew"),
-    StateFolder("demo", "the demo's configuration and sample project", "made anew"),
+    StateFolder("password", "the password, made once", backup=Backup.SECRETS),
+    StateFolder("secret_key", "the key that signs cookies, made once", backup=Backup.SECRETS),
+    StateFolder("reserve", "space for what must be written on a full disk", backup=Backup.NEVER),
+    StateFolder("viewing", "locks of the sessions that somebody looks at", backup=Backup.NEVER),
+    StateFolder(
+        "known_login",
+        "for whom Claude was logged in at the last start, as a hash",
+        backup=Backup.NEVER,
+    ),
+    StateFolder(
+        "templates", "compiled templates of this version", "made anew", backup=Backup.NEVER
+    ),
+    StateFolder(
+        "demo", "the demo's configuration and sample project", "made anew", backup=Backup.NEVER
+    ),
 )
 
 

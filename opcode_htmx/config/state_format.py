@@ -31,6 +31,13 @@ def claim(folder: Path, own: int = FORMAT) -> None:
 
     Raises StateError for a folder that only another version can read. Nothing is written then.
     """
+    found, program = check(folder, own)
+    if (found, program) != (own, __version__):
+        _note(folder / FILE, own)
+
+
+def check(folder: Path, own: int = FORMAT) -> tuple[int, str]:
+    """The same without the note: the format of the folder, and what has used it last."""
     found, program = _read(folder / FILE)
     if found > own:
         raise StateError(
@@ -44,8 +51,7 @@ def claim(folder: Path, own: int = FORMAT) -> None:
             f"for {__version__}; start a version between them once, or name another folder in "
             "OPCODE_STATE_DIR."
         )
-    if (found, program) != (own, __version__):
-        _note(folder / FILE, own)
+    return found, program
 
 
 def of(folder: Path) -> tuple[int, str]:

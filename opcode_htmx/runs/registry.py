@@ -17,6 +17,7 @@ from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
+from opcode_htmx.runs.control.restored_mark import RestoredMark
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
@@ -185,6 +186,9 @@ class RunRegistry:
             os.close(lock)
             return
         owner = self._own(run, lock)
+        if RestoredMark(run.folder.path).exists():
+            owner.finish(None, (Outcome.INTERRUPTED, "Restored from a backup of a live run."))
+            return
         record = run.record
         if record.pid is None or record.process_started_at is None:
             # a server may have been killed between the start and its record

@@ -22,5 +22,18 @@ COMMANDS = (
         "opcode_htmx.app.commands.support_bundle",
         "FILE",
     ),
+    Command(
+        "backup",
+        "Save the state folder in a file, also while the server works in it.",
+        "opcode_htmx.app.commands.backup",
+        "FILE [--secrets] [--index] [--recipient age1…]… [--recipients-file FILE] "
+        "[--passphrase | --passphrase-file FILE]",
+    ),
+    Command(
+        "restore",
+        "Put a backup in the place of the state folder, while no server works in it.",
+        "opcode_htmx.app.commands.restore",
+        "FILE [--replace] [--identity FILE] [--passphrase | --passphrase-file FILE]",
+    ),
 )
 """In the order of --help."""

@@ -19,7 +19,7 @@ from opcode_htmx.features.claude_account.versions import VersionRefused, Version
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency.jobs import Job
-from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -82,6 +82,7 @@ FEATURE = Feature(
             "a log-in to Claude that has begun: its link and outcome; the code for a moment",
             keep="until the next one",
             version=1,
+            backup=Backup.NEVER,
         ),
         StateFolder(chosen.NAME, "the path of the Claude CLI that was chosen", version=1),
     ),

@@ -10,14 +10,16 @@ from opcode_htmx.features.claude_mcp.connections import Connections
 from opcode_htmx.features.claude_mcp.servers import McpServers
 from opcode_htmx.features.claude_mcp.sign_ins import SignIns
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.lookup import SessionLookup
 
 CHECKS = StateFolder(
     "mcp_checks", "the last test of each MCP server", "of the last 50 projects", version=1
 )
-SIGN_INS = StateFolder("mcp_sign_ins", "sign-ins at MCP servers that have begun", "an hour", 1)
+SIGN_INS = StateFolder(
+    "mcp_sign_ins", "sign-ins at MCP servers that have begun", "an hour", 1, backup=Backup.NEVER
+)
 FOLDER = StateFolder("mcp_folder", "nothing: a folder for the servers of no project")
 STATE = (CHECKS, SIGN_INS, FOLDER)
 

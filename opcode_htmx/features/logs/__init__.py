@@ -12,7 +12,7 @@ from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.logs import api, routes
 from opcode_htmx.features.logs.service import LogReader, LogUnavailable
 from opcode_htmx.lib.concurrency.jobs import Job, every
-from opcode_htmx.lib.files.state_folders import StateFolder
+from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.lib.logs import log_files, set_up
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -23,6 +23,7 @@ FOLDER = StateFolder(
     log_files.FOLDER,
     "the log of the server, a JSON object a line; the lock is held while a file is closed",
     "OPCODE_LOG_KEEP, OPCODE_LOG_SIZE",
+    backup=Backup.NEVER,
 )
 
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
+
+
+class Backup(Enum):
+    """Whether a backup has a part of the state folder."""
+
+    ALWAYS = "always"
+    SECRETS = "secrets"
+    """Only with the secrets: it lets somebody in, or may hold keys of other services."""
+    INDEX = "index"
+    """Only with the index: it is large, and made again."""
+    NEVER = "never"
+    """It is made again, or means nothing elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class StateFolder:
     """Whether an entry goes once nothing is left of its session."""
     in_trash: bool = False
     """Whether an entry goes into the trash with its session, and comes back with it."""
+    backup: Backup = Backup.ALWAYS
 
 
 class StateDir:

@@ -1,0 +1,132 @@
+"""`opcode-htmx backup FILE`: save the state folder, also while the server and runs work in it."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from opcode_htmx.app import state_folders
+from opcode_htmx.app.commands.command import USAGE_ERROR
+from opcode_htmx.app.commands.options import BadUsage, Options, parse
+from opcode_htmx.app.operation import backups
+from opcode_htmx.app.operation.backups import Keys
+from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.lib.backup import encryption
+from opcode_htmx.lib.backup.archive import BackupFailed, Written
+from opcode_htmx.lib.backup.unpack import BadBackup
+from opcode_htmx.lib.files.state_dir import StateError
+from opcode_htmx.lib.formatting import count, format_bytes
+
+SWITCHES = ("--secrets", "--index", "--passphrase")
+WITH_VALUE = ("--recipient", "--recipients-file", "--passphrase-file")
+_LISTED = 10
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the backup; the exit status."""
+    try:
+        options = parse(arguments, SWITCHES, WITH_VALUE)
+        if len(options.operands) != 1:
+            raise BadUsage("Name one file to write; - is the standard output.")
+        keys = _keys(options)
+        state = Settings.from_env().state_dir
+        if not state.is_dir():
+            raise StateError(f"There is no state folder at {state}; OPCODE_STATE_DIR names it.")
+        with _opened(options.operands[0]) as out:
+            written = backups.make(
+                state,
+                state_folders.of(FEATURES),
+                out,
+                keys,
+                with_secrets="--secrets" in options.switches,
+                with_index="--index" in options.switches,
+            )
+    except BadUsage as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except (BackupFailed, BadBackup, SettingsError, StateError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The backup could not be written ({error.strerror or error}).", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print("\n".join(_report(written, options)), file=sys.stderr)
+    return 0
+
+
+def _keys(options: Options) -> Keys:
+    lines = list(options.values.get("--recipient", []))
+    for name in options.values.get("--recipients-file", []):
+        lines += Path(name).read_text(encoding="utf-8", errors="replace").splitlines()
+    passphrase = passphrase_of(options, repeat=True)
+    if lines and passphrase:
+        raise BadUsage("Encrypt for recipients or with a passphrase, not both.")
+    return Keys(recipients=encryption.recipients_of(lines), passphrase=passphrase)
+
+
+def passphrase_of(options: Options, *, repeat: bool) -> str:
+    """What is typed, or in the file; empty if none is asked for. Never an argument: others see it.
+
+    Raises BadUsage, BadBackup, OSError.
+    """
+    name = options.one("--passphrase-file")
+    if "--passphrase" not in options.switches:
+        return encryption.passphrase_in(Path(name)) if name else ""
+    if name:
+        raise BadUsage("Type the passphrase or name its file, not both.")
+    try:
+        typed = getpass.getpass("Passphrase: ")
+        if repeat and typed != getpass.getpass("The same again: "):
+            raise BadUsage("The two are not the same.")
+    except EOFError:
+        raise BadUsage("There is no terminal to type it at: use --passphrase-file.") from None
+    if not typed:
+        raise BadUsage("An empty passphrase protects nothing.")
+    return typed
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    """A new private file, which is removed if it is not completed. Raises BadUsage, OSError."""
+    if name == "-":
+        if sys.stdout.isatty():
+            raise BadUsage("A backup is no text for a terminal: name a file.")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(name)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise BadUsage(f"{path} exists already; a backup replaces nothing.") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _report(written: Written, options: Options) -> Iterator[str]:
+    yield f"{count(written.files, 'file')}, {format_bytes(written.total)} before they were packed."
+    if "--secrets" not in options.switches:
+        yield "Without the password, logins and keys: --secrets adds them."
+    elif not any(name in options.values for name in ("--recipient", "--recipients-file")):
+        is_open = not options.switches & {"--passphrase"} and "--passphrase-file" not in (
+            options.values
+        )
+        if is_open:
+            yield "It holds the password and logins, and is not encrypted: keep it to yourself."
+    if written.left_out:
+        yield f"Left out, as they are links, devices or cannot be read ({len(written.left_out)}):"
+        yield from (f"  {name!r}" for name in written.left_out[:_LISTED])

@@ -1,0 +1,1 @@
+"""What operators need: the log of the server, and backups of its state."""

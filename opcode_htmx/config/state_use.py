@@ -1,0 +1,69 @@
+"""Whether a server works in the state folder: each worker holds a lock, which a restore must have.
+
+The lock ends with its holder, however that dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.files.state_dir import StateError
+
+FILE = "in_use.lock"
+
+log = logging.getLogger(__name__)
+
+
+class StateUse:
+    """This worker's use of the state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._file: int | None = None
+
+    def check(self) -> None:
+        """Raises StateError while a backup is being restored into the folder."""
+        file = self._open()
+        try:
+            if not file_locks.attempt(file, shared=True):
+                raise StateError(
+                    f"A backup is being restored into {self._path.parent}; start again when that "
+                    "is done."
+                )
+        finally:
+            os.close(file)
+
+    def begin(self) -> None:
+        """Use the folder until `end`."""
+        if self._file is None:
+            self._file = self._open()
+            if not file_locks.attempt(self._file, shared=True):
+                log.error("a backup is being restored into %s meanwhile", self._path.parent)
+
+    def end(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep servers away from a folder that exists. Raises StateError where one works in it."""
+    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not file_locks.attempt(file):
+            raise StateError(
+                f"A server works in the state folder {folder}: stop it first, or name another "
+                "folder in OPCODE_STATE_DIR."
+            )
+        yield
+    finally:
+        os.close(file)
