@@ -93,7 +93,12 @@ PLATFORM = (
     ),
     StateFolder("trust", "digests of what a person has trusted of a project's files", version=1),
     StateFolder("events", "what has happened in runs, as events", "four files of 2 MB"),
-    StateFolder("metrics", "the counters of /metrics, a file for each worker", "for good"),
+    StateFolder(
+        "metrics",
+        "the counters of /metrics, a file for each worker",
+        "for good",
+        backup=Backup.NEVER,
+    ),
     StateFolder("trash", "deleted sessions, and where they belong", "7 days", 1),
     StateFolder(
         "logins",

@@ -10,7 +10,7 @@ from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
-from opcode_htmx.lib.files.state_folders import StateDir, StateFolder
+from opcode_htmx.lib.files.state_folders import Backup, StateDir, StateFolder
 from opcode_htmx.lib.identity import OWNER, Identity
 from opcode_htmx.sessions.terminals.model import VERSION, TerminalsOff
 from opcode_htmx.sessions.terminals.store import MOST_ENDED, Terminals
@@ -22,6 +22,7 @@ FOLDER = StateFolder(
     holds="the terminals: records, pipes, and the newest 2 MB of output",
     keep=f"until it is removed; of those that have ended, the newest {MOST_ENDED}",
     version=VERSION,
+    backup=Backup.NEVER,  # its processes are on this machine, and its output may show secrets
 )
 OFF = "This server has no terminal. Its owner can start it with OPCODE_TERMINAL=1."
 NOT_YOURS = "Only the owner of this server may use its terminal."
