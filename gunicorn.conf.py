@@ -38,6 +38,7 @@ keepalive = 2
 # Who may say that a request came by https; see web/server/trusted_proxies.py for the address.
 _proxies = (os.environ.get("OPCODE_TRUSTED_PROXIES") or "").split(",")
 forwarded_allow_ips = ",".join(["127.0.0.1", "::1", *filter(None, map(str.strip, _proxies))])
+forwarder_headers = ""  # a client could send SCRIPT_NAME; OPCODE_BASE_PATH says where the app is
 control_socket_disable = True  # else a socket in the runtime folder or under HOME
 
 # Claude inherits the worker's umask, so the files that it creates have the person's usual modes.

@@ -7,6 +7,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ import requests
 
 from opcode_htmx.web.server import connections
 from opcode_htmx.web.server.connections import Connections
+from opcode_htmx.web.server.trusted_proxies import TrustedProxies
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -235,3 +237,23 @@ def test_authenticated_connections_do_not_count(table: Table) -> None:
     others = [table.open("10.0.0.1") for _ in range(3)]
     assert all(map(is_open, [*proved, *others]))
     assert len(table.table) == 3
+
+
+def test_clients_of_a_trusted_proxy_count_for_their_own_networks(table: Table) -> None:
+    app = TrustedProxies(lambda environ, start_response: [], (ip_network("127.0.0.1"),))
+    found = []
+    for number in range(6):
+        found.append(table.open("127.0.0.1"))
+        sent = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": f"203.0.113.{number // 4}"}
+        app(sent, lambda *_: lambda data: None)
+    table.now = 2.0
+    table.table.sweep()
+    # of the four of one client the oldest is cut, and none of the proxy's for being its
+    assert [is_open(each) for each in found] == [False, True, True, True, True, True]
+
+
+def test_a_proved_connection_is_not_counted_again_for_its_client(table: Table) -> None:
+    table.open("127.0.0.1")
+    connections.prove()
+    connections.comes_from("203.0.113.1")
+    assert len(table.table) == 0

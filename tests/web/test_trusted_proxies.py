@@ -124,3 +124,11 @@ def test_the_same_proxies_may_say_that_a_request_came_by_https(
         "forwarded_allow_ips", runpy.run_path(str(ROOT / "gunicorn.conf.py"))["forwarded_allow_ips"]
     )
     assert config.forwarded_allow_ips == believed
+
+
+def test_no_client_moves_the_app_to_another_path() -> None:
+    """Proxies let SCRIPT_NAME through, and gunicorn would take it from this machine."""
+    config = Config()
+    found = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    config.set("forwarder_headers", found["forwarder_headers"])
+    assert config.forwarder_headers == []

@@ -25,7 +25,7 @@ MOST = 400
 MOST_PER_NETWORK = 50
 GRACE_SECONDS = 1.0
 """For so long a connection is not cut for the limit of its network: its first request may just be
-on the way, and behind a proxy all clients have one address."""
+on the way, and until that is read all clients of a proxy have one address."""
 DEADLINE_SECONDS = 10.0
 """For a whole request without a login: headers, body and answer."""
 
@@ -102,6 +102,13 @@ class Connections:
         connection.since = self._clock()
         self._add(connection)
 
+    def comes_from(self, connection: Connection, address: str) -> None:
+        """A trusted proxy has named the client: the connection counts for that network."""
+        if connection in self._unproven and connection.network != network(address):
+            self._discard(connection)
+            connection.network = network(address)
+            self._add(connection)
+
     def prove(self, connection: Connection) -> None:
         self._discard(connection)
         on_proof, connection.on_proof = connection.on_proof, None
@@ -157,6 +164,14 @@ def request_begins(on_proof: Callable[[], None] | None = None) -> None:
     if found:
         connections, connection = found
         connections.request_begins(connection, on_proof)
+
+
+def comes_from(address: str) -> None:
+    """The same as the method, for the connection of the current greenlet."""
+    found = _current.get()
+    if found:
+        connections, connection = found
+        connections.comes_from(connection, address)
 
 
 def prove() -> None:

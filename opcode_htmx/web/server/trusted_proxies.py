@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
+from opcode_htmx.web.server import connections
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -39,7 +41,8 @@ class TrustedProxies:
         environ[IS_PROXY] = _is_in(peer, self._proxies)
         sent = environ.get("HTTP_X_FORWARDED_FOR")
         if sent:
-            environ["REMOTE_ADDR"] = client_address(peer, sent, self._proxies)
+            client = environ["REMOTE_ADDR"] = client_address(peer, sent, self._proxies)
+            connections.comes_from(client)
         return self._app(environ, start_response)
 
 
