@@ -283,6 +283,12 @@ def test_the_greeting_uses_the_short_command_when_path_finds_the_same(tmp_path: 
     assert "run `claude auth login` and start again" in text
 
 
+def test_the_printed_addresses_have_the_base_path(tmp_path: Path) -> None:
+    launch = launched(tmp_path, demo=False, OPCODE_BASE_PATH="/opcode")
+    port = launch.settings.port
+    assert f"http://localhost:{port}/opcode/\n" in "\n".join(cli.greeting(launch))
+
+
 def test_a_forced_demo_is_not_blamed_on_the_login(tmp_path: Path) -> None:
     text = "\n".join(cli.greeting(launched(tmp_path, demo=True, OPCODE_DEMO="1")))
     assert "OPCODE_DEMO is 1" in text

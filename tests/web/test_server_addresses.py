@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -92,6 +93,18 @@ def test_an_address_that_is_known_to_work_comes_first(origin: str, host: str, fi
     assert urls[0] == first
     assert len(urls) == len(set(urls))
     assert not any("127.0.0.1" in url for url in urls[1:])
+
+
+@pytest.mark.usefixtures("network")
+def test_every_address_has_the_base_path() -> None:
+    below = {"base_path": "/opcode"}
+    urls = [url for _, url in server_addresses.addresses("0.0.0.0", 8080, **below)]
+    urls += for_devices("0.0.0.0", 8080, **below)
+    urls += for_devices("192.168.1.5", 8080, **below)
+    urls += for_devices_of("https://box.lan", "127.0.0.1", 8080, **below)
+    urls += for_devices_of("http://10.0.0.5:8080", "0.0.0.0", 8080, **below)
+    assert len(urls) > 8
+    assert {urlsplit(url).path for url in urls} == {"/opcode/"}
 
 
 def test_the_default_route_is_an_address_of_this_machine_or_unknown() -> None:
