@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opcode_htmx.engines.messages import INTERRUPTED
 from opcode_htmx.lib.metrics.families import Counter, Family, Histogram
 from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.runs.events.types import (
@@ -23,7 +24,11 @@ ENDED = Counter(
     {"outcome": tuple(outcome.replace(" ", "_") for outcome in Outcome)},
 )
 PROMPTS = Counter("opcode_prompts", "Prompts that were sent to Claude")
-TURNS = Counter("opcode_turns", "Turns that have ended", {"result": ("completed", "failed")})
+TURNS = Counter(
+    "opcode_turns",
+    "Turns that have ended; interrupted: by a person",
+    {"result": ("completed", "failed", "interrupted")},
+)
 TURN_SECONDS = Histogram(
     "opcode_turn_seconds",
     "How long turns took",
@@ -79,7 +84,8 @@ class RunCounts:
 
     def _turn(self, event: TurnEnded) -> None:
         add, usage = self._metrics.add, event.usage
-        add(TURNS, labels=("failed" if event.is_error else "completed",))
+        result = "failed" if event.is_error else "completed"
+        add(TURNS, labels=("interrupted" if event.reason in INTERRUPTED else result,))
         self._metrics.observe(TURN_SECONDS, usage.duration_ms / 1e3)
         add(TOKENS, usage.input_tokens, ("input",))
         add(TOKENS, usage.output_tokens, ("output",))

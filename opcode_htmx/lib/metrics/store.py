@@ -148,6 +148,8 @@ class MetricStore:
 
     def _totals(self) -> list[float]:
         """The sum of each number over all files; of those of gauges, over the live workers'."""
+        if self._file and not self._file.is_there():
+            self._begin_anew(self._file)
         totals = list(self._zeros() if self._file else self._values)
         gauges = set(self._gauges)
         for mapped in self._mapped():
@@ -157,6 +159,14 @@ class MetricStore:
                     values[place] = 0.0
             totals = list(map(add, totals, values))
         return totals
+
+    def _begin_anew(self, file: WorkerFile) -> None:
+        """Somebody has removed the file: go on in another one with what it has counted."""
+        log.warning("the metrics in %s were removed: this worker begins another file", self._folder)
+        self._values, self._file = array("d", file.values), None
+        self._values[0] = self._values[1] = 0.0
+        file.release()
+        self.start()
 
     def _in_order(self, mapped: MappedValues) -> list[float]:
         """The numbers of a file, which a worker of another version may write, in our order."""

@@ -91,8 +91,8 @@ class WorkerFile:
     """The file that this worker writes."""
 
     def __init__(self, path: Path, lock: int, mapped: MappedValues) -> None:
-        self.path = path
         self.values = mapped.values
+        self._path = path
         self._mapped = mapped
         self._lock = lock
 
@@ -114,6 +114,13 @@ class WorkerFile:
                 os.close(lock)
                 raise
         raise AssertionError("there are as many numbers as are needed")
+
+    def is_there(self) -> bool:
+        """Whether others can read it; not if somebody has removed or replaced it."""
+        try:
+            return self._path.stat().st_ino == self._mapped.inode
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let another worker go on with the file."""

@@ -54,6 +54,7 @@ EVENTS = (
     event(PromptSubmitted, prompt_id="p", characters=3, images=0),
     event(TurnEnded, prompt_ids=(), is_error=False, reason="completed", usage=USAGE),
     event(TurnEnded, prompt_ids=(), is_error=True, reason="failed", usage=UNKNOWN_COST),
+    event(TurnEnded, prompt_ids=(), is_error=True, reason="aborted_streaming", usage=UNKNOWN_COST),
     event(PermissionAsked, request_id="r", tool_name="Bash"),
     event(PermissionAnswered, request_id="r", tool_name="Bash", allowed=False),
     event(RunWarned, about="memory", text="Much."),
@@ -64,12 +65,12 @@ COUNTED = {
     "opcode_runs_started": {(): 1},
     "opcode_prompts": {(): 1},
     "opcode_runs_ended": {("timed_out",): 1},
-    "opcode_turns": {("completed",): 1, ("failed",): 1},
+    "opcode_turns": {("completed",): 1, ("failed",): 1, ("interrupted",): 1},
     "opcode_tokens": {
-        ("input",): 11,
-        ("output",): 22,
-        ("cache_read",): 303,
-        ("cache_write",): 44,
+        ("input",): 12,
+        ("output",): 24,
+        ("cache_read",): 306,
+        ("cache_write",): 48,
     },
     "opcode_cost_dollars": {(): 0.25},
     "opcode_permission_requests": {(): 1},
@@ -90,8 +91,8 @@ def test_each_kind_of_event_is_counted(tmp_path: Path) -> None:
     }
     assert found == COUNTED
     turns = next(series for family, series in store.read().items() if family.kind == "histogram")
-    assert sum(turns[0].values[:-1]) == 2
-    assert turns[0].values[-1] == pytest.approx(1.6)
+    assert sum(turns[0].values[:-1]) == 3
+    assert turns[0].values[-1] == pytest.approx(1.7)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -21,7 +22,6 @@ from opcode_htmx.lib.metrics.families import (
     WorkerGauge,
 )
 from opcode_htmx.lib.metrics.store import MetricStore
-from opcode_htmx.lib.metrics.worker_file import WorkerFile
 
 RUNS = Counter("opcode_runs_ended", "Runs that have ended", {"outcome": ("done", "failed")})
 SECONDS = Histogram("opcode_wait_seconds", "How long", buckets=(0.1, 1.0))
@@ -213,7 +213,21 @@ def test_the_files_are_private_and_written_in_full(store: MetricStore, folder: P
     status = (folder / "0.values").stat()
     assert status.st_mode & 0o777 == 0o600
     assert status.st_blocks * 512 >= status.st_size, "a hole could not be filled on a full disk"
-    assert WorkerFile.take(folder, ("a",)).path.name == "1.values"
+
+
+def test_a_worker_whose_file_was_removed_goes_on_with_its_counts_in_a_new_one(
+    store: MetricStore, folder: Path
+) -> None:
+    other = started(folder)
+    store.add(RUNS, 3, ("done",))
+    store.change(VIEWERS, 1)
+    shutil.rmtree(folder)
+    assert value(store, RUNS, "done") == 3
+    store.add(RUNS, labels=("done",))
+    for each in (store, other):
+        assert (value(each, RUNS, "done"), value(each, VIEWERS)) == (4, 1)
+    assert len(list(folder.glob("*.values"))) == 2
+    other.stop()
 
 
 def test_a_name_is_declared_once(folder: Path) -> None:
