@@ -17,6 +17,7 @@ from opcode_htmx.api.service.chats import Chats, ChatStore
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.run_service import NotStopped, RunService
 from opcode_htmx.api.service.session_lines import BadCursor
+from opcode_htmx.api.service.terminal_sizes import resizer
 from opcode_htmx.api.sockets import chat_socket, claude_socket
 from opcode_htmx.api.sockets.tasks import TaskServices
 from opcode_htmx.engines.claude.files import history
@@ -26,6 +27,7 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.sessions.configuration.documents import Documents
+from opcode_htmx.sessions.terminals.services import services as terminal_services
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -92,7 +94,8 @@ def _sockets(context: AppContext, router: SocketRouter) -> None:
         refusals,
         tasks,
     )
-    chat_socket.register(router, router.sockets, services.chats, refusals)
+    resize = resizer(partial(context.once, terminal_services))
+    chat_socket.register(router, router.sockets, services.chats, refusals, resize)
 
 
 FEATURE = Feature(

@@ -77,7 +77,11 @@ def shell_in(terminals: Terminals, folder: Path, size: tuple[int, int] = (80, 24
 
 def reference_screen(terminals: Terminals, terminal: Terminal, begin: int = 0) -> pyte.Screen:
     """What a terminal that has seen the output from offset `begin` on would show."""
-    reader = SegmentReader(terminals.output_of(terminal.id), begin)
+    return screen_of(SegmentReader(terminals.output_of(terminal.id), begin))
+
+
+def screen_of(reader: SegmentReader) -> pyte.Screen:
+    """What a terminal would show that has seen all that follows; it begins at a segment."""
     screen = ReferenceScreen(80, 24)
     stream = pyte.ByteStream(screen)
     is_first = True

@@ -19,6 +19,7 @@ from pydantic import (
 
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.engines.messages import ElicitationAction
+from opcode_htmx.lib.pty.messages import COLUMNS, ROWS
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.web.rest.models import UUID, LowerUuid, RequestModel
 
@@ -293,12 +294,21 @@ class Beat(RequestModel):
     type: Literal["ping", "pong"]
 
 
-FromChat = UserMessage | PermissionResponse | ElicitationResponse | ChatCancel | Beat
+class Resize(RequestModel):
+    """The size of the terminals in which Claude's own interface shows this session."""
+
+    type: Literal["resize"]
+    cols: int = Field(ge=COLUMNS[0], le=COLUMNS[1])
+    rows: int = Field(ge=ROWS[0], le=ROWS[1])
+
+
+FromChat = UserMessage | PermissionResponse | ElicitationResponse | ChatCancel | Resize | Beat
 FROM_CHAT: dict[str, type[FromChat]] = {
     "user_message": UserMessage,
     "permission_response": PermissionResponse,
     "elicitation_response": ElicitationResponse,
     "cancel": ChatCancel,
+    "resize": Resize,
     "ping": Beat,
     "pong": Beat,
 }

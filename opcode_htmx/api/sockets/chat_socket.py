@@ -22,10 +22,12 @@ from opcode_htmx.api.schema.requests import (
     ElicitationResponse,
     FromChat,
     PermissionResponse,
+    Resize,
     UserMessage,
 )
 from opcode_htmx.api.service.chats import Chats
 from opcode_htmx.api.service.session_lines import Item, SessionLines
+from opcode_htmx.api.service.terminal_sizes import ResizeTerminals
 from opcode_htmx.api.sockets.chat_events import ChatEventEncoder, Message
 from opcode_htmx.api.sockets.incoming import object_in, one_of
 from opcode_htmx.api.sockets.json_socket import (
@@ -55,7 +57,11 @@ WHERE = "in a chat"
 
 
 def register(
-    router: SocketRouter, sockets: OpenSockets, chats: Chats, refusals: tuple[type[Exception], ...]
+    router: SocketRouter,
+    sockets: OpenSockets,
+    chats: Chats,
+    refusals: tuple[type[Exception], ...],
+    resize: ResizeTerminals,
 ) -> None:
     """Add the route. `refusals` are the exceptions whose text is for the client."""
 
@@ -63,7 +69,7 @@ def register(
     def chat(ws: Server, session_id: str) -> None:
         with serving(ws, sockets, WHERE) as wire:
             try:
-                ChatSocket(wire, chats, chats.session_id(session_id), refusals).serve()
+                ChatSocket(wire, chats, chats.session_id(session_id), refusals, resize).serve()
             except sessions.SessionNotFound as error:
                 wire.close_with(POLICY_VIOLATION, str(error))
 
@@ -87,8 +93,10 @@ class ChatSocket:
         chats: Chats,
         session_id: str,
         refusals: tuple[type[Exception], ...],
+        resize: ResizeTerminals,
     ) -> None:
         self._wire = wire
+        self._resize = resize
         self._chats = chats
         self._supervisor = chats.supervisor
         self._session_id = session_id
@@ -145,6 +153,15 @@ class ChatSocket:
                 )
             case ChatCancel():
                 self._chats.runs.newest_run(self._session_id).stop(by=self._wire.by)
+            case Resize():
+                count = self._resize(self._session_id, message.cols, message.rows, self._wire.by)
+                self._wire.send(
+                    type="resized",
+                    sessionId=self._session_id,
+                    cols=message.cols,
+                    rows=message.rows,
+                    terminals=count,
+                )
             case Beat(type="ping"):
                 self._wire.send(type="pong")
             case Beat():
