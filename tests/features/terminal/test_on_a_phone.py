@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page
 
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.demo.script import Scene, Text
 from opcode_htmx.lib.pty.segments import SegmentReader, newest_output, starts_in
 from tests.support.browser import CUT_OFF, Phone
+from tests.support.cli.terminal_session import skip_dialogs
 from tests.support.environment import Server, until
 from tests.support.terminals import kill_terminals, screen_of, text_of
 
@@ -169,3 +172,37 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     one.page.get_by_role("button", name="Copy", exact=True).click()
     sheet = one.page.get_by_role("dialog", name="Copy")
     assert "got it" in sheet.inner_text()
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
+    """A model that says the same to everything."""
+    with MessagesApi((Scene("anything", "", [Text("The apple trees are pruned.")]),)) as api:
+        yield api
+
+
+def test_the_interface_of_claude_itself(
+    shared_real_server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    sandbox = shared_real_server.sandbox
+    skip_dialogs(sandbox)
+    form = {"program": "claude", "folder": str(sandbox.project)}
+    address = shared_real_server.post("/terminal", form).headers["Location"]
+    try:
+        phones = [open_phone(shared_real_server) for _ in range(2)]
+        one, two = (TerminalPage(phone, address, sandbox.state) for phone in phones)
+        until(lambda: "auto mode" in one.screen, "Claude waits for a prompt")
+        one.page.locator(".xterm-helper-textarea").focus()
+        one.page.keyboard.type("Prune the trees")
+        until(lambda: "Prune the trees" in one.screen, "it was typed")
+        one.key("Enter")
+        for each in (one, two):
+            until(
+                lambda: "The apple trees are pruned." in each.screen,  # noqa: B023
+                "the answer is there",
+                sleep=lambda: each.page.wait_for_timeout(100),  # noqa: B023
+            )
+        one.equals_the_reference()
+        two.equals_the_reference()
+    finally:
+        kill_terminals(sandbox.state / "terminals")

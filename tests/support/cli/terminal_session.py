@@ -27,7 +27,7 @@ class TerminalSession:
     """One interactive session in the sandbox's project; its keys are typed one by one."""
 
     def __init__(self, claude: Path, sandbox: Sandbox, api_url: str) -> None:
-        _skip_dialogs(sandbox)
+        skip_dialogs(sandbox)
         self._sandbox = sandbox
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._drawn = pyte.ByteStream(self._screen)
@@ -130,7 +130,7 @@ class TerminalSession:
         return bool(ready)
 
 
-def _skip_dialogs(sandbox: Sandbox) -> None:
+def skip_dialogs(sandbox: Sandbox) -> None:
     """The settings that result from the dialogs of the first start."""
     project = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
     own = str(sandbox.project)

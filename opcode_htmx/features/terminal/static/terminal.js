@@ -411,8 +411,9 @@ box.addEventListener(
     if (!lines) return;
     touched -= lines * height;
     if (terminal.buffer.active.type === "normal") return terminal.scrollLines(lines);
-    // A program with a screen of its own scrolls by keys
-    const key = sequence(lines > 0 ? "down" : "up");
+    // A program with a screen of its own scrolls by the wheel, if it takes the mouse, or else by keys
+    const wheel = `\x1b[<${lines > 0 ? 65 : 64};1;1M`;
+    const key = terminal.modes.mouseTrackingMode === "none" ? sequence(lines > 0 ? "down" : "up") : wheel;
     typeBytes(encoder.encode(key.repeat(Math.abs(lines))));
   },
   { passive: true },
