@@ -9,6 +9,7 @@ asks for a password of its own in front of the server. Uses the standard library
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import os
 import pwd
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Container, Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         wanted = folders(environ)
         if os.geteuid() == 0:
             user = pwd.getpwnam(USER)
-            hand_over(wanted, user)
+            hand_over(wanted, user, projects(environ))
             become(user)
         make(wanted)
     except CannotStart as error:
@@ -93,21 +94,30 @@ def add_defaults(environ: MutableMapping[str, str]) -> None:
 def folders(environ: Mapping[str, str]) -> list[Path]:
     """The folders that the server needs, an outer one before the inner."""
     home = environ.get("HOME", "")
-    roots = environ["OPCODE_PROJECT_ROOTS"].split(os.pathsep)
-    named = [home, environ["OPCODE_STATE_DIR"], *roots, environ["OPCODE_REPOSITORIES_FOLDER"]]
-    named.append(environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
-    wanted = sorted({Path(each) for each in named if each})
+    named = [
+        home,
+        environ["OPCODE_STATE_DIR"],
+        environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude",
+    ]
+    wanted = sorted({*projects(environ), *(Path(each) for each in named if each)})
     for each in wanted:
         if not each.is_absolute():
             raise CannotStart(f"{each} is not an absolute path; name one that begins with /.")
     return wanted
 
 
-def hand_over(wanted: Iterable[Path], user: pwd.struct_passwd) -> None:
+def projects(environ: Mapping[str, str]) -> set[Path]:
+    """The folders of projects, which may hold a million files."""
+    roots = environ["OPCODE_PROJECT_ROOTS"].split(os.pathsep)
+    return {Path(each) for each in (*roots, environ["OPCODE_REPOSITORIES_FOLDER"]) if each}
+
+
+def hand_over(wanted: Iterable[Path], user: pwd.struct_passwd, large: Container[Path]) -> None:
     """As root, make the folders whose parent is root's, and give them to the user with all in them.
 
     What the user could exchange for a link meanwhile is left to the user. A new volume belongs to
-    root, and so does what an earlier container, or a shell, has made as root.
+    root, and so does what an earlier container, or `claude auth login` in a shell of root, has left
+    in a folder that is the user's; a large folder is looked through only if it is not.
     """
     for folder in wanted:
         if not folder.parent.is_dir() or folder.parent.stat().st_uid != 0:
@@ -118,14 +128,19 @@ def hand_over(wanted: Iterable[Path], user: pwd.struct_passwd) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise CannotStart(f"{folder} cannot be made: {error.strerror}.") from None
-        if folder.stat().st_uid != user.pw_uid:
+        if folder not in large or folder.stat().st_uid != user.pw_uid:
             _give(folder, user)
 
 
 def _give(top: Path, user: pwd.struct_passwd) -> None:
     for _, names, files, descriptor in os.fwalk(top):
         for name in [*names, *files]:
-            os.chown(name, user.pw_uid, user.pw_gid, dir_fd=descriptor, follow_symlinks=False)
+            # gone: for a command, the server works in there meanwhile
+            with contextlib.suppress(FileNotFoundError):
+                if os.lstat(name, dir_fd=descriptor).st_uid != user.pw_uid:
+                    os.chown(
+                        name, user.pw_uid, user.pw_gid, dir_fd=descriptor, follow_symlinks=False
+                    )
     # The top comes last: a start that was interrupted before it begins again.
     os.chown(top, user.pw_uid, user.pw_gid, follow_symlinks=False)
 

@@ -287,7 +287,7 @@ def test_a_new_volume_of_root_is_handed_to_the_user(container: Container, tmp_pa
     (home / "deep").mkdir(parents=True)
     (home / "deep/file").write_text("made by a shell of root")
     (home / "link").symlink_to(elsewhere)
-    entrypoint.hand_over([home, home / ".claude", container.volume / "projects"], user)
+    entrypoint.hand_over([home, home / ".claude", container.volume / "projects"], user, set())
     given = [home, home / "deep", home / "deep/file", home / "link", container.volume / "projects"]
     assert [each for each in given if each.lstat().st_uid != user.pw_uid] == []
     assert elsewhere.stat().st_uid == 0
@@ -296,11 +296,23 @@ def test_a_new_volume_of_root_is_handed_to_the_user(container: Container, tmp_pa
 
 
 @needs_root
+def test_what_a_shell_of_root_leaves_at_home_is_handed_over(container: Container) -> None:
+    user = pwd.getpwnam("nobody")
+    home, projects = container.volume / "home", container.volume / "projects"
+    entrypoint.hand_over([home, projects], user, {projects})
+    left = [home / "credentials", projects / "file"]
+    for each in left:
+        each.write_text("of root")
+    entrypoint.hand_over([home, projects], user, {projects})
+    assert [each.stat().st_uid for each in left] == [user.pw_uid, 0]
+
+
+@needs_root
 def test_a_link_on_the_volume_is_given_to_nobody(container: Container, tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     (container.volume / "home").symlink_to(tmp_path / "secret")
     with pytest.raises(entrypoint.CannotStart, match="home is a link; name the folder itself"):
-        entrypoint.hand_over([container.volume / "home"], pwd.getpwnam("nobody"))
+        entrypoint.hand_over([container.volume / "home"], pwd.getpwnam("nobody"), set())
     assert (tmp_path / "secret").stat().st_uid == 0
 
 
