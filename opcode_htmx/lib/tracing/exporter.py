@@ -51,7 +51,8 @@ class SpanExporter:
         `counted` is called with `sent` or `dropped` and the number of spans.
         """
         parts = urlsplit(endpoint)
-        self._is_secure = parts.scheme == "https"
+        # made once: it reads all certificates of the system
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._host, self._port = parts.hostname or "", parts.port
         path = parts.path.rstrip("/")
         self._path = path if path.endswith(PATH) else path + PATH
@@ -133,11 +134,8 @@ class SpanExporter:
         return f"status {answer.status}", answer.status in _AGAIN
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self._is_secure:
+        if self._tls:
             return http.client.HTTPSConnection(
-                self._host,
-                self._port,
-                timeout=TIMEOUT_SECONDS,
-                context=ssl.create_default_context(),
+                self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._tls
             )
         return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
