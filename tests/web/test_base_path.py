@@ -18,7 +18,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 from werkzeug.test import TestResponse
 
 from opcode_htmx.config.settings import Settings, SettingsError
@@ -54,7 +53,7 @@ def app(
     home: Sandbox, populated: Populated, integration: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
     stand_in = write_stand_in(tmp_path_factory.mktemp("cli") / "claude")
-    with app_of(home, stand_in, OPCODE_BASE_PATH=BASE) as app:
+    with app_of(home, stand_in, OPCODE_BASE_PATH=BASE, OPCODE_TERMINAL="1") as app:
         yield app
 
 
@@ -79,12 +78,10 @@ def is_route(app: Flask, address: str) -> bool:
     """Whether a path without the base path is one of the app's."""
     path = unquote(urlsplit(address).path)
     adapter = app.url_map.bind("")
-    for method in ("GET", "POST"):
+    for how in ({"method": "GET"}, {"method": "POST"}, {"websocket": True}):
         try:
-            endpoint, _ = adapter.match(path, method=method)
-        except RequestRedirect:
-            continue
-        except HTTPException:
+            endpoint, _ = adapter.match(path, **how)
+        except HTTPException:  # a redirect is one as well
             continue
         return str(endpoint) != "home.page"
     return False

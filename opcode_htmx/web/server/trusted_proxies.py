@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
@@ -81,7 +82,7 @@ def client_address(peer: str, forwarded_for: str, proxies: Networks) -> str:
     for hop in reversed(forwarded_for.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
         if not _is_in(client, proxies):
             return client
-        address = _address(hop)
+        address = _address(hop) if len(hop) <= LONGEST else None
         if address is None:
             return client
         client = address
@@ -89,20 +90,24 @@ def client_address(peer: str, forwarded_for: str, proxies: Networks) -> str:
 
 
 def _is_in(address: str, proxies: Networks) -> bool:
+    ip = _parsed(address)
+    return ip is not None and any(ip in network for network in proxies)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """An address, as IPv4 if it stands for one; None if it is none."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return any(ip in network for network in proxies)
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
+@lru_cache(maxsize=1024)
 def _address(hop: str) -> str | None:
     """An address in the header, without the port that some proxies add; None if it is none."""
     text = hop.strip()
-    if len(text) > LONGEST:
-        return None
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
