@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run pair test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
+.PHONY: run pair install test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -10,6 +10,10 @@ run: setup
 # A QR code that logs in a phone to the running server; with the PORT and HOST that it was started with.
 pair: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx pair
+
+# A service of this user, with a copy of this checkout; again after `git pull`, to upgrade it.
+install: setup
+	@$(PYTHON_IN_VENV) scripts/install.py $(if $(UNCONFINED),--unconfined)
 
 # ruff, mypy, then the tests, which mostly wait for one another's processes: four at a time fit two
 # cores. The last line is pytest's own.

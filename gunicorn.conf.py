@@ -75,6 +75,14 @@ def _watch(worker: Any) -> None:
     _close_sockets(worker)
 
 
+def on_starting(server: Any) -> None:
+    # Before gunicorn's own report, which would come before a worker has loaded the app. By now the
+    # package can be imported.
+    from opcode_htmx.web.server import service_manager
+
+    service_manager.take(os.environ)
+
+
 def when_ready(server: Any) -> None:
     """The sockets listen, whoever has opened them, and no worker has been forked yet."""
     addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
@@ -82,6 +90,8 @@ def when_ready(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    from opcode_htmx.web.server import service_manager
+
     # Ctrl-C reaches the whole process group. The arbiter handles it and sends SIGQUIT; a worker
     # that handles both ends with a traceback. A handler, as child processes would inherit SIG_IGN.
     signal.signal(signal.SIGINT, lambda number, frame: None)
@@ -89,6 +99,7 @@ def post_worker_init(worker: Any) -> None:
     if jobs is not None:
         jobs.start()
     worker.shutdown_watch = gevent.spawn(_watch, worker)
+    service_manager.begin()
 
 
 def worker_int(worker: Any) -> None:

@@ -18,6 +18,7 @@ from opcode_htmx.app import feature_settings
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.commands.registry import COMMANDS
 from opcode_htmx.app.pairing import terminal
+from opcode_htmx.app.service.activation import SocketMismatch, is_passed
 from opcode_htmx.config import credentials, state_format
 from opcode_htmx.config.settings import (
     Settings,
@@ -37,10 +38,16 @@ BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
 USAGE = f"usage: opcode-htmx [{' | '.join(each.name for each in COMMANDS)} | --help | --version]"
 MAX_OPEN_FILES = 65536
 PORT_PATIENCE = 2.0  # seconds; a killed server releases its port a little later
+RETRY_SECONDS = 5.0
+"""How long a service that cannot start waits: one phone that tries to connect would have systemd
+start it again at once, for ever."""
 
 
 class LaunchError(Exception):
     """The server cannot start; the message is one sentence with the remedy."""
+
+
+REFUSALS = (LaunchError, SettingsError, StateError, cli_binary.BinaryError, SocketMismatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,11 @@ def main(argv: Sequence[str]) -> int:
     """Replace this process by the server; return an exit status only when that fails."""
     if argv:
         return print_answer(argv)
+    return start()
+
+
+def start(*, as_service: bool = False) -> int:
+    """Replace this process by the server. A service prints no secret, as its output is logged."""
     try:
         settings = Settings.from_env()
         if settings.unknown:  # some may be of features, which take time to import
@@ -67,15 +79,19 @@ def main(argv: Sequence[str]) -> int:
         # the Claude CLI reads a project's settings there.
         work_in(resources.FOLDER, settings)
         launch = preflight(settings)
-    except (LaunchError, SettingsError, StateError, cli_binary.BinaryError) as error:
+    except REFUSALS as error:
         print(error, file=sys.stderr)
+        if as_service:
+            sys.stderr.flush()
+            time.sleep(RETRY_SECONDS)
         return 1
     except KeyboardInterrupt:
         return 130
     allow_many_files()
     for name in launch.settings.unknown:
         print(f"{name} is not a setting of this version and is ignored.", file=sys.stderr)
-    print("\n".join(greeting(launch, about_pairing(launch.settings))), flush=True)
+    about = about_pairing(launch.settings)
+    print("\n".join(greeting(launch, about, as_service=as_service)), flush=True)
     return serve(launch)
 
 
@@ -145,7 +161,8 @@ def preflight(settings: Settings) -> Launch:
     """
     state_format.claim(ensure_state_dir(settings.state_dir))
     check_browser_files(resources.VENDOR)
-    check_port(settings.host, settings.port)
+    if not is_passed(environment(), settings.port):
+        check_port(settings.host, settings.port)
     path = settings.child_environment.get("PATH", os.defpath)
     binary = cli_binary.find(settings.claude_path, path, settings.home)
     demo = settings.demo
@@ -213,7 +230,9 @@ def _bind_failure(error: OSError, host: str, port: int) -> str:
     return f"Nothing can listen on {host} port {port} ({error.strerror})."
 
 
-def greeting(launch: Launch, about_pairing: Sequence[str] = ()) -> Iterator[str]:
+def greeting(
+    launch: Launch, about_pairing: Sequence[str] = (), *, as_service: bool = False
+) -> Iterator[str]:
     """The lines with the addresses, the user and the password, and those about pairing."""
     settings = launch.settings
     yield f"opcode-htmx, with Claude {launch.binary.version_text}"
@@ -221,8 +240,11 @@ def greeting(launch: Launch, about_pairing: Sequence[str] = ()) -> Iterator[str]
     found = addresses(settings.host, settings.port, settings.base_path)
     yield from (f"  {label:<15}{url}" for label, url in found)
     yield f"  {'User':<15}{settings.user}"
-    generated = settings.password is None
-    yield f"  {'Password':<15}{launch.password if generated else 'from OPCODE_PASSWORD'}"
+    if settings.password is not None:
+        shown = "from OPCODE_PASSWORD"
+    else:
+        shown = f"in {settings.state_dir / 'password'}" if as_service else launch.password
+    yield f"  {'Password':<15}{shown}"
     yield ""
     if about_pairing:
         yield from about_pairing
@@ -230,7 +252,8 @@ def greeting(launch: Launch, about_pairing: Sequence[str] = ()) -> Iterator[str]
     if launch.demo:
         yield from _about_the_demo(launch)
         yield ""
-    yield "Stop with Ctrl-C."
+    if not as_service:
+        yield "Stop with Ctrl-C."
 
 
 def _about_the_demo(launch: Launch) -> Iterator[str]:

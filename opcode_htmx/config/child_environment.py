@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from opcode_htmx.config.declarations import PREFIX
 
-# Variables that an outer Claude Code, make or gunicorn sets for its children. Claude would take
-# itself for a nested session, or run a person's own `make` as a sub-make.
+# Variables that an outer Claude Code, make, gunicorn or systemd sets for its children. Claude would
+# take itself for a nested session, or run a person's own `make` as a sub-make; what it starts would
+# report to systemd in the name of the server.
 _SET_BY_PARENTS = frozenset(
     {
         "AI_AGENT",
@@ -26,13 +27,24 @@ _SET_BY_PARENTS = frozenset(
         "GUNICORN_CMD_ARGS",
         "GUNICORN_FD",
         "GUNICORN_PID",
+        "INVOCATION_ID",
+        "JOURNAL_STREAM",
+        "LISTEN_FDNAMES",
+        "LISTEN_FDS",
+        "LISTEN_PID",
         "MAKEFLAGS",
         "MAKELEVEL",
         "MAKEOVERRIDES",
         "MAKE_TERMERR",
         "MAKE_TERMOUT",
+        "MEMORY_PRESSURE_WATCH",
+        "MEMORY_PRESSURE_WRITE",
         "MFLAGS",
+        "NOTIFY_SOCKET",
         "SERVER_SOFTWARE",
+        "SYSTEMD_EXEC_PID",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
     }
 )
 _OWN = frozenset({"HOST", "PORT", "CLAUDE_PATH"})

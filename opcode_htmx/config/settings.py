@@ -355,14 +355,19 @@ def work_in(folder: Path, settings: Settings) -> None:
 
     `settings` were read in the folder that is current until then; read again, they are the same.
     """
-    absolute = {}
+    os.environ.update(absolute_paths(settings, os.environ))
+    os.chdir(folder)
+
+
+def absolute_paths(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `environ` that name files or folders, with the paths that were read."""
+    found = {}
     for model in (settings, *settings.features):
         for variable in model.variables():
-            if os.environ.get(variable.name, "").strip():
+            if environ.get(variable.name, "").strip():
                 match getattr(model, variable.field):
                     case Path() as path:
-                        absolute[variable.name] = str(path)
+                        found[variable.name] = str(path)
                     case (Path(), *_) as paths:
-                        absolute[variable.name] = os.pathsep.join(map(str, paths))
-    os.environ.update(absolute)
-    os.chdir(folder)
+                        found[variable.name] = os.pathsep.join(map(str, paths))
+    return found

@@ -35,5 +35,11 @@ COMMANDS = (
         "opcode_htmx.app.commands.restore",
         "FILE [--replace] [--identity FILE] [--passphrase | --passphrase-file FILE]",
     ),
+    Command(
+        "service",
+        "Run it as a service of this user, which starts with the machine (systemd, launchd).",
+        "opcode_htmx.app.commands.service",
+        "install [--unconfined] | status | logs [-f | LINES] | start | stop | restart | uninstall",
+    ),
 )
 """In the order of --help."""

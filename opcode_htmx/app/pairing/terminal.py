@@ -111,7 +111,7 @@ def _codes(settings: Settings) -> PairingCodes:
 
 def program() -> str:
     """The command of this installation that prints a new code."""
-    is_checkout = resources.FOLDER == resources.IMPORT_FOLDER
+    is_checkout = (resources.IMPORT_FOLDER / "Makefile").is_file()
     return "make pair" if is_checkout else "opcode-htmx pair"
 
 

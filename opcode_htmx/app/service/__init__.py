@@ -1,0 +1,1 @@
+"""The server as a service of the user, under systemd or launchd."""
