@@ -1,0 +1,156 @@
+"""Chromium on previews: live reload works, and a hostile page gets nothing of the app."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.features.preview.conftest import Dev
+from tests.security.test_drive_by import statuses_of
+from tests.support.browser import PHONE, log_in
+from tests.support.environment import until
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = """<!doctype html><title>hostile</title><link rel="icon" href="data:,">
+<form method="post" action="OURS/runs/stop-all" target="posted"><button>Post</button></form>
+<script>
+const ours = "OURS", found = {};
+const tried = async (name, act) => {
+  try { found[name] = String(await act()); } catch (error) { found[name] = error.name; }
+};
+const socket = (url) => new Promise((resolve) => {
+  const ws = new WebSocket(url);
+  ws.onopen = () => resolve("open");
+  ws.onerror = () => resolve("refused");
+});
+const framed = () => new Promise((resolve) => {
+  const frame = document.createElement("iframe");
+  frame.onload = () => {
+    try { resolve(frame.contentDocument.body.innerText); } catch (error) { resolve(error.name); }
+  };
+  frame.src = `${ours}/runs`;
+  document.body.append(frame);
+});
+const attack = async () => {
+  await tried("origin", () => self.origin);
+  await tried("opener", () => window.opener);
+  await tried("reads", async () => (await fetch(`${ours}/api/projects`,
+    {credentials: "include"})).status);
+  await tried("sends", async () => (await fetch(`${ours}/runs/stop-all`,
+    {method: "POST", mode: "no-cors", credentials: "include"})).type);
+  await tried("cookies", () => /opcode|__Host/.test(document.cookie));
+  await tried("sets", () => { for (const path of ["/", "/runs"])
+    document.cookie = `opcode_PORT=${"0".repeat(32)}.${"a".repeat(43)}; path=${path}`; });
+  await tried("worker", () => navigator.serviceWorker.register("/src/main.js"));
+  await tried("socket", () => socket(`${ours.replace("http", "ws")}/ws/claude`));
+  await tried("framed", framed);
+  await tried("stores", () => { localStorage.a = "1"; return localStorage.a; });
+  document.title = JSON.stringify(found);
+};
+attack();
+</script>"""
+
+
+@pytest.fixture
+def opened(browser: Browser, start_dev: Callable[..., Dev]) -> Iterator[Callable[..., Page]]:
+    """Opens a preview by tapping its button on the session's page, on a phone."""
+    context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+
+    def open_(dev: Dev, button: str = "Open port") -> Page:
+        if not context.pages:
+            log_in(context, dev.server)
+        page = context.new_page()
+        until(dev.find, "the dev server is listed")
+        page.goto(f"{dev.server.url}{dev.page}/preview")
+        with context.expect_page() as popup:
+            page.get_by_role("button", name=button).click()
+        return popup.value
+
+    yield open_
+    context.close()
+
+
+def hostile(dev: Dev) -> None:
+    text = HOSTILE.replace("OURS", dev.server.url).replace("PORT", str(dev.server.port))
+    (dev.folder / "page.html").write_text(text)
+
+
+def attacked(page: Page) -> dict[str, str]:
+    """What became of each attempt, which the page tells in its title."""
+    expect(page).to_have_title(re.compile(r"^\{.*\}$"))
+    found: dict[str, str] = json.loads(page.title())
+    return found
+
+
+def test_a_page_with_absolute_addresses_modules_and_live_reload_works_with_one_tap(
+    dev: Dev, opened: Callable[..., Page]
+) -> None:
+    page = opened(dev)
+    expect(page.locator("#said")).to_have_text("hello from a module")
+    assert page.url in {f"http://127.0.0.1:{port}/" for port in dev.ports}
+    assert page.evaluate("localStorage.a = '1'") == "1"
+
+
+def test_a_hostile_dev_server_gets_nothing_of_the_app(
+    dev: Dev, opened: Callable[..., Page]
+) -> None:
+    hostile(dev)
+    page = opened(dev)
+    statuses = statuses_of(page.context.new_cdp_session(page))
+    page.goto(f"{page.url}page")
+    assert attacked(page) == {
+        "origin": page.url.removesuffix("/page"),
+        "opener": "null",
+        "reads": "TypeError",
+        "sends": "opaque",
+        "cookies": "false",
+        "sets": "undefined",
+        "worker": "TypeError",
+        "socket": "refused",
+        "framed": "TypeError",
+        "stores": "1",
+    }
+    answers = {
+        url.removeprefix(dev.server.url): status
+        for url, status in statuses()
+        if url.startswith(dev.server.url)
+    }
+    assert answers == dict.fromkeys(("/api/projects", "/runs/stop-all", "/runs"), 403)
+    page.get_by_role("button", name="Post").click()
+    # What it has set takes the place of no login
+    answer = page.goto(f"{dev.server.url}/runs")
+    assert answer
+    assert answer.ok
+
+
+def test_in_a_sandbox_a_page_works_and_a_hostile_one_has_no_origin(
+    dev: Dev, opened: Callable[..., Page]
+) -> None:
+    page = opened(dev, "Open in a sandbox")
+    place = page.url
+    assert place.startswith(f"{dev.server.url}/preview/{dev.port}/")
+    page.goto(f"{place}report/")
+    expect(page.locator("#said")).to_have_text("POST null")
+    hostile(dev)
+    statuses = statuses_of(page.context.new_cdp_session(page))
+    page.goto(f"{place}page")
+    found = attacked(page)
+    assert (found["origin"], found["opener"]) == ("null", "null")
+    assert (found["reads"], found["sends"]) == ("TypeError", "opaque")
+    for denied in ("cookies", "sets", "worker", "stores"):
+        assert found[denied] == "SecurityError", denied
+    assert (found["socket"], found["framed"]) == ("refused", "TypeError")
+    answers = {
+        url.removeprefix(dev.server.url): status
+        for url, status in statuses()
+        if url.startswith(dev.server.url) and "/preview/" not in url
+    }
+    assert answers == dict.fromkeys(("/api/projects", "/runs/stop-all", "/runs"), 403)
+    answer = page.goto(f"{dev.server.url}/runs")
+    assert answer
+    assert answer.ok
