@@ -14,7 +14,11 @@ from typing import Any
 
 import gevent
 
-from opcode_htmx.web.server import preview_ports
+pythonpath = str(Path(__file__).parent)
+if pythonpath not in sys.path:  # gunicorn adds it later, and the current folder may be any
+    sys.path.insert(0, pythonpath)
+
+from opcode_htmx.web.server import preview_ports  # noqa: E402
 
 _host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a password always exists
 _port = os.environ.get("PORT") or "8080"
@@ -22,7 +26,6 @@ _address = f"[{_host}]" if ":" in _host else _host
 _previews = preview_ports.choose(_host, int(_port), os.environ) if _port.isdecimal() else ()
 bind = [f"{_address}:{port}" for port in (_port, *_previews)]
 
-pythonpath = str(Path(__file__).parent)
 worker_class = "opcode_htmx.web.server.worker.Worker"
 # Each shows and controls all runs; each run is owned by one of them.
 workers = int(os.environ.get("OPCODE_WORKERS") or "1")

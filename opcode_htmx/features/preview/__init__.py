@@ -12,7 +12,6 @@ from pydantic import PlainValidator
 
 from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, setting
-from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.features.preview import api, routes
@@ -60,21 +59,22 @@ class _Parts:
     def __init__(self, context: AppContext) -> None:
         settings = context.settings
         self.openings = Openings(context.state.folder(OPENED.name))
-        addresses = Addresses(
-            settings.port, settings.base_path, settings.of(PreviewSettings).origins
-        )
-        self.previews = Previews(DevServers(context.runs, MONITOR), self.openings, addresses)
+        addresses = Addresses(settings.port, settings.of(PreviewSettings).origins)
+        self.front = Front(settings.port, settings.base_path)
+        entrance = self.front.entrance if settings.base_path else ""
+        servers = DevServers(context.runs, MONITOR)
+        self.previews = Previews(servers, self.openings, addresses, entrance)
         self.door: Door | None = None
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     parts = context.once(_Parts)
     pages = routes.blueprint(parts.previews, context.sessions.lookup)
-    pages.record_once(partial(_install, parts, context.settings))
+    pages.record_once(partial(_install, parts))
     yield pages
 
 
-def _install(parts: _Parts, settings: Settings, state: BlueprintSetupState) -> None:
+def _install(parts: _Parts, state: BlueprintSetupState) -> None:
     """Put the door before the app, and have its sockets closed with those of the app."""
     app = cast(Flask, state.app)
 
@@ -85,7 +85,7 @@ def _install(parts: _Parts, settings: Settings, state: BlueprintSetupState) -> N
             app.extensions["opcode_sources"],
             parts.openings,
             preview_ports.listening,
-            Front(settings.port, settings.base_path),
+            parts.front,
             app.jinja_env,
         )
         return parts.door

@@ -15,10 +15,9 @@ from opcode_htmx.web.server import preview_ports
 class Addresses:
     """Addresses of previews, as seen from the current request."""
 
-    def __init__(self, app_port: int, base_path: str, origins: Sequence[str]) -> None:
+    def __init__(self, app_port: int, origins: Sequence[str]) -> None:
         """`origins`: those of the ports, in order, where a proxy is in front of them."""
         self._app_port = app_port
-        self._base_path = base_path
         self._origins = origins
 
     def ports(self) -> dict[int, str]:
@@ -29,7 +28,7 @@ class Addresses:
         """
         name = hosts.host_name(request.environ.get("HTTP_HOST", ""))
         listening = preview_ports.listening()
-        if not name or self._base_path:  # the cookie of the login is sent below that only
+        if not name:
             return {}
         if self._origins:
             given = zip(listening, self._origins, strict=False)

@@ -27,10 +27,14 @@ class Preview:
 class Previews:
     """What the pages and the API do."""
 
-    def __init__(self, servers: DevServers, openings: Openings, addresses: Addresses) -> None:
+    def __init__(
+        self, servers: DevServers, openings: Openings, addresses: Addresses, entrance: str
+    ) -> None:
+        """`entrance`: the path where a port gives a cookie of its own; empty if it needs none."""
         self.servers = servers
         self._openings = openings
         self._addresses = addresses
+        self._entrance = entrance
 
     def of_session(self, session_id: str) -> list[Preview]:
         """By port."""
@@ -45,7 +49,8 @@ class Previews:
         ports = self._addresses.ports()
         is_own = bool(ports) and not in_sandbox
         if is_own:
-            address = f"{ports[self._openings.open_at_port(server, list(ports))]}/"
+            origin = ports[self._openings.open_at_port(server, list(ports))]
+            address = f"{origin}{self._entrance or '/'}"
         else:
             given = self._openings.open_by_pass(server, login)
             address = f"{url_for('preview.of_port', port=server.port)}/{given}/"

@@ -24,7 +24,7 @@ from opcode_htmx.web.auth.devices import device
 from opcode_htmx.web.auth.logins import LOGIN_ID, How, Login, Logins
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
-from opcode_htmx.web.auth.tokens import Tokens, equal
+from opcode_htmx.web.auth.tokens import Tokens, digest, equal
 from opcode_htmx.web.origin import cors, own_addresses
 from opcode_htmx.web.server.base_path import base_path, cookie_path
 
@@ -106,6 +106,17 @@ class Visitors:
             if found and not self._is_replayed(found, address):
                 return found
         return None
+
+    def proof(self, login: Login, purpose: str) -> str:
+        """The value of a cookie that proves a login for one purpose, and is no login here."""
+        return f"{login.id}.{digest(f'{purpose} {self._tokens.csrf_token(login.id)}')}"
+
+    def proven(self, given: str, purpose: str, address: str) -> Login | None:
+        """The login that such a value proves, for a client at an address, while it lasts."""
+        login = self.logins.get(given.partition(".")[0])
+        if login is None or not equal(given, self.proof(login, purpose)):
+            return None
+        return None if self._is_replayed(login, address) else login
 
     def _is_replayed(self, login: Login, address: str) -> bool:
         """Whether a program on this machine sends the cookie of a browser on another one.

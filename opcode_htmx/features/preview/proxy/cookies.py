@@ -28,6 +28,17 @@ def logins(header: str) -> list[str]:
     return [value for name, value in pairs if _LOGIN.fullmatch(name)][:MOST]
 
 
+def own_name(port: int) -> str:
+    """The name of the cookie that proves a login at a port, where the login's own is not sent."""
+    return f"opcode_preview_{port}"
+
+
+def own(header: str, port: int) -> str:
+    """The value of that cookie; empty without it."""
+    pairs = map(_pair, header.split(";"))
+    return next((value for name, value in pairs if name == own_name(port)), "")
+
+
 def for_server(header: str, port: int) -> str:
     """The value of Cookie for the dev server behind a port of ours; empty for none."""
     own = mark(port)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PATH = re.compile(r"/preview/([1-9][0-9]{0,4})/([A-Za-z0-9_-]{32})(?=[/?]|$)")
 """Where a preview in a sandbox begins: the port of its server, and the pass."""
+ENTRANCE = "/preview/enter"
 _OURS = frozenset({"same-origin", "none", ""})
 
 
@@ -46,6 +47,11 @@ class Front:
 
     port: int
     base_path: str
+
+    @property
+    def entrance(self) -> str:
+        """The path at which a preview's port gives a cookie of its own; below a base path only."""
+        return f"{self.base_path}{ENTRANCE}"
 
 
 class Door:
@@ -89,7 +95,10 @@ class Door:
         except Unanswered as error:
             refusal = refusals.unanswered(str(error), has_ended=isinstance(error, Ended))
         app = self._address_of_app(environ, own)
-        return refusals.answer(environ, start_response, refusal, app, self._templates)
+        again = exchange.target_of(environ) if refusal.may_try_again else ""
+        if again and own and self._front.base_path:
+            again = self._front.entrance
+        return refusals.answer(start_response, refusal, app, again, self._templates)
 
     # --- an origin of its own ----------------------------------------------------------------
 
@@ -99,8 +108,10 @@ class Door:
         host = str(environ.get("HTTP_HOST", ""))
         if not self._sources.knows_host(host):
             raise Refused(refusals.WRONG_HOST)
-        sent = cookies.logins(str(environ.get("HTTP_COOKIE", "")))
-        login = self._visitors.login_of(sent, str(environ.get("REMOTE_ADDR", "")))
+        sent, client = str(environ.get("HTTP_COOKIE", "")), str(environ.get("REMOTE_ADDR", ""))
+        login = self._visitors.login_of(cookies.logins(sent), client)
+        if login is None and self._front.base_path:
+            login = self._visitors.proven(cookies.own(sent, port), _purpose(port), client)
         if login is None:
             raise Refused(refusals.NOT_LOGGED_IN)
         connections.prove()
@@ -108,6 +119,8 @@ class Door:
         _check_source(environ, host)
         if "HTTP_SERVICE_WORKER" in environ:
             raise Refused(refusals.NO_WORKERS)
+        if self._front.base_path and environ.get("PATH_INFO") == self._front.entrance:
+            return self._enter(environ, start_response, login, port)
         opening = self._openings.at_port(port)
         if opening is None:
             raise Refused(refusals.NOT_OPEN)
@@ -121,6 +134,17 @@ class Door:
         return self._pass_on(
             environ, start_response, opening, login, exchange.target_of(environ), place
         )
+
+    def _enter(
+        self, environ: dict[str, Any], start_response: StartResponse, login: Login, port: int
+    ) -> Iterable[bytes]:
+        """Give a cookie for all of the port: that of the login is sent below the base path only."""
+        proof = self._visitors.proof(login, _purpose(port))
+        is_secure = environ.get("wsgi.url_scheme") == "https"
+        attributes = f"Path=/; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"
+        cookie = ("Set-Cookie", f"{cookies.own_name(port)}={proof}; {attributes}")
+        start_response("303 See Other", [*refusals.plain(0), ("Location", "/"), cookie])
+        return []
 
     # --- under a path, in a sandbox ----------------------------------------------------------
 
@@ -206,6 +230,10 @@ class Door:
         if not own or not name or not is_direct or not self._sources.knows_host(host):
             return ""
         return f"http://{in_url(name)}:{self._front.port}"
+
+
+def _purpose(port: int) -> str:
+    return f"preview {port}"
 
 
 def _check_source(environ: dict[str, Any], host: str) -> None:

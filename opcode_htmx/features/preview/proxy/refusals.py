@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
-from opcode_htmx.features.preview.proxy.exchange import target_of
 from opcode_htmx.features.preview.proxy.headers import Headers
 
 if TYPE_CHECKING:
@@ -69,18 +68,18 @@ def unanswered(text: str, *, has_ended: bool) -> Refusal:
 
 
 def answer(
-    environ: dict[str, Any],
     start_response: StartResponse,
     refusal: Refusal,
     app: str,
+    again: str,
     templates: Environment,
 ) -> Iterable[bytes]:
-    """The page. `app` is the origin of the app, or empty where that is not known."""
+    """The page. `app` is the origin of the app, `again` where to try again; either may be empty."""
     page = templates.get_template("preview/notice.html").render(
         heading=refusal.heading,
         text=refusal.text,
         app=app,
-        again=target_of(environ) if refusal.may_try_again else "",
+        again=again,
     )
     body = page.encode()
     styles = app or "'none'"
