@@ -13,7 +13,7 @@ from pydantic import PlainValidator
 from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature, PageLink
+from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.preview import api, routes
 from opcode_htmx.features.preview.addresses import Addresses
 from opcode_htmx.features.preview.openings import VERSION, NoRoom, Openings
@@ -123,6 +123,7 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 FEATURE = Feature(
     name="preview",
     routes=_routes,
+    nav=(NavItem("preview.overview", "Previews", icon="globe", order=470),),
     session_links=(PageLink("Preview", 170, _of_session),),
     errors={NoSuchServer: 404, NoRoom: 409},
     state=(OPENED,),

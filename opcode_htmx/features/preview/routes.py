@@ -1,4 +1,4 @@
-"""The page of a session's dev servers, and the forms that open and close their previews."""
+"""The pages of dev servers, and the forms that open and close their previews."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.preview.servers import DevServer, NoSuchServer
+from opcode_htmx.features.preview.servers import DevServer
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
@@ -61,20 +61,30 @@ def blueprint(previews: Previews, lookup: SessionLookup) -> Blueprint:
         previews.close(server, current_identity())
         return redirect(url_for(".page", project_id=project_id, session_id=session_id), 303)
 
+    @pages.get("/preview")
+    def overview() -> str:
+        found = []
+        for each in previews.servers.all():
+            location = lookup.locations.of(each.session_id)
+            title = lookup.title(location.claude_folder, each.session_id)
+            found.append((each, title, location.project_name, page_of(each)))
+        return render_template("preview/overview.html", servers=found)
+
     @pages.get("/preview/<int:port>")
     def of_port(port: int) -> BaseResponse:
-        """The page of the session whose process listens on a port."""
-        for each in previews.servers.all():
-            if each.port == port:
-                location = lookup.locations.of(each.session_id)
-                address = url_for(
-                    ".page",
-                    project_id=location.claude_folder,
-                    session_id=each.session_id,
-                    _anchor=f"port-{port}",
-                )
-                return redirect(address, 303)
-        raise NoSuchServer(f"Nothing that a running session has started listens on port {port}.")
+        """Leads to the page of the session whose process listens on a port."""
+        servers = (each for each in previews.servers.all() if each.port == port)
+        found = next(servers, None)
+        return redirect(page_of(found) if found else url_for(".overview"), 303)
+
+    def page_of(server: DevServer) -> str:
+        location = lookup.locations.of(server.session_id)
+        return url_for(
+            ".page",
+            project_id=location.claude_folder,
+            session_id=server.session_id,
+            _anchor=f"port-{server.port}",
+        )
 
     return pages
 

@@ -35,6 +35,14 @@ def test_a_session_lists_what_it_has_started_and_opens_it_at_an_origin_of_its_ow
     assert origin in {f"http://127.0.0.1:{port}/" for port in dev.ports}
     assert "Shop" in dev.client.get(origin, timeout=PATIENCE).text
     assert dev.open() == origin, "the same again"
+    overview = dev.client.get(f"{dev.server.url}/preview/{dev.port}", timeout=PATIENCE)
+    assert overview.url.endswith(f"{dev.page}/preview#port-{dev.port}")
+    assert (
+        f"{dev.page}/preview#port-{dev.port}"
+        in dev.client.get(f"{dev.server.url}/preview", timeout=PATIENCE).text
+    )
+    nothing = dev.client.get(f"{dev.server.url}/preview/1", timeout=PATIENCE)
+    assert nothing.url == f"{dev.server.url}/preview"
     other = start_dev()
     assert f'id="port-{dev.port}"' not in other.listed(), "of another session"
     second = other.open()
