@@ -29,6 +29,7 @@ PACKAGES = (
     "opcode_htmx.features.repositories",
     "opcode_htmx.features.storage",
     "opcode_htmx.features.logs",
+    "opcode_htmx.features.backups",
     "opcode_htmx.features.resources",
     "opcode_htmx.features.metrics",
     "opcode_htmx.features.tracing",

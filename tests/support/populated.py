@@ -98,6 +98,7 @@ FILES = "/projects/<project_id>/files/{}"
 KEPT_COPY, RACE = "5" * 32, "6" * 32
 SCHEDULE, TERMINAL = "3" * 32, "7" * 32
 COMMENT = "4" * 12
+BACKUP = "opcode-20261129-140200.tar.gz"
 CLONE = f"{'orchard' * 12}__{'apples-' * 12}1"
 
 
@@ -142,6 +143,7 @@ class Populated:
             "sign_in_id": SIGN_IN,
             "act_id": ACT,
             "kept_id": self.kept_id,
+            "backup_name": BACKUP,
             "plugin_id": "greeter@orchard",
             "agent_id": "1",
             "agent_run": "1",
@@ -229,6 +231,7 @@ def populate(sandbox: Sandbox) -> Populated:
     _clones(sandbox)
     _health(sandbox)
     _terminal(sandbox, project)
+    _backup(sandbox)
     return Populated(project, sandbox.config_dir, draft, saved_id, _version(sandbox), kept_id)
 
 
@@ -339,6 +342,12 @@ def _agent(sandbox: Sandbox, project: Path) -> None:
     AgentRuns(state.folder("agent_runs"), numbers).add(record)
     profile = Profile({True: "{}", False: "{}"}, label=agent.name)
     SessionProfiles(state.folder("profiles")).set(SESSION, profile)
+
+
+def _backup(sandbox: Sandbox) -> None:
+    path = state_dir(sandbox.state).folder("backups") / BACKUP
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a backup")
 
 
 def _terminal(sandbox: Sandbox, project: Path) -> None:
