@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run pair install test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
+.PHONY: run pair doctor install test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -14,6 +14,9 @@ pair: setup
 # A service of this user, with a copy of this checkout; again after `git pull`, to upgrade it.
 install: setup
 	@$(PYTHON_IN_VENV) scripts/install.py $(if $(UNCONFINED),--unconfined)
+# What the server needs of this machine, and how to mend it.
+doctor: setup
+	@$(PYTHON_IN_VENV) -m opcode_htmx doctor
 
 # ruff, mypy, then the tests, which mostly wait for one another's processes: four at a time fit two
 # cores. The last line is pytest's own.

@@ -15,6 +15,12 @@ IMPORT_FOLDER = PACKAGE.parent
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else IMPORT_FOLDER
 """Gunicorn's working folder: holds app.py, its configuration, `templates` and `static`."""
 
+IS_CHECKOUT = FOLDER == IMPORT_FOLDER
+PROGRAM = ".venv/bin/python -m opcode_htmx" if IS_CHECKOUT else "opcode-htmx"
+"""How a person calls the program: in the folder of a checkout, or anywhere."""
+START = "make run" if IS_CHECKOUT else "opcode-htmx"
+"""How a person starts the server."""
+
 STATIC = FOLDER / "static"
 TEMPLATES = FOLDER / "templates"
 VENDOR = STATIC / "vendor"

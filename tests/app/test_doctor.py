@@ -61,6 +61,14 @@ def test_a_problem_has_status_1_and_its_mend_for_programs_as_well(sandbox: Sandb
     assert len({each["name"] for each in said["checks"]}) == len(said["checks"]) > 10
 
 
+def test_the_real_cli_says_whether_it_is_logged_in(sandbox: Sandbox, claude: Path) -> None:
+    for key, state in (("", "warning"), ("dummy", "ok")):
+        done = run(sandbox, "--json", CLAUDE_PATH=str(claude), ANTHROPIC_API_KEY=key)
+        found = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+        assert (found["cli"]["state"], found["login"]["state"]) == ("ok", state)
+        assert ("auth login" in found["login"]["command"]) == (state == "warning")
+
+
 def test_a_setting_that_cannot_be_used_is_the_problem_and_its_value_is_not_said(
     sandbox: Sandbox,
 ) -> None:

@@ -12,6 +12,7 @@ from gevent import monkey
 from opcode_htmx.app import feature_settings
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.sessions.health import checks
 from opcode_htmx.sessions.health.check import (
@@ -49,7 +50,9 @@ def of_this_machine() -> tuple[Result, ...]:
     try:
         settings = Settings.from_env(feature_settings=feature_settings.load())
     except SettingsError as error:
-        finding = Finding(State.PROBLEM, str(error), "Correct the setting.", "opcode-htmx --help")
+        finding = Finding(
+            State.PROBLEM, str(error), "Correct the setting.", f"{resources.PROGRAM} --help"
+        )
         return (Result("settings", "Settings", finding),)
     return Checker().run(checks.of(settings))
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.health.readiness import Readiness
 from opcode_htmx.features.health.self_check import Report, SelfCheck
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files.state_folders import StateDir
@@ -50,6 +51,7 @@ def blueprint(
             symbols=SYMBOLS,
             words=WORDS,
             states=State,
+            doctor=f"{resources.PROGRAM} doctor",
         )
 
     @pages.post("/health/check")

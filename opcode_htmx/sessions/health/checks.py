@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib import resources
 from opcode_htmx.sessions.health import (
     claude,
     clock,
@@ -35,9 +36,10 @@ def of(settings: Settings) -> tuple[Check, ...]:
         return Check(name, title, partial(look, settings), **more)
 
     asks = partial(check, in_greenlet=True)
+    of_claude = claude.ClaudeChecks(settings)
     return (
-        asks("cli", "Claude CLI", claude.cli, seconds=CLI_SECONDS),
-        asks("login", "Claude's login", claude.login, seconds=CLI_SECONDS),
+        Check("cli", "Claude CLI", of_claude.cli, CLI_SECONDS, in_greenlet=True),
+        Check("login", "Claude's login", of_claude.login, CLI_SECONDS, in_greenlet=True),
         check("hooks", "Claude's hooks", hooks.hooks),
         check("disk", "Disk", storage.disk),
         check("state", "State folder", storage.state_folder),
@@ -61,5 +63,5 @@ def names(settings: Settings) -> Finding:
         State.WARNING,
         f"{', '.join(settings.unknown)}: no setting of this version, and ignored.",
         "Correct the name, or remove it. The command lists all settings.",
-        "opcode-htmx --help",
+        f"{resources.PROGRAM} --help",
     )

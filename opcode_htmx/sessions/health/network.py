@@ -13,6 +13,7 @@ from ipaddress import ip_address
 import psutil
 
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.health.check import Finding, State
 from opcode_htmx.web.origin import server_addresses
@@ -43,7 +44,7 @@ def port(settings: Settings) -> Finding:
             State.PROBLEM,
             f"Port {number} is taken by another program, or the server does not answer.",
             "Stop what listens there, or choose another port in PORT.",
-            f"PORT={free} opcode-htmx",
+            f"PORT={free} {resources.START}",
             facts,
         )
     if refusal == errno.EACCES:
@@ -51,7 +52,7 @@ def port(settings: Settings) -> Finding:
             State.PROBLEM,
             f"Port {number} needs special rights.",
             "Choose one above 1023 in PORT.",
-            "PORT=8080 opcode-htmx",
+            f"PORT=8080 {resources.START}",
             facts,
         )
     if refusal:
@@ -59,7 +60,7 @@ def port(settings: Settings) -> Finding:
             State.PROBLEM,
             f"HOST names {settings.host}, which is not an address of this machine.",
             "Correct HOST, or unset it to listen on all addresses.",
-            "HOST=0.0.0.0 opcode-htmx",
+            f"HOST=0.0.0.0 {resources.START}",
             facts,
         )
     return Finding(

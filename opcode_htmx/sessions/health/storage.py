@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.files.disk_space import free_bytes
 from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.sessions.health.check import Finding, State
@@ -175,7 +176,7 @@ def _of_rights(folder: Path, status: os.stat_result, kind: str, facts: dict[str,
             State.WARNING,
             f"The state folder is kept in memory ({kind}): it is gone when the machine restarts.",
             "Name a folder on a disk in OPCODE_STATE_DIR.",
-            "OPCODE_STATE_DIR=~/.local/state/opcode-htmx opcode-htmx",
+            f"OPCODE_STATE_DIR=~/.local/state/opcode-htmx {resources.START}",
             facts,
         )
     return Finding(

@@ -44,7 +44,7 @@ def test_a_supported_a_newer_and_an_old_cli(tmp_path: Path) -> None:
         ("2.1.117 (Claude Code)", State.PROBLEM),
     ):
         path = install(tmp_path / "claude", version)
-        found = claude.cli(settings_of(tmp_path, CLAUDE_PATH=path))
+        found = claude.ClaudeChecks(settings_of(tmp_path, CLAUDE_PATH=path)).cli()
         assert (found.state, version.split()[0] in found.summary) == (state, True)
     assert found.command == "claude update"
 
@@ -53,13 +53,13 @@ def test_a_supported_a_newer_and_an_old_cli(tmp_path: Path) -> None:
 def test_a_cli_that_is_missing_is_a_problem_and_one_that_was_chosen_is_taken(
     tmp_path: Path,
 ) -> None:
-    missing = claude.cli(settings_of(tmp_path, CLAUDE_PATH=str(tmp_path / "no")))
+    missing = claude.ClaudeChecks(settings_of(tmp_path, CLAUDE_PATH=str(tmp_path / "no"))).cli()
     assert (missing.state, missing.command.startswith("npm install")) == (State.PROBLEM, True)
     settings = settings_of(tmp_path)
     settings.state_dir.mkdir()
     path = Path(install(tmp_path / "mine", "2.1.200 (Claude Code)"))
     chosen.write(settings.state_dir, path)
-    assert claude.cli(settings).facts["File"] == str(path)
+    assert claude.ClaudeChecks(settings).cli().facts["File"] == str(path)
 
 
 @pytest.mark.usefixtures("integration")
@@ -76,7 +76,7 @@ def test_a_missing_login_is_a_demo_unless_that_was_refused(
     tmp_path: Path, logged_in: bool, demo: str, state: State
 ) -> None:
     path = install(tmp_path / "claude", "2.1.330", logged_in)
-    found = claude.login(settings_of(tmp_path, CLAUDE_PATH=path, OPCODE_DEMO=demo))
+    found = claude.ClaudeChecks(settings_of(tmp_path, CLAUDE_PATH=path, OPCODE_DEMO=demo)).login()
     assert found.state is state
     assert ("auth login" in found.command) == (state in (State.WARNING, State.PROBLEM))
 

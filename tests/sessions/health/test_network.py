@@ -10,6 +10,7 @@ import gevent
 import pytest
 from gevent.pywsgi import WSGIServer
 
+from opcode_htmx.lib import resources
 from opcode_htmx.sessions.health import firewall, network
 from opcode_htmx.sessions.health.check import State
 from tests.sessions.health.support import settings_of
@@ -37,7 +38,7 @@ def test_a_port_that_another_program_has_is_a_problem_and_a_free_one_is_named(
     found = network.port(settings_of(tmp_path, PORT=str(taken)))
     assert found.state is State.PROBLEM
     assert "127.0.0.1" in found.facts["Listening"]
-    free = int(found.command.removeprefix("PORT=").removesuffix(" opcode-htmx"))
+    free = int(found.command.removeprefix("PORT=").removesuffix(f" {resources.START}"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free))
 
