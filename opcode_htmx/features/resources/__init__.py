@@ -17,6 +17,7 @@ from opcode_htmx.features.resources.processes import ProcessList
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.processes.orphans import NotAnOrphan
 from opcode_htmx.sessions.repositories.services import services
+from opcode_htmx.sessions.terminals.services import services as terminal_services
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
@@ -32,7 +33,13 @@ def _made(context: AppContext) -> _Parts:
     return _Parts(
         DiskSurvey(found.sizes, context.sessions.surveyor, found.places.folder),
         CleanUp(found, context.settings.child_environment),
-        ProcessList(runs, context.sessions.lookup, MONITOR, runs.orphans),
+        ProcessList(
+            runs,
+            context.sessions.lookup,
+            MONITOR,
+            runs.orphans,
+            context.once(terminal_services).terminals.host_pids,
+        ),
     )
 
 

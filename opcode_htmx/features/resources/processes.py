@@ -7,7 +7,7 @@ have lost their parent are shown, because they use the machine, too.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 
 import psutil
@@ -58,7 +58,10 @@ class ProcessList:
         lookup: SessionLookup,
         monitor: ProcessMonitor,
         orphans: Orphans,
+        of_terminals: Callable[[], Set[int]] = frozenset,
     ) -> None:
+        """`of_terminals` gives the processes that own terminals, which have no parent by design."""
+        self._of_terminals = of_terminals
         self._supervisor = supervisor
         self._lookup = lookup
         self._monitor = monitor
@@ -94,6 +97,7 @@ class ProcessList:
     def strays(self) -> list[Stray]:
         """Other processes without a parent that are no known services, the oldest first."""
         owned = {row.pid for family in self._monitor.families().values() for row in family.rows}
+        owned |= self._of_terminals()
         found = run_in_thread(lambda: list(_without_parent(owned)))
         return sorted(found, key=lambda each: each.at)[:LISTED]
 

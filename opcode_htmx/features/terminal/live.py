@@ -5,8 +5,8 @@ float64, and the content; before them comes one JSON text, `{"head": offset}`. T
 is typed as binary messages, and JSON texts: `{"size": [columns, rows]}`, `{"seen": offset}` once it
 has shown the output up to there, `{"answer": text}` for what its terminal says by itself.
 
-A viewer is sent no more than WINDOW bytes that it has not shown yet. One that falls behind what is
-kept goes on at the newest segment, with a fresh screen.
+A viewer is sent no more than WINDOW bytes that it has not shown yet. One that falls behind in a
+flood goes on at the newest segment, with a fresh screen.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from opcode_htmx.web.websocket.router import SocketRouter
 
 WINDOW = 256 * 1024
 READ_BYTES = 64 * 1024
+MOST_BEHIND = 2
+"""Segments that a viewer may be behind, once it has caught up for the first time."""
 HEARTBEAT_SECONDS = 15.0
 YOUNG_SECONDS = 10.0
 """A program that has just started still waits for the answers to what it has asked its terminal."""
@@ -100,6 +102,8 @@ class Viewer:
         """What the page has shown; it has been sent what lies before the reader's offset."""
         self._is_fresh = True
         """Whether the page needs the state of the terminal before anything else."""
+        self._catches_up = True
+        """Whether the page has not shown yet what was there when it came."""
         self._typed: Queue[bytes] = Queue(MOST_TYPED)
 
     def continues(self) -> None:
@@ -128,6 +132,7 @@ class Viewer:
                 lacks_part |= any(_is_cut(each) for each in found)
                 if found:
                     continue
+                self._catches_up = False
                 if lacks_part and keyboard:
                     # What an editor has drawn before that is missing
                     keyboard.order(messages.redraw())
@@ -137,9 +142,10 @@ class Viewer:
         return False
 
     def _next(self) -> list[Record]:
-        """The next records. After a gap, or a wrong cursor, those of the newest segment."""
+        """The next records; those of the newest segment after a gap, or far behind."""
+        is_behind = not self._catches_up and self._reader.segments_ahead() > MOST_BEHIND
         try:
-            found, gap = self._reader.read(READ_BYTES)
+            found, gap = ([], True) if is_behind else self._reader.read(READ_BYTES)
         except Damaged:
             found, gap = [], True
         if gap and not self._is_fresh:

@@ -110,6 +110,10 @@ class SegmentReader:
             self.offset = found[-1].end
         return found, gap
 
+    def segments_ahead(self) -> int:
+        """The number of segments that begin behind the cursor. Raises OSError."""
+        return sum(start > self.offset for start in starts_in(self._folder))
+
     def skip_to_newest(self) -> None:
         """Go on at the newest segment."""
         self.offset = max(starts_in(self._folder), default=self.offset)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -161,3 +162,14 @@ def test_programs_start_type_and_end(client: FlaskClient, sandbox: Sandbox) -> N
     assert client.delete(address).status_code == 404
     too_wide = {**body, "columns": COLUMNS[1] + 1}
     assert client.post("/api/terminals", json=too_wide).status_code == 422
+
+
+def test_the_process_of_a_terminal_is_not_listed_as_left_over(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    opened(client, sandbox)
+    context: AppContext = app.extensions["opcode_context"]
+    (pid,) = context.once(services).terminals.host_pids()
+    found = client.get("/mgmt/processes").get_json()["data"]
+    assert "opcode_htmx.lib.pty.host" in " ".join(psutil.Process(pid).cmdline())
+    assert pid not in [each["pid"] for each in found["others"]]
