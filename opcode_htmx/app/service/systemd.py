@@ -10,8 +10,10 @@ from pathlib import Path
 from opcode_htmx.app.service import environment_file, systemd_units
 from opcode_htmx.app.service.installation import Installation, ServiceError
 from opcode_htmx.app.service.manager import Commands, Status, reason_of, writing
-from opcode_htmx.app.service.systemd_units import SERVICE, SOCKET
+from opcode_htmx.app.service.systemd_units import PREVIEWS, SERVICE, SOCKET
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.web.origin.server_addresses import in_url
+from opcode_htmx.web.server import preview_ports
 
 LINGER = Path("/var/lib/systemd/linger")
 """Has a file for each user whose services start with the machine."""
@@ -27,48 +29,68 @@ class Systemd:
         self._units = installation.config_home / "systemd" / "user"
 
     def listens_at(self, address: str) -> bool:
-        return self._address() == address
+        return address in self._addresses(SOCKET)
 
-    def _address(self) -> str:
-        """Where the socket listens now: `host:port`; empty if it does not."""
-        found = self._show(SOCKET, "ActiveState", "Listen")
-        listening = found["ActiveState"] == "active"
-        return found["Listen"].partition(" ")[0] if listening else ""
+    def _addresses(self, unit: str) -> list[str]:
+        """Where a socket listens now: `host:port`, each; none if it does not."""
+        text = self._systemctl("show", unit, "--property=ActiveState,Listen")
+        lines = text.splitlines()
+        if "ActiveState=active" not in lines:
+            return []
+        found = (line.removeprefix("Listen=") for line in lines if line.startswith("Listen="))
+        return [each.partition(" ")[0] for each in found]
+
+    def _previews(self, installation: Installation, address: str) -> list[int]:
+        """The ports of previews that nobody else listens on."""
+        ours = self._addresses(PREVIEWS)
+        return [
+            port
+            for port in preview_ports.wanted(installation.port, installation.variables)
+            if f"{in_url(address)}:{port}" in ours or preview_ports.is_free(address, port)
+        ]
 
     def install(self, installation: Installation, address: str) -> None:
-        socket = systemd_units.socket_unit(installation, address)
-        moves = f"ListenStream={self._address()}\n" not in socket
+        main = f"{in_url(address)}:{installation.port}"
+        ports = self._previews(installation, address)
+        previews = [f"{in_url(address)}:{port}" for port in ports]
+        moves = (self._addresses(SOCKET), self._addresses(PREVIEWS)) != ([main], previews)
+        sockets = [SOCKET, PREVIEWS] if ports else [SOCKET]
         with writing():
             for folder in (self._units, installation.environment_file.parent):
                 atomic_files.make_folder(folder)
             settings = environment_file.text_of(installation.variables)
             atomic_files.write(installation.environment_file, settings.encode())
-            _write_unit(self._units / SOCKET, socket)
+            _write_unit(self._units / SOCKET, systemd_units.socket_unit(installation, address))
+            if ports:
+                _write_unit(self._units / PREVIEWS, systemd_units.previews_unit(address, ports))
             _write_unit(self._units / SERVICE, systemd_units.service_unit(installation))
+        if not ports:
+            self._remove_previews()
         self._systemctl("daemon-reload")
-        self._systemctl("enable", SOCKET, SERVICE)
+        self._systemctl("enable", *sockets, SERVICE)
         if moves:  # a socket is not moved while the server that it belongs to runs
-            self._systemctl("stop", SERVICE)
-            self._systemctl("restart", SOCKET)
+            self._systemctl("stop", SERVICE, *sockets)
+            self._systemctl("start", *sockets)
         self.restart()
 
     def uninstall(self) -> None:
         self._check_installed()
-        self._systemctl("disable", "--now", SOCKET, SERVICE)
+        units = [*self._sockets(), SERVICE]
+        self._systemctl("disable", "--now", *units)
         with writing():
-            for unit in (SOCKET, SERVICE):
-                (self._units / unit).unlink(missing_ok=True)
+            for unit in units:
+                (self._units / unit).unlink()
             self._installed.environment_file.unlink(missing_ok=True)
         self._systemctl("daemon-reload")
 
     def start(self) -> None:
         self._check_installed()
-        self._begin("start", SOCKET, SERVICE)
+        self._begin("start", *self._sockets(), SERVICE)
 
     def stop(self) -> None:
         self._check_installed()
         # with its socket: the next browser would start it again
-        self._systemctl("stop", SOCKET, SERVICE)
+        self._systemctl("stop", *self._sockets(), SERVICE)
 
     def restart(self) -> None:
         self._check_installed()
@@ -87,7 +109,8 @@ class Systemd:
                 f"since {found['ExecMainStartTimestamp']}, process {found['MainPID']}, "
                 f"started again by itself {found['NRestarts']} times"
             )
-        lines.append(f"{SOCKET}: {self._address() or 'not listening'}")
+        for unit in self._sockets():
+            lines.append(f"{unit}: {' '.join(self._addresses(unit)) or 'not listening'}")
         return Status(is_running, tuple(lines))
 
     def logs(self, lines: int) -> Sequence[str]:
@@ -102,6 +125,16 @@ class Systemd:
                 "It runs while you are logged in to this machine. To have it start with the "
                 "machine, and go on after you have logged out: loginctl enable-linger"
             )
+
+    def _remove_previews(self) -> None:
+        if (self._units / PREVIEWS).exists():
+            self._systemctl("disable", "--now", PREVIEWS)
+            with writing():
+                (self._units / PREVIEWS).unlink()
+
+    def _sockets(self) -> list[str]:
+        """The units of sockets that are installed."""
+        return [unit for unit in (SOCKET, PREVIEWS) if (self._units / unit).exists()]
 
     def _begin(self, *arguments: str) -> None:
         """Start it and wait until it is ready. Raises ServiceError with what it has said."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opcode_htmx.app.service.installation import NAME, Installation
 from opcode_htmx.web.origin.server_addresses import in_url
 
 SOCKET = f"{NAME}.socket"
+PREVIEWS = f"{NAME}-previews.socket"
 SERVICE = f"{NAME}.service"
 
 WATCHDOG_SECONDS = 120
@@ -27,13 +30,29 @@ FreeBind=yes
 WantedBy=sockets.target
 """
 
+_PREVIEWS = """\
+# Written by `opcode-htmx service install`. Changes are lost with the next one.
+[Unit]
+Description=Ports for previews of opcode-htmx
+
+[Socket]
+Service={service}
+{addresses}
+FreeBind=yes
+
+[Install]
+WantedBy=sockets.target
+"""
+
 _SERVICE = """\
 # Written by `opcode-htmx service install`. Changes are lost with the next one; put yours into
 # `systemctl --user edit {service}`.
 [Unit]
 Description=opcode-htmx: Claude Code in the browser of a phone
 Requires={socket}
-After={socket}
+# Without them the server starts all the same, and has no previews.
+Wants={previews}
+After={socket} {previews}
 # Whatever keeps it from starting (a disk that is not mounted yet) may pass: it is tried for ever.
 StartLimitIntervalSec=0
 
@@ -79,10 +98,17 @@ def socket_unit(installation: Installation, address: str) -> str:
     return _SOCKET.format(socket=SOCKET, address=f"{in_url(address)}:{installation.port}")
 
 
+def previews_unit(address: str, ports: Sequence[int]) -> str:
+    """The unit of the sockets of previews. One that is taken takes the others with it."""
+    lines = (f"ListenStream={in_url(address)}:{port}" for port in ports)
+    return _PREVIEWS.format(service=SERVICE, addresses="\n".join(lines))
+
+
 def service_unit(installation: Installation) -> str:
     """The unit of the server."""
     return _SERVICE.format(
         socket=SOCKET,
+        previews=PREVIEWS,
         service=SERVICE,
         command=" ".join(map(_quoted, installation.command)),
         working_folder=_path(str(installation.working_folder)),

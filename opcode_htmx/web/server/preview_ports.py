@@ -59,17 +59,22 @@ def choose(host: str, port: int, environment: Mapping[str, str]) -> tuple[int, .
     No preview keeps the server from starting. The first call decides for this process.
     """
     if _State.chosen is None:
-        try:
-            wanted = parse(environment.get("OPCODE_PREVIEW_PORTS", ""))
-        except BadPorts:
-            wanted = ()  # the app refuses to start, with a sentence
-        if wanted is None:
-            first = port + DISTANCE
-            wanted = tuple(range(first, first + NUMBER)) if first + NUMBER <= HIGHEST else ()
-        if environment.get("LISTEN_FDS"):
-            wanted = ()  # systemd gives the sockets, and gunicorn binds none
-        _State.chosen = tuple(each for each in wanted if each != port and _is_free(host, each))
+        # where systemd gives the sockets, gunicorn binds none
+        found = () if environment.get("LISTEN_FDS") else wanted(port, environment)
+        _State.chosen = tuple(each for each in found if is_free(host, each))
     return _State.chosen
+
+
+def wanted(port: int, environment: Mapping[str, str]) -> tuple[int, ...]:
+    """The ports of OPCODE_PREVIEW_PORTS, or the usual ones; `port` is the server's own."""
+    try:
+        found = parse(environment.get("OPCODE_PREVIEW_PORTS", ""))
+    except BadPorts:
+        found = ()  # the app refuses to start, with a sentence
+    if found is None:
+        first = port + DISTANCE
+        found = tuple(range(first, first + NUMBER)) if first + NUMBER <= HIGHEST else ()
+    return tuple(each for each in found if each != port)
 
 
 def opened(port: int, addresses: Iterable[object]) -> None:
@@ -83,7 +88,8 @@ def listening() -> tuple[int, ...]:
     return _State.listening
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether something could listen on a port."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

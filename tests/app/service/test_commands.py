@@ -23,13 +23,13 @@ from opcode_htmx.app.service.manager import Commands
 from tests.support.environment import Sandbox, free_port
 
 STAND_IN = """#!/bin/sh
-# Each command is a line of the journal; `answers/<verb>` holds its output, and `fails/<verb>` its
-# error.
+# Each command is a line of the journal; `answers/<verb>` or `answers/<verb> <unit>` holds its
+# output, and `fails/<verb>` its error.
 here=$(dirname "$0")
 name=$(basename "$0")
 echo "$name $*" >> "$here/journal"
 [ "$1" = --user ] && shift
-cat "$here/answers/$1" 2> /dev/null
+cat "$here/answers/$1 $2" 2> /dev/null || cat "$here/answers/$1" 2> /dev/null
 if [ -e "$here/fails/$1" ]; then cat "$here/fails/$1" >&2; exit 1; fi
 exit 0
 """
@@ -94,7 +94,8 @@ class Machine:
     def claims_the_port(self) -> None:
         """systemctl says that the socket of the service is there."""
         port = self.environ["PORT"]
-        self.says("show", f"ActiveState=active\nListen=127.0.0.1:{port} (Stream)\n")
+        text = f"ActiveState=active\nListen=127.0.0.1:{port} (Stream)\n"
+        self.says("show opcode-htmx.socket", text)
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def machine(
     environ = sandbox.environment()
     environ["PATH"] = f"{home / 'bin'}:{environ['PATH']}"
     environ |= {"HOST": "127.0.0.1", "PORT": str(free_port()), "CLAUDE_PATH": str(stand_in)}
+    environ["OPCODE_PREVIEW_PORTS"] = "off"
     return Machine(home, environ, capsys)
 
 
@@ -122,8 +124,8 @@ def test_install_writes_the_units_and_starts_them(machine: Machine) -> None:
     assert machine.asked() == [
         "systemctl --user daemon-reload",
         "systemctl --user enable opcode-htmx.socket opcode-htmx.service",
-        "systemctl --user stop opcode-htmx.service",
-        "systemctl --user restart opcode-htmx.socket",
+        "systemctl --user stop opcode-htmx.service opcode-htmx.socket",
+        "systemctl --user start opcode-htmx.socket",
         "systemctl --user restart opcode-htmx.service",
     ]
     assert stat.S_IMODE(machine.settings.stat().st_mode) == 0o600
@@ -140,9 +142,27 @@ def test_a_second_install_keeps_the_settings_and_the_socket(machine: Machine) ->
     with socket.create_server(("127.0.0.1", int(machine.environ["PORT"]))):
         done = machine.service("install", OPCODE_MAX_RUNS="4")  # from a shell without the password
     assert (done.returncode, done.stderr) == (0, "")
-    assert "systemctl --user restart opcode-htmx.socket" not in machine.asked()
+    assert "systemctl --user start opcode-htmx.socket" not in machine.asked()
     variables = environment_file.read(machine.settings)
     assert (variables["OPCODE_PASSWORD"], variables["OPCODE_MAX_RUNS"]) == ("hunter22", "4")
+
+
+def test_ports_of_previews_are_sockets_of_their_own_but_for_those_that_are_taken(
+    machine: Machine,
+) -> None:
+    unit = machine.units / "opcode-htmx-previews.socket"
+    free = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        machine.service("install", OPCODE_PREVIEW_PORTS=f"{taken},{free}")
+    assert "systemctl --user start opcode-htmx.socket opcode-htmx-previews.socket" in (
+        machine.asked()
+    )
+    lines = [line for line in unit.read_text().splitlines() if line.startswith("ListenStream=")]
+    assert lines == [f"ListenStream=127.0.0.1:{free}"]
+    machine.service("install")  # without previews now
+    assert "systemctl --user disable --now opcode-htmx-previews.socket" in machine.asked()
+    assert not unit.exists()
 
 
 def test_a_bad_setting_or_a_taken_port_changes_nothing(machine: Machine) -> None:
@@ -171,9 +191,6 @@ def test_a_start_that_fails_is_reported_with_the_last_lines(machine: Machine) ->
     machine.says("--unit", "The state folder cannot be written to.\n")
     done = machine.service("install")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[0].startswith("`systemctl --user restart opcode-htmx.socket`")
-    machine.claims_the_port()
-    done = machine.service("restart")
     assert done.stderr.splitlines() == [
         "The service did not start: Job for opcode-htmx.service failed.",
         "The state folder cannot be written to.",

@@ -54,6 +54,11 @@ class Service:
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, auth=(USER, PASSWORD), timeout=PATIENCE)
 
+    def answers_at_the_port_of_previews(self) -> bool:
+        port = self.settings["OPCODE_PREVIEW_PORTS"]
+        answer = requests.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE, allow_redirects=False)
+        return answer.status_code < 500
+
     def answers_in_spite_of_cuts(self) -> bool:
         """Whether it answers. A worker that ends may cut a connection; none may be refused."""
         try:
@@ -92,6 +97,7 @@ def service(sandbox: Sandbox, stand_in: Path) -> Iterator[Service]:
         "OPCODE_SEARCH_INDEX": "0",
         "OPCODE_ASK_AHEAD": "0",
         "OPCODE_WARM_START": "0",
+        "OPCODE_PREVIEW_PORTS": str(free_port()),
     }
     with contextlib.closing(UserSystemd(sandbox.home, environ)) as systemd:
         yield Service(sandbox, systemd.start(), settings)
@@ -111,6 +117,7 @@ def test_the_service_lives_through_kills_and_restarts_and_its_runs_through_all(
     runs = runs_alive(service)
     assert len(runs) == RUNS
 
+    assert service.answers_at_the_port_of_previews()
     first = service.main_pid()
     os.kill(first, signal.SIGKILL)
     until(service.answers_in_spite_of_cuts, "it answers, and refuses no connection")
@@ -120,6 +127,7 @@ def test_the_service_lives_through_kills_and_restarts_and_its_runs_through_all(
     second = service.main_pid()
     service.command("restart")
     assert service.main_pid() not in (0, second)
+    assert service.answers_at_the_port_of_previews()
     assert runs_alive(service) == runs
 
     gate.touch()
