@@ -118,6 +118,8 @@ def leaks(app: Flask, answer: TestResponse) -> list[str]:
             is_path = value.startswith("/") and not is_inside(value)
             if is_path and (name in LINKS or is_route(app, value)):
                 found.append(f"<{tag} {name}={value}>")
+        whole = re.findall(rf"{ORIGIN}(/[^\s\"'<]*)?", answer.text)
+        found += [f"{ORIGIN}{path}" for path in whole if not is_inside(path)]
     elif kind == "application/json":
         answered = [each for each in strings_of(answer.get_json()) if each.startswith("/")]
         found += [each for each in answered if not is_inside(each) and is_route(app, each)]
