@@ -14,6 +14,7 @@ pair: setup
 # A service of this user, with a copy of this checkout; again after `git pull`, to upgrade it.
 install: setup
 	@$(PYTHON_IN_VENV) scripts/install.py $(if $(UNCONFINED),--unconfined)
+
 # What the server needs of this machine, and how to mend it.
 doctor: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx doctor

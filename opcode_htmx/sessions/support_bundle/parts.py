@@ -21,8 +21,8 @@ from opcode_htmx.sessions.support_bundle.scrubber import is_secret
 RUNS = 50
 MOST_ENTRIES = 100_000
 SET, NOT_SET = "set", "not set"
-_SHOWN = frozenset({"HOST"})
-"""Texts that are shown. Others may name people, machines and projects."""
+_SHOWN = frozenset({"HOST", "OPCODE_PERMISSION_MODE", "OPCODE_LOG_LEVEL", "OPCODE_LOG_FORMAT"})
+"""Texts that are shown: choices. Others may name people, machines and projects."""
 
 
 def settings(given: Settings) -> dict[str, object]:
@@ -46,7 +46,7 @@ def _shown(model: DeclaredSettings, variable: Variable) -> object:
             return str(value.value)
         case bool() | int() | float():
             return value
-        case str() if variable.name in _SHOWN:
+        case str() if value and variable.name in _SHOWN:
             return value
         case _:
             return SET if value else NOT_SET

@@ -208,6 +208,8 @@ def test_the_bundle_of_the_command_line_holds_no_secret_and_no_prompt(
     assert settings["unknown_names"] == ["OPCODE_PASSWROD"]
     assert settings["settings"]["PORT"] == int(environ["PORT"])
     assert settings["settings"]["OPCODE_PROJECT_ROOTS"] == parts.SET
+    assert settings["settings"]["OPCODE_LOG_LEVEL"] == "info"
+    assert settings["settings"]["OPCODE_PERMISSION_MODE"] == parts.NOT_SET
     assert "/nowhere/send was not found" in texts["checks.json"]
     assert len(texts["log.ndjson"].splitlines()) == 5
     again = subprocess.run(
