@@ -146,12 +146,20 @@ class _Filter:
         self._marks = [f'"level":"{level}"'.encode() for level in self._levels]
         self._ids = [each.encode() for each in (query.run, query.request) if each]
         self._text = query.text.casefold()
+        is_plain = self._text.isascii() and self._text.isprintable()
+        # As a line has it, unless it has letters that fold into these
+        self._plain = self._text.encode() if is_plain and not set(self._text) & {'"', "\\"} else b""
 
     def entry_of(self, line: bytes) -> LogEntry | None:
-        """The entry of a line, None for one that does not fit or is damaged."""
+        """The entry of a line, None for one that does not fit or is damaged.
+
+        Most lines need no parsing to see that.
+        """
         if any(each not in line for each in self._ids):
             return None
         if self._marks and not any(each in line for each in self._marks):
+            return None
+        if self._plain and self._plain not in line.lower() and b"\\u" not in line:
             return None
         try:
             found = json.loads(line)

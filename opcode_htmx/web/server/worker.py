@@ -5,6 +5,7 @@ gunicorn loads it before it patches the standard library: nothing of the app is 
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -14,12 +15,16 @@ from gunicorn.workers.ggevent import GeventWorker
 from opcode_htmx.web.server import reload
 from opcode_htmx.web.server.connections import Connections, linger, request_begins
 
+log = logging.getLogger(__name__)
+
 
 class Worker(GeventWorker):  # type: ignore[misc]
     connections: Connections
 
     def run(self) -> None:
         reload.served_by(self.ppid)
+        hub: Any = gevent.get_hub()
+        hub.print_exception = _log_exception
         self.connections = Connections()
         sweeper = gevent.spawn(self.connections.run)
         try:
@@ -46,6 +51,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if _is_unread(req):
             # gunicorn would read on for two seconds, at full speed
             raise StopIteration
+
+
+def _log_exception(context: Any, kind: Any, value: Any, trace: Any) -> None:
+    """Log what a greenlet has left unhandled: gevent would print it, with the arguments."""
+    function = getattr(context, "_run", None)
+    name = getattr(function, "__qualname__", type(context).__name__)
+    log.error("the greenlet %s has failed", name, exc_info=(kind, value, trace))
 
 
 def _keep_open(req: Any) -> None:

@@ -112,6 +112,25 @@ def test_filters_hold_together(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("STRASSE", "in der Straße"),
+        ("k", "300 \u212a"),
+        ('say "hi"', 'they say "Hi"'),
+        ("a\\b", "C:\\A\\B"),
+        ("grüße", "Grüße"),
+        ("a\nb", "a\nb"),
+        ("time", "a TIME"),
+    ],
+)
+def test_a_text_is_found_in_any_case_whatever_its_letters_are_in_the_file(
+    folder: Path, text: str, message: str
+) -> None:
+    write(folder, line(1, message="another"), line(2, message=message))
+    assert messages(folder, LogQuery(text=text)) == [message]
+
+
 def test_a_run_is_found_by_what_names_it_in_any_field(folder: Path) -> None:
     write(folder, line(1, message=f"could not follow run {'b' * 32}"), line(2))
     assert messages(folder, LogQuery(run="b" * 32)) == [f"could not follow run {'b' * 32}"]
