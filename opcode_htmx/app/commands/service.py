@@ -10,7 +10,7 @@ from pathlib import Path
 
 from opcode_htmx.app import cli, feature_settings
 from opcode_htmx.app.commands.command import USAGE_ERROR
-from opcode_htmx.app.service import choice, environment_file
+from opcode_htmx.app.service import choice
 from opcode_htmx.app.service.environment_file import BadEnvironment
 from opcode_htmx.app.service.installation import Installation, ServiceError
 from opcode_htmx.app.service.manager import Manager
@@ -65,8 +65,9 @@ def _manager() -> Manager:
 
 def _install(*, is_confined: bool) -> int:
     shell = environment()
-    installation = Installation(*_folders(shell))
-    before = environment_file.read(installation.environment_file)
+    folders = _folders(shell)
+    chosen = choice.of_this_machine(Installation(*folders), shell)
+    before = chosen.settings()
     # What was set for an earlier installation stays, unless it is set otherwise now.
     environ = {**before, **{name: value for name, value in shell.items() if value.strip()}}
     models = feature_settings.load()
@@ -75,14 +76,12 @@ def _install(*, is_confined: bool) -> int:
     variables = kept(environ, settings.child_environment, declared)
     variables |= absolute_paths(settings, environ)
     installation = Installation(
-        installation.home,
-        installation.config_home,
+        *folders,
         settings.host,
         settings.port,
         variables,
         is_confined,
     ).checked()
-    chosen = choice.of_this_machine(installation, shell)
     address = _numeric(settings)
     if not chosen.listens_at(f"{server_addresses.in_url(address)}:{settings.port}"):
         cli.check_port(settings.host, settings.port)
@@ -92,7 +91,7 @@ def _install(*, is_confined: bool) -> int:
     print(f"opcode-htmx {__version__} runs as a service, with Claude {claude.version_text}.")
     for label, url in server_addresses.addresses(settings.host, settings.port):
         print(f"  {label:<15}{url}")
-    print(f"  {'Settings':<15}{installation.environment_file}")
+    print(f"  {'Settings':<15}{chosen.settings_file}")
     print("\n".join(chosen.advice()))
     return 0
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import plistlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 from opcode_htmx.app.service import launch_agent
+from opcode_htmx.app.service.environment_file import BadEnvironment
 from opcode_htmx.app.service.installation import NAME, Installation, ServiceError
 from opcode_htmx.app.service.manager import Commands, Status, writing
 from opcode_htmx.lib.files import atomic_files
@@ -24,14 +27,22 @@ class Launchd:
         self._domain = f"gui/{os.getuid()}"
         self._job = f"{self._domain}/{NAME}"
 
+    @property
+    def settings_file(self) -> Path:
+        return self._file
+
+    def settings(self) -> dict[str, str]:
+        try:
+            found = plistlib.loads(self._file.read_bytes())["EnvironmentVariables"]
+            return {str(name): str(value) for name, value in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ExpatError) as error:
+            raise BadEnvironment(f"{self._file} cannot be read ({error}).") from None
+
     def listens_at(self, address: str) -> bool:
         # launchd holds no socket for it; the port is that of the settings it was loaded with
-        try:
-            agent = plistlib.loads(self._file.read_bytes())
-        except (OSError, plistlib.InvalidFileException):
-            return False
-        variables = agent.get("EnvironmentVariables", {})
-        port = variables.get("PORT", DEFAULT_PORT)
+        port = self.settings().get("PORT", DEFAULT_PORT)
         return self._is_loaded() and address.endswith(f":{port}")
 
     def install(self, installation: Installation, address: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from opcode_htmx.app.service.installation import Installation, ServiceError
@@ -26,6 +27,13 @@ class Status:
 
 class Manager(Protocol):
     """Steers the service. All methods raise ServiceError."""
+
+    @property
+    def settings_file(self) -> Path:
+        """Where the settings of the service are kept, for this user only."""
+
+    def settings(self) -> dict[str, str]:
+        """The settings of an earlier installation; none without one. Raises BadEnvironment."""
 
     def listens_at(self, address: str) -> bool:
         """Whether it is the service that has this port now; `address` is `host:port`."""

@@ -28,6 +28,13 @@ class Systemd:
         self._commands = commands
         self._units = installation.config_home / "systemd" / "user"
 
+    @property
+    def settings_file(self) -> Path:
+        return self._installed.environment_file
+
+    def settings(self) -> dict[str, str]:
+        return environment_file.read(self.settings_file)
+
     def listens_at(self, address: str) -> bool:
         return address in self._addresses(SOCKET)
 

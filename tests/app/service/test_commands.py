@@ -17,6 +17,7 @@ import pytest
 from opcode_htmx.app import cli
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.service import environment_file, launch_agent
+from opcode_htmx.app.service.environment_file import BadEnvironment
 from opcode_htmx.app.service.installation import Installation
 from opcode_htmx.app.service.launchd import Launchd
 from opcode_htmx.app.service.manager import Commands
@@ -267,6 +268,16 @@ def test_other_arguments_get_the_usage(machine: Machine, arguments: tuple[str, .
     assert done.stderr.startswith("usage: opcode-htmx service install")
 
 
+def test_a_launch_agent_that_cannot_be_read_is_left_alone(machine: Machine) -> None:
+    found = Installation(machine.home, machine.home / ".config")
+    agent = launch_agent.agent_file(machine.home)
+    agent.parent.mkdir(parents=True)
+    for content in ("", "<plist>", "bplist00", "<plist><array/></plist>"):
+        agent.write_text(content)
+        with pytest.raises(BadEnvironment, match="cannot be read"):
+            Launchd(found, Commands(machine.environ)).settings()
+
+
 def test_launchd_loads_the_agent_and_unloads_it(machine: Machine) -> None:
     """The calls only: there is no launchd here."""
     found = Installation(
@@ -282,6 +293,7 @@ def test_launchd_loads_the_agent_and_unloads_it(machine: Machine) -> None:
     assert "hunter22" not in asked
     assert stat.S_IMODE(agent.stat().st_mode) == 0o600
     assert plistlib.loads(agent.read_bytes())["Label"] == "opcode-htmx"
+    assert manager.settings() == {"OPCODE_PASSWORD": "hunter22"}  # for the next installation
     (machine.bin / "fails" / "print").unlink()
     machine.says("print", "gui/501/opcode-htmx = {\n\tstate = running\n\tpid = 77\n}\n")
     assert manager.status().is_running
