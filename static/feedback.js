@@ -67,7 +67,7 @@
     root.dataset.going = "";
   };
   document.addEventListener("submit", ({ defaultPrevented, submitter, target }) => {
-    if (defaultPrevented || target.method === "dialog") return;
+    if (defaultPrevented || target.method === "dialog" || target.getAttribute("target")) return; // this page stays
     // A disabled or inert submitter would be missing from the form's data.
     setTimeout(go, 0, submitter ?? target);
   });

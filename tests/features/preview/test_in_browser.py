@@ -94,6 +94,17 @@ def test_a_page_with_absolute_addresses_modules_and_live_reload_works_with_one_t
     expect(page.locator("#said")).to_have_text("hello from a module")
     assert page.url in {f"http://127.0.0.1:{port}/" for port in dev.ports}
     assert page.evaluate("localStorage.a = '1'") == "1"
+    # The page of previews takes further taps, and shows by itself what is open
+    previews = page.context.pages[0]
+    expect(previews.get_by_role("button", name="Close port")).to_be_visible()
+    with page.context.expect_page() as again:
+        previews.get_by_role("button", name="Open port").click()
+    expect(again.value.locator("#said")).to_have_text("hello from a module")
+    previews.get_by_role("button", name="Close port").click()
+    expect(previews.get_by_role("button", name="Close port")).to_have_count(0)
+    answer = page.reload()
+    assert answer
+    assert answer.status == 404
 
 
 def test_a_hostile_dev_server_gets_nothing_of_the_app(
