@@ -301,16 +301,18 @@ def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_on_loopback_only_this_machine_is_named(host: str) -> None:
-    assert [label for label, _ in server_addresses.addresses(host, 8080)] == ["This machine"]
+    assert [label for label, _ in server_addresses.addresses(host, 8080, "")] == ["This machine"]
 
 
 def test_an_ipv6_address_is_bracketed() -> None:
-    assert list(server_addresses.addresses("::1", 8080)) == [("This machine", "http://[::1]:8080/")]
+    assert list(server_addresses.addresses("::1", 8080, "")) == [
+        ("This machine", "http://[::1]:8080/")
+    ]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
-    here, *network = server_addresses.addresses(host, 8080)
+    here, *network = server_addresses.addresses(host, 8080, "")
     assert here == ("This machine", "http://localhost:8080/")
     assert network
     assert {label for label, _ in network} == {"Your network"}

@@ -66,13 +66,13 @@ def test_the_default_route_comes_first_and_vpns_last(network: dict[str, str]) ->
 )
 @pytest.mark.usefixtures("network")
 def test_a_server_is_opened_where_it_listens(host: str, urls: list[str]) -> None:
-    assert for_devices(host, 8080) == urls
+    assert for_devices(host, 8080, "") == urls
 
 
 def test_without_a_network_only_this_machine_is_left(network: dict[str, str]) -> None:
     for name in ("tun0", "eth0", "wlan0"):
         del network[name]
-    assert for_devices("0.0.0.0", 8080) == ["http://127.0.0.1:8080/"]
+    assert for_devices("0.0.0.0", 8080, "") == ["http://127.0.0.1:8080/"]
     assert server_addresses.is_for_this_machine("http://127.0.0.1:8080/")
 
 
@@ -89,7 +89,7 @@ def test_without_a_network_only_this_machine_is_left(network: dict[str, str]) ->
 )
 @pytest.mark.usefixtures("network")
 def test_an_address_that_is_known_to_work_comes_first(origin: str, host: str, first: str) -> None:
-    urls = for_devices_of(origin, host, 8080)
+    urls = for_devices_of(origin, host, 8080, "")
     assert urls[0] == first
     assert len(urls) == len(set(urls))
     assert not any("127.0.0.1" in url for url in urls[1:])

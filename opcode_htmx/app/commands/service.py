@@ -89,7 +89,7 @@ def _install(*, is_confined: bool) -> int:
     claude = cli_binary.find(settings.claude_path, path, settings.home)
     chosen.install(installation, address)
     print(f"opcode-htmx {__version__} runs as a service, with Claude {claude.version_text}.")
-    for label, url in server_addresses.addresses(settings.host, settings.port):
+    for label, url in server_addresses.addresses(settings.host, settings.port, settings.base_path):
         print(f"  {label:<15}{url}")
     print(f"  {'Settings':<15}{chosen.settings_file}")
     print("\n".join(chosen.advice()))

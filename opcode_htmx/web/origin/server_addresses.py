@@ -20,7 +20,7 @@ _ANYWHERE = "192.0.2.1"
 """An address for documentation, behind the default route; nothing is sent to it."""
 
 
-def addresses(host: str, port: int, base_path: str = "") -> Iterator[tuple[str, str]]:
+def addresses(host: str, port: int, base_path: str) -> Iterator[tuple[str, str]]:
     """The addresses of a server that listens on `host`: (label, URL), this machine first."""
     try:
         ip = ip_address(host)
@@ -38,7 +38,7 @@ def addresses(host: str, port: int, base_path: str = "") -> Iterator[tuple[str, 
         yield "Your network", "no address found; is this machine connected?"
 
 
-def for_devices(host: str, port: int, base_path: str = "") -> list[str]:
+def for_devices(host: str, port: int, base_path: str) -> list[str]:
     """The URLs for other devices, the one that most probably works first; at least one.
 
     Where the server listens on this machine only, or has no address in a network, that is
@@ -50,7 +50,7 @@ def for_devices(host: str, port: int, base_path: str = "") -> list[str]:
     return [f"http://{address}:{port}{base_path}/" for address in found]
 
 
-def for_devices_of(origin: str, host: str, port: int, base_path: str = "") -> list[str]:
+def for_devices_of(origin: str, host: str, port: int, base_path: str) -> list[str]:
     """The same, for somebody who came by `origin` (`https://box.lan`), which is known to work.
 
     It comes first, unless it names this machine as itself only.

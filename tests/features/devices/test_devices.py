@@ -77,7 +77,7 @@ def test_the_page_shows_a_code_on_request_only(app: Flask, login: Login) -> None
     page = shown_code(app, login)
     assert '<rect width="41" height="41" fill="#fff"/>' in page
     # Asked for at 127.0.0.1, which is of no use for a phone
-    link_in(page, for_devices("0.0.0.0", 8080)[0])
+    link_in(page, for_devices("0.0.0.0", 8080, "")[0])
     assert "style=" not in page
     assert re.search(r"Valid for two minutes, until \d\d:\d\d:\d\d\.", page)
 
