@@ -28,6 +28,7 @@ from tests.support.environment import until
 from tests.support.terminals import (
     BY,
     kill_terminals,
+    screen_of,
     shell_in,
     terminals_in,
     text_of,
@@ -158,6 +159,14 @@ def test_less_and_vim_draw_what_a_reference_shows(
     terminals.type(shell.id, b":%s/tree/apple/\rgg")
     screen = wait_for(terminals, shell, lambda it: "apple 0\n" in text_of(it))
     assert "apple 22" in text_of(screen)
+    # a viewer who sees none of that has it drawn again
+    output = terminals.output_of(shell.id)
+    begin, _ = segments.end_of(output)
+    pipes.order(output.parent, messages.redraw())
+    until(
+        lambda: "apple 22" in text_of(screen_of(segments.SegmentReader(output, begin))),
+        "all is drawn again",
+    )
     terminals.type(shell.id, b":wq\r")
     wait_for(terminals, shell, lambda it: text_of(it).endswith("$"))
     assert (tmp_path / "work" / "trees").read_text().count("apple") == 99
