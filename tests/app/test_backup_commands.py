@@ -24,6 +24,7 @@ from opcode_htmx.config import state_format
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.backup.archive import HEADER
 from opcode_htmx.lib.backup.unpack import BadBackup
+from opcode_htmx.lib.files.state_dir import StateError
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, processes_of, runs_of, until
 
 pytestmark = pytest.mark.usefixtures("integration")
@@ -198,6 +199,19 @@ def test_a_backup_of_a_newer_state_folder_is_refused_in_one_sentence(
         str(refused.value),
     )
     assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "in_use.lock"]
+
+
+def test_a_folder_above_that_cannot_be_written_is_named(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "new").mkdir(mode=0o700)
+    monkeypatch.setattr(backups, "ensure_state_dir", lambda path: path)
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write anywhere
+    with pytest.raises(StateError, match=f"make {tmp_path} writable"):
+        backups.restore(backup_of(state), tmp_path / "new", FOLDERS)
 
 
 def test_nothing_is_left_of_a_restore_that_was_refused(state: Path, tmp_path: Path) -> None:

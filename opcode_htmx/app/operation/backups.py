@@ -26,6 +26,8 @@ from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.processes import process_table
 
 RUNS = "runs"
+FILES_OF_PEOPLE = ("attached", "drafts", "trash", "file_trash", "file_uploads", "file_versions")
+"""Parts of the state folder with files whose names and contents are not ours."""
 _LONGEST_VERSION = 40
 
 
@@ -61,7 +63,7 @@ def make(
         "index": with_index,
     }
     with encryption.encrypted(out, keys.recipients, keys.passphrase) as sink:
-        return archive.write(state, names, sink, about)
+        return archive.write(state, names, sink, about, FILES_OF_PEOPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,13 @@ def restore(
     with state_use.alone(state):
         _check_place(state, replace=replace)
         place = state.with_name(f".{state.name}-restoring-{secrets.token_hex(8)}")
-        place.mkdir(mode=0o700)
+        try:
+            place.mkdir(mode=0o700)
+        except PermissionError:
+            raise StateError(
+                f"A folder beside {state} cannot be made: make {state.parent} writable, or name "
+                "another folder in OPCODE_STATE_DIR."
+            ) from None
         try:
             names = [each.name for each in folders if each.backup is not Backup.NEVER]
             with encryption.decrypted(file, keys.identities, keys.passphrase) as packed:

@@ -49,7 +49,13 @@ class Written:
     """Links and devices, and files that cannot be read."""
 
 
-def write(root: Path, names: Collection[str], out: BinaryIO, about: Mapping[str, Any]) -> Written:
+def write(
+    root: Path,
+    names: Collection[str],
+    out: BinaryIO,
+    about: Mapping[str, Any],
+    verbatim: Collection[str] = (),
+) -> Written:
     """Write the entries of `root` with these names. Raises OSError, BackupFailed.
 
     `about` is for the header. Nothing in `root` is changed, and programs may write there.
@@ -62,7 +68,7 @@ def write(root: Path, names: Collection[str], out: BinaryIO, about: Mapping[str,
     ):
         writer = _Writer(tar, manifest)
         writer.add_bytes(HEADER, header)
-        for item in contents.items(root, names, writer.written.left_out.append):
+        for item in contents.items(root, names, writer.written.left_out.append, verbatim):
             writer.add(item)
         writer.finish()
     return writer.written

@@ -34,40 +34,78 @@ class Item:
     is_folder: bool = False
     size: int | None = None
     """Bytes to take of a file that is appended to; None for all of it."""
-
-    @property
-    def is_database(self) -> bool:
-        return self.name.endswith(DATABASE)
+    is_database: bool = False
 
 
-def items(root: Path, names: Collection[str], left_out: Callable[[str], None]) -> Iterator[Item]:
+def items(
+    root: Path,
+    names: Collection[str],
+    left_out: Callable[[str], None],
+    verbatim: Collection[str] = (),
+) -> Iterator[Item]:
     """The entries of `root` with these names, and all that is in them; folders before their files.
 
     Locks, temporary files and pipes are no data. Links and devices are, but cannot be restored
-    safely: their names are given to `left_out`. What is gone meanwhile is passed over.
+    safely: their names are given to `left_out`. What is gone meanwhile is passed over. Those of
+    the `names` that are `verbatim` hold files of people, which have any name and are taken whole.
     """
-    yield from _in_folder(root, "", left_out, frozenset(names))
+    ours = _Folder(left_out)
+    yield from ours.items(root, "", frozenset(names) - frozenset(verbatim))
+    theirs = _Folder(left_out, is_verbatim=True)
+    yield from theirs.items(root, "", frozenset(names) & frozenset(verbatim))
 
 
-def _in_folder(
-    folder: Path, prefix: str, left_out: Callable[[str], None], names: Collection[str] | None = None
-) -> Iterator[Item]:
-    for entry in _entries(folder, names):
-        if not (_is_folder(entry) or entry.name.endswith(APPENDED)):
-            yield from _item(entry, f"{prefix}{entry.name}", left_out)
-    # Listed again: what is in the whole files is from after the first list
-    entries = _entries(folder, names)
-    appended = [
-        item
-        for entry in entries
-        if entry.name.endswith(APPENDED) and not _is_folder(entry)
-        for item in _item(entry, f"{prefix}{entry.name}", left_out)
-    ]
-    yield from _sized(appended)
-    for entry in filter(_is_folder, entries):
-        for item in _item(entry, f"{prefix}{entry.name}", left_out):
-            yield item
-            yield from _in_folder(item.path, f"{item.name}/", left_out)
+class _Folder:
+    """Lists folders by one set of rules."""
+
+    def __init__(self, left_out: Callable[[str], None], *, is_verbatim: bool = False) -> None:
+        self._left_out = left_out
+        self._is_verbatim = is_verbatim
+
+    def items(
+        self, folder: Path, prefix: str, names: Collection[str] | None = None
+    ) -> Iterator[Item]:
+        for entry in _entries(folder, names):
+            if not (_is_folder(entry) or self._is_appended(entry)):
+                yield from self._item(entry, f"{prefix}{entry.name}")
+        # Listed again: what is in the whole files is from after the first list
+        entries = _entries(folder, names)
+        appended = [
+            item
+            for entry in entries
+            if self._is_appended(entry) and not _is_folder(entry)
+            for item in self._item(entry, f"{prefix}{entry.name}")
+        ]
+        yield from _sized(appended)
+        for entry in filter(_is_folder, entries):
+            for item in self._item(entry, f"{prefix}{entry.name}"):
+                yield item
+                yield from self.items(item.path, f"{item.name}/")
+
+    def _is_appended(self, entry: os.DirEntry[str]) -> bool:
+        return entry.name.endswith(APPENDED) and not self._is_verbatim
+
+    def _is_data(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a file is data, by its name."""
+        name = entry.name
+        is_lock = name in _LOCKS or name.endswith(".lock")
+        is_aside = name.endswith(_BESIDE_DATABASE) or _TEMPORARY.fullmatch(name) is not None
+        return self._is_verbatim or not (is_lock or is_aside)
+
+    def _item(self, entry: os.DirEntry[str], name: str) -> Iterator[Item]:
+        """The entry as an item, if it is data."""
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(mode):
+            yield Item(name, Path(entry.path), is_folder=True)
+        elif stat.S_ISREG(mode):
+            if self._is_data(entry):
+                is_database = name.endswith(DATABASE) and not self._is_verbatim
+                yield Item(name, Path(entry.path), is_database=is_database)
+        elif not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            self._left_out(name)
 
 
 def _entries(folder: Path, names: Collection[str] | None) -> list[os.DirEntry[str]]:
@@ -82,23 +120,6 @@ def _entries(folder: Path, names: Collection[str] | None) -> list[os.DirEntry[st
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False)
-
-
-def _item(entry: os.DirEntry[str], name: str, left_out: Callable[[str], None]) -> Iterator[Item]:
-    """The entry as an item, if it is data."""
-    if _TEMPORARY.fullmatch(entry.name) or entry.name.endswith(_BESIDE_DATABASE):
-        return
-    try:
-        mode = entry.stat(follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(mode):
-        yield Item(name, Path(entry.path), is_folder=True)
-    elif stat.S_ISREG(mode):
-        if not (entry.name in _LOCKS or entry.name.endswith(".lock")):
-            yield Item(name, Path(entry.path))
-    elif not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        left_out(name)
 
 
 def _sized(found: list[Item]) -> Iterator[Item]:

@@ -96,6 +96,23 @@ def test_what_is_restored_is_what_was_there_without_pipes_locks_and_half_lines(
     assert stat.S_IMODE((new / "attached" / "s" / "tool").stat().st_mode) == 0o700
 
 
+def test_files_of_people_are_copied_as_they_are_whatever_their_names(
+    state: Path, tmp_path: Path
+) -> None:
+    folder = state / "attached" / "s"
+    folder.mkdir(parents=True)
+    names = ("Cargo.lock", "lock", "owner", "a.log", "b.ndjson", "c.sqlite", "c.sqlite-wal")
+    for name in names:
+        (folder / name).write_bytes(b"two\nlines and a half")
+    out = io.BytesIO()
+    archive.write(state, NAMES, out, {}, verbatim=("attached",))
+    restored(out.getvalue(), tmp_path / "new")
+    assert files_of(tmp_path / "new" / "attached" / "s") == dict.fromkeys(
+        names, b"two\nlines and a half"
+    )
+    assert (tmp_path / "new" / "runs" / "one" / "out.ndjson").read_bytes().endswith(b"}\n")
+
+
 def test_any_tar_can_unpack_it(state: Path, tmp_path: Path) -> None:
     (tmp_path / "b.tar.gz").write_bytes(made(state))
     (tmp_path / "out").mkdir()
