@@ -19,7 +19,7 @@ import requests
 from opcode_htmx.app import cli
 from opcode_htmx.app.service import activation
 from opcode_htmx.web.server import service_manager
-from tests.support.environment import PATIENCE, ROOT, Sandbox, until
+from tests.support.environment import PATIENCE, ROOT, Sandbox, kill_processes_of, until
 
 WATCHDOG_SECONDS = 2.0
 # LISTEN_PID and WATCHDOG_PID are the server's own, and descriptor 3 is its socket
@@ -88,6 +88,7 @@ def manager(integration: None, sandbox: Sandbox, stand_in: Path) -> Iterator[Man
         if manager.process is not None and manager.process.poll() is None:
             manager.process.kill()
             manager.process.communicate(timeout=PATIENCE)
+        kill_processes_of(sandbox.state)
 
 
 def test_the_passed_socket_is_served_and_the_worker_reports_that_it_lives(
