@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import re
+import socket
 from collections.abc import Iterable, Iterator
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import (
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    parse_headers,
+)
 from typing import IO, TYPE_CHECKING, Any, cast
+
+import gevent
 
 from opcode_htmx.features.preview.proxy import headers, upstream
 from opcode_htmx.features.preview.proxy.headers import Place
@@ -26,10 +36,54 @@ BROWSER_SECONDS = 120.0
 _TARGET = re.compile(r"/[\x21-\x7e]*")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _REASON = re.compile(r"[^\t\x20-\x7e]")
+_SWITCHING_PROTOCOLS = 101
+
+
+class _Fair(io.RawIOBase):
+    """What arrives, without stalling the loop: a flood is read without ever having to wait."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._slicer = TimeSlicer()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._slicer.step()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """An answer without those before it that are not final, such as 103 Early Hints.
+
+    Passed on as the answer, one of them would leave the browser waiting for the final one, and
+    taking the next answer on its connection for that.
+    """
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp = io.BufferedReader(_Fair(self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        read: Any = super()
+        while True:
+            version, status, reason = read._read_status()
+            if status == _SWITCHING_PROTOCOLS:
+                raise BadStatusLine(f"{status} was not asked for")
+            if status >= 200:
+                return version, status, reason
+            parse_headers(self.fp)
 
 
 class _Connection(HTTPConnection):
     """A connection that is there already."""
+
+    response_class = _Answer
 
     def connect(self) -> None:
         raise OSError(errno.ENOTCONN, "connected once only")
@@ -101,7 +155,9 @@ def _ask(
             connection.putheader("Content-Length", length)
         connection.endheaders()
         _send_body(connection, environ["wsgi.input"], length, is_chunked)
-        answer = connection.getresponse()
+        # All of its head: one that comes byte by byte, or never ends, is none
+        with gevent.Timeout(HEAD_SECONDS, TimeoutError()):
+            answer = connection.getresponse()
     except TimeoutError:
         raise Unanswered(f"What listens on port {port} does not answer.") from None
     except (OSError, HTTPException, ValueError):

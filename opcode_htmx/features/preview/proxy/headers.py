@@ -39,6 +39,9 @@ _NOT_ANSWERED = _HOP | frozenset(
     | {"service-worker-allowed", "report-to", "nel", "reporting-endpoints"}
     | {"access-control-allow-origin", "access-control-allow-credentials"}
     | {"access-control-allow-private-network", "server", "date"}
+    # These are orders for a proxy in front of us: nginx would fetch another address, or send a file
+    | {"x-accel-redirect", "x-accel-charset", "x-accel-expires", "x-accel-limit-rate"}
+    | {"x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-url"}
 )
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - names, no binding
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -144,14 +147,14 @@ def for_browser(answered: Iterable[tuple[str, str]], place: Place) -> Headers:
 
 def location(value: str, place: Place) -> str:
     """The target of a redirect, as it is for the browser."""
-    parts = urlsplit(value)
     try:
+        parts = urlsplit(value)
         is_own = (
             parts.scheme in ("http", "https", "")
             and (parts.hostname or "") in _LOCAL
             and (parts.port or 80) == place.server_port
         )
-    except ValueError:  # a port that is none
+    except ValueError:  # a port or an address that is none
         return value
     if is_own:
         rest = value.partition("//")[2]
