@@ -15,6 +15,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -280,6 +281,45 @@ def test_what_no_backup_of_ours_has_is_refused(tmp_path: Path, what: str) -> Non
     assert str(refused.value).endswith(".")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new"]
     assert files_of(tmp_path / "new") == {}
+
+
+def raw(kind: bytes, content: bytes, **more: int) -> bytes:
+    """A block of a header, of any kind, and its content."""
+    header = bytearray(member("runs/x", kind, size=len(content))[0].tobuf(tarfile.USTAR_FORMAT))
+    header[482] = more.get("extended", 0)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + content + b"\0" * (-len(content) % 512)
+
+
+HOLES = (b"00000000001\0" * 2 * 21).ljust(504, b"\0") + b"\1" + b"\0" * 7
+"""One block of a list of holes that goes on in the next one."""
+IN_MEMORY = {
+    "headers beside headers": raw(tarfile.XHDTYPE, b"13 comment=x\n") * 5000,
+    "what is said of all members": raw(tarfile.XGLTYPE, b"13 comment=x\n") * 100,
+    "digits": raw(tarfile.XHDTYPE, b"1" * 90_000),
+    "holes": raw(tarfile.GNUTYPE_SPARSE, b"", extended=1) + HOLES * 40_000,
+    "holes in the content": raw(tarfile.XHDTYPE, b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n")
+    + raw(tarfile.REGTYPE, b"9000000000\n" + b"1\n" * 4_000_000),
+}
+
+
+@pytest.mark.parametrize("what", IN_MEMORY)
+def test_what_tar_says_beside_a_member_takes_neither_memory_nor_time(
+    tmp_path: Path, what: str
+) -> None:
+    plain = gzip.decompress(tar_of()).rstrip(b"\0")
+    plain += b"\0" * (-len(plain) % 512)
+    bomb = gzip.compress(plain + IN_MEMORY[what], compresslevel=1)
+    began = time.process_time()
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadBackup, match="damaged"):
+            restored(bomb, tmp_path / "new")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
