@@ -40,7 +40,7 @@ def test_the_files_of_a_new_state_folder_stay(sandbox: Sandbox, stand_in: Path) 
         "OPCODE_SEARCH_INDEX": "0",  # its process may still be at work when the folder is read
     }
     assert probe.printed(CODE, environ) == 0
-    found = shapes.folder(sandbox.state, {})
+    found = shapes.folder(sandbox.state, {}, ("current.ndjson",))
     for name in ("password", "secret_key"):
         path = f"opcode-htmx/{name}"
         found[path]["bytes"] = (sandbox.state / path).stat().st_size

@@ -14,7 +14,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.preview.servers import DevServer
+from opcode_htmx.features.preview.servers import DevServer, NoSuchServer
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
@@ -72,10 +72,14 @@ def blueprint(previews: Previews, lookup: SessionLookup) -> Blueprint:
 
     @pages.get("/preview/<int:port>")
     def of_port(port: int) -> BaseResponse:
-        """Leads to the page of the session whose process listens on a port."""
-        servers = (each for each in previews.servers.all() if each.port == port)
-        found = next(servers, None)
-        return redirect(page_of(found) if found else url_for(".overview"), 303)
+        """Leads to the page of the session whose process listens on a port.
+
+        Raises NoSuchServer.
+        """
+        found = next((each for each in previews.servers.all() if each.port == port), None)
+        if found is None:
+            raise NoSuchServer(f"No process of a session listens on port {port} now.")
+        return redirect(page_of(found), 303)
 
     def page_of(server: DevServer) -> str:
         location = lookup.locations.of(server.session_id)

@@ -92,7 +92,9 @@ class Use:
         with self.look_at(plain):
             until(lambda: list((self.state / "viewing").rglob("*")), "the viewer is noted")
             until(lambda: list((self.state / "offers").glob("*.json")), "the offers are kept")
-            held = shapes.folder(self.state, self.names, ("out.ndjson", "plan.txt"))
+            held = shapes.folder(
+                self.state, self.names, ("out.ndjson", "plan.txt", "current.ndjson")
+            )
         return {
             "state": held,
             "processes": started,
