@@ -196,6 +196,17 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "lib/git/snapshots/tree.py",  # a private git directory, which is made anew when incomplete
         "web/auth/pairing.py",  # created exclusively, which is what makes a code work once
         "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
+        "app/commands/backup.py",  # a new file of the person's
+        "app/commands/support_bundle.py",  # the same
+        "config/state_use.py",  # locked; it has no content
+        "features/backups/service.py",  # a lock, and what the command prints, as it prints it
+        "lib/backup/unpack.py",  # new files in a new folder
+        "lib/files/confined.py",  # flags and descriptors; its callers write
+        "lib/logs/log_files.py",  # appended: whole lines or nothing
+        "lib/metrics/worker_file.py",  # counters, changed in place; a checksum finds damage
+        "lib/pty/host.py",  # named pipes, and a log
+        "lib/pty/segments.py",  # appended: records with their lengths
+        "sessions/terminals/pipes.py",  # named pipes
         "engines/claude/demo/lease.py",
         "engines/claude/demo/record.py",
         "engines/claude/demo/sample.py",  # the demo is made anew at each start
