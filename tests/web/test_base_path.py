@@ -174,12 +174,19 @@ def test_a_login_leads_on_inside(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [None, "/", "/runs", "/team", f"{BASE}x/", "https://evil.example"]
+    "target",
+    [
+        *(None, "/", "/runs", "/team", f"{BASE}x/", "https://evil.example"),
+        *(f"{BASE}/../team", f"{BASE}/runs/../../team", f"{BASE}/%2E%2e/team", f"{BASE}/.%2e?x=1"),
+        *(f"{BASE}/..", f"{BASE}/..//evil.example", f"{BASE}/..#x"),
+    ],
 )
 def test_a_login_leads_to_no_neighbour(app: Flask, target: str | None) -> None:
     with app.test_request_context(f"{BASE}/login", environ_overrides={"SCRIPT_NAME": BASE}):
         assert local_path(target) == f"{BASE}/"
         assert local_path(f"{BASE}/runs?x=/") == f"{BASE}/runs?x=/"
+        for kept in (f"{BASE}/files/a..b/.git/...?back=/../x", f"{BASE}/x/..y"):
+            assert local_path(kept) == kept
 
 
 def test_the_cookie_of_a_login_is_kept_from_neighbours(app: Flask) -> None:

@@ -22,7 +22,7 @@ from opcode_htmx.engines.base import Launcher
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.lib.pty import messages, segments
+from opcode_htmx.lib.pty import child, messages, segments
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.sessions.terminals import launch, pipes
 from opcode_htmx.sessions.terminals.model import (
@@ -217,7 +217,11 @@ def shell(environment: Mapping[str, str]) -> str:
 
 
 def kill(record: TerminalRecord) -> None:
-    """Kill a host that does not obey, and its program."""
+    """Kill a host that does not obey, and its program with all that it has started."""
+    leader = record.leader.find() if record.leader else None
+    if leader is not None:
+        # first: once it is gone, its pid may be another's
+        run_in_thread(child.kill_session, leader.pid)
     for identity in (record.host, record.leader):
         process = identity.find() if identity else None
         if process is not None:

@@ -15,6 +15,8 @@ from opcode_htmx.web.server.base_path import inner_path, start_page
 
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+_UPWARDS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
+"""What browsers resolve: it could lead out of the base path, to a neighbour on the same host."""
 
 _NO_MATCH = "That user and password do not match."
 _NOT_IT = "That is not the password. Try again."
@@ -138,5 +140,7 @@ def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
 def local_path(target: str | None) -> str:
     """`target` if it is an address of this app without its host, else that of the first page."""
     if not target or not _LOCAL_PATH.fullmatch(target) or inner_path(target) is None:
+        return start_page()
+    if _UPWARDS.search(target.partition("?")[0]):
         return start_page()
     return target

@@ -217,13 +217,19 @@ def test_a_terminal_whose_host_was_killed_has_ended(terminals: Terminals, shell:
     assert has_ended(terminals, shell).how_it_ended == "was killed"
 
 
-def test_a_host_that_does_not_obey_is_killed(
+def test_a_host_that_does_not_obey_is_killed_with_all_of_its_terminal(
     terminals: Terminals, shell: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "END_SECONDS", 0.2)
     assert shell.record.host
+    assert shell.record.leader
+    terminals.type(shell.id, b"nohup sleep 1234 >/dev/null &\r")
+    leader = psutil.Process(shell.record.leader.pid)
+    until(lambda: [each.name() for each in leader.children()] == ["sleep"], "it sleeps")
+    (sleeper,) = leader.children()
     os.kill(shell.record.host.pid, signal.SIGSTOP)
     assert not terminals.end(shell.id).is_live
+    until(lambda: not sleeper.is_running(), "what was started in the background has ended")
 
 
 def test_another_process_of_the_same_folder_finds_the_terminal(
