@@ -120,7 +120,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 def _report(written: Written, options: Options) -> Iterator[str]:
     yield f"{count(written.files, 'file')}, {format_bytes(written.total)} before they were packed."
     if "--secrets" not in options.switches:
-        yield "Without the password, logins and keys: --secrets adds them."
+        yield "Without the password, logins and keys."
     elif not any(name in options.values for name in ("--recipient", "--recipients-file")):
         is_open = not options.switches & {"--passphrase"} and "--passphrase-file" not in (
             options.values

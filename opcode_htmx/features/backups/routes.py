@@ -6,6 +6,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.backups.service import KEPT, Backups
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.visitors import current_identity, require_owner
 from opcode_htmx.web.http.disposition import download
@@ -29,6 +30,7 @@ def blueprint(backups: Backups) -> Blueprint:
             said=backups.said(),
             kept=KEPT,
             shortest=SHORTEST,
+            restore=f"{resources.PROGRAM} restore",
         )
 
     @pages.post("/backup")

@@ -50,7 +50,7 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 def _of_project(context: AppContext, project_id: str, folder: str) -> str:
     if not _is_on(context):
         return ""
-    return url_for("terminal.page", folder=reference(path_of(folder)))
+    return url_for("terminal.page", project=project_id, folder=reference(path_of(folder)))
 
 
 FEATURE = Feature(

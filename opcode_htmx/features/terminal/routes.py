@@ -53,6 +53,7 @@ def blueprint(
             terminals=terminals.all(),
             folder=folder,
             session_id=session_id,
+            back_to=_back_to(locations, session_id),
             is_open_here=bool(session_id) and any(r.live for r in runs.of_session(session_id)),
             notice=flashed()[0],
         )
@@ -131,6 +132,17 @@ def _asked_for(workspace: Workspace, locations: SessionLocations) -> tuple[str, 
         except (sessions.ProjectNotFound, sessions.SessionNotFound, FolderUnknown):
             pass
     return request.args.get("folder", "") or reference(workspace.task_folder), ""
+
+
+def _back_to(locations: SessionLocations, session_id: str) -> str:
+    """The address of the session or project whose link has led here; empty if none has."""
+    project_id = locations.first_known(request.args.get("project", ""))
+    if not project_id:
+        return ""
+    if session_id:
+        address = url_for("session_page.session", project_id=project_id, session_id=session_id)
+        return f"{address}#end"
+    return url_for("projects.project", project_id=project_id)
 
 
 def _newest_lines(output: Path) -> str:

@@ -48,7 +48,7 @@ def of(settings: Settings) -> tuple[Check, ...]:
         asks("clock", "Clock", clock.clock),
         asks("port", "Port", network.port),
         asks("firewall", "Firewall", firewall.firewall, seconds=TOOL_SECONDS),
-        check(TLS, "Way of browsers", network.tls),
+        check(TLS, "Connection of browsers", network.tls),
         asks("orphans", "Processes left behind", processes.orphans, seconds=TOOL_SECONDS),
         check("settings", "Settings", names),
         asks("versions", "Versions", versions.versions, seconds=TOOL_SECONDS),

@@ -46,7 +46,7 @@ def clock(settings: Settings) -> Finding:
             set_it,
             facts,
         )
-    said = "" if synchronised else " Whether the network sets it, this system does not say."
+    said = "" if synchronised else " This system does not say whether the network sets it."
     return Finding(State.OK, f"It agrees with the server's files.{said}", facts=facts)
 
 

@@ -20,7 +20,9 @@ from opcode_htmx.web.origin import server_addresses
 def firewall(settings: Settings) -> Finding:
     """Which firewall is at work, and the command that lets the network through to the port."""
     if is_local(settings):
-        return Finding(State.OK, "The server listens on this machine only; a firewall matters not.")
+        return Finding(
+            State.OK, "The server listens on this machine only, where no firewall is in the way."
+        )
     number, network = settings.port, _network()
     for name, is_on, command in (
         ("ufw", _ufw, f"sudo ufw allow from {network} to any port {number} proto tcp"),

@@ -52,11 +52,15 @@ def test_a_backup_is_made_and_downloaded_and_deleted(client: FlaskClient, sandbo
     (sandbox.state / "flags.json").write_text('{"version": 1}')
     answer = client.post("/backup")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/backup")
-    assert "is being made" in client.get("/backup").text
+    page = client.get("/backup").text
+    assert "is being made" in page
+    assert '<div id="backup-now" data-fresh="often">' in page
     assert client.post("/backup").status_code == 409
     name = made(client, sandbox)
     page = client.get("/backup").text
     assert f"/backup/{name}" in page
+    # What lacks the attribute would not take the place of the part that waits.
+    assert '<div id="backup-now" data-fresh>' in page
     assert "Without the password, logins and keys" in page
     with client.get(f"/backup/{name}") as file:
         assert file.headers["Content-Disposition"] == f"attachment; filename={name}"

@@ -140,7 +140,13 @@ def test_a_session_and_a_project_lead_to_a_terminal_in_their_folder(
     page = client.get(link[1].replace("&amp;", "&")).text
     assert f'value="{sandbox.project}"' in page
     assert f'name="session" value="{SESSION}"' in page
-    assert "/terminal?folder=" in client.get(f"/projects/{project}").text
+    assert f'href="/projects/{project}/sessions/{SESSION}#end"' in page
+    link = re.search(r'href="(/terminal\?[^"]*)"', client.get(f"/projects/{project}").text)
+    assert link
+    page = client.get(link[1].replace("&amp;", "&")).text
+    assert f'value="{sandbox.project}"' in page
+    assert f'href="/projects/{project}"' in page
+    assert 'class="back"' not in client.get("/terminal?project=nowhere").text
 
 
 def test_programs_start_type_and_end(client: FlaskClient, sandbox: Sandbox) -> None:
