@@ -17,7 +17,7 @@ from scripts import reference
 from tests.app.test_architecture import LAYERS
 from tests.golden.golden import DATA
 
-LOCKS = {"marks.lock", "starting.lock"}
+LOCKS = {"in_use.lock", "marks.lock", "starting.lock"}
 """Locks that are not named after what they lock."""
 
 

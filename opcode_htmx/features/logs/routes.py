@@ -8,11 +8,13 @@ from flask import Blueprint, render_template, request
 
 from opcode_htmx.features.logs.query import LEVELS, form_of
 from opcode_htmx.features.logs.service import LogReader
-from opcode_htmx.lib.logs.reader import LogPage
+from opcode_htmx.lib.logs.reader import LogEntry, LogPage
 from opcode_htmx.web.auth.visitors import require_owner
 
 SHOWN = 60
 """Lines of a page."""
+
+_OF_EVERY_ACT = ("action", "actor", "session", "run")
 
 
 def blueprint(log: LogReader) -> Blueprint:
@@ -31,9 +33,22 @@ def blueprint(log: LogReader) -> Blueprint:
             entries=found.entries,
             older=form.address(cursor=found.older, follow="") if found.older else "",
             clock=_clock,
+            headline=_headline,
         )
 
     return pages
+
+
+def _headline(entry: LogEntry) -> str:
+    """The first line of a message; of an act what was done, with what, as words."""
+    if not entry.fields.get("action"):
+        return entry.message.split("\n")[0]
+    parts = [str(entry.fields["action"])]
+    for name, value in entry.fields.items():
+        if name not in _OF_EVERY_ACT and value != "":
+            text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+            parts.append(f"{name.replace('_', ' ')}: {text}")
+    return " · ".join(parts)
 
 
 def _clock(seconds: float) -> str:

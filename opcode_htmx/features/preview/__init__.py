@@ -69,7 +69,7 @@ class _Parts:
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     parts = context.once(_Parts)
-    pages = routes.blueprint(parts.previews, context.sessions.lookup)
+    pages = routes.blueprint(parts.previews, context.sessions.lookup, context.runs)
     pages.record_once(partial(_install, parts))
     yield pages
 

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.preview.servers import DevServer, NoSuchServer
 from opcode_htmx.features.preview.service import Previews
+from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.visitors import Visitors
@@ -23,7 +24,7 @@ from opcode_htmx.web.http.forms import session_address
 from opcode_htmx.web.http.headers import content_security_policy
 
 
-def blueprint(previews: Previews, lookup: SessionLookup) -> Blueprint:
+def blueprint(previews: Previews, lookup: SessionLookup, runs: Supervisor) -> Blueprint:
     pages = Blueprint("preview", __name__)
     of_session = "/projects/<project_id>/sessions/<session_id>/preview"
 
@@ -64,9 +65,11 @@ def blueprint(previews: Previews, lookup: SessionLookup) -> Blueprint:
     @pages.get("/preview")
     def overview() -> str:
         found = []
+        live = {run.id: run for run in runs.live()}
         for each in previews.servers.all():
             location = lookup.locations.of(each.session_id)
-            title = lookup.title(location.claude_folder, each.session_id)
+            run = live.get(each.run_id)
+            title = lookup.title_of_run(run) if run else "A session"
             found.append((each, title, location.project_name, page_of(each)))
         return render_template("preview/overview.html", servers=found)
 

@@ -12,8 +12,10 @@ import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
 
+from opcode_htmx.lib import audit_log
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.logs import context
+from opcode_htmx.lib.logs.formats import FIELDS
 from opcode_htmx.lib.logs.log_files import LogFiles, LogFilesHandler
 from opcode_htmx.web.auth.visitors import Visitor
 from tests.support.environment import Sandbox
@@ -139,3 +141,15 @@ def test_the_shape_for_programs(client: FlaskClient) -> None:
     assert (line["request"], line["run"]) == ("0123456789ab", RUN)
     assert json.dumps(line)
     assert answer["older"] == ""
+
+
+def test_an_act_is_shown_as_words(app: Flask, client: FlaskClient, sandbox: Sandbox) -> None:
+    handler = LogFilesHandler(LogFiles(sandbox.state / "logs", 0, 0))
+    record = logging.LogRecord(audit_log.LOGGER, logging.INFO, "", 0, "actor=a action=x", (), None)
+    act = {"actor": "a", "action": "backup.make", "session": "", "name": "b.tar", "secrets": False}
+    setattr(record, FIELDS, act)
+    handler.handle(record)
+    handler.close()
+    page = client.get("/logs").text
+    assert "backup.make · name: b.tar · secrets: no" in page
+    assert "actor=a action=x" in page

@@ -37,10 +37,9 @@ def test_a_session_lists_what_it_has_started_and_opens_it_at_an_origin_of_its_ow
     assert dev.open() == origin, "the same again"
     overview = dev.client.get(f"{dev.server.url}/preview/{dev.port}", timeout=PATIENCE)
     assert overview.url.endswith(f"{dev.page}/preview#port-{dev.port}")
-    assert (
-        f"{dev.page}/preview#port-{dev.port}"
-        in dev.client.get(f"{dev.server.url}/preview", timeout=PATIENCE).text
-    )
+    every = dev.client.get(f"{dev.server.url}/preview", timeout=PATIENCE).text
+    row = every.partition(f'href="{dev.page}/preview#port-{dev.port}"')[2].partition("</a>")[0]
+    assert "dev_server.py" in row, "the session is named by its prompt"
     nothing = dev.client.get(f"{dev.server.url}/preview/1", timeout=PATIENCE)
     assert (nothing.status_code, "listens on port 1 now" in nothing.text) == (404, True)
     other = start_dev()
