@@ -181,7 +181,7 @@ def _check_bus(done: subprocess.CompletedProcess[str]) -> None:
         raise ServiceError(
             "The systemd of this user does not run. Log in to this machine as that user (not by "
             "su or sudo), or run `loginctl enable-linger` as that user, and "
-            "`export XDG_RUNTIME_DIR=/run/user/$(id -u)`. Where no systemd runs, as in a container, "
+            "`export XDG_RUNTIME_DIR=/run/user/$(id -u)`. Where none runs, as in a container, "
             "start `opcode-htmx` by hand."
         )
 
