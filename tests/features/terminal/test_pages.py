@@ -123,6 +123,14 @@ def test_a_wrong_form_starts_nothing(
     assert not list((sandbox.state / "terminals").glob("*/"))
 
 
+def test_without_scripts_a_link_shows_what_has_come_since(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    address = opened(client, sandbox)
+    link = f'<noscript><a class="button key" href="{address}">Refresh</a></noscript>'
+    assert link in client.get(address).text
+
+
 def test_a_wrong_key_is_refused(client: FlaskClient, sandbox: Sandbox) -> None:
     address = opened(client, sandbox)
     assert client.post(f"{address}/type", data={"key": "no such"}).status_code == 422
