@@ -14,7 +14,15 @@ SHORTEST = 6
 """Characters of a known secret; a shorter one would hide parts of ordinary words."""
 
 _LOOKS_SECRET = (
-    (re.compile(r"\b(sk-ant-|gh[opsu]_|github_pat_|AGE-SECRET-KEY-)[A-Za-z0-9_-]{8,}"), r"\1"),
+    (
+        re.compile(
+            r"\b(sk-ant-|gh[oprsu]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AGE-SECRET-KEY-)"
+            r"[A-Za-z0-9_-]{8,}"
+        ),
+        r"\1",
+    ),
+    # the pass of a preview, in the path of a request that has failed
+    (re.compile(r"(/preview/[0-9]{1,5}/)[A-Za-z0-9_-]{32}"), r"\1"),
     (
         re.compile(
             r"\b((?:authorization[\"']?[:=] ?[\"']?basic|bearer) )[A-Za-z0-9+/=._~-]{8,}",
@@ -22,10 +30,13 @@ _LOOKS_SECRET = (
         ),
         r"\1",
     ),
-    (re.compile(r"(://)[^\s/@:]{0,200}:[^\s/@]{1,300}(?=@)"), r"\1"),
+    (re.compile(r"(://)[^\s/@:]{0,5000}+:[^\s/@]{1,5000}+(?=@)"), r"\1"),
+    # the name alone may be a token there
+    (re.compile(r"(https?://)[^\s/@]{1,5000}+(?=@)"), r"\1"),
     (
         re.compile(
-            r"\b((?:api[_-]?key|token|password|passwd|secret)[\"']?[=:] ?[\"']?)[^\s\"',;&]{6,}",
+            r"((?:api[_-]?key|access[_-]?key|token|passw(?:or)?d|passphrase|secret)"
+            r"[\"']?[=:] ?[\"']?)[^\s\"',;&]{6,}",
             re.IGNORECASE,
         ),
         r"\1",
