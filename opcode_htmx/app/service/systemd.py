@@ -57,6 +57,7 @@ class Systemd:
         ]
 
     def install(self, installation: Installation, address: str) -> None:
+        service = systemd_units.service_unit(installation)
         main = f"{in_url(address)}:{installation.port}"
         ports = self._previews(installation, address)
         previews = [f"{in_url(address)}:{port}" for port in ports]
@@ -70,7 +71,7 @@ class Systemd:
             _write_unit(self._units / SOCKET, systemd_units.socket_unit(installation, address))
             if ports:
                 _write_unit(self._units / PREVIEWS, systemd_units.previews_unit(address, ports))
-            _write_unit(self._units / SERVICE, systemd_units.service_unit(installation))
+            _write_unit(self._units / SERVICE, service)
         if not ports:
             self._remove_previews()
         self._systemctl("daemon-reload")

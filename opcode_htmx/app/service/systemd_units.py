@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opcode_htmx.app.service.installation import NAME, Installation
+from opcode_htmx.app.service.installation import NAME, Installation, ServiceError
 from opcode_htmx.web.origin.server_addresses import in_url
 
 SOCKET = f"{NAME}.socket"
@@ -105,7 +105,8 @@ def previews_unit(address: str, ports: Sequence[int]) -> str:
 
 
 def service_unit(installation: Installation) -> str:
-    """The unit of the server."""
+    """The unit of the server. Raises ServiceError where a path is one that systemd cannot take."""
+    _check(installation)
     return _SERVICE.format(
         socket=SOCKET,
         previews=PREVIEWS,
@@ -116,6 +117,19 @@ def service_unit(installation: Installation) -> str:
         watchdog=WATCHDOG_SECONDS,
         confinement=_CONFINED if installation.is_confined else "",
     )
+
+
+def _check(installation: Installation) -> None:
+    """systemd refuses quotes in the name of a program, and takes `$` there for itself; the name
+    of a file of settings is a pattern."""
+    for path, signs in (
+        (installation.python, "\"'\\$"),
+        (installation.environment_file, "*?[\\"),
+        (installation.working_folder, "\\"),
+    ):
+        found = next((sign for sign in signs if sign in str(path)), "")
+        if found:
+            raise ServiceError(f"systemd cannot take {found} in a path, as in {str(path)!r}.")
 
 
 def _path(text: str) -> str:

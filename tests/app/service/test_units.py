@@ -70,16 +70,30 @@ def test_the_socket_listens_where_the_settings_say(
 
 def test_paths_with_spaces_and_signs_are_quoted(tmp_path: Path) -> None:
     odd = installation(
-        tmp_path, python=Path('/opt/a b/50%/"$x"/python'), working_folder=Path("/opt/50% off")
+        tmp_path, python=Path("/opt/a b/50%/python"), working_folder=Path("/opt/50% off")
     )
     service = parsed(systemd_units.service_unit(odd))["Service"]
-    assert service["ExecStart"].startswith('"/opt/a b/50%%/\\"$$x\\"/python" -m opcode_htmx ')
+    assert service["ExecStart"].startswith('"/opt/a b/50%%/python" -m opcode_htmx ')
     assert service["WorkingDirectory"] == "/opt/50%% off"
 
 
 def test_a_path_that_no_unit_can_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="cannot be started from"):
         installation(tmp_path, python=Path("/opt/a\nExecStart=/bin/sh")).checked()
+
+
+@pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "a$HOME"])
+def test_a_program_whose_name_systemd_refuses_is_refused_with_a_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ServiceError, match=r"systemd cannot take .*\.$"):
+        systemd_units.service_unit(installation(tmp_path, python=Path(f"/opt/{name}/bin/python")))
+
+
+@pytest.mark.parametrize("name", ["a*", "a[b]", "what?", "a\\b"])
+def test_a_file_of_settings_whose_name_is_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ServiceError, match="systemd cannot take"):
+        systemd_units.service_unit(installation(tmp_path / name))
 
 
 def test_no_unit_has_a_setting_in_it(tmp_path: Path) -> None:
