@@ -17,7 +17,7 @@ import mmap
 import os
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from opcode_htmx.lib.files import atomic_files, file_locks
@@ -49,7 +49,9 @@ class MappedValues:
             self._map = mmap.mmap(file, status.st_size, access=access)
         finally:
             os.close(file)
-        self.inode = status.st_ino
+        self.place = status.st_ino, status.st_size
+        """Which file it is, and its size: one that was cut off must not be read, as the kernel ends
+        who reads behind the end of a mapped file."""
         try:
             self.names, begin = _names_in(self._map)
         except NoValues:
@@ -118,7 +120,7 @@ class WorkerFile:
     def is_there(self) -> bool:
         """Whether others can read it; not if somebody has removed or replaced it."""
         try:
-            return self._path.stat().st_ino == self._mapped.inode
+            return self._path.stat().st_ino == self._mapped.place[0]
         except OSError:
             return False
 
@@ -165,12 +167,12 @@ class WorkerFiles:
     def __iter__(self) -> Iterator[MappedValues]:
         """Files that cannot be read are left out. Raises OSError for the folder."""
         with os.scandir(self._folder) as entries:
-            found = {each.name: each.inode() for each in entries if each.name.endswith(ENDING)}
+            found = dict(_places(entries))
         for name in self._mapped.keys() - found.keys():
             self._mapped.pop(name).close()
-        for name, inode in sorted(found.items()):
+        for name, place in sorted(found.items()):
             mapped = self._mapped.get(name)
-            if mapped is None or mapped.inode != inode:
+            if mapped is None or mapped.place != place:
                 if mapped:
                     self._mapped.pop(name).close()
                 try:
@@ -182,3 +184,11 @@ class WorkerFiles:
     def close(self) -> None:
         while self._mapped:
             self._mapped.popitem()[1].close()
+
+
+def _places(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, tuple[int, int]]]:
+    for each in entries:
+        if each.name.endswith(ENDING):
+            with contextlib.suppress(OSError):  # removed meanwhile
+                found = each.stat(follow_symlinks=False)
+                yield each.name, (found.st_ino, found.st_size)

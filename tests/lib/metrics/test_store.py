@@ -190,6 +190,20 @@ def test_a_file_that_was_cut_off_is_made_anew(folder: Path) -> None:
     store.stop()
 
 
+@pytest.mark.parametrize("size", [0, 8])
+def test_a_file_that_is_cut_off_while_others_read_it_ends_none_of_them(
+    store: MetricStore, folder: Path, size: int
+) -> None:
+    store.add(RUNS, labels=("done",))
+    other = started(folder)
+    other.add(RUNS, labels=("done",))
+    other.stop()
+    assert value(store, RUNS, "done") == 2
+    (newest,) = folder.glob("1.values")
+    os.truncate(newest, size)
+    assert value(store, RUNS, "done") == 1
+
+
 def test_no_sum_is_taken_for_one_that_is_none(folder: Path) -> None:
     started(folder).stop()
     path = folder / "0.values"
