@@ -463,6 +463,7 @@ def opened(sandbox: Sandbox, start: Callable[..., Server], claude: Path) -> Iter
             "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
             "OPCODE_ALLOW_BYPASS": "1",
             "OPCODE_SEARCH_INDEX": "1" if screenshots.WANTED else "0",
+            "OPCODE_TERMINAL": "1" if screenshots.WANTED else "0",
             "IS_SANDBOX": "1",
             "OPCODE_STOP_DEADLINE": "600",
         }

@@ -154,6 +154,11 @@ def addresses(gallery: Gallery) -> dict[str, str]:
         "server": "/server",
         "usage": "/usage?range=all",
         "storage": "/storage",
+        "health": "/health",
+        "logs": "/logs",
+        "backup": "/backup",
+        "previews": "/preview",
+        "terminals": "/terminal",
         "prompts": "/prompts",
         "agents": "/agents",
         "agent": "/agents/1",
@@ -182,8 +187,23 @@ def take_sheets(phone: Phone, stranger: Phone, gallery: Gallery) -> None:
     plant_configuration(gallery)
     for name, address in claude_addresses(gallery).items():
         take_sheet(phone.page, name, address, gallery)
+    take_terminal(phone.page, gallery)
     for name in ("login", "pair"):
         take_sheet(stranger.page, name, f"/{name}", gallery)
+
+
+def take_terminal(page: Page, gallery: Gallery) -> None:
+    """Take the sheet of a terminal, and end it."""
+    page.goto("/terminal")
+    page.fill("#terminal-folder", str(gallery.sandbox.project))
+    page.get_by_role("button", name="Open a terminal").click()
+    page.locator("#terminal .xterm-screen").wait_for()
+    address = page.url
+    take_sheet(page, "terminal", address, gallery)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address)
+    page.get_by_role("button", name="Terminal menu").click()
+    page.get_by_role("button", name="End terminal").click()
 
 
 def take_sheet(page: Page, name: str, address: str, gallery: Gallery) -> None:
