@@ -121,7 +121,8 @@ def wait_for(
 
 
 def wait_for_output(terminals: Terminals, terminal: Terminal, words: bytes) -> pyte.Screen:
-    """Wait until a large output ends with these words; gives the screen of its newest segment."""
+    """Wait until a large output ends with these words; gives the screen of its newest segments."""
     output = terminals.output_of(terminal.id)
-    until(lambda: b"".join(newest_output(output, 1)).endswith(words), f"it ends with {words!r}")
-    return reference_screen(terminals, terminal, starts_in(output)[-1])
+    # The newest segment may have begun in the middle of these words
+    until(lambda: b"".join(newest_output(output, 4096)).endswith(words), f"it ends with {words!r}")
+    return reference_screen(terminals, terminal, starts_in(output)[-2:][0])
