@@ -13,6 +13,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     expect,
@@ -111,8 +112,18 @@ class Phone:
 
     def reload_until(self, condition: Callable[[], object], what: str) -> None:
         """Load the page again until `condition` holds: how a page without scripts is followed."""
+
+        def holds() -> object:
+            try:
+                self.page.reload()
+            except Error as error:  # the page that a form leads to is just replacing this one
+                if "Not attached to an active page" not in str(error):
+                    raise
+                return False
+            return condition()
+
         until(
-            lambda: self.page.reload() and condition(),
+            holds,
             what,
             sleep=lambda: self.page.wait_for_timeout(200),  # each load costs what ten polls do
         )
