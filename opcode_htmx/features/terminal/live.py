@@ -60,7 +60,7 @@ def register(router: SocketRouter, services: TerminalServices) -> None:
             cursor = whole_number(request.args.get("cursor", ""), digits=15)
             if _serve(ws, services, terminal_id, cursor):
                 code = NORMAL
-        except ConnectionClosed:
+        except (ConnectionClosed, ConnectionError):
             pass  # the page is gone; it reconnects with its cursor
         except (NoSuchTerminal, TerminalsOff):
             close(ws, POLICY_VIOLATION)
