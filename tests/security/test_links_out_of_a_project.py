@@ -172,8 +172,7 @@ def test_a_link_put_in_place_of_a_file_that_was_checked_is_not_followed(
 def test_a_system_that_cannot_open_a_path_only_follows_no_link_either(
     sandbox: Sandbox, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_RDONLY
-    monkeypatch.setattr(confined, "_FOLDER", flags)
+    monkeypatch.setattr(confined, "ENTER", confined.LIST)
     (sandbox.project / "inner").mkdir()
     (sandbox.project / "link").symlink_to(secret)
     os.close(confined.open_folder(sandbox.project / "inner", sandbox.project))
