@@ -15,10 +15,11 @@ from opcode_htmx.features.agents.model import AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running import events
 from opcode_htmx.features.agents.running import routes as run_routes
+from opcode_htmx.features.agents.running.copies import CannotUseWorktree
 from opcode_htmx.features.agents.running.records import FOLDER as RUNS
 from opcode_htmx.features.agents.running.records import MOST as MOST_RUNS
 from opcode_htmx.features.agents.running.records import AgentRuns, NoSuchAgentRun
-from opcode_htmx.features.agents.running.runner import AgentRunner, CannotUseWorktree
+from opcode_htmx.features.agents.running.runner import AgentRunner
 from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
 from opcode_htmx.features.agents.store import (
     FOLDER,

@@ -142,6 +142,9 @@ class AgentRunInfo(ResponseModel):
     created_at: str = Field(description="ISO 8601.")
     completed_at: str | None
     working_path: str = Field(description="Where it works: the project, or a worktree.")
+    problem: str | None = Field(
+        description="Why its task could not be sent, such as a failed set-up of its worktree."
+    )
 
 
 class AgentRunMetrics(ResponseModel):

@@ -15,7 +15,8 @@ from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.output import last_lines
 from opcode_htmx.features.agents.running.records import AgentRun
-from opcode_htmx.features.agents.running.runner import RunView, Start
+from opcode_htmx.features.agents.running.runner import Start
+from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
@@ -319,6 +320,7 @@ def _info(stored: StoredAgent) -> models.Agent:
 def _run(view: RunView) -> models.AgentRunInfo:
     record, process = view.record, view.run.record if view.run else None
     started = process.process_started_at if process else None
+    ended_at = view.beginning.ended_at if view.beginning else record.completed_at
     return models.AgentRunInfo(
         id=record.id,
         agent_id=record.agent_id,
@@ -332,8 +334,9 @@ def _run(view: RunView) -> models.AgentRunInfo:
         pid=process.pid if process and view.is_live else None,
         process_started_at=iso_time(started) if started else None,
         created_at=iso_time(record.created_at),
-        completed_at=iso_time(record.completed_at) if record.completed_at else None,
+        completed_at=iso_time(ended_at) if ended_at else None,
         working_path=record.folder,
+        problem=view.beginning.problem or None if view.beginning else None,
     )
 
 

@@ -13,7 +13,8 @@ from flask import render_template
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
-from opcode_htmx.features.agents.running.runner import AgentRunner, RunView
+from opcode_htmx.features.agents.running.runner import AgentRunner
+from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import AgentStore, StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.git import worktrees
@@ -155,7 +156,11 @@ class AgentPages:
 
     def row(self, view: RunView) -> Row:
         record = view.record
-        words = status_text(view.run) if view.is_live and view.run else view.status.capitalize()
+        words = view.status.capitalize()
+        if view.is_live and view.run:
+            words = status_text(view.run)
+        elif view.is_setting_up:
+            words = "Setting up the copy…"
         return Row(
             view,
             name_of(Path(record.project), self.context.workspace),
@@ -165,7 +170,8 @@ class AgentPages:
 
     def live_by_agent(self, found: Sequence[AgentRun]) -> Counter[int]:
         """How many of these runs are not over, by the numbers of their agents."""
-        return Counter(each.agent_id for each in found if self.runner.row(each).is_live)
+        views = map(self.runner.row, found)
+        return Counter(each.record.agent_id for each in views if each.is_live or each.is_setting_up)
 
     def _address(self, record: AgentRun) -> str:
         locations = self.context.sessions.locations

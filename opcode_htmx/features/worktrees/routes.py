@@ -176,11 +176,14 @@ def blueprint(parts: CopyPages) -> Blueprint:
 
     @pages.post("/worktrees/starting/<session_id>/<start_act>")
     def start(session_id: str, start_act: str) -> BaseResponse:
-        """Go on with a start: with the set-up once more, without it, or not at all."""
+        """Go on with a start: with the set-up once more, without it, or not at all; or stop."""
         record, by = _record(session_id), current_identity()
         if start_act == "drop":
             parts.endings.drop(record, by=by)
             return redirect(url_for(".page"), 303)
+        if start_act == "stop":
+            service.stop_setup(session_id, by=by)
+            return redirect(url_for(".starting", session_id=session_id), 303)
         if start_act not in ("again", "without", "bare"):
             raise BadForm("There is no such choice.")
         if record.state is CopyState.BEGUN:

@@ -63,6 +63,8 @@ class Setup(StrEnum):
     NONE = ""
     RUNNING = "running"
     FAILED = "failed"
+    STOPPED = "stopped"
+    """By a person; noted first, and seen by the worker that runs it."""
     DONE = "done"
 
 
@@ -100,6 +102,8 @@ class SessionWorktree:
     """Untracked files that were copied into the worktree."""
     race: str = ""
     """The id of the race that it takes part in."""
+    problem_at: float = 0.0
+    """When the set-up or the start has failed, or was stopped; 0 if neither has."""
 
 
 class CopyRecords:
@@ -135,11 +139,13 @@ class CopyRecords:
             self._write(record)
         return record
 
-    def update(self, session_id: str, **changes: Any) -> SessionWorktree | None:
-        """Change a record; None if there is none."""
+    def update(
+        self, session_id: str, *, unless: Setup | None = None, **changes: Any
+    ) -> SessionWorktree | None:
+        """Change a record; None if there is none, or its set-up is as `unless`."""
         with raise_disk_full(), self._changing():
             there = self.get(session_id)
-            if there is None:
+            if there is None or there.setup is unless:
                 return None
             changed = replace(there, **changes)
             self._write(changed)

@@ -6,6 +6,8 @@ Each step is noted before it is made, under the id of the session, and made once
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +20,16 @@ from opcode_htmx.sessions.worktrees import setup_command
 from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.making import CannotCopy, CopyMaker, CopyServices, Wish
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
-from opcode_htmx.sessions.worktrees.setup_command import SetupFailed
+from opcode_htmx.sessions.worktrees.setup_command import SetupFailed, SetupStopped
 
 __all__ = ["CannotCopy", "CopyServices", "SessionWorktrees", "Wish"]
 
 log = logging.getLogger(__name__)
 
 SETUP_SECONDS = 600.0
+STOP_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+STOPPED = "Stopped while the copy was set up."
 
 Send = Callable[[Path], object]
 """Sends the first prompt of a session that works in a folder; the same again sends it once."""
@@ -52,6 +57,28 @@ class SessionWorktrees(CopyMaker):
     def is_setting_up(self, session_id: str) -> bool:
         """Whether a worker runs the set-up command of a session's copy now."""
         return setup_command.is_running(self._output(session_id))
+
+    def is_under_way(self, session_id: str) -> bool:
+        """Whether a session is about to begin in its copy."""
+        return self.is_starting(session_id) or self.is_setting_up(session_id)
+
+    def wait(self, session_id: str, seconds: float = math.inf) -> None:
+        """Wait until that is over, at most some seconds, whichever worker is at it."""
+        deadline = time.monotonic() + seconds
+        while self.is_under_way(session_id) and time.monotonic() < deadline:
+            gevent.sleep(LOOK_SECONDS)
+
+    def stop_setup(self, session_id: str, *, by: Identity) -> bool:
+        """End a set-up, in any worker, so that no prompt is sent; whether there was one."""
+        record = self.records.get(session_id)
+        if record is None or record.state is not CopyState.MADE:
+            return False
+        if not self.is_under_way(session_id):
+            return False
+        self.records.update(session_id, setup=Setup.STOPPED)
+        log_act(by, "worktree.stop_setup", session=session_id, path=record.path)
+        self.wait(session_id, STOP_SECONDS)
+        return True
 
     def output(self, session_id: str) -> str:
         """The end of what the set-up command has printed."""
@@ -88,11 +115,11 @@ class SessionWorktrees(CopyMaker):
         try:
             self.begin_now(session_id, send, by=by)
         except self.services.refusals as error:
-            self.records.update(session_id, problem=str(error))
+            self._fail(session_id, str(error))
         except Exception as error:
             log.exception("could not start session %s in its copy", session_id)
             sentence = f"The server failed ({type(error).__name__})."
-            self.records.update(session_id, problem=sentence)
+            self._fail(session_id, sentence)
         finally:
             self._sending.discard(session_id)
 
@@ -135,7 +162,7 @@ class SessionWorktrees(CopyMaker):
     def _set_up(self, record: SessionWorktree, by: Identity) -> None:
         session_id = record.session_id
         command = self.setups.of(Path(record.repository)).command
-        self.records.update(session_id, setup=Setup.RUNNING, problem="")
+        self.records.update(session_id, setup=Setup.RUNNING, problem="", problem_at=0.0)
         log_act(by, "worktree.set_up", session=session_id, path=record.path)
         try:
             setup_command.run(
@@ -144,12 +171,26 @@ class SessionWorktrees(CopyMaker):
                 self.services.environment,
                 self._output(session_id),
                 self._setup_seconds,
+                lambda: self._is_stopped(session_id),
             )
         except (SetupFailed, OSError) as error:
             sentence = f"The set-up command failed. {error}"
-            self.records.update(session_id, setup=Setup.FAILED, problem=sentence)
+            self._fail(session_id, sentence, setup=Setup.FAILED)
             raise CannotCopy(sentence) from None
-        self.records.update(session_id, setup=Setup.DONE)
+        except SetupStopped:
+            self._fail(session_id, STOPPED)
+            raise CannotCopy(STOPPED) from None
+        if self.records.update(session_id, unless=Setup.STOPPED, setup=Setup.DONE) is None:
+            self._fail(session_id, STOPPED)
+            raise CannotCopy(STOPPED)
+
+    def _is_stopped(self, session_id: str) -> bool:
+        record = self.records.get(session_id)
+        return record is None or record.setup is Setup.STOPPED
+
+    def _fail(self, session_id: str, sentence: str, **changes: Setup) -> None:
+        """Note why a session did not begin."""
+        self.records.update(session_id, problem=sentence, problem_at=time.time(), **changes)
 
     def send_noted(self, session_id: str, *, by: Identity) -> Send:
         """What sends the prompt that is in the record; files that went with it are not."""
@@ -187,6 +228,7 @@ class SessionWorktrees(CopyMaker):
                 options={},
                 setup=Setup.NONE,
                 problem="",
+                problem_at=0.0,
             )
 
     def _output(self, session_id: str) -> Path:

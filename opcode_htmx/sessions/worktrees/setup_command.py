@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import gevent
@@ -26,6 +27,8 @@ MOST_BYTES = 4 * 1024 * 1024
 """The limit for the output; the rest is read and left out."""
 SHOWN_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
+LOOK_SECONDS = 0.25
+"""How often it is looked whether the command is to be stopped."""
 
 OUTPUT = StateFolder(
     "worktree_setup",
@@ -40,10 +43,26 @@ class SetupFailed(Exception):
     """The command failed; the text says how."""
 
 
+class SetupStopped(Exception):
+    """A person has stopped the command."""
+
+
+def _never() -> bool:
+    return False
+
+
 def run(
-    command: str, folder: Path, environment: Mapping[str, str], output: Path, seconds: float
+    command: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    output: Path,
+    seconds: float,
+    is_stopped: Callable[[], bool] = _never,
 ) -> None:
-    """Run it in a folder, and write what it prints to `output`. Raises SetupFailed, OSError."""
+    """Run it in a folder, and write what it prints to `output`.
+
+    Raises SetupFailed, SetupStopped, OSError.
+    """
     mark = uuid.uuid4().hex
     atomic_files.make_folder(output.parent)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -66,11 +85,7 @@ def run(
         raise SetupFailed(f"It could not be started: {error.strerror or error}.") from error
     writer = gevent.spawn(_write, child, descriptor)
     try:
-        with gevent.Timeout(seconds):
-            status: int = child.wait()
-    except gevent.Timeout:
-        limit = format_duration(seconds)
-        raise SetupFailed(f"It took longer than {limit}, and was ended.") from None
+        status = _end_of(child, seconds, is_stopped)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -83,6 +98,20 @@ def run(
             child.stdout.close()
     if status:
         raise SetupFailed(f"It ended with status {status}.")
+
+
+def _end_of(child: subprocess.Popen[bytes], seconds: float, is_stopped: Callable[[], bool]) -> int:
+    """Wait for its status. Raises SetupFailed when the time is over, SetupStopped."""
+    deadline = time.monotonic() + seconds
+    while not is_stopped():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            limit = format_duration(seconds)
+            raise SetupFailed(f"It took longer than {limit}, and was ended.")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status: int = child.wait(timeout=min(left, LOOK_SECONDS))
+            return status
+    raise SetupStopped
 
 
 def _write(child: subprocess.Popen[bytes], descriptor: int) -> None:

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.agents.model import AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
+from opcode_htmx.features.agents.running.copies import CannotUseWorktree
 from opcode_htmx.features.agents.running.records import NoSuchAgentRun
-from opcode_htmx.features.agents.running.runner import CannotUseWorktree, Start
+from opcode_htmx.features.agents.running.runner import Start
 from opcode_htmx.features.agents.store import NoSuchAgent
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import CannotStart

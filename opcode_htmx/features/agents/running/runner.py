@@ -7,6 +7,7 @@ processes is started with. Nothing of it is written into the project.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,27 +15,23 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.features.agents.model import Agent, check_model
-from opcode_htmx.features.agents.running import records
-from opcode_htmx.features.agents.running.metrics import Figures, SessionFigures
-from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Metrics, Status
+from opcode_htmx.features.agents.running import records, state
+from opcode_htmx.features.agents.running.copies import (
+    AgentCopies,
+    CannotUseWorktree,
+)
+from opcode_htmx.features.agents.running.metrics import SessionFigures
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Status
+from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.model.lifecycle import Phase
-from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.profiles import Profile
 from opcode_htmx.runs.policies.project_trust import digest_of
 from opcode_htmx.sessions.submit import SessionExists, TrustDecision, check_prompt
-from opcode_htmx.sessions.worktrees import naming
-from opcode_htmx.sessions.worktrees.service import CannotCopy, SessionWorktrees, Wish
-
-_OUTCOMES = {Outcome.COMPLETED: Status.COMPLETED, Outcome.CANCELLED: Status.CANCELLED}
-
-
-class CannotUseWorktree(Exception):
-    """A worktree cannot be made; the text says why."""
+from opcode_htmx.sessions.worktrees.records import SessionWorktree
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +48,13 @@ class Start:
     """The digest of a list of the project's files that the person trusts: see TrustNeeded."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A run as pages and the API show it."""
-
-    record: AgentRun
-    status: Status
-    metrics: Metrics
-    duration: float
-    """Seconds, up to now for one that is not over."""
-    answer: str
-    run: Run | None
-    """The newest process run of its session, if it is still kept."""
-
-    @property
-    def is_live(self) -> bool:
-        return self.run is not None and self.run.live and not self.status.is_over
-
-
 class AgentRunner:
     """Starts runs of agents. One instance serves one worker."""
 
     def __init__(self, context: AppContext, runs: AgentRuns) -> None:
         self._context = context
         self._records = runs
+        self._copies = AgentCopies(context.sessions.worktrees)
         self._figures = SessionFigures()
 
     def start(
@@ -85,55 +65,114 @@ class AgentRunner:
         Raises AgentRefused, CannotUseWorktree, InvalidFolder, TrustNeeded, and what
         PromptSubmitter.submit does.
         """
-        supervisor = self._context.runs
-        session_id = start.session_id or str(uuid.uuid4())
-        prompt_id = start.prompt_id or str(uuid.uuid4())
+        start = replace(
+            start,
+            session_id=start.session_id or str(uuid.uuid4()),
+            prompt_id=start.prompt_id or str(uuid.uuid4()),
+        )
+        session_id = start.session_id
         known = self._records.of_session(session_id)
-        if known and self._has_begun(known, prompt_id):
+        if known and self._has_begun(known, start.prompt_id):
             return known
-        if known is None and self._context.sessions.locations.exists(session_id):
+        self._check(stored, start, trust, is_new=known is None)
+        copy = self._prepared(stored, start, by)
+        record, is_new = self._record(stored, start, copy, by)
+        if not is_new and known is None:  # sent twice at once
+            return record
+        try:
+            if start.trusted is not None:
+                self._trust(start, Path(record.folder), start.trusted, by)
+            options = {
+                "model": record.model or None,
+                "permission_mode": stored.agent.permission_mode or None,
+                "keep_running": True,
+            }
+            self._begin(record, start, copy, options, trust, by, is_new=known is None)
+        except Exception:
+            if not self._context.runs.has_sent(session_id, start.prompt_id):
+                self._take_back(record)
+            raise
+        log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=record.folder)
+        return record
+
+    def _check(
+        self, stored: StoredAgent, start: Start, trust: TrustDecision | None, *, is_new: bool
+    ) -> None:
+        """Raise what stands against a start, before anything is made."""
+        supervisor = self._context.runs
+        if is_new and self._context.sessions.locations.exists(start.session_id):
             raise SessionExists("There is a session with this id already.")
         check_prompt(start.task)
         check_model(start.model)
         supervisor.options.check(stored.agent.permission_mode or None)
         supervisor.check_folder(start.folder)
-        supervisor.budgets.check(session_id, start.folder)  # before anything is made
+        supervisor.budgets.check(start.session_id, start.folder)
         if trust is None and start.trusted is None:
-            supervisor.project_trust.check(start.folder, session_id)
+            supervisor.project_trust.check(start.folder, start.session_id)
+
+    def _prepared(self, stored: StoredAgent, start: Start, by: Identity) -> SessionWorktree | None:
+        """Note the limits, then make the worktree if one is wanted: who goes on with the start of
+        a worktree after a crash goes on within the limits.
+        """
+        profiles, session_id = self._context.runs.options.profiles, start.session_id
         profile = self._profile(stored.agent)
-        folder = self._folder_of(stored, start, session_id, by)
-        record, is_new = self._record(stored, start, folder, session_id, by)
-        if not is_new and known is None:  # sent twice at once
-            return record
         try:
-            supervisor.options.profiles.set(session_id, profile)
-            if start.trusted is not None:
-                self._trust(start, folder, session_id, start.trusted, by)
+            profiles.set(session_id, profile)
+            if not start.in_worktree:
+                return None
+            return self._copies.prepare(
+                session_id,
+                start.prompt_id,
+                start.folder,
+                start.task,
+                stored.agent.name,
+                (start.model or stored.agent.model, stored.agent.permission_mode),
+                by=by,
+            )
+        except Exception:
+            if self._records.of_session(session_id) is None:
+                profiles.remove(session_id)
+            raise
+
+    def _begin(
+        self,
+        record: AgentRun,
+        start: Start,
+        copy: SessionWorktree | None,
+        options: Mapping[str, str | bool | None],
+        trust: TrustDecision | None,
+        by: Identity,
+        *,
+        is_new: bool,
+    ) -> None:
+        """Send the task: at once, or beside the request once the worktree is set up."""
+        supervisor, session_id = self._context.runs, start.session_id
+        needs_setup = copy is not None and self._copies.needs_setup(copy)
+
+        def send(folder: Path) -> None:
             self._context.sessions.submitter.submit(
                 session_id,
                 folder,
-                prompt_id,
+                start.prompt_id,
                 start.task,
                 by=by,
-                options={
-                    "model": record.model or None,
-                    "permission_mode": stored.agent.permission_mode or None,
-                    "keep_running": True,
-                },
-                trust=trust,
-                new=known is None,
+                options=options,
+                trust=None if needs_setup else trust,
+                new=is_new,
             )
-        except Exception:
-            if not supervisor.has_sent(session_id, prompt_id):
-                self._take_back(record)
-            raise
-        self._copies.begun(session_id)
-        log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=str(folder))
-        return record
 
-    def _trust(
-        self, start: Start, folder: Path, session_id: str, digest: str, by: Identity
-    ) -> None:
+        if not needs_setup:
+            send(Path(record.folder))
+            self._copies.begun(session_id)
+            return
+        # before the set-up, which might change what the person has decided about
+        if trust is TrustDecision.TRUST:
+            supervisor.trust(session_id, Path(record.folder), by=by)
+        elif trust is TrustDecision.LEAVE_OUT:
+            supervisor.work_without_project_settings(session_id, by=by)
+        self._copies.begin(session_id, send, by=by)
+
+    def _trust(self, start: Start, folder: Path, digest: str, by: Identity) -> None:
         """Trust the files that the person has seen: those of the project, or of the worktree.
 
         Raises TrustNeeded where it was neither: then it is asked again.
@@ -141,20 +180,23 @@ class AgentRunner:
         supervisor = self._context.runs
         items = supervisor.project_trust.items_of(start.folder)
         seen = start.folder if digest_of(items) == digest else folder
-        supervisor.trust(session_id, seen, digest, by=by)
+        supervisor.trust(start.session_id, seen, digest, by=by)
 
     def _has_begun(self, known: AgentRun, prompt_id: str) -> bool:
-        """Whether a run was sent its task; a crash may have come between its record and that.
+        """Whether a run was sent its task, or its worktree is set up for it, or that has failed.
 
-        Waits for one that is being sent.
+        A crash may have come between its record and that. Waits for one that is being sent.
         """
         supervisor, session_id = self._context.runs, known.session_id
         if supervisor.has_sent(session_id, prompt_id) or self._history_file(known):
             return True
+        beginning = self._copies.beginning(known)
+        if beginning is not None and not beginning.is_cut_off:
+            return True
         return any(run.state.sent.keys() - {prompt_id} for run in supervisor.of_session(session_id))
 
     def _record(
-        self, stored: StoredAgent, start: Start, folder: Path, session_id: str, by: Identity
+        self, stored: StoredAgent, start: Start, copy: SessionWorktree | None, by: Identity
     ) -> tuple[AgentRun, bool]:
         made = AgentRun(
             id=0,
@@ -164,8 +206,8 @@ class AgentRunner:
             task=start.task,
             model=start.model or stored.agent.model,
             project=str(start.folder),
-            folder=str(folder),
-            session_id=session_id,
+            folder=copy.folder if copy else str(start.folder),
+            session_id=start.session_id,
             created_at=records.now(),
             by=by.user,
         )
@@ -199,53 +241,34 @@ class AgentRunner:
         """A further folder, which has to be one in which Claude may work. Raises InvalidFolder."""
         return self._context.workspace.working_folder(text)
 
-    def _folder_of(self, stored: StoredAgent, start: Start, session_id: str, by: Identity) -> Path:
-        if not start.in_worktree:
-            return start.folder
-        return self._worktree(stored, start, session_id, by)
-
-    def _worktree(self, stored: StoredAgent, start: Start, session_id: str, by: Identity) -> Path:
-        wish = Wish(
-            folder=start.folder,
-            words=stored.agent.name,
-            prompt_id=start.prompt_id,
-            prompt=start.task,
-            branch=f"{naming.slug(stored.agent.name) or 'agent'}-{session_id[:8].lower()}",
-        )
-        try:
-            return Path(self._copies.prepare(session_id, wish, by=by, is_trusted=True).folder)
-        except CannotCopy as error:
-            raise CannotUseWorktree(str(error)) from None
-
-    @property
-    def _copies(self) -> SessionWorktrees:
-        return self._context.sessions.worktrees
-
     # --- looking ----------------------------------------------------------------------------
 
     def view(self, record: AgentRun) -> RunView:
         """A run, with its state and figures as they are now."""
         run = self._run_of(record)
-        status = _status(record, run)
+        beginning = None if run else self._copies.beginning(record)
+        status = state.status_of(record, run, beginning)
         figures = self._figures.of(self._history_file(record))
-        end = record.completed_at if status.is_over else None
+        end = state.end_of(record, status, beginning)
         if end is None and run is not None and run.record.end:
             end = run.record.end.at
         return RunView(
             record,
             status,
-            _metrics(record, figures),
+            state.metrics_of(record, figures),
             max(0.0, (end or records.now()) - record.created_at),
             figures.answer if figures else "",
             run,
+            beginning,
         )
 
     def row(self, record: AgentRun) -> RunView:
         """The same without reading the session's history: figures are those of the last turn."""
         run = self._run_of(record)
-        status = _status(record, run)
-        end = (record.completed_at if status.is_over else None) or records.now()
-        return RunView(record, status, record.metrics, end - record.created_at, "", run)
+        beginning = None if run else self._copies.beginning(record)
+        status = state.status_of(record, run, beginning)
+        duration = (state.end_of(record, status, beginning) or records.now()) - record.created_at
+        return RunView(record, status, record.metrics, duration, "", run, beginning)
 
     def note(self, session_id: str, *, cost_usd: float | None, turn: Status | None) -> None:
         """A turn has ended, or the process has: keep how far the run is, and what it has used.
@@ -273,12 +296,23 @@ class AgentRunner:
             self._context.runs.options.profiles.copy(before, now)
 
     def stop(self, record: AgentRun, *, by: Identity) -> bool:
-        """End the run; whether there was something to end."""
-        run = self._run_of(record)
+        """End the run, or the set-up of its worktree; whether there was something to end."""
+        was_set_up = self._run_of(record) is None and self._copies.stop(record.session_id, by=by)
+        run = self._run_of(record)  # after a set-up: its task may have been sent just then
         if run is None or not run.live:
-            return False
+            return was_set_up
         run.stop(by=by)
         return True
+
+    def wait(self, session_id: str) -> None:
+        """Wait until a worktree is set up and the task sent, or that has failed."""
+        self._copies.wait(session_id)
+
+    def check_begun(self, record: AgentRun) -> None:
+        """Raise CannotUseWorktree if the task of a run could not be sent."""
+        beginning = None if self._run_of(record) else self._copies.beginning(record)
+        if beginning is not None and not beginning.is_under_way:
+            raise CannotUseWorktree(beginning.problem)
 
     def _run_of(self, record: AgentRun) -> Run | None:
         runs = self._context.runs.of_session(record.session_id)
@@ -286,32 +320,3 @@ class AgentRunner:
 
     def _history_file(self, record: AgentRun) -> Path | None:
         return history.find(self._context.workspace.config_dir, record.session_id)
-
-
-def _status(record: AgentRun, run: Run | None) -> Status:
-    if run is None:
-        return record.status if record.status.is_over else Status.FAILED
-    if run.record.end:
-        found = _OUTCOMES.get(run.record.end.outcome, Status.FAILED)
-        # what a turn has ended with counts more than how its process was ended later
-        return record.status if record.status.is_over else found
-    match run.phase:
-        case Phase.QUEUED:
-            return Status.PENDING
-        case Phase.IDLE if run.state.turns and not run.state.background.agents:
-            return record.status if record.status.is_over else Status.COMPLETED
-        case _:
-            return Status.RUNNING
-
-
-def _metrics(record: AgentRun, figures: Figures | None) -> Metrics:
-    if figures is None:
-        return record.metrics
-    return replace(
-        record.metrics,
-        tokens=figures.tokens,
-        messages=figures.messages,
-        files_changed=figures.files,
-        lines_added=figures.added,
-        lines_removed=figures.removed,
-    )

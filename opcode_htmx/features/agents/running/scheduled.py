@@ -40,7 +40,11 @@ class AgentsToSchedule:
         session_id: str,
         prompt_id: str,
     ) -> str:
-        """Raises NoSuchAgent, and what AgentRunner.start does."""
+        """Start it, and wait for the set-up of its worktree.
+
+        Raises NoSuchAgent, and what AgentRunner.start does.
+        """
+        self.runner.wait(session_id)  # a worker that had the schedules before may be at it
         if not self.supervisor.has_sent(session_id, prompt_id):  # its agent may be deleted by now
             wanted = Start(
                 folder,
@@ -49,6 +53,8 @@ class AgentsToSchedule:
                 session_id=session_id,
                 prompt_id=prompt_id,
             )
-            self.runner.start(self.store.get(agent_id), wanted, by=SYSTEM)
+            record = self.runner.start(self.store.get(agent_id), wanted, by=SYSTEM)
+            self.runner.wait(session_id)
+            self.runner.check_begun(record)
         runs = self.supervisor.of_session(session_id)
         return runs[-1].id if runs else ""
