@@ -34,6 +34,7 @@ def _schedules(context: AppContext) -> Schedules:
         context.workspace,
         sessions.scheduled_agents,
         zone,
+        sessions.worktrees,
     )
 
 

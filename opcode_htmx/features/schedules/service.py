@@ -41,6 +41,7 @@ from opcode_htmx.sessions.schedules.timing import (
 )
 from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
 MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
@@ -77,6 +78,8 @@ class Schedules:
     agents: ScheduledAgents
     server_zone: str
     """The name of the time zone of this computer."""
+    copies: SessionWorktrees | None = None
+    """The copies in which agents begin."""
 
     def add(self, wanted: Wanted, *, by: Identity, origin: Origin = Origin.PAGE) -> Schedule:
         """Keep a new schedule.

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask import url_for
+
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
 from opcode_htmx.lib.concurrency.cooperative import yielding
@@ -103,9 +105,15 @@ class ScheduleViews:
         ]
 
     def _outcome(self, schedule: Schedule, each: Occurrence, address: str) -> Outcome:
+        copies = self._schedules.copies
+        is_set_up = (
+            each.state is State.STARTING
+            and copies is not None
+            and copies.is_under_way(each.session_id)
+        )
         return Outcome(
             each.state,
-            STATES[each.state],
+            "Setting up the copy" if is_set_up else STATES[each.state],
             self.words(schedule, each.due),
             each.sentence.removeprefix("Stopped: "),
             "" if each.cost_usd is None else dollars(each.cost_usd),
@@ -114,13 +122,17 @@ class ScheduleViews:
         )
 
     def address(self, session_id: str) -> str:
-        """The page of a session; empty if there is no such session."""
+        """The page of a session, or of its start in a copy; empty if there is no such session."""
         if not session_id:
             return ""
         try:
             location = self._schedules.locations.of(session_id)
         except SessionNotFound:
-            return ""
+            copies = self._schedules.copies
+            record = copies.of_session(session_id) if copies else None
+            if record is None or not record.state.is_open:
+                return ""
+            return url_for("worktrees.starting", session_id=session_id)
         return session_url(location.claude_folder, location.session_id)
 
     def _folder(self, schedule: Schedule) -> Path:
