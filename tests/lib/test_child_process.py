@@ -34,6 +34,14 @@ def test_without_a_pipe_its_stdin_is_empty() -> None:
     assert child.wait() == 0
 
 
+def test_an_open_file_can_be_its_stdin(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"hedge")
+    with (tmp_path / "file").open("rb") as file:
+        child = ChildProcess("/bin/cat", [], {}, stdin_descriptor=file.fileno())
+        assert child.stdout.read() == b"hedge"
+    assert child.wait() == 0
+
+
 def test_it_leads_a_session_and_gets_no_other_files_and_only_its_environment(
     tmp_path: Path,
 ) -> None:

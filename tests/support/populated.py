@@ -71,7 +71,7 @@ from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.lib.git.commands.repo import Repo
 from tests.security.doors import Door
 from tests.security.hostile_git import Trap
-from tests.support import api
+from tests.support import api, pdf
 from tests.support.environment import ROOT, SYSTEM_PATH, USER, Sandbox, state_dir
 from tests.support.git_server import GitServer, git
 
@@ -94,6 +94,8 @@ SIGN_IN = "2" * 32
 DELETED, UPLOAD = "5" * 32, "6" * 32
 MARKDOWN = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.md"
 """A file of the project."""
+PAPER = f"{LONG_WORD[:60]}/{LONG_WORD[:60]}.pdf"
+"""Another one."""
 FILES = "/projects/<project_id>/files/{}"
 KEPT_COPY, RACE = "5" * 32, "6" * 32
 SCHEDULE, TERMINAL = "3" * 32, "7" * 32
@@ -183,6 +185,7 @@ class Populated:
             "/api/claude-md/read": {"file_path": str(self.config_dir / "CLAUDE.md")},
             "/api/projects/<project_id>/files/content": {"path": MARKDOWN},
             "/api/settings/permissions/rules/matches": rule,
+            FILES.format("pdf-page"): {"path": PAPER, "page": "1"},
             **dict.fromkeys(map(FILES.format, ("edit", "open", "raw", "view")), {"path": MARKDOWN}),
             "/projects/<project_id>/sessions/<session_id>/checkpoints/<int:checkpoint>/file": {
                 "file": base64.urlsafe_b64encode(b"pruned.txt").decode().rstrip("="),
@@ -430,10 +433,11 @@ def _schedules(sandbox: Sandbox, project: Path) -> None:
 
 
 def _files(sandbox: Sandbox, project: Path) -> None:
-    """A file of the project, one that was deleted, and an upload that is undecided."""
+    """Two files of the project, one that was deleted, and an upload that is undecided."""
     path = project / MARKDOWN
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"# {LONG_WORD}\n\n[{LONG_WORD}](x.md) `{LONG_WORD}`\n", encoding="utf-8")
+    (project / PAPER).write_bytes(pdf.document())
     state, root = state_dir(sandbox.state), str(project.resolve())
     deleted, upload = state.folder("file_trash") / DELETED, state.folder("file_uploads") / UPLOAD
     for folder in (deleted, upload):

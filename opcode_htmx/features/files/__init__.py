@@ -12,6 +12,7 @@ from opcode_htmx.features.files import api, pages
 from opcode_htmx.features.files.changing import edits, forms, trash, uploads
 from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.changing.uploads import Uploads
+from opcode_htmx.features.files.documents import renderer
 from opcode_htmx.features.files.opening import NamedFiles
 from opcode_htmx.features.files.places import (
     FilesClosed,
@@ -76,7 +77,7 @@ FEATURE = Feature(
     routes=_routes,
     session_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
     project_links=(PageLink("Files", 120, lambda _, project, __: folder_address(project)),),
-    errors={FilesClosed: 403, **edits.REFUSALS},
+    errors={FilesClosed: 403, **edits.REFUSALS, **renderer.REFUSALS},
     state=(TRASH, UPLOADS),
     endpoints=_endpoints,
     jobs=_jobs,

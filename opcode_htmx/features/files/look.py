@@ -12,6 +12,8 @@ from urllib.parse import quote
 from flask import url_for
 from markupsafe import Markup
 
+from opcode_htmx.features.files.documents import renderer
+from opcode_htmx.features.files.documents.renderer import NotDrawn, Outline, RendererBusy
 from opcode_htmx.features.files.shown import kinds, lines, notebooks, tables
 from opcode_htmx.features.files.shown.kinds import Kind
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
@@ -50,11 +52,19 @@ class FileView:
     html: Markup | None = None
     table: tables.Table | None = None
     notebook: ColouredText | None = None
+    document: Outline | None = None
+    problem: str = ""
+    """Why a document is not shown."""
     hex_rows: tuple[str, ...] = ()
 
 
-def look(project_id: str, names: Names, file: BinaryIO, *, source: bool, line: int) -> FileView:
-    """Read a file as far as its page shows it. `source`: as text, whatever it is."""
+def look(
+    project_id: str, names: Names, file: BinaryIO, *, source: bool, line: int, page: int = 1
+) -> FileView:
+    """Read a file as far as its page shows it. `source`: as text, whatever it is.
+
+    `page`: of a document; the part that has it is shown.
+    """
     status = os.fstat(file.fileno())
     head = run_in_thread(file.read, kinds.HEAD) or b""
     kind = kinds.kind_of(head, names[-1], status.st_size)
@@ -76,6 +86,11 @@ def look(project_id: str, names: Names, file: BinaryIO, *, source: bool, line: i
     if not kind.is_text or (kind.name == "image" and not source):
         if kind.is_shown_image or kind.name in ("audio", "video"):
             return view(is_raw=True)
+        if kind.name == "pdf":
+            try:
+                return view(document=renderer.outline(file, page))
+            except (NotDrawn, RendererBusy) as error:
+                return view(problem=str(error))
         return view(hex_rows=tuple(_hex(head[:HEX_BYTES])))
     if not source:
         if (html := _markdown(project_id, names, file, kind, status.st_size)) is not None:

@@ -21,6 +21,7 @@ from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import folder_view
 from opcode_htmx.features.files.changing.trash import FileTrash
+from opcode_htmx.features.files.documents.renderer import PART_PAGES
 from opcode_htmx.features.files.look import MOST_EDITED, look
 from opcode_htmx.features.files.opening import NamedFiles, split
 from opcode_htmx.features.files.places import (
@@ -91,7 +92,8 @@ def blueprint(
                 return redirect(folder_address(project_id, names), 303)
             with tree.open(names) as file, explained(names):
                 source = bool(request.args.get("source") or request.args.get("line"))
-                shown = look(project_id, names, file, source=source, line=line)
+                at_page = number("page") or 1
+                shown = look(project_id, names, file, source=source, line=line, page=at_page)
         marked = range(line, max(line, end or line) + 1) if request.args.get("line") else range(0)
         page = rendered(
             "files/view.html",
@@ -100,6 +102,7 @@ def blueprint(
             is_source=source,
             marked=marked,
             part_lines=PART_LINES,
+            part_pages=PART_PAGES,
             most_edited=MOST_EDITED,
             session_id=_session_id(),
             was_saved=bool(request.args.get("saved")),
@@ -118,6 +121,14 @@ def blueprint(
             names = tree.real(_names())
             file = stack.enter_context(tree.open(names))
             return serving.keep_open(serving.shown(file, names[-1]), stack)
+
+    @pages.get("/projects/<project_id>/files/pdf-page")
+    def pdf_page(project_id: str) -> Response:
+        """A page of a PDF document as an image."""
+        with places.opened(project_id) as tree, tree.open(tree.real(_names())) as file:
+            return serving.pdf_page(
+                file, number("page") or 1, large=bool(request.args.get("large"))
+            )
 
     @pages.get("/projects/<project_id>/files/download")
     def download(project_id: str) -> Response:

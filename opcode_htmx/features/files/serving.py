@@ -13,6 +13,7 @@ from flask import Response, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
+from opcode_htmx.features.files.documents import renderer
 from opcode_htmx.features.files.shown import kinds
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.git import reads
@@ -45,6 +46,25 @@ def shown(file: BinaryIO, name: str) -> Response:
         response.headers["Content-Type"] = "text/plain; charset=utf-8"
     if not media_type or media_type == "application/pdf":
         save_as(response, name)
+    return response
+
+
+def pdf_page(file: BinaryIO, number: int, *, large: bool) -> Response:
+    """A page of a PDF document as an image, drawn again only if the file is another one by now.
+
+    Raises NotDrawn, NoSuchPage, RendererBusy.
+    """
+    if not file.read(kinds.HEAD).startswith(kinds.PDF):
+        raise renderer.NotDrawn("This is no PDF document.")
+    width = renderer.LARGE_WIDTH if large else renderer.WIDTH
+    status = os.fstat(file.fileno())
+    tag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{number}-{width}"
+    if request.if_none_match.contains(tag):
+        response = Response(status=304)
+    else:
+        response = Response(renderer.drawn(file, number, width), mimetype="image/png")
+    response.set_etag(tag)
+    _protect(response)
     return response
 
 

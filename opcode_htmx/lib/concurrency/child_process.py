@@ -40,8 +40,9 @@ class ChildProcess:
         environment: Mapping[str, str],
         *,
         with_stdin: bool = False,
+        stdin_descriptor: int | None = None,
     ) -> None:
-        """Start `program`, a path. Its stdin is empty, or a pipe.
+        """Start `program`, a path. Its stdin is empty, or a pipe, or this open file.
 
         No other greenlet runs meanwhile. Raises OSError, and ValueError for a null character.
         """
@@ -51,7 +52,9 @@ class ChildProcess:
             pipes[2] = pipes[2][::-1]
         ours, theirs = ([pipe[end] for pipe in pipes] for end in (0, 1))
         actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+            if stdin_descriptor is None
+            else (os.POSIX_SPAWN_DUP2, stdin_descriptor, 0),
             *((os.POSIX_SPAWN_DUP2, *pair) for pair in zip(theirs, (1, 2, 0), strict=False)),
         ]
         gevent.get_hub().loop.install_sigchld()  # the end of a short first child would be missed

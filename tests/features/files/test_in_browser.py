@@ -11,7 +11,7 @@ from playwright.sync_api import FilePayload, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.features.files.conftest import said
-from tests.support import page_checks
+from tests.support import page_checks, pdf
 from tests.support.browser import Phone
 from tests.support.environment import Server
 
@@ -113,3 +113,22 @@ def test_hostile_files_run_nothing_when_they_are_opened_by_themselves(
     page.goto(f"{files}/view?path=README.md")
     expect(page.locator("article img")).to_be_visible()
     assert not [each for each in asked if "/api/" in each]
+
+
+def test_the_pages_of_a_document_are_read_on_a_phone(
+    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+) -> None:
+    (folder / "paper.pdf").write_bytes(pdf.document(12, box="0 0 595 842"))
+    page = open_phone(shared_server, has_touch=True).page
+    page.goto(f"/projects/{project_id(folder)}/files?path=")
+    page.get_by_role("link", name="paper.pdf").click()
+    first = page.get_by_role("img", name="Page 1 of 12")
+    expect(first).to_have_js_property("naturalWidth", 780)
+    assert page_checks.sticks_out(page) <= 0
+    assert not page_checks.smaller_than_a_thumb(page)
+    assert not page_checks.violations(page)
+    page.get_by_role("link", name="More pages").last.click()
+    expect(page.get_by_role("img", name="Page 12 of 12")).to_be_attached()
+    with page.expect_response(lambda answer: "large=1" in answer.url) as answered:
+        page.get_by_role("img", name="Page 11 of 12").click()
+    assert answered.value.ok

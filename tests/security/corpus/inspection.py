@@ -174,7 +174,7 @@ NAMES = "|".join(
     )
 )
 IMAGES = (
-    r"^/(?:static/|projects/[^/]+/(?:sessions/[^/]+/|files/raw\?)"
+    r"^/(?:static/|projects/[^/]+/(?:sessions/[^/]+/|files/(?:raw|pdf-page)\?)"
     r"|(?:projects/[^/]+/)?new/attachments/)"
 )
 HTMX = {

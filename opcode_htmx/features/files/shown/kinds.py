@@ -15,6 +15,8 @@ MOST_PIXELS = 50_000_000
 """A larger image is not shown: decoding it would take the memory of a phone."""
 MOST_SVG = 1_000_000
 """Bytes."""
+PDF = b"%PDF-"
+"""How a PDF document begins."""
 _MEDIA = (
     audio.Mp3(), audio.M4a(), audio.Ogg(), audio.Flac(), audio.Wav(),
     video.Mp4(), video.Webm(), video.Mov(), video.M4v(),
@@ -56,7 +58,7 @@ def kind_of(head: bytes, name: str, size: int) -> Kind:
     """The kind of a file by its first HEAD bytes, its name and its size in bytes."""
     if media_type := images.kind_of(head):
         return Kind("image", media_type, images.size_of(head))
-    if head.startswith(b"%PDF-"):
+    if head.startswith(PDF):
         return Kind("pdf", "application/pdf")
     if found := filetype.match(head, _MEDIA):
         media_type = _WEB.get(found.mime, found.mime).replace("video/quicktime", "video/mp4")

@@ -1,0 +1,1 @@
+"""Pages of PDF documents as images, drawn by a process of their own."""
