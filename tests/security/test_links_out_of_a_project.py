@@ -173,6 +173,7 @@ def test_a_system_that_cannot_open_a_path_only_follows_no_link_either(
     sandbox: Sandbox, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(confined, "ENTER", confined.LIST)
+    monkeypatch.setattr(confined.walk, "__defaults__", (confined.LIST,))
     (sandbox.project / "inner").mkdir()
     (sandbox.project / "link").symlink_to(secret)
     os.close(confined.open_folder(sandbox.project / "inner", sandbox.project))
