@@ -104,7 +104,7 @@ def test_a_set_up_that_fails_is_the_failure_of_the_run_which_can_go_on(workshop:
     assert failed["completed_at"]
     assert workshop.api("GET", f"/api/agents/sessions/{number}/output") == ""
     shown = page_of(workshop, number)
-    for words in ("It ended with status 1.", "Its output, and go on", "Run again"):
+    for words in ("It ended with status 1.", "See what went wrong", "Run again"):
         assert words in shown
     assert "/stop" not in shown
     going_on = f"/worktrees/starting/{ids['session_id']}"
