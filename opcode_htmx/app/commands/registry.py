@@ -37,7 +37,7 @@ COMMANDS = (
     ),
     Command(
         "service",
-        "Run it as a service of this user, which starts with the machine (systemd, launchd).",
+        "Run it as a service of this user, by systemd or launchd: it starts with the login.",
         "opcode_htmx.app.commands.service",
         "install [--unconfined] | status | logs [-f | LINES] | start | stop | restart | uninstall",
     ),
