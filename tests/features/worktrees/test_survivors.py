@@ -163,8 +163,8 @@ def test_the_list_starts_git_about_once_a_copy(
     assert page.count("nothing to lose") == 5
     assert page.count("work in repositories within it") == 1
     assert page.count("1 commit") == 1
-    # the sixth has a repository, which is looked into
-    assert started["status"] == 6
+    # the sixth has a repository, which is looked into; what counts in the background adds one
+    assert 6 <= started["status"] <= 7
     assert started["rev-list"] == 2 + 1
     assert started["config"] <= 4
     assert sum(started.values()) <= 6 + 12
