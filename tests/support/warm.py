@@ -99,6 +99,7 @@ class Warm:
             if "status" in report:
                 self._ended[report["pid"]] = report["status"]
             else:
+                self._ended.pop(report["pid"], None)  # of an earlier process with this pid
                 self._started.append(report["pid"])
 
     def close(self) -> None:
