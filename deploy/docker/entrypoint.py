@@ -1,9 +1,9 @@
 #!/opt/opcode-htmx/bin/python3 -I
 """`opcode-htmx` in the container: make the folders on the volume, give up root, become the server.
 
-With arguments it becomes that command of opcode-htmx, with the same user and settings, whoever has
-called it: `docker exec CONTAINER opcode-htmx pair`. With CADDY_AUTH_USER and CADDY_AUTH_HASH Caddy
-asks for a password of its own in front of the server. Uses the standard library only.
+With arguments it becomes that command of opcode-htmx, with the same user and settings, also when
+root calls it: `docker exec CONTAINER opcode-htmx pair`. With CADDY_AUTH_USER and CADDY_AUTH_HASH
+Caddy asks for a password of its own in front of the server. Uses the standard library only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Previews: dev servers that Claude has started, shown to who is logged in."""
+"""Previews: dev servers that Claude has started, shown behind the login."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class DevServerModel(BaseModel):
     command: str = Field(description="The command line of the process.")
     started_at: datetime
     run_id: str
-    address: str = Field(description="Where its preview is shown to who is logged in, or empty.")
+    address: str = Field(description="Where its preview is shown, with a login, or empty.")
 
 
 def endpoints(previews: Previews, lookup: SessionLookup) -> Iterable[Endpoint]:

@@ -27,7 +27,7 @@ class Refusal:
 NOT_LOGGED_IN = Refusal(
     "401 Unauthorized",
     "Log in first",
-    "A preview is for who is logged in. If you are, try again from here.",
+    "A preview needs a login. If you are logged in, try again from here.",
     may_try_again=True,
 )
 NOT_OPEN = Refusal(
