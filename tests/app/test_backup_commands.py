@@ -137,6 +137,16 @@ def test_a_backup_through_a_pipe_for_a_recipient(
     assert (tmp_path / "new" / "password").read_text() == "very-secret-words\n"
 
 
+def test_a_file_without_a_recipient_makes_no_backup_that_is_not_encrypted(
+    command: Command, state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "recipients").write_text("# my phone\n\n")
+    backup = tmp_path / "b.age"
+    done = command("backup", backup, "--secrets", "--recipients-file", tmp_path / "recipients")
+    assert (done.returncode, "No public key" in done.stderr) == (2, True)
+    assert not backup.exists()
+
+
 def test_a_passphrase_comes_from_a_file_and_never_from_an_argument(
     command: Command, state: Path, tmp_path: Path
 ) -> None:

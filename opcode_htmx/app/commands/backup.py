@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    print("\n".join(_report(written, options)), file=sys.stderr)
+    print("\n".join(_report(written, options, keys)), file=sys.stderr)
     return 0
 
 
@@ -66,10 +66,13 @@ def _keys(options: Options) -> Keys:
     lines = list(options.values.get("--recipient", []))
     for name in options.values.get("--recipients-file", []):
         lines += Path(name).read_text(encoding="utf-8", errors="replace").splitlines()
+    recipients = encryption.recipients_of(lines)
+    if not recipients and options.values.keys() & {"--recipient", "--recipients-file"}:
+        raise BadUsage("No public key is given there, so the backup would not be encrypted.")
     passphrase = passphrase_of(options, repeat=True)
-    if lines and passphrase:
+    if recipients and passphrase:
         raise BadUsage("Encrypt for recipients or with a passphrase, not both.")
-    return Keys(recipients=encryption.recipients_of(lines), passphrase=passphrase)
+    return Keys(recipients=recipients, passphrase=passphrase)
 
 
 def passphrase_of(options: Options, *, repeat: bool) -> str:
@@ -117,16 +120,12 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         raise
 
 
-def _report(written: Written, options: Options) -> Iterator[str]:
+def _report(written: Written, options: Options, keys: Keys) -> Iterator[str]:
     yield f"{count(written.files, 'file')}, {format_bytes(written.total)} before they were packed."
     if "--secrets" not in options.switches:
         yield "Without the password, logins and keys."
-    elif not any(name in options.values for name in ("--recipient", "--recipients-file")):
-        is_open = not options.switches & {"--passphrase"} and "--passphrase-file" not in (
-            options.values
-        )
-        if is_open:
-            yield "It holds the password and logins, and is not encrypted: keep it to yourself."
+    elif not (keys.recipients or keys.passphrase):
+        yield "It holds the password and logins, and is not encrypted: keep it to yourself."
     if written.left_out:
         yield f"Left out, as they are links, devices or cannot be read ({len(written.left_out)}):"
         yield from (f"  {name!r}" for name in written.left_out[:_LISTED])
