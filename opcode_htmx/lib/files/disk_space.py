@@ -43,7 +43,12 @@ def raise_disk_full() -> Iterator[None]:
 
 def free_bytes(folder: Path) -> int:
     """Bytes that this user may still write where `folder` is, or will be. Raises OSError."""
+    found = os.statvfs(existing(folder))
+    return found.f_bavail * found.f_frsize
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    return folder

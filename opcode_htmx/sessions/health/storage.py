@@ -11,7 +11,7 @@ import psutil
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib import resources
-from opcode_htmx.lib.files.disk_space import free_bytes
+from opcode_htmx.lib.files.disk_space import existing, free_bytes
 from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.sessions.health.check import Finding, State
 
@@ -55,7 +55,7 @@ def disk(settings: Settings) -> Finding:
 
 
 def _of_disk(label: str, folder: Path, free: int, inodes: int | None, least: int) -> Finding:
-    command = f"du -xhd2 {shlex.quote(str(_existing(folder)))} | sort -h | tail"
+    command = f"du -xhd2 {shlex.quote(str(existing(folder)))} | sort -h | tail"
     if free < least:
         return Finding(
             State.PROBLEM,
@@ -75,21 +75,15 @@ def _of_disk(label: str, folder: Path, free: int, inodes: int | None, least: int
             State.WARNING,
             f"{label}: its disk can take only {inodes:,} more files, whatever their size.",
             "Remove folders with many small files, such as caches.",
-            f"du -x --inodes -d2 {shlex.quote(str(_existing(folder)))} | sort -n | tail",
+            f"du -x --inodes -d2 {shlex.quote(str(existing(folder)))} | sort -n | tail",
         )
     return Finding(State.OK, "There is enough room.")
 
 
 def _free_inodes(folder: Path) -> int | None:
     """None for a file system that does not count them."""
-    found = os.statvfs(_existing(folder))
+    found = os.statvfs(existing(folder))
     return found.f_favail if found.f_files else None
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
 
 
 def state_folder(settings: Settings) -> Finding:
@@ -131,7 +125,7 @@ def state_folder(settings: Settings) -> Finding:
 
 
 def _missing(folder: Path, facts: dict[str, str]) -> Finding:
-    if os.access(_existing(folder), os.W_OK | os.X_OK):
+    if os.access(existing(folder), os.W_OK | os.X_OK):
         return Finding(State.OK, "It is made at the first start.", facts=facts)
     return Finding(
         State.PROBLEM,
@@ -193,7 +187,7 @@ def _is_open(path: Path) -> bool:
 
 def file_system(folder: Path) -> str:
     """The type of the file system that a folder is, or will be, on; empty if it is not known."""
-    real = os.path.realpath(_existing(folder))
+    real = os.path.realpath(existing(folder))
     best, kind = "", ""
     for each in psutil.disk_partitions(all=True):
         mount = each.mountpoint.rstrip("/")
