@@ -6,7 +6,6 @@ import contextlib
 import errno
 import http.client
 import json
-import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -17,6 +16,7 @@ from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.sessions.health.check import Finding, State
 from opcode_htmx.web.origin import server_addresses
+from opcode_htmx.web.server import preview_ports
 
 _ANSWER_SECONDS = 2.0
 _HTTPS = "tailscale serve --bg {port}"
@@ -37,7 +37,7 @@ def port(settings: Settings) -> Finding:
         return Finding(
             State.OK, f"The server answers on port {number}. {_for_whom(settings)}", facts=facts
         )
-    refusal = _refusal(settings)
+    refusal = preview_ports.refusal(settings.host, number)
     if refusal == errno.EADDRINUSE:
         free = _free_port(settings, number)
         return Finding(
@@ -102,27 +102,12 @@ def _own_host(settings: Settings) -> str:
     return settings.host
 
 
-def _refusal(settings: Settings, number: int | None = None) -> int:
-    """The error number with which the port is refused to a server; 0 if it is granted."""
-    number = settings.port if number is None else number
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            settings.host, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-    except OSError as error:
-        return error.errno or errno.EADDRNOTAVAIL
-    return 0
-
-
 def _free_port(settings: Settings, number: int) -> int:
     return next(
         (
             each
             for each in range(number + 1, min(number + 100, 65536))
-            if not _refusal(settings, each)
+            if preview_ports.is_free(settings.host, each)
         ),
         8081,
     )

@@ -6,6 +6,7 @@ which are forked, read them: nothing of the app is imported here.
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from collections.abc import Iterable, Mapping
@@ -90,6 +91,11 @@ def listening() -> tuple[int, ...]:
 
 def is_free(host: str, port: int) -> bool:
     """Whether something could listen on a port."""
+    return not refusal(host, port)
+
+
+def refusal(host: str, port: int) -> int:
+    """The error number with which a port is refused to a server; 0 if it is granted."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -97,6 +103,6 @@ def is_free(host: str, port: int) -> bool:
         with socket.socket(family, kind) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error.errno or errno.EADDRNOTAVAIL
+    return 0
