@@ -111,8 +111,3 @@ def exit_in(tail: bytes) -> Exit | None:
     if len(tail) != END_BYTES or HEAD.unpack_from(tail) != (Kind.END.value, _END.size):
         return None
     return Exit(*_END.unpack_from(tail, HEAD.size))
-
-
-def exit_of(record: Record) -> Exit:
-    """The content of an END record."""
-    return Exit(*_END.unpack(record.content))
