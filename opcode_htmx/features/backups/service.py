@@ -66,14 +66,7 @@ class Backups:
 
     def is_making(self) -> bool:
         """Whether one is being made, by any worker."""
-        try:
-            file = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            return not file_locks.attempt(file, shared=True)
-        finally:
-            os.close(file)
+        return file_locks.is_held(self._folder / _LOCK)
 
     def said(self) -> list[str]:
         """What the command has printed about the last one: sentences for a person."""

@@ -51,6 +51,18 @@ def held(path: Path) -> Iterator[None]:
         os.close(file)
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody has an exclusive lock on a file now; no, if it cannot be opened."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not attempt(file, shared=True)
+    finally:
+        os.close(file)
+
+
 class Duty:
     """Work that one worker does for all: the one that holds the lock on a file."""
 

@@ -7,7 +7,6 @@ from one whose server has died.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -157,14 +156,7 @@ class JobFiles:
             path.unlink(missing_ok=True)
 
     def _is_held(self, repo: str) -> bool:
-        try:
-            file = os.open(self._lock(repo), os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            return not file_locks.attempt(file, shared=True)
-        finally:
-            os.close(file)
+        return file_locks.is_held(self._lock(repo))
 
     def _path(self, repo: str) -> Path:
         return self._folder / f"{repo}.json"

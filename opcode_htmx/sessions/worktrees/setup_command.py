@@ -123,14 +123,7 @@ def _write(child: subprocess.Popen[bytes], descriptor: int) -> None:
 
 def is_running(output: Path) -> bool:
     """Whether a command writes to a file now, in any worker."""
-    try:
-        descriptor = os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not file_locks.attempt(descriptor, shared=True)
-    finally:
-        os.close(descriptor)
+    return file_locks.is_held(output)
 
 
 def shown(output: Path) -> str:

@@ -1,9 +1,10 @@
-"""Duties: one holder at a time."""
+"""Locks on files, and duties: one holder at a time."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.file_locks import Duty
 
 
@@ -17,3 +18,11 @@ def test_a_duty_is_of_one_holder_until_that_leaves_it(tmp_path: Path) -> None:
     assert second.take()
     assert not first.take()
     second.leave()
+
+
+def test_whether_a_lock_is_held_is_seen_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not file_locks.is_held(path), "there is no file"
+    with file_locks.held(path):
+        assert file_locks.is_held(path)
+    assert not file_locks.is_held(path)
