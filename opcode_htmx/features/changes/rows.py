@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing, Side, Status
 
@@ -178,7 +179,7 @@ def _line_count(top: Path, path: bytes) -> int | None:
             return 1
         if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_COUNTED_BYTES:
             return None
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(file, confined.READ)
         with os.fdopen(descriptor, "rb") as opened:
             content = opened.read(MOST_COUNTED_BYTES)
     except OSError:

@@ -25,6 +25,7 @@ from typing import IO, Any, BinaryIO
 
 from opcode_htmx.lib.backup import contents
 from opcode_htmx.lib.backup.contents import Item
+from opcode_htmx.lib.files import confined
 
 FORMAT = 1
 HEADER = "opcode-backup.json"
@@ -101,7 +102,7 @@ class _Writer:
 
     def _add_file(self, item: Item) -> None:
         try:
-            descriptor = os.open(item.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(item.path, confined.READ)
         except FileNotFoundError:
             return
         except OSError:

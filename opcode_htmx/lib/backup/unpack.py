@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from opcode_htmx.lib.backup.archive import FORMAT, HEADER, MANIFEST, manifest_line
+from opcode_htmx.lib.files import confined
 
 MOST_ENTRIES = 5_000_000
 LONGEST_NAME = 2_000
@@ -164,9 +165,8 @@ class _Unpacking:
                 f"This backup needs more space than the disk has: {member.name!r} has "
                 f"{member.size:,} bytes."
             )
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(path, flags, 0o600 | member.mode & 0o100)
+            descriptor = os.open(path, confined.CREATE, 0o600 | member.mode & 0o100)
         except FileExistsError:
             raise BadBackup(f"This backup has {member.name!r} twice, and is refused.") from None
         with os.fdopen(descriptor, "wb") as file:

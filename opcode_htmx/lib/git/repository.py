@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.files import confined
+
 _MOST_BYTES = 4096
 """The limit for the small files that hold a path."""
 _MOST_ENTRIES = 10_000
@@ -125,7 +127,7 @@ def _path_in(file: Path, base: Path) -> Path | None:
 
 
 def _small_file(path: Path) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(path, confined.READ)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise RepositoryRefused(f"{path} is not a file.")

@@ -168,7 +168,8 @@ def test_full_disk_raises_a_readable_error_and_keeps_the_old_file(tmp_path: Path
 def test_state_files_are_written_by_the_atomic_writers_only() -> None:
     """Exceptions have a reason, given in docs/state.md."""
     writes = re.compile(
-        r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)|\bopen\([^)]*\"[wax]b?\""
+        r"\.write_(text|bytes)\(|\.open\(\"[wax]|O_(WRONLY|RDWR)"
+        r"|confined\.CREATE|\bopen\([^)]*\"[wax]b?\""
     )
     known = {
         "lib/files/atomic_files.py",

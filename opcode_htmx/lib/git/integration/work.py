@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import porcelain
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
@@ -156,7 +157,7 @@ def _count(top: Path, names: Sequence[str]) -> list[FileChange]:
 def _lines(path: Path) -> int | None:
     """The number of lines; None if it is not text, or cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, confined.READ)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
