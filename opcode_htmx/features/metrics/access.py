@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 
 from pydantic import field_validator
 from werkzeug.datastructures import Headers
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.web.auth.tokens import equal
+from opcode_htmx.web.origin.hosts import ip_of
 
 SHORTEST = 16
 """Characters of a token: shorter ones could be guessed, as no attempt is slowed down."""
@@ -61,12 +61,8 @@ def refusal(token: str, peer: str, headers: Headers) -> tuple[int, str] | None:
 
 def _is_local(peer: str, names: Iterable[str]) -> bool:
     """Whether a program on this machine asks by itself: a proxy asks for somebody else."""
-    try:
-        address = ip_address(peer)
-    except ValueError:  # a socket file, which proxies use
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_loopback:
+    address = ip_of(peer)
+    if address is None or not address.is_loopback:  # none: a socket file, which proxies use
         return False
     proxied = {name.lower() for name in _PROXY_HEADERS}
     return not any(

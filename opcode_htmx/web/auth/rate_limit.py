@@ -16,8 +16,10 @@ import os
 import struct
 import time
 from collections.abc import Callable, Collection, Iterator
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
+
+from opcode_htmx.web.origin.hosts import ip_of
 
 SLOTS = 2048
 """Networks with failures that have not leaked away yet. A further network fills the common bucket
@@ -33,14 +35,10 @@ _FREE = b"\xff" * 16
 
 def network(address: str) -> str:
     """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
+    ip = ip_of(address)
+    if ip is None:
         return address
-    if isinstance(ip, IPv6Address):
-        mapped: IPv4Address | None = ip.ipv4_mapped
-        return str(mapped) if mapped else str(IPv6Network((ip, PREFIX), strict=False))
-    return str(ip)
+    return str(IPv6Network((ip, PREFIX), strict=False) if isinstance(ip, IPv6Address) else ip)
 
 
 class RateLimiter:

@@ -1,9 +1,10 @@
-"""Judge Host and Origin header values; pure functions, no request and no settings here."""
+"""Judge addresses and Host and Origin headers; pure functions, no request and no settings here."""
 
 import re
 import socket
 from collections.abc import Iterable
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -22,6 +23,16 @@ def is_ip_literal(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=1024)
+def ip_of(address: str) -> IPv4Address | IPv6Address | None:
+    """An address without its zone, as IPv4 if it stands for one; None if it is none."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 def own_names() -> frozenset[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 
 import psutil
+
+from opcode_htmx.web.origin.hosts import ip_of
 
 VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")
 """Prefixes of the interfaces of containers and virtual machines."""
@@ -32,7 +34,7 @@ _known = _Known()
 
 def is_own(address: str) -> bool:
     """Whether a connection from there comes from a program on this machine."""
-    ip = _parsed(address)
+    ip = ip_of(address)
     if ip is None:
         return False
     if ip.is_loopback:
@@ -49,8 +51,8 @@ def _refresh() -> None:
     addresses, networks = set[_Address](), list[tuple[int, int]]()
     for name, entries in psutil.net_if_addrs().items():
         for entry in entries:
-            ip = _parsed(entry.address)
-            if ip is None:
+            ip = ip_of(entry.address)
+            if ip is None:  # an interface has hardware addresses, too
                 continue
             addresses.add(ip)
             if isinstance(ip, IPv4Address) and name.startswith(VIRTUAL_INTERFACES):
@@ -58,11 +60,3 @@ def _refresh() -> None:
                 networks.append((int(network[0]), int(network[-1])))
     _known.addresses, _known.networks = frozenset(addresses), tuple(networks)
     _known.until = time.monotonic() + FRESH_SECONDS
-
-
-def _parsed(address: str) -> _Address | None:
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:  # an interface has hardware addresses, too
-        return None
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip

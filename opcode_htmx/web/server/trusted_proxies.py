@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
+from opcode_htmx.web.origin.hosts import ip_of
 from opcode_htmx.web.server import connections
 
 if TYPE_CHECKING:
@@ -90,18 +91,8 @@ def client_address(peer: str, forwarded_for: str, proxies: Networks) -> str:
 
 
 def _is_in(address: str, proxies: Networks) -> bool:
-    ip = _parsed(address)
+    ip = ip_of(address)
     return ip is not None and any(ip in network for network in proxies)
-
-
-@lru_cache(maxsize=1024)
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """An address, as IPv4 if it stands for one; None if it is none."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
 
 
 @lru_cache(maxsize=1024)
