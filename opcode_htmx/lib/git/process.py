@@ -151,7 +151,8 @@ def _collect(
     most_bytes: int,
 ) -> Output:
     writer = gevent.spawn(_write, child.stdin, stdin)
-    errors = gevent.spawn(_drain, child.stderr, MOST_ERROR_BYTES, progress)
+    reported = bytearray()
+    errors = gevent.spawn(_drain, child.stderr, reported, MOST_ERROR_BYTES, progress)
     output = Output(b"", cut=False)
     try:
         with gevent.Timeout(seconds, GitFailed(f"git took longer than {seconds:g} s.")):
@@ -161,7 +162,8 @@ def _collect(
     finally:
         _end(child)
         writer.kill()
-        reported = errors.get()
+        errors.join(END_SECONDS)  # a daemon of a hook may hold its stderr for as long as it lives
+        errors.kill()
         for pipe in (child.stdin, child.stdout, child.stderr):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
@@ -209,11 +211,12 @@ def _read(pipe: IO[bytes], most: int) -> Output:
     return Output(b"".join(found), cut=False)
 
 
-def _drain(pipe: IO[bytes], most: int, progress: Callable[[bytes], None] | None) -> bytes:
-    """Read to the end, so that no full pipe blocks the writer; return the last `most` bytes."""
-    found = b""
+def _drain(
+    pipe: IO[bytes], found: bytearray, most: int, progress: Callable[[bytes], None] | None
+) -> None:
+    """Read to the end, so that no full pipe blocks the writer; keep the last `most` bytes."""
     while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
-        found = (found + chunk)[-most:]
+        found += chunk
+        del found[:-most]
         if progress:
             progress(chunk)
-    return found

@@ -104,6 +104,25 @@ def test_a_command_that_is_killed_while_it_starts_is_ended(tmp_path: Path) -> No
     assert set(psutil.Process().children()) == before
 
 
+def test_a_daemon_that_git_leaves_behind_does_not_hold_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "END_SECONDS", 0.1)
+    stand_in, daemon = tmp_path / "git", tmp_path / "daemon"
+    stand_in.write_text(
+        f"#!/bin/sh\nsetsid sleep 30 >/dev/null &\necho $! > {daemon}\nsleep 0.3\n"
+        "echo said >&2\nexit 3\n"
+    )
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{SYSTEM_PATH}"}
+    try:
+        with gevent.Timeout(10), pytest.raises(GitFailed) as raised:
+            process.run(["status"], tmp_path, environment, policy=RUNNING)
+        assert (raised.value.status, raised.value.errors) == (3, "said")
+    finally:
+        psutil.Process(int(daemon.read_text())).kill()
+
+
 def test_a_remote_may_not_name_a_program(trap: Trap, environment: dict[str, str]) -> None:
     git = git_at(trap.folder, environment, RUNNING)
     with pytest.raises(GitFailed, match="not allowed"):
