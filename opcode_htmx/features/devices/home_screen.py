@@ -10,7 +10,7 @@ from typing import Literal
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from opcode_htmx.web.server.base_path import cookie_path, start_page
+from opcode_htmx.web.server.base_path import cookie_name, cookie_path, start_page
 
 _SECONDS = 400 * 86400
 """The longest that browsers keep a cookie."""
@@ -54,6 +54,4 @@ def system(user_agent: str) -> System:
 
 
 def _name() -> str:
-    """Cookies are shared by all ports of a host."""
-    _, colon, port = request.host.rpartition(":")
-    return f"opcode_home_screen_{port}" if colon and port.isdigit() else "opcode_home_screen"
+    return cookie_name("opcode_home_screen")

@@ -28,6 +28,7 @@ from opcode_htmx.web.auth.visitors import visitor
 from opcode_htmx.web.http.forms import new_session_address
 from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import takes_shares
+from opcode_htmx.web.server.base_path import cookie_name
 
 KEPT_SECONDS = 600
 """For how long a text waits for a login."""
@@ -110,6 +111,4 @@ def _cookie() -> str:
 
 
 def _name() -> str:
-    """Cookies are shared by all ports of a host."""
-    _, colon, port = request.host.rpartition(":")
-    return f"opcode_shared_{port}" if colon and port.isdigit() else "opcode_shared"
+    return cookie_name("opcode_shared")

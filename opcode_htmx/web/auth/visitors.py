@@ -26,7 +26,7 @@ from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens, digest, equal
 from opcode_htmx.web.origin import cors, own_addresses
-from opcode_htmx.web.server.base_path import base_path, cookie_path
+from opcode_htmx.web.server.base_path import base_path, cookie_name, cookie_path
 
 log = logging.getLogger(__name__)
 
@@ -339,7 +339,6 @@ def _cookie_names() -> tuple[str, ...]:
     `__Secure-`, so that it is sent to no neighbour. A proxy may not mark every https request as
     such, so both names are read.
     """
-    _, colon, port = request.host.rpartition(":")
-    plain = f"opcode_{port}" if colon and port.isdigit() else "opcode"
+    plain = cookie_name("opcode")
     by_https = f"__{'Secure' if base_path() else 'Host'}-{plain}"
     return (by_https, plain) if request.is_secure else (plain, by_https)

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from flask import after_this_request, request
 from werkzeug.wrappers import Response
 
-from opcode_htmx.web.server.base_path import cookie_path
+from opcode_htmx.web.server.base_path import cookie_name, cookie_path
 
 _SECONDS = 30
 _LONGEST = 400
@@ -56,6 +56,4 @@ def flashed() -> tuple[str, str]:
 
 
 def _name() -> str:
-    """Cookies are shared by all ports of a host."""
-    _, colon, port = request.host.rpartition(":")
-    return f"opcode_notice_{port}" if colon and port.isdigit() else "opcode_notice"
+    return cookie_name("opcode_notice")

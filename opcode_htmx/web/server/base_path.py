@@ -85,6 +85,12 @@ def cookie_path() -> str:
     return base_path() or "/"
 
 
+def cookie_name(name: str) -> str:
+    """The name of a cookie of this server: cookies are shared by all ports of a host."""
+    _, colon, port = request.host.rpartition(":")
+    return f"{name}_{port}" if colon and port.isdigit() else name
+
+
 def own_path() -> str:
     """The path of the requested page as the browser has it."""
     return f"{request.script_root}{request.path}"
