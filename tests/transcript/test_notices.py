@@ -186,3 +186,13 @@ def test_a_pull_request_that_claude_opened_is_shown_with_its_address() -> None:
 )
 def test_an_address_that_is_none_yields_no_notice(url: object) -> None:
     assert of("code_change_published", url=url, action="created") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gitlab.com/a/b/-/merge_requests/7", "https://github.com/a/b/issues/7"]
+)
+def test_only_of_a_pull_request_at_github_can_the_state_be_asked_for(url: str) -> None:
+    found = of("code_change_published", url=url, action="created")
+    assert found
+    assert found.pull_request == ""
+    assert found.text.endswith(url)

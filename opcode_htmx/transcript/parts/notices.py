@@ -46,6 +46,7 @@ _LIMITS = {
     "overage": "limit for extra usage",
 }
 _ADDRESS = re.compile(r"https?://[\w.:-]{1,255}/[\w./~-]{1,400}", re.ASCII)
+_AT_GITHUB = re.compile(r"https://github\.com/[\w.-]{1,100}/[\w.-]{1,100}/pull/\d{1,10}", re.ASCII)
 _TIME_DIGITS = 10
 """Of a Unix time, which the CLI appends to some errors."""
 RETRY = "retry"
@@ -67,7 +68,7 @@ class Notice:
     id: str = ""
     """Notices with the same id are shown once; empty: no such id."""
     pull_request: str = ""
-    """The address of the pull request that it is about; unverified."""
+    """The address at github.com of the pull request that it is about; unverified."""
 
 
 def notice(event: SystemEvent) -> Notice | None:
@@ -105,7 +106,7 @@ def _published(raw: Json) -> Notice | None:
     verb = {"created": "opened"}.get(action, action if action.isalpha() else "changed")
     where = " ".join(_str(raw.get(name)) for name in ("repo", "identifier")).strip()
     text = f"A pull request was {verb}: {where} {address}"
-    return Notice(text=text, pull_request=address)
+    return Notice(text=text, pull_request=address if _AT_GITHUB.fullmatch(address) else "")
 
 
 def is_reached_limit(notice_id: str) -> bool:
