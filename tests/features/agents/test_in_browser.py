@@ -91,6 +91,10 @@ def test_agents_are_made_imported_and_run_without_javascript(
     phone.button("Run without the project’s settings").click()
     phone.page.wait_for_url("**/sessions/**")
     phone.page.locator(".of-agent").get_by_text(f"Agent {LONG_WORD[:20]}").wait_for()
+    # A banner sticks 52 px below the top.
+    bar = phone.page.locator(".topbar").bounding_box()
+    assert bar
+    assert bar["height"] <= 52
     phone.page.goto("/agents")
     phone.page.get_by_role("heading", name="Recent runs").wait_for()
     phone.page.get_by_role("link", name="[]").click()
