@@ -71,7 +71,8 @@ def test_failed_edit_keeps_what_was_typed_just_before(
     phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
     phone.page.route("**/edit", lambda route: route.abort())
     box(phone).fill("words of this moment")
-    phone.page.locator("#queue").get_by_role("button", name="Edit").click()
+    with phone.page.expect_event("requestfailed"):
+        phone.page.locator("#queue").get_by_role("button", name="Edit").click()
     kept(shared_real_server, "words of this moment")
     expect(box(phone)).to_have_value("words of this moment")
     expect(phone.page.locator("#queue li")).to_have_count(1)
