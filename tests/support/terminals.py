@@ -123,6 +123,13 @@ def wait_for(
 def wait_for_output(terminals: Terminals, terminal: Terminal, words: bytes) -> pyte.Screen:
     """Wait until a large output ends with these words; gives the screen of its newest segments."""
     output = terminals.output_of(terminal.id)
-    # The newest segment may have begun in the middle of these words
-    until(lambda: b"".join(newest_output(output, 4096)).endswith(words), f"it ends with {words!r}")
+
+    def newest() -> bytes:
+        # The newest segment may have begun in the middle of these words
+        return b"".join(newest_output(output, 4096))
+
+    try:
+        until(lambda: newest().endswith(words), f"it ends with {words!r}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its end is {newest()[-200:]!r}") from None
     return reference_screen(terminals, terminal, starts_in(output)[-2:][0])
