@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from opcode_htmx.api.rest import health
@@ -24,6 +23,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.sessions.configuration.documents import Documents

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.engines.claude.protocol import argv
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.server import reload
 

@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.app import feature_settings
@@ -30,6 +29,7 @@ from opcode_htmx.config.settings import (
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.lib import resources
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.web.origin.server_addresses import addresses

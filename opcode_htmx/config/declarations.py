@@ -5,12 +5,13 @@ Knows no variable's name, and reads neither os.environ nor a .env file.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
+
+from opcode_htmx.lib.dataclass import dataclass
 
 PREFIX = "OPCODE_"
 

@@ -7,7 +7,6 @@ implements it. Lines are bytes, each with its newline where they are to be sent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +24,7 @@ from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem
 from opcode_htmx.engines.user_parts import Part
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 
 # --- lines ----------------------------------------------------------------------------------
 

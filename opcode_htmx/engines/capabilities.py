@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from opcode_htmx.lib.dataclass import dataclass
 
 DEFAULT_MODEL = "default"
 """The entry of the list of models that means "whatever is the default"."""

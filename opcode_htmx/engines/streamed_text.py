@@ -7,7 +7,7 @@ it contradicts them, takes their place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from opcode_htmx.engines.messages import (
     BlockDelta,
@@ -18,6 +18,7 @@ from opcode_htmx.engines.messages import (
     TextContent,
     ThinkingContent,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 TextKind = type[TextContent] | type[ThinkingContent]
 

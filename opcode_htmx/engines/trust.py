@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from opcode_htmx.lib.dataclass import dataclass
 
 
 class TrustNotRecorded(Exception):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from opcode_htmx.lib.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Here and not in app/, because a feature imports only packages to its left.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.concurrency.jobs import Jobs
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.runs.capabilities.cache import CapabilityCache

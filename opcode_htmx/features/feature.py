@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from flask import Blueprint
 from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.metrics.families import Family, Reading
 from opcode_htmx.runs.events.types import RunEvent

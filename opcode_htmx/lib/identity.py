@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from opcode_htmx.lib.coerce import as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 OWNER = "owner"
 """The role of the one user there is today; a role means no permission yet."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import psutil
+
+from opcode_htmx.lib.dataclass import dataclass
 
 HAS_PROC = sys.platform == "linux"
 START_TIME_TOLERANCE = 2.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import Any
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup import visible_text
 from opcode_htmx.markup.spans import Span, merge
 

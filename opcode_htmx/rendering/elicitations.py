@@ -6,13 +6,13 @@ Free text that was sent is never shown again: a server may have asked for a key.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from opcode_htmx.engines.messages import Ask, ElicitationRequest
 from opcode_htmx.lib.coerce import as_dict
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.addresses.links import Link, link
 from opcode_htmx.rendering import clock
 from opcode_htmx.runs.elicitation.fields import (

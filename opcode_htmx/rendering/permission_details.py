@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.diff import SHOWN_LINES
 from opcode_htmx.markup.visible_text import LONG_GAP
 from opcode_htmx.rendering.cards.parts import (

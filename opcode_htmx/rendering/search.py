@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards

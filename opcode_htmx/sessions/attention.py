@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files.process_registry import (
     LiveSession,
     live_sessions,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 

@@ -7,10 +7,10 @@ Properties of a project are never assumed for its sessions.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import folder_names, history, sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 

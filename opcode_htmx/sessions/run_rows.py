@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.engines.messages import Ask, PermissionRequest
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitation
 from opcode_htmx.rendering.fragments import dom_id

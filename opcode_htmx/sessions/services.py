@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts

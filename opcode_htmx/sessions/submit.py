@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
 from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -14,6 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.fragments import Fragments, load_macros
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ every server that reads the file assigns the same ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.messages import Ask, Content, ImageContent, PermissionRequest
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 
 

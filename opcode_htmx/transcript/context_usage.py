@@ -5,7 +5,7 @@ Pure: derived from the messages alone, without a clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from opcode_htmx.engines.messages import (
     Assistant,
@@ -15,6 +15,7 @@ from opcode_htmx.engines.messages import (
     ToolUse,
     TurnResult,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -254,7 +254,16 @@ def test_only_lists_of_features_and_commands_import_by_name() -> None:
     assert those_that(imports_by_name, MODULES) == [
         "opcode_htmx/app/commands/command.py",
         "opcode_htmx/app/registry.py",
+        "opcode_htmx/lib/dataclass.py",  # which executes what it has made of the names of fields
     ]
+
+
+def test_classes_of_data_are_made_by_ours_which_is_ten_times_faster() -> None:
+    def uses_the_standard_one(source: str) -> bool:
+        pattern = r"^import dataclasses as|^from dataclasses import .*\bdataclass\b"
+        return bool(re.search(pattern, source, re.MULTILINE)) or "@dataclasses." in source
+
+    assert those_that(uses_the_standard_one, MODULES) == []
 
 
 def test_every_feature_is_registered() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from opcode_htmx.api.schema.requests import NewChat, TrustChoice
@@ -18,6 +18,7 @@ from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema

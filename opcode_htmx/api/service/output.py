@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from opcode_htmx.api.service.session_lines import (
     Cursor,
@@ -12,6 +11,7 @@ from opcode_htmx.api.service.session_lines import (
     SessionLines,
 )
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.supervisor import Supervisor
 
 MAX_BYTES = 4 * 1024 * 1024

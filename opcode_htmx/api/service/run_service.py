@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.api.schema.requests import Execution, TrustChoice
 from opcode_htmx.api.service.session_lines import Cursor
 from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import folder_names, sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor

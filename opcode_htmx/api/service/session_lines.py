@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from opcode_htmx.engines.messages import Message
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader

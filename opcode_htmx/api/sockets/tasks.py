@@ -9,7 +9,6 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from opcode_htmx.api.sockets.json_socket import (
 from opcode_htmx.api.sockets.stream_lines import stream_lines
 from opcode_htmx.engines.messages import Message, TurnResult
 from opcode_htmx.engines.trust import TrustNotRecorded
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.lib.surrogates import json_bytes

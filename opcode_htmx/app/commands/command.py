@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from opcode_htmx.lib.dataclass import dataclass
 
 USAGE_ERROR = 2
 """The exit status for arguments that mean nothing."""

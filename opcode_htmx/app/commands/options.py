@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from opcode_htmx.lib.dataclass import dataclass
 
 
 class BadUsage(Exception):

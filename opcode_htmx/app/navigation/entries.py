@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from flask import Flask, request, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.lib.dataclass import dataclass
 
 BAR_SIZE = 3
 """The number of entries in the bar of a phone, beside "More"; 320 px have no more space."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from flask import Flask
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
+from opcode_htmx.lib.dataclass import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ from opcode_htmx.config import state_format, state_use
 from opcode_htmx.lib.backup import archive, encryption
 from opcode_htmx.lib.backup.archive import Written
 from opcode_htmx.lib.backup.unpack import BadBackup, Unpacked, unpack
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.lib.version import __version__
@@ -44,7 +45,7 @@ def make(
     state: Path,
     folders: Iterable[StateFolder],
     out: BinaryIO,
-    keys: Keys = Keys(),  # it is immutable
+    keys: Keys = Keys(),  # noqa: B008 - it is immutable
     *,
     with_secrets: bool = False,
     with_index: bool = False,
@@ -84,7 +85,7 @@ def restore(
     file: BinaryIO,
     state: Path,
     folders: Sequence[StateFolder],
-    keys: Keys = Keys(),
+    keys: Keys = Keys(),  # noqa: B008
     *,
     replace: bool = False,
 ) -> Restored:

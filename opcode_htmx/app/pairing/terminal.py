@@ -11,12 +11,12 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TextIO
 
 from opcode_htmx.config.settings import Settings, environment
 from opcode_htmx.lib import qr, resources
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import ensure_state_dir
 from opcode_htmx.web.auth.pairing import PairingCodes
 from opcode_htmx.web.origin import server_addresses

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.lib import resources
+from opcode_htmx.lib.dataclass import dataclass
 
 NAME = "opcode-htmx"
 

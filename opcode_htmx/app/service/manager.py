@@ -6,11 +6,11 @@ import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from opcode_htmx.app.service.installation import Installation, ServiceError
+from opcode_htmx.lib.dataclass import dataclass
 
 SECONDS = 180.0
 """How long a command may take; longer than the start of the server is waited for."""

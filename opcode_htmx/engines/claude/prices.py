@@ -7,9 +7,10 @@ at the date below. A model that is not in the table has no price, which is not t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+
+from opcode_htmx.lib.dataclass import dataclass
 
 AS_OF = "28 November 2026"
 SOURCE = "Claude Code 2.1.330"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from opcode_htmx.engines.requests import Query
 from opcode_htmx.lib.coerce import Json, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from opcode_htmx.engines.claude.config import hook_rules
@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.permissions import limits, rules
 from opcode_htmx.engines.claude.permissions.limits import Limits
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.model.permission_updates import BYPASS
 
 FORMAT = 1

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import render_template
@@ -17,6 +16,7 @@ from opcode_htmx.features.agents.running.runner import AgentRunner
 from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import AgentStore, StoredAgent
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of, reference

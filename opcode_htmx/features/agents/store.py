@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_fields import number

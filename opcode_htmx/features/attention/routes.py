@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans

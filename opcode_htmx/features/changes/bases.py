@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from opcode_htmx.features.changes.places import CannotCompare, Place
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.snapshots import tree

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.diffs import Line
 from opcode_htmx.markup import diff, highlight
 from opcode_htmx.markup.diff import DiffLine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.features.changes.colours import Contents, ShownLine, shown_lines
 from opcode_htmx.lib.concurrency.cooperative import (
@@ -11,6 +10,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     run_cpu_in_thread,
     run_in_thread,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Status
 from opcode_htmx.lib.git.diffs import FileDiff, Hunk, Line

@@ -10,7 +10,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from opcode_htmx.features.changes.places import GitProblem, Place, Places
 from opcode_htmx.features.changes.rows import Totals
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import changes, file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing
 from opcode_htmx.lib.git.diffs import FileDiff

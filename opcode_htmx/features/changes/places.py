@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused

@@ -6,12 +6,13 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change, Listing, Side, Status

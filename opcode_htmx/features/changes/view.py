@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
@@ -12,6 +11,7 @@ from flask import abort, request, url_for
 
 from opcode_htmx.features.changes import bases
 from opcode_htmx.features.changes.bases import Base
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.changes import Side
 from opcode_htmx.web.http.forms import whole_number
 

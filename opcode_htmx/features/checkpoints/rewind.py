@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from opcode_htmx.features.checkpoints.history_end import has_cut
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused

@@ -6,9 +6,9 @@ import base64
 import binascii
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.features.checkpoints.words import KEPT
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.snapshots import plan as plans
 from opcode_htmx.lib.git.snapshots.plan import Change, Entry, Kept
 from opcode_htmx.lib.git.snapshots.snapshot import Snapshot

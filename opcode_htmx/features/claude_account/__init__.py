@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from flask import Blueprint
 
@@ -19,6 +18,7 @@ from opcode_htmx.features.claude_account.versions import VersionRefused, Version
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.web.rest.endpoint import Endpoint

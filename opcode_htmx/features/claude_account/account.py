@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from opcode_htmx.engines.base import Launcher
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import as_dict, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.queries import subcommand

@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +26,7 @@ from opcode_htmx.engines.base import CapabilityCodec, Launcher, QueryOptions
 from opcode_htmx.engines.requests import Query
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity

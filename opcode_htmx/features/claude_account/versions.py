@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.config.settings import Settings
@@ -10,6 +9,7 @@ from opcode_htmx.engines.base import CommandLine
 from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.installations import Installation, Installations
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.queries import subcommand

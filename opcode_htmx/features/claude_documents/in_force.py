@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from opcode_htmx.engines.claude.config import queries
 from opcode_htmx.engines.claude.config.documents.kinds import Kind
 from opcode_htmx.engines.claude.config.documents.listing import Entry
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.configuration.reports import INITIALIZE, ClaudeReport
 
 NOT_LISTED = "Claude does not list it."

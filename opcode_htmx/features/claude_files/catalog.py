@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.documents.kinds import Kind
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, user_memory_place
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import FileText, Place
 from opcode_htmx.sessions.configuration import memory
 from opcode_htmx.sessions.configuration.documents import Documents

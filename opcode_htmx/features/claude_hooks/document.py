@@ -11,11 +11,11 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.claude.config import json_text, secrets
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 
 Hooks = dict[str, Any]
 """The value of `hooks`."""

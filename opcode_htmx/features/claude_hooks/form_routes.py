@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -23,6 +23,7 @@ from opcode_htmx.features.claude_hooks.starters import STARTERS
 from opcode_htmx.features.claude_hooks.trial.service import can_be_tried
 from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused, Place
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity

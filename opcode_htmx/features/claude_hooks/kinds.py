@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from opcode_htmx.engines.claude.config.redaction import HIDDEN
 from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 
 
 class Control(StrEnum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
@@ -17,6 +16,7 @@ from opcode_htmx.features.claude_hooks.events import Event, catalog, event
 from opcode_htmx.features.claude_hooks.kinds import HookKind, kinds_of, main_text
 from opcode_htmx.features.claude_hooks.trial.http import is_allowed
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileRefused, Place
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import Identity

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +14,7 @@ import gevent
 from opcode_htmx.engines.base import CapabilityCodec, Launcher, QueryOptions
 from opcode_htmx.engines.claude.config import queries
 from opcode_htmx.engines.requests import Query
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused

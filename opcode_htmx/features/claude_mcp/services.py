@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.features.claude_mcp.checks import Checks
@@ -10,6 +9,7 @@ from opcode_htmx.features.claude_mcp.connections import Connections
 from opcode_htmx.features.claude_mcp.servers import McpServers
 from opcode_htmx.features.claude_mcp.sign_ins import SignIns
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.sessions.lookup import SessionLookup

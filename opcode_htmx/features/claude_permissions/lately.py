@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.engines.claude.permissions import rules
@@ -16,6 +16,7 @@ from opcode_htmx.engines.claude.permissions.decision import (
 from opcode_htmx.engines.claude.permissions.rules import BASH, EDIT, EDITING, FETCH, READ
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import CallPlace, IndexReader, IndexUnavailable

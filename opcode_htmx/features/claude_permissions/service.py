@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import json_text, queries
@@ -19,6 +18,7 @@ from opcode_htmx.engines.claude.permissions.decision import (
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused, FileText
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.rendering.permissions import MODES

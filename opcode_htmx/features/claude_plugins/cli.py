@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from opcode_htmx.engines.base import Launcher
 from opcode_htmx.engines.claude.config.redaction import in_url
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.queries import subcommand
 from opcode_htmx.runs.queries.subcommand import SECONDS, SubcommandFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from opcode_htmx.features.claude_plugins.cli import (
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
@@ -15,6 +14,7 @@ from opcode_htmx.engines.claude.config.settings_schema import (
 )
 from opcode_htmx.features.claude_settings.values import preview
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import FileRefused
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.configuration.reports import ClaudeReport

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import secrets
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, is_secret
 from opcode_htmx.engines.trust import Kind, TrustItem
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.policies.project_trust import ProjectTrust
 from opcode_htmx.runs.policies.working_folders import WorkingFolders

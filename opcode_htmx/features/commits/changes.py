@@ -6,11 +6,11 @@ Each reads the state anew under the lock of the repository, and refuses what is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.features.commits.projects import Answer, Projects
 from opcode_htmx.features.commits.register import Register
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import branches, conflicts, programs, staging, stashes, state
 from opcode_htmx.lib.git.commands.conflicts import Choice

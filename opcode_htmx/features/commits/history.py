@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import gevent
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.changes import Done
 from opcode_htmx.features.commits.projects import Answer, Projects
 from opcode_htmx.features.commits.register import Register
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import (
     branches,
     commits,

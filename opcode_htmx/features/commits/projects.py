@@ -7,12 +7,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.programs import Programs

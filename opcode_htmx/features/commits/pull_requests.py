@@ -13,7 +13,6 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -26,6 +25,7 @@ from opcode_htmx.features.commits.projects import Projects
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_str
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.git.commands import branches, remotes, state
 from opcode_htmx.lib.git.commands.branches import NoBranch

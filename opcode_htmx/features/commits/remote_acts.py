@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.projects import RUN, WITHOUT, Answer, Projects, Unconfirmed
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import programs, remotes, state
 from opcode_htmx.lib.git.commands.programs import Programs

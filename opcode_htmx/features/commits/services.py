@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from opcode_htmx.engines.claude.files.sessions import (
     ProjectNotFound,
     SessionNotFound,
@@ -18,6 +16,7 @@ from opcode_htmx.features.commits.pull_requests import InvalidPullRequest, PullR
 from opcode_htmx.features.commits.register import Register
 from opcode_htmx.features.commits.remote_acts import RemoteActs
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands.branches import InvalidName, NoBranch
 from opcode_htmx.lib.git.commands.commits import InvalidMessage, NothingStaged
 from opcode_htmx.lib.git.commands.patches import NothingChosen

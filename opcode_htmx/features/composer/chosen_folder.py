@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened

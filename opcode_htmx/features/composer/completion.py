@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, render_template, request
 
 from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.engines.claude.config import slash_commands
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.control.run import Run

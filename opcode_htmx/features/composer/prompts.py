@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -21,6 +20,7 @@ from opcode_htmx.features.composer.new_session import (
     FOLDER_CHARACTERS,
     NewSessionPage,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive

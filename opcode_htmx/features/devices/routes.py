@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from flask import Blueprint, render_template, request, url_for
 
 from opcode_htmx.lib import qr
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes, grouped
 from opcode_htmx.web.auth.visitors import current_identity, login_id
 from opcode_htmx.web.origin import hosts, server_addresses

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from opcode_htmx.features.files import marks
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import listing
 from opcode_htmx.lib.tree.listing import Entry, Listing
 from opcode_htmx.lib.tree.names import Names, text_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from opcode_htmx.features.files.documents.renderer import NotDrawn, Outline, Ren
 from opcode_htmx.features.files.shown import kinds, lines, notebooks, tables
 from opcode_htmx.features.files.shown.kinds import Kind
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text
 from opcode_htmx.lib.tree.names import Names, text_of
 from opcode_htmx.markup.addresses.places import SAFE, path_of

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import gevent
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import LITERAL
 from opcode_htmx.lib.git.process import GitFailed

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flask import url_for
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree.names import FileRefused, names_of, text_of
 from opcode_htmx.lib.tree.tree import Tree
 from opcode_htmx.runs.policies.working_folders import InvalidFolder

@@ -10,10 +10,10 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.policies.working_folders import (
     InvalidFolder,
     OpenFolder,

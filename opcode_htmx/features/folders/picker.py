@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.folders.listing import FolderEntry, Listing, free_name, list_folders
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.sessions.health.check import Check, Checker, Result
 

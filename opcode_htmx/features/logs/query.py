@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import url_for
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.logs.reader import LogQuery
 from opcode_htmx.web.http.forms import BadForm
 

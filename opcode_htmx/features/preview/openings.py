@@ -10,11 +10,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.features.preview.servers import DevServer
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.process_identity import ProcessKey

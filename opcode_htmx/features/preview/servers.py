@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes import listening
 from opcode_htmx.runs.processes.listening import Listener
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor

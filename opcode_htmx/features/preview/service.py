@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from flask import url_for
 
@@ -11,6 +10,7 @@ from opcode_htmx.features.preview.addresses import Addresses
 from opcode_htmx.features.preview.openings import Openings
 from opcode_htmx.features.preview.servers import DevServer, DevServers
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.storage.session_flags import MOST_OFFERED, NO_FLAGS, Flags, most_used_tags
 from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.server.base_path import base_path

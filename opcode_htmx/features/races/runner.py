@@ -10,7 +10,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -29,6 +29,7 @@ from opcode_htmx.features.races.records import (
     session_of,
 )
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.git import worktrees

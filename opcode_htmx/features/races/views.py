@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from gevent.pool import Pool
@@ -12,6 +11,7 @@ from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNo
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.races.records import Contestant, Race, RaceState, Stage
 from opcode_htmx.features.races.runner import RaceRunner, git_of
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.integration.work import FileChange
 from opcode_htmx.lib.git.process import GitFailed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from flask import Blueprint
 
@@ -14,6 +13,7 @@ from opcode_htmx.features.resources.api import ResourcesApi
 from opcode_htmx.features.resources.clean_up import CleanUp, PlanChanged
 from opcode_htmx.features.resources.disk import DiskSurvey
 from opcode_htmx.features.resources.processes import ProcessList
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.processes.orphans import NotAnOrphan
 from opcode_htmx.sessions.repositories.services import services

@@ -9,9 +9,9 @@ import hashlib
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git import linked_worktrees
 from opcode_htmx.lib.git.clones.bare import BareRepository

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.disk_space import free_bytes
 from opcode_htmx.sessions.repositories.sizes import FolderSizes, Sizes
 from opcode_htmx.sessions.storage.survey import Survey, Surveyor

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
 
 import psutil
 
 from opcode_htmx.features.resources.known_services import KNOWN_SERVICES
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.orphans import OrphanGroup, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
 from opcode_htmx.runs.processes.process_table import command_line

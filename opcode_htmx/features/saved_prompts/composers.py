@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import current_app
 from werkzeug.exceptions import HTTPException
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
 from opcode_htmx.lib.coerce import seconds
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Place, Query

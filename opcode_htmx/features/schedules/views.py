@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import url_for
@@ -11,6 +10,7 @@ from flask import url_for
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.policies.budget_figures import dollars
 from opcode_htmx.runs.policies.working_folders import path_of
 from opcode_htmx.sessions.folder_labels import name_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from urllib.parse import urlencode
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 from flask import url_for
 
 from opcode_htmx.engines.identifiers import SESSION_ID
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.reader import Query
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.web.http.forms import BadForm

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from flask import url_for
 
@@ -17,6 +16,7 @@ from opcode_htmx.features.search.filters import (
     query_of,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.excerpts import Excerpt, excerpt_of
 from opcode_htmx.sessions.index.reader import (
     TEXTS_OF_PAGE,

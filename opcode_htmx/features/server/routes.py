@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 
 from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.processes.orphans import OrphanGroup, Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage

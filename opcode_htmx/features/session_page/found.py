@@ -6,13 +6,13 @@ Without JavaScript as well: the block is open, and shows the words also where it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from flask import get_template_attribute
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.markdown import with_marks
 from opcode_htmx.markup.marks import MarkableHtml, Marks
 from opcode_htmx.rendering import search

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 
 import gevent
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block

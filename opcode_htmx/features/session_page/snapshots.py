@@ -12,7 +12,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 import gevent
@@ -25,6 +24,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     IdleSlot,
     wait_until_idle,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.metrics.families import Histogram, WorkerGauge
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.sessions.views import SessionView

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_IN_COOKIE = 2400
 """Bytes of a text that a cookie may have: encoded they are 3,200, and browsers take 4,096."""

@@ -7,13 +7,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import links
 from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
 from opcode_htmx.features.storage.still_needed import StillNeeded
 from opcode_htmx.lib.concurrency.background import Background, StillCounting
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.sessions.storage.survey import Pace, changed, session_files
 from opcode_htmx.sessions.storage.trash import Deletable, DeletedBatch, Trash

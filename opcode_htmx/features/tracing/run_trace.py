@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from opcode_htmx.engines.messages import Assistant, Message, ToolResult, ToolUse, TurnResult, User
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tracing.spans import Span, Value, span_id
 from opcode_htmx.runs.events.types import (
     PermissionAnswered,

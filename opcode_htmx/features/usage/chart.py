@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from opcode_htmx.features.usage.query import date_of, today
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.usage.sums import DayCosts
 
 MOST_BARS = 62

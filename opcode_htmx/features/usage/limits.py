@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.engines.claude.protocol.usage.entries import pico_dollars
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.lib.coerce import LATEST
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_fields import number

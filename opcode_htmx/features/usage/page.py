@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TypeVar
 
 from opcode_htmx.features.usage.chart import Chart, chart_of
 from opcode_htmx.features.usage.query import UsageForm
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.index.usage.sums import (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from flask import url_for
 
 from opcode_htmx.engines.identifiers import SESSION_ID
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.usage.sums import UsageQuery
 from opcode_htmx.web.http.forms import BadForm
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.folder_labels import name_of, shortened
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.sessions.worktrees.copies import Copies, Copy, CopyOrigin

@@ -19,12 +19,13 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from opcode_htmx.lib.backup import contents
 from opcode_htmx.lib.backup.contents import Item
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 
 FORMAT = 1

@@ -11,8 +11,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from opcode_htmx.lib.dataclass import dataclass
 
 APPENDED = (".ndjson", ".log")
 DATABASE = ".sqlite"

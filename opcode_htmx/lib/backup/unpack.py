@@ -14,11 +14,11 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from opcode_htmx.lib.backup.archive import FORMAT, HEADER, MANIFEST, manifest_line
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 
 MOST_ENTRIES = 5_000_000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import gevent
+
+from opcode_htmx.lib.dataclass import dataclass
 
 log = logging.getLogger(__name__)
 

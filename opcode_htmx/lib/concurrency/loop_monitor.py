@@ -13,7 +13,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.metrics.families import Counter, Histogram
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
 

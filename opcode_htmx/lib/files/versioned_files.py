@@ -14,9 +14,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, confined, file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
 

@@ -7,9 +7,10 @@ each of them is overridden by name, unless the policy lets them run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import process, repository
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.process import GitFailed, Output

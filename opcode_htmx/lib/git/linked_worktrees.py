@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import checkouts, worktrees
 from opcode_htmx.lib.git import git as git_module
 from opcode_htmx.lib.git.clones.bare import BareRepository, Unpublished

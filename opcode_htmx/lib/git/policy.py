@@ -6,7 +6,9 @@ Under all policies git has no terminal, pager, editor or prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from opcode_htmx.lib.dataclass import dataclass
 
 PROTOCOLS = "https:http:ssh:git:file"
 """What a remote's URL may use; `ext::` and the like would run what a repository names."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 
 STATUS = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
 """The command, without further options. Submodules are not inspected, as in reads.py."""

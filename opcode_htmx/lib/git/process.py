@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +21,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.policy import READING, Policy
 
 SECONDS = 20.0

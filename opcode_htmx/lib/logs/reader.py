@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.logs.log_files import parts
 from opcode_htmx.lib.logs.set_up import LEVELS
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.logs.formats import JsonFormatter, LogFormatter
 from opcode_htmx.lib.logs.log_files import LogFiles, LogFilesHandler
 

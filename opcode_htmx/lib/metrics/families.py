@@ -10,7 +10,9 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _NAME = re.compile(r"opcode_[a-z][a-z0-9_]*", re.ASCII)
 _LABEL = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)

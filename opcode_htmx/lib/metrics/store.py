@@ -10,12 +10,12 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from operator import add
 from pathlib import Path
 
 import psutil
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.metrics.families import (
     Counter,
     Family,

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+
+from opcode_htmx.lib.dataclass import dataclass
 
 HEAD = struct.Struct(">cI")
 _SIZE = struct.Struct(">HH")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.surrogates import json_bytes
 
 Value = str | bool | int | float

@@ -6,9 +6,9 @@ import contextlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.tree import FileMissing, Tree
 

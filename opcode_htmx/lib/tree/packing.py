@@ -12,9 +12,10 @@ import stat
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, Tree

@@ -13,10 +13,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.surrogates import replaced

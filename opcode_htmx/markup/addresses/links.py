@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.addresses.rules import is_absolute
 
 _PROTOCOLS = frozenset({"http", "https"})

@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.messages import Content
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.markup.addresses.links import Link
 from opcode_htmx.markup.diff import DiffLine

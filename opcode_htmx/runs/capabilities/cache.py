@@ -11,7 +11,6 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
@@ -21,6 +20,7 @@ from opcode_htmx.engines.capabilities import Command, Model
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.capabilities.probe import ProbeFailed
 

@@ -11,11 +11,12 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from opcode_htmx.engines.base import CommandLine, Engine, LaunchOptions
 from opcode_htmx.engines.capabilities import Model
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.identity import Identity

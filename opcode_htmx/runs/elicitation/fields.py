@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 MOST_FIELDS = 200
 """Of a form; those beyond them are not asked for."""

@@ -8,7 +8,6 @@ are put in a plausible order.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.messages import (
@@ -21,6 +20,7 @@ from opcode_htmx.engines.messages import (
     TurnResult,
     User,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.events.progress import Progress
 from opcode_htmx.runs.events.types import (
     PermissionAnswered,

@@ -7,7 +7,7 @@ is finished, or of a version that emitted no events.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from opcode_htmx.lib.coerce import (
     as_list,
     as_str,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 
 FILE_NAME = "events.json"

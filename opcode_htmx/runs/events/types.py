@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.surrogates import json_bytes
 from opcode_htmx.runs.model.record import Outcome

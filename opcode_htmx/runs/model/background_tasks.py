@@ -6,8 +6,6 @@ results of the tools that create, list and delete them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from opcode_htmx.engines.messages import (
     LONGEST_DESCRIPTION,
     Assistant,
@@ -25,6 +23,7 @@ from opcode_htmx.lib.coerce import (
     as_list,
     as_str,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 CRON, WAKEUP = "cron", "wakeup"
 """The types of schedules; those of tasks are Claude's own."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from opcode_htmx.lib.dataclass import dataclass
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 

@@ -7,7 +7,6 @@ server or in the next one.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 from opcode_htmx.engines.base import MessageReader
 from opcode_htmx.engines.capabilities import Command, Model
@@ -34,6 +33,7 @@ from opcode_htmx.engines.messages import (
 )
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import OwnRequest
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.model.background_tasks import Background
 from opcode_htmx.runs.model.lifecycle import (
     PROCESS,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.coerce import LATEST, as_dict
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.json_fields import MOST, number
 from opcode_htmx.lib.git import worktrees
 

@@ -9,12 +9,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 import psutil
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import (
     format_bytes,
     format_duration,

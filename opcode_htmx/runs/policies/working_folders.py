@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.surrogates import replaced
 

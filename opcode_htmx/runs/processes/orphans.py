@@ -9,11 +9,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.record import RUN_ID
 from opcode_htmx.runs.model.run_folder import RunFolder

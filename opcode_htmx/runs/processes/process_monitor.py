@@ -11,12 +11,13 @@ import logging
 import os
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import gevent
 from gevent.event import Event as Flag
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_reaper, process_table
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS

@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +17,7 @@ import gevent
 from gevent import subprocess
 
 from opcode_htmx.engines.base import CommandLine
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.claude_process import sweep
 from opcode_htmx.runs.processes.process_table import MARK
 from opcode_htmx.runs.queries.slots import Slot

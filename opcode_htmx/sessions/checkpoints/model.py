@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from opcode_htmx.lib.coerce import as_dict
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_DESCRIPTION = 200
 PROMPT_CHARACTERS = 200

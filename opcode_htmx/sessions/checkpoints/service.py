@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.snapshots import plan as plans
 from opcode_htmx.lib.git.snapshots import restore as restores

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.config.documents import front_matter, kinds, listing
 from opcode_htmx.engines.claude.config.documents.kinds import FIELDS, Kind
@@ -12,6 +11,7 @@ from opcode_htmx.engines.claude.config.documents.listing import Entry
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.config.slash_commands import as_line, tools_of
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import NO_FILE, Deleted, FileChanged
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration

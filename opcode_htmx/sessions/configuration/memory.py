@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_me
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, Place
 from opcode_htmx.lib.identity import Identity

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.claude.files.session_listing import Listing
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.workspace import Workspace

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.base import CapabilityCodec, Launcher, QueryOptions
 from opcode_htmx.engines.requests import Query
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import json_text, scopes, secrets
 from opcode_htmx.engines.claude.config.scopes import WRITABLE, Scope
 from opcode_htmx.engines.claude.install.schema_source import SchemaSource
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import (
     Deleted,
     FileChanged,

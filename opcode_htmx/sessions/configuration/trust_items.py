@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.engines.trust import Kind, TrustItem
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.visible_text import visible
 from opcode_htmx.web.http.filters import relative_to
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.sessions.export.standalone_html import (
     POLICY,

@@ -7,9 +7,10 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gevent import subprocess
+
+from opcode_htmx.lib.dataclass import dataclass
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin:/opt/homebrew/bin"
 """Not the person's own PATH: a tool of the system is asked."""

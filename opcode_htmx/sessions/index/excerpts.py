@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place

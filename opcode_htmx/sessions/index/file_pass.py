@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import (
 )
 from opcode_htmx.engines.claude.protocol.usage.entries import model_of, session_cost
 from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.usage.answers import Answer, AnswerCounter

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from opcode_htmx.engines.claude.protocol.entry_texts import Role
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.terms import Phrase, match_of, phrases_of
 from opcode_htmx.sessions.index.usage.sums import UsageQuery, UsageSums

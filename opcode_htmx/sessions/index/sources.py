@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, subagents
 from opcode_htmx.engines.claude.files.session_listing import Folders, Listing
+from opcode_htmx.lib.dataclass import dataclass
 
 IN_USE_SECONDS = 3600.0
 """For so long after the last line of a session, or of an agent of it, its agents may be at work."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup import ansi
 
 _CJK_LETTERS = (

@@ -10,11 +10,12 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from time import monotonic
 
 from opcode_htmx.engines.claude.files import subagents
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.file_pass import (
     Facts,
     FilePass,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from jinja2 import Environment
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
 from opcode_htmx.engines.claude.protocol import argv
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import RUN_COMMANDS, RunCommand

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from opcode_htmx.lib.coerce import as_str
 from opcode_htmx.lib.concurrency.background import Background
+from opcode_htmx.lib.dataclass import dataclass
 
 PAGE = 100
 MOST_PAGES = 20

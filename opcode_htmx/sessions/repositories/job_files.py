@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 
 from opcode_htmx.lib.coerce import as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder

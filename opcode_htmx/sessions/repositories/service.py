@@ -6,9 +6,9 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.urls import RemoteUrl, UrlRefused, parse
 from opcode_htmx.lib.git.process import GitFailed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.git.clones.transfer import Credential
 from opcode_htmx.lib.git.clones.urls import UrlRefused, parse

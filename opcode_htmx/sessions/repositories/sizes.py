@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from opcode_htmx.lib.concurrency.background import Background
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.repositories.places import Places
 from opcode_htmx.sessions.storage.survey import Pace, changed, size_of
 

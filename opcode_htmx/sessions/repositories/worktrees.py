@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import checkouts, linked_worktrees, repository
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import Loss, WouldLose

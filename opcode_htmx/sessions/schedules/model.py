@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.json_fields import fields_of, number
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.lib.identity import UNKNOWN, Identity

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice, takewhile
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.schedules.timing import Timing
 
 GRACE_SECONDS = 120.0

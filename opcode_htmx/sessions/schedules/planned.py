@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.sessions.schedules.model import Origin, Schedule, State, limit_schedule_id
 from opcode_htmx.sessions.schedules.store import ScheduleStore

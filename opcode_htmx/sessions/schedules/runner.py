@@ -11,7 +11,7 @@ import contextlib
 import logging
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import gevent
@@ -19,6 +19,7 @@ import gevent
 from opcode_htmx.engines.messages import INTERRUPTED
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.formatting import format_duration
 from opcode_htmx.lib.identity import SYSTEM

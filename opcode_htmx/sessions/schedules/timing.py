@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from itertools import count, islice
@@ -17,6 +16,7 @@ from itertools import count, islice
 from cronsim import CronSim, CronSimError
 from cronsim.explain import explain
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.schedules import zones
 
 SHOWN = 5

@@ -11,7 +11,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from heapq import nlargest
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from opcode_htmx.engines.claude.files import history, links, subagents
 from opcode_htmx.engines.claude.files.session_summary import summarize
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.concurrency.background import Background
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir, StateFolder
 
 LONGEST_SECONDS = 60.0

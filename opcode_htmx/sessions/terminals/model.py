@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.process_identity import ProcessIdentity

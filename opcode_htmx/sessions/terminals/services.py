@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from opcode_htmx.config import values
@@ -10,6 +9,7 @@ from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import Backup, StateDir, StateFolder
 from opcode_htmx.lib.identity import OWNER, Identity
 from opcode_htmx.sessions.terminals.model import VERSION, TerminalsOff

@@ -11,10 +11,11 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git.git import Git
 

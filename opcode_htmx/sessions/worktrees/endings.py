@@ -6,10 +6,11 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import kept, merges, work

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.sessions.worktrees.kept_copies import KEPT, KeptCopies
 from opcode_htmx.sessions.worktrees.project_setup import PROJECTS, ProjectSetups

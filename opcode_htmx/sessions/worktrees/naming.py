@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.worktrees import PLACE, BadRevision

@@ -6,9 +6,10 @@ import base64
 import binascii
 import mimetypes
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import format_bytes
 
 _EXTENSIONS = {"audio/wav": ".wav", "audio/mpeg": ".mp3", "text/plain": ".txt"}

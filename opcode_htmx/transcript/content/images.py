@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib import images
+from opcode_htmx.lib.dataclass import dataclass
 
 LARGEST_SIDE = 100_000
 

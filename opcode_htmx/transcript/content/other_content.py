@@ -7,7 +7,7 @@ field of a content block is either in its line or in the JSON below it. Pure; no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from opcode_htmx.engines.claude.protocol.contents import parts_of
@@ -17,6 +17,7 @@ from opcode_htmx.engines.messages import (
     OtherContent,
     TextContent,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.addresses.links import Link, link
 from opcode_htmx.transcript.cli_text import as_json
 from opcode_htmx.transcript.content import images

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15}):([0-9]{1,15})(?::([0-9a-f-]{1,600}))?")
 

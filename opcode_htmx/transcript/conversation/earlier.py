@@ -11,7 +11,6 @@ import re
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count, islice
 
 from gevent.lock import BoundedSemaphore
@@ -19,6 +18,7 @@ from gevent.lock import BoundedSemaphore
 from opcode_htmx.engines.claude.files.lineage import BEFORE
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 from opcode_htmx.transcript.context_usage import ContextUsage

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
@@ -20,6 +20,7 @@ from opcode_htmx.engines.claude.protocol import json_lines, parser
 from opcode_htmx.engines.messages import SYNTHETIC, Message, SystemEvent, ToolResult, User
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.model.line_reader import Line, LineReader
 from opcode_htmx.transcript.conversation.run_part import RunPart
 from opcode_htmx.transcript.conversation.starts import Start

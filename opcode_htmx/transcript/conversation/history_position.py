@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.transcript.blocks import (
     AskBlock,

@@ -9,11 +9,12 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files.history import LONGEST
 from opcode_htmx.engines.claude.protocol import json_lines
+from opcode_htmx.lib.dataclass import dataclass
 
 PIECE = 256 * 1024
 """Bytes searched at a time. Within two of them a call may have its result."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from opcode_htmx.engines.messages import (
     Assistant,
@@ -13,6 +13,7 @@ from opcode_htmx.engines.messages import (
     User,
 )
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.control.sent_prompts import SentPrompts

@@ -8,7 +8,6 @@ what refers further back is noticed when the part is folded, and the part then b
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.protocol import json_lines, parser
@@ -17,6 +16,7 @@ from opcode_htmx.engines.messages import Assistant, Message, ToolUse, User
 from opcode_htmx.engines.streamed_text import kind_and_text
 from opcode_htmx.engines.user_parts import Prompt
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.dataclass import dataclass
 
 CONTEXT = 40
 """Lines in front of a part that are read with it."""

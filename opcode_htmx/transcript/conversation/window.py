@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 
 FIRST = 12

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.transcript.blocks import Block, ErrorBlock, NoticeBlock, TextBlock
 from opcode_htmx.transcript.parts.notices import is_reached_limit
 

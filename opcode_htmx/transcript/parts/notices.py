@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.messages import LongLine, SystemEvent
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import format_bytes
 
 _HIDDEN_SUBTYPES = frozenset(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.server.base_path import inner_path, start_page
 

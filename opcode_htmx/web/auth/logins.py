@@ -17,10 +17,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks, json_files
 from opcode_htmx.web.auth.rate_limit import network
 from opcode_htmx.web.auth.tokens import digest

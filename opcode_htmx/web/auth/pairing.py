@@ -16,11 +16,11 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.auth.tokens import digest
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from flask import Response, g, request
@@ -17,6 +16,7 @@ from werkzeug.exceptions import Forbidden, TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import OWNER, Identity, owner
 from opcode_htmx.lib.metrics.families import Counter
 from opcode_htmx.lib.metrics.store import MetricStore

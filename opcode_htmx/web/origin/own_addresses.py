@@ -7,11 +7,11 @@ cookie, and use it, but only from here.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_interface
 
 import psutil
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.origin.hosts import ip_of
 
 VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vmnet", "bridge", "cni", "lxc")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from flask import Blueprint, Flask
 from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
 from opcode_htmx.web.rest import envelope, validation

@@ -11,9 +11,10 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 
 import gevent
+
+from opcode_htmx.lib.dataclass import dataclass
 
 NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _BEATS = 4

@@ -10,8 +10,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from opcode_htmx.lib.dataclass import dataclass
 
 Path = tuple[str | int, ...]
 """The keys and list positions that lead to a value."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, in_url
 from opcode_htmx.engines.claude.trust.record import project_key
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 
 Scope = Literal["local", "project", "user"]

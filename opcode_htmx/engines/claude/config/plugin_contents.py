@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from opcode_htmx.engines.claude.config.redaction import in_arguments, in_url
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 
 MANIFEST = Path(".claude-plugin/plugin.json")

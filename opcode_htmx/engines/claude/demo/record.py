@@ -7,11 +7,12 @@ import http.client
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import ProcessIdentity
 
 _END_TIMEOUT = 5.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.demo import sample, sse
@@ -16,6 +15,7 @@ from opcode_htmx.engines.claude.demo.script import (
     ToolUse,
     Turn,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 TOUR_SECONDS = 120.0
 _TEXTS = Path(__file__).with_name("texts")

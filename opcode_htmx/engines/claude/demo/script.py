@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _REMINDER = "<system-reminder>"
 _INTERRUPTION = "[Request interrupted by user"

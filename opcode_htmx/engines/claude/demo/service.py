@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.demo import lease
@@ -20,6 +20,7 @@ from opcode_htmx.engines.claude.demo.lease import Lease
 from opcode_htmx.engines.claude.demo.record import Record
 from opcode_htmx.engines.claude.demo.sample import ensure_sample_project
 from opcode_htmx.lib import resources
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 
 LOG_NAME = "api.log"

@@ -7,7 +7,6 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opcode_htmx.engines.claude.demo.script import (
@@ -17,6 +16,7 @@ from opcode_htmx.engines.claude.demo.script import (
     ToolUse,
     Turn,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 _PIECE = re.compile(r"\s++(?:\S{1,7})?|\S{1,7}")
 _JSON_PIECE = 24

@@ -11,7 +11,6 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 
 _KINDS = frozenset({"user", "assistant", "attachment", "system", "progress"})

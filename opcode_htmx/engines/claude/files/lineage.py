@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
 
@@ -19,6 +18,7 @@ from opcode_htmx.lib.coerce import (
     as_list,
     as_str,
 )
+from opcode_htmx.lib.dataclass import dataclass
 
 
 def checkpoint_line(session_id: str, leaf: str) -> bytes:

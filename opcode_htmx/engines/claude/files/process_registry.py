@@ -12,12 +12,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from opcode_htmx.lib.coerce import Json, as_str
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import (
     HAS_PROC,
     is_running,

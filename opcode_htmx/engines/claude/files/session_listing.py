@@ -21,7 +21,7 @@ import functools
 import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ from opcode_htmx.engines.claude.files.lists import watches as kernel
 from opcode_htmx.engines.claude.files.lists.watches import ANY, Watches, is_session_file
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.dataclass import dataclass
 
 MOST = 4096
 """Folders whose listings are kept."""

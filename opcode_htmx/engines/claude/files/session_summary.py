@@ -7,7 +7,6 @@ changes with its releases: an unknown line is skipped, never an error.
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +31,7 @@ from opcode_htmx.engines.user_parts import (
     SlashCommand,
 )
 from opcode_htmx.lib.coerce import seconds
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt

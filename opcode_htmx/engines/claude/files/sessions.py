@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from opcode_htmx.engines.claude.files.session_summary import (
     summarize,
 )
 from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
 
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 _outlines: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()

@@ -12,10 +12,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.dataclass import dataclass
 
 # Older versions parsed flags eagerly enough for a flag inside another argument to be an attack.
 MINIMUM_VERSION = (2, 1, 118)

@@ -6,12 +6,12 @@ A CLI is asked for its version once; again only when its file has changed.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.lib.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

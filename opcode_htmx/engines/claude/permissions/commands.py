@@ -7,9 +7,9 @@ answer is that it would be asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from opcode_htmx.engines.claude.permissions.shell import Command
+from opcode_htmx.lib.dataclass import dataclass
 
 HARMLESS_VARIABLES = frozenset(
     {

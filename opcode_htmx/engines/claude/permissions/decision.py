@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ from opcode_htmx.engines.claude.permissions.rules import (
     parse,
 )
 from opcode_htmx.engines.claude.permissions.shell import Command
+from opcode_htmx.lib.dataclass import dataclass
 
 _PROTECTED = frozenset(
     {

@@ -7,12 +7,12 @@ what a session may not do at all is denied, and its tools are not even offered t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from opcode_htmx.engines.claude.permissions import rules
 from opcode_htmx.engines.claude.permissions.rules import BASH, EDIT, READ
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 
 READING = (READ, "Glob", "Grep", "LSP")
 WRITING = ("Write", EDIT, "NotebookEdit", "EnterWorktree", "CronCreate")

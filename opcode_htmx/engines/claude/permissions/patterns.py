@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from opcode_htmx.lib.dataclass import dataclass
 
 
 def matches_command(pattern: str, command: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST = 2000
 """Characters of a rule."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST = 10_000
 """Characters of a command that is split."""

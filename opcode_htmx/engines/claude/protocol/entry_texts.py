@@ -6,7 +6,7 @@ Pure: a parsed entry in, values out. An unknown entry has no texts; no entry is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 
 from opcode_htmx.engines.claude.protocol import parser
@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_
 from opcode_htmx.engines.messages import SystemEvent, User
 from opcode_htmx.engines.user_parts import Part, Prompt, ShellCommand, ShellOutput, SlashCommand
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_OUTPUT = 20_000
 """Characters of what a tool printed, and of its input, that are searched: the first ones."""

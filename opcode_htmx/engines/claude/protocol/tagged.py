@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _SPACE = re.compile(r"\s*")
 _MOST_BLOCKS = 1000

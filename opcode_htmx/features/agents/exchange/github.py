@@ -10,13 +10,13 @@ import http.client
 import ipaddress
 import re
 import ssl
-from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from opcode_htmx.features.agents.exchange import document
 from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_int, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 DEFAULT_API = "https://api.github.com"
 PAGES = ("github.com", "www.github.com")

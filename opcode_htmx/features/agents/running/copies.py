@@ -7,10 +7,10 @@ the start, leaves nothing else to be mended.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.features.agents.running.records import AgentRun, Status
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.worktrees import naming
 from opcode_htmx.sessions.worktrees.making import unattended

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import subagents
@@ -16,6 +16,7 @@ from opcode_htmx.engines.claude.protocol.entry_texts import Role, texts_of
 from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_changed, usage_of
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.file_pass import LONGEST_LINE, parsed
 
 KEPT = 64

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.features.agents.store import Numbers
 from opcode_htmx.lib.coerce import LATEST
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full

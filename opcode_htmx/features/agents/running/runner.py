@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history
@@ -26,6 +26,7 @@ from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.options.profiles import Profile

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.features.agents.running.runner import AgentRunner, Start
 from opcode_htmx.features.agents.store import AgentStore, NoSuchAgent
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.supervisor import Supervisor
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from opcode_htmx.features.agents.running.copies import Beginning
 from opcode_htmx.features.agents.running.metrics import Figures
 from opcode_htmx.features.agents.running.records import AgentRun, Metrics, Status
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -25,6 +24,7 @@ from opcode_htmx.features.changes.routes import PROJECT, SESSION, back_address
 from opcode_htmx.features.changes.view import View, given_side, number, path_of_key
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import Change
 from opcode_htmx.runs.policies.working_folders import reference

@@ -8,7 +8,6 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +15,7 @@ import gevent
 from gevent import subprocess
 
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.claude_process import sweep
 from opcode_htmx.runs.processes.process_table import MARK
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from opcode_htmx.engines.claude.config import mcp_definitions
 from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
+from opcode_htmx.lib.dataclass import dataclass
 
 KINDS = {"stdio": "Command", "http": "HTTP", "sse": "SSE", "json": "JSON"}
 """What a form can be for: a transport, or a text with the whole definition."""

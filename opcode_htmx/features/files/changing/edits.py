@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from opcode_htmx.features.files.look import MOST_EDITED
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text, writing
 from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.text import Decoded

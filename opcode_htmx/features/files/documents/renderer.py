@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -16,6 +15,7 @@ from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
+from opcode_htmx.lib.dataclass import dataclass
 
 WIDTH = 780
 """Pixels of a page's image: twice as many as a phone is wide."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import filetype
 from filetype.types import audio, video
 
 from opcode_htmx.lib import images
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text
 
 HEAD = images.HEAD

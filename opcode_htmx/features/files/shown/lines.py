@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.spans import Span, lines_of

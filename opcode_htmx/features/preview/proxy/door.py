@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
@@ -24,6 +23,7 @@ from opcode_htmx.features.preview.proxy.open_exchanges import (
 )
 from opcode_htmx.features.preview.proxy.refusals import Refused
 from opcode_htmx.features.preview.proxy.upstream import Ended, Unanswered
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.listening import still_listens
 from opcode_htmx.web.auth.logins import Login
 from opcode_htmx.web.auth.visitors import Visitors

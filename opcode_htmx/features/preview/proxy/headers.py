@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from opcode_htmx.features.preview.proxy import cookies
+from opcode_htmx.lib.dataclass import dataclass
 
 Headers = list[tuple[str, str]]
 

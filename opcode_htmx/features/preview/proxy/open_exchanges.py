@@ -12,9 +12,11 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gevent import monkey
+
+from opcode_htmx.lib.dataclass import dataclass
 
 MOST_REQUESTS, MOST_SOCKETS = 200, 100
 """At once, in one worker. A browser has six requests at once to one address."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
 from opcode_htmx.features.preview.proxy.headers import Headers
+from opcode_htmx.lib.dataclass import dataclass
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

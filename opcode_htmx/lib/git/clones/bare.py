@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import process, repository
 from opcode_htmx.lib.git.policy import READING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed, Output

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from opcode_htmx.lib.dataclass import dataclass
 
 _STEP = re.compile(
     rb"(?:remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating) "

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy

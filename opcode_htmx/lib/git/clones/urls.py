@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST = 500
 _HOST = re.compile(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import stashes, state
 from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING

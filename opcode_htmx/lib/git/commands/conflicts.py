@@ -6,9 +6,9 @@ Whatever replaces a file of the working tree keeps it for 7 days before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import files, working_files

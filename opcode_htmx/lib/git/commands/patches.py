@@ -6,8 +6,8 @@ Pure: from the hunks that git has printed to the text that `git apply` reads.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.diffs import Hunk
 
 ALL: Collection[int] | None = None

@@ -11,10 +11,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, Policy

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.branches import NoBranch

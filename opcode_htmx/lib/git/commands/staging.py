@@ -6,8 +6,8 @@ Nothing that the repository names runs here. Only the index changes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import diffs
 from opcode_htmx.lib.git.commands import patches, state
 from opcode_htmx.lib.git.commands.state import Side, StateChanged

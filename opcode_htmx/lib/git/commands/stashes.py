@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import kept

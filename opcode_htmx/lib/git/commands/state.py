@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import porcelain
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, Policy

@@ -11,10 +11,10 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from opcode_htmx.lib import bounded_json
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
 
 REFS = "refs/opcode/discarded"

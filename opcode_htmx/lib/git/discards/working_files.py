@@ -7,9 +7,9 @@ import os
 import secrets
 import stat
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 
 MOST_BYTES = 256 * 1024 * 1024

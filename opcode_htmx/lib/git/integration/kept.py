@@ -11,9 +11,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import checkouts
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges, work

@@ -7,11 +7,12 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, yielding
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.snapshots.listing import is_safe
 from opcode_htmx.lib.git.snapshots.snapshot import Facts, Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
 from opcode_htmx.lib.coerce import as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.snapshots import plan as plans
 from opcode_htmx.lib.git.snapshots import snapshot as snapshots

@@ -12,12 +12,13 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.snapshots import listing as listings
 from opcode_htmx.lib.git.snapshots.listing import LeftOut, Listing

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import NamedTuple
 
 from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_changed, usage_of
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.dataclass import dataclass
 
 REWOUND, SIDECHAIN, FAST, US, LONG, RECORDED = (1 << bit for bit in range(6))
 """Kinds of answers, which add up. SIDECHAIN: of a subagent in the session's own file; LONG: with a

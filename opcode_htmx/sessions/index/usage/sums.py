@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
 from opcode_htmx.engines.claude.prices import SEARCH_PICO, price_of
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.usage.answers import FAST, LONG, RECORDED, REWOUND, SIDECHAIN, US
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 import yaml
 
 from opcode_htmx.engines.claude.config import command_header
 from opcode_htmx.engines.claude.config.slash_commands import split
+from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST = 32 * 1024
 """Characters of a header that is read here."""

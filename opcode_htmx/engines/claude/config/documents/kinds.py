@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import Place
 
 SCOPES = (Scope.PROJECT, Scope.USER)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import slash_commands
@@ -16,6 +15,7 @@ from opcode_htmx.engines.claude.config.documents import front_matter
 from opcode_htmx.engines.claude.config.documents.kinds import SCOPES, Kind, place_of, root_of
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import Place
 
 LONGEST_SUMMARY = 300

@@ -6,12 +6,12 @@ the end of the file; the last one counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from opcode_htmx.lib.coerce import as_dict, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 TAIL = 64 * 1024
 KEPT = 2000

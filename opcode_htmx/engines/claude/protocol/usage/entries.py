@@ -5,9 +5,8 @@ Pure: a parsed entry in, values out. No entry is an error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
+from opcode_htmx.lib.dataclass import dataclass
 
 PICO = 1_000_000_000_000
 """Amounts are in trillionths of a US dollar: the price of a token is a whole number of them."""
