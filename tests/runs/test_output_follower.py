@@ -6,7 +6,7 @@ import gc
 import json
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.messages import Message
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
