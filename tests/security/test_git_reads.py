@@ -140,10 +140,17 @@ def test_bare_repository_folder_is_no_work_tree(trap: Trap, environment: dict[st
 
 
 def test_reading_changes_nothing_in_the_repository(trap: Trap, environment: dict[str, str]) -> None:
-    (trap.folder / "inner" / "deep.txt").touch()  # so that git would like to refresh its index
-    before = (trap.folder / ".git" / "index").stat().st_mtime_ns
-    read_everything(trap, environment)
-    assert (trap.folder / ".git" / "index").stat().st_mtime_ns == before
+    later = trap.folder.stat().st_mtime + 10  # so that git would like to refresh its index
+    os.utime(trap.folder / "inner" / "deep.txt", (later, later))
+    index = trap.folder / ".git" / "index"
+    before = index.stat().st_mtime_ns
+    for command, *arguments in COMMANDS:
+        if command != "diff":
+            reads.read(trap.folder, command, *arguments, environment=environment)
+    assert index.stat().st_mtime_ns == before
+    entries = reads.read(trap.folder, "ls-files", "--stage", environment=environment)
+    read_everything(trap, environment)  # `git diff` refreshes the times, as READING says
+    assert reads.read(trap.folder, "ls-files", "--stage", environment=environment) == entries
 
 
 # --- bounds ---------------------------------------------------------------------------------
