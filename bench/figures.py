@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-HEADINGS = ("what", "median", "p90", "p99", "floor", "ratio", "target", "met")
+HEADINGS = ("what", "median", "p90", "p99", "floor", "ratio", "before", "target", "met")
+BEFORE = HEADINGS.index("before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Figure:
     floor_is: str
     floor_samples: Sequence[float]
     target: Target | None = None
+    before: str = ""
+    """What it was in November 2026, with its unit; for figures that have been worked on since."""
 
     @property
     def median(self) -> float:
@@ -80,6 +83,7 @@ class Figure:
             f"{number(self.p99)} {self.unit}".rstrip(),
             f"{number(self.floor)} {self.unit}".rstrip() + f" ({self.floor_is})",
             f"{number(self.ratio)}×",
+            self.before,
             self._target(),
             "" if self.target is None else "yes" if self.met else "**no**",
         )
@@ -116,8 +120,10 @@ def number(value: float) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures as a Markdown table."""
+    """The figures as a Markdown table; it says what they were before if one of them does."""
     rows = [HEADINGS, *(figure.cells() for figure in figures)]
+    if not any(figure.before for figure in figures):
+        rows = [(*row[:BEFORE], *row[BEFORE + 1 :]) for row in rows]
     head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    rule = "|---|" + "--:|" * 5 + "--:|---|"
+    rule = "|---|" + "--:|" * (len(rows[0]) - 2) + "---|"
     return "\n".join((head, rule, *body))
