@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.app import run_settings
+from opcode_htmx.app.operation import logs
+from opcode_htmx.config.log_settings import LogSettings
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.engines.claude.demo.service import CONFIG_NAME
 from opcode_htmx.engines.claude.engine import ClaudeHistory
@@ -20,18 +22,20 @@ from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.registry import RunRegistry
 from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
 
+log = logging.getLogger(__name__)
+
 
 def main() -> int:
     """End the runs in the state folder; the exit status says whether all of them have ended."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        settings = Settings.from_env()
+        settings = Settings.from_env(feature_settings=(LogSettings,))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    logs.set_up_for_command(settings)
     alive = end_all(settings)
     for run in alive:
-        print(f"Run {run.id} could not be ended.", file=sys.stderr)
+        log.error("Run %s could not be ended.", run.id)
     return 1 if alive else 0
 
 

@@ -29,6 +29,16 @@ def password(settings: Settings) -> str:
         raise StateError(f"{path} is not text; delete it and start again.") from None
 
 
+def kept_password(settings: Settings) -> str:
+    """The same if there is one already; else, or if it cannot be read, empty."""
+    if settings.password is not None:
+        return settings.password
+    try:
+        return (settings.state_dir / "password").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def secret_key(settings: Settings) -> bytes:
     """The 32 bytes that sign cookies, kept in the state folder, made if there are none.
 

@@ -8,7 +8,9 @@ from pydantic import PlainValidator
 
 from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, setting
-from opcode_htmx.lib.logs.set_up import FORMATS, LEVELS
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.logs.log_files import FOLDER
+from opcode_htmx.lib.logs.set_up import FORMATS, LEVELS, LogOptions
 
 
 def _level(text: str) -> str:
@@ -47,4 +49,19 @@ class LogSettings(FeatureSettings):
     )
     keep: values.Days = setting(
         "14d", "How long a file of the log is kept. 0 is until there is no space for it."
+    )
+
+
+def options(settings: Settings) -> LogOptions:
+    """How the server logs, and its processes besides the workers."""
+    try:
+        chosen = settings.of(LogSettings)
+    except LookupError:  # an app without the feature
+        chosen = LogSettings.read({}, settings.home)
+    return LogOptions(
+        level=chosen.level,
+        format=chosen.format,
+        folder=settings.state_dir / FOLDER if chosen.file else None,
+        total=chosen.size,
+        keep=chosen.keep,
     )

@@ -25,6 +25,7 @@ import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.logs.log_files import CURRENT
 from tests.support.browser import CUT_OFF, Phone
 from tests.support.cli.supervision import steps
 from tests.support.environment import (
@@ -244,6 +245,10 @@ def test_runs_that_a_server_has_left_are_ended_by_a_command(
     assert (done.returncode, done.stderr) == (0, "")
     assert not processes_of(sandbox.state)
     assert record(server)["end"]["outcome"] == "cancelled"  # type: ignore[index]
+    lines = (sandbox.state / "logs" / CURRENT).read_text().splitlines()
+    found = [each for each in map(json.loads, lines) if each.get("action") == "run.stop"]
+    (run,) = (sandbox.state / "runs").iterdir()
+    assert [(each["actor"], each["run"]) for each in found] == [("system", run.name)]
 
 
 def test_a_setting_that_cannot_be_used_ends_no_run(sandbox: Sandbox) -> None:

@@ -1,16 +1,14 @@
-"""Set up the log of the server by its settings."""
+"""Set up the log of the server, and of its commands, by the settings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from opcode_htmx.config import credentials
-from opcode_htmx.config.log_settings import LogSettings
+from opcode_htmx.config import credentials, log_settings
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.logs import redaction
-from opcode_htmx.lib.logs.log_files import FOLDER
-from opcode_htmx.lib.logs.set_up import LogOptions
 from opcode_htmx.lib.logs.set_up import set_up as set_up_logging
 
 _HOLDS_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
@@ -19,27 +17,17 @@ _HOLDS_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 def set_up(settings: Settings) -> None:
     """Log as the settings say, and keep the secrets that the server knows out of the log."""
-    redaction.hide(_secrets(settings))
-    set_up_logging(options(settings))
+    redaction.hide([credentials.password(settings), *_secrets(settings)])
+    set_up_logging(log_settings.options(settings))
 
 
-def options(settings: Settings) -> LogOptions:
-    """How the server logs."""
-    try:
-        chosen = settings.of(LogSettings)
-    except LookupError:  # an app without the feature
-        chosen = LogSettings.read({}, settings.home)
-    return LogOptions(
-        level=chosen.level,
-        format=chosen.format,
-        folder=settings.state_dir / FOLDER if chosen.file else None,
-        total=chosen.size,
-        keep=chosen.keep,
-    )
+def set_up_for_command(settings: Settings) -> None:
+    """The same for a command beside the server: stderr gets only what went wrong."""
+    redaction.hide([credentials.kept_password(settings), *_secrets(settings)])
+    set_up_logging(replace(log_settings.options(settings), stderr="warning"))
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    yield credentials.password(settings)
     yield settings.own_github_token
     yield settings.shared_github_token
     for name, value in settings.child_environment.items():

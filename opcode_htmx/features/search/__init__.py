@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
+from opcode_htmx.config import log_settings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.features.search import routes
@@ -26,7 +27,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 def _jobs(context: AppContext) -> Iterable[Job]:
     if context.settings.of(SearchSettings).index:
-        yield IndexProcess(context.state.folder("index"), context.workspace.config_dir).job()
+        folder, log_options = context.state.folder("index"), log_settings.options(context.settings)
+        yield IndexProcess(folder, context.workspace.config_dir, log_options).job()
 
 
 def _lag(context: AppContext) -> IndexLag:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
+from typing import Self
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.logs.formats import JsonFormatter, LogFormatter
@@ -27,6 +30,20 @@ class LogOptions:
     """Bytes of all files; 0 is without limit."""
     keep: float = 0.0
     """Seconds for which a file is kept; 0 is without limit."""
+    stderr: str = "debug"
+    """The least level that is also written to stderr."""
+
+    def as_argument(self) -> str:
+        """These, for a process of ours that logs to the same files."""
+        folder = None if self.folder is None else str(self.folder)
+        return json.dumps({**asdict(self), "folder": folder})
+
+    @classmethod
+    def of_argument(cls, text: str) -> Self:
+        """The opposite."""
+        found = json.loads(text)
+        folder = found.pop("folder")
+        return cls(folder=None if folder is None else Path(folder), **found)
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
@@ -48,6 +65,7 @@ def set_up(options: LogOptions) -> None:
         root.setLevel(max(level, logging.INFO))
         logging.getLogger(OURS).setLevel(level)
         stderr = _Stderr()
+        stderr.setLevel(options.stderr.upper())
         stderr.setFormatter(JsonFormatter() if options.format == "json" else LogFormatter())
         root.addHandler(stderr)
     if options.folder is not None:

@@ -11,10 +11,12 @@ import os
 import select
 import sqlite3
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.logs.set_up import LogOptions, set_up
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.sources import SourceFile, Sources
 from opcode_htmx.sessions.index.writer import IndexWriter
@@ -146,12 +148,28 @@ def run(path: Path, config_dir: Path, stop: int) -> None:
         indexer.close()
 
 
-def main() -> None:
+def main() -> int:
     path, config_dir = map(Path, sys.argv[1:3])
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    set_up(LogOptions.of_argument(sys.argv[3]))
     os.nice(NICENESS)
-    run(path, config_dir, sys.stdin.fileno())
+    try:
+        run(path, config_dir, sys.stdin.fileno())
+    except Exception as error:
+        log.error("the index of sessions cannot be kept: %s", _what_failed(error))
+        return 1
+    return 0
+
+
+def _what_failed(error: Exception) -> str:
+    """An error of the system in its words; of another one where it was raised, and its type.
+
+    The words of others may quote a prompt.
+    """
+    if isinstance(error, (OSError, sqlite3.Error, schema.OtherVersion)):
+        return f"{type(error).__name__}: {error}"
+    places = "".join(traceback.format_tb(error.__traceback__))
+    return f"{type(error).__name__}, raised at\n{places}"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

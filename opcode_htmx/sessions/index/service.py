@@ -19,6 +19,7 @@ import gevent
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.files import file_locks
+from opcode_htmx.lib.logs.set_up import LogOptions
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,11 @@ END_SECONDS = 3.0
 class IndexProcess:
     """The process of this worker, if it is this worker's."""
 
-    def __init__(self, folder: Path, config_dir: Path) -> None:
+    def __init__(self, folder: Path, config_dir: Path, log_options: LogOptions) -> None:
         """`folder` is that of the index, in the state folder."""
         self._folder = folder
         self._config_dir = config_dir
+        self._log_options = log_options
         self._greenlet: gevent.Greenlet[[], None] | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -80,6 +82,7 @@ class IndexProcess:
         try:
             command = [sys.executable, "-m", "opcode_htmx.sessions.index.indexer"]
             command += [str(self._folder / DATABASE), str(self._config_dir)]
+            command.append(self._log_options.as_argument())
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
