@@ -49,10 +49,13 @@ from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.markup import markdown
 from opcode_htmx.runs.control.first_token import FIRST_TOKEN
 from opcode_htmx.runs.model import line_reader
+from opcode_htmx.runs.processes.claude_process import MONITOR
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.checkpoints import made as checkpoints_made
+from opcode_htmx.sessions.dev_servers.servers import DevServers
+from opcode_htmx.sessions.dev_servers.signs import DevServerSigns
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.service import DATABASE
@@ -199,7 +202,16 @@ def _sessions(
     zone = zones.of_server(settings.child_environment.get("TZ", ""))
     later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets)
     changed = ChangedCounts()
-    views = SessionViews(runs, config_dir, templates, options, drafts, attention, later, changed)
+    dev_servers = DevServers(runs, MONITOR)
+    signs = DevServerSigns(
+        partial(dev_servers.all, max_age=0.0),
+        running=lambda: {run.record.session_id for run in runs.live()},
+        viewed=runs.viewers.viewed_here,
+        tell=lambda session_id: runs.changes(session_id).notify(),
+    )
+    views = SessionViews(
+        runs, config_dir, templates, options, drafts, attention, later, changed, signs
+    )
     locations = SessionLocations(config_dir, runs)
     collector = retention.Retention(
         state, runs, partial(history.find, config_dir), settings.keep_runs, views.forget, flags
@@ -229,6 +241,7 @@ def _sessions(
         surveyor=Surveyor(config_dir, state),
         index=IndexReader(state.folder("index") / DATABASE, history.root(config_dir)),
         changed_counts=changed,
+        dev_servers=dev_servers,
         checkpoints=checkpoints,
         automatic_checkpoints=automatic,
         configuration=run_settings.configuration(settings, claude, engine, state, runs),

@@ -9,6 +9,7 @@ from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.checkpoints.automatic import AutomaticCheckpoints
 from opcode_htmx.sessions.checkpoints.service import Checkpoints
 from opcode_htmx.sessions.configuration.service import Configuration
+from opcode_htmx.sessions.dev_servers.servers import DevServers
 from opcode_htmx.sessions.export.exporter import SessionExporter
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.locations import SessionLocations
@@ -46,6 +47,7 @@ class Sessions:
     surveyor: Surveyor
     index: IndexReader
     changed_counts: ChangedCounts
+    dev_servers: DevServers
     configuration: Configuration
     project_files: ProjectFiles
     worktrees: SessionWorktrees

@@ -120,6 +120,10 @@ class StatusPanel:
         """The link to the files that the session has changed, with their number."""
         return {"changed": self._render("changed", number, address)}
 
+    def dev_servers(self, ports: Sequence[int], address: str) -> dict[str, Markup]:
+        """The link to what the session's processes listen on."""
+        return {"dev-servers": self._render("dev_servers", tuple(ports), address)}
+
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
         """The elements for the draft of the session whose page is at `address`."""
         return {

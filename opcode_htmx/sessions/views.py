@@ -19,6 +19,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
+from opcode_htmx.sessions.dev_servers.signs import DevServerSigns
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
 from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.schedules.later_panel import Contents, LaterPanel
@@ -60,6 +61,7 @@ class SessionView:
     """Returns the run that was started while a prompt is written, and has none yet."""
     _later: LaterPanel
     _changed: ChangedCounts
+    _signs: DevServerSigns
 
     @property
     def later(self) -> Contents:
@@ -77,6 +79,10 @@ class SessionView:
     def draft(self) -> Draft:
         """The session's draft."""
         return self._drafts.get(self.conversation.session_id)
+
+    def look_around(self) -> None:
+        """Find what the panel shows that changes without a change of the session. May wait."""
+        self._signs.look()
 
     def status_panel(self) -> dict[str, Markup]:
         """The elements around the transcript, by id."""
@@ -109,6 +115,9 @@ class SessionView:
             **self._status_panel.changed(
                 self._changed.of(conversation.session_id, conversation.cursor), self.address
             ),
+            **self._status_panel.dev_servers(
+                self._signs.of(conversation.session_id, conversation.cursor), self.address
+            ),
         }
 
 
@@ -125,9 +134,11 @@ class SessionViews:
         needs: AttentionList,
         later: LaterPanel,
         changed: ChangedCounts,
+        signs: DevServerSigns,
     ) -> None:
         self._supervisor = supervisor
         self._changed = changed
+        self._signs = signs
         self._needs = needs
         self._config_dir = config_dir
         self._registry = Registry(config_dir)
@@ -225,4 +236,5 @@ class SessionViews:
             partial(self._supervisor.unused_of, session_id),
             self._later,
             self._changed,
+            self._signs,
         )

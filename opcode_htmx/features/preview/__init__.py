@@ -19,11 +19,10 @@ from opcode_htmx.features.preview.addresses import Addresses
 from opcode_htmx.features.preview.openings import VERSION, NoRoom, Openings
 from opcode_htmx.features.preview.proxy.door import Door, Front
 from opcode_htmx.features.preview.proxy.open_exchanges import EVERY_SECONDS
-from opcode_htmx.features.preview.servers import DevServers, NoSuchServer
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.runs.processes.claude_process import MONITOR
+from opcode_htmx.sessions.dev_servers.servers import NoSuchServer
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.server import preview_ports
 
@@ -62,8 +61,7 @@ class _Parts:
         addresses = Addresses(settings.port, settings.of(PreviewSettings).origins)
         self.front = Front(settings.port, settings.base_path)
         entrance = self.front.entrance if settings.base_path else ""
-        servers = DevServers(context.runs, MONITOR)
-        self.previews = Previews(servers, self.openings, addresses, entrance)
+        self.previews = Previews(context.sessions.dev_servers, self.openings, addresses, entrance)
         self.door: Door | None = None
 
 

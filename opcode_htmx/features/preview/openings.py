@@ -14,12 +14,12 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.features.preview.servers import DevServer
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes.listening import Listener, still_listens
+from opcode_htmx.sessions.dev_servers.servers import DevServer
 from opcode_htmx.web.auth.tokens import digest
 
 VERSION = 1

@@ -14,9 +14,9 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.preview.servers import DevServer, NoSuchServer
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.dev_servers.servers import DevServer, NoSuchServer
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.visitors import Visitors

@@ -8,10 +8,10 @@ from flask import url_for
 
 from opcode_htmx.features.preview.addresses import Addresses
 from opcode_htmx.features.preview.openings import Openings
-from opcode_htmx.features.preview.servers import DevServer, DevServers
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.sessions.dev_servers.servers import DevServer, DevServers
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def blueprint(
         read_positions.look(session_id)
         shown, last_read = selected.window, selected.last_read
         view.fragments.render(shown.blocks)
+        view.look_around()
         came_from, project_page = way_back(), _project_page(lookup, project_id, session_id)
         page = render_template(
             "session_page/session.html",

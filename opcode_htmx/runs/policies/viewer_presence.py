@@ -15,7 +15,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import gevent
@@ -78,6 +78,10 @@ class ViewerPresence:
                 del self._viewers[session_id]
                 self.seen(session_id)
                 self._unlock(session_id)
+
+    def viewed_here(self) -> Collection[str]:
+        """The sessions that have a viewer in this worker."""
+        return self._viewers.keys()
 
     def is_viewed(self, session_id: str) -> bool:
         """Whether the session has a viewer, in any worker."""

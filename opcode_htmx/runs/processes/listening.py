@@ -17,6 +17,7 @@ from typing import NamedTuple
 import psutil
 
 from opcode_htmx.lib.process_identity import HAS_PROC, ProcessKey
+from opcode_htmx.runs.processes import sock_diag
 from opcode_htmx.runs.processes.process_table import Row, is_alive
 
 _PROC = "/proc"
@@ -33,6 +34,15 @@ _REACHED = {
 }
 """How a socket with this address in /proc/net is reached from here; little endian, as on all
 machines that Claude Code runs on. Others are bound to one network and are not offered."""
+
+
+_REACHED_BY = {
+    bytes([127, 0, 0, 1]): "127.0.0.1",
+    bytes(4): "127.0.0.1",
+    bytes(15) + b"\1": "::1",
+    bytes(16): "::1",
+}
+"""The same for the addresses as the network writes them."""
 
 
 class Listener(NamedTuple):
@@ -60,6 +70,14 @@ def find(rows: Iterable[Row]) -> list[Listener]:
     return [found[port] for port in sorted(found)]
 
 
+def all_sockets() -> frozenset[int] | None:
+    """The numbers of all listening sockets of this machine: other ones, if anything has changed.
+
+    Takes a tenth of a millisecond. None where the system does not say.
+    """
+    return frozenset(_listening_sockets()) if HAS_PROC else None
+
+
 def still_listens(listener: Listener) -> bool:
     """Whether the same process still holds the same socket."""
     if not is_alive(listener.key):
@@ -71,7 +89,7 @@ def still_listens(listener: Listener) -> bool:
 
 
 def _from_proc(rows: Iterable[Row]) -> Iterator[Listener]:
-    listening = dict(_listening_sockets())
+    listening = _listening_sockets()
     for row in rows if listening else ():
         folder = f"{_PROC}/{row.pid}/fd"
         try:
@@ -86,8 +104,20 @@ def _from_proc(rows: Iterable[Row]) -> Iterator[Listener]:
                 yield Listener(port, address, row.key, int(name), inode)
 
 
-def _listening_sockets() -> Iterator[tuple[int, tuple[int, str]]]:
-    """(inode, (port, address)) of the sockets that listen in our network namespace."""
+def _listening_sockets() -> dict[int, tuple[int, str]]:
+    """Port and address, by inode, of the sockets that listen in our network namespace."""
+    try:
+        return {
+            each.inode: (each.port, _REACHED_BY[each.address])
+            for each in sock_diag.listening()
+            if each.address in _REACHED_BY
+        }
+    except OSError:  # a kernel, or a sandbox, that does not list sockets
+        return dict(_sockets_of_proc())
+
+
+def _sockets_of_proc() -> Iterator[tuple[int, tuple[int, str]]]:
+    """The same from files with a line for every connection."""
     for name in ("tcp", "tcp6"):
         try:
             with open(f"{_PROC}/self/net/{name}", encoding="ascii") as table:  # noqa: PTH123

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.features.preview.conftest import Dev
+from tests.features.preview.conftest import DEV_SERVER, Dev, answers
 from tests.security.test_drive_by import statuses_of
-from tests.support.browser import PHONE, log_in
-from tests.support.environment import until
+from tests.support.browser import PHONE, Phone, log_in
+from tests.support.environment import PATIENCE, free_port, processes_of, until
 
 pytestmark = pytest.mark.browser
 
@@ -105,6 +108,35 @@ def test_a_page_with_absolute_addresses_modules_and_live_reload_works_with_one_t
     answer = page.reload()
     assert answer
     assert answer.status == 404
+
+
+def test_the_session_s_page_has_a_sign_as_long_as_something_listens(
+    dev: Dev, browser: Browser, tmp_path: Path
+) -> None:
+    phone = Phone(browser, dev.server)
+    phone.open_session(dev.page)
+    sign = phone.page.locator("#dev-servers")
+    expect(sign).to_have_text(f"Preview localhost:{dev.port}")
+    second = free_port()
+    command = ["start", sys.executable, DEV_SERVER, "127.0.0.1", str(second), str(tmp_path)]
+    form = {"prompt": json.dumps([command, ["text", "one more"]]), "prompt_id": str(uuid.uuid4())}
+    assert dev.server.post(f"{dev.page}/prompt", form).status_code == 303
+    both = " ".join(f"localhost:{port}," for port in sorted((dev.port, second))).removesuffix(",")
+    expect(sign).to_have_text(f"Preview {both}", timeout=1000 * PATIENCE)
+    for process in processes_of(dev.server.sandbox.state):
+        if str(dev.port) in process.cmdline():
+            process.kill()
+    expect(sign).to_have_text(f"Preview localhost:{second}", timeout=1000 * PATIENCE)
+    sign.click()
+    expect(phone.page.get_by_role("heading", name=f"Port {second}")).to_be_visible()
+    for process in processes_of(dev.server.sandbox.state):
+        if str(second) in process.cmdline():
+            process.kill()
+    # Without a script the page has the sign of what listens while it is loaded
+    until(lambda: not answers(second), "it has ended")
+    page = dev.client.get(f"{dev.server.url}{dev.page}", timeout=PATIENCE).text
+    assert re.search(r'id="dev-servers"[^>]* hidden', page)
+    phone.close()
 
 
 def test_a_hostile_dev_server_gets_nothing_of_the_app(

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from opcode_htmx.runs.processes import listening, process_table
+from opcode_htmx.lib.process_identity import HAS_PROC
+from opcode_htmx.runs.processes import listening, process_table, sock_diag
 from opcode_htmx.runs.processes.listening import Listener
 from opcode_htmx.runs.processes.process_table import Row
 
@@ -97,3 +98,43 @@ def test_a_port_that_another_socket_of_the_same_number_took_is_another_one() -> 
         assert not listening.still_listens(listener._replace(inode=listener.inode + 1))
         key = listener.key._replace(started=listener.key.started + 1)
         assert not listening.still_listens(listener._replace(key=key))
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="is about Linux")
+def test_the_kernel_and_its_files_list_the_same_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ours() -> dict[int, tuple[int, str]]:
+        found = listening._listening_sockets()
+        return {inode: place for inode, place in found.items() if place[0] in ports}
+
+    with ExitStack() as stack:
+        addresses = (("127.0.0.1", socket.AF_INET), ("0.0.0.0", socket.AF_INET))
+        ports = [stack.enter_context(process(*each))[1] for each in addresses]
+        ports.append(stack.enter_context(process("::1", socket.AF_INET6))[1])
+        asked = ours()
+        assert set(asked.values()) == {
+            (ports[0], "127.0.0.1"),
+            (ports[1], "127.0.0.1"),
+            (ports[2], "::1"),
+        }
+
+        def does_not_answer() -> Iterator[sock_diag.ListeningSocket]:
+            raise OSError("Protocol not supported")
+
+        monkeypatch.setattr(sock_diag, "listening", does_not_answer)
+        assert ours() == asked
+
+
+def test_the_numbers_of_all_sockets_are_others_once_one_listens_or_ends() -> None:
+    before = listening.all_sockets()
+    if before is None:
+        pytest.skip("the system does not say")
+    with process("127.0.0.1", socket.AF_INET) as (started, port):
+        (listener,) = found_of(started.pid)
+        during = listening.all_sockets()
+        assert during
+        assert listener.inode in during - before
+        started.kill()
+        started.wait()
+    after = listening.all_sockets()
+    assert after is not None
+    assert listener.inode not in after

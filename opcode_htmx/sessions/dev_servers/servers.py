@@ -53,12 +53,14 @@ class DevServers:
         self._at = float("-inf")
         self._found: list[DevServer] = []
 
-    def all(self) -> list[DevServer]:
-        """Those of all live runs, by port."""
+    def all(self, max_age: float = FRESH_SECONDS) -> list[DevServer]:
+        """Those of all live runs, by port; found at most so many seconds ago."""
+        called = time.monotonic()
         with self._scanning:
-            if time.monotonic() - self._at > FRESH_SECONDS:
-                self._found = self._scan()
-                self._at = time.monotonic()
+            if self._at < called - max_age:
+                began = time.monotonic()
+                self._found = self._scan(max_age)
+                self._at = began
             return self._found
 
     def of_session(self, session_id: str) -> list[DevServer]:
@@ -75,13 +77,13 @@ class DevServers:
             else f"Nothing that this session has started listens on port {port}."
         )
 
-    def _scan(self) -> list[DevServer]:
+    def _scan(self, max_age: float) -> list[DevServer]:
         live = {run.id: run for run in self._runs.live()}
         if not live:
             return []
         owners: dict[int, str] = {}
         rows: list[Row] = []
-        for run_id, tree in self._monitor.families(FRESH_SECONDS).items():
+        for run_id, tree in self._monitor.families(max_age).items():
             if run_id in live:
                 rows += tree.rows
                 owners.update(dict.fromkeys((row.pid for row in tree.rows), run_id))
