@@ -50,6 +50,8 @@ _TASK_KINDS = {
     "cron": "schedule",
     "wakeup": "wake-up",
 }
+LISTED_PORTS = 2
+"""Ports of dev servers that are listed; further ones are counted."""
 LISTED_TASKS = 20
 """Background tasks that are listed; further ones are counted."""
 
@@ -122,7 +124,11 @@ class StatusPanel:
 
     def dev_servers(self, ports: Sequence[int], address: str) -> dict[str, Markup]:
         """The link to what the session's processes listen on."""
-        return {"dev-servers": self._render("dev_servers", tuple(ports), address)}
+        shown = ", ".join(f"localhost:{port}" for port in ports[:LISTED_PORTS])
+        more = f" and {len(ports) - LISTED_PORTS} more" if len(ports) > LISTED_PORTS else ""
+        place = f"#port-{ports[0]}" if len(ports) == 1 else ""
+        html = self._render("dev_servers", shown + more, f"{address}/preview{place}")
+        return {"dev-servers": html}
 
     def draft(self, draft: Draft, address: str) -> dict[str, Markup]:
         """The elements for the draft of the session whose page is at `address`."""

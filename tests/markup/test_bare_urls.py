@@ -237,6 +237,24 @@ def test_a_link_to_localhost_leads_to_the_computer_that_the_page_came_from(
     assert html.count(f'title="{loopback.TITLE}"') == 4
 
 
+def test_with_a_page_of_previews_a_link_to_localhost_leads_there_with_its_address() -> None:
+    html = str(render(f"{LOCAL} https://localhost:9/s http://localhost:3/?a=1&b=é#c"))
+    found = [address for address, _ in links(loopback.for_host(html, "box.lan", "/s/preview/link"))]
+    assert found == [
+        "/s/preview/link?to=http%3A%2F%2Flocalhost%3A5173%2Fa",
+        "/s/preview/link?to=http%3A%2F%2F127.0.0.1%3A80",
+        "/s/preview/link?to=http%3A%2F%2F0.0.0.0%3A1",
+        "/s/preview/link?to=http%3A%2F%2F%5B%3A%3A1%5D%3A2%2F",
+        "http://localhostile.org",
+        "https://box.lan:9/s",
+        "/s/preview/link?to=http%3A%2F%2Flocalhost%3A3%2F%3Fa%3D1%26b%3D%25C3%25A9%23c",
+    ]
+    long = str(render(f"[x](http://localhost:3/{'a' * 3000})"))
+    (found_long,) = links(loopback.for_host(long, "box.lan", "/s/preview/link"))
+    assert found_long[0].startswith("http://box.lan:3/aaa")
+    assert loopback.for_host(html, "localhost", "/s/preview/link") == html
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "", 'a"b', "a b", "<a>"])
 def test_other_hosts_leave_the_links_alone(host: str) -> None:
     html = str(render(LOCAL))

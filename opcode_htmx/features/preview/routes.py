@@ -14,6 +14,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.features.preview import targets
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.dev_servers.servers import DevServer, NoSuchServer
@@ -22,6 +23,8 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.visitors import Visitors
 from opcode_htmx.web.http.forms import session_address
 from opcode_htmx.web.http.headers import content_security_policy
+from opcode_htmx.web.origin import hosts
+from opcode_htmx.web.origin.server_addresses import in_url
 
 
 def blueprint(previews: Previews, lookup: SessionLookup, runs: Supervisor) -> Blueprint:
@@ -32,12 +35,19 @@ def blueprint(previews: Previews, lookup: SessionLookup, runs: Supervisor) -> Bl
     def page(project_id: str, session_id: str) -> Response:
         session_id = lookup.at(project_id, session_id).session_id
         origins = previews.origins()
+        found = previews.of_session(session_id)
+        target = targets.of_link(request.args.get("to", ""))
+        if target:
+            found.sort(key=lambda each: each.server.port != target.port)
         response = make_response(
             render_template(
                 "preview/preview.html",
                 title=lookup.title(project_id, session_id),
                 address=session_address(project_id, session_id),
-                previews=previews.of_session(session_id),
+                previews=found,
+                target=target,
+                is_there=target and any(each.server.port == target.port for each in found),
+                host=in_url(hosts.host_name(request.host) or ""),
                 has_origins=bool(origins),
             )
         )
@@ -47,13 +57,26 @@ def blueprint(previews: Previews, lookup: SessionLookup, runs: Supervisor) -> Bl
         response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", wider)
         return response
 
+    @pages.get(f"{of_session}/link")
+    def link(project_id: str, session_id: str) -> BaseResponse:
+        """Leads from a link to this computer to the preview of what it means, or to their page."""
+        address = request.args.get("to", "")
+        target = targets.of_link(address)
+        for each in previews.of_session(lookup.at(project_id, session_id).session_id):
+            if target and each.server.port == target.port and each.address:
+                return redirect(previews.address_of(each, target.path), 303)
+        page = url_for(".page", project_id=project_id, session_id=session_id, to=address)
+        return redirect(page, 303)
+
     @pages.post(f"{of_session}/open")
     def open_(project_id: str, session_id: str) -> BaseResponse:
         server = _server(previews, lookup.at(project_id, session_id).session_id)
         in_sandbox = request.form.get("sandbox") == "1"
         visitors: Visitors = current_app.extensions["opcode_visitors"]
         login = visitors.login_id()  # made here for one that logs in by Basic
-        address = previews.open(server, login, current_identity(), in_sandbox=in_sandbox)
+        path = targets.path_of(request.form.get("path", "/"))
+        by = current_identity()
+        address = previews.open(server, login, by, in_sandbox=in_sandbox, path=path)
         return redirect(address, 303)
 
     @pages.post(f"{of_session}/close")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from flask import url_for
 
@@ -44,16 +45,22 @@ class Previews:
         """Those that a preview may be opened at; none where only the sandbox is reached."""
         return list(self._addresses.ports().values())
 
-    def open(self, server: DevServer, login: str, by: Identity, *, in_sandbox: bool) -> str:
-        """Open a preview; its address. Raises NoRoom and OSError."""
+    def address_of(self, preview: Preview, path: str) -> str:
+        """That of a path of what is shown at an origin; empty if it is shown at none."""
+        return preview.address and f"{preview.address}{self._at_origin(path)}"
+
+    def open(
+        self, server: DevServer, login: str, by: Identity, *, in_sandbox: bool, path: str = "/"
+    ) -> str:
+        """Open a preview; the address of the path in it. Raises NoRoom and OSError."""
         ports = self._addresses.ports()
         is_own = bool(ports) and not in_sandbox
         if is_own:
             origin = ports[self._openings.open_at_port(server, list(ports))]
-            address = f"{origin}{self._entrance or '/'}"
+            address = f"{origin}{self._at_origin(path)}"
         else:
             given = self._openings.open_by_pass(server, login)
-            address = f"{url_for('preview.of_port', port=server.port)}/{given}/"
+            address = f"{url_for('preview.of_port', port=server.port)}/{given}{path}"
         log_act(
             by,
             "preview.open",
@@ -68,6 +75,10 @@ class Previews:
         """End its previews. Raises OSError."""
         self._openings.close(server)
         log_act(by, "preview.close", session=server.session_id, run=server.run_id, port=server.port)
+
+    def _at_origin(self, path: str) -> str:
+        """The path that a browser is led to: where it needs a cookie, by the entrance."""
+        return f"{self._entrance}?to={quote(path, safe='')}" if self._entrance else path
 
     def _preview(self, server: DevServer) -> Preview:
         ports = self._addresses.ports()

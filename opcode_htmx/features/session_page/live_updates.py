@@ -23,6 +23,7 @@ from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.auth.gate import login_id
+from opcode_htmx.web.http.forms import previews_of
 from opcode_htmx.web.origin import hosts
 from opcode_htmx.web.websocket.registry import (
     POLICY_VIOLATION,
@@ -75,16 +76,16 @@ def _serve(ws: Server, view: SessionView, cursor: Cursor, frames: FrameScheduler
 
     try:
         for message in updates(frames, view, cursor, wake, goes_on):
-            send_text(ws, _for_host(message, host))
+            send_text(ws, _for_host(message, host, view.address))
     finally:
         reader.kill()
 
 
-def _for_host(message: TextFrame, host: str) -> TextFrame:
-    """The message for a page that was asked for by the name `host`."""
+def _for_host(message: TextFrame, host: str, address: str) -> TextFrame:
+    """The message for the page at the path `address`, which was asked for by the name `host`."""
     if not loopback.may_be_in(message.frame):
         return message
-    text = loopback.for_host(message.text, host)
+    text = loopback.for_host(message.text, host, previews_of(address))
     return message if text == message.text else TextFrame(encoded(text))
 
 

@@ -43,6 +43,7 @@ from opcode_htmx.transcript.blocks import (
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.conversation.earlier import WholeNeeded
+from opcode_htmx.web.http.forms import previews_of
 from opcode_htmx.web.http.way_back import WayBack, remember, way_back
 from opcode_htmx.web.origin import hosts
 
@@ -107,7 +108,7 @@ def blueprint(
             suggestions=workspace.suggestions,
         )
         selection.prepare(view, shown)
-        response = make_response(loopback.for_host(page, host()))
+        response = make_response(loopback.for_host(page, host(), previews_of(view.address)))
         remember(response, came_from)
         return response
 
@@ -133,7 +134,7 @@ def blueprint(
             address=address,
             last_read=request.args.get("mark", ""),
         )
-        return loopback.for_host(older, host())
+        return loopback.for_host(older, host(), previews_of(address))
 
     @pages.get("/projects/<project_id>/sessions/<session_id>/blocks/<block_id>", endpoint="block")
     def block_text(project_id: str, session_id: str, block_id: str) -> Response:

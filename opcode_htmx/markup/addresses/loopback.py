@@ -1,20 +1,25 @@
 """Links to the computer that Claude works on, by names that mean another one on a phone.
 
-`http://localhost:5173` leads to the device that it is opened on. So a page that was not asked for
-by such a name gets these links with its own host name instead; their text stays as it is.
+`http://localhost:5173` leads to the device that it is opened on. So on a page that was not asked
+for by such a name, these links lead to the preview of what listens there, or have the page's own
+host name instead; their text stays as it is.
 """
 
 from __future__ import annotations
 
 import re
+from html import escape, unescape
+from urllib.parse import quote
 
 TITLE = "localhost is the computer that Claude works on"
 
 _NAMES = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|%5B::1%5D)"
 _ADDRESS = re.compile(rf"https?://{_NAMES}(?=[:/?#]|\Z)", re.IGNORECASE)
-_LINK = re.compile(rf'( href="https?://){_NAMES}(?=[:/?#"])', re.IGNORECASE)
-"""In HTML; foreign text has no such quotes outside of an attribute, and one host name for another
-changes nothing but what is read or opened."""
+_LINK = re.compile(rf' href="((https?)://{_NAMES}((?:[:/?#][^"]*+)?))"', re.IGNORECASE)
+"""In HTML; foreign text has no such quotes outside of an attribute, and another address in one
+changes nothing but what is opened."""
+_LONGEST = 2_000
+"""Characters of an address that is handed on within another one."""
 _HINTS = b"://localhost", b"://127.0.0.1", b"://0.0.0.0", b"://[::1]"
 _HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
 _OWN = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - nothing listens there
@@ -25,16 +30,24 @@ def is_loopback(address: str) -> bool:
     return _ADDRESS.match(address) is not None
 
 
-def for_host(html: str, host: str) -> str:
-    """HTML in which links to loopback names lead to `host`, the name that a page was asked for by.
+def for_host(html: str, host: str, previews: str = "") -> str:
+    """HTML whose links to loopback names lead somewhere from a page that was asked for by `host`.
 
-    Unchanged where the page was asked for by a loopback name itself. `host` is lower-case, without
-    a port and without brackets.
+    Those of http lead to the path `previews`, which is given the address as `to`; those of https,
+    or all without such a path, have `host` instead of their name. Unchanged where the page was
+    asked for by a loopback name itself. `host` is lower-case, without a port and without brackets.
     """
     if host in _OWN or not _HOST.fullmatch(host):
         return html
     name = f"[{host}]" if ":" in host else host
-    return _LINK.sub(lambda link: link[1] + name, html)
+
+    def led(link: re.Match[str]) -> str:
+        given = quote(unescape(link[1]), safe="", errors="replace")
+        if previews and link[2].lower() == "http" and len(given) <= _LONGEST:
+            return f' href="{escape(previews)}?to={given}"'
+        return f' href="{link[2]}://{name}{link[3]}"'
+
+    return _LINK.sub(led, html)
 
 
 def may_be_in(html: bytes) -> bool:

@@ -35,6 +35,11 @@ def session_address(project_id: str, session_id: str) -> str:
     return url_for("session_page.session", project_id=project_id, session_id=session_id)
 
 
+def previews_of(address: str) -> str:
+    """Where the page of a session, at this path, leads an address of what it listens on."""
+    return f"{address}/preview/link"
+
+
 def session_url(project_id: str, session_id: str, place: str = "end") -> str:
     """The page of a session, at the element with the id `place`; by default at its newest block."""
     return url_for(

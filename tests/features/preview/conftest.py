@@ -49,14 +49,15 @@ class Dev:
     def listed(self) -> str:
         return self.client.get(f"{self.server.url}{self.page}/preview", timeout=PATIENCE).text
 
-    def open(self, *, sandbox: bool = False) -> str:
-        """Press the button; the address of the preview."""
+    def open(self, *, sandbox: bool = False, path: str = "/") -> str:
+        """Press the button; the address of the path in the preview."""
         text = until(lambda: self.find(), "the dev server is listed")
         form = {
             "csrf_token": found(r'name="csrf_token" value="([^"]+)"', text),
             "port": str(self.port),
             "mark": found(rf'value="{self.port}"><input [^>]*name="mark" value="([^"]+)"', text),
             "sandbox": "1" if sandbox else "",
+            "path": path,
         }
         address = f"{self.server.url}{self.page}/preview/open"
         answer = self.client.post(address, form, allow_redirects=False, timeout=PATIENCE)

@@ -45,6 +45,15 @@ def test_below_a_base_path_a_port_gives_a_cookie_of_its_own_for_the_login(
     assert f'href="{APP}/opcode/"' in refused.text
     entered = at(PREVIEW, "/opcode/preview/enter")
     assert (entered.status_code, entered.headers["Location"]) == (303, "/")
+    for wanted, location in (
+        ("%2Fcart%3Fa%3D1%23b", "/cart?a=1#b"),
+        ("%2F%2Fevil.example", "/"),
+        ("http%3A%2F%2Fevil.example", "/"),
+        ("%2F%5Cevil.example", "/"),
+        ("%2Fa%0D%0AX%3A%201", "/"),
+    ):
+        led = at(PREVIEW, f"/opcode/preview/enter?to={wanted}")
+        assert (led.status_code, led.headers["Location"]) == (303, location)
     name, _, value = entered.headers["Set-Cookie"].partition(";")[0].partition("=")
     assert name == "opcode_preview_18080"
     assert entered.headers["Set-Cookie"].endswith("; Path=/; HttpOnly; SameSite=Strict")

@@ -58,6 +58,37 @@ def test_a_session_lists_what_it_has_started_and_opens_it_at_an_origin_of_its_ow
     assert third.open() == origin
 
 
+def test_a_link_to_localhost_leads_to_its_preview_or_says_that_nothing_listens(dev: Dev) -> None:
+    def follow(address: str, *, redirected: bool = True) -> requests.Response:
+        return dev.client.get(
+            f"{dev.server.url}{dev.page}/preview/link",
+            params={"to": address},
+            allow_redirects=redirected,
+            timeout=PATIENCE,
+        )
+
+    until(dev.find, "the dev server is listed")
+    link = f"http://localhost:{dev.port}/echo/a?b=<c>#d"
+    page = follow(link).text
+    assert f'id="port-{dev.port}"' in page
+    assert '<input type="hidden" name="path" value="/echo/a?b=%3Cc%3E#d">' in page
+    origin = dev.open(path="/echo/a?b=c")
+    assert origin in {f"http://127.0.0.1:{port}/echo/a?b=c" for port in dev.ports}
+    assert echoed(dev.client.get(origin, timeout=PATIENCE))["path"] == "/echo/a?b=c"
+    led = follow(link, redirected=False)
+    assert led.status_code == 303
+    assert led.headers["Location"] == origin.replace("b=c", "b=%3Cc%3E#d")
+    in_sandbox = f"{dev.server.url}{dev.open(sandbox=True, path='/echo/x')}"
+    assert echoed(dev.client.get(in_sandbox, timeout=PATIENCE))["path"] == "/echo/x"
+    nothing = follow("http://127.0.0.1:1/a?<b>")
+    assert nothing.status_code == 200
+    assert "Nothing that this session has started listens on port 1 now." in nothing.text
+    assert 'href="http://127.0.0.1:1/a?%3Cb%3E"' in nothing.text
+    for other in ("http://evil.example/", "https://localhost:1/", "javascript:alert(1)", ""):
+        text = follow(other).text
+        assert ("Nothing that" in text, "evil" in text) == (False, False)
+
+
 def test_each_method_and_a_body_of_any_kind_pass_whole(dev: Dev) -> None:
     origin = dev.open()
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"):

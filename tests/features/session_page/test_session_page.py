@@ -24,15 +24,11 @@ SESSION = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.mark.parametrize(
-    ("host", "name"),
-    [
-        ("localhost:8080", "localhost"),
-        ("127.0.0.1", "localhost"),
-        ("192.168.1.5:8080", "192.168.1.5"),
-    ],
+    ("host", "is_here"),
+    [("localhost:8080", True), ("127.0.0.1", True), ("192.168.1.5:8080", False)],
 )
-def test_a_link_to_localhost_leads_to_the_host_of_the_page(
-    sandbox: Sandbox, stand_in: Path, host: str, name: str
+def test_a_link_to_localhost_leads_to_its_preview_from_elsewhere(
+    sandbox: Sandbox, stand_in: Path, host: str, is_here: bool
 ) -> None:
     lines = [api.prompt("see http://localhost:5173/x", sandbox.project) for _ in range(40)]
     api.session(sandbox.config_dir, sandbox.project, "".join(lines), SESSION)
@@ -44,9 +40,16 @@ def test_a_link_to_localhost_leads_to_the_host_of_the_page(
         earlier = re.search(r'data-earlier="([^"]+)"', page)
         assert earlier
         older = client.get(unescape(earlier[1]), **options).text
-    for html in (page, older, _for_host(TextFrame(page.encode()), host.partition(":")[0]).text):
-        assert set(re.findall(r'href="http://([^"]*):5173/x"', html)) == {name}
+        live = _for_host(TextFrame(page.encode()), host.partition(":")[0], address).text
+        led = client.get(f"{address}/preview/link?to=http%3A%2F%2Flocalhost%3A5173%2Fx", **options)
+        there = client.get(led.headers["Location"], **options).text
+    preview = f"{address}/preview/link?to=http%3A%2F%2Flocalhost%3A5173%2Fx"
+    for html in (page, older, live):
+        shown = set(re.findall(r'href="([^"]*5173[^"]*)"', html))
+        assert shown == {"http://localhost:5173/x" if is_here else preview}
         assert set(re.findall(r">http://([^<]*):5173/x<", html)) == {"localhost"}
+    assert "Nothing that this session has started listens on port 5173 now." in there
+    assert f'href="http://{host.partition(":")[0]}:5173/x"' in there
 
 
 def test_output_during_page_rendering_is_sent_to_the_page(

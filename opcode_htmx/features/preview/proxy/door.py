@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from jinja2 import Environment
 
+from opcode_htmx.features.preview import targets
 from opcode_htmx.features.preview.openings import Opening, Openings
 from opcode_htmx.features.preview.proxy import cookies, exchange, refusals, tunnel
 from opcode_htmx.features.preview.proxy.headers import Headers, Place
@@ -143,7 +145,9 @@ class Door:
         is_secure = environ.get("wsgi.url_scheme") == "https"
         attributes = f"Path=/; HttpOnly; SameSite=Strict{'; Secure' if is_secure else ''}"
         cookie = ("Set-Cookie", f"{cookies.own_name(port)}={proof}; {attributes}")
-        start_response("303 See Other", [*refusals.plain(0), ("Location", "/"), cookie])
+        query = parse_qs(str(environ.get("QUERY_STRING", "")))
+        location = ("Location", targets.path_of(query.get("to", ["/"])[0]))
+        start_response("303 See Other", [*refusals.plain(0), location, cookie])
         return []
 
     # --- under a path, in a sandbox ----------------------------------------------------------
