@@ -12,7 +12,9 @@ pair: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx pair
 
 # A service of this user, with a copy of this checkout; again after `git pull`, to upgrade it.
-install: setup
+install:
+	@sh scripts/service_manager.sh
+	@$(MAKE) --no-print-directory setup
 	@$(PYTHON_IN_VENV) scripts/install.py $(if $(UNCONFINED),--unconfined)
 
 # What the server needs of this machine, and how to mend it.

@@ -67,6 +67,7 @@ def _install(*, is_confined: bool) -> int:
     shell = environment()
     folders = _folders(shell)
     chosen = choice.of_this_machine(Installation(*folders), shell)
+    chosen.check()
     before = chosen.settings()
     # What was set for an earlier installation stays, unless it is set otherwise now.
     environ = {**before, **{name: value for name, value in shell.items() if value.strip()}}

@@ -11,6 +11,9 @@ from opcode_htmx.app.service.launchd import Launchd
 from opcode_htmx.app.service.manager import Commands, Manager
 from opcode_htmx.app.service.systemd import Systemd
 
+NONE = "A service needs systemd or launchd, and this machine has neither."
+"""A sentence for the person, which scripts/service_manager.sh says as well."""
+
 
 def of_this_machine(installation: Installation, environ: Mapping[str, str]) -> Manager:
     """The service manager. Raises ServiceError where there is none that is known."""
@@ -19,4 +22,4 @@ def of_this_machine(installation: Installation, environ: Mapping[str, str]) -> M
         return Launchd(installation, commands)
     if shutil.which("systemctl", path=environ.get("PATH")):
         return Systemd(installation, commands)
-    raise ServiceError("A service needs systemd or launchd, and this machine has neither.")
+    raise ServiceError(NONE)

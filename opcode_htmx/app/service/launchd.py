@@ -27,6 +27,9 @@ class Launchd:
         self._domain = f"gui/{os.getuid()}"
         self._job = f"{self._domain}/{NAME}"
 
+    def check(self) -> None:
+        """Every Mac has it; whether this user has a session is said by its first command."""
+
     @property
     def settings_file(self) -> Path:
         return self._file

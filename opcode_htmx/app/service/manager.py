@@ -28,6 +28,9 @@ class Status:
 class Manager(Protocol):
     """Steers the service. All methods raise ServiceError."""
 
+    def check(self) -> None:
+        """That this user has a service manager that runs, before anything is done."""
+
     @property
     def settings_file(self) -> Path:
         """Where the settings of the service are kept, for this user only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,14 @@ from opcode_htmx.web.server import preview_ports
 LINGER = Path("/var/lib/systemd/linger")
 """Has a file for each user whose services start with the machine."""
 _PUBLIC = 0o644
+NOT_RUNNING = (
+    "The systemd of this user does not run. Log in to this machine as that user (not by su or "
+    "sudo), or run `loginctl enable-linger` as that user, and "
+    "`export XDG_RUNTIME_DIR=/run/user/$(id -u)`. Where none runs, as in a container, start "
+    "`opcode-htmx` by hand."
+)
+"""A sentence for the person, which scripts/service_manager.sh says as well."""
+_NO_BUS = re.compile(r"Failed to connect to (?:user scope )?bus")
 
 
 class Systemd:
@@ -27,6 +36,9 @@ class Systemd:
         self._installed = installation
         self._commands = commands
         self._units = installation.config_home / "systemd" / "user"
+
+    def check(self) -> None:
+        self._systemctl("show", "--property=Version")
 
     @property
     def settings_file(self) -> Path:
@@ -178,13 +190,8 @@ class Systemd:
 
 def _check_bus(done: subprocess.CompletedProcess[str]) -> None:
     """Raises ServiceError where the user has no systemd that could be asked."""
-    if "Failed to connect to bus" in done.stderr:
-        raise ServiceError(
-            "The systemd of this user does not run. Log in to this machine as that user (not by "
-            "su or sudo), or run `loginctl enable-linger` as that user, and "
-            "`export XDG_RUNTIME_DIR=/run/user/$(id -u)`. Where none runs, as in a container, "
-            "start `opcode-htmx` by hand."
-        )
+    if _NO_BUS.search(done.stderr):
+        raise ServiceError(NOT_RUNNING)
 
 
 def _write_unit(path: Path, text: str) -> None:

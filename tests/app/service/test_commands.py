@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import plistlib
+import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -21,7 +23,7 @@ from opcode_htmx.app.service.environment_file import BadEnvironment
 from opcode_htmx.app.service.installation import Installation
 from opcode_htmx.app.service.launchd import Launchd
 from opcode_htmx.app.service.manager import Commands
-from tests.support.environment import Sandbox, free_port
+from tests.support.environment import ROOT, Sandbox, free_port
 
 STAND_IN = """#!/bin/sh
 # Each command is a line of the journal; `answers/<verb>` or `answers/<verb> <unit>` holds its
@@ -198,20 +200,43 @@ def test_a_start_that_fails_is_reported_with_the_last_lines(machine: Machine) ->
     ]
 
 
-def test_without_a_systemd_of_the_user_the_way_to_one_is_named(machine: Machine) -> None:
-    machine.fails("show", "Failed to connect to bus: No medium found\n")
-    done = machine.service("install")
-    assert done.returncode == 1
+def make_install(machine: Machine, *, with_manager: bool = True) -> Done:
+    """What `make install` does first."""
+    tools = machine.home / "tools"
+    tools.mkdir(exist_ok=True)
+    for name in ("uname", "sh"):
+        program = shutil.which(name)
+        assert program
+        (tools / name).unlink(missing_ok=True)
+        (tools / name).symlink_to(program)
+    path = f"{machine.bin}:{machine.environ['PATH']}" if with_manager else str(tools)
+    script = ROOT / "scripts" / "service_manager.sh"
+    command = [str(tools / "sh"), str(script)]
+    done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("bus", ["bus", "user scope bus via local transport"])
+def test_without_a_systemd_of_the_user_the_way_to_one_is_named_before_anything_is_done(
+    machine: Machine, bus: str
+) -> None:
+    assert make_install(machine) == (0, "", "")
+    machine.fails("show", f"Failed to connect to {bus}: No medium found\n")
+    done = machine.service("install", CLAUDE_PATH="/nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "The systemd of this user does not run." in done.stderr
     assert not machine.units.exists()
+    assert make_install(machine) == done
+    rule = re.search(r"^install:(.*)\n\t(.*)\n", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert rule
+    assert (rule[1], rule[2]) == ("", "@sh scripts/service_manager.sh")
 
 
 def test_without_a_service_manager_that_is_said(machine: Machine) -> None:
     done = machine.service("status", PATH=str(machine.home))
-    assert (done.returncode, done.stderr) == (
-        1,
-        "A service needs systemd or launchd, and this machine has neither.\n",
-    )
+    words = "A service needs systemd or launchd, and this machine has neither.\n"
+    assert (done.returncode, done.stderr) == (1, words)
+    assert make_install(machine, with_manager=False) == done
 
 
 @pytest.mark.parametrize("act", ["status", "start", "stop", "restart", "uninstall"])
