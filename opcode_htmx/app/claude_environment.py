@@ -37,13 +37,12 @@ class ClaudeEnvironment:
 
 
 def find_claude(settings: Settings) -> ClaudeEnvironment:
-    """The newest CLI, and the demo if it is asked for or Claude is not logged in.
+    """The CLI to use, and the demo if it is asked for or Claude is not logged in.
 
     Raises BinaryNotFound, BinaryTooOld or DemoUnavailableError, each with a sentence for the person
     who starts the server.
     """
-    path = settings.child_environment.get("PATH", "")
-    binary = _binary(settings, path)
+    binary = chosen.find(settings)
     login = KnownLogin(settings.state_dir, binary, settings.child_environment)
     unconfirmed = login if settings.demo is None and login.is_remembered() else None
     demo = None if unconfirmed else _demo(settings, login)
@@ -58,16 +57,6 @@ def find_claude(settings: Settings) -> ClaudeEnvironment:
         named_task_folder=settings.task_folder,
     )
     return ClaudeEnvironment(binary, workspace, variables, demo, unconfirmed)
-
-
-def _binary(settings: Settings, path: str) -> cli_binary.Binary:
-    """The CLI in CLAUDE_PATH, else the one that a person has chosen, else the newest."""
-    if settings.claude_path is None and (wanted := chosen.read(settings.state_dir)):
-        try:
-            return cli_binary.find(wanted, path, settings.home)
-        except cli_binary.BinaryError:
-            log.warning("The chosen Claude CLI %s cannot be used; the newest one is.", wanted)
-    return cli_binary.find(settings.claude_path, path, settings.home)
 
 
 def confirm(login: KnownLogin) -> None:

@@ -20,13 +20,14 @@ from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.service.activation import SocketMismatch, is_passed
 from opcode_htmx.config import credentials, state_format
 from opcode_htmx.config.settings import (
+    NEWEST_CLAUDE,
     Settings,
     SettingsError,
     declared_variables,
     environment,
     work_in,
 )
-from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.dataclass import dataclass
@@ -60,6 +61,8 @@ class Launch:
     password: str
     confirmed: bool = True
     """False for a login that is only remembered: the server asks for it when it listens."""
+    is_newest: bool = False
+    """Whether the CLI is the newest one, and neither named nor chosen by a person."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -163,15 +166,15 @@ def preflight(settings: Settings) -> Launch:
     check_browser_files(resources.VENDOR)
     if not is_passed(environment(), settings.port):
         check_port(settings.host, settings.port)
-    path = settings.child_environment.get("PATH", os.defpath)
-    binary = cli_binary.find(settings.claude_path, path, settings.home)
+    binary = chosen.find(settings)
     demo = settings.demo
     login = KnownLogin(settings.state_dir, binary, settings.child_environment)
     confirmed = demo is not None or not login.is_remembered()
     if demo is None:
         demo = confirmed and not login.ask()
     credentials.secret_key(settings)
-    return Launch(settings, binary, demo, credentials.password(settings), confirmed)
+    is_newest = settings.claude_path is None and chosen.read(settings.state_dir) is None
+    return Launch(settings, binary, demo, credentials.password(settings), confirmed, is_newest)
 
 
 def serve(launch: Launch) -> int:
@@ -179,7 +182,10 @@ def serve(launch: Launch) -> int:
     command = [sys.executable, "-m", "gunicorn"]
     command += ["-c", str(resources.GUNICORN_CONFIG), "--pythonpath", str(resources.FOLDER)]
     command += ["app:app"]  # which binds what HOST, PORT and OPCODE_PREVIEW_PORTS say
-    variables = environment(CLAUDE_PATH=str(launch.binary.path))
+    variables = environment()
+    variables.pop(NEWEST_CLAUDE, None)
+    if launch.is_newest:
+        variables[NEWEST_CLAUDE] = str(launch.binary.path)
     if launch.confirmed:
         variables["OPCODE_DEMO"] = "1" if launch.demo else "0"
     try:

@@ -29,6 +29,8 @@ F = TypeVar("F", bound=FeatureSettings)
 
 # Every run carries them, so they are present when the app is started from within a run.
 _RUN_VARIABLES = frozenset({"OPCODE_RUN_ID", "OPCODE_RUN_FOLDER"})
+NEWEST_CLAUDE = "OPCODE_NEWEST_CLAUDE"
+"""The newest Claude CLI, which the launcher has found for the server; no setting."""
 DEFAULT_USER = "opcode"
 _STATE_DIR = "$XDG_STATE_HOME/opcode-htmx"
 
@@ -241,6 +243,8 @@ class Settings(DeclaredSettings):
 
     child_environment: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """The environment to start Claude with."""
+    newest_claude: Path | None = None
+    """The newest CLI, where the launcher has searched for it."""
     unknown: tuple[str, ...] = ()
     """OPCODE_ names in the environment that mean nothing here, such as misspellings."""
     features: tuple[FeatureSettings, ...] = ()
@@ -261,10 +265,12 @@ class Settings(DeclaredSettings):
         settings = cls.read(environ, home)
         _check_bypass(settings, environ)
         known = {variable.name for variable in declared_variables(feature_settings)}
-        known |= _RUN_VARIABLES
+        known |= {*_RUN_VARIABLES, NEWEST_CLAUDE}
+        newest = environ.get(NEWEST_CLAUDE, "")
         return settings.model_copy(
             update={
                 "child_environment": child_environment(environ, settings.claude_config_dir),
+                "newest_claude": Path(newest) if newest.startswith("/") else None,
                 "unknown": tuple(
                     sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
                 ),

@@ -18,7 +18,7 @@ import pytest
 
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.engines.claude.install import cli_binary
+from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.web.origin import server_addresses
 from scripts import browser_files
@@ -263,6 +263,41 @@ def test_a_known_login_is_not_waited_for_and_the_demo_comes_when_it_has_ended(
     output, errors = ends_promptly(process, signal.SIGTERM)
     assert "Claude is not logged in any more; the demo takes its place." in errors
     assert "Demo" in ends_promptly(machine.serve(CLAUDE_PATH=str(claude)), signal.SIGTERM)[0]
+
+
+def test_the_server_uses_a_cli_that_is_chosen_and_not_the_one_that_its_launcher_has_found(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[dict[str, str]]()
+    monkeypatch.setattr(os, "execve", lambda program, argv, variables: started.append(variables))
+
+    def used(**environ: str) -> tuple[Path, Settings]:
+        """What the server that the launcher starts uses, and the settings that it reads."""
+        for name in os.environ:
+            monkeypatch.delenv(name)
+        for name, value in (machine.environ | {"OPCODE_DEMO": "0"} | environ).items():
+            monkeypatch.setenv(name, value)
+        cli.serve(cli.preflight(Settings.from_env()))
+        settings = Settings.from_env(started.pop())
+        assert settings.unknown == ()
+        return chosen.find(settings).path, settings
+
+    newer, older = (machine.home / f".{name}/bin/claude" for name in ("local", "bun"))
+    for path, version in ((newer, "9.3.0"), (older, "9.2.0")):
+        path.parent.mkdir(parents=True)
+        install_cli(path, version)
+    found, settings = used()
+    assert (found, settings.claude_path) == (newer, None)
+    with monkeypatch.context() as patch:
+        patch.setattr(cli_binary, "installations", lambda *_: pytest.fail("all are asked again"))
+        assert chosen.find(settings).path == newer
+        chosen.write(settings.state_dir, older)
+        assert chosen.find(settings).path == older, "after its workers were started again"
+    assert used()[0] == older
+    chosen.write(settings.state_dir, None)
+    assert chosen.find(used()[1]).path == newer
+    found, settings = used(CLAUDE_PATH=str(older))
+    assert (found, settings.claude_path) == (older, older)
 
 
 def launched(home: Path, demo: bool, **environ: str) -> cli.Launch:
