@@ -57,6 +57,10 @@ class GitFailed(Exception):
         self.errors = errors
 
 
+class GitMissing(GitFailed):
+    """There is no git in any folder of PATH."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """git's stdout; `cut` if there was more."""
@@ -128,15 +132,15 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 def _program(environment: Mapping[str, str]) -> str:
     found = shutil.which("git", path=clean(environment)["PATH"])
     if found is None:
-        raise GitFailed("git is not installed.")
+        raise GitMissing("git is not installed.")
     return found
 
 
 def _bound_memory(pid: int) -> None:
-    """Where the kernel can: macOS does not enforce this limit."""
+    """Where the kernel can, and lets us: macOS does not enforce this limit."""
     if sys.platform != "linux":
         return
-    with contextlib.suppress(ProcessLookupError):  # it has ended
+    with contextlib.suppress(OSError):  # it has ended, or a sandbox allows no such call
         _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
         within = hard == resource.RLIM_INFINITY or hard > MOST_HEAP_BYTES
         limits = (MOST_HEAP_BYTES if within else hard, hard)

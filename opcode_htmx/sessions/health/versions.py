@@ -12,30 +12,53 @@ from opcode_htmx.config import state_format
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.files.state_dir import StateError
 from opcode_htmx.lib.git import process
-from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.process import GitFailed, GitMissing
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.sessions.health import tools
 from opcode_htmx.sessions.health.check import Finding, State
 
 OLDEST_GIT = (2, 34)
+GIT_SECONDS = 3.0
 _LIBRARIES = ("gunicorn", "gevent", "Flask", "pydantic", "psutil")
 _NUMBERS = re.compile(r"(\d{1,6})\.(\d{1,6})")
 
 
 def versions(settings: Settings) -> Finding:
     """All versions; a warning without git, or with one that is too old for copies and changes."""
-    facts = {"opcode-htmx": __version__, **of_this_process(), "git": git_version(settings)}
+    facts = {"opcode-htmx": __version__, **of_this_process()}
+    of_git = _of_git(settings, facts)
     if systemd := tools.ask("systemctl", "--version"):
         facts["systemd"] = systemd.text.partition("\n")[0].removeprefix("systemd ")
-    if finding := _of_state_folder(settings, facts):
-        return finding
-    if not facts["git"]:
+    return (
+        _of_state_folder(settings, facts)
+        or of_git
+        or Finding(
+            State.OK, f"opcode-htmx {__version__} with Python {facts['Python']}.", facts=facts
+        )
+    )
+
+
+def _of_git(settings: Settings, facts: dict[str, str]) -> Finding | None:
+    """What git lacks; None: nothing. Adds its version."""
+    try:
+        facts["git"] = git_version(settings)
+    except GitMissing:
         facts["git"] = "missing"
         return Finding(
             State.WARNING,
             "git was not found: changes, commits, copies and checkpoints need it.",
             "Install git.",
             "xcode-select --install" if sys.platform == "darwin" else "sudo apt-get install git",
+            facts,
+        )
+    except GitFailed as error:
+        facts["git"] = "not known"
+        return Finding(
+            State.WARNING,
+            f"git does not say its version: {str(error).rstrip('.')}. Changes, commits, copies and "
+            "checkpoints need it.",
+            "See what it does.",
+            "command -v git && git --version",
             facts,
         )
     numbers = _NUMBERS.search(facts["git"])
@@ -49,9 +72,7 @@ def versions(settings: Settings) -> Finding:
             "sudo apt-get install git",
             facts,
         )
-    return Finding(
-        State.OK, f"opcode-htmx {__version__} with Python {facts['Python']}.", facts=facts
-    )
+    return None
 
 
 def _of_state_folder(settings: Settings, facts: dict[str, str]) -> Finding | None:
@@ -84,11 +105,8 @@ def of_this_process() -> dict[str, str]:
 
 
 def git_version(settings: Settings) -> str:
-    """Empty where there is no git that runs."""
-    try:
-        output = process.run(["--version"], Path("/"), settings.child_environment, seconds=3.0)
-    except GitFailed:
-        return ""
+    """Raises GitFailed where there is no git that runs."""
+    output = process.run(["--version"], Path("/"), settings.child_environment, seconds=GIT_SECONDS)
     return output.content.decode("utf-8", "replace").strip().removeprefix("git version ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,17 @@ def test_only_so_many_commands_run_at_a_time(tmp_path: Path) -> None:
     seen = [int(each) for each in counts.read_text().split()]
     assert len(seen) == len(asked)
     assert 1 < max(seen) <= process.AT_ONCE
+
+
+def test_where_a_sandbox_lets_nobody_set_limits_git_runs_without_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(resource, "prlimit", refused, raising=False)
+    found = process.run(["--version"], tmp_path, {"PATH": SYSTEM_PATH})
+    assert found.content.startswith(b"git version ")
 
 
 def test_a_command_that_is_killed_while_it_starts_is_ended(tmp_path: Path) -> None:

@@ -35,6 +35,18 @@ def test_a_missing_and_an_old_git_are_warnings(
 ) -> None:
     missing = versions.versions(settings_of(tmp_path))
     assert (missing.state, missing.facts["git"]) == (State.WARNING, "missing")
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    monkeypatch.setattr(versions, "GIT_SECONDS", 0.2)
+    hangs = versions.versions(settings_of(tmp_path, PATH=path))
+    assert (hangs.state, hangs.facts["git"]) == (State.WARNING, "not known")
+    assert "does not say its version: git took longer than 0.2 s." in hangs.summary
+    program.write_text("#!/bin/sh\necho no licence >&2\nexit 69\n")
+    refuses = versions.versions(settings_of(tmp_path, PATH=path))
+    assert "git ended with status 69: no licence. Changes" in refuses.summary
     monkeypatch.setattr(versions, "git_version", lambda settings: "2.17.1")
     old = versions.versions(settings_of(tmp_path))
     assert (old.state, "older than" in old.summary) == (State.WARNING, True)
