@@ -29,7 +29,11 @@ class ChildProcess:
     """
 
     pid: int
+    end: AsyncResult[int]
+    """Holds the exit status once it has ended."""
     stdin: IO[bytes] | None = None
+    feed: IO[bytes] | None = None
+    """Unbuffered: nothing is left to be written when it is closed."""
     stdout: IO[bytes]
     stderr: IO[bytes]
 
@@ -41,21 +45,28 @@ class ChildProcess:
         *,
         with_stdin: bool = False,
         stdin_descriptor: int | None = None,
+        fed_descriptor: int | None = None,
     ) -> None:
         """Start `program`, a path. Its stdin is empty, or a pipe, or this open file.
 
-        No other greenlet runs meanwhile. Raises OSError, and ValueError for a null character.
+        With a `fed_descriptor` it and what it starts have a further pipe of this number, to read
+        from; `feed` is our end. No other greenlet runs meanwhile. Raises OSError, and ValueError
+        for a null character.
         """
-        self._status: AsyncResult[int] = AsyncResult()
+        self.end: AsyncResult[int] = AsyncResult()
         pipes = [os.pipe() for _ in range(2 + with_stdin)]
         if with_stdin:  # the child reads from this one
             pipes[2] = pipes[2][::-1]
+        numbers = [1, 2, 0] if with_stdin else [1, 2]
+        if fed_descriptor is not None:  # the last to be put in place: it may be ours of another
+            pipes.append(os.pipe()[::-1])
+            numbers.append(fed_descriptor)
         ours, theirs = ([pipe[end] for pipe in pipes] for end in (0, 1))
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
             if stdin_descriptor is None
             else (os.POSIX_SPAWN_DUP2, stdin_descriptor, 0),
-            *((os.POSIX_SPAWN_DUP2, *pair) for pair in zip(theirs, (1, 2, 0), strict=False)),
+            *((os.POSIX_SPAWN_DUP2, *pair) for pair in zip(theirs, numbers, strict=True)),
         ]
         gevent.get_hub().loop.install_sigchld()  # the end of a short first child would be missed
         try:
@@ -81,20 +92,22 @@ class ChildProcess:
         self.stdout, self.stderr = (_file(end, "rb") for end in ours[:2])
         if with_stdin:
             self.stdin = _file(ours[2], "wb")
+        if fed_descriptor is not None:
+            self.feed = _file(ours[-1], "wb", buffered=False)
 
     def _set_status(self, watcher: Any) -> None:
-        self._status.set(os.waitstatus_to_exitcode(watcher.rstatus))
+        self.end.set(os.waitstatus_to_exitcode(watcher.rstatus))
 
     @property
     def returncode(self) -> int | None:
         """The exit status, or the negative number of the signal; None while it runs."""
-        return self._status.value
+        return self.end.value
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; the exit status. Raises gevent.Timeout after `timeout` seconds."""
-        return cast(int, self._status.get(timeout=timeout))
+        return cast(int, self.end.get(timeout=timeout))
 
 
-def _file(descriptor: int, mode: str) -> IO[bytes]:
+def _file(descriptor: int, mode: str, *, buffered: bool = True) -> IO[bytes]:
     """The end of a pipe; reading and writing let other greenlets run."""
-    return cast(IO[bytes], FileObjectPosix(descriptor, mode))
+    return cast(IO[bytes], FileObjectPosix(descriptor, mode, -1 if buffered else 0))

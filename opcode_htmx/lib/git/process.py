@@ -21,6 +21,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
+from opcode_htmx.lib.concurrency.programs import BoundedPipe
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.policy import READING, Policy
 
@@ -35,6 +36,8 @@ END_SECONDS = 2.0
 AT_ONCE = 8
 """Commands that read, and as many that write, at a time in one worker; the others wait. Each may
 take a CPU and much memory, and a page starts several."""
+SECRET_DESCRIPTOR = 9
+"""A shell can name one digit only."""
 _CHUNK = 64 * 1024
 
 _slots = {is_reading: BoundedSemaphore(AT_ONCE) for is_reading in (True, False)}
@@ -78,6 +81,7 @@ def run(
     overrides: Mapping[str, str] | None = None,
     repository: Mapping[str, str] | None = None,
     stdin: bytes = b"",
+    secret: bytes = b"",
     progress: Callable[[bytes], None] | None = None,
     seconds: float = SECONDS,
     most_bytes: int = MOST_BYTES,
@@ -86,9 +90,10 @@ def run(
 
     `overrides` are further configuration values, which take precedence over the repository's;
     `repository` are environment variables, which take precedence over the policy's: GIT_DIR and the
-    like. `progress` is called with each piece of stderr as it comes, and raises nothing. git is
-    killed after `seconds`, and when the calling greenlet is. No more than AT_ONCE run at a time,
-    but for those that may run hooks, which may take long, or ask this app.
+    like. `secret` can be read, again and again, from the descriptor SECRET_DESCRIPTOR by git and by
+    what it starts. `progress` is called with each piece of stderr as it comes, and raises nothing.
+    git is killed after `seconds`, and when the calling greenlet is. No more than AT_ONCE run at a
+    time, but for those that may run hooks, which may take long, or ask this app.
     """
     git = _program(environment)
     settings = {**policy.configuration, **(overrides or {})}
@@ -100,16 +105,25 @@ def run(
             ["-C", os.fspath(folder), "--no-pager", *options, *arguments],
             {**clean(environment), **policy.environment, **(repository or {})},
             with_stdin=bool(stdin),
+            with_secret=bool(secret),
         )
-        return _collect(child, stdin, progress, seconds, most_bytes)
+        return _collect(child, stdin, secret, progress, seconds, most_bytes)
 
 
 def _started(
-    git: str, arguments: Sequence[str], environment: Mapping[str, str], *, with_stdin: bool
+    git: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    with_stdin: bool,
+    with_secret: bool,
 ) -> ChildProcess:
     """Raises GitFailed."""
+    descriptor = SECRET_DESCRIPTOR if with_secret else None
     try:
-        child = ChildProcess(git, arguments, environment, with_stdin=with_stdin)
+        child = ChildProcess(
+            git, arguments, environment, with_stdin=with_stdin, fed_descriptor=descriptor
+        )
     except (OSError, ValueError) as error:
         raise GitFailed(f"git could not be started: {error}") from error
     _bound_memory(child.pid)
@@ -150,28 +164,34 @@ def _bound_memory(pid: int) -> None:
 def _collect(
     child: ChildProcess,
     stdin: bytes,
+    secret: bytes,
     progress: Callable[[bytes], None] | None,
     seconds: float,
     most_bytes: int,
 ) -> Output:
-    writer = gevent.spawn(_write, child.stdin, stdin)
+    writers = [gevent.spawn(_write, child.stdin, stdin), gevent.spawn(_feed, child.feed, secret)]
     reported = bytearray()
     errors = gevent.spawn(_drain, child.stderr, reported, MOST_ERROR_BYTES, progress)
-    output = Output(b"", cut=False)
+    collected = BoundedPipe(child.stdout, most_bytes)
+    reader = gevent.spawn(collected.read)
     try:
         with gevent.Timeout(seconds, GitFailed(f"git took longer than {seconds:g} s.")):
-            output = _read(child.stdout, most_bytes)
-            if not output.cut:
+            gevent.wait((reader, child.end), count=1)
+            if not collected.is_cut:
                 child.wait()
     finally:
         _end(child)
-        writer.kill()
-        errors.join(END_SECONDS)  # a daemon of a hook may hold its stderr for as long as it lives
+        # A daemon of a hook may hold its stdout and stderr for as long as it lives
+        gevent.killall(writers)
+        reader.kill()
+        collected.read_rest()
+        errors.join(END_SECONDS)
         errors.kill()
-        for pipe in (child.stdin, child.stdout, child.stderr):
+        for pipe in (child.stdin, child.feed, child.stdout, child.stderr):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+    output = Output(collected.content, collected.is_cut)
     if child.returncode != 0 and not output.cut:
         words = reported.decode("utf-8", "replace").strip()
         raise GitFailed(
@@ -204,15 +224,13 @@ def _write(pipe: IO[bytes] | None, content: bytes) -> None:
         pipe.close()
 
 
-def _read(pipe: IO[bytes], most: int) -> Output:
-    found: list[bytes] = []
-    left = most
-    while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
-        found.append(chunk[:left])
-        left -= len(chunk)
-        if left < 0:
-            return Output(b"".join(found), cut=True)
-    return Output(b"".join(found), cut=False)
+def _feed(pipe: IO[bytes] | None, content: bytes) -> None:
+    """Write it whenever there is room."""
+    with contextlib.suppress(BrokenPipeError):
+        while pipe:
+            left = content
+            while left:
+                left = left[pipe.write(left) :]
 
 
 def _drain(

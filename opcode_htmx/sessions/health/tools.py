@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
 from collections.abc import Mapping
 
-from gevent import subprocess
-
+from opcode_htmx.lib.concurrency import programs
+from opcode_htmx.lib.concurrency.programs import TookTooLong
 from opcode_htmx.lib.dataclass import dataclass
 
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin:/opt/homebrew/bin"
@@ -42,22 +39,13 @@ def ask(
     if program is None:
         return None
     try:
-        child = subprocess.Popen(
+        ended = programs.run(
             [program, *argv[1:]],
-            env={"PATH": PATH, "LC_ALL": "C", **(more or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            {"PATH": PATH, "LC_ALL": "C", **(more or {})},
+            seconds=seconds,
+            most_bytes=_MOST,
+            joins_errors=True,
         )
-    except OSError:
+    except (OSError, TookTooLong):
         return None
-    with child:
-        try:
-            text, _ = child.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-    return Output(child.returncode, text[:_MOST].decode("utf-8", "replace").strip())
+    return Output(ended.status, ended.output.decode("utf-8", "replace").strip())

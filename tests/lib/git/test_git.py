@@ -122,8 +122,8 @@ def test_a_daemon_that_git_leaves_behind_does_not_hold_the_answer(
     monkeypatch.setattr(process, "END_SECONDS", 0.1)
     stand_in, daemon = tmp_path / "git", tmp_path / "daemon"
     stand_in.write_text(
-        f"#!/bin/sh\nsetsid sleep 30 >/dev/null &\necho $! > {daemon}\nsleep 0.3\n"
-        "echo said >&2\nexit 3\n"
+        f"#!/bin/sh\nsetsid sleep 30 &\necho $! > {daemon}\nsleep 0.3\n"
+        "echo said >&2\nhead -c 50000 /dev/zero\nexit 3\n"
     )
     stand_in.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{SYSTEM_PATH}"}
@@ -131,6 +131,7 @@ def test_a_daemon_that_git_leaves_behind_does_not_hold_the_answer(
         with gevent.Timeout(10), pytest.raises(GitFailed) as raised:
             process.run(["status"], tmp_path, environment, policy=RUNNING)
         assert (raised.value.status, raised.value.errors) == (3, "said")
+        assert raised.value.output == bytes(50_000)
     finally:
         psutil.Process(int(daemon.read_text())).kill()
 
