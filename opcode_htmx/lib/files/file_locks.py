@@ -40,6 +40,18 @@ def take(path: Path) -> int | None:
     return None
 
 
+def take_existing(path: Path) -> int | None:
+    """The same for a file that is there; None, too, where it cannot be opened."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if attempt(file):
+        return file
+    os.close(file)
+    return None
+
+
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`, made if it is missing. Raises OSError."""

@@ -144,6 +144,7 @@ class CopyEndings:
         Raises CopyInUse, CopyFailed.
         """
         if record.state.is_open:
+            self._service.end_leftover(record)
             if copy := self._copies.of_record(record):
                 self.discard(copy, by=by)
             self._service.records.remove(record.session_id)

@@ -84,6 +84,11 @@ class SessionWorktrees(CopyMaker):
         """The end of what the set-up command has printed."""
         return setup_command.shown(self._output(session_id))
 
+    def end_leftover(self, record: SessionWorktree) -> None:
+        """End a set-up command that goes on in a copy after its server was killed."""
+        if record.setup is Setup.RUNNING:
+            setup_command.end_leftover(self._output(record.session_id))
+
     def needs_setup(self, record: SessionWorktree) -> bool:
         command = self.setups.of(Path(record.repository)).command
         return bool(command) and record.state is CopyState.MADE and record.setup is not Setup.DONE
@@ -137,6 +142,8 @@ class SessionWorktrees(CopyMaker):
             if needed := self.trust_needed(record):
                 raise needed
             self._set_up(record, by)
+        else:
+            self.end_leftover(record)
         send(Path(record.folder))
         self.begun(session_id)
 

@@ -1,16 +1,17 @@
 """Run the set-up command that a person has written for the copies of a project, within limits.
 
 Its output goes into a file, of which the end is shown. It has no terminal and no input, and what
-it has started ends with it.
+it has started ends with it. A lock on the file says that it runs; where the server was killed, the
+command goes on without the lock, and is ended before another one begins.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -63,12 +64,13 @@ def run(
 
     Raises SetupFailed, SetupStopped, OSError.
     """
-    mark = uuid.uuid4().hex
+    mark = mark_of(output)
     atomic_files.make_folder(output.parent)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     if not file_locks.attempt(descriptor):
         os.close(descriptor)
         raise SetupFailed("It is running already.")
+    sweep(mark)
     os.ftruncate(descriptor, 0)
     try:
         child = subprocess.Popen(
@@ -98,6 +100,21 @@ def run(
             child.stdout.close()
     if status:
         raise SetupFailed(f"It ended with status {status}.")
+
+
+def end_leftover(output: Path) -> None:
+    """End a command that has outlived its server; not one that a worker is waiting for."""
+    descriptor = file_locks.take_existing(output)
+    if descriptor is not None:
+        try:
+            sweep(mark_of(output))
+        finally:
+            os.close(descriptor)
+
+
+def mark_of(output: Path) -> str:
+    """What names the processes of a command: the same for the one that comes after a crash."""
+    return hashlib.sha256(os.fsencode(output.absolute())).hexdigest()[:32]
 
 
 def _end_of(child: subprocess.Popen[bytes], seconds: float, is_stopped: Callable[[], bool]) -> int:

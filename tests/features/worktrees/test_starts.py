@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import is_running
+from opcode_htmx.runs.processes.process_table import MARK
 from opcode_htmx.sessions.worktrees import setup_command
 from opcode_htmx.sessions.worktrees.records import CopyState, Setup
 from opcode_htmx.sessions.worktrees.service import Wish
@@ -118,6 +122,48 @@ def test_the_time_and_output_of_a_set_up_are_bounded(tmp_path: Path) -> None:
     setup_command.run("head -c 9000000 /dev/zero | tr '\\0' x", tmp_path, environment, output, 20)
     assert output.stat().st_size == setup_command.MOST_BYTES
     assert not setup_command.is_running(output)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import gevent.monkey; gevent.monkey.patch_all()
+from opcode_htmx.sessions.worktrees import setup_command
+folder = Path(sys.argv[1])
+def is_stopped():
+    if (folder / "pid").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return False
+command = "(setsid sleep 60 & echo $! > pid.new; mv pid.new pid); sleep 60"
+setup_command.run(command, folder, {"PATH": "/usr/bin:/bin"}, folder / "out" / "x", 60, is_stopped)
+"""
+
+
+def test_a_set_up_whose_server_was_killed_ends_before_another_one_begins(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    output = tmp_path / "out" / "x"
+    left = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert (killed.returncode, is_running(left)) == (-signal.SIGKILL, True)
+    assert not setup_command.is_running(output)
+    setup_command.run("echo again", tmp_path, {"PATH": "/usr/bin:/bin"}, output, 20)
+    assert not is_running(left)
+    assert output.read_text() == "again\n"
+
+
+@pytest.mark.parametrize("choice", ["without", "drop"])
+def test_a_set_up_that_has_outlived_its_server_ends_with_the_start(
+    workshop: Workshop, choice: str
+) -> None:
+    session_id = str(uuid.uuid4())
+    workshop.service.prepare(session_id, wish(workshop), by=SYSTEM)
+    workshop.service.records.update(session_id, setup=Setup.RUNNING)
+    output = workshop.context.state.folder(setup_command.OUTPUT.name) / session_id
+    output.parent.mkdir(exist_ok=True)
+    output.touch()
+    environment = {"PATH": "/usr/bin:/bin", MARK: setup_command.mark_of(output)}
+    with subprocess.Popen(["/bin/sleep", "60"], env=environment, start_new_session=True) as left:
+        workshop.post(f"/worktrees/starting/{session_id}/{choice}")
+        left.wait(timeout=30)  # by itself it would end later
 
 
 def test_a_set_up_waits_for_the_decision_about_the_files_of_the_copy(workshop: Workshop) -> None:
