@@ -25,7 +25,7 @@ doctor: setup
 # cores. The last line is pytest's own.
 test: check
 	@$(PYTHON_IN_VENV) scripts/chromium.py
-	@$(PYTHON_IN_VENV) scripts/proxies.py
+	@$(PYTHON_IN_VENV) scripts/debian_programs.py
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal
 
 # The tests that start no server, no browser, no run and no CLI.

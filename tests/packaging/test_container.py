@@ -16,7 +16,7 @@ import yaml
 from deploy.docker import entrypoint
 from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import declared_variables
-from scripts import proxies
+from scripts import debian_programs
 from tests.support.environment import ROOT, missing
 from tests.support.proxies import WALL_HASH
 
@@ -172,9 +172,11 @@ def test_caddyfile_reads_variables_that_compose_and_the_entrypoint_set() -> None
 @pytest.mark.usefixtures("integration")
 @pytest.mark.parametrize("wall", ["", "_with_password"])
 def test_caddy_understands_its_file_as_compose_calls_it(wall: str, tmp_path: Path) -> None:
-    caddy = proxies.find("caddy")
+    caddy = debian_programs.find("caddy")
     if caddy is None:
-        missing("caddy", f"install it (Debian: apt-get install {proxies.PACKAGES['caddy']}).")
+        missing(
+            "caddy", f"install it (Debian: apt-get install {debian_programs.PACKAGES['caddy']})."
+        )
         raise AssertionError
     environ = {
         "HOME": str(tmp_path),

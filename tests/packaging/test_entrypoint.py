@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from deploy.docker import entrypoint
-from scripts import proxies
+from scripts import debian_programs
 from tests.support.environment import ROOT, free_port, has_ended, missing, until
 from tests.support.proxies import WALL as WALL_LOGIN
 from tests.support.proxies import WALL_HASH
@@ -234,9 +234,11 @@ def test_caddy_has_the_port_and_logs_in_to_the_server(container: Container) -> N
 @pytest.fixture
 def walled(container: Container) -> Iterator[str]:
     """The address of real Caddy, with its login, in front of the echo."""
-    caddy = proxies.find("caddy")
+    caddy = debian_programs.find("caddy")
     if caddy is None:
-        missing("caddy", f"install it (Debian: apt-get install {proxies.PACKAGES['caddy']}).")
+        missing(
+            "caddy", f"install it (Debian: apt-get install {debian_programs.PACKAGES['caddy']})."
+        )
         raise AssertionError
     container.install("opcode-htmx", ECHO)
     (container.programs / "caddy").symlink_to(caddy)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from scripts import proxies
+from scripts import debian_programs
 from tests.support.environment import (
     PATIENCE,
     ROOT,
@@ -64,9 +64,9 @@ def in_front_of(server: Server, kind: str, folder: Path, wall: bool = False) -> 
     With a `wall` Caddy asks for HTTP Basic first: WALL.
     """
     guard.refuse("a proxy")
-    program = proxies.find(kind)
+    program = debian_programs.find(kind)
     if program is None:
-        missing(kind, f"install it (Debian: apt-get install {proxies.PACKAGES[kind]}).")
+        missing(kind, f"install it (Debian: apt-get install {debian_programs.PACKAGES[kind]}).")
         raise AssertionError
     folder.mkdir()
     port, upstream = free_port(), f"127.0.0.1:{server.port}"

@@ -10,21 +10,19 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import time
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import gevent
-from gevent import subprocess
-
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
 from opcode_htmx.features.commits.projects import Projects
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_str
+from opcode_htmx.lib.concurrency import programs
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.concurrency.programs import TookTooLong
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.git.commands import branches, remotes, state
@@ -42,6 +40,25 @@ _ADDRESS = re.compile(
     r"https://github\.com/([\w.-]{1,100}/[\w.-]{1,100})/pull/(\d{1,10})", re.ASCII
 )
 _ANY_ADDRESS = re.compile(r"https://\S{1,500}", re.ASCII)
+_FALLBACK = "`gh` refused. What it wrote is below."
+# What `gh` writes, and the sentence; the first that is found counts.
+_SENTENCES: tuple[tuple[str, str], ...] = (
+    (
+        "HTTP 401",
+        "GitHub does not accept the login of `gh`: its token may have ended. Run `gh auth login` "
+        "on the computer.",
+    ),
+    ("gh auth login", "`gh` is not logged in to GitHub. Run `gh auth login` on the computer."),
+    ("already exists", "There is a pull request of this branch already."),
+    ("No commits between", "The branch has no commits that the other one has not got."),
+    (
+        "Could not resolve to a",
+        "GitHub has no such repository or pull request, or the login of `gh` may not see it.",
+    ),
+    ("HTTP 403", "GitHub does not let the login of `gh` do this."),
+    ("Resource not accessible", "GitHub does not let the login of `gh` do this."),
+    ("error connecting to", "GitHub cannot be reached. Is the computer online?"),
+)
 _STATES = {"OPEN": "open", "CLOSED": "closed", "MERGED": "merged"}
 
 
@@ -187,11 +204,16 @@ class PullRequests:
         )
 
     def recent_state_of(self, address: str) -> PullRequestState | None:
-        """The same, as it was up to RECENT seconds ago: a card asks at each view of its session."""
+        """The same, as it was up to RECENT seconds ago: a card asks at each view of its session.
+
+        None, too, where `gh` refuses; it is then not asked again meanwhile.
+        """
         with self._lookups.of(address):
             at, found = self._recent.get(address, (-inf, None))
             if time.monotonic() - at > RECENT:
-                found = self.state_of(address)
+                found = None
+                with contextlib.suppress(GitRefused):
+                    found = self.state_of(address)
                 self._recent.pop(address, None)
                 self._recent[address] = time.monotonic(), found
                 if len(self._recent) > MOST_RECENT:
@@ -205,27 +227,28 @@ class PullRequests:
         if program is None:
             raise GitRefused("`gh` is not installed on the computer.")
         quiet = {"GH_PROMPT_DISABLED": "1", "NO_COLOR": "1", "GIT_TERMINAL_PROMPT": "0"}
-        child = subprocess.Popen(
-            [program, *arguments],
-            cwd=self._empty_folder,
-            env={**self._environment, **quiet},
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
         try:
-            with gevent.Timeout(SECONDS, GitRefused(f"`gh` took longer than {SECONDS:g} s.")):
-                output, errors = child.communicate(stdin or None)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        text = output[:MOST_BYTES].decode("utf-8", "replace")
-        if child.returncode != 0:
-            said = redacted(errors[-4000:].decode("utf-8", "replace").strip())
-            raise GitRefused("`gh` refused. What it wrote is below.", said)
-        return text
+            ended = programs.run(
+                [program, *arguments],
+                {**self._environment, **quiet},
+                folder=self._empty_folder,
+                stdin=stdin,
+                seconds=SECONDS,
+                most_bytes=MOST_BYTES,
+            )
+        except TookTooLong:
+            raise GitRefused(f"`gh` took longer than {SECONDS:g} s.") from None
+        except OSError as error:
+            raise GitRefused(f"`gh` could not be started: {error.strerror or error}.") from error
+        if ended.status != 0:
+            said = redacted(ended.errors[-4000:].decode("utf-8", "replace").strip())
+            raise GitRefused(_sentence(said), said)
+        return ended.output.decode("utf-8", "replace")
+
+
+def _sentence(said: str) -> str:
+    """Why `gh` refused."""
+    return next((sentence for words, sentence in _SENTENCES if words in said), _FALLBACK)
 
 
 def is_address(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.features.commits import pull_requests
+from scripts import debian_programs
 from tests.features.commits.test_commits import Desk
-from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.environment import SYSTEM_PATH, Sandbox, missing
+from tests.support.github_graphql import TOKEN, github
 from tests.support.in_process import app_of
 
 ADDRESS = "https://github.com/a/b/pull/7"
@@ -34,24 +37,28 @@ esac
 """
 
 
+def pushed(desk: Desk) -> Desk:
+    """A branch that is pushed, as far as git knows."""
+    repo = desk.repo
+    repo.plain("remote", "add", "origin", "git@github.com:a/b.git")
+    repo.plain("update-ref", "refs/remotes/origin/main", "HEAD")
+    repo.plain("switch", "-qc", "grow")
+    repo.commit("Prune the trees")
+    repo.plain("update-ref", "refs/remotes/origin/grow", "HEAD")
+    repo.plain("branch", "-q", "--set-upstream-to=origin/grow")
+    return desk
+
+
 @pytest.fixture
 def desk(sandbox: Sandbox, stand_in: Path) -> Iterator[Desk]:
-    """A branch that is pushed, as far as git knows, and a stand-in for `gh`."""
+    """A stand-in for `gh`."""
     programs = sandbox.home / "bin"
     programs.mkdir()
     (programs / "gh").write_text(GH)
     (programs / "gh").chmod(0o755)
     path = f"{programs}:{SYSTEM_PATH}"
     with app_of(sandbox, stand_in, jobs=False, PATH=path) as app:
-        desk = Desk(app, sandbox)
-        repo = desk.repo
-        repo.plain("remote", "add", "origin", "git@github.com:a/b.git")
-        repo.plain("update-ref", "refs/remotes/origin/main", "HEAD")
-        repo.plain("switch", "-qc", "grow")
-        repo.commit("Prune the trees")
-        repo.plain("update-ref", "refs/remotes/origin/grow", "HEAD")
-        repo.plain("branch", "-q", "--set-upstream-to=origin/grow")
-        yield desk
+        yield pushed(Desk(app, sandbox))
 
 
 def test_it_is_opened_with_its_text_on_stdin_and_its_state_is_shown(
@@ -79,8 +86,13 @@ def test_a_card_in_a_session_shows_its_state_and_asks_once_a_minute(
     assert desk.page("/pull-request/state", address=ADDRESS) == page
     assert not (sandbox.home / "gh-arguments").exists()
     monkeypatch.setattr(pull_requests, "RECENT", 0.0)
-    (sandbox.home / "bin" / "gh").write_text("#!/bin/sh\nexit 1\n")
+    refusing = '#!/bin/sh\ntouch "$HOME/gh-arguments"\nexit 1\n'
+    (sandbox.home / "bin" / "gh").write_text(refusing)
     assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)
+    monkeypatch.undo()
+    (sandbox.home / "gh-arguments").unlink()
+    assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)
+    assert not (sandbox.home / "gh-arguments").exists()
     assert desk.client.get(f"{desk.git}/pull-request/state?address=x").status_code == 422
 
 
@@ -93,10 +105,46 @@ def test_it_is_refused_where_it_cannot_be_opened(desk: Desk) -> None:
     assert (answer.status_code, "Push the branch first" in answer.text) == (422, True)
 
 
-def test_without_gh_there_is_the_address_to_open_one(desk: Desk, sandbox: Sandbox) -> None:
-    (sandbox.home / "bin" / "gh").unlink()
+def test_without_gh_there_is_the_address_to_open_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull_requests.PullRequests, "has_gh", False)
     page = desk.page("/pull-request")
     assert 'href="https://github.com/a/b/compare/main...grow?expand=1"' in page
     assert f'href="{ADDRESS}"' in desk.page("/pull-request", address=ADDRESS)
     desk.repo.plain("remote", "set-url", "origin", "https://evil.example/github.com/a/b")
     assert desk.client.get(f"{desk.git}/pull-request").status_code == 409
+
+
+def test_the_real_gh_opens_one_and_says_what_becomes_of_it(
+    sandbox: Sandbox, stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = debian_programs.find("gh")
+    if program is None:
+        missing("gh", "install it (Debian: apt-get install gh).")
+        raise AssertionError
+    monkeypatch.setattr(pull_requests, "RECENT", 0.0)
+    path = f"{Path(program).parent}:{SYSTEM_PATH}"
+    with (
+        github(tmp_path) as hub,
+        app_of(sandbox, stand_in, jobs=False, PATH=path, **hub.variables) as app,
+    ):
+        desk = pushed(Desk(app, sandbox))
+        request = {"title": "Prune", "body": "Line\r\nline", "base": "main"}
+        hub.problem = "A pull request already exists for a:grow."
+        refused = desk.post("/pull-request", **request)
+        assert "There is a pull request of this branch already." in refused.text
+        hub.problem = ""
+        opened = desk.post("/pull-request", **request)
+        assert (opened.status_code, hub.created["body"]) == (303, "Line\nline")
+        assert (hub.created["headRefName"], hub.created["baseRefName"]) == ("grow", "main")
+        shown = desk.client.get(opened.headers["Location"]).text
+        assert "1 of 2 checks passed" in shown and "review required" in shown
+        for state, words in (("OPEN", "Open"), ("MERGED", "Merged"), ("CLOSED", "Closed")):
+            hub.state = state
+            assert f"{words} · 1 of 2" in desk.page("/pull-request/state", address=ADDRESS)
+        hub.token = "another"
+        refused = desk.post("/pull-request", **request)
+        assert "GitHub does not accept the login of `gh`" in html.unescape(refused.text)
+        assert TOKEN not in refused.text
+        assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)

@@ -1,4 +1,4 @@
-"""Find nginx and Caddy for the tests behind real proxies; as root on Debian, install them.
+"""Find nginx, Caddy and gh for the tests that use the real ones; as root on Debian, install them.
 
 Their services are not started.
 """
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
+PACKAGES = {"nginx": "nginx-light", "caddy": "caddy", "gh": "gh"}
 """The package that has each command."""
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
@@ -17,14 +17,14 @@ def main() -> int:
     apt_get = shutil.which("apt-get")
     missing = [name for name in PACKAGES if find(name) is None]
     if missing and os.geteuid() == 0 and apt_get:
-        print("Installing nginx and Caddy for the tests (about 15 MB).", flush=True)
+        print(f"Installing {' and '.join(missing)} for the tests (about 25 MB).", flush=True)
         install(apt_get, [PACKAGES[name] for name in missing])
         missing = [name for name in PACKAGES if find(name) is None]
     if not missing:
         return 0
     required = os.environ.get("CI") == "true"
     print(
-        f"{' and '.join(missing)} was not found, so the tests behind it "
+        f"{' and '.join(missing)} was not found, so the tests with it "
         f"{'cannot run' if required else 'are skipped'}; install it.",
         file=sys.stderr,
     )
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def find(name: str) -> str | None:
-    """The path of nginx or Caddy; None if it is not installed."""
+    """The path of a program; None if it is not installed."""
     return shutil.which(name, path=PATH)
 
 
