@@ -17,7 +17,7 @@ from bench import large_tree, load
 from bench.figures import Figure, Target
 from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.lib.git import changes
+from opcode_htmx.lib.git.changes import reading
 from opcode_htmx.lib.git.git import Git
 from tests.support import api
 from tests.support.environment import Sandbox, Server, basic_header, write_stand_in
@@ -79,7 +79,7 @@ def _status(sandbox: Sandbox) -> Callable[[], float]:
     def read() -> None:
         git = Git.at(sandbox.project, environment)
         assert git
-        assert len(changes.status(git).changes) == large_tree.CHANGED
+        assert len(reading.status(git).changes) == large_tree.CHANGED
 
     return lambda: _ms(read)
 

@@ -16,7 +16,8 @@ from opcode_htmx.features.changes.review.anchors import anchored
 from opcode_htmx.features.changes.review.store import NEW, Comment
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
 from opcode_htmx.features.changes.rows import row_of, with_new_lines
-from opcode_htmx.lib.git import changes, file_diffs
+from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import reading
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from tests.security.hostile_git import TRAPS, Trap
@@ -43,7 +44,7 @@ def read_everything(trap: Trap) -> list[str]:
     for base in Base:
         with contextlib.suppress(GitFailed, CannotCompare):
             commit = bases.chosen(place, base).commit
-            listing = with_new_lines(place.top, changes.listed(place.git, commit))
+            listing = with_new_lines(place.top, reading.listed(place.git, commit))
             for change in listing.changes:
                 for ignore_space in (False, True):
                     diff = file_diffs.read(place.git, change, commit, ignore_space=ignore_space)

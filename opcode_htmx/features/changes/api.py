@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from opcode_htmx.features.changes import rows, schema
 from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.git.changes import Change
+from opcode_htmx.lib.git.changes.model import Change
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.web.rest.endpoint import Endpoint

@@ -21,8 +21,9 @@ from opcode_htmx.features.changes.rows import Totals
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import changes, file_diffs
-from opcode_htmx.lib.git.changes import Change, Listing
+from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import reading
+from opcode_htmx.lib.git.changes.model import Change, Listing
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.runs.supervisor import Supervisor
@@ -140,7 +141,7 @@ class Listings:
         began = time.monotonic()
         choice = bases.chosen(place, base, self._left)
         try:
-            listing = changes.listed(place.git, choice.commit, place.inside)
+            listing = reading.listed(place.git, choice.commit, place.inside)
         except GitFailed as error:
             raise GitProblem(f"git could not list the changes: {error}") from error
         listing = rows.with_new_lines(place.top, _within(place, listing))

@@ -19,7 +19,7 @@ from opcode_htmx.features.changes.review.store import NEW, Review, Reviews
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
 from opcode_htmx.features.changes.rows import Row
 from opcode_htmx.features.changes.view import View, given_path, given_side, number
-from opcode_htmx.lib.git.changes import Change, Status
+from opcode_htmx.lib.git.changes.model import Change, Status
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.web.http.forms import by_htmx, session_address
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from opcode_htmx.features.changes.bases import Base
-from opcode_htmx.lib.git.changes import Side, Status
+from opcode_htmx.lib.git.changes.model import Side, Status
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 

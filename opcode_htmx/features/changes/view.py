@@ -12,7 +12,7 @@ from flask import abort, request, url_for
 from opcode_htmx.features.changes import bases
 from opcode_htmx.features.changes.bases import Base
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git.changes import Side
+from opcode_htmx.lib.git.changes.model import Side
 from opcode_htmx.web.http.forms import whole_number
 
 MOST = 10_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import diffs
-from opcode_htmx.lib.git.changes import Change, Side, Status
+from opcode_htmx.lib.git.changes.model import Change, Side, Status
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import LITERAL

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from opcode_htmx.lib.git import changes, file_diffs
-from opcode_htmx.lib.git.changes import Change, Listing, Status
+from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import reading
+from opcode_htmx.lib.git.changes.model import Change, Listing, Status
 from opcode_htmx.lib.git.git import Git
 from tests.security.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
@@ -24,7 +25,7 @@ class Repository(Trap):
         return git
 
     def listed(self, commit: str = "", inside: bytes = b"") -> Listing:
-        return changes.listed(self.read(), commit, inside)
+        return reading.listed(self.read(), commit, inside)
 
     def commit(self, message: str = "x") -> str:
         self.git("add", "--all")
@@ -258,7 +259,7 @@ def test_a_long_diff_is_parsed_in_a_thread(repository: Repository) -> None:
 def test_of_very_many_changes_no_lines_are_counted(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "MOST_COUNTED", 1)
+    monkeypatch.setattr(reading, "MOST_COUNTED", 1)
     head = repository.git("rev-parse", "HEAD")
     for path in ("app.txt", "inner/deep.txt", "new.txt"):
         repository.write(path, "x\n")

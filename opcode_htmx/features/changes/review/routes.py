@@ -26,7 +26,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import file_diffs
-from opcode_htmx.lib.git.changes import Change
+from opcode_htmx.lib.git.changes.model import Change
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations

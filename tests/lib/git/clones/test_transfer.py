@@ -12,7 +12,7 @@ import pytest
 
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
-from opcode_htmx.lib.git.clones.transfer import Credential
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from tests.support.environment import SYSTEM_PATH, until
 from tests.support.git_server import GitServer, commit, git, git_server
@@ -80,27 +80,28 @@ def test_a_private_clone_has_the_token_in_no_argument_no_file_and_no_message(
     server.repository("o/n", files=40)
     server.login = ("me", TOKEN)
     server.hold = threading.Event()
-    credential = Credential(server.url, "me", TOKEN)
+    login = Login(server.url, "me", TOKEN)
     environment["GITHUB_TOKEN"] = TOKEN
     stderr = bytearray()
     work = gevent.spawn(transfer.clone, f"{server.url}/o/n.git", tmp_path / "c", environment,
-                        credential, stderr.extend)  # fmt: skip
+                        login, stderr.extend)  # fmt: skip
     until(server.held.is_set, "it is being sent", sleep=lambda: gevent.sleep(0.02))
     children = psutil.Process().children(recursive=True)
     lines = [" ".join(each.cmdline()) for each in children]
     assert any("remote-http" in line for line in lines)
     assert not any(TOKEN in line for line in lines)
-    assert not any("GITHUB_TOKEN" in each.environ() for each in children if each.cmdline())
+    variables = [each.environ() for each in children if each.cmdline()]
+    assert not any(TOKEN in value for each in variables for value in each.values())
     server.hold.set()
     work.get(timeout=60)
     assert f"me:{TOKEN}" in server.authorizations
     assert TOKEN.encode() not in everything_in(tmp_path / "c")
     assert TOKEN.encode() not in stderr
-    assert TOKEN not in repr(credential)
+    assert TOKEN not in repr(login)
 
     server.login = ("me", "another")
     with pytest.raises(GitFailed) as refused:
-        transfer.clone(f"{server.url}/o/n.git", tmp_path / "d", environment, credential)
+        transfer.clone(f"{server.url}/o/n.git", tmp_path / "d", environment, login)
     assert TOKEN not in str(refused.value) + refused.value.errors
 
 
@@ -110,11 +111,11 @@ def test_the_token_goes_to_its_host_only(
     with git_server(tmp_path / "elsewhere") as elsewhere:
         elsewhere.login = ("me", TOKEN)
         elsewhere.repository("o/n")
-        credential = Credential(server.url, "me", TOKEN)
+        login = Login(server.url, "me", TOKEN)
         server.login, server.redirect = ("me", TOKEN), elsewhere.url
         for url in (server.url, elsewhere.url):
             with pytest.raises(GitFailed):
-                transfer.clone(f"{url}/o/n.git", tmp_path / "c", environment, credential)
+                transfer.clone(f"{url}/o/n.git", tmp_path / "c", environment, login)
         assert elsewhere.paths
         assert elsewhere.authorizations == []
 
@@ -167,8 +168,8 @@ def test_a_refresh_reads_no_configuration_of_the_repository_while_it_has_the_tok
     server.repository("o/n")
     server.login = ("me", TOKEN)
     url, cache, mark = f"{server.url}/o/n.git", tmp_path / "c", tmp_path / "mark"
-    credential = Credential(server.url, "me", TOKEN)
-    transfer.clone(url, cache, environment, credential)
+    login = Login(server.url, "me", TOKEN)
+    transfer.clone(url, cache, environment, login)
     steal = f"!touch {mark}; cat >>{mark}; env >>{mark}; false"
     for key, value in (
         ("credential.helper", steal),
@@ -185,7 +186,7 @@ def test_a_refresh_reads_no_configuration_of_the_repository_while_it_has_the_tok
     (hooks / "reference-transaction").write_text(f"#!/bin/sh\ntouch {mark}\n")
     (hooks / "reference-transaction").chmod(0o755)
     commit(server.root / "o" / "n.git", "main", {"new": "x"})
-    transfer.refresh(cache, url, environment, credential)
+    transfer.refresh(cache, url, environment, login)
     assert not mark.exists()
     new = git(server.root / "o" / "n.git", "rev-parse", "main").strip()
     found = BareRepository.at(cache, environment).refs()

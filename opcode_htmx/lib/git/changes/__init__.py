@@ -1,0 +1,1 @@
+"""The changed files of a working tree."""

@@ -1,0 +1,78 @@
+"""The lists of `git diff`: raw records, and numbers of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+
+from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git import diffs
+from opcode_htmx.lib.git.changes.model import LETTERS, MOST, Change, Side, Status, is_inside
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import LITERAL
+
+
+@dataclass(slots=True)
+class Diff:
+    """What `git diff` lists: changes, and numbers of lines by path."""
+
+    changes: list[Change] = field(default_factory=list)
+    counts: dict[bytes, tuple[int | None, int | None]] = field(default_factory=dict)
+    is_cut: bool = False
+
+
+def read(git: Git, options: tuple[str, ...], paths: tuple[str, ...]) -> Diff:
+    """What `git diff` lists with `--raw --no-abbrev` or `--numstat` among these options.
+
+    `paths` are empty, or begin with `--`. Raises GitFailed.
+    """
+    output = git.run(
+        *("diff", "-z", *(each for each in diffs.OPTIONS if each != "--patch"), *options, *paths),
+        settings=diffs.SETTINGS,
+        variables=LITERAL,
+    )
+    found = Diff(is_cut=output.cut)
+    fields = iter(output.content.split(b"\0")[:-1])
+    for each in yielding(fields):
+        if each.startswith(b":"):
+            change = _of_record(each, fields)
+            if len(found.changes) >= MOST:
+                found.is_cut = True
+            elif is_inside(change.path):
+                found.changes.append(change)
+        elif each.count(b"\t") >= 2:
+            added, removed, path = each.split(b"\t", 2)
+            if not path:
+                next(fields, b"")
+                path = next(fields, b"")
+            found.counts[path] = _number(added), _number(removed)
+    return found
+
+
+def _of_record(record: bytes, fields: Iterator[bytes]) -> Change:
+    """The change in a line such as `:100644 100644 0123 4567 M`, which the path follows."""
+    old_mode, new_mode, old, new, letter = record[1:].split(b" ")
+    kind_of = LETTERS.get(chr(letter[0]), Status.MODIFIED)
+    path = next(fields, b"")
+    old_path = b""
+    if kind_of in (Status.RENAMED, Status.COPIED):
+        old_path, path = path, next(fields, b"")
+    mode = old_mode if kind_of is Status.DELETED else new_mode
+    return Change(
+        path,
+        kind_of,
+        Side.NONE,
+        old_path,
+        _blob(old.decode("ascii")),
+        _blob(new.decode("ascii")),
+        mode,
+    )
+
+
+def _blob(oid: str) -> str:
+    return oid if oid.strip("0") else ""
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.isdigit() else None
