@@ -116,16 +116,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
-        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        encoded = self.headers.get("Authorization", "").removeprefix("Basic ")
+        given = base64.b64decode(encoded).decode()
         if given:
-            served.authorizations.append(base64.b64decode(given).decode())
+            served.authorizations.append(given)
         if served.redirect:
             self.send_response(301)
             self.send_header("Location", served.redirect + self.path)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if served.login and served.authorizations[-1:] != [":".join(served.login)]:
+        if served.login and given != ":".join(served.login):
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")

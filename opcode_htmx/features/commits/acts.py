@@ -12,7 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.commands import words
-from opcode_htmx.lib.git.commands.words import GitRefused
+from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.process import GitFailed
 
 PATIENCE = 3.0
@@ -56,6 +56,12 @@ class Act:
     progress: str = ""
     result: str = ""
     beat: float = 0.0
+    again: Mapping[str, str] = field(default_factory=dict)
+    """The form that began it, for an act on a remote; without a login."""
+    asks: str = ""
+    """The host whose login it needs, such as `https://github.com`; empty for none."""
+    asks_user: str = ""
+    """The user whose password that is, where the address names one."""
 
     @property
     def is_running(self) -> bool:
@@ -72,7 +78,7 @@ class Act:
 
 
 def _parse(content: Mapping[str, Any]) -> Act:
-    return Act(**{name: content[name] for name in Act.__slots__})
+    return Act(**{name: content[name] for name in Act.__slots__ if name in content})
 
 
 SCHEMA = JsonFileSchema(VERSION, _parse)
@@ -83,6 +89,8 @@ class Progress:
 
     def __init__(self) -> None:
         self._text = ""
+        self.secret = ""
+        """What is left out if the remote repeats it."""
 
     def __call__(self, piece: bytes) -> None:
         self._text = (self._text + piece.decode("utf-8", "replace"))[-4 * MOST_PROGRESS :]
@@ -90,7 +98,9 @@ class Progress:
     @property
     def text(self) -> str:
         lines = (line.rpartition("\r")[2] for line in self._text.rstrip("\r\n").split("\n"))
-        return words.redacted("\n".join(lines)[-MOST_PROGRESS:])
+        text = "\n".join(lines)
+        shown = text.replace(self.secret, "…") if self.secret else text
+        return words.redacted(shown[-MOST_PROGRESS:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +123,18 @@ class Acts:
         self._store = store
         self._sentences = sentences
 
-    def begin(self, project_id: str, title: str, back: str, work: Work) -> Act:
+    def begin(
+        self,
+        project_id: str,
+        title: str,
+        back: str,
+        work: Work,
+        again: Mapping[str, str] | None = None,
+    ) -> Act:
         """Begin one, and give it as it is after at most PATIENCE seconds."""
         atomic_files.make_folder(self._store)
         self._forget_old()
-        act = Act(uuid.uuid4().hex, project_id, title, back, beat=time.time())
+        act = Act(uuid.uuid4().hex, project_id, title, back, beat=time.time(), again=again or {})
         self._write(act)
         gevent.spawn(self._run, act, work).join(PATIENCE)
         return self.get(project_id, act.id)
@@ -157,10 +174,14 @@ class Acts:
 
     def _outcome(self, act: Act, work: Work, progress: Progress) -> Act:
         try:
-            end = work(progress)
+            done = work(progress)
         except GitFailed as error:
             refused = words.refusal(error, ran_hooks=True)
             return replace(act, state="failed", message=str(refused), output=refused.output)
+        except LoginNeeded as error:
+            asks, user = error.wanted.origin, error.wanted.user
+            end = replace(act, state="failed", message=str(error), output=error.output)
+            return replace(end, asks=asks, asks_user=user)
         except GitRefused as error:
             return replace(act, state="failed", message=str(error), output=error.output)
         except self._sentences as error:
@@ -168,7 +189,9 @@ class Acts:
         except Exception:
             log.exception("git act %s failed", act.id)
             return replace(act, state="failed", message="It failed; the log says why.")
-        return replace(act, state="done", message=end.message, output=end.output, result=end.result)
+        return replace(
+            act, state="done", message=done.message, output=done.output, result=done.result
+        )
 
     def _write(self, act: Act) -> None:
         SCHEMA.write(self._path(act.id), asdict(act), durable=False)

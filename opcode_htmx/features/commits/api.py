@@ -12,12 +12,14 @@ from opcode_htmx.features.commits import schema
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
 from opcode_htmx.features.commits.history import CommitForm
+from opcode_htmx.features.commits.logins import Typed
 from opcode_htmx.features.commits.pages.common import log
 from opcode_htmx.features.commits.projects import Answer
 from opcode_htmx.features.commits.services import Services
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.commands import programs, state, words
 from opcode_htmx.lib.git.commands.programs import Program, Programs
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -152,7 +154,9 @@ class GitApi:
         done = self._services.history.create(project_id, body.name, body.start)
         log("branch.create", project_id, branch=body.name)
         if not body.switch:
-            return schema.GitAct(id="", state="done", message=done.words, output="", progress="")
+            return schema.GitAct(
+                id="", state="done", message=done.words, output="", progress="", login_for=""
+            )
         return self.switch(project_id, body)
 
     def switch(self, project_id: str, body: schema.BranchRequest) -> schema.GitAct:
@@ -175,10 +179,14 @@ class GitApi:
         )
 
     def push(self, project_id: str, body: schema.PushRequest) -> schema.GitAct:
-        log("push", project_id, remote=body.remote, overwrite=body.overwrite)
+        given = body.login
+        typed = Typed(Login.typed(given.origin, given.user, given.password)) if given else None
+        host = typed.login.origin if typed else ""
+        log("push", project_id, remote=body.remote, overwrite=body.overwrite, login_for=host)
+        answer, back = _answer(body), _page(project_id)
         return _act(
             self._services.remotes.push(
-                project_id, body.remote, _answer(body), _page(project_id), overwrite=body.overwrite
+                project_id, body.remote, answer, back, overwrite=body.overwrite, typed=typed
             )
         )
 
@@ -224,6 +232,7 @@ def _act(act: Act) -> schema.GitAct:
         message="" if act.is_running else act.outcome,
         output=act.output,
         progress=act.progress,
+        login_for=act.asks,
     )
 
 

@@ -47,6 +47,11 @@ class Answer:
     choice: str = ""
     digest: str = ""
 
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The fields of a form that say the same."""
+        return {"programs": self.choice, "digest": self.digest}
+
     def policy(self, programs: Programs) -> Policy:
         """How the command runs. Raises Unconfirmed, StateChanged."""
         if not programs or (self.choice == WITHOUT and programs.can_be_left_out):

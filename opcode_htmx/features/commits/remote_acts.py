@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
+from opcode_htmx.features.commits.logins import Logins, Typed
 from opcode_htmx.features.commits.projects import RUN, WITHOUT, Answer, Projects, Unconfirmed
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
@@ -14,6 +16,7 @@ from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.remotes import PullMode, PushPlan, Remote
 from opcode_htmx.lib.git.commands.state import State, StateChanged
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.policy import READING, RUNNING
 
 _WITHOUT: Mapping[str, str] = {**remotes.WITHOUT_HOOKS, "core.fsmonitor": "false"}
@@ -31,6 +34,8 @@ class PullPage:
     """The branch of the remote that the current one follows; empty for none."""
     programs: Programs
     digest: str
+    kept: tuple[Login, ...] = ()
+    """The logins that are kept for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +46,47 @@ class PushPage:
     plan: PushPlan
     programs: Programs
     digest: str
+    kept: tuple[Login, ...] = ()
 
 
 class RemoteActs:
     """Acts that use the network."""
 
-    def __init__(self, projects: Projects, acts: Acts) -> None:
+    def __init__(self, projects: Projects, acts: Acts, logins: Logins) -> None:
         self._projects = projects
         self._acts = acts
+        self._logins = logins
 
     def pull_page(self, project_id: str, remote: str = "") -> PullPage:
         """Raises NoRemote, and what `Projects.open` does."""
-        return _pull_page(self._projects.open(project_id, READING), remote)
+        page = _pull_page(self._projects.open(project_id, READING), remote)
+        return replace(page, kept=self._kept(page.remote))
 
     def push_page(self, project_id: str, remote: str = "") -> PushPage:
         """Raises NoRemote, NoBranch, and what `Projects.open` does."""
-        return _push_page(self._projects.open(project_id, READING), remote)
+        page = _push_page(self._projects.open(project_id, READING), remote)
+        return replace(page, kept=self._kept(page.plan.remote))
+
+    def forget(self, origin: str) -> None:
+        """Keep the login for a host no longer."""
+        self._logins.forget(origin)
+
+    def _kept(self, remote: Remote | None) -> tuple[Login, ...]:
+        return tuple(self._logins.kept(remote.origins)) if remote else ()
 
     def pull(
-        self, project_id: str, remote: str, mode: PullMode | None, answer: Answer, back: str
+        self,
+        project_id: str,
+        remote: str,
+        mode: PullMode | None,
+        answer: Answer,
+        back: str,
+        typed: Typed | None = None,
     ) -> Act:
-        """Fetch, and without a `mode` no more. Raises Unconfirmed, StateChanged, NoRemote,
-        GitFailed."""
+        """Fetch, and without a `mode` no more; `typed` is a login for the remote.
+
+        Raises Unconfirmed, StateChanged, NoRemote, GitFailed.
+        """
         _check(answer, self.pull_page(project_id, remote))
 
         def work(progress: Progress) -> Outcome:
@@ -71,20 +95,37 @@ class RemoteActs:
                 page = _pull_page(git, remote)
                 _check(answer, page)
                 settings = _settings(answer)
-                name = page.remote.name if page.remote else remote
-                remotes.fetch(git, name, prune=False, progress=progress, settings=settings)
+                chosen = page.remote or remotes.find(git, remote)
+
+                def fetch(login: Login | None) -> None:
+                    progress.secret = login.password if login else ""
+                    remotes.fetch(
+                        git, chosen.name, progress=progress, settings=settings, login=login
+                    )
+
+                self._logins.used(git, chosen, typed, fetch)
                 if mode is None:
-                    return Outcome(_fetched(name, state.read(git)))
+                    return Outcome(_fetched(chosen.name, state.read(git)))
                 return Outcome(remotes.integrate(git, mode, settings))
 
         title = f"Fetch from {remote}" if mode is None else f"Pull from {remote}"
-        return self._acts.begin(project_id, title, back, work)
+        again = {"act": "pull", "remote": remote, "mode": mode or "fetch", **answer.fields}
+        return self._acts.begin(project_id, title, back, work, again)
 
     def push(
-        self, project_id: str, remote: str, answer: Answer, back: str, *, overwrite: bool = False
+        self,
+        project_id: str,
+        remote: str,
+        answer: Answer,
+        back: str,
+        *,
+        overwrite: bool = False,
+        typed: Typed | None = None,
     ) -> Act:
-        """Push what the page has shown. Raises Unconfirmed, StateChanged, NoRemote, NoBranch,
-        GitFailed."""
+        """Push what the page has shown; `typed` is a login for the remote.
+
+        Raises Unconfirmed, StateChanged, NoRemote, NoBranch, GitFailed.
+        """
         page = self.push_page(project_id, remote)
         _check(answer, page)
         plan = page.plan
@@ -93,15 +134,28 @@ class RemoteActs:
             git = self._projects.open(project_id, RUNNING)
             with self._projects.locked(git):
                 _check(answer, _push_page(git, remote))
-                said = remotes.push(
-                    git, plan, overwrite=overwrite, progress=progress, settings=_settings(answer)
-                )
+
+                def push(login: Login | None) -> str:
+                    progress.secret = login.password if login else ""
+                    said = remotes.push(
+                        git,
+                        plan,
+                        overwrite=overwrite,
+                        progress=progress,
+                        settings=_settings(answer),
+                        login=login,
+                    )
+                    return login.without(said) if login else said
+
+                said = self._logins.used(git, plan.remote, typed, push)
                 number = len(plan.new)
                 more = "+" if number == remotes.MOST_COMMITS else ""
                 words = f"{number}{more} commit{'' if number == 1 else 's'}"
                 return Outcome(f"Pushed {words} to {plan.remote.name}/{plan.target}.", said)
 
-        return self._acts.begin(project_id, f"Push to {plan.remote.name}", back, work)
+        again = {"act": "push", "remote": plan.remote.name, **answer.fields}
+        again |= {"overwrite": "1"} if overwrite else {}
+        return self._acts.begin(project_id, f"Push to {plan.remote.name}", back, work, again)
 
 
 def _pull_page(git: Git, remote: str) -> PullPage:

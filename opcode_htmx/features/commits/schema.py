@@ -98,6 +98,9 @@ class GitAct(ResponseModel):
     message: str
     output: str = Field(description="What git wrote, if it refused.")
     progress: str
+    login_for: str = Field(
+        description="The host that asks for a login, or refused one; empty if none does."
+    )
 
 
 class GitBranch(ResponseModel):
@@ -119,11 +122,24 @@ class BranchRequest(Confirmed):
     switch: bool = True
 
 
+class RemoteLogin(RequestModel):
+    """A login for a remote. It is used for this command only, and kept nowhere."""
+
+    origin: str = Field(description="The host that asks for it, such as https://github.com.")
+    user: str
+    password: str = Field(
+        description="Or a token.", repr=False, json_schema_extra={"format": "password"}
+    )
+
+
 class PushRequest(Confirmed):
     """A push as it was shown; `programs` has to be answered."""
 
     remote: str = ""
     overwrite: bool = Field(False, description="Take what it would overwrite, and no more.")
+    login: RemoteLogin | None = Field(
+        None, description="Where the act of an earlier push says `login_for`."
+    )
 
 
 class PushQuery(RequestModel):

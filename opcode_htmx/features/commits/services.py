@@ -10,6 +10,7 @@ from opcode_htmx.engines.claude.files.sessions import (
 from opcode_htmx.features.commits.acts import Acts, NoAct
 from opcode_htmx.features.commits.changes import Changes, NothingNamed
 from opcode_htmx.features.commits.history import History
+from opcode_htmx.features.commits.logins import Logins
 from opcode_htmx.features.commits.projects import Projects, Unconfirmed
 from opcode_htmx.features.commits.proposals import NoProposal, Proposals
 from opcode_htmx.features.commits.pull_requests import InvalidPullRequest, PullRequests
@@ -25,6 +26,7 @@ from opcode_htmx.lib.git.commands.staging import CannotSplit
 from opcode_htmx.lib.git.commands.state import NoRepository, StateChanged
 from opcode_htmx.lib.git.commands.words import GitRefused
 from opcode_htmx.lib.git.discards.working_files import CannotKeep
+from opcode_htmx.lib.git.login import InvalidLogin
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 
@@ -34,6 +36,7 @@ ERRORS: dict[type[Exception], int] = {
     CannotKeep: 409,
     CannotSplit: 409,
     GitRefused: 409,
+    InvalidLogin: 422,
     InvalidMessage: 422,
     InvalidName: 422,
     InvalidPullRequest: 422,
@@ -80,7 +83,7 @@ def services(context: AppContext) -> Services:
         register,
         Changes(projects, register),
         History(projects, acts, register),
-        RemoteActs(projects, acts),
+        RemoteActs(projects, acts, Logins()),
         Proposals(projects, acts, context.engine.launcher, nowhere),
         PullRequests(projects, acts, environment, nowhere),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import process, repository
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.process import GitFailed, Output
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
@@ -95,22 +96,26 @@ class Git:
         stdin: bytes = b"",
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        login: Login | None = None,
         progress: Callable[[bytes], None] | None = None,
         seconds: float = process.SECONDS,
         most_bytes: int = process.MOST_BYTES,
     ) -> Output:
         """Run a command of git; see process.run. Raises GitFailed.
 
-        `settings` are further configuration values, `variables` further environment variables.
+        `settings` are further configuration values, `variables` further environment variables;
+        `login` is for the remote.
         """
+        own = {**self.overrides, **(settings or {}), **(login.settings if login else {})}
         return process.run(
             arguments,
             self.folder,
             self.environment,
             policy=self.policy,
-            overrides={**self.overrides, **(settings or {})},
+            overrides=own,
             repository={**self.repository.variables, **(variables or {})},
             stdin=stdin,
+            secret=login.secret if login else b"",
             progress=progress,
             seconds=seconds,
             most_bytes=most_bytes,

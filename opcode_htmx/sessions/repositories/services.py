@@ -8,8 +8,8 @@ from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.git.clones.transfer import Credential
 from opcode_htmx.lib.git.clones.urls import UrlRefused, parse
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories import job_files, records
 from opcode_htmx.sessions.repositories.github import GitHubAccount
@@ -67,13 +67,13 @@ def services(context: Context) -> RepositoryServices:
     clones = CloneRecords(state.folder(records.FOLDER.name))
     user, token = settings.github_user, settings.github_token
 
-    def credential(address: str) -> Credential | None:
+    def credential(address: str) -> Login | None:
         try:
             origin = parse(address, ()).origin
         except UrlRefused:  # a folder of this machine
             return None
         is_github = bool(token) and origin == parse(f"{chosen.github}/o/n", ()).origin
-        return Credential(origin, user or _ANY_USER, token) if is_github else None
+        return Login(origin, user or _ANY_USER, token) if is_github else None
 
     transfers = Transfers(places, files, clones, environment, credential, settings.min_free)
     worktrees = SessionFolders(

@@ -23,7 +23,7 @@ from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.progress import ProgressReader
-from opcode_htmx.lib.git.clones.transfer import Credential
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Kind, State, Transfer
@@ -58,7 +58,7 @@ class Transfers:
         files: JobFiles,
         records: CloneRecords,
         environment: Mapping[str, str],
-        credential: Callable[[str], Credential | None],
+        credential: Callable[[str], Login | None],
         least_free: int,
     ) -> None:
         """`credential` gives the login for an address. `least_free`: bytes that must stay free."""
@@ -231,7 +231,7 @@ def _refresh(
     url: str,
     path: Path,
     environment: Mapping[str, str],
-    credential: Credential | None,
+    credential: Login | None,
     progress: Callable[[bytes], None],
 ) -> None:
     transfer.refresh(path, url, environment, credential, progress)

@@ -10,11 +10,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
+from opcode_htmx.features.commits.logins import Typed
 from opcode_htmx.features.commits.projects import Answer, Unconfirmed
 from opcode_htmx.features.commits.services import ERRORS
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
@@ -25,12 +27,21 @@ from opcode_htmx.web.server.base_path import start_page
 DONE = "git-done"
 """The key of the notice that something was done."""
 MOST_NAMED = 2000
-_OWN = frozenset({"csrf_token", "programs", "digest"})
+_LOGIN = ("login_origin", "login_user", "login_password", "login_keep")
+_OWN = frozenset({"csrf_token", "programs", "digest", *_LOGIN})
 
 
 def answer_of(form: Mapping[str, str]) -> Answer:
     """What the person has said to the programs that were shown."""
     return Answer(form.get("programs", ""), form.get("digest", ""))
+
+
+def login_of(form: Mapping[str, str]) -> Typed | None:
+    """The login for a remote that the person has typed. Raises InvalidLogin."""
+    origin, user, password, keeps = (form.get(name, "") for name in _LOGIN)
+    if not origin:
+        return None
+    return Typed(Login.typed(origin, user.strip(), password), keeps=keeps == "1")
 
 
 def selection_of() -> Selection:
@@ -77,11 +88,11 @@ def after_act(act: Act) -> BaseResponse | tuple[str, int]:
     if act.is_running:
         address = url_for("commits.act", project_id=act.project_id, act_id=act.id)
         return redirect(address, 303)
-    return refused(GitRefused(act.outcome, act.output), act.project_id, act.back)
+    return refused(GitRefused(act.outcome, act.output), act.project_id, act.back, act=act)
 
 
 def refused(
-    error: Exception, project_id: str, back: str = "", status: int = 409
+    error: Exception, project_id: str, back: str = "", status: int = 409, act: Act | None = None
 ) -> tuple[str, int]:
     """The page of a refusal, with what was typed, and what git wrote behind a fold."""
     page = render_template(
@@ -91,6 +102,7 @@ def refused(
         project_id=project_id,
         back=back,
         typed=request.form.get("message", ""),
+        act=act,
     )
     return page, status
 

@@ -1,31 +1,24 @@
-"""Clone and refresh bare repositories over the network, with a credential for one host.
+"""Clone and refresh bare repositories over the network, with a login for one host.
 
-The token is in the environment of git alone. git asks for it by a helper that is configured for
-exactly one scheme, host and port; a redirect elsewhere finds none. No repository's configuration is
-read while git has it: a refresh fetches into a repository of its own, which shares the objects.
+No repository's configuration is read while git has it: a refresh fetches into a repository of its
+own, which shares the objects.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 
-from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.clones.bare import BareRepository
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 
 SECONDS = 4 * 3600.0
 _STALLED = {"http.lowSpeedLimit": "500", "http.lowSpeedTime": "60"}
 """A transfer of fewer bytes a second, for so many seconds, is given up."""
-_HELPER = (
-    "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' "
-    '"$OPCODE_GIT_USER" "$OPCODE_GIT_TOKEN"; }; f'
-)
-"""Given to git as configuration: it names the variables, and holds no value of them."""
 _REMOTES = "refs/remotes/origin/"
 _HEAD = f"{_REMOTES}HEAD"
 _FETCH = f"+refs/heads/*:{_REMOTES}*"
@@ -50,33 +43,11 @@ TRANSFERRING = Policy(
 """Has a network. Of the person's own configuration, proxies and credential helpers are used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A login for one `origin`, such as `https://github.com`."""
-
-    origin: str
-    user: str
-    token: str = field(repr=False)
-
-    @property
-    def settings(self) -> Mapping[str, str]:
-        """The first resets the list of helpers: no other one learns of the token."""
-        return {"credential.helper": "", f"credential.{self.origin}.helper": _HELPER}
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        return {"OPCODE_GIT_USER": self.user, "OPCODE_GIT_TOKEN": self.token}
-
-    def without(self, text: str) -> str:
-        """A text of git's without the token."""
-        return text.replace(self.token, "…") if self.token else text
-
-
 def clone(
     url: str,
     target: Path,
     environment: Mapping[str, str],
-    credential: Credential | None = None,
+    login: Login | None = None,
     progress: Callable[[bytes], None] | None = None,
 ) -> None:
     """Clone into `target`, which does not exist; its branches are those of `origin`, and HEAD's.
@@ -91,7 +62,7 @@ def clone(
         "-c",
         f"remote.origin.fetch={_FETCH}",
     ]
-    _transfer((*arguments, "--", url, str(target)), target.parent, environment, credential,
+    _transfer((*arguments, "--", url, str(target)), target.parent, environment, login,
               progress, {})  # fmt: skip
     _keep_only_head(BareRepository.at(target, environment))
 
@@ -100,7 +71,7 @@ def refresh(
     path: Path,
     url: str,
     environment: Mapping[str, str],
-    credential: Credential | None = None,
+    login: Login | None = None,
     progress: Callable[[bytes], None] | None = None,
 ) -> None:
     """Fetch the branches and tags of a bare repository again. Raises GitFailed, RepositoryRefused.
@@ -121,7 +92,7 @@ def refresh(
             "GIT_OBJECT_DIRECTORY": str(repository.path / "objects"),
         }
         arguments = ("fetch", "--progress", "--prune", "--force", "--", url, _FETCH)
-        _transfer(arguments, helper, environment, credential, progress, variables)
+        _transfer(arguments, helper, environment, login, progress, variables)
         after = BareRepository(helper, environment).refs()
     repository.set_refs(_changes(before, after))
 
@@ -151,7 +122,7 @@ def _transfer(
     arguments: tuple[str, ...],
     folder: Path,
     environment: Mapping[str, str],
-    credential: Credential | None,
+    login: Login | None,
     progress: Callable[[bytes], None] | None,
     variables: Mapping[str, str],
 ) -> None:
@@ -161,18 +132,19 @@ def _transfer(
             folder,
             {name: value for name, value in environment.items() if name not in _SECRETS},
             policy=TRANSFERRING,
-            overrides=credential.settings if credential else None,
-            repository={**variables, **(credential.variables if credential else {})},
+            overrides=login.settings if login else None,
+            repository=variables,
+            secret=login.secret if login else b"",
             progress=progress,
             seconds=SECONDS,
         )
     except GitFailed as error:
-        if credential is None:
+        if login is None:
             raise
         raise GitFailed(
-            credential.without(str(error)),
+            login.without(str(error)),
             status=error.status,
-            errors=credential.without(error.errors),
+            errors=login.without(error.errors),
         ) from None
 
 

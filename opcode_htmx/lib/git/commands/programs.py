@@ -17,6 +17,7 @@ from typing import Literal
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.login import decides_where
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.repository import Repository
 
@@ -111,6 +112,15 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
     if not may_log_in:
         found = [each for each in found if each.kind != _CREDENTIALS]
     return Programs(tuple(dict.fromkeys(found))[:_MOST])
+
+
+def who_reads_logins(git: Git) -> str:
+    """The first setting of the repository that has a say in it; empty if none has.
+
+    Raises GitFailed.
+    """
+    settings = _settings(git.under(_LISTING))
+    return next((s.key for s in settings if s.of_repository and decides_where(s.key)), "")
 
 
 def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:

@@ -17,6 +17,7 @@ from opcode_htmx.lib.git.commands.branches import NoBranch
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.login import Login, origin_of
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
 
@@ -53,6 +54,11 @@ class Remote:
     def may_log_in(self) -> bool:
         """Whether git would ask for a login: credential helpers are for addresses of HTTP."""
         return any(url.startswith("http") for url in (self.fetch_url, *self.push_urls))
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where a login may be sent: the hosts of its addresses of HTTP, with scheme and port."""
+        return frozenset(filter(None, map(origin_of, (self.fetch_url, *self.push_urls))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,7 @@ def push(
     overwrite: bool,
     progress: Progress,
     settings: Mapping[str, str] | None = None,
+    login: Login | None = None,
 ) -> str:
     """Push as planned; gives what git reported. Raises StateChanged, GitFailed.
 
@@ -173,6 +180,7 @@ def push(
     output = git.run(
         *("push", *options, "--", plan.remote.name, refs),
         settings=settings,
+        login=login,
         progress=progress,
         seconds=SECONDS,
     )
@@ -186,6 +194,7 @@ def fetch(
     prune: bool = False,
     progress: Progress,
     settings: Mapping[str, str] | None = None,
+    login: Login | None = None,
 ) -> None:
     """Get what a remote has. Raises NoRemote, GitFailed."""
     remote = find(git, name)
@@ -194,6 +203,7 @@ def fetch(
     git.run(
         *("fetch", *options, *_refs(git, remote.name)),
         settings=settings,
+        login=login,
         progress=progress,
         seconds=SECONDS,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from opcode_htmx.lib.git.login import Wanted
 from opcode_htmx.lib.git.process import GitFailed
 
 MOST_OUTPUT = 20_000
@@ -115,6 +116,14 @@ class GitRefused(Exception):
     def __init__(self, sentence: str, output: str = "") -> None:
         super().__init__(sentence)
         self.output = output
+
+
+class LoginNeeded(GitRefused):
+    """A remote asks for a login, or for another one; a person can type it."""
+
+    def __init__(self, sentence: str, output: str, wanted: Wanted) -> None:
+        super().__init__(sentence, output)
+        self.wanted = wanted
 
 
 class Busy(GitRefused):

@@ -1,0 +1,106 @@
+"""Logins for remotes that people have typed: used for one act, or kept in memory on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git.commands import programs, words
+from opcode_htmx.lib.git.commands.remotes import Remote
+from opcode_htmx.lib.git.commands.state import StateChanged
+from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.login import Login, Wanted, wanted
+from opcode_htmx.lib.git.process import GitFailed
+
+T = TypeVar("T")
+MOST_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A login that came with a form; `keeps` if it may be kept until the server ends."""
+
+    login: Login
+    keeps: bool = False
+
+
+class Logins:
+    """The logins that this worker keeps, by the hosts that they are for."""
+
+    def __init__(self) -> None:
+        self._kept = dict[str, Login]()
+
+    def kept(self, origins: Collection[str]) -> list[Login]:
+        """Those for some hosts."""
+        return [each for origin, each in self._kept.items() if origin in origins]
+
+    def forget(self, origin: str) -> None:
+        self._kept.pop(origin, None)
+
+    def check(self, typed: Typed | None, remote: Remote) -> None:
+        """Raises StateChanged for a login that is not for this remote."""
+        if typed is not None and typed.login.origin not in remote.origins:
+            raise StateChanged(
+                "The address of the remote has changed since you looked. Nothing was done, and the "
+                "login was sent to nobody."
+            )
+
+    def used(
+        self, git: Git, remote: Remote, typed: Typed | None, act: Callable[[Login | None], T]
+    ) -> T:
+        """The result of an act on a remote, with the login that was typed or is kept for it.
+
+        Raises LoginNeeded, where the remote asks for a login that a person can type, GitRefused,
+        StateChanged, and what `act` does.
+        """
+        self.check(typed, remote)
+        login = typed.login if typed else next(iter(self.kept(remote.origins)), None)
+        if login is not None and (key := programs.who_reads_logins(git)):
+            if typed:
+                raise GitRefused(
+                    f"The repository’s own settings ({key}) have a say in who would read the "
+                    "login, so it was not sent. Remove them, or log in on the computer."
+                )
+            login = None
+        try:
+            result = act(login)
+        except GitFailed as error:
+            raise self._refusal(error, remote, login) from None
+        if typed and typed.keeps:
+            self._keep(typed.login)
+        return result
+
+    def _refusal(self, error: GitFailed, remote: Remote, login: Login | None) -> Exception:
+        """What is said instead of a failure of git."""
+        asked = wanted(error.errors)
+        if login is not None:
+            error = GitFailed(
+                login.without(str(error)),
+                status=error.status,
+                output=login.without(error.output.decode("utf-8", "replace")).encode(),
+                errors=login.without(error.errors),
+            )
+        if asked is None or asked.origin not in remote.origins:
+            return error
+        is_refused = login is not None and login.origin == asked.origin
+        if is_refused:
+            self.forget(asked.origin)
+        output = words.refusal(error).output
+        return LoginNeeded(_sentence(asked, error, is_refused=is_refused), output, asked)
+
+    def _keep(self, login: Login) -> None:
+        self._kept.pop(login.origin, None)
+        self._kept[login.origin] = login
+        while len(self._kept) > MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+
+
+def _sentence(asked: Wanted, error: GitFailed, *, is_refused: bool) -> str:
+    host = asked.origin
+    if "403" in error.errors:
+        return f"{host} does not let this login do that. Another one may."
+    if is_refused:
+        return f"{host} did not accept this user name and password."
+    return f"{host} asks for a login."

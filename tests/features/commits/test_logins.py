@@ -1,0 +1,139 @@
+"""A remote that asks for a login gets the one that a person types, and nobody else learns of it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.features.commits.test_commits import HIDDEN, Desk
+from tests.support.environment import Sandbox
+from tests.support.git_server import GitServer, git, git_server
+from tests.support.in_process import app_of
+
+USER, WORD = "ann", 'p\'w "$HOME" \\n `id`'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with git_server(tmp_path / "served") as server:
+        server.login = USER, WORD
+        yield server
+
+
+@pytest.fixture
+def desk(sandbox: Sandbox, stand_in: Path, server: GitServer) -> Iterator[Desk]:
+    """A desk whose remote asks for a login."""
+    bare = server.repository("a/b")
+    with app_of(sandbox, stand_in, jobs=False) as app:
+        desk = Desk(app, sandbox)
+        desk.repo.plain("remote", "add", "origin", f"{server.url}/a/b.git")
+        git(desk.repo.top, "fetch", "-q", str(bare), "main:refs/remotes/origin/main")
+        git(desk.repo.top, "reset", "-q", "--hard", "origin/main")
+        desk.repo.commit("Prune")
+        yield desk
+
+
+def push(desk: Desk) -> TestResponse:
+    return desk.post("/push", programs="run", **desk.hidden(desk.page("/push"), "/push"))
+
+
+def again(desk: Desk, asked: TestResponse, to: str = "/push", /, **login: str) -> TestResponse:
+    """The form of the page that asks for a login, filled in."""
+    part = asked.text.partition(f'action="{desk.git}{to}"')[2].partition("</form>")[0]
+    fields = {name: html.unescape(value) for name, value in HIDDEN.findall(part)}
+    return desk.post(to, **fields, **login)
+
+
+def test_a_push_goes_on_with_the_login_that_is_asked_for(
+    desk: Desk, server: GitServer, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen = desk.hook("pre-push", "env > sprung; ps -ef >> sprung")
+    asked = push(desk)
+    assert asked.status_code == 409
+    assert f"{server.url} asks for a login." in asked.text
+    assert "not encrypted" in asked.text
+    refused = again(desk, asked, login_user=USER, login_password="wrong")
+    assert "did not accept this user name and password" in refused.text
+    pushed = again(desk, refused, login_user=USER, login_password=WORD)
+    assert pushed.status_code == 303, html.unescape(pushed.text)
+    bare = server.root / "a/b.git"
+    assert git(bare, "log", "-1", "--format=%s", "main") == "Prune\n"
+    assert seen.exists()
+
+    desk.repo.commit("Water")
+    assert push(desk).status_code == 409, "the login was for one act"
+    found = [
+        path
+        for path in sandbox.home.rglob("*")
+        if path.is_file() and not path.is_symlink() and WORD.encode() in path.read_bytes()
+    ]
+    printed = capfd.readouterr()
+    assert (found, WORD in printed.out + printed.err) == ([], False)
+
+
+def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer) -> None:
+    kept = again(desk, push(desk), login_user=USER, login_password=WORD, login_keep="1")
+    assert kept.status_code == 303
+    desk.repo.commit("Water")
+    page = desk.page("/push")
+    assert f"The login of {USER} at {server.url} is kept" in page
+    assert push(desk).status_code == 303
+    fields = desk.hidden(page, "/forget-login")
+    assert "kept no longer" in desk.done("/forget-login", **fields)
+    assert "is kept until" not in desk.page("/push")
+    desk.repo.commit("Rake")
+    assert push(desk).status_code == 409
+
+
+def test_a_fetch_asks_as_well(desk: Desk, server: GitServer) -> None:
+    fields = desk.hidden(desk.page("/pull"), "/pull")
+    asked = desk.post("/pull", mode="fetch", programs="run", **fields)
+    assert "asks for a login" in asked.text
+    fetched = again(desk, asked, "/pull", login_user=USER, login_password=WORD)
+    assert fetched.status_code == 303
+
+
+@pytest.mark.parametrize("key", ["http.proxy", "http.sslVerify", "remote.origin.proxy"])
+def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
+    desk: Desk, server: GitServer, key: str
+) -> None:
+    asked = push(desk)
+    desk.repo.plain("config", key, "false" if key.endswith("Verify") else server.url)
+    server.authorizations.clear()
+    refused = again(desk, asked, login_user=USER, login_password=WORD)
+    assert (refused.status_code, key.lower() in refused.text) == (409, True)
+    assert server.authorizations == []
+
+
+def test_a_login_goes_to_the_host_that_was_shown_only(
+    desk: Desk, server: GitServer, tmp_path: Path
+) -> None:
+    asked = push(desk)
+    login = {"login_user": USER, "login_password": WORD}
+    fields = desk.hidden(desk.page("/push"), "/push")
+    other = desk.post("/push", programs="run", login_origin="https://b.example", **fields, **login)
+    assert (other.status_code, "sent to nobody" in other.text) == (409, True)
+    for wrong in ({"login_user": "a\nb"}, {"login_password": ""}):
+        assert again(desk, asked, **{**login, **wrong}).status_code == 422
+    with git_server(tmp_path / "trap") as trap:
+        trap.login = USER, WORD
+        server.redirect = trap.url
+        elsewhere = again(desk, asked, **login)
+        assert (elsewhere.status_code, trap.authorizations) == (409, [])
+        assert "login_password" not in elsewhere.text
+    assert server.authorizations == []
+
+
+def test_a_program_gives_the_login_with_its_push(desk: Desk, server: GitServer) -> None:
+    base = f"/api{desk.git}/push"
+    digest = desk.client.get(base).get_json()["data"]["digest"]
+    body = {"programs": "run", "digest": digest}
+    asked = desk.client.post(base, json=body).get_json()["data"]
+    assert (asked["state"], asked["login_for"]) == ("failed", server.url)
+    login = {"origin": asked["login_for"], "user": USER, "password": WORD}
+    done = desk.client.post(base, json={**body, "login": login}).get_json()["data"]
+    assert (done["state"], done["login_for"]) == ("done", "")
