@@ -1,28 +1,38 @@
-"""The CPU that a growing answer costs, folded and rendered piece by piece as by the live loop."""
+"""What a growing answer costs: CPU, folded and rendered piece by piece, and bytes for its page."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
+import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import websocket
 from flask import Flask
 from jinja2 import Environment
 
 from bench.figures import Figure, Target
+from bench.latency import Series, prompted, write_ticker
 from bench.material import answer
+from bench.server import running_server
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.markup.markdown import render
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.conversation.conversation import Change
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.web.http import filters
-from tests.support.environment import ROOT
+from tests.support.environment import ROOT, Sandbox, Server
 
 PIECE_CHARACTERS = 5
 SHORT, LONG = 10_000, 100_000  # characters
 MESSAGE_ID = "msg_growing"
+PIECES, PAUSE = 400, 0.05
+"""Of a hundred characters, and seconds between them, so that most have a message of their own."""
+QUIET_SECONDS = 2.0
 
 
 def measure() -> list[Figure]:
@@ -42,7 +52,32 @@ def measure() -> list[Figure]:
         Figure(
             "Growth: 100 KB against 10 KB", "ms", for_long, ten, for_short, Target("ratio", 1.5)
         ),
+        *_sent(),
     ]
+
+
+def _sent() -> Iterator[Figure]:
+    """What a page's socket gets, uncompressed, while one paragraph or block of code grows."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        with running_server(Sandbox(home / "home").make(), write_ticker(home)) as server:
+            for kind, what in (("paragraph", "A paragraph of 40 KB"), ("code", "Code of 40 KB")):
+                sent, html = _sent_of(server, Series(kind, PIECES, PAUSE))
+                name = f"{what}: sent to its page while it grows"
+                yield Figure(name, "KB", [sent], "its HTML", [html], Target("ratio", 5))
+
+
+def _sent_of(server: Server, series: Series) -> tuple[float, float]:
+    """KB of all messages, and of the HTML of the block at the end."""
+    sent = 0
+    with prompted(server, series) as (page, address):
+        page.settimeout(QUIET_SECONDS)
+        with contextlib.suppress(websocket.WebSocketTimeoutException):
+            while True:
+                sent += len(page.recv_data()[1])
+    page_text = server.get(address).text
+    blocks = re.findall(r'<article class="block block-text".*?</article>', page_text, re.DOTALL)
+    return sent / 1e3, max(len(block.encode()) for block in blocks) / 1e3
 
 
 def per_thousand(work: Callable[[str], object], text: str) -> float:

@@ -78,6 +78,13 @@ def begin(server: Server) -> str:
 
 def through_app(server: Server, series: Series) -> list[float]:
     """Milliseconds of each tick, through gunicorn and the app to the page's socket."""
+    with prompted(server, series) as (page, _):
+        return arrivals(lambda: page.recv_data()[1], series.count)
+
+
+@contextmanager
+def prompted(server: Server, series: Series) -> Iterator[tuple[websocket.WebSocket, str]]:
+    """The socket of a new session's page to which a series comes, and the page's address."""
     address = begin(server)
     cookies = server.get(address).cookies
     with closing(
@@ -92,7 +99,7 @@ def through_app(server: Server, series: Series) -> list[float]:
         page.recv()
         sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
         assert sent.status_code == 303, sent.text
-        return arrivals(lambda: page.recv_data()[1], series.count)
+        yield page, address
 
 
 def floor(series: Series) -> list[float]:

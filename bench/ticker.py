@@ -2,6 +2,7 @@
 
 The prompt is JSON: `{"kind": "lines" | "stream" | "talk" | "burst", "count": 60, "pause": 0.15}`;
 a burst is written at once, and talk is a stream of answers, each repeated in full at its end.
+paragraph and code are one answer without a break, of which each tick is a hundred characters.
 With `--bare` and such a series as its arguments it writes the same lines to stdout at once. It runs
 from a folder of its own and so must not import the app.
 """
@@ -18,6 +19,11 @@ TICKS_PER_PARAGRAPH = 12
 TICKS_PER_ANSWER = 96
 TICKS_PER_EMPHASIS = 4
 LINES_PER_WRITE = 100
+PIECE_CHARACTERS = 100
+WORDS = (
+    *("server", "answer", "of", "a", "phone", "that", "grows", "with", "each", "`piece`", "and"),
+    *("*always*", "shows", "the", "newest", "sentence", "in", "its", "place", "<so>", "far"),
+)
 
 
 def write(value: object) -> None:
@@ -91,10 +97,54 @@ def talk(count: int, pause: float) -> None:
             message_id, said = "", ""
 
 
+def paragraph(count: int, pause: float) -> None:
+    """One paragraph, without a break, of sentences of some words."""
+    pick = random.Random(4)  # noqa: S311 - no secret
+    text = ""
+    while len(text) < count * PIECE_CHARACTERS:
+        text += f"The {' '.join(pick.choices(WORDS, k=pick.randint(5, 30)))}. "
+    grow(text, count, pause)
+
+
+def code(count: int, pause: float) -> None:
+    """One block of code."""
+    rows = [
+        f"    {word} = call({word!r}, {number})  # and why" for number, word in enumerate(WORDS)
+    ]
+    text = "\n".join(rows) + "\n"
+    copies = count * PIECE_CHARACTERS // len(text) + 1
+    grow("```python\n" + text * copies, count, pause)
+
+
+def grow(text: str, count: int, pause: float) -> None:
+    message_id = f"msg_{time.monotonic_ns()}"
+    event(message_id, type="message_start", message={"id": message_id})
+    event(message_id, type="content_block_start", index=0, content_block={"type": "text"})
+    for number in range(count):
+        time.sleep(pause)
+        piece = text[number * PIECE_CHARACTERS : (number + 1) * PIECE_CHARACTERS]
+        event(
+            message_id,
+            type="content_block_delta",
+            index=0,
+            delta={"type": "text_delta", "text": piece},
+        )
+    event(message_id, type="content_block_stop", index=0)
+
+
+KINDS = {
+    "stream": stream,
+    "talk": talk,
+    "burst": burst,
+    "lines": lines,
+    "paragraph": paragraph,
+    "code": code,
+}
+
+
 def run(text: str) -> None:
     series = json.loads(text)
-    kind = {"stream": stream, "talk": talk, "burst": burst, "lines": lines}[series["kind"]]
-    kind(series["count"], series["pause"])
+    KINDS[series["kind"]](series["count"], series["pause"])
 
 
 def main() -> None:

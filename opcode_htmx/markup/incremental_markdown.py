@@ -7,18 +7,17 @@ page look alike. (The price: link definitions, which could change settled parts,
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.markup.addresses.places import OF_SESSION, Places
-from opcode_htmx.markup.markdown import join, plain, render
-from opcode_htmx.markup.markdown_parser import FENCE_LINES, commonmark, lines_of
-
-log = logging.getLogger(__name__)
+from opcode_htmx.markup.addresses.places import Places
+from opcode_htmx.markup.growing.openings import openings
+from opcode_htmx.markup.growing.part import Part, PlainPart, render_or_show
+from opcode_htmx.markup.markdown import join, render
+from opcode_htmx.markup.markdown_parser import FENCE_LINES, lines_of
 
 SHORT = 2_000
 """Characters whose blocks are found within a few milliseconds in the worst case; longer text is
@@ -40,50 +39,6 @@ _PLAIN_NOTE = "*From here on, this long text is shown as it was written.*"
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
-_block_parser = commonmark().disable(["inline", "text_join"])
-"""Finds the boundaries of blocks only: inline parsing takes most of the time."""
-
-
-class Part:
-    """A piece of a growing text: rendered on first use, and again only after a change."""
-
-    __slots__ = ("_html", "_text", "revision")
-
-    def __init__(self, text: str, revision: int) -> None:
-        self._text = text
-        self._html: Markup | None = None
-        self.revision = revision
-
-    @property
-    def text(self) -> str:
-        return self._text
-
-    @property
-    def html(self) -> Markup:
-        html = self._html
-        if html is None:
-            text = self._text
-            html = _render_or_show(text, literal=False, places=OF_SESSION)
-            if text == self._text:  # it may have changed in the meantime
-                self._html = html
-        return html
-
-    def replace(self, text: str, revision: int) -> None:
-        if text != self._text:
-            self._text, self._html, self.revision = text, None, revision
-
-
-class PlainPart(Part):
-    """A piece that is shown as written."""
-
-    __slots__ = ()
-
-    @property
-    def html(self) -> Markup:
-        if self._html is None:
-            self._html = plain(self._text)
-        return self._html
-
 
 def render_complete(text: str, literal: bool = False, places: Places | None = None) -> Markup:
     """Render a complete Markdown text within the limits of IncrementalMarkdown.
@@ -100,16 +55,7 @@ def render_complete(text: str, literal: bool = False, places: Places | None = No
 def _rendered(part: Part, literal: bool, places: Places | None) -> Markup:
     if isinstance(part, PlainPart):
         return part.html
-    return _render_or_show(part.text, literal, places)
-
-
-def _render_or_show(text: str, literal: bool, places: Places | None) -> Markup:
-    """The HTML of a text; one that cannot be rendered as Markdown is still shown."""
-    try:
-        return render(text, literal, places)
-    except Exception:
-        log.exception("a text of %d characters cannot be rendered", len(text))
-        return plain(text)
+    return render_or_show(part.text, literal, places)
 
 
 class IncrementalMarkdown:
@@ -128,6 +74,8 @@ class IncrementalMarkdown:
         """The text after the settled parts, which later text may still change."""
         self._fence = ""
         """The opening line of the code block in which the tail begins, if that was split."""
+        self._is_open = False
+        """Whether the last part is that of the tail, or the tail has none yet."""
         self._window = WINDOW
         """Characters at the start of the tail to parse in order to find the end of a block."""
 
@@ -146,7 +94,7 @@ class IncrementalMarkdown:
 
     def _adopt(self, split: IncrementalMarkdown) -> None:
         self._parts, self._length, self._tail = split._parts, split._length, split._tail
-        self._fence, self._window = split._fence, split._window
+        self._fence, self._is_open, self._window = split._fence, split._is_open, split._window
         self._waiting = None
 
     def append(self, text: str, revision: int) -> None:
@@ -184,16 +132,28 @@ class IncrementalMarkdown:
 
     def _append_markdown(self, text: str, revision: int) -> None:
         if not self._parts:
-            self._parts.append(Part("", revision))
+            self._open_part(revision)
+        begins_line = self._tail.endswith("\n")
         self._tail += text
-        # Only a whole line settles anything: "#" may become a heading, or "#1 is broken".
-        if "\n" in text:
+        # Only a whole line settles anything, or the first letter of the next one: "#" may become a
+        # heading, or "#1 is broken".
+        if begins_line or "\n" in text:
             slicer = TimeSlicer()
             while self._settle(revision):
                 slicer.step()
         # A fence that closes a block right after the split is no code of its own
         ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
-        self._parts[-1].replace("" if self._fence and ended else self._fence + self._tail, revision)
+        if self._fence or not _is_blank(self._tail):
+            self._open_part(revision)
+        if self._is_open:
+            shown = "" if self._fence and ended else self._fence + self._tail
+            self._parts[-1].replace(shown, revision)
+
+    def _open_part(self, revision: int) -> None:
+        """Let the last part be one for the tail."""
+        if not self._is_open:
+            self._parts.append(Part("", revision))
+            self._is_open = True
 
     def _settle(self, revision: int) -> bool:
         """Turn text that cannot change any more into parts; True if there may be more of it."""
@@ -201,18 +161,18 @@ class IncrementalMarkdown:
         while True:
             start = self._tail[: self._window] if self._window < end else self._tail[:end]
             start = start[: start.rfind("\n") + 1]
-            if self._settle_lines(lines_of(start), revision):
+            after = self._tail[len(start) : len(start) + 1]
+            if self._settle_lines(lines_of(start), after, revision):
                 self._window = WINDOW
                 return True
             if self._window >= end:
                 return False
             self._window *= 2
 
-    def _settle_lines(self, lines: list[str], revision: int) -> bool:
-        """The same for the first lines of the tail."""
+    def _settle_lines(self, lines: list[str], after: str, revision: int) -> bool:
+        """The same for the first lines of the tail; `after` is the character behind them."""
         if self._fence:
             return self._settle_code(lines, revision)
-        before = len(self._parts)
         blocks = _top_level_blocks(lines)
         settled = 0
         for block in blocks:
@@ -224,16 +184,17 @@ class IncrementalMarkdown:
             if split_at := _split_line(lines, block):
                 self._settle_text("".join(lines[settled:split_at]), revision)
                 return True
-            if block is not blocks[-1]:
+            if block is not blocks[-1] or _is_ended(lines[block.opening :], block, after):
                 self._settle_text("".join(lines[settled : block.end]), revision)
                 settled = block.end
-        return len(self._parts) > before
+        return settled > 0
 
     def _settle_code(self, lines: list[str], revision: int) -> bool:
         closing = _closing_line(self._fence, lines[:FENCE_LINES])
         if closing is None and len(lines) < FENCE_LINES:
             return False
         if closing == 0:
+            self._open_part(revision)
             self._tail = self._tail[len(lines[0]) :]
         else:
             end = FENCE_LINES if closing is None else closing + 1
@@ -243,9 +204,10 @@ class IncrementalMarkdown:
         return True
 
     def _settle_text(self, text: str, revision: int) -> None:
-        """Make a part of `text`, the start of the tail, and open the next part."""
+        """Make a part of `text`, the start of the tail."""
+        self._open_part(revision)
         self._parts[-1].replace(self._fence + text, revision)
-        self._parts.append(Part("", revision))
+        self._is_open = False
         self._tail = self._tail[len(text) :]
 
 
@@ -259,16 +221,31 @@ class _Block(NamedTuple):
 
 def _top_level_blocks(lines: list[str]) -> list[_Block]:
     text = "".join(lines)
-    found = _openings(text) if len(text) <= SHORT else run_cpu_in_thread(_openings, text)
+    found = openings(text) if len(text) <= SHORT else run_cpu_in_thread(openings, text)
     ends = [*(opening for opening, _ in found[1:]), len(lines)]
     return [_Block(opening, end, type_) for (opening, type_), end in zip(found, ends, strict=False)]
 
 
-def _openings(text: str) -> list[tuple[int, str]]:
-    """The line numbers at which top-level blocks begin, with their types."""
-    tokens = _block_parser.parse(text)
-    top_level = (token for token in tokens if token.level == 0 and token.nesting >= 0)
-    return [(token.map[0], token.type) for token in top_level if token.map]
+def _is_blank(text: str) -> bool:
+    """As CommonMark sees it: `str.strip` also removes other separators."""
+    return not text.strip(" \t\r\n")
+
+
+def _is_ended(lines: list[str], block: _Block, after: str) -> bool:
+    """Whether no more lines can belong to the last block, `lines`; `after` comes behind them.
+
+    So the next block is rendered by itself from its first letter on.
+    """
+    is_blank = _is_blank(lines[-1])
+    match block.type:
+        case "heading_open" | "hr":
+            return True
+        case "fence":
+            return _closing_line(lines[0], lines[1:]) is not None
+        case "paragraph_open" | "table_open" | "blockquote_open":
+            return is_blank
+        case _:  # lists, and code by its indent
+            return is_blank and after.isalpha()
 
 
 def _is_long_fence(lines: list[str], block: _Block) -> bool:

@@ -22,9 +22,11 @@ from opcode_htmx.markup.markdown_parser import (
     MOST_COLUMNS,
     is_wide_table,
     lines_of,
+    linked,
     page_parser,
 )
 from opcode_htmx.markup.marks import MarkableHtml, Marks
+from opcode_htmx.markup.spans import Span
 
 if TYPE_CHECKING:
     from bleach.sanitizer import Cleaner
@@ -202,10 +204,39 @@ def _render(text: str, parser: MarkdownIt, places: Places | None) -> Markup:
     if "<table" in html:
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
+    return _safe(html)
+
+
+def _safe(html: str) -> Markup:
     if _is_bare(html):
         return Markup(html)  # noqa: S704 - there is nothing to clean
     html = html.replace("<a href=", '<a rel="noopener noreferrer" target="_blank" href=')
     return _clean(html)
+
+
+def inline(text: str, places: Places | None) -> Markup:
+    """Render a piece of a paragraph: its HTML as it is in that of the whole."""
+    if len(text) <= SHORT:
+        return _inline(text, places)
+    return run_cpu_in_thread(_inline, text, places)
+
+
+def _inline(text: str, places: Places | None) -> Markup:
+    env = {"places": places}
+    tokens = _parser.parseInline(text, env)
+    return _safe(_parser.renderer.render(tokens, _parser.options, env))
+
+
+def inline_tokens(text: str) -> list[Token]:
+    """What a piece of a paragraph consists of, before links are looked at."""
+    tokens: list[Token] = []
+    _parser.inline.parse(text, _parser, {}, tokens)
+    return tokens
+
+
+def code_lines(text: str) -> Markup:
+    """Lines of a code block as they are in it while it is not complete."""
+    return _safe(linked([Span("", text)]))
 
 
 def _is_crowded(token: Token) -> bool:

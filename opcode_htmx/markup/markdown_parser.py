@@ -201,13 +201,13 @@ def _code(
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0] if token.info.strip() else ""
     shown = highlight.code(token.content, language if language and _is_complete(token, env) else "")
-    coloured = _linked(shown.spans)
+    coloured = linked(shown.spans)
     name = f' class="language-{escape(language)}"' if language else ""
     note = f"<p><em>{shown.note}</em></p>\n" if shown.note else ""
     return f'<pre dir="ltr" tabindex="0"><code{name}>{coloured}</code></pre>\n{note}'
 
 
-def _linked(spans: Sequence[Span]) -> str:
+def linked(spans: Sequence[Span]) -> str:
     """The HTML of coloured code, with links."""
     pieces = bare_urls.split_spans(spans)
     return "".join(

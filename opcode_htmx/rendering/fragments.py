@@ -7,7 +7,7 @@ inserted by its `data-order`. So fragments are idempotent.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -22,6 +22,8 @@ from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_threa
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import OF_SESSION
+from opcode_htmx.markup.growing.part import Part
+from opcode_htmx.markup.growing.pieces import Piece
 from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
@@ -188,7 +190,7 @@ class Fragments:
 
     def changes(self, changes: Iterable[Change]) -> Markup:
         """The out-of-band fragments for a page that lacks `changes`; empty if there are none."""
-        upserts: list[tuple[str, list[tuple[str, str, Markup] | Markup]]] = []
+        upserts: list[_Upsert] = []
         sent: set[str] = set()
         moved: dict[str, None] = {}
         for change in changes:
@@ -200,17 +202,12 @@ class Fragments:
                 sent.add(block.id)  # part of its parent's HTML
                 continue
             if isinstance(block, TextBlock) and _sent_in_parts(change):
-                parts = [
-                    (f"{dom_id(block.id)}-{number}", str(number), part.html)
-                    for number, part in enumerate(block.markdown.parts)
-                    if part.revision > change.since
-                ]
-                upserts.append((f"{dom_id(block.id)}-parts", list(parts)))
+                upserts += _of_parts(block, change.since)
                 continue
             sent |= {block.id, *(_ids_inside(block) if isinstance(block, BranchBlock) else ())}
             container = f"{dom_id(block.parent)}-children" if block.parent else "transcript"
-            upserts.append((container, [self.block(block)]))
-        if sum(len(elements) for _, elements in upserts) > FEW:
+            upserts.append(_Upsert(container, blocks=[self.block(block)]))
+        if sum(map(_Upsert.size, upserts)) > FEW:
             return run_cpu_in_thread(self._call_macro, "upserts", moved, upserts)
         return self._call_macro("upserts", moved, upserts)
 
@@ -250,14 +247,44 @@ def _sent_in_parts(change: Change) -> bool:
     return isinstance(change.block, TextBlock) and change.block.created <= change.since
 
 
+class _Upsert(NamedTuple):
+    """Elements for one element of the page: whole blocks, parts of a text, or pieces of a part."""
+
+    target: str
+    blocks: Sequence[Markup] = ()
+    parts: Sequence[tuple[str, int, Part]] = ()
+    part: str = ""
+    """The id of the element of the part that has the pieces."""
+    pieces: Sequence[tuple[int, Piece]] = ()
+
+    def size(self) -> int:
+        return len(self.blocks) + len(self.parts) + len(self.pieces)
+
+
+def _of_parts(block: TextBlock, since: int) -> Iterator[_Upsert]:
+    """What has changed of the parts of a text; the page has the block."""
+    block_id = dom_id(block.id)
+    whole: list[tuple[str, int, Part]] = []
+    for number, part in enumerate(block.markdown.parts):
+        if part.revision <= since:
+            continue
+        part_id, pieces = f"{block_id}-{number}", part.pieces
+        if pieces and pieces.since <= since:
+            new = [each for each in pieces.numbered() if each[1].revision > since]
+            yield _Upsert(f"{part_id}-in", part=part_id, pieces=new)
+        else:
+            whole.append((part_id, number, part))
+    if whole:
+        yield _Upsert(f"{block_id}-parts", parts=whole)
+
+
 def render_parts(block: Block, since: int) -> Iterator[None]:
     """Render the texts of a block and of its children, one part in each step of the iterator."""
     for child in block.children:
         yield from render_parts(child, since)
     for part in block.markdown.parts if isinstance(block, TextBlock) else ():
         if part.revision > since:
-            part.html  # noqa: B018 - computed here and cached
-            yield
+            yield from part.render(since)
 
 
 def _asked_markdown(text: str) -> Markup:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.markup import incremental_markdown as growing_module
 from opcode_htmx.markup import markdown
+from opcode_htmx.markup.growing.part import PlainPart
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown import render
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
@@ -350,7 +351,7 @@ def test_oversized_text_is_plain_and_finally_only_counted(
     text = ("*word* <b>\n\n" * 300)[: 300 + more]
     growing = parts_of(text, *range(size, len(text), size))
     assert shown(growing) == shown(parts_of(text)), "in whatever pieces it came"
-    plain = [part for part in growing.parts if isinstance(part, growing_module.PlainPart)]
+    plain = [part for part in growing.parts if isinstance(part, PlainPart)]
     assert "".join(part.text for part in plain) == text[300:500]
     assert all(len(part.text) <= 50 and "<b>" not in part.html for part in plain)
     assert (f"{more - 200:,} characters more" in growing.parts[-1].html) == (more > 200)

@@ -23,7 +23,7 @@ AMOUNT = re.compile(
 )
 MARKUP = re.compile(
     r"item\.(?:file|name|text)|status_panel(?:\.\w+|\[.*\])|details|element|fragments|html|seen|stop"
-    r"|shown|part|own|owner|about|acts|open_file"
+    r"|shown|part(?:\.html)?|piece\.html|own|owner|about|acts|open_file"
 )
 """Expressions that are HTML already, or have their invisible characters shown."""
 OURS = frozenset(

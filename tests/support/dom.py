@@ -96,9 +96,10 @@ def apply(page: Node, fragments: str) -> None:
         if element.tag == "hx-upsert":
             target = page.find((element.attributes["hx-target"] or "").removeprefix("#"))
             assert target is not None, element.attributes
-            assert element.attributes["key"] == "data-order"
+            key = element.attributes.get("key") or "id"
+            assert key in ("data-order", "id")
             for new in element.elements:
-                _upsert(page, target, new)
+                _upsert(page, target, new, key)
         elif element.attributes["hx-swap-oob"] == "innerMorph":
             target = page.find(element.id)
             assert target is not None, element.id
@@ -108,12 +109,12 @@ def apply(page: Node, fragments: str) -> None:
             assert _replace(page, new=element), element.id
 
 
-def _upsert(page: Node, target: Node, new: Node) -> None:
+def _upsert(page: Node, target: Node, new: Node, attribute: str) -> None:
     if _replace(page, new):
         return
-    key = _key(new)
+    key = _key(new, attribute)
     for position, child in enumerate(target.children):
-        if isinstance(child, Node) and _key(child) > key:
+        if isinstance(child, Node) and _key(child, attribute) > key:
             target.children.insert(position, new)
             return
     target.children.append(new)
@@ -140,7 +141,7 @@ def _replace(page: Node, new: Node) -> bool:
     return False
 
 
-def _key(node: Node) -> list[tuple[int, str]]:
+def _key(node: Node, attribute: str) -> list[tuple[int, str]]:
     """As localeCompare with numeric: runs of digits count as numbers."""
-    pieces = re.findall(r"\d+|\D+", node.attributes.get("data-order") or "")
+    pieces = re.findall(r"\d+|\D+", node.attributes.get(attribute) or "")
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]

@@ -1,0 +1,197 @@
+"""Cut a paragraph, or code, that grows into pieces, each of which is rendered and sent once.
+
+Only the last piece is open; where the others end follows from the text before, so that it does not
+depend on how the text arrived. A paragraph is cut at ends of sentences, and only where every
+emphasis, link and piece of code before is closed: the pieces one after the other are the HTML of
+the whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.markup.addresses.places import OF_SESSION
+from opcode_htmx.markup.growing.openings import openings
+from opcode_htmx.markup.markdown import SHORT, code_lines, inline, inline_tokens
+from opcode_htmx.markup.markdown_parser import FENCE_LINES
+
+log = logging.getLogger(__name__)
+
+MOST_WHOLE = 400
+"""Characters; a shorter text is one piece, which is sent anew when it grows."""
+SHORTEST = 120
+"""Characters of a piece, at least."""
+LONG = 400
+"""Characters; a longer piece of a paragraph ends behind any word, not only behind a sentence."""
+UNCLOSED = 2_000
+"""Characters; from here on a paragraph is cut although something in it is not closed. Nobody reads
+an emphasis or the text of a link as long as this."""
+
+_SENTENCE = re.compile(r"[.!?:;…][)\"”’'»]* (?=[^\W_])|[。！？](?=[^\W_])")
+_WORD = re.compile(r" (?=[^\W_])")
+"""What follows is a letter or a digit, which means nothing in Markdown."""
+_OTHER_LINE = re.compile(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
+"""A line that may be no more text of the paragraph; one that begins with a letter surely is."""
+_SIGNS = re.compile(r"[`*_~\[]")
+_OPENING = re.compile(r"\*++(?!\s)|(?<![^\W_])_++(?!\s)|~~|`|\]\(")
+"""In text, what may begin an emphasis or a piece of code that later text ends, or go on as a
+link."""
+_FENCE = re.compile(r"\s*^(`{3,}|~{3,})[ \t]*([a-z0-9+#.-]{0,40})(?:[ \t][^`\n]*)?\n", re.MULTILINE)
+
+
+class Kind(Enum):
+    PARAGRAPH = "paragraph"
+    CODE = "code"
+
+
+class Piece:
+    """A part of the text: it is rendered on first use."""
+
+    __slots__ = ("_html", "_kind", "revision", "text")
+
+    def __init__(self, kind: Kind, text: str, revision: int) -> None:
+        self.text, self.revision = text, revision
+        self._kind = kind
+        self._html: Markup | None = None
+
+    @property
+    def html(self) -> Markup:
+        if self._html is None:
+            self._html = self._rendered()
+        return self._html
+
+    def _rendered(self) -> Markup:
+        if self._kind is Kind.CODE:
+            return code_lines(self.text)
+        try:
+            return inline(self.text, OF_SESSION)
+        except Exception:
+            log.exception("a piece of %d characters cannot be rendered", len(self.text))
+            return escape(self.text)
+
+
+class Container(NamedTuple):
+    """What a text in pieces is, from its beginning."""
+
+    kind: Kind
+    language: str
+    start: int
+    """The place in the text at which its content begins."""
+    fence: str = ""
+
+
+class Pieces(NamedTuple):
+    """The pieces of a text, and what they are in."""
+
+    container: Container
+    since: int
+    """The revision from which on all pages have this text in pieces."""
+    pieces: tuple[Piece, ...]
+    end: int
+    """The place in the text at which the last piece begins."""
+
+    @property
+    def is_code(self) -> bool:
+        return self.container.kind is Kind.CODE
+
+    @property
+    def language(self) -> str:
+        return self.container.language
+
+    def numbered(self) -> Iterator[tuple[int, Piece]]:
+        return enumerate(self.pieces)
+
+
+def container_of(text: str) -> Container | None:
+    """What a text consists of; None if it is not sent in pieces.
+
+    Of a text that is longer than MOST_WHOLE, this does not change when it grows.
+    """
+    beginning = text[:MOST_WHOLE]
+    if fence := _FENCE.match(beginning):
+        return Container(Kind.CODE, fence[2], fence.end(), fence[1])
+    if [type_ for _, type_ in openings(beginning)] != ["paragraph_open"]:
+        return None
+    return Container(Kind.PARAGRAPH, "", len(beginning) - len(beginning.lstrip()))
+
+
+def is_still(container: Container, text: str) -> bool:
+    """Whether a text of which more has arrived is still sent in pieces; once it is not, never."""
+    if container.kind is Kind.PARAGRAPH:
+        return _OTHER_LINE.search(text.rstrip(), container.start) is None
+    lines = text.count("\n", container.start) + (not text.endswith("\n"))
+    closing = re.compile(rf"\n {{0,3}}{container.fence}|\r")
+    return lines < FENCE_LINES and closing.search(text, container.start - 1) is None
+
+
+def grown(before: Pieces, text: str, revision: int) -> Pieces:
+    """The pieces of a text that is longer now; other greenlets run while it is a long one."""
+    kind = before.container.kind
+    shown = text.rstrip() if kind is Kind.PARAGRAPH else text
+    *finished, last = before.pieces or (None,)
+    pieces, start, slicer = finished, before.end, TimeSlicer()
+    for end in [*_cuts(kind, shown, start, slicer), len(shown)]:
+        piece = shown[start:end]
+        pieces.append(last if last and last.text == piece else Piece(kind, piece, revision))
+        last = None
+        before = before._replace(end=start)
+        start = end
+    return before._replace(pieces=tuple(pieces))
+
+
+def _cuts(kind: Kind, text: str, start: int, slicer: TimeSlicer) -> Iterator[int]:
+    next_cut = _next_line if kind is Kind.CODE else _next_sentence
+    while (cut := next_cut(text, start)) is not None:
+        yield cut
+        start = cut
+        slicer.step()
+
+
+def _next_line(text: str, start: int) -> int | None:
+    """The end of the line before which SHORTEST characters have come."""
+    return text.find("\n", start + SHORTEST) + 1 or None
+
+
+def _next_sentence(text: str, start: int) -> int | None:
+    length = SHORTEST
+    while (cut := _next_end(text, start, length)) is not None:
+        if cut - start >= UNCLOSED or _is_closed(text[start:cut]):
+            return cut
+        # What is not closed here will mostly not be at the next word: fewer and fewer places are
+        # looked at, so that the time stays linear
+        length = min(UNCLOSED, (cut - start) * 3 // 2)
+    return None
+
+
+def _next_end(text: str, start: int, length: int) -> int | None:
+    """The first place to cut from `length` characters on."""
+    if length < LONG:
+        if sentence := _SENTENCE.search(text, start + length, start + LONG + 2):
+            return sentence.end()
+        length = LONG
+    word = _WORD.search(text, start + length)
+    return word.end() if word else None
+
+
+def _is_closed(text: str) -> bool:
+    """Whether no later text can be part of an emphasis, a link or code that begins in this one."""
+    if not _SIGNS.search(text):
+        return True
+    brackets = 0
+    for token in (
+        inline_tokens(text) if len(text) <= SHORT else run_cpu_in_thread(inline_tokens, text)
+    ):
+        if token.type != "text":
+            continue
+        if _OPENING.search(token.content):
+            return False
+        for sign in token.content if "[" in token.content or "]" in token.content else "":
+            brackets = max(0, brackets + (sign == "[") - (sign == "]"))
+    return brackets == 0
