@@ -32,6 +32,9 @@ from tests.support.environment import Sandbox, Server, basic_header, write_stand
 
 SIZES = (50_000_000, 500_000_000)
 OPENINGS, OLDER = 9, 30
+COLD = (1_000, 10_000, 100_000)
+LINE_BYTES = 2_500
+"""On average: 50 MB are 20,000 lines."""
 SLOW_CPU = Conditions(cpu_slowdown=4)
 LINES = 140
 BLOCKS = LINES * history.BLOCKS_PER_TURN // 16
@@ -63,7 +66,8 @@ def measure() -> list[Figure]:
                 small, large = (
                     list(_figures(sandbox, server, browser, floor, size)) for size in SIZES
                 )
-                return [*small, *_compared(small, large)]
+                cold = [each for lines in COLD for each in _cold(sandbox, server, lines)]
+                return [*small, *_compared(small, large), *cold]
 
 
 def _compared(small: Sequence[Figure], large: Sequence[Figure]) -> Iterator[Figure]:
@@ -75,6 +79,26 @@ def _compared(small: Sequence[Figure], large: Sequence[Figure]) -> Iterator[Figu
             yield replace(more, floor_is="50 MB", floor_samples=less.samples)
         else:
             yield more
+
+
+def _cold(sandbox: Sandbox, server: Server, lines: int) -> Iterator[Figure]:
+    """The page of a session that the server has not read, and what it takes to keep it."""
+    paths = write(sandbox, lines * LINE_BYTES, OPENINGS)
+    (worker,) = psutil.Process(server.pid).children()
+    name, opened, health = f"{lines:,} lines, cold", [], []
+    wait_until_idle(worker)
+    before = worker.memory_info().rss
+    for path in paths:
+        health.append(answered_ms(server, "/healthz"))
+        opened.append(answered_ms(server, path))
+        wait_until_idle(worker)
+        if path == paths[0]:
+            grown = (worker.memory_info().rss - before) / 1e6
+    yield Figure(f"{name}: the page", "ms", opened, "/healthz", health, Target("worst", 60))
+    file = [lines * LINE_BYTES / 1e6]
+    yield Figure(
+        f"{name}: memory of the server", "MB", [grown], "the file", file, Target("worst", 5)
+    )
 
 
 def write(sandbox: Sandbox, size: int, links: int = 0) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 
 import gevent
 
@@ -43,7 +44,7 @@ def newest(conversation: Conversation, from_id: str | None, element: str) -> Sel
     `element` is that of the block which was read last. Raises WholeNeeded, and OSError.
     """
     blocks, missing = list(conversation.blocks()), 0
-    known = next((block.id for block in blocks if dom_id(block.id) == element), "")
+    known = _id_of(blocks, element)
     earlier = conversation.earlier
     if earlier is None:
         shown = window.newest(blocks, from_id, known, missing)
@@ -60,6 +61,17 @@ def newest(conversation: Conversation, from_id: str | None, element: str) -> Sel
     before, counted = found
     blocks = [*before, *blocks]
     return Selection(window.newest(blocks, from_id, known, counted), known, unread)
+
+
+def _id_of(blocks: Sequence[Block], element: str) -> str:
+    """The id of the block that an element belongs to; empty if it is none of these."""
+    own_id = element.removeprefix("b-")
+    if not own_id:
+        return ""
+    ids = (block.id for block in reversed(blocks))  # mostly one of the newest was read last
+    if _HASH.fullmatch(own_id):
+        return next((each for each in ids if dom_id(each) == element), "")
+    return next((each for each in ids if each == own_id and dom_id(each) == element), "")
 
 
 def before(conversation: Conversation, block_id: str) -> Window | None:

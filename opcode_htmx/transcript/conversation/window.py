@@ -54,7 +54,7 @@ def newest(
 
 def count_after(blocks: Sequence[Block], block_id: str) -> int:
     """The number of blocks after the one with `block_id`; 0 if there is no such block."""
-    index = index_of(blocks, block_id) if block_id else None
+    index = index_of(blocks, block_id)
     return 0 if index is None else len(blocks) - index - 1
 
 
@@ -75,11 +75,14 @@ def _window(blocks: Sequence[Block], start: int, end: int, missing: int | None) 
 
 
 def index_of(blocks: Sequence[Block], block_id: str | None) -> int | None:
-    """The index of the block with this id, or of the branch that contains it."""
-    indices = (index for index, block in enumerate(blocks) if _contains(block, block_id))
-    return next(indices, None)
-
-
-def _contains(block: Block, block_id: str | None) -> bool:
-    inside = block.children if isinstance(block, BranchBlock) else ()
-    return block.id == block_id or any(child.id == block_id for child in inside)
+    """The index of the block with this id, or of the branch that contains it; from the newest on,
+    as those are asked for most."""
+    if not block_id:
+        return None
+    for index in range(len(blocks) - 1, -1, -1):
+        block = blocks[index]
+        if block.id == block_id:
+            return index
+        if isinstance(block, BranchBlock) and any(each.id == block_id for each in block.children):
+            return index
+    return None
