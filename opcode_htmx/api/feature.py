@@ -4,32 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from opcode_htmx.api.rest import health
-from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
-from opcode_htmx.api.rest.elicitations import ElicitationsApi
-from opcode_htmx.api.rest.projects import ProjectsApi
-from opcode_htmx.api.rest.runs import RunsApi
-from opcode_htmx.api.rest.settings import SettingsApi
-from opcode_htmx.api.rest.slash_commands import SlashCommandsApi
-from opcode_htmx.api.service.chats import Chats, ChatStore
-from opcode_htmx.api.service.deferred_rename import DeferredRename
-from opcode_htmx.api.service.run_service import NotStopped, RunService
+from opcode_htmx.api.service.run_service import NotStopped
 from opcode_htmx.api.service.session_lines import BadCursor
-from opcode_htmx.api.service.terminal_sizes import resizer
-from opcode_htmx.api.sockets import chat_socket, claude_socket
-from opcode_htmx.api.sockets.tasks import TaskServices
-from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.install.installations import Installations
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.runs.processes.claude_process import MONITOR
-from opcode_htmx.sessions.configuration.documents import Documents
-from opcode_htmx.sessions.terminals.services import services as terminal_services
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
+
+if TYPE_CHECKING:
+    from opcode_htmx.api.service.chats import Chats
+    from opcode_htmx.api.service.deferred_rename import DeferredRename
+    from opcode_htmx.api.service.run_service import RunService
+
 
 CHATS = StateFolder(
     "chats",
@@ -51,6 +41,11 @@ class _Services:
 
 
 def _services(context: AppContext) -> _Services:
+    from opcode_htmx.api.service.chats import Chats, ChatStore
+    from opcode_htmx.api.service.deferred_rename import DeferredRename
+    from opcode_htmx.api.service.run_service import RunService
+    from opcode_htmx.engines.claude.files import history
+
     workspace, sessions = context.workspace, context.sessions
     submitter = sessions.submitter
     runs = RunService(
@@ -63,6 +58,17 @@ def _services(context: AppContext) -> _Services:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.api.rest import health
+    from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
+    from opcode_htmx.api.rest.elicitations import ElicitationsApi
+    from opcode_htmx.api.rest.projects import ProjectsApi
+    from opcode_htmx.api.rest.runs import RunsApi
+    from opcode_htmx.api.rest.settings import SettingsApi
+    from opcode_htmx.api.rest.slash_commands import SlashCommandsApi
+    from opcode_htmx.engines.claude.install.installations import Installations
+    from opcode_htmx.runs.processes.claude_process import MONITOR
+    from opcode_htmx.sessions.configuration.documents import Documents
+
     services, workspace, sessions = _services(context), context.workspace, context.sessions
     settings = context.settings
     environment = settings.child_environment
@@ -77,6 +83,11 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
+    from opcode_htmx.api.service.terminal_sizes import resizer
+    from opcode_htmx.api.sockets import chat_socket, claude_socket
+    from opcode_htmx.api.sockets.tasks import TaskServices
+    from opcode_htmx.sessions.terminals.services import services as terminal_services
+
     services, refusals = _services(context), context.refusals
     tasks = TaskServices(
         context.runs,
@@ -101,6 +112,7 @@ def _sockets(context: AppContext, router: SocketRouter) -> None:
 FEATURE = Feature(
     name="api",
     sockets=_sockets,
+    late_sockets=("/ws/claude",),
     endpoints=_endpoints,
     errors={
         NotStopped: 503,

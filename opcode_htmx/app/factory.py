@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import gevent
-from flask import Blueprint, Flask
+from flask import Flask
 from jinja2 import Environment
 
-from opcode_htmx.api.schema.openapi import Description
 from opcode_htmx.app import (
     errors,
     feature_settings,
@@ -39,7 +38,7 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yield_to_loop
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import BUSY, STALLS, LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
@@ -80,7 +79,9 @@ from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.service import CopyServices, SessionWorktrees
 from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
 from opcode_htmx.web.http import forms
-from opcode_htmx.web.rest.endpoint import register_endpoints
+from opcode_htmx.web.origin.cors import API_FOLDERS
+from opcode_htmx.web.rest.endpoint import Endpoint, register_endpoints
+from opcode_htmx.web.server.url_rules import LateMap, LateRoutes
 from opcode_htmx.web.websocket.router import SocketRouter
 
 
@@ -121,7 +122,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     )
     for feature in features:
         _install(app, feature, context, router)
-    _install_api(app, features, context, settings.base_path)
+    _install_api(app, features, context, router)
     navigation.register(app, features, context)
     page_links.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
@@ -266,7 +267,7 @@ def _compile(templates: TemplateCache, environment: Environment, saved: SavedTem
 def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRouter) -> None:
     for blueprint in feature.routes(context):
         app.register_blueprint(blueprint)
-    if feature.sockets:
+    if feature.sockets and not feature.late_sockets:
         feature.sockets(context, router)
     for job in feature.jobs(context):
         context.jobs.add(job)
@@ -278,13 +279,30 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
 
 
 def _install_api(
-    app: Flask, features: Sequence[Feature], context: AppContext, base_path: str
+    app: Flask, features: Sequence[Feature], context: AppContext, router: SocketRouter
 ) -> None:
-    """The endpoints of all features, and the document that describes them."""
-    endpoints = [each for feature in features for each in feature.endpoints(context)]
-    api = Blueprint("api", __name__)
-    register_endpoints(api, Description(endpoints, base_path).endpoints)
-    app.register_blueprint(api)
+    """What programs use, and the document that describes it, when the first one asks.
+
+    Their models are a quarter of all that would be imported at the start, and most people never use
+    the API.
+    """
+
+    def add() -> None:
+        endpoints: list[Endpoint] = []
+        for feature in features:
+            endpoints += feature.endpoints(context)
+            yield_to_loop()  # each may have to import its models
+        for feature in features:
+            if feature.late_sockets and feature.sockets:
+                feature.sockets(context, router)
+        from opcode_htmx.api.schema.openapi import Description
+
+        described = Description(endpoints, context.settings.base_path).endpoints
+        register_endpoints(LateRoutes(app, "api"), described)
+
+    sockets = (folder for feature in features for folder in feature.late_sockets)
+    url_map: LateMap = app.url_map  # type: ignore[assignment]
+    url_map.add_late((*API_FOLDERS, *sockets), add)
 
 
 def _shut_down(runs: Supervisor, close_sockets: Callable[[], None]) -> None:

@@ -37,7 +37,7 @@ from opcode_htmx.web.http import (
 )
 from opcode_htmx.web.origin import sources
 from opcode_htmx.web.server import base_path, request_ids, request_times, trusted_proxies
-from opcode_htmx.web.server.url_rules import LateRule
+from opcode_htmx.web.server.url_rules import LateMap, LateRule
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -47,14 +47,18 @@ if TYPE_CHECKING:
 MAX_FORM_BYTES = 4 * 1024 * 1024
 
 
+class _App(Flask):
+    url_rule_class = LateRule
+    url_map_class = LateMap
+
+
 def make_app(features: Sequence[Feature]) -> Flask:
     """A Flask app with our templates, static files, filters, headers and reading of bodies.
 
     Raises ValueError for a feature whose name is another's, or a folder of the common static files.
     """
     _check_names(features)
-    app = Flask("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
-    app.url_rule_class = LateRule
+    app = _App("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_loader = FileSystemLoader(

@@ -75,6 +75,9 @@ class Feature:
     routes: Callable[[AppContext], Iterable[Blueprint]] = no_routes
     """Its pages and forms."""
     sockets: Callable[[AppContext, SocketRouter], None] | None = None
+    late_sockets: tuple[str, ...] = ()
+    """How the addresses of its sockets begin, where they are for programs: they are added with the
+    API. Empty for sockets of pages."""
     nav: tuple[NavItem, ...] = ()
     session_links: tuple[PageLink, ...] = ()
     """Links in the menu of each session that is in a project's folder."""
@@ -87,7 +90,7 @@ class Feature:
     settings: type[FeatureSettings] | None = None
     """Its settings: environment variables that begin with OPCODE_; see config/declarations.py."""
     endpoints: Callable[[AppContext], Iterable[Endpoint]] = lambda context: ()
-    """Its part of the REST API."""
+    """Its part of the REST API; called when a program asks for the first time."""
     on: Mapping[type[RunEvent], Handler] = field(default_factory=dict)
     """Handlers of run events, each called in one worker per event."""
     on_in_every_worker: Mapping[type[RunEvent], Handler] = field(default_factory=dict)

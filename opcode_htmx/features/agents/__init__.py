@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, url_for
 from pydantic import field_validator
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
-from opcode_htmx.features.agents import endpoints, routes
-from opcode_htmx.features.agents.exchange import routes as exchange_routes
 from opcode_htmx.features.agents.exchange.github import DEFAULT_API, GitHub
 from opcode_htmx.features.agents.model import AgentRefused
-from opcode_htmx.features.agents.pages import AgentPages
-from opcode_htmx.features.agents.running import events
-from opcode_htmx.features.agents.running import routes as run_routes
 from opcode_htmx.features.agents.running.copies import CannotUseWorktree
 from opcode_htmx.features.agents.running.records import FOLDER as RUNS
 from opcode_htmx.features.agents.running.records import MOST as MOST_RUNS
-from opcode_htmx.features.agents.running.records import AgentRuns, NoSuchAgentRun
-from opcode_htmx.features.agents.running.runner import AgentRunner
-from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
+from opcode_htmx.features.agents.running.records import NoSuchAgentRun
 from opcode_htmx.features.agents.store import (
     FOLDER,
     NUMBERS,
     VERSION,
     VERSIONS,
     AgentChanged,
-    AgentStore,
     NoSuchAgent,
-    Numbers,
 )
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.events.types import RunEnded, TurnEnded
-from opcode_htmx.sessions.configuration.documents import Documents
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.agents.pages import AgentPages
 
 
 class AgentsSettings(FeatureSettings):
@@ -60,6 +54,11 @@ def _parts(context: AppContext) -> AgentPages:
 
 
 def _made(context: AppContext) -> AgentPages:
+    from opcode_htmx.features.agents.pages import AgentPages
+    from opcode_htmx.features.agents.running.records import AgentRuns
+    from opcode_htmx.features.agents.running.runner import AgentRunner
+    from opcode_htmx.features.agents.store import AgentStore, Numbers
+
     state = context.state
     numbers = Numbers(state.folder(NUMBERS))
     store = AgentStore(state.folder(FOLDER), state.folder(VERSIONS), numbers)
@@ -68,6 +67,12 @@ def _made(context: AppContext) -> AgentPages:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.agents import routes
+    from opcode_htmx.features.agents.exchange import routes as exchange_routes
+    from opcode_htmx.features.agents.running import routes as run_routes
+    from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
+    from opcode_htmx.sessions.configuration.documents import Documents
+
     parts = _parts(context)
     scheduled = AgentsToSchedule(parts.store, parts.runner, context.runs)
     context.sessions.scheduled_agents.provide(scheduled)
@@ -78,14 +83,20 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.agents import endpoints
+
     return endpoints.AgentsApi(_parts(context)).endpoints()
 
 
 def _turn_ended(context: AppContext, event: TurnEnded) -> None:
+    from opcode_htmx.features.agents.running import events
+
     events.turn_ended(_parts(context).runner, context.runs, event)
 
 
 def _run_ended(context: AppContext, event: RunEnded) -> None:
+    from opcode_htmx.features.agents.running import events
+
     events.run_ended(_parts(context).runner, context.runs, event)
 
 

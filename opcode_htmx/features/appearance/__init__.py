@@ -6,14 +6,16 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.appearance import routes, service
-from opcode_htmx.features.appearance.service import AppearanceStore
+from opcode_htmx.features.appearance import service
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.files.state_folders import StateFolder
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.appearance import routes
+    from opcode_htmx.features.appearance.service import AppearanceStore
+
     yield routes.blueprint(AppearanceStore(context.state.folder(service.FILE)))
 
 

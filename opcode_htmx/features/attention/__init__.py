@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.attention import routes
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.runs.processes.orphans import NoOrphans
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.attention import routes
+
     runs, sessions = context.runs, context.sessions
     page = routes.RunsPage(runs, sessions.lookup, sessions.attention, runs.orphans)
     yield routes.blueprint(page, runs, runs.orphans)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from opcode_htmx.features.backups import routes
-from opcode_htmx.features.backups.service import BackupRefused, Backups
+from opcode_htmx.features.backups.service import BackupRefused
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.backups.service import Backups
+
 
 COLLECT_SECONDS = 6 * 3600.0
 
@@ -24,11 +28,15 @@ FOLDER = StateFolder(
 
 
 def _backups(context: AppContext) -> Backups:
+    from opcode_htmx.features.backups.service import Backups
+
     settings = context.settings
     return Backups(context.state.folder(FOLDER.name), settings.state_dir, settings.home)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.backups import routes
+
     yield routes.blueprint(context.once(_backups))
 
 

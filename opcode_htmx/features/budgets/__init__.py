@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.config import queries
-from opcode_htmx.features.budgets import api, routes
-from opcode_htmx.features.budgets.service import GoOn, InvalidBudget
+from opcode_htmx.features.budgets.service import InvalidBudget
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.concurrency.jobs import Job, every
-from opcode_htmx.runs.control import control_requests
-from opcode_htmx.runs.control.control_requests import ControlRefused
-from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.policies.budget_book import BudgetReached
-from opcode_htmx.runs.policies.budget_monitor import ROUND_SECONDS, BudgetMonitor
-from opcode_htmx.sessions.schedules.runner import budget_of
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.runs.control.run import Run
+    from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
+
 
 ANSWER_SECONDS = 5.0
 """How long a process may take to say what its session has cost."""
 
 
 def _monitor(context: AppContext) -> BudgetMonitor:
+    from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
+    from opcode_htmx.sessions.schedules.runner import budget_of
+
     runs = context.runs
     other = partial(budget_of, context.sessions.schedules, runs.budgets)
     return BudgetMonitor(runs.budgets, runs.live, _cost_of, other)
 
 
 def _cost_of(run: Run) -> float | None:
+    from opcode_htmx.engines.claude.config import queries
+    from opcode_htmx.runs.control import control_requests
+    from opcode_htmx.runs.control.control_requests import ControlRefused
+    from opcode_htmx.runs.control.run import RunNotLive
+
     try:
         answer = control_requests.ask(run, queries.COST, ANSWER_SECONDS)
     except (ControlRefused, RunNotLive):
@@ -41,16 +48,23 @@ def _cost_of(run: Run) -> float | None:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.budgets import routes
+    from opcode_htmx.features.budgets.service import GoOn
+
     sessions = context.sessions
     go_on = GoOn(context.runs, sessions.submitter, sessions.locations)
     yield routes.blueprint(context.runs.budgets, go_on)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.budgets import api
+
     return api.endpoints(context.runs.budgets)
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.runs.policies.budget_monitor import ROUND_SECONDS
+
     yield every(ROUND_SECONDS, "watch budgets", _monitor(context).round)
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, url_for
 
 from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
-from opcode_htmx.features.changes import api, routes
-from opcode_htmx.features.changes.bases import Base
-from opcode_htmx.features.changes.listings import Listings, Seen
-from opcode_htmx.features.changes.places import CannotCompare, GitProblem, Places
-from opcode_htmx.features.changes.review import routes as review_routes
+from opcode_htmx.features.changes.places import CannotCompare, GitProblem
 from opcode_htmx.features.changes.review import store
-from opcode_htmx.features.changes.review.store import NoSuchComment, Reviews, TooManyComments
-from opcode_htmx.features.changes.review.viewed import ViewedFiles
+from opcode_htmx.features.changes.review.store import NoSuchComment, TooManyComments
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.changes.listings import Listings
+
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ _NOT_COUNTED = (
 
 
 def _listings(context: AppContext) -> Listings:
+    from opcode_htmx.features.changes.bases import Base
+    from opcode_htmx.features.changes.listings import Listings, Seen
+    from opcode_htmx.features.changes.places import Places
+
     environment = context.settings.child_environment
     places = Places(context.workspace, context.sessions.locations, context.runs, environment)
     counts = context.sessions.changed_counts
@@ -63,6 +67,8 @@ def _count(context: AppContext, session_id: str) -> bool:
 
     Whether that was too short ago, so that they have to be counted again.
     """
+    from opcode_htmx.features.changes.bases import Base
+
     try:
         location = context.sessions.locations.of(session_id)
         listings = context.once(_listings)
@@ -74,6 +80,11 @@ def _count(context: AppContext, session_id: str) -> bool:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.changes import routes
+    from opcode_htmx.features.changes.review import routes as review_routes
+    from opcode_htmx.features.changes.review.store import Reviews
+    from opcode_htmx.features.changes.review.viewed import ViewedFiles
+
     listings, viewed = context.once(_listings), ViewedFiles()
     context.sessions.changed_counts.counted_by(partial(_count, context))
     folder = context.state.folder
@@ -90,6 +101,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.changes import api
+
     return api.endpoints(context.once(_listings))
 
 

@@ -7,8 +7,7 @@ from functools import partial
 
 from flask import Blueprint, url_for
 
-from opcode_htmx.features.checkpoints import api, background, rewind_api, rewind_routes, routes
-from opcode_htmx.features.checkpoints.rewind import CannotRewind, Rewind
+from opcode_htmx.features.checkpoints.rewind import CannotRewind
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.lib.concurrency.jobs import Job, every, once
@@ -21,16 +20,24 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.checkpoints import rewind_routes, routes
+    from opcode_htmx.features.checkpoints.rewind import Rewind
+
     yield routes.blueprint(context)
     yield rewind_routes.blueprint(context, context.once(Rewind))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.checkpoints import api, rewind_api
+    from opcode_htmx.features.checkpoints.rewind import Rewind
+
     yield from api.CheckpointsApi(context).endpoints()
     yield from rewind_api.endpoints(context, context.once(Rewind))
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.features.checkpoints import background
+
     yield once("finish restores of checkpoints", partial(background.finish_restores, context))
     yield every(
         background.EVERY_SECONDS, "remove old checkpoints", partial(background.collect, context)

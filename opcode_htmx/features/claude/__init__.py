@@ -8,8 +8,6 @@ from flask import Blueprint
 
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.secrets import SecretMissing
-from opcode_htmx.features.claude import routes
-from opcode_htmx.features.claude.api import ActsApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.files.state_folders import StateFolder
@@ -19,10 +17,14 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude import routes
+
     yield routes.blueprint(context.sessions.configuration, _acts(context))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude.api import ActsApi
+
     yield from ActsApi(_acts(context)).endpoints()
 
 

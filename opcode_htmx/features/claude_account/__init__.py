@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.engine import ClaudeLauncher
 from opcode_htmx.engines.claude.install import chosen
-from opcode_htmx.engines.claude.install.installations import Installations
-from opcode_htmx.features.claude_account import routes
-from opcode_htmx.features.claude_account.account import Account
-from opcode_htmx.features.claude_account.api import AccountApi
-from opcode_htmx.features.claude_account.installations_api import InstallationsApi
-from opcode_htmx.features.claude_account.logins import FOLDER, LoginRefused, Logins
-from opcode_htmx.features.claude_account.versions import VersionRefused, Versions
+from opcode_htmx.features.claude_account.logins import FOLDER, LoginRefused
+from opcode_htmx.features.claude_account.versions import VersionRefused
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
-from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.claude_account.account import Account
+    from opcode_htmx.features.claude_account.logins import Logins
+    from opcode_htmx.features.claude_account.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,13 @@ class _Services:
 
 
 def _services(context: AppContext) -> _Services:
+    from opcode_htmx.engines.claude.engine import ClaudeLauncher
+    from opcode_htmx.engines.claude.install.installations import Installations
+    from opcode_htmx.features.claude_account.account import Account
+    from opcode_htmx.features.claude_account.logins import Logins
+    from opcode_htmx.features.claude_account.versions import Versions
+    from opcode_htmx.sessions.configuration import acts
+
     settings = context.settings
     variables = settings.child_environment
     # the person's own, also where the sessions are those of the demo
@@ -62,11 +68,16 @@ def _services(context: AppContext) -> _Services:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_account import routes
+
     services = _services(context)
     yield routes.blueprint(services.account, services.logins, services.versions)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_account.api import AccountApi
+    from opcode_htmx.features.claude_account.installations_api import InstallationsApi
+
     services = _services(context)
     yield from AccountApi(services.account, services.logins).endpoints()
     yield from InstallationsApi(services.versions).endpoints()

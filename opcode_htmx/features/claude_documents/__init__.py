@@ -6,16 +6,18 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.engines.claude.config.documents.kinds import InvalidName, Kind
-from opcode_htmx.features.claude_documents import routes, tries
-from opcode_htmx.features.claude_documents.api import SubagentsApi
+from opcode_htmx.engines.claude.config.documents.kinds import InvalidName
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.sessions.configuration.documents import Documents, InvalidDocument, NameTaken
+from opcode_htmx.sessions.configuration.documents import InvalidDocument, NameTaken
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.engines.claude.config.documents.kinds import Kind
+    from opcode_htmx.features.claude_documents import routes, tries
+    from opcode_htmx.sessions.configuration.documents import Documents
+
     documents = Documents(context.sessions.configuration)
     for kind in Kind:
         pages = routes.blueprint(documents, kind, context.capabilities)
@@ -25,6 +27,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_documents.api import SubagentsApi
+    from opcode_htmx.sessions.configuration.documents import Documents
+
     yield from SubagentsApi(Documents(context.sessions.configuration)).endpoints()
 
 

@@ -6,18 +6,20 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_files import routes
-from opcode_htmx.features.claude_files.api import FilesApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_files import routes
+
     yield routes.blueprint(context.sessions.configuration)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_files.api import FilesApi
+
     yield from FilesApi(context.sessions.configuration).endpoints()
 
 

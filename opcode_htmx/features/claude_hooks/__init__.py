@@ -6,9 +6,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_hooks import routes
 from opcode_htmx.features.claude_hooks.document import HookGone
-from opcode_htmx.features.claude_hooks.rest.endpoints import HooksApi
 from opcode_htmx.features.claude_hooks.rest.whole import InvalidHooks
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
@@ -16,10 +14,14 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_hooks import routes
+
     yield routes.blueprint(context.sessions.configuration, context.settings.child_environment)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_hooks.rest.endpoints import HooksApi
+
     environment = context.settings.child_environment
     yield from HooksApi(context.sessions.configuration, environment).endpoints()
 

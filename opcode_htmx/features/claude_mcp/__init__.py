@@ -7,16 +7,17 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.engines.claude.config.mcp_definitions import InvalidServer
-from opcode_htmx.features.claude_mcp.api import McpApi
 from opcode_htmx.features.claude_mcp.connections import ServerRefused
-from opcode_htmx.features.claude_mcp.pages import editing, servers, sign_in
-from opcode_htmx.features.claude_mcp.services import STATE, Services
+from opcode_htmx.features.claude_mcp.services import STATE
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_mcp.pages import editing, servers, sign_in
+    from opcode_htmx.features.claude_mcp.services import Services
+
     services = Services.of(context)
     pages = Blueprint("claude_mcp", __name__)
     servers.register(pages, services)
@@ -26,6 +27,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_mcp.api import McpApi
+    from opcode_htmx.features.claude_mcp.services import Services
+
     yield from McpApi(Services.of(context)).endpoints()
 
 

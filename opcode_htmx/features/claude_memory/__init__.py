@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_memory import routes
-from opcode_htmx.features.claude_memory.api import MemoryApi
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.sessions.configuration.memory import RuleExists
@@ -15,10 +13,14 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_memory import routes
+
     yield routes.blueprint(context.sessions.configuration)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_memory.api import MemoryApi
+
     yield from MemoryApi(context.sessions.configuration).endpoints()
 
 

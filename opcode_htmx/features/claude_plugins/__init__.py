@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_plugins import marketplace_routes, routes
-from opcode_htmx.features.claude_plugins.api import PluginsApi
-from opcode_htmx.features.claude_plugins.cli import PluginCli
-from opcode_htmx.features.claude_plugins.marketplace_api import MarketplacesApi
-from opcode_htmx.features.claude_plugins.service import (
-    InvalidPlugin,
-    PluginChanged,
-    Plugins,
-    UnknownPlugin,
-)
+from opcode_htmx.features.claude_plugins.service import InvalidPlugin, PluginChanged, UnknownPlugin
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.claude_plugins.service import Plugins
 
 
 def _plugins(context: AppContext) -> Plugins:
+    from opcode_htmx.features.claude_plugins.cli import PluginCli
+    from opcode_htmx.features.claude_plugins.service import Plugins
+    from opcode_htmx.sessions.configuration import acts
+
     cli = PluginCli(context.engine.launcher, context.state.folder("offers") / "nowhere")
     return Plugins(
         context.sessions.configuration,
@@ -33,6 +31,8 @@ def _plugins(context: AppContext) -> Plugins:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_plugins import marketplace_routes, routes
+
     plugins = _plugins(context)
     pages = routes.blueprint(plugins)
     marketplace_routes.add_to(pages, plugins)
@@ -40,6 +40,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.claude_plugins.api import PluginsApi
+    from opcode_htmx.features.claude_plugins.marketplace_api import MarketplacesApi
+
     plugins = _plugins(context)
     yield from PluginsApi(plugins).endpoints()
     yield from MarketplacesApi(plugins).endpoints()

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_settings import routes
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.claude_settings import routes
+
     yield routes.blueprint(context.sessions.configuration, context.capabilities)
 
 

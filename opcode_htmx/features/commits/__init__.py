@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from flask import Blueprint, url_for
 
 from opcode_htmx.features.commits import acts, register
-from opcode_htmx.features.commits.api import GitApi
-from opcode_htmx.features.commits.pages import routes
-from opcode_htmx.features.commits.services import ACTS, DISCARDS, ERRORS, services
+from opcode_htmx.features.commits.services import ACTS, DISCARDS, ERRORS
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
 from opcode_htmx.lib.concurrency.jobs import Job, every
@@ -18,19 +16,29 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.commits.pages import routes
+    from opcode_htmx.features.commits.services import services
+
     yield routes.blueprint(context.once(services))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.commits.api import GitApi
+    from opcode_htmx.features.commits.services import services
+
     return GitApi(context.once(services)).endpoints()
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.features.commits.services import services
+
     expire = context.once(services).register.expire
     yield every(register.EVERY_SECONDS, "forget discarded changes", expire)
 
 
 def _of_project(context: AppContext, project_id: str, folder: str) -> str:
+    from opcode_htmx.features.commits.services import services
+
     if not context.once(services).projects.has_repository(folder):
         return ""
     return url_for("commits.page", project_id=project_id)

@@ -7,14 +7,6 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.engines.claude.files.fork import InMidWork, NothingToFork
-from opcode_htmx.features.composer import (
-    completion,
-    forks,
-    new_session,
-    prompts,
-    routes,
-    typed_words,
-)
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.runs.control.prompt_queue import PromptNotFound, PromptTaken
@@ -23,6 +15,15 @@ from opcode_htmx.sessions.storage.drafts import DraftTooLarge
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.composer import (
+        completion,
+        forks,
+        new_session,
+        prompts,
+        routes,
+        typed_words,
+    )
+
     workspace, runs, sessions = context.workspace, context.runs, context.sessions
     lookup, drafts = sessions.lookup, sessions.drafts
     files = sessions.project_files

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.devices import home_screen, routes
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.web.auth.pairing import PairingCodes
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.devices import home_screen, routes
+    from opcode_htmx.web.auth.pairing import PairingCodes
+
     settings = context.settings
     codes = PairingCodes(context.state.folder("pairing"))
     yield routes.blueprint(codes, settings.host, settings.port)

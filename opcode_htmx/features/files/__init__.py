@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, PageLink
-from opcode_htmx.features.files import api, pages
-from opcode_htmx.features.files.changing import edits, forms, trash, uploads
-from opcode_htmx.features.files.changing.trash import FileTrash
-from opcode_htmx.features.files.changing.uploads import Uploads
+from opcode_htmx.features.files.changing import edits, trash, uploads
 from opcode_htmx.features.files.documents import renderer
-from opcode_htmx.features.files.opening import NamedFiles
-from opcode_htmx.features.files.places import (
-    FilesClosed,
-    ProjectPlaces,
-    file_address,
-    folder_address,
-)
+from opcode_htmx.features.files.places import FilesClosed, folder_address
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.files.changing.trash import FileTrash
+    from opcode_htmx.features.files.changing.uploads import Uploads
+    from opcode_htmx.features.files.places import ProjectPlaces
+
 
 COLLECT_SECONDS = 3600.0
 TRASH = StateFolder(
@@ -40,18 +38,29 @@ UPLOADS = StateFolder(
 
 
 def _trash(context: AppContext) -> FileTrash:
+    from opcode_htmx.features.files.changing.trash import FileTrash
+
     return FileTrash(context.state.folder(TRASH.name))
 
 
 def _uploads(context: AppContext) -> Uploads:
+    from opcode_htmx.features.files.changing.uploads import Uploads
+
     return Uploads(context.state.folder(UPLOADS.name), context.once(_trash))
 
 
 def _places(context: AppContext) -> ProjectPlaces:
+    from opcode_htmx.features.files.places import ProjectPlaces
+
     return ProjectPlaces(context.workspace)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.files import pages
+    from opcode_htmx.features.files.changing import forms
+    from opcode_htmx.features.files.opening import NamedFiles
+    from opcode_htmx.features.files.places import file_address
+
     places = context.once(_places)
     named = NamedFiles(places, context.sessions.locations)
     environment = context.settings.child_environment
@@ -64,6 +73,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.files import api
+
     return api.endpoints(context.once(_places), context.settings.child_environment)
 
 

@@ -8,16 +8,20 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.folders import api, routes
-from opcode_htmx.features.folders.picker import FolderPicker
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.folders import routes
+    from opcode_htmx.features.folders.picker import FolderPicker
+
     yield routes.blueprint(FolderPicker(context.workspace))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.folders import api
+    from opcode_htmx.features.folders.picker import FolderPicker
+
     return api.endpoints(FolderPicker(context.workspace))
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.health import api, routes
-from opcode_htmx.features.health.readiness import Readiness
-from opcode_htmx.features.health.self_check import VERSION, SelfCheck
+from opcode_htmx.features.health.self_check import VERSION
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.sessions.health import checks
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.health.self_check import SelfCheck
+
 
 REPORT = StateFolder(
     "health.json", "the results of the last self-check", "until the next one", VERSION
@@ -22,17 +24,25 @@ REPORT = StateFolder(
 
 
 def _self_check(context: AppContext) -> SelfCheck:
+    from opcode_htmx.features.health.self_check import SelfCheck
+    from opcode_htmx.sessions.health import checks
+
     path = context.state.folder(REPORT.name)
     return SelfCheck(path, partial(checks.of, context.settings))
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.health import routes
+    from opcode_htmx.features.health.readiness import Readiness
+
     readiness = Readiness(context.jobs, context.state.path, context.claude_path)
     check = context.once(_self_check)
     yield routes.blueprint(readiness, check, context.settings, context.state)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.health import api
+
     yield from api.endpoints(context.once(_self_check))
 
 

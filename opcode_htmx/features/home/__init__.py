@@ -8,12 +8,13 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.home import routes
-from opcode_htmx.features.home.service import Home
-from opcode_htmx.sessions.run_rows import RunRows
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.home import routes
+    from opcode_htmx.features.home.service import Home
+    from opcode_htmx.sessions.run_rows import RunRows
+
     sessions = context.sessions
     home = Home(
         context.workspace,

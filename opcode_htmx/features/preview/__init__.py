@@ -14,11 +14,9 @@ from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.preview import api, routes
 from opcode_htmx.features.preview.addresses import Addresses
 from opcode_htmx.features.preview.openings import VERSION, NoRoom, Openings
 from opcode_htmx.features.preview.proxy.door import Door, Front
-from opcode_htmx.features.preview.proxy.open_exchanges import EVERY_SECONDS
 from opcode_htmx.features.preview.service import Previews
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
@@ -66,6 +64,8 @@ class _Parts:
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.preview import routes
+
     parts = context.once(_Parts)
     pages = routes.blueprint(parts.previews, context.sessions.lookup, context.runs)
     pages.record_once(partial(_install, parts))
@@ -101,6 +101,8 @@ def _shut_down(parts: _Parts, others: Callable[[], None]) -> None:
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.features.preview.proxy.open_exchanges import EVERY_SECONDS
+
     parts = context.once(_Parts)
 
     def look() -> None:
@@ -111,6 +113,8 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.preview import api
+
     return api.endpoints(context.once(_Parts).previews, context.sessions.lookup)
 
 

@@ -9,10 +9,11 @@ from flask import Blueprint
 from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.project_trust import routes
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.project_trust import routes
+
     sessions = context.sessions
     yield routes.blueprint(
         context.workspace, context.runs, sessions.lookup, sessions.drafts, sessions.worktrees

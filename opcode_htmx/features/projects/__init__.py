@@ -13,10 +13,11 @@ from opcode_htmx.engines.claude.files.sessions import (
 )
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.projects import routes
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.projects import routes
+
     sessions = context.sessions
     yield routes.blueprint(context.workspace.config_dir, sessions.trash, sessions.flags)
 

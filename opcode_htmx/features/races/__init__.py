@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.races import api, routes
-from opcode_htmx.features.races.records import FOLDER, MOST, VERSION, NoSuchRace, Races
-from opcode_htmx.features.races.runner import ROUND_SECONDS, RaceRefused, RaceRunner
-from opcode_htmx.features.races.views import RacePages
+from opcode_htmx.features.races.records import FOLDER, MOST, VERSION, NoSuchRace
+from opcode_htmx.features.races.runner import RaceRefused
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.races.views import RacePages
 
 
 def _parts(context: AppContext) -> RacePages:
@@ -22,18 +24,28 @@ def _parts(context: AppContext) -> RacePages:
 
 
 def _made(context: AppContext) -> RacePages:
+    from opcode_htmx.features.races.records import Races
+    from opcode_htmx.features.races.runner import RaceRunner
+    from opcode_htmx.features.races.views import RacePages
+
     return RacePages(context, RaceRunner(context, Races(context.state.folder(FOLDER))))
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.races import routes
+
     yield routes.blueprint(_parts(context))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.races import api
+
     return api.RacesApi(_parts(context)).endpoints()
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.features.races.runner import ROUND_SECONDS
+
     runner = _parts(context).runner
     name = "start contestants of races"
     yield every(ROUND_SECONDS, name, runner.round, at_end=runner.stop)

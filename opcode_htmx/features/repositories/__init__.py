@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from flask import Blueprint, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.repositories import routes
-from opcode_htmx.features.repositories.api import RepositoriesApi
 from opcode_htmx.lib.concurrency.jobs import Job, once
 from opcode_htmx.lib.git.clones.urls import UrlRefused
 from opcode_htmx.sessions.repositories import job_files, records
 from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
-from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree, worktree_name
+from opcode_htmx.sessions.repositories.places import NoSuchRepository, NoSuchWorktree
 from opcode_htmx.sessions.repositories.service import CannotClone
-from opcode_htmx.sessions.repositories.services import services
 from opcode_htmx.sessions.repositories.settings import RepositoriesSettings
 from opcode_htmx.sessions.repositories.transfers import Busy
 from opcode_htmx.sessions.repositories.worktrees import (
@@ -30,14 +26,22 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.repositories import routes
+    from opcode_htmx.sessions.repositories.services import services
+
     yield routes.blueprint(context.once(services), context.sessions.locations)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.repositories.api import RepositoriesApi
+    from opcode_htmx.sessions.repositories.services import services
+
     return RepositoriesApi(context.once(services)).endpoints()
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.sessions.repositories.services import services
+
     transfers = context.once(services).transfers
     yield once("remove the rests of interrupted clones", transfers.clean_up)
     yield Job("clone repositories", lambda: None, transfers.stop)
@@ -45,6 +49,11 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 def _repository_of(context: AppContext, project_id: str, folder: str) -> str:
     """The page of the repository that a folder is a worktree of."""
+    from pathlib import Path
+
+    from opcode_htmx.sessions.repositories.places import worktree_name
+    from opcode_htmx.sessions.repositories.services import services
+
     places = context.once(services).places
     path = Path(folder)
     if not path.is_relative_to(places.worktrees):

@@ -8,20 +8,16 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.saved_prompts import choose, routes
-from opcode_htmx.features.saved_prompts.composers import Composers
-from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompts
-from opcode_htmx.features.saved_prompts.service import (
-    FOLDER,
-    VERSION,
-    NoSuchPrompt,
-    PromptLibrary,
-    PromptRefused,
-)
+from opcode_htmx.features.saved_prompts.service import FOLDER, VERSION, NoSuchPrompt, PromptRefused
 from opcode_htmx.lib.files.state_folders import StateFolder
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.saved_prompts import choose, routes
+    from opcode_htmx.features.saved_prompts.composers import Composers
+    from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompts
+    from opcode_htmx.features.saved_prompts.service import PromptLibrary
+
     workspace, sessions = context.workspace, context.sessions
     library = PromptLibrary(context.state.folder(FOLDER))
     composers = Composers(workspace, sessions.lookup, sessions.drafts)

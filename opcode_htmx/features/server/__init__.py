@@ -8,11 +8,12 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.server import routes
-from opcode_htmx.runs.processes.claude_process import MONITOR
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.server import routes
+    from opcode_htmx.runs.processes.claude_process import MONITOR
+
     runs = context.runs
     page = routes.ServerPage(runs, context.sessions.lookup, MONITOR, runs.orphans, context.monitor)
     yield routes.blueprint(page)

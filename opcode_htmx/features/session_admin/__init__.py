@@ -8,7 +8,6 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_admin import begin_again, flags, routes, selected
 from opcode_htmx.runs.events.types import PromptSubmitted
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.lookup import NoHistory
@@ -16,6 +15,8 @@ from opcode_htmx.sessions.storage.session_flags import BadTag
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.session_admin import begin_again, flags, routes, selected
+
     sessions = context.sessions
     yield routes.blueprint(
         sessions.lookup,
@@ -32,6 +33,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _prompt_submitted(context: AppContext, event: PromptSubmitted) -> None:
+    from opcode_htmx.features.session_admin import flags
+
     flags.take_out_of_archive(context.sessions.flags, event.session_id)
 
 

@@ -8,11 +8,12 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_options import routes
 from opcode_htmx.runs.control.control_requests import ControlRefused
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.session_options import routes
+
     yield routes.blueprint(context.runs.options, context.sessions.lookup)
 
 

@@ -9,19 +9,14 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_page import (
-    canonical,
-    images,
-    live_updates,
-    others,
-    routes,
-)
-from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS, FrameScheduler
+from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS
 from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.session_page import canonical, images, others, routes
+
     sessions = context.sessions
     yield canonical.blueprint(sessions.locations)
     yield routes.blueprint(
@@ -36,6 +31,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
+    from opcode_htmx.features.session_page import live_updates
+    from opcode_htmx.features.session_page.snapshots import FrameScheduler
+
     views = context.sessions.views
     frames = FrameScheduler(
         views.environment,

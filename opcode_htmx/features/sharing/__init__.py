@@ -8,10 +8,11 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.sharing import routes
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.sharing import routes
+
     yield routes.blueprint(context.sessions.drafts)
 
 

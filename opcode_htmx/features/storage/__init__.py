@@ -8,13 +8,14 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.features.storage import routes
-from opcode_htmx.features.storage.clean_up import CleanUp
-from opcode_htmx.features.storage.still_needed import StillNeeded
 from opcode_htmx.lib.concurrency.background import StillCounting
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.storage import routes
+    from opcode_htmx.features.storage.clean_up import CleanUp
+    from opcode_htmx.features.storage.still_needed import StillNeeded
+
     sessions, config_dir = context.sessions, context.workspace.config_dir
     needed = StillNeeded(
         config_dir, context.state, context.runs, sessions.attention, sessions.flags, sessions.drafts

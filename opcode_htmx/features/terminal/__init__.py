@@ -8,9 +8,6 @@ from flask import Blueprint, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.terminal import live, routes
-from opcode_htmx.features.terminal.api import TerminalsApi
-from opcode_htmx.runs.policies.working_folders import path_of, reference
 from opcode_htmx.sessions.terminals.model import (
     CannotStartTerminal,
     NoSuchTerminal,
@@ -18,26 +15,37 @@ from opcode_htmx.sessions.terminals.model import (
     TerminalRuns,
     TerminalsOff,
 )
-from opcode_htmx.sessions.terminals.services import FOLDER, TerminalSettings, services
+from opcode_htmx.sessions.terminals.services import FOLDER, TerminalSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.terminal import routes
+    from opcode_htmx.sessions.terminals.services import services
+
     yield routes.blueprint(
         context.once(services), context.workspace, context.sessions.locations, context.runs
     )
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
+    from opcode_htmx.features.terminal import live
+    from opcode_htmx.sessions.terminals.services import services
+
     live.register(router, context.once(services))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.terminal.api import TerminalsApi
+    from opcode_htmx.sessions.terminals.services import services
+
     return TerminalsApi(context.once(services), context.workspace).endpoints()
 
 
 def _is_on(context: AppContext) -> bool:
+    from opcode_htmx.sessions.terminals.services import services
+
     return context.once(services).is_on
 
 
@@ -48,6 +56,8 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 
 
 def _of_project(context: AppContext, project_id: str, folder: str) -> str:
+    from opcode_htmx.runs.policies.working_folders import path_of, reference
+
     if not _is_on(context):
         return ""
     return url_for("terminal.page", project=project_id, folder=reference(path_of(folder)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.tracing.settings import TracingSettings
-from opcode_htmx.features.tracing.tracer import Tracer, claude_variables
 from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.lib.metrics.families import Counter
 from opcode_htmx.lib.tracing.exporter import SpanExporter
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.runs.events.types import RunEvent
+
+if TYPE_CHECKING:
+    from opcode_htmx.features.tracing.tracer import Tracer
+
 
 SPANS = Counter(
     "opcode_trace_spans",
@@ -34,10 +38,14 @@ def _exporter(context: AppContext) -> SpanExporter:
 
 
 def _tracer(context: AppContext) -> Tracer:
+    from opcode_htmx.features.tracing.tracer import Tracer
+
     return Tracer(context.runs, context.once(_exporter))
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
+    from opcode_htmx.features.tracing.tracer import claude_variables
+
     if not context.settings.of(TracingSettings).endpoint:
         return
     context.runs.add_variables(claude_variables)

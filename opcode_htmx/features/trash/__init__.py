@@ -8,7 +8,6 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.trash import routes
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.sessions.storage.trash import NotInTrash
 
@@ -16,6 +15,8 @@ PURGE_SECONDS = 6 * 3600.0
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.trash import routes
+
     yield routes.blueprint(context.sessions.views, context.sessions.trash)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, url_for
 
-from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.usage import api, limits, routes
-from opcode_htmx.features.usage.limits import PlanLimits
-from opcode_htmx.features.usage.page import UsagePage
+from opcode_htmx.features.usage import limits
 from opcode_htmx.lib.files.state_folders import StateFolder
-from opcode_htmx.runs.control import control_requests
-from opcode_htmx.runs.control.control_requests import ControlRefused
-from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
-from opcode_htmx.runs.supervisor import RunNotFound
-from opcode_htmx.sessions.index.settings import SearchSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from opcode_htmx.engines.plan_limits import LimitWindow
+    from opcode_htmx.features.usage.limits import PlanLimits
+    from opcode_htmx.features.usage.page import UsagePage
+    from opcode_htmx.runs.control.run import Run
+
 
 log = logging.getLogger(__name__)
 
@@ -30,24 +30,35 @@ ASK_SECONDS = 60.0
 
 
 def _page(context: AppContext) -> UsagePage:
+    from opcode_htmx.features.usage.page import UsagePage
+    from opcode_htmx.sessions.index.settings import SearchSettings
+
     is_on = context.settings.of(SearchSettings).index
     return UsagePage(context.sessions.index if is_on else None)
 
 
 def _limits(context: AppContext) -> PlanLimits:
+    from opcode_htmx.features.usage.limits import PlanLimits
+
     return PlanLimits(context.state.folder(limits.FILE))
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
+    from opcode_htmx.features.usage import routes
+
     yield routes.blueprint(_page(context), _limits(context))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
+    from opcode_htmx.features.usage import api
+
     return api.endpoints(_page(context), _limits(context))
 
 
 def _note_turn(context: AppContext, event: TurnEnded) -> None:
     """Keep what Claude says of the session's cost and of the plan's limits."""
+    from opcode_htmx.runs.supervisor import RunNotFound
+
     known = _limits(context)
     try:
         run = context.runs.get(event.run_id)
@@ -69,6 +80,10 @@ def _note_turn(context: AppContext, event: TurnEnded) -> None:
 
 
 def _asked(run: Run) -> Iterable[LimitWindow]:
+    from opcode_htmx.runs.control import control_requests
+    from opcode_htmx.runs.control.control_requests import ControlRefused
+    from opcode_htmx.runs.control.run import RunNotLive
+
     try:
         return control_requests.plan_limits(run)
     except (ControlRefused, RunNotLive) as error:

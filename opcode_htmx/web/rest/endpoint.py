@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from flask import Blueprint, Flask
+from flask import Flask
 from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
@@ -15,6 +15,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
 from opcode_htmx.web.rest import envelope, validation
+from opcode_htmx.web.server.url_rules import LateRoutes
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -66,7 +67,7 @@ class Endpoint:
         return _PARAMETER.findall(self.path)
 
 
-def register_endpoints(app: Flask | Blueprint, endpoints: Iterable[Endpoint]) -> None:
+def register_endpoints(app: Flask | LateRoutes, endpoints: Iterable[Endpoint]) -> None:
     """Add the routes. Methods of one path that have the same handler are one route.
 
     Raises ValueError for a path that is not below one of API_FOLDERS, or that is declared twice for

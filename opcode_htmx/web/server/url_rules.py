@@ -1,14 +1,16 @@
-"""Routes whose addresses are built by code that is compiled when the first one is built.
+"""Routes that are added, and whose addresses are compiled, when they are asked for first.
 
-Werkzeug compiles it for every route at the start, a fifth of the time in which the app is built.
+At the start that would take a fifth of the time in which the app is built, and its memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from werkzeug.routing import Rule
+from flask import Flask
+from gevent.lock import RLock
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from opcode_htmx.lib import surrogates
 
@@ -35,3 +37,65 @@ class LateRule(Rule):
                 return compiled[0](rule, *map(_whole, args), **whole)
 
         return build
+
+
+class LateMap(Map):
+    """The routes of the app. Those below some folders are added when somebody asks for one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._late: dict[tuple[str, ...], Callable[[], None]] = {}
+        self._adding = RLock()
+
+    def add_late(self, folders: tuple[str, ...], add: Callable[[], None]) -> None:
+        """`add` is called once, before the first request whose path begins with one of `folders`.
+
+        It adds all routes below them, and may give way to others while it does.
+        """
+        self._late[folders] = add
+
+    def bind_to_environ(self, environ: Any, *args: Any, **kwargs: Any) -> MapAdapter:
+        if self._late:
+            # without the slashes that a redirect would take away
+            path = "/" + environ.get("PATH_INFO", "").lstrip("/")
+            self._add([folders for folders in self._late if path.startswith(folders)])
+        return super().bind_to_environ(environ, *args, **kwargs)
+
+    def iter_rules(self, endpoint: str | None = None) -> Iterator[Rule]:
+        self._add(list(self._late))
+        return super().iter_rules(endpoint)
+
+    def _add(self, wanted: list[tuple[str, ...]]) -> None:
+        for folders in wanted:
+            with self._adding:  # another request for one of them waits until all are there
+                if add := self._late.get(folders):
+                    add()
+                    del self._late[folders]
+
+
+class LateRoutes:
+    """Adds routes to a blueprint's name when the app serves already, which Flask refuses."""
+
+    def __init__(self, app: Flask, blueprint: str = "") -> None:
+        self._app = app
+        self._prefix = f"{blueprint}." if blueprint else ""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str,
+        view: Callable[..., Any],
+        *,
+        methods: Iterable[str] = ("GET",),
+        **options: Any,
+    ) -> None:
+        """As Flask's; raises ValueError for an endpoint that is there already."""
+        name, known = self._prefix + endpoint, frozenset(methods)
+        if name in self._app.view_functions:
+            raise ValueError(f"there are two endpoints {name}")
+        made: Any = self._app.url_rule_class(
+            rule, endpoint=name, methods=known | {"OPTIONS"}, **options
+        )
+        made.provide_automatic_options = "OPTIONS" not in known
+        self._app.url_map.add(made)
+        self._app.view_functions[name] = view

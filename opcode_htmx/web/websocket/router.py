@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import Any, TypeVar
 
 from flask import Flask
-from flask_sock import Sock
 
+from opcode_htmx.web.server.url_rules import LateRoutes
 from opcode_htmx.web.websocket.registry import OpenSockets
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
@@ -18,8 +19,35 @@ class SocketRouter:
 
     def __init__(self, app: Flask, sockets: OpenSockets) -> None:
         self.sockets = sockets
-        self._sock = Sock(app)
+        self._routes = LateRoutes(app)
 
     def route(self, path: str) -> Callable[[Handler], Handler]:
         """Decorate the function that serves a socket; it gets the socket and the path's values."""
-        return self._sock.route(path)  # type: ignore[no-any-return]
+
+        def decorate(handler: Handler) -> Handler:
+            self._routes.add_url_rule(path, handler.__name__, _view(handler), websocket=True)
+            return handler
+
+        return decorate
+
+
+def _view(handler: Callable[..., None]) -> Callable[..., Any]:
+    """The view of flask-sock, imported with the first socket: it and what it needs are 50 modules,
+    one of them asyncio, which nothing here uses."""
+    made: list[Callable[..., Any]] = []
+
+    class Routes:
+        """What flask-sock takes for a blueprint."""
+
+        def route(self, path: str, **options: Any) -> Callable[[Callable[..., Any]], None]:
+            return made.append
+
+    @wraps(handler)
+    def view(*args: Any, **values: Any) -> Any:
+        if not made:
+            from flask_sock import Sock
+
+            Sock().route("", bp=Routes())(handler)
+        return made[0](*args, **values)
+
+    return view
