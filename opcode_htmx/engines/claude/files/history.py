@@ -10,11 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+import orjson
+
 from opcode_htmx.engines.claude.files import folder_names, links
 from opcode_htmx.engines.claude.files.folder_names import project_id as project_id
 from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.engines.identifiers import SESSION_ID as SESSION_ID
 from opcode_htmx.engines.long_line import long_line
+from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 
 LONGEST = 24_000_000
@@ -167,6 +170,21 @@ def values(
         elif line := line.strip():
             yield _value(line, lineage)
         begin += length
+
+
+def entry_in(line: bytes) -> Json | None:
+    """The entry in a line, for lists, which read thousands; None if there is none.
+
+    orjson takes a third of the time; half a surrogate pair and NaN are errors to it only.
+    """
+    try:
+        entry = orjson.loads(line)
+    except ValueError:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+    return entry if isinstance(entry, dict) else None
 
 
 def _value(line: bytes, lineage: Lineage | None) -> bytes:

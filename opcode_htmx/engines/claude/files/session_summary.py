@@ -4,7 +4,6 @@ Knows one file at a time; sessions.py decides which files are sessions. The form
 changes with its releases: an unknown line is skipped, never an error.
 """
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.titles import Names
 from opcode_htmx.engines.claude.protocol import parser
@@ -30,7 +30,7 @@ from opcode_htmx.engines.user_parts import (
     ShellCommand,
     SlashCommand,
 )
-from opcode_htmx.lib.coerce import seconds
+from opcode_htmx.lib.coerce import as_dict, as_list, seconds
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 
@@ -156,7 +156,7 @@ def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
 
 def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
     """The words of a person in an entry; an image without words counts as some."""
-    if entry.get("type") not in ("user", "system", "attachment"):
+    if entry.get("type") not in ("user", "system", "attachment") or _holds_result(entry):
         return ()
     message = parser.message_of(entry)
     match message:
@@ -169,6 +169,12 @@ def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
             return parts
         case _:
             return ()
+
+
+def _holds_result(entry: dict[str, Any]) -> bool:
+    """Whether there is the result of a tool: so it is with nearly all `user` entries."""
+    parts = as_list(as_dict(entry.get("message")).get("content"))
+    return any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
 
 
 def _has_image(message: User) -> bool:
@@ -216,14 +222,12 @@ def _id_of(entry: dict[str, Any]) -> str | None:
 def _head(path: Path) -> Iterator[dict[str, Any]]:
     """The entries that begin within the first HEAD bytes; unreadable lines are left out."""
     with path.open("rb") as file:
+        position = 0
         for _ in range(HEAD_LINES):
-            if file.tell() >= HEAD or not (line := file.readline(LONGEST_LINE)):
+            if position >= HEAD or not (line := file.readline(LONGEST_LINE)):
                 break
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict):
+            position += len(line)
+            if (entry := history.entry_in(line)) is not None:
                 yield entry
 
 
@@ -237,11 +241,8 @@ def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:
     """The entries in the end of a file that say where they were written."""
     for line in tail.splitlines():
         if b'"cwd"' in line:
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(entry, dict) and entry.get("isSidechain") is not True:
+            entry = history.entry_in(line)
+            if entry is not None and entry.get("isSidechain") is not True:
                 yield entry
 
 

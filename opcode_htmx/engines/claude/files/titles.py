@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.files.disk_space import DiskFull
 
@@ -61,11 +62,8 @@ class Names:
             return
         for line in lines.splitlines():
             if _KEY.search(line, 0, KEY_WITHIN):
-                try:
-                    entry = json.loads(line)
-                except (ValueError, RecursionError):
-                    continue  # half a line, or one that only looks like it
-                if isinstance(entry, dict):
+                entry = history.entry_in(line)
+                if entry is not None:  # else half a line, or one that only looks like it
                     self.take(entry)
 
     def best(self, path: Path) -> str:
