@@ -79,8 +79,8 @@ def _seconds_to_parse(files: list[Path]) -> float:
 
 def _text_bytes(path: Path) -> int:
     """Of the texts in a file that are indexed."""
-    texts = FilePass(path, Facts()).texts(path.stat().st_size)
-    return sum(len(each.text.encode("utf-8", "replace")) for each in texts)
+    lines = FilePass(path, Facts()).texts(path.stat().st_size)
+    return sum(len(each.text.encode("utf-8", "replace")) for texts in lines for each in texts)
 
 
 def _ms(reader: IndexReader, words: str) -> float:

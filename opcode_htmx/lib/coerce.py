@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard
 
 from opcode_htmx.lib.bounded_json import is_deeper
 
@@ -44,7 +44,7 @@ LATEST = 7_258_118_400.0
 
 
 def as_dict(value: object) -> Json:
-    return cast(Json, value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> Sequence[Any]:

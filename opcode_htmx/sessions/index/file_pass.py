@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -34,6 +34,8 @@ HASHED = 256
 """Bytes in front of a place that identify it."""
 LONGEST_EXCERPT = 300
 """Characters that are kept of first and last words."""
+_PROMPT, _ANSWER, _CALL = Role.PROMPT, Role.ANSWER, Role.CALL
+"""Looked up once: a member of an enumeration takes as long as a call."""
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle"}
 
 
@@ -71,8 +73,7 @@ class Facts:
     """What the CLI says the session has cost, in trillionths of a dollar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One text of a file: `start` is the place of its line in bytes, `part` its place in that."""
 
     start: int
@@ -88,7 +89,7 @@ class Found:
 
 @dataclass(slots=True)
 class FilePass:
-    """One pass over the new lines of a file; `facts` is up to date after each text."""
+    """One pass over the new lines of a file; `facts` holds what its lines say when it is closed."""
 
     path: Path
     facts: Facts
@@ -98,29 +99,38 @@ class FilePass:
     """Whether a new line may have begun another branch: see `rewound_lines`."""
     _tools: dict[str, str] = field(default_factory=dict)
     """The tools by the ids of their calls."""
+    _first_prompt: str | None = None
+    _last_prompt: str | None = None
+    _last_answer: str | None = None
+    """Texts as they were read: only those that turn out to be the first or last are shortened."""
     counter: AnswerCounter = field(init=False)
 
     def __post_init__(self) -> None:
         self.counter = AnswerCounter(is_agent=self.is_agent, pending=self.facts.pending)
 
-    def texts(self, end: int) -> Iterator[Found]:
-        """The texts of the whole lines up to byte `end`. Raises OSError."""
+    def texts(self, end: int) -> Iterator[Sequence[Found]]:
+        """The texts of the whole lines up to byte `end`, those of a line together.
+
+        `facts.read` is behind the line. Raises OSError.
+        """
         facts, own = self.facts, OwnFolder(self.path.parent.name)
         self._tools = _open_calls(facts.open_calls)
         has_folder = bool(facts.cwd)
         with self.path.open("rb") as file:
             file.seek(facts.read)
             for start, after, line in _whole_lines(file, facts.read, end):
-                entry = parsed(line)
+                entry, found = parsed(line), None
                 if entry is not None:
                     if not has_folder and not own.is_sure:
                         own.see(entry)
                         facts.cwd = own.path or ""
-                    yield from self._of_entry(start, entry)
+                    found = self._of_entry(start, entry)
                 facts.lines += 1
                 facts.read = after
+                if found:
+                    yield found
 
-    def _of_entry(self, start: int, entry: Json) -> Iterator[Found]:
+    def _of_entry(self, start: int, entry: Json) -> Sequence[Found]:
         facts = self.facts
         kind = as_str(entry.get("type"))
         if kind in _TITLES:
@@ -128,51 +138,61 @@ class FilePass:
             if is_given or not facts.is_named:
                 facts.title = excerpt(as_str(entry.get(_TITLES[kind])))
                 facts.is_named = int(is_given and bool(facts.title))
-            return
+            return ()
         if kind == "cost-state":
             said = session_cost(entry)
             self.facts.said = self.facts.said if said is None else said
-            return
+            return ()
         self._follow(kind, entry)
         at = seconds(entry.get("timestamp")) or None
         if at is not None:
-            facts.started = at if facts.started is None else min(facts.started, at)
-            facts.ended = at if facts.ended is None else max(facts.ended, at)
-        if branch := as_str(entry.get("gitBranch")):
-            facts.branch = branch
-        model = ""
-        if kind == "assistant":
-            model = model_of(as_dict(entry.get("message")))
+            if facts.started is None or at < facts.started:
+                facts.started = at
+            if facts.ended is None or at > facts.ended:
+                facts.ended = at
+        facts.branch = as_str(entry.get("gitBranch")) or facts.branch
+        is_answer = kind == "assistant"
+        model = model_of(as_dict(entry.get("message"))) if is_answer else ""
+        found, prompts, tools = list[Found](), facts.prompts, facts.tools
+        for part, each in enumerate(_texts_of(entry)):
+            role, text, tool, call = each
+            if role is _CALL:
+                self._tools[call] = tool
+                facts.tools += 1
+            elif role is _PROMPT or role is _ANSWER:
+                self._note_words(role, text)
+            elif call and not tool:
+                tool = self._tools.pop(call, "")
+            found.append(Found(start, part, role, text, tool, at, model, facts.cwd, facts.branch))
+        self.counter.add(entry, start, at, facts.prompts - prompts)
+        if facts.tools != tools:
             self.touched.update(touched_files(entry))
-        texts = _texts_of(entry)
-        self.counter.add(entry, start, at, sum(each.role is Role.PROMPT for each in texts))
-        for part, each in enumerate(texts):
-            self._count(each)
-            tool = each.tool or self._tools.pop(each.call, "")
-            yield Found(start, part, each.role, each.text, tool, at, model, facts.cwd, facts.branch)
+        return found
 
     def close(self) -> None:
-        """Note in the facts what the next pass needs. Raises OSError."""
+        """Note in the facts what lists show, and what the next pass needs. Raises OSError."""
+        facts = self.facts
+        if self._last_prompt is not None:
+            facts.last_prompt = excerpt(self._last_prompt)
+            facts.first_prompt = facts.first_prompt or excerpt(self._first_prompt or "")
+        if self._last_answer is not None:
+            beginning = self._last_answer[: 4 * LONGEST_EXCERPT]
+            facts.last_answer = excerpt(markdown_signs.without_signs(beginning))
         newest = dict(list(self._tools.items())[-MOST_OPEN_CALLS:])
         self.facts.open_calls = json.dumps(newest) if newest else ""
         self.facts.before = hash_before(self.path, self.facts.read)
 
-    def _count(self, each: EntryText) -> None:
-        facts = self.facts
-        match each.role:
-            case Role.PROMPT:
-                facts.prompts += 1
-                if not self.is_agent:
-                    facts.last_prompt = excerpt(each.text)
-                    facts.first_prompt = facts.first_prompt or facts.last_prompt
-            case Role.ANSWER if not self.is_agent:
-                beginning = each.text[: 4 * LONGEST_EXCERPT]
-                facts.last_answer = excerpt(markdown_signs.without_signs(beginning))
-            case Role.CALL:
-                facts.tools += 1
-                self._tools[each.call] = each.tool
-            case _:
-                pass
+    def _note_words(self, role: Role, text: str) -> None:
+        if role is _PROMPT:
+            self.facts.prompts += 1
+        if self.is_agent:
+            return
+        if role is _ANSWER:
+            self._last_answer = text
+        else:
+            self._last_prompt = text
+            if self._first_prompt is None and text.strip():
+                self._first_prompt = text
 
     def _follow(self, kind: str, entry: Json) -> None:
         """Whether the file still is one conversation without branches, as far as a line shows."""

@@ -26,6 +26,8 @@ log = logging.getLogger("opcode_htmx.index")
 LOOK_SECONDS = 1.0
 """How often it looks for changes. Where the kernel reports them, this costs next to nothing."""
 RETRY_SECONDS = 30.0
+BULK = 32_000_000
+"""Bytes of new lines that are read as a bulk; see `schema.set_merging`."""
 NICENESS = 10
 
 
@@ -44,6 +46,8 @@ class Indexer:
             schema.remove(self._path)
             self._open()
         self._sources = Sources(config_dir)
+        self.has_read_bulk = False
+        """Whether much was read at once, whose memory Python keeps."""
 
     def close(self) -> None:
         self._database.close()
@@ -55,6 +59,8 @@ class Indexer:
             self._writer = IndexWriter(self._database, self._root)
             self._known = self._writer.known()
             self._is_known = True
+            self._is_in_bulk: bool | None = None
+            """How the words are merged; None: as whoever wrote last has left it."""
             self._file = self._path.stat().st_ino
         except (sqlite3.DatabaseError, schema.OtherVersion):
             self._database.close()
@@ -104,12 +110,25 @@ class Indexer:
         done = sum(each.size for path, each in self._known.items() if path not in changed)
         total = done + sum(each.size for each in changed.values())
         self._writer.report_progress(total, done)
-        for path in self._writer.update(changed.values()):
-            self._known[path] = changed[path]
-            done += changed[path].size
+        in_bulk = sum(self._new_bytes(each) for each in changed.values()) >= BULK
+        if in_bulk is not self._is_in_bulk:
+            schema.set_merging(self._database, in_bulk=in_bulk)
+            self._is_in_bulk = in_bulk
+        for paths in self._writer.update(changed.values()):
+            for path in paths:
+                self._known[path] = changed[path]
+                done += changed[path].size
             self._writer.report_progress(total, done)
-            yield
+            yield from (None for _ in paths)
         self._writer.report_progress(total, total)
+        if in_bulk:
+            yield from schema.merge(self._database)
+            self.has_read_bulk = True
+
+    def _new_bytes(self, source: SourceFile) -> int:
+        """How much longer a file is than when it was read."""
+        known = self._known.get(source.path)
+        return max(0, source.size - known.size) if known else source.size
 
 
 def _is_damage(error: Exception) -> bool:
@@ -119,8 +138,11 @@ def _is_damage(error: Exception) -> bool:
     return not isinstance(error, OSError)
 
 
-def run(path: Path, config_dir: Path, stop: int) -> None:
-    """Keep the index current until the descriptor `stop` can be read."""
+def run(path: Path, config_dir: Path, stop: int) -> bool:
+    """Keep the index current until the descriptor `stop` can be read.
+
+    True before that when the process is to go on as a new program, which takes less memory.
+    """
     indexer = Indexer(path, config_dir)
 
     def is_over(seconds: float) -> bool:
@@ -131,7 +153,9 @@ def run(path: Path, config_dir: Path, stop: int) -> None:
             try:
                 for _ in indexer.look():
                     if is_over(0):
-                        return
+                        return False
+                if indexer.has_read_bulk:
+                    return True
                 pause = LOOK_SECONDS
             except (sqlite3.DatabaseError, OSError) as error:
                 if _is_damage(error):
@@ -143,7 +167,7 @@ def run(path: Path, config_dir: Path, stop: int) -> None:
                     pause = RETRY_SECONDS
                 indexer.look_at_all()
             if is_over(pause):
-                return
+                return False
     finally:
         indexer.close()
 
@@ -151,12 +175,16 @@ def run(path: Path, config_dir: Path, stop: int) -> None:
 def main() -> int:
     path, config_dir = map(Path, sys.argv[1:3])
     set_up(LogOptions.of_argument(sys.argv[3]))
-    os.nice(NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     try:
-        run(path, config_dir, sys.stdin.fileno())
+        is_new_program = run(path, config_dir, sys.stdin.fileno())
     except Exception as error:
         log.error("the index of sessions cannot be kept: %s", _what_failed(error))
         return 1
+    if is_new_program:
+        log.info("all sessions are indexed; the process is started anew to free its memory")
+        # The pid, the pipe of the server and the lock stay
+        os.execv(sys.executable, [sys.executable, "-m", __spec__.name, *sys.argv[1:]])  # noqa: S606
     return 0
 
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 """Changes with the tables, and with what is read from the files."""
 
 BUSY_SECONDS = 5.0
+PIECE = 1000
+"""Pages of the database that are merged, or given back, before others may go on."""
+_USUAL = {"hashsize": 1 << 20, "automerge": 4, "crisismerge": 16}
+_IN_BULK = {"hashsize": 8 << 20, "automerge": 0, "crisismerge": 64}
+"""Bytes in memory, and numbers of segments."""
 CACHE_KIB = 16_384
 """Memory for pages of the database while it is written."""
 
@@ -103,8 +109,10 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         path.chmod(0o600)
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before there is a table
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA secure_delete = OFF")  # Debian's default is to write zeros
         database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             database.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
@@ -140,6 +148,31 @@ def _check(database: sqlite3.Connection) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
         raise OtherVersion(f"version {version}")
+
+
+def set_merging(database: sqlite3.Connection, *, in_bulk: bool) -> None:
+    """How FTS5 gathers words in memory, and merges the segments that it writes of them.
+
+    `in_bulk`: many files are read, and `merge` is called behind them. Of each, a segment is
+    written once and merged twice, instead of four times.
+    """
+    for name, value in (_IN_BULK if in_bulk else _USUAL).items():
+        database.execute("INSERT INTO words (words, rank) VALUES (?, ?)", (name, value))
+
+
+def merge(database: sqlite3.Connection) -> Iterator[None]:
+    """Merge all words into one segment, and make the file smaller; yields after each piece."""
+    pages = -PIECE  # negative: begin with all segments
+    while True:
+        before = database.total_changes
+        database.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
+        if database.total_changes - before < 2:  # FTS5's sign of nothing to do
+            break
+        pages = PIECE
+        yield
+    while database.execute("PRAGMA freelist_count").fetchone()[0]:
+        database.execute(f"PRAGMA incremental_vacuum({PIECE})").fetchall()
+        yield
 
 
 def remove(path: Path) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from opcode_htmx.engines.claude.files import subagents
 from opcode_htmx.lib.dataclass import dataclass
@@ -41,6 +42,8 @@ TEXTS_AT_ONCE, CHARACTERS_AT_ONCE = 500, 2_000_000
 REMOVED_AT_ONCE = 500
 LONGEST_NAME = 4096
 """Characters of a project, tool, model or branch: a made-up history has longer ones."""
+MOST_FACETS = 10_000
+"""Combinations of these whose words are kept."""
 LEAST_REMOVED = 1_000
 MOST_REMOVED = 0.3
 """The part of all texts that may be of removed files; then the index is made again."""
@@ -56,6 +59,7 @@ class IndexWriter:
         self._root = root
         self._ledger = Ledger(database)
         self._names: dict[tuple[str, str], int] = {}
+        self._facets_of: dict[tuple[Any, ...], str] = {}
         self._batch = FIRST_BATCH
         self._may_be_worn = True
         self._claim()
@@ -132,26 +136,46 @@ class IndexWriter:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def update(self, files: Iterable[SourceFile]) -> Iterator[Path]:
-        """Read what is new in files, and yield each that was read, the newest first.
+    def update(self, files: Iterable[SourceFile]) -> Iterator[list[Path]]:
+        """Read what is new in files, the newest first; yield those that were stored together.
 
         A file that cannot be read is logged and skipped.
         """
         for batch in self._batches(sorted(files, key=lambda each: -each.mtime_ns)):
             # Ascending ids within a batch: FTS5 writes a segment where they descend
-            for each in reversed(batch):
-                try:
-                    self._read(each)
-                except OSError as error:
+            batch.reverse()
+            done = 0
+            while done < len(batch):
+                count = self._read_together(batch[done:])
+                yield [each.path for each in batch[done : done + count]]
+                done += count
+
+    def _read_together(self, files: Sequence[SourceFile]) -> int:
+        """Read files in one transaction, which is ended in time; how many they were.
+
+        FTS5 writes a segment for each transaction, and merges them again and again: with one for
+        each file, that was half of all its work.
+        """
+        until = self._begin()
+        for count, each in enumerate(files):
+            try:
+                until = self._read(each, until)
+            except sqlite3.Error:
+                self._rollback()
+                raise
+            except Exception as error:  # one file harms no other
+                self._rollback()
+                if count:  # those before it, once more
+                    return self._read_together(files[:count])
+                if isinstance(error, OSError):
                     log.info("cannot read %s for the index: %s", each.path, error)
-                    self._rollback()
-                except sqlite3.Error:
-                    self._rollback()
-                    raise
-                except Exception:  # one file harms no other
+                else:
                     log.exception("cannot index %s", each.path)
-                    self._rollback()
-                yield each.path
+                return 1
+            if monotonic() > until:
+                break
+        self._commit()
+        return count + 1
 
     def _batches(self, files: list[SourceFile]) -> Iterator[list[SourceFile]]:
         batch, size = list[SourceFile](), 0
@@ -169,28 +193,29 @@ class IndexWriter:
         """Record how many bytes of the files there are, and how many of them were read."""
         self._database.execute("UPDATE progress SET bytes = ?, bytes_read = ?", (total, done))
 
-    def _read(self, source: SourceFile) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
+    def _read(self, source: SourceFile, until: float) -> float:
+        """Read a file within the open transaction; when that is to end, by the monotonic clock.
+
+        In a very long file it is ended, and the next one is begun.
+        """
         row = self._row(source)
         if source.agent and not row.facts.read:
             self._note_agent(row.id, source)
         counted = row.facts.counted == row.facts.read  # else a pass has ended before its end
         reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
-        until = monotonic() + BATCH_SECONDS
         for found in _chunks(reader.texts(source.size)):
             row.next_id = self._store(row, found)
-            if monotonic() > until:  # a very long file
+            if monotonic() > until + BATCH_SECONDS:
                 self._save(row, reader, source, is_whole=False)
-                self._database.execute("COMMIT")
-                self._database.execute("BEGIN IMMEDIATE")
-                until = monotonic() + BATCH_SECONDS
+                self._commit()
+                until = self._begin()
         rewound: set[int] | None = None
         if reader.may_branch:
             rewound = rewound_lines(source.path, row.facts.read)
             self._mark_rewound(row, rewound)
         self._count(row, reader, source, counted, rewound)
         self._save(row, reader, source, is_whole=True)
-        self._database.execute("COMMIT")
+        return until
 
     def _row(self, source: SourceFile) -> _Row:
         """The row of a file; it is read from its beginning if it is another one than before."""
@@ -224,11 +249,12 @@ class IndexWriter:
 
     def _store(self, row: _Row, found: list[Found]) -> int:
         next_id, messages, words = row.next_id, [], []
-        for each in found:
+        for start, part, role, text, tool, at, *place in found:
             if next_id > row.last_id:
                 next_id, row.last_id = self._reserve(TEXTS_AT_ONCE)
-            messages.append((next_id, row.id, each.start, each.part, each.role, _column(each.at)))
-            words.append((next_id, separated(plain(_storable(each.text))), self._facets(each)))
+            number = int(role)  # SQLite looks for an adapter of what is not quite an integer
+            messages.append((next_id, row.id, start, part, number, at and int(at)))
+            words.append((next_id, _searchable(text), self._facets(number, tool, *place)))
             row.highest_id = next_id
             next_id += 1
         self._database.executemany(
@@ -248,16 +274,25 @@ class IndexWriter:
     def _reserve_for(self, source: SourceFile) -> tuple[int, int]:
         return self._reserve(source.size // BYTES_PER_TEXT + 8)
 
-    def _facets(self, each: Found) -> str:
-        facets = [f"r{each.role:d}"]
-        if each.cwd:
-            facets.append(f"p{self._name('project', each.cwd)}")
-        if each.branch:
-            facets.append(f"b{self._name('branch', each.branch)}")
-        if each.tool:
-            facets.append(f"t{self._name('tool', each.tool)}")
-        if each.model:
-            facets.append(f"m{self._name('model', each.model)}")
+    def _facets(self, *values: Any) -> str:
+        """What a text can be limited by, as words; `values` as in `_words_of`."""
+        known = self._facets_of.get(values)
+        if known is None:
+            if len(self._facets_of) >= MOST_FACETS:
+                self._facets_of.clear()
+            known = self._facets_of[values] = self._words_of(*values)
+        return known
+
+    def _words_of(self, role: int, tool: str, model: str, cwd: str, branch: str) -> str:
+        facets = [f"r{role}"]
+        if cwd:
+            facets.append(f"p{self._name('project', cwd)}")
+        if branch:
+            facets.append(f"b{self._name('branch', branch)}")
+        if tool:
+            facets.append(f"t{self._name('tool', tool)}")
+        if model:
+            facets.append(f"m{self._name('model', model)}")
         return " ".join(facets)
 
     def _save(self, row: _Row, reader: FilePass, source: SourceFile, *, is_whole: bool) -> None:
@@ -391,16 +426,25 @@ class IndexWriter:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             yield
         except BaseException:
             self._rollback()
             raise
+        self._commit()
+
+    def _begin(self) -> float:
+        """Begin a transaction; when it is to end, by the monotonic clock."""
+        self._database.execute("BEGIN IMMEDIATE")
+        return monotonic() + BATCH_SECONDS
+
+    def _commit(self) -> None:
         self._database.execute("COMMIT")
 
     def _rollback(self) -> None:
         self._names.clear()  # a name may have been made in the transaction
+        self._facets_of.clear()
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
@@ -427,16 +471,22 @@ def _continues(source: SourceFile, inode: int, facts: Facts) -> bool:
     )
 
 
-def _chunks(found: Iterator[Found]) -> Iterator[list[Found]]:
-    """Texts that are stored together: bounded, because they are all in memory."""
+def _chunks(found: Iterator[Sequence[Found]]) -> Iterator[list[Found]]:
+    """Texts of whole lines that are stored together: bounded, because they are all in memory."""
     chunk, size = list[Found](), 0
-    for each in found:
-        chunk.append(each)
-        size += len(each.text)
-        if len(chunk) == TEXTS_AT_ONCE or size > CHARACTERS_AT_ONCE:
+    for some in found:
+        chunk += some
+        for each in some:
+            size += len(each.text)
+        if len(chunk) >= TEXTS_AT_ONCE or size > CHARACTERS_AT_ONCE:
             yield chunk
             chunk, size = [], 0
     yield chunk
+
+
+def _searchable(text: str) -> str:
+    """A text as FTS5 splits it into words."""
+    return plain(text) if text.isascii() else separated(plain(_storable(text)))
 
 
 def _storable(text: str) -> str:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.lineage import checkpoint_line
-from opcode_htmx.sessions.index import indexer, schema, sources, writer
+from opcode_htmx.lib import resources
+from opcode_htmx.lib.logs.set_up import LogOptions
+from opcode_htmx.sessions.index import file_pass, indexer, schema, sources, writer
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Query
 from tests.sessions.index.histories import ONE, TWO, Searchable, Session
@@ -154,6 +161,44 @@ def test_process_of_the_index_makes_it_again_by_itself(
         os.close(end)
 
 
+def test_process_that_has_read_much_goes_on_as_a_new_program(
+    index: Searchable, tmp_path: Path
+) -> None:
+    index.session().write(("x" * (indexer.BULK // 2) + "\n") * 2)  # no entries, read in no time
+    index.session().prompt("before")
+    database = tmp_path / "index" / "sessions.sqlite"
+    database.parent.mkdir()
+    reader = IndexReader(database, history.root(index.config_dir))
+    command = [sys.executable, "-m", "opcode_htmx.sessions.index.indexer"]
+    process = subprocess.Popen(
+        [*command, str(database), str(index.config_dir), LogOptions().as_argument()],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=resources.IMPORT_FOLDER,
+        env={"PYTHONUTF8": "1"},
+    )
+
+    def is_found(word: str) -> bool:
+        with contextlib.suppress(IndexUnavailable):
+            return bool(reader.find(Query(words=word)).sessions)
+        return False
+
+    def segments() -> int:
+        with closing(sqlite3.connect(database)) as opened:
+            ((count,),) = opened.execute("SELECT count(DISTINCT segid) FROM words_idx")
+        return int(count)
+
+    try:
+        until(lambda: is_found("before"), "it is indexed")
+        until(lambda: segments() == 1, "it is merged")
+        index.session(TWO).prompt("afterwards")
+        until(lambda: is_found("afterwards"), "it is indexed by the new program")
+        assert psutil.Process(process.pid).nice() == indexer.NICENESS
+    finally:
+        _, logged = process.communicate(timeout=10)
+    assert logged.count(b"is started anew") == 1 and process.returncode == 0, logged
+
+
 def test_index_that_is_locked_is_kept(index: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.01)
     index.session().prompt("still here")
@@ -278,6 +323,57 @@ def test_unusual_lines_harm_no_other(index: Searchable) -> None:
     session.prompt("and\0a whole letter")
     index.update()
     assert len(index.texts("letter", with_rewound=True)) == 3
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), ValueError("odd")])
+def test_file_that_cannot_be_read_harms_none_of_those_read_with_it(
+    index: Searchable, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    ids = [f"{number}" * 8 + "-1111-4111-8111-111111111111" for number in range(1, 6)]
+    for at, each in enumerate(ids):
+        session = index.session(each)
+        session.prompt(f"words of {each[0]}")
+        os.utime(session.path, (at + 1, at + 1))
+    begin = file_pass.FilePass.texts
+
+    def texts(reader: file_pass.FilePass, end: int) -> Iterator[Sequence[file_pass.Found]]:
+        yield from begin(reader, end)
+        if reader.path.stem == ids[2]:
+            raise error
+
+    monkeypatch.setattr(file_pass.FilePass, "texts", texts)
+    assert index.update() == 5
+    assert index.texts("words") == [f"words of {number}" for number in (5, 4, 2, 1)]
+    assert rows(index, "SELECT count(*) FROM message") == [(4,)]
+    monkeypatch.undo()
+    index.session(ids[2]).prompt("more words")
+    index.update()
+    assert sorted(index.texts("words"))[:2] == ["more words", "words of 1"]
+    assert len(index.texts("words")) == 6
+
+
+def test_line_of_many_texts_is_stored_once_however_the_process_ends(
+    index: Searchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(writer, "BATCH_SECONDS", -1.0)  # each chunk is committed
+    session = index.session()
+    session.add("assistant", [{"type": "text", "text": f"word {at}"} for at in range(5)])
+    session.prompt("the last word")
+    begin = file_pass.FilePass.texts
+
+    def texts(reader: file_pass.FilePass, end: int) -> Iterator[Sequence[file_pass.Found]]:
+        yield next(begin(reader, end))
+        raise sqlite3.OperationalError("the disk is full")
+
+    with monkeypatch.context() as patched, pytest.raises(sqlite3.OperationalError):
+        patched.setattr(file_pass.FilePass, "texts", texts)
+        index.update()
+    assert rows(index, "SELECT count(*) FROM message") == [(5,)]
+    index.indexer.look_at_all()
+    index.update()
+    assert rows(index, "SELECT count(*) FROM message") == [(6,)]
+    assert index.reader.find(Query(words="word")).sessions[0].count == 6
 
 
 def test_line_that_is_too_long_is_passed_over(

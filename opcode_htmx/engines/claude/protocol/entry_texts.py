@@ -6,15 +6,14 @@ Pure: a parsed entry in, values out. An unknown entry has no texts; no entry is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
 from opcode_htmx.engines.messages import SystemEvent, User
 from opcode_htmx.engines.user_parts import Part, Prompt, ShellCommand, ShellOutput, SlashCommand
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
-from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_OUTPUT = 20_000
 """Characters of what a tool printed, and of its input, that are searched: the first ones."""
@@ -39,8 +38,11 @@ class Role(IntEnum):
     """The summary that a compaction has made."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntryText:
+_ANSWER, _THINKING, _CALL, _OUTPUT = Role.ANSWER, Role.THINKING, Role.CALL, Role.OUTPUT
+"""Looked up once: a member of an enumeration takes as long as a call."""
+
+
+class EntryText(NamedTuple):
     """One text of an entry. `call` is the id of the tool call that it belongs to, or empty."""
 
     role: Role
@@ -51,26 +53,28 @@ class EntryText:
 
 def texts_of(entry: Json) -> list[EntryText]:
     """The texts of an entry, in its order."""
-    return [
-        each if len(each.text) <= LONGEST_TEXT else replace(each, text=each.text[:LONGEST_TEXT])
-        for each in _texts_of(entry)
-    ]
+    found = _texts_of(entry)
+    for at, each in enumerate(found):
+        if len(each.text) > LONGEST_TEXT:
+            found[at] = each._replace(text=each.text[:LONGEST_TEXT])
+    return found
 
 
 def _texts_of(entry: Json) -> list[EntryText]:
     match entry.get("type"):
         case "assistant":
-            return list(_of_assistant(as_list(as_dict(entry.get("message")).get("content"))))
+            return _of_assistant(as_list(as_dict(entry.get("message")).get("content")))
         case "user":
             if entry.get("isCompactSummary") is True:
                 return _summary(as_dict(entry.get("message")).get("content"))
             content = as_dict(entry.get("message")).get("content")
             results = [
-                part
+                each
                 for part in (content if isinstance(content, list) else ())
                 if isinstance(part, dict) and part.get("type") == "tool_result"
+                for each in _of_result(part)
             ]
-            return [each for part in results for each in _of_result(part)] or _of_person(entry)
+            return results or _of_person(entry)
         case "system" if entry.get("subtype") == "local_command":
             return _of_person(entry)
         case "attachment":
@@ -79,18 +83,21 @@ def _texts_of(entry: Json) -> list[EntryText]:
             return []
 
 
-def _of_assistant(content: Sequence[object]) -> Iterator[EntryText]:
+def _of_assistant(content: Sequence[object]) -> list[EntryText]:
+    found = []
     for part in map(as_dict, content):
-        match part.get("type"):
-            case "text" if text := as_str(part.get("text")):
-                yield EntryText(Role.ANSWER, text)
-            case "thinking" if text := as_str(part.get("thinking")):
-                yield EntryText(Role.THINKING, text)
-            case "tool_use":
-                text = "\n".join(_strings(part.get("input"), _DEEPEST))[:LONGEST_OUTPUT]
-                yield EntryText(Role.CALL, text, as_str(part.get("name")), as_str(part.get("id")))
-            case _:
-                pass
+        kind = part.get("type")
+        if kind == "text":
+            if text := as_str(part.get("text")):
+                found.append(EntryText(_ANSWER, text))
+        elif kind == "thinking":
+            if text := as_str(part.get("thinking")):
+                found.append(EntryText(_THINKING, text))
+        elif kind == "tool_use":
+            text = "\n".join(_strings(part.get("input"), _DEEPEST))[:LONGEST_OUTPUT]
+            tool, call = as_str(part.get("name")), as_str(part.get("id"))
+            found.append(EntryText(_CALL, text, tool, call))
+    return found
 
 
 def _of_result(part: Json) -> Iterator[EntryText]:
@@ -100,7 +107,7 @@ def _of_result(part: Json) -> Iterator[EntryText]:
     else:
         text = "\n".join(as_str(as_dict(each).get("text")) for each in as_list(content))
     if text.strip():
-        yield EntryText(Role.OUTPUT, text[:LONGEST_OUTPUT], call=as_str(part.get("tool_use_id")))
+        yield EntryText(_OUTPUT, text[:LONGEST_OUTPUT], call=as_str(part.get("tool_use_id")))
 
 
 def _of_person(entry: Json) -> list[EntryText]:
@@ -154,8 +161,8 @@ def touched_files(entry: Json) -> list[str]:
     if entry.get("type") != "assistant":
         return []
     found = []
-    for part in map(as_dict, as_list(as_dict(entry.get("message")).get("content"))):
-        if part.get("type") == "tool_use":
+    for part in as_list(as_dict(entry.get("message")).get("content")):
+        if isinstance(part, dict) and part.get("type") == "tool_use":
             inputs = as_dict(part.get("input"))
             found += [path for name in _PATH_FIELDS if (path := as_str(inputs.get(name)))]
     return found

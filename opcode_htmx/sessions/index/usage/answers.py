@@ -99,6 +99,8 @@ class AnswerCounter:
         """The answers by a hash of their keys."""
         self._is_agent = is_agent
         self._last_at, self._since = 0.0, Extras()
+        self._key, self._hash = "", 0
+        """Of the newest answer."""
         self.last: Counted | None = None
         """The newest answer of the pass before: a next line of it replaces its figures."""
         if pending:
@@ -124,7 +126,9 @@ class AnswerCounter:
             self._answered(entry, usage, start, at)
 
     def _answered(self, entry: Json, usage: Usage, start: int, at: float | None) -> None:
-        key = hash_of(usage.key)
+        if usage.key != self._key:  # else another part of the same answer
+            self._key, self._hash = usage.key, hash_of(usage.key)
+        key = self._hash
         old = self.found.get(key)
         new = Answer(
             day_of(at) if at is not None else UNDATED,
@@ -133,9 +137,13 @@ class AnswerCounter:
             start,
             isinstance(entry.get("forkedFrom"), dict),
             usage,
-            old.extras if old else Extras(),
+            self._since,
         )
-        new.extras.take(self._since)
+        if old:
+            old.extras.take(self._since)
+            new.extras = old.extras
+        else:
+            self._since = Extras()
         self.found[key] = new
 
     @property

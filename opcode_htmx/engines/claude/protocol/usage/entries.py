@@ -5,8 +5,9 @@ Pure: a parsed entry in, values out. No entry is an error.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
-from opcode_htmx.lib.dataclass import dataclass
 
 PICO = 1_000_000_000_000
 """Amounts are in trillionths of a US dollar: the price of a token is a whole number of them."""
@@ -19,8 +20,7 @@ LONGEST_MODEL = 200
 """Characters of the name of a model; the rest is cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What one answer of the model has used: tokens, and web searches."""
 
     key: str
@@ -50,13 +50,15 @@ def usage_of(entry: Json) -> Usage | None:
 
     Several entries of one answer repeat its figures; the last one is complete.
     """
+    if entry.get("type") != "assistant":
+        return None
     message = as_dict(entry.get("message"))
     figures, message_id = message.get("usage"), as_str(message.get("id"))
-    if entry.get("type") != "assistant" or not message_id or not isinstance(figures, dict):
+    if not message_id or not isinstance(figures, dict):
         return None
     written = _count(figures.get("cache_creation_input_tokens"))
-    by_age = as_dict(figures.get("cache_creation"))
-    for_an_hour = min(written, _count(by_age.get("ephemeral_1h_input_tokens")))
+    by_age, searched = figures.get("cache_creation"), figures.get("server_tool_use")
+    for_an_hour = min(written, _count(as_dict(by_age).get("ephemeral_1h_input_tokens")))
     found = Usage(
         f"{message_id}:{as_str(entry.get('requestId')) or as_str(entry.get('requestRef'))}",
         model_of(message),
@@ -65,10 +67,10 @@ def usage_of(entry: Json) -> Usage | None:
         _count(figures.get("cache_read_input_tokens")),
         written - for_an_hour,
         for_an_hour,
-        _count(as_dict(figures.get("server_tool_use")).get("web_search_requests")),
+        _count(as_dict(searched).get("web_search_requests")),
         figures.get("speed") == "fast",
         figures.get("inference_geo") == "us",
-        pico_dollars(entry.get("costUSD")),
+        pico_dollars(entry.get("costUSD")) if "costUSD" in entry else None,
     )
     return found if found.prompt_tokens or found.output or found.recorded else None
 
@@ -107,5 +109,5 @@ def pico_dollars(value: object) -> int | None:
 
 
 def _count(value: object) -> int:
-    is_count = isinstance(value, int) and not isinstance(value, bool)
+    is_count = type(value) is int  # and no bool
     return value if is_count and 0 <= value <= MOST_TOKENS else 0  # type: ignore[operator, return-value]
