@@ -204,6 +204,30 @@ def test_a_file_that_is_cut_off_while_others_read_it_ends_none_of_them(
     assert value(store, RUNS, "done") == 1
 
 
+@pytest.mark.parametrize("left", [0, 8, -8, None])
+def test_a_worker_whose_own_file_is_cut_off_or_replaced_counts_on_and_loses_nothing(
+    store: MetricStore, folder: Path, left: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = folder / "0.values"
+    store.add(RUNS, 3, ("done",))
+    store.change(VIEWERS, 1)
+    if left is None:
+        path.write_bytes(b"x" * 100_000)
+    else:
+        os.truncate(path, left if left >= 0 else path.stat().st_size + left)
+    store.add(RUNS, labels=("done",))
+    store.observe(SECONDS, 7.0)
+    assert (value(store, RUNS, "done"), value(store, VIEWERS)) == (4, 1)
+    assert "were changed, and are written again" in caplog.text
+    caplog.clear()
+    reader = MetricStore(folder, FAMILIES)
+    assert (value(reader, RUNS, "done"), value(reader, VIEWERS)) == (4, 1)
+    assert list(reader.read()[SECONDS][0].values) == [0, 0, 1, 7]
+    store.add(RUNS, labels=("done",))
+    assert value(store, RUNS, "done") == value(reader, RUNS, "done") == 5
+    assert not caplog.text
+
+
 def test_no_sum_is_taken_for_one_that_is_none(folder: Path) -> None:
     started(folder).stop()
     path = folder / "0.values"
