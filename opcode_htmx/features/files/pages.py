@@ -126,9 +126,8 @@ def blueprint(
     def pdf_page(project_id: str) -> Response:
         """A page of a PDF document as an image."""
         with places.opened(project_id) as tree, tree.open(tree.real(_names())) as file:
-            return serving.pdf_page(
-                file, number("page") or 1, large=bool(request.args.get("large"))
-            )
+            page = whole_number(request.args.get("page", "1"))
+            return serving.pdf_page(file, page, large=bool(request.args.get("large")))
 
     @pages.get("/projects/<project_id>/files/download")
     def download(project_id: str) -> Response:

@@ -49,13 +49,17 @@ def shown(file: BinaryIO, name: str) -> Response:
     return response
 
 
-def pdf_page(file: BinaryIO, number: int, *, large: bool) -> Response:
+def pdf_page(file: BinaryIO, number: int | None, *, large: bool) -> Response:
     """A page of a PDF document as an image, drawn again only if the file is another one by now.
+
+    `number` is None for what is no number of a page.
 
     Raises NotDrawn, NoSuchPage, RendererBusy.
     """
     if not file.read(kinds.HEAD).startswith(kinds.PDF):
         raise renderer.NotDrawn("This is no PDF document.")
+    if not number:
+        raise renderer.NoSuchPage("This PDF document has no such page.")
     width = renderer.LARGE_WIDTH if large else renderer.WIDTH
     status = os.fstat(file.fileno())
     tag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}-{number}-{width}"

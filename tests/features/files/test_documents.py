@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import gevent
 import psutil
@@ -15,6 +18,7 @@ from opcode_htmx.lib import images
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
 from tests.features.files.conftest import Project
 from tests.support import pdf
+from tests.support.environment import has_ended, until
 
 PICTURE = re.compile(
     r'<img src="([^"]+)" width="(\d+)" height="(\d+)" loading="lazy" alt="([^"]+)"'
@@ -254,3 +258,50 @@ def test_the_process_that_draws_gets_no_environment_and_the_open_file_only(
     [(arguments, environment)] = seen
     assert environment == {"PYTHONUTF8": "1"}
     assert "private name" not in " ".join(arguments)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "NaN", "1.5", "9999999999", "", "²"])
+def test_what_is_no_number_of_a_page_is_no_page(project: Project, page: str) -> None:
+    project.write("a.pdf", pdf.document())
+    answer = project.get("pdf-page", path="a.pdf", page=page)
+    assert answer.status_code == 404
+    assert "no such page" in answer.text
+
+
+ASKS = """
+import subprocess, sys, time
+with open(sys.argv[1], "rb") as file:
+    program = [sys.executable, "-P", sys.argv[2], "draw", "1", "1600"]
+    child = subprocess.Popen(program, stdin=file, stdout=subprocess.PIPE, start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit of CPU time ends it")
+def test_a_process_that_draws_ends_with_its_server(tmp_path: Path) -> None:
+    path = tmp_path / "slow.pdf"
+    path.write_bytes(pdf.document(content=b"0 0 m 200 300 l S\n" * 1_000_000))
+    asks = [sys.executable, "-c", ASKS, str(path), str(renderer._PROGRAM)]
+    with subprocess.Popen(asks, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        drawing = psutil.Process(int(server.stdout.readline()))
+        until(lambda: used(drawing) > 0.5, "it draws")
+        server.kill()
+    most = 0.0
+
+    def is_over() -> bool:
+        nonlocal most
+        most = max(most, used(drawing))
+        return has_ended(drawing)
+
+    until(is_over, "it has ended")
+    assert most < renderer.SECONDS / 4, "it did not end by its limit"
+
+
+def used(process: psutil.Process) -> float:
+    """The CPU time of a process, in seconds; 0 if it has ended."""
+    try:
+        return float(process.cpu_times().user)
+    except psutil.NoSuchProcess:
+        return 0.0

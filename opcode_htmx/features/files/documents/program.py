@@ -12,9 +12,12 @@ Without imports from this package, whose start would take longer than the drawin
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import math
 import resource
+import select
+import signal
 import struct
 import sys
 import zlib
@@ -32,6 +35,8 @@ MOST_MEMORY = 1024**3
 MOST_SIDE = 8_000
 """Pixels of the longer side of an image."""
 MOST_PIXELS = 4_000_000
+_SET_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of linux/prctl.h"""
 MOST_SCALE = 4.0
 """Pixels per point (1/72 inch): a stamp is not drawn as large as a poster."""
 _LIMITS = (
@@ -54,6 +59,7 @@ class _Ended(Exception):
 
 def main(arguments: list[str]) -> int:
     """Write what the arguments ask for; the exit status."""
+    _end_with_the_server()
     _limit()
     what, numbers = arguments[0], [int(each) for each in arguments[1:]]
     try:
@@ -64,6 +70,18 @@ def main(arguments: list[str]) -> int:
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
     return 0
+
+
+def _end_with_the_server() -> None:
+    """Nobody would read the image. Linux only; elsewhere the limit of CPU time ends it."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
+    # The server may have ended before: then nobody has the other end of the pipe
+    pipe = select.poll()
+    pipe.register(sys.stdout.fileno(), 0)
+    if pipe.poll(0):
+        sys.exit(NOT_DRAWN)
 
 
 def _limit() -> None:
