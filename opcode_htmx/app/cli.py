@@ -18,7 +18,7 @@ from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.commands.registry import COMMANDS
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.service.activation import SocketMismatch, is_passed
-from opcode_htmx.config import credentials, state_format
+from opcode_htmx.config import credentials, state_format, state_use
 from opcode_htmx.config.settings import (
     NEWEST_CLAUDE,
     Settings,
@@ -162,6 +162,7 @@ def preflight(settings: Settings) -> Launch:
 
     Raises LaunchError, StateError or BinaryError for the first failed check.
     """
+    state_use.check_restored(settings.state_dir)
     state_format.claim(ensure_state_dir(settings.state_dir))
     check_browser_files(resources.VENDOR)
     if not is_passed(environment(), settings.port):

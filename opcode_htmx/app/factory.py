@@ -29,7 +29,7 @@ from opcode_htmx.app.operation import logs
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import TemplateCache
-from opcode_htmx.config import state_format
+from opcode_htmx.config import state_format, state_use
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.config.state_use import StateUse
 from opcode_htmx.engines.base import Engine
@@ -92,6 +92,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     with a sentence for the person who starts the server.
     """
     settings = settings or Settings.from_env(feature_settings=feature_settings.of(features))
+    state_use.check_restored(settings.state_dir)
     make_private(ensure_state_dir(settings.state_dir))
     state_format.claim(settings.state_dir)
     use = StateUse(settings.state_dir)

@@ -6,8 +6,10 @@ The lock ends with its holder, however that dies.
 from __future__ import annotations
 
 import contextlib
+import glob
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,26 @@ class StateUse:
 
     def _open(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def place_to_restore(folder: Path) -> Path:
+    """A new name beside the state folder, for what is to take its place."""
+    return folder.with_name(f".{folder.name}-restoring-{secrets.token_hex(8)}")
+
+
+def left_by_restores(folder: Path) -> list[Path]:
+    """What restores that were killed have left beside the state folder, the newest last."""
+    found = folder.parent.glob(f".{glob.escape(folder.name)}-restoring-*")
+    return sorted(found, key=lambda path: path.lstat().st_ctime)
+
+
+def check_restored(folder: Path) -> None:
+    """Raises StateError where a restore was killed when neither folder was in its place."""
+    if not folder.exists() and (left := left_by_restores(folder)):
+        raise StateError(
+            f"A restore was ended before its last step, so there is no {folder}. What it has "
+            f"restored is {left[-1]}: give that the name {folder}, and start again."
+        )
 
 
 @contextlib.contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
@@ -20,10 +23,11 @@ from opcode_htmx.app import state_folders
 from opcode_htmx.app.commands.options import BadUsage, parse
 from opcode_htmx.app.operation import backups
 from opcode_htmx.app.registry import FEATURES
-from opcode_htmx.config import state_format
+from opcode_htmx.config import state_format, state_use
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.backup.archive import HEADER
 from opcode_htmx.lib.backup.unpack import BadBackup
+from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import StateError
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, processes_of, runs_of, until
 
@@ -192,6 +196,58 @@ def test_a_folder_that_holds_something_is_replaced_only_on_request_and_kept(
     (kept,) = state.parent.glob("state.before-*")
     assert str(kept) in done.stdout
     assert (kept / "marks.json").read_text() == '{"newer": 1}'
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize("number", range(1, 4))
+def test_a_restore_that_is_killed_leaves_a_whole_folder_or_is_told_by_the_next_start(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool, number: int
+) -> None:
+    """At each of its steps with names of folders."""
+
+    class Killed(BaseException):
+        pass
+
+    calls = 0
+    steps = {"rename": Path.rename, "exchange": atomic_files.exchange}
+
+    def killed_at(name: str) -> Callable[..., object]:
+        def call(*arguments: Any, **named: Any) -> object:
+            nonlocal calls
+            if name == "exchange" and not can_exchange:
+                return False
+            calls += 1
+            if calls == number:
+                raise Killed
+            return steps[name](*arguments, **named)
+
+        return call
+
+    backup = backup_of(state)
+    (state / "marks.json").write_text('{"newer": 1}')
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed_at("rename"))
+        patch.setattr(atomic_files, "exchange", killed_at("exchange"))
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # who is killed tidies nothing up
+        with contextlib.suppress(Killed):
+            backups.restore(backup, state, FOLDERS, replace=True)
+    contents = {path.parent: path.read_text() for path in state.parent.glob("*state*/marks.json")}
+    if calls:
+        assert '{"newer": 1}' in contents.values(), "what was there is kept"
+        assert "{}" in contents.values(), "what was restored is whole"
+    if state.exists():
+        state_use.check_restored(state)
+        assert contents[state] in ("{}", '{"newer": 1}')
+        backup.seek(0)
+        done = backups.restore(backup, state, FOLDERS, replace=True)
+        assert [*done.left] == state_use.left_by_restores(state)
+    else:
+        assert not can_exchange
+        with pytest.raises(StateError, match="A restore was ended before its last step") as told:
+            state_use.check_restored(state)
+        (place,) = state_use.left_by_restores(state)
+        assert str(place) in str(told.value)
+        assert contents[place] == "{}"
 
 
 def test_a_backup_of_a_newer_state_folder_is_refused_in_one_sentence(

@@ -69,6 +69,8 @@ def _report(restored: Restored, state: Path) -> Iterator[str]:
     yield f"Restored {count(found.files, 'file')}, {format_bytes(found.total)}, into {state}."
     if restored.kept:
         yield f"What was there is kept in {restored.kept}; remove it when all is well."
+    for each in restored.left:
+        yield f"{each} was left by a restore that was ended; remove it when all is well."
     if restored.kept_secrets:
         yield "The password and logins are those of the replaced folder."
     elif not restored.has_secrets:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ from opcode_htmx.lib.backup import archive, encryption
 from opcode_htmx.lib.backup.archive import Written
 from opcode_htmx.lib.backup.unpack import BadBackup, Unpacked, unpack
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
 from opcode_htmx.lib.version import __version__
@@ -75,6 +76,8 @@ class Restored:
     kept: Path | None
     kept_secrets: bool
     """Whether secrets that the backup lacks were taken over from the replaced folder."""
+    left: Sequence[Path] = ()
+    """Folders beside it, of restores that were killed."""
 
     @property
     def has_secrets(self) -> bool:
@@ -95,10 +98,12 @@ def restore(
     is not empty and shall not be replaced. OSError, DiskFull among them.
     """
     state = state.resolve()
+    state_use.check_restored(state)
     ensure_state_dir(state)
+    left = tuple(state_use.left_by_restores(state))
     with state_use.alone(state):
         _check_place(state, replace=replace)
-        place = state.with_name(f".{state.name}-restoring-{secrets.token_hex(8)}")
+        place = state_use.place_to_restore(state)
         try:
             place.mkdir(mode=0o700)
         except PermissionError:
@@ -113,11 +118,12 @@ def restore(
             _mark_live_runs(place / RUNS)
             kept_secrets = _take_over_secrets(state, place, folders)
             _sync(place)
-            kept = _swap(state, place)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
-    return Restored(unpacked, kept, kept_secrets)
+        # Whatever happens from here on, what is there is whole, and nothing is removed
+        kept = _swap(state, place)
+    return Restored(unpacked, kept, kept_secrets, left)
 
 
 def _check_place(state: Path, *, replace: bool) -> None:
@@ -207,15 +213,32 @@ def _swap(state: Path, place: Path) -> Path | None:
     place.chmod(state.stat().st_mode & 0o777)
     kept = None
     if _content(state):
-        kept = state.with_name(f"{state.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
-        state.rename(kept)
+        kept = _name_to_keep(state)
+    # At once where the system can: a restore that is killed then leaves a folder in its place
+    if atomic_files.exchange(state, place):
+        _set_aside(place, kept)
     else:
-        (state / state_use.FILE).unlink(missing_ok=True)
-        state.rmdir()
-    place.rename(state)
+        _set_aside(state, kept)
+        place.rename(state)
     with contextlib.suppress(OSError):
         _sync_one(state.parent)
     return kept
+
+
+def _name_to_keep(state: Path) -> Path:
+    """A name that is not taken, with the time."""
+    name = f"{state.name}.before-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(path for each in names if not (path := state.with_name(each)).exists())
+
+
+def _set_aside(folder: Path, kept: Path | None) -> None:
+    """Give the replaced folder another name; remove it if it holds nothing."""
+    if kept:
+        folder.rename(kept)
+    else:
+        (folder / state_use.FILE).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _sync(folder: Path) -> None:

@@ -6,8 +6,10 @@ Files and folders are made private to their owner, whatever the umask allows.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +17,8 @@ from typing import BinaryIO
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 
+_HERE, _SWAP = -100, 2
+"""AT_FDCWD, and RENAME_EXCHANGE of Linux, which is RENAME_SWAP of macOS."""
 LARGE = 1_000_000
 """Bytes; writing so many takes milliseconds, so it is done in a thread."""
 
@@ -105,3 +109,18 @@ def _sync_and_close(descriptor: int) -> None:
             os.close(descriptor)
 
     run_in_thread(work)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Have two files or folders of a file system change places, at once.
+
+    False, and nothing is changed, where the system or the file system cannot.
+    """
+    paths = os.fsencode(one), os.fsencode(other)
+    libc = ctypes.CDLL(None)
+    try:
+        if sys.platform == "darwin":
+            return libc.renamex_np(*paths, _SWAP) == 0  # type: ignore[no-any-return]
+        return libc.renameat2(_HERE, paths[0], _HERE, paths[1], _SWAP) == 0  # type: ignore[no-any-return]
+    except AttributeError:
+        return False
