@@ -117,7 +117,10 @@ def test_a_prompt_and_a_viewer_are_measured(server: Server) -> None:
     claude = {"process": "claude"}
     # the processes are listed every two seconds at most
     until(lambda: of(scrape(server), "opcode_run_processes", **claude) == 1, "Claude is seen")
-    assert of(scrape(server), "opcode_run_memory_bytes", **claude) > 1_000_000
+    until(  # one that is being started has less
+        lambda: of(scrape(server), "opcode_run_memory_bytes", **claude) > 1_000_000,
+        "its memory is seen",
+    )
     assert of(samples, "opcode_runs", state="idle") == 1
     viewer.ws.close()
     until(lambda: of(scrape(server), "opcode_viewers") == 0, "the viewer is gone")
