@@ -59,9 +59,15 @@ class Entry:
 
 def parse(content: bytes) -> tuple[Head, Iterator[Entry]]:
     """The head and the entries of an output, which may be cut off."""
+    head, fields = split(content)
+    return head, _entries(fields)
+
+
+def split(content: bytes) -> tuple[Head, Iterator[bytes]]:
+    """The head, and the fields of which `entry` makes entries."""
     fields = content.split(b"\0")[:-1]  # what follows the last NUL was cut off
     heads = list(takewhile(lambda field: field.startswith(b"# "), fields))
-    return _head(heads), _entries(iter(fields[len(heads) :]))
+    return _head(heads), iter(fields[len(heads) :])
 
 
 def _head(fields: list[bytes]) -> Head:
@@ -85,21 +91,28 @@ def _counts(text: str) -> tuple[int | None, int | None]:
 
 def _entries(fields: Iterator[bytes]) -> Iterator[Entry]:
     for field in yielding(fields):
-        kind, _, rest = field.partition(b" ")
-        if kind == b"?":
-            yield Entry(rest, unstaged="?")
-        elif kind == b"1":
-            *facts, path = rest.split(b" ", 7)
-            yield _changed(path, facts, None)
-        elif kind == b"2":
-            *facts, _, path = rest.split(b" ", 8)
-            yield _changed(path, facts, next(fields, b""))
-        elif kind == b"u":
-            _, sub, _, _, _, mode, _, _, _, path = rest.split(b" ", 9)
-            yield Entry(
-                path, "U", "U", is_conflict=True, is_submodule=_is_submodule(sub),
-                file_mode=_value(mode),
-            )  # fmt: skip
+        if found := entry(field, fields):
+            yield found
+
+
+def entry(field: bytes, rest: Iterator[bytes]) -> Entry | None:
+    """The entry that begins with a field, and may go on in the next one; None for another kind."""
+    kind, _, facts = field.partition(b" ")
+    if kind == b"?":
+        return Entry(facts, unstaged="?")
+    if kind == b"1":
+        *parts, path = facts.split(b" ", 7)
+        return _changed(path, parts, None)
+    if kind == b"2":
+        *parts, _, path = facts.split(b" ", 8)
+        return _changed(path, parts, next(rest, b""))
+    if kind == b"u":
+        _, sub, _, _, _, mode, _, _, _, path = facts.split(b" ", 9)
+        return Entry(
+            path, "U", "U", is_conflict=True, is_submodule=_is_submodule(sub),
+            file_mode=_value(mode),
+        )  # fmt: skip
+    return None
 
 
 def _changed(path: bytes, facts: list[bytes], origin: bytes | None) -> Entry:

@@ -90,4 +90,6 @@ LETTERS: Mapping[str, Status] = {
 
 def is_inside(path: bytes) -> bool:
     """Whether it is a path below the top: an index can contain any text."""
-    return bool(path) and not path.startswith(b"/") and b".." not in path.split(b"/")
+    if not path or path.startswith(b"/"):
+        return False
+    return b".." not in path or b".." not in path.split(b"/")

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
-from opcode_htmx.lib.concurrency.cooperative import yielding
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import diffs
 from opcode_htmx.lib.git.changes.model import LETTERS, MOST, Change, Side, Status, is_inside
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import LITERAL
+from opcode_htmx.lib.git.process import Output
+
+Counts = dict[bytes, tuple[int | None, int | None]]
+"""The numbers of added and removed lines by path; None for binary files."""
+_SHORT = 32 * 1024
+"""Bytes that are parsed in a millisecond; more take a thread."""
 
 
 @dataclass(slots=True)
 class Diff:
-    """What `git diff` lists: changes, and numbers of lines by path."""
+    """What `git diff` lists: changes, and numbers of lines."""
 
     changes: list[Change] = field(default_factory=list)
-    counts: dict[bytes, tuple[int | None, int | None]] = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
     is_cut: bool = False
 
 
@@ -32,9 +38,15 @@ def read(git: Git, options: tuple[str, ...], paths: tuple[str, ...]) -> Diff:
         settings=diffs.SETTINGS,
         variables=LITERAL,
     )
+    if len(output.content) <= _SHORT:
+        return _parsed(output)
+    return run_cpu_in_thread(_parsed, output)
+
+
+def _parsed(output: Output) -> Diff:
     found = Diff(is_cut=output.cut)
     fields = iter(output.content.split(b"\0")[:-1])
-    for each in yielding(fields):
+    for each in fields:
         if each.startswith(b":"):
             change = _of_record(each, fields)
             if len(found.changes) >= MOST:

@@ -9,12 +9,12 @@ what git says, git says it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Set
 from dataclasses import replace
+from operator import attrgetter
 
-from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.changes import raw
-from opcode_htmx.lib.git.changes.model import Change, Listing, Side, Status
+from opcode_htmx.lib.git.changes.model import Change, Listing, Status
 from opcode_htmx.lib.git.changes.raw import Diff
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
@@ -33,7 +33,8 @@ def index_since(git: Git, commit: str, paths: tuple[str, ...]) -> Diff:
 
 
 def since(git: Git, commit: str, paths: tuple[str, ...], state: Listing, index: Diff) -> Listing:
-    """The changes since a commit: `state` are those since the last one, `index` is index_since.
+    """The changes since a commit: `state` are those of the files, with Side.NONE and those that git
+    does not know among them, against the index; `index` is index_since.
 
     `paths` are those of both, and begin with `--`, or are empty. Raises GitFailed.
     """
@@ -43,34 +44,29 @@ def since(git: Git, commit: str, paths: tuple[str, ...], state: Listing, index: 
 
 def _joined(git: Git, commit: str, state: Listing, index: Diff) -> Diff | None:
     """What `git diff COMMIT` would list; None where only git can tell."""
-    files: dict[bytes, Change] = {}
-    for each in yielding(state.changes):
-        if each.status is Status.CONFLICT:
-            return None
-        if each.side is Side.UNSTAGED and each.status is not Status.UNTRACKED:
-            files[each.path] = each
+    statuses = {each.status for each in state.changes}
+    if Status.CONFLICT in statuses or state.is_cut or index.is_cut:
+        return None
+    files = {each.path: each for each in state.changes if each.status is not Status.UNTRACKED}
     both = [each for each in index.changes if each.path in files or each.old_path in files]
-    if state.is_cut or index.is_cut or not _has_same_renames(files, index, both):
+    if not _has_same_renames(statuses, index, both):
         return None
     asked = [os.fsdecode(each.path) for each in both if each.status is not Status.ADDED]
     if len(asked) > MOST_ASKED:
         return None
     found = raw.read(git, (*_RAW, commit), ("--", *asked)).changes if asked else []
     for each in both:
-        file = files[each.path]
+        file = files.pop(each.path)
         if each.status is Status.ADDED and file.status is not Status.DELETED:
             found.append(replace(each, new="", mode=file.mode))
     done = {each.path for each in both}
-    found += (each for each in yielding(index.changes) if each.path not in done)
-    for path, each in yielding(files.items()):
-        if path not in done:
-            found.append(replace(each, side=Side.NONE))
+    found += [each for each in index.changes if each.path not in done]
+    found += files.values()
     return Diff(found)
 
 
-def _has_same_renames(files: Mapping[bytes, Change], index: Diff, both: list[Change]) -> bool:
+def _has_same_renames(of_files: Set[Status], index: Diff, both: list[Change]) -> bool:
     """Whether git would pair the same files if it compared the files themselves."""
-    of_files = {each.status for each in files.values()}
     of_index = {each.status for each in index.changes}
     if not of_files.isdisjoint(_TARGETS):  # those that are intended to be added
         return False
@@ -81,24 +77,23 @@ def _has_same_renames(files: Mapping[bytes, Change], index: Diff, both: list[Cha
     return not (is_paired and is_touched)
 
 
-def _with_untracked(listing: Listing, diff: Diff) -> Listing:
-    """The changes since another commit: those of a diff, with the untracked files of the status."""
-    of_status = {each.path: each for each in listing.changes}
-    changes: dict[bytes, Change] = {}
-    for each in yielding(diff.changes):
-        now = of_status.get(each.path)
-        if now and now.status is Status.CONFLICT:
-            changes[each.path] = replace(now, side=Side.NONE, old=each.old)
-        elif now and now.status is Status.UNTRACKED and each.status is Status.DELETED:
+def _with_untracked(state: Listing, diff: Diff) -> Listing:
+    """The changes since another commit: those of a diff, with the untracked files of the state."""
+    kept = (Status.CONFLICT, Status.UNTRACKED)
+    of_state = {each.path: each for each in state.changes if each.status in kept}
+    changes = {each.path: each for each in diff.changes}
+    for path, now in of_state.items():
+        found = changes.get(path)
+        if found is None:
+            if now.status is Status.UNTRACKED:
+                changes[path] = now
+        elif now.status is Status.CONFLICT:
+            changes[path] = replace(now, old=found.old)
+        elif found.status is Status.DELETED:
             # The commit has it, and the index has not: git compares only what the index has
-            changes[each.path] = replace(each, status=Status.MODIFIED, is_outside_index=True)
-        else:
-            changes[each.path] = each
-    for each in listing.changes:
-        if each.status is Status.UNTRACKED and each.path not in changes:
-            changes[each.path] = replace(each, side=Side.NONE)
-    ordered = sorted(changes.values(), key=lambda each: each.path)
-    return replace(listing, changes=tuple(ordered), is_cut=listing.is_cut or diff.is_cut)
+            changes[path] = replace(found, status=Status.MODIFIED, is_outside_index=True)
+    ordered = sorted(changes.values(), key=attrgetter("path"))
+    return replace(state, changes=tuple(ordered), is_cut=state.is_cut or diff.is_cut)
 
 
 def _without_unchanged(git: Git, listing: Listing) -> Listing:
