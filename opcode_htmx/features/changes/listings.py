@@ -112,7 +112,7 @@ class Listings:
             known = self._kept.get(key)
             if known and known.at > asked:  # another request has read it meanwhile
                 return known
-            seen = self._read(place, key[2])
+            seen = self._read(place, key[2], len(known.listing.changes) if known else 0)
             self._keep(key, seen)
         self._on_read(seen)
         return seen
@@ -137,11 +137,11 @@ class Listings:
             return False
         return self.is_behind(seen)
 
-    def _read(self, place: Place, base: Base) -> Seen:
+    def _read(self, place: Place, base: Base, expected: int) -> Seen:
         began = time.monotonic()
         choice = bases.chosen(place, base, self._left)
         try:
-            listing = reading.listed(place.git, choice.commit, place.inside)
+            listing = reading.listed(place.git, choice.commit, place.inside, expected)
         except GitFailed as error:
             raise GitProblem(f"git could not list the changes: {error}") from error
         listing = rows.with_new_lines(place.top, _within(place, listing))
