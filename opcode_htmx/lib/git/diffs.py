@@ -32,9 +32,11 @@ SETTINGS: Mapping[str, str] = {
 Kind = Literal["add", "del", "ctx"]
 
 _KINDS: Mapping[bytes, Kind] = {b"+": "add", b"-": "del", b" ": "ctx"}
-_SECTION = re.compile(rb"^diff --(?:git|cc|combined) ", re.MULTILINE)
-_HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)$", re.MULTILINE)
+_SECTION = re.compile(rb"diff --(?:git|cc|combined) ")
+_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
 """Both are found at the beginning of lines only, and all lines within a hunk begin with a sign."""
+_BLOCK = 128 * 1024
+"""Bytes that are split at once: meanwhile no other thread runs, the event loop's among them."""
 _COMBINED = re.compile(rb"^diff --(?:cc|combined) ", re.MULTILINE)
 _BINARY = re.compile(rb"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
 _NO_NEWLINE = b"\\"
@@ -116,7 +118,7 @@ class Hunk:
     @cached_property
     def _split(self) -> tuple[list[bytes], frozenset[int]]:
         """The lines without git's remarks, and the indices of those that a remark follows."""
-        rows = self.body.split(b"\n")[:-1]
+        rows = split_lines(self.body)[:-1]
         remarks = [index for index, row in enumerate(rows) if row[:1] not in _KINDS]
         if not remarks:
             return rows, frozenset()
@@ -162,8 +164,8 @@ def parse(output: bytes, path: bytes, *, is_cut: bool = False) -> FileDiff:
 
     `is_cut` says that there was more output.
     """
-    sections = [each.start() for each in _SECTION.finditer(output)]
-    marks = list(_HUNK.finditer(output))
+    sections = [each.start() for each in _at_lines(output, b"diff --", _SECTION)]
+    marks = list(_at_lines(output, b"@@ -", _HUNK))
     starts = sorted([*sections, *(each.start() for each in marks)])
     ends = dict(zip(starts, [*starts[1:], len(output)], strict=False))
     head = b"".join(output[start : ends[start]] for start in sections)
@@ -182,6 +184,32 @@ def parse(output: bytes, path: bytes, *, is_cut: bool = False) -> FileDiff:
         is_combined=bool(_COMBINED.search(head)),
         is_cut=is_cut,
     )
+
+
+def _at_lines(output: bytes, start: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """The matches at the beginnings of lines, which all begin with `start`.
+
+    A search for the pattern itself takes 20 ms for 200,000 lines, in which no other thread runs.
+    """
+    place = 0 if output.startswith(start) else output.find(b"\n" + start) + 1 or -1
+    while place >= 0:
+        if found := pattern.match(output, place):
+            yield found
+        place = output.find(b"\n" + start, place) + 1 or -1
+
+
+def split_lines(content: bytes) -> list[bytes]:
+    """`content.split(b"\\n")`, so that other threads run in between."""
+    found: list[bytes] = []
+    start = 0
+    while start + _BLOCK < len(content):
+        end = content.find(b"\n", start + _BLOCK)
+        if end < 0:
+            break
+        found += content[start:end].split(b"\n")
+        start = end + 1
+    found += content[start:].split(b"\n")
+    return found
 
 
 def cut(diff: FileDiff) -> FileDiff:

@@ -96,7 +96,7 @@ def _plain_status(top: Path, file: Path) -> os.stat_result | None:
 
 def lines(content: bytes) -> list[bytes]:
     """The lines of a file without their line feeds; none of an empty one."""
-    return content.removesuffix(b"\n").split(b"\n") if content else []
+    return diffs.split_lines(content.removesuffix(b"\n")) if content else []
 
 
 def is_binary(content: bytes) -> bool:
@@ -115,16 +115,20 @@ def _of_new_file(git: Git, path: bytes) -> FileDiff:
         return diffs.parse(head, path)
     if is_binary(found):
         return diffs.parse(head + b"Binary files /dev/null and b/file differ\n", path)
-    is_cut = len(found) >= MOST_CONTENT
-    ends = found.endswith(b"\n")
-    rows = lines(found)
-    end = b"" if ends else b"\\ No newline at end of file\n"
-    count = b"" if len(rows) == 1 else b",%d" % len(rows)
-    body = b"".join(b"+%s\n" % row for row in rows)
-    output = b"%s@@ -0,0 +1%s @@\n%s%s" % (head, count, body, end)
+    if len(found) <= _SHORT:
+        return _parsed(_as_added(head, found), path, False)
+    diff = _parsed(run_cpu_in_thread(_as_added, head, found), path, False)
     # What is cut is one hunk, which would be left out
-    found_diff = _parsed(output, path, False)
-    return found_diff if not is_cut else diffs.cut(found_diff)
+    return diffs.cut(diff) if len(found) >= MOST_CONTENT else diff
+
+
+def _as_added(head: bytes, content: bytes) -> bytes:
+    """What git would print of a new text."""
+    rows = lines(content)
+    end = b"" if content.endswith(b"\n") else b"\\ No newline at end of file\n"
+    count = b"" if len(rows) == 1 else b",%d" % len(rows)
+    body = b"".join([b"+%s\n" % row for row in rows])
+    return b"%s@@ -0,0 +1%s @@\n%s%s" % (head, count, body, end)
 
 
 def _parsed(output: bytes, path: bytes, is_cut: bool) -> FileDiff:

@@ -183,3 +183,13 @@ def test_a_name_that_git_quotes_disturbs_nothing(repository: Repository, tmp_pat
     repository.commit(b"a\n", name)
     found = repository.diff(b"b\n", name)
     assert (found.sections, len(found.hunks), found.path) == (1, 1, name.encode())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"a" * 9, b"ab\n\ncdefghi\nj", b"a\n" * 9, b"\n" * 7]
+)
+def test_lines_are_split_in_blocks_as_in_one(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffs, "_BLOCK", 3)
+    assert diffs.split_lines(content) == content.split(b"\n")
