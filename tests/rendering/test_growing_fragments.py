@@ -119,6 +119,24 @@ def test_the_bytes_for_a_growing_text_follow_its_html(text: str, kind: str) -> N
     assert sent < 5 * html
 
 
+def test_a_page_that_another_version_has_made_gets_a_text_whole_before_it_gets_pieces() -> None:
+    pieces = [prose(500), "more words ", "and more "]
+    after = {
+        transcript.offset: changes(transcript, 0, fragments()) for transcript in folded(pieces)
+    }
+    *_, loaded, grown, again = after
+    transcripts = folded(pieces)
+    targets, since, render = [], 0, fragments()
+    for transcript in transcripts:
+        if transcript.offset == loaded:
+            page_of(transcript, render)
+        elif transcript.offset in (grown, again):
+            (upsert,) = dom.parse(changes(transcript, since, render)).elements
+            targets.append(upsert.attributes["hx-target"])
+        since = transcript.offset
+    assert targets == ["#b-m-0-parts", "#b-m-0-0-in"]
+
+
 def test_a_sentence_that_is_finished_is_not_sent_again() -> None:
     text = prose(4_000)
     pieces = [text[at : at + 20] for at in range(0, len(text), 20)]

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from opcode_htmx.markup.addresses.places import OF_SESSION, Places
 from opcode_htmx.markup.growing.pieces import (
     MOST_WHOLE,
+    NEVER,
     Pieces,
     container_of,
     grown,
@@ -68,8 +69,9 @@ class Part:
         container = pieces.container if pieces else container_of(text)
         found = None
         if container and is_still(container, text):
-            begun = pieces or Pieces(container, revision, (), container.start)
-            found = grown(begun, text, revision)
+            found = grown(pieces or Pieces(container, NEVER, (), container.start), text, revision)
+            if pieces:
+                found = found._replace(since=min(pieces.since, revision))
         if text == self._text and pieces is self._pieces:  # nobody else has done it meanwhile
             self._pieces, self._text_in_pieces, self._is_whole = found, text, found is None
         return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -33,6 +34,9 @@ LONG = 400
 UNCLOSED = 2_000
 """Characters; from here on a paragraph is cut although something in it is not closed. Nobody reads
 an emphasis or the text of a link as long as this."""
+
+NEVER = sys.maxsize
+"""Higher than any revision."""
 
 _SENTENCE = re.compile(r"[.!?:;…][)\"”’'»]* (?=[^\W_])|[。！？](?=[^\W_])")
 _WORD = re.compile(r" (?=[^\W_])")
@@ -92,7 +96,10 @@ class Pieces(NamedTuple):
 
     container: Container
     since: int
-    """The revision from which on all pages have this text in pieces."""
+    """The revision from which on all pages have this text in pieces.
+
+    NEVER until it has grown once: a page may be there that an older version of this program made.
+    """
     pieces: tuple[Piece, ...]
     end: int
     """The place in the text at which the last piece begins."""
