@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from jinja2 import FileSystemLoader
 
+from opcode_htmx.app.template_cache import LateEnvironment
 from opcode_htmx.config import credentials
 from opcode_htmx.config.settings import DEFAULT_USER, Settings
 from opcode_htmx.features.feature import Feature
@@ -50,6 +51,7 @@ MAX_FORM_BYTES = 4 * 1024 * 1024
 class _App(Flask):
     url_rule_class = LateRule
     url_map_class = LateMap
+    jinja_environment = LateEnvironment
 
 
 def make_app(features: Sequence[Feature]) -> Flask:

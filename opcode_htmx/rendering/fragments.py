@@ -87,11 +87,6 @@ def _file_address(block: Block, number: int, file: File) -> str:
     return f"data:application/octet-stream;base64,{file.data}"
 
 
-def load_macros(environment: Environment) -> None:
-    """Compile the macros of blocks, which would block the event loop for 0.1 seconds."""
-    _macros_of(environment)
-
-
 @lru_cache(maxsize=4)
 def _macros_of(environment: Environment) -> Any:
     return environment.get_template("transcript/blocks.html").make_module(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.rendering.fragments import Fragments, load_macros
+from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionList
@@ -143,7 +143,6 @@ class SessionViews:
         self._config_dir = config_dir
         self._registry = Registry(config_dir)
         self.environment = environment
-        load_macros(environment)
         self._options = OptionsParts(environment, chooser)
         self._allow_bypass = chooser.allow_bypass
         self._drafts = drafts

@@ -5,15 +5,17 @@ The file is used as Python uses a `.pyc`: by the program that wrote it, unchange
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import marshal
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from types import CodeType
+from typing import BinaryIO
 
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -25,54 +27,95 @@ log = logging.getLogger(__name__)
 LARGEST = 32 * 1024 * 1024
 """Bytes of a file that is read."""
 
-_Code = dict[str, tuple[str, CodeType]]
+_HEAD = 8
+"""Bytes that say how long the table at the beginning of the file is."""
 
 
 class SavedTemplates(BytecodeCache):
-    """The compiled templates of one program; `save` writes those that are new."""
+    """The compiled templates of one program; `save` writes those that are new.
+
+    Of the file only its table is in memory: templates are read one by one when they are rendered
+    first, as all of them would be 11 MB.
+    """
 
     def __init__(self, path: Path, program: str) -> None:
         """`program` is another text for each program that would compile a template differently."""
         self._path = path
         self._program = program
-        self._code = self._read()
-        """Checksum and code by the key of a bucket."""
-        self._is_new = False
+        self._new: dict[str, tuple[str, bytes]] = {}
+        """Checksum and code, by the key of a bucket, of those that the file has not."""
+        self._read_table()
+
+    def has(self, bucket: Bucket) -> bool:
+        """Whether `load_bytecode` has the code of a bucket."""
+        known = self._new.get(bucket.key) or self._places.get(bucket.key) or ("",)
+        return known[0] == bucket.checksum
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        checksum, code = self._code.get(bucket.key, ("", None))
-        if checksum == bucket.checksum:
-            bucket.code = code
+        if self.has(bucket):
+            new = self._new.get(bucket.key)
+            with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
+                code = new[1] if new else self._read(bucket.key)
+                bucket.code = marshal.loads(code)  # noqa: S302 - our own file
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         if bucket.code is not None:
-            self._code[bucket.key] = bucket.checksum, bucket.code
-            self._is_new = True
+            self._new[bucket.key] = bucket.checksum, marshal.dumps(bucket.code)
 
     def save(self) -> None:
-        """Write the file if a template is not in it yet, and forget the templates.
-
-        An error is logged.
-        """
-        code, self._code = self._code, {}
-        if not self._is_new:
+        """Write the file if a template is not in it yet. An error is logged."""
+        if not self._new:
             return
-        self._is_new = False
         try:
-            atomic_files.write(self._path, marshal.dumps((self._program, code)), durable=False)
+            kept = {key: (place[0], self._read(key)) for key, place in self._places.items()}
+        except (OSError, EOFError):  # another server has replaced the file
+            kept = {}
+        try:
+            atomic_files.write(self._path, self._content(kept | self._new), durable=False)
         except OSError as error:
             log.warning("compiled templates could not be saved: %s", error)
+            return
+        self._new = {}
+        self._read_table()
 
-    def _read(self) -> _Code:
-        try:
-            with self._path.open("rb") as file:
+    def _content(self, codes: dict[str, tuple[str, bytes]]) -> bytes:
+        places, start = dict[str, tuple[str, int, int]](), 0
+        for key, (checksum, code) in codes.items():
+            places[key] = checksum, start, len(code)
+            start += len(code)
+        table = marshal.dumps((self._program, places))
+        return b"".join(
+            (len(table).to_bytes(_HEAD, "big"), table, *(code for _, code in codes.values()))
+        )
+
+    def _read_table(self) -> None:
+        self._identity, self._begin = (0, 0), 0
+        self._places: dict[str, tuple[str, int, int]] = {}
+        """Checksum, offset and size of each template in the file, by the key of its bucket."""
+        with contextlib.suppress(OSError, ValueError, EOFError, TypeError), self._file() as file:
+            size = int.from_bytes(file.read(_HEAD), "big")
+            program, places = marshal.loads(file.read(min(size, LARGEST)))  # noqa: S302 - our own
+            if program == self._program:
                 status = os.fstat(file.fileno())
-                if not _is_own(status) or status.st_size > LARGEST:
-                    return {}
-                program, found = marshal.loads(file.read())  # noqa: S302 - our own file
-            return found if program == self._program else {}
-        except (OSError, ValueError, EOFError, TypeError):
-            return {}
+                self._identity = status.st_ino, status.st_mtime_ns
+                self._begin, self._places = _HEAD + size, places
+
+    def _read(self, key: str) -> bytes:
+        """The code of a template in the file. Raises OSError or EOFError."""
+        _, start, size = self._places[key]
+        with self._file() as file:
+            status = os.fstat(file.fileno())
+            if (status.st_ino, status.st_mtime_ns) != self._identity:
+                raise EOFError("it is another file")
+            return os.pread(file.fileno(), size, self._begin + start)
+
+    @contextlib.contextmanager
+    def _file(self) -> Iterator[BinaryIO]:
+        with self._path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not _is_own(status) or status.st_size > LARGEST:
+                raise OSError("it may be somebody else's")
+            yield file
 
 
 def _is_own(status: os.stat_result) -> bool:
