@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import gevent
 from flask import Flask
@@ -108,7 +108,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     jobs.add(Job("keep the metrics", metrics.start, metrics.stop))
 
     app = platform.make_app(features)
-    saved = SavedTemplates(state.folder("templates"), program(resources.PACKAGE))
+    saved = SavedTemplates(state.folder("templates"), cache(partial(program, resources.PACKAGE)))
     templates = TemplateCache(app.jinja_env.bytecode_cache or saved)
     app.jinja_env.bytecode_cache = templates
     router = platform.protect(app, settings, state, jobs, statuses, metrics)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
+from functools import cached_property
 
 from jinja2 import Environment
+from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from opcode_htmx.engines.messages import BackgroundTask
@@ -60,12 +62,16 @@ class StatusPanel:
     """Renders the elements of one session, and caches each until its contents change."""
 
     def __init__(self, environment: Environment) -> None:
-        self._macros = environment.get_template("session/status_panel.html").make_module(
-            {"kind_of": kind_of, "first_line": first_line}
-        )
+        self._environment = environment
         self._since: tuple[object, float] = (None, 0.0)
         self._rendered: dict[str, tuple[tuple[object, ...], Markup]] = {}
         self._errors: tuple[object, list[str]] = (None, [])
+
+    @cached_property
+    def _macros(self) -> TemplateModule:
+        return self._environment.get_template("session/status_panel.html").make_module(
+            {"kind_of": kind_of, "first_line": first_line}
+        )
 
     def parts(
         self,

@@ -34,11 +34,11 @@ def compiled(saved: SavedTemplates, sources: dict[str, str] = SOURCES) -> int:
 
 def test_templates_are_compiled_by_the_first_start_only(tmp_path: Path) -> None:
     file = tmp_path / "templates"
-    first = SavedTemplates(file, "v1")
+    first = SavedTemplates(file, lambda: "v1")
     assert compiled(first) == 2
     first.save()
     assert file.stat().st_mode & 0o777 == 0o600
-    second = SavedTemplates(file, "v1")
+    second = SavedTemplates(file, lambda: "v1")
     assert compiled(second) == 0
     written = file.stat().st_mtime_ns
     second.save()
@@ -47,39 +47,39 @@ def test_templates_are_compiled_by_the_first_start_only(tmp_path: Path) -> None:
 
 def test_a_changed_template_is_compiled_again(tmp_path: Path) -> None:
     file = tmp_path / "templates"
-    first = SavedTemplates(file, "v1")
+    first = SavedTemplates(file, lambda: "v1")
     compiled(first)
     first.save()
-    changed = SavedTemplates(file, "v1")
+    changed = SavedTemplates(file, lambda: "v1")
     assert compiled(changed, {**SOURCES, "other": "{{ 2 + 2 }}"}) == 1
     changed.save()
-    assert compiled(SavedTemplates(file, "v1"), {**SOURCES, "other": "{{ 2 + 2 }}"}) == 0
+    assert compiled(SavedTemplates(file, lambda: "v1"), {**SOURCES, "other": "{{ 2 + 2 }}"}) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"no code", marshal.dumps(7), marshal.dumps(("v1",))])
 def test_a_damaged_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "templates"
     file.write_bytes(content)
-    first = SavedTemplates(file, "v1")
+    first = SavedTemplates(file, lambda: "v1")
     assert compiled(first) == 2
     first.save()
-    assert compiled(SavedTemplates(file, "v1")) == 0
+    assert compiled(SavedTemplates(file, lambda: "v1")) == 0
 
 
 def test_what_another_program_or_user_may_have_written_is_not_executed(tmp_path: Path) -> None:
     file = tmp_path / "templates"
-    first = SavedTemplates(file, "v1")
+    first = SavedTemplates(file, lambda: "v1")
     compiled(first)
     first.save()
-    assert compiled(SavedTemplates(file, "v2")) == 2
+    assert compiled(SavedTemplates(file, lambda: "v2")) == 2
     file.chmod(0o622)
-    assert compiled(SavedTemplates(file, "v1")) == 2
+    assert compiled(SavedTemplates(file, lambda: "v1")) == 2
 
 
 def test_a_full_disk_costs_the_next_start_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    saved = SavedTemplates(tmp_path / "nowhere" / "templates", "v1")
+    saved = SavedTemplates(tmp_path / "nowhere" / "templates", lambda: "v1")
     assert compiled(saved) == 2
     saved.save()
     assert "could not be saved" in caplog.text
@@ -98,7 +98,7 @@ def test_another_program_is_one_with_another_module(tmp_path: Path) -> None:
 
 
 def test_templates_of_two_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
-    saved = SavedTemplates(tmp_path / "templates", "v1")
+    saved = SavedTemplates(tmp_path / "templates", lambda: "v1")
     for text in ("one", "two"):
         (tmp_path / text).mkdir()
         (tmp_path / text / "page").write_text(text)

@@ -10,6 +10,7 @@ from flask import Flask, request, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.dataclass import dataclass
 
 BAR_SIZE = 3
@@ -79,8 +80,9 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
         ),
         key=lambda item: item.order,
     )
-    symbols = vars(app.jinja_env.get_template("icons.html").module)["symbols"]
-    if unknown := {item.icon for item in items} - symbols.keys():
+    # its text, as no start needs the compiled template
+    symbols = (resources.TEMPLATES / "icons.html").read_text(encoding="utf-8")
+    if unknown := {item.icon for item in items if f'"{item.icon}": "' not in symbols}:
         raise ValueError(f"templates/icons.html has no symbol {', '.join(sorted(unknown))}")
 
     def navigation() -> Navigation:

@@ -12,12 +12,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from weakref import WeakValueDictionary
 
 import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
-from jinja2 import Environment
+from jinja2 import Environment, Template
 
 from opcode_htmx.lib.concurrency.cooperative import (
     IdleQueue,
@@ -84,10 +85,14 @@ class FrameScheduler:
         """
         self.rendered = rendered
         self._count_viewers = viewers
-        self._template = environment.get_template("session_page/update.html")
+        self._environment = environment
         self._busy = busy
         self._producers: dict[int, SnapshotProducer] = {}
         self.idle_queue = IdleQueue()
+
+    @cached_property
+    def _template(self) -> Template:
+        return self._environment.get_template("session_page/update.html")
 
     @property
     def seconds(self) -> float:

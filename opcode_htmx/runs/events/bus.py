@@ -12,6 +12,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import gevent
@@ -148,7 +149,8 @@ class _Subscription:
         self.every_worker = every_worker
         self._kind = kind
         self._handler = handler
-        self._name = getattr(handler, "__qualname__", repr(handler))
+        called = handler.func if isinstance(handler, partial) else handler
+        self._name = getattr(called, "__qualname__", type(called).__name__)
         self._queue: Queue[RunEvent | None] = Queue(QUEUE_SIZE)
         self._dropped = 0
         self._greenlet: gevent.Greenlet[..., None] | None = None

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from jinja2 import Environment
+from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
@@ -161,9 +163,13 @@ class OptionsParts:
     """Renders the options of a session as elements that can be replaced on a page."""
 
     def __init__(self, environment: Environment, chooser: OptionsPresenter) -> None:
-        self._macros = environment.get_template("session/options.html").module
+        self._environment = environment
         self._chooser = chooser
         self._rendered: OrderedDict[str, tuple[EffectiveOptions, dict[str, Markup]]] = OrderedDict()
+
+    @cached_property
+    def _macros(self) -> TemplateModule:
+        return self._environment.get_template("session/options.html").module
 
     def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
         """The elements by id; cached until something differs."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from functools import cached_property
 
 from jinja2 import Environment
+from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from opcode_htmx.runs.policies.budget_book import BudgetBook
@@ -25,13 +27,17 @@ class LaterPanel:
     def __init__(
         self, environment: Environment, planned: PlannedPrompts, budgets: BudgetBook
     ) -> None:
-        self._macros = environment.get_template("session/later.html").make_module(
-            {"dollars": dollars}
-        )
+        self._environment = environment
         self._planned = planned
         self._budgets = budgets
         self._limits: OrderedDict[str, tuple[object, ReachedLimit | None]] = OrderedDict()
         self._rendered: OrderedDict[str, tuple[object, Markup]] = OrderedDict()
+
+    @cached_property
+    def _macros(self) -> TemplateModule:
+        return self._environment.get_template("session/later.html").make_module(
+            {"dollars": dollars}
+        )
 
     def contents(self, conversation: Conversation) -> Contents:
         """What is in it; equal as long as nothing has changed."""

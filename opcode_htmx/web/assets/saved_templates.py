@@ -12,7 +12,8 @@ import marshal
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
@@ -38,13 +39,17 @@ class SavedTemplates(BytecodeCache):
     first, as all of them would be 11 MB.
     """
 
-    def __init__(self, path: Path, program: str) -> None:
-        """`program` is another text for each program that would compile a template differently."""
+    def __init__(self, path: Path, program: Callable[[], str]) -> None:
+        """`program` gives another text for each program that would compile a template differently.
+
+        It is called when a template is needed first, as no start needs one.
+        """
         self._path = path
         self._program = program
         self._new: dict[str, tuple[str, bytes]] = {}
         """Checksum and code, by the key of a bucket, of those that the file has not."""
-        self._read_table()
+        self._identity, self._begin = (0, 0), 0
+        """Of the file: its inode and time of change, and where the first template begins."""
 
     def has(self, bucket: Bucket) -> bool:
         """Whether `load_bytecode` has the code of a bucket."""
@@ -76,29 +81,30 @@ class SavedTemplates(BytecodeCache):
             log.warning("compiled templates could not be saved: %s", error)
             return
         self._new = {}
-        self._read_table()
+        del self._places
 
     def _content(self, codes: dict[str, tuple[str, bytes]]) -> bytes:
         places, start = dict[str, tuple[str, int, int]](), 0
         for key, (checksum, code) in codes.items():
             places[key] = checksum, start, len(code)
             start += len(code)
-        table = marshal.dumps((self._program, places))
+        table = marshal.dumps((self._program(), places))
         return b"".join(
             (len(table).to_bytes(_HEAD, "big"), table, *(code for _, code in codes.values()))
         )
 
-    def _read_table(self) -> None:
-        self._identity, self._begin = (0, 0), 0
-        self._places: dict[str, tuple[str, int, int]] = {}
+    @cached_property
+    def _places(self) -> dict[str, tuple[str, int, int]]:
         """Checksum, offset and size of each template in the file, by the key of its bucket."""
         with contextlib.suppress(OSError, ValueError, EOFError, TypeError), self._file() as file:
             size = int.from_bytes(file.read(_HEAD), "big")
             program, places = marshal.loads(file.read(min(size, LARGEST)))  # noqa: S302 - our own
-            if program == self._program:
+            if program == self._program():
                 status = os.fstat(file.fileno())
                 self._identity = status.st_ino, status.st_mtime_ns
-                self._begin, self._places = _HEAD + size, places
+                self._begin = _HEAD + size
+                return dict(places)
+        return {}
 
     def _read(self, key: str) -> bytes:
         """The code of a template in the file. Raises OSError or EOFError."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import filetype
-from filetype.types import audio, video
+from functools import cache
+from typing import TYPE_CHECKING
 
 from opcode_htmx.lib import images
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text
+
+if TYPE_CHECKING:
+    from filetype.types.base import Type
 
 HEAD = images.HEAD
 MOST_PIXELS = 50_000_000
@@ -16,13 +19,19 @@ MOST_SVG = 1_000_000
 """Bytes."""
 PDF = b"%PDF-"
 """How a PDF document begins."""
-_MEDIA = (
-    audio.Mp3(), audio.M4a(), audio.Ogg(), audio.Flac(), audio.Wav(),
-    video.Mp4(), video.Webm(), video.Mov(), video.M4v(),
-)  # fmt: skip
 _TABLES = {"csv": ",", "tsv": "\t", "tab": "\t"}
 _MARKDOWN = frozenset({"md", "markdown", "mdown", "mkd"})
 _WEB = {"audio/x-wav": "audio/wav", "audio/x-flac": "audio/flac", "video/x-m4v": "video/mp4"}
+
+
+@cache
+def _media() -> tuple[Type, ...]:
+    from filetype.types import audio, video
+
+    return (
+        audio.Mp3(), audio.M4a(), audio.Ogg(), audio.Flac(), audio.Wav(),
+        video.Mp4(), video.Webm(), video.Mov(), video.M4v(),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ def kind_of(head: bytes, name: str, size: int) -> Kind:
         return Kind("image", media_type, images.size_of(head))
     if head.startswith(PDF):
         return Kind("pdf", "application/pdf")
-    if found := filetype.match(head, _MEDIA):
+    from filetype import match
+
+    if found := match(head, _media()):
         media_type = _WEB.get(found.mime, found.mime).replace("video/quicktime", "video/mp4")
         return Kind(media_type.partition("/")[0], media_type)
     if text.is_binary(head):
