@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import gevent
 from flask import request
 from gevent.event import Event
-from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot
@@ -34,6 +34,9 @@ from opcode_htmx.web.websocket.registry import (
 )
 from opcode_htmx.web.websocket.router import SocketRouter
 
+if TYPE_CHECKING:  # imported with the first socket
+    from simple_websocket import Server
+
 HEARTBEAT_SECONDS = 15.0
 """Keeps proxies from closing the socket, and shows the page that it is connected."""
 
@@ -48,6 +51,8 @@ def register(
 
     @router.route("/projects/<project_id>/sessions/<session_id>/live")
     def live(ws: Server, project_id: str, session_id: str) -> None:
+        from simple_websocket import ConnectionClosed
+
         sockets.add(ws, login_id())
         try:
             cursor = Cursor.parse(request.args.get("cursor", ""))
@@ -91,6 +96,8 @@ def _for_host(message: TextFrame, host: str, address: str) -> TextFrame:
 
 def _read_until_closed(ws: Server, wake: Event) -> None:
     """Wake the viewer when its socket closes; ignore what the page sends."""
+    from simple_websocket import ConnectionClosed
+
     try:
         while ws.connected:
             ws.receive()

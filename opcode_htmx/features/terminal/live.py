@@ -16,11 +16,11 @@ import secrets
 import struct
 import time
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import gevent
 from flask import request
 from gevent.queue import Queue
-from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
@@ -35,6 +35,9 @@ from opcode_htmx.web.auth.gate import current_identity, login_id
 from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.websocket.registry import NORMAL, POLICY_VIOLATION, SERVICE_RESTART, close
 from opcode_htmx.web.websocket.router import SocketRouter
+
+if TYPE_CHECKING:  # imported with the first socket
+    from simple_websocket import Server
 
 WINDOW = 256 * 1024
 READ_BYTES = 64 * 1024
@@ -53,6 +56,8 @@ def register(router: SocketRouter, services: TerminalServices) -> None:
 
     @router.route("/terminal/<terminal_id>/live")
     def terminal_output(ws: Server, terminal_id: str) -> None:
+        from simple_websocket import ConnectionClosed
+
         sockets.add(ws, login_id())
         code = SERVICE_RESTART
         try:
@@ -173,6 +178,8 @@ class Viewer:
 
     def listen(self, keyboard: Keyboard) -> None:
         """Take messages of the page until it goes."""
+        from simple_websocket import ConnectionClosed
+
         try:
             while self._ws.connected:
                 message = self._ws.receive()
@@ -191,6 +198,8 @@ class Viewer:
         A page sends no more than it was told to have room for, so that what else it has to say is
         not held up.
         """
+        from simple_websocket import ConnectionClosed
+
         count = 0
         try:
             while True:

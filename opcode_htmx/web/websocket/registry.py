@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import gevent
 from flask import Flask, request
-from simple_websocket import ConnectionClosed, Server
 
 from opcode_htmx.web.auth.gate import is_websocket
 from opcode_htmx.web.websocket.connection import LINGER_SECONDS, WebSocketConnection
+
+if TYPE_CHECKING:  # imported with the first socket, see router.py
+    from simple_websocket import Server
 
 NORMAL = 1000
 SERVICE_RESTART = 1012
@@ -60,6 +63,8 @@ class OpenSockets:
         if self._most and len(self._open) >= self._most:
             words = f"{self._most} connections are open, and no more may be (OPCODE_MAX_VIEWERS)."
             _close_and_wait(ws, TRY_AGAIN_LATER, words)
+            from simple_websocket import ConnectionClosed
+
             raise ConnectionClosed(TRY_AGAIN_LATER, words)
         self._open[ws] = login
         if isinstance(ws.sock, WebSocketConnection):
@@ -123,6 +128,8 @@ class TextFrame:
 
 def send_text(ws: Server, message: TextFrame) -> None:
     """Raises ConnectionClosed."""
+    from simple_websocket import ConnectionClosed
+
     try:
         if ws.sock.compresses:
             ws.send(message.text)
@@ -143,6 +150,8 @@ def be_patient(ws: Server) -> None:
 
 def close(ws: Server, code: int, reason: str | None = None) -> None:
     """Close with `code`; a socket that is closed already stays so."""
+    from simple_websocket import ConnectionClosed
+
     with contextlib.suppress(ConnectionClosed, OSError):
         ws.close(code, reason)
 
