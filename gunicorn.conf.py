@@ -5,6 +5,7 @@ standard library. The worker class and the logger class are also loaded before t
 little.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -90,6 +91,12 @@ def when_ready(server: Any) -> None:
     """The sockets listen, whoever has opened them, and no worker has been forked yet."""
     addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
     preview_ports.opened(int(_port), addresses)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    # Collections write to every object, and so would copy the memory that both have in common
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(worker: Any) -> None:
