@@ -21,6 +21,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.programs import BoundedPipe
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.policy import READING, Policy
@@ -144,7 +145,8 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _program(environment: Mapping[str, str]) -> str:
-    found = shutil.which("git", path=clean(environment)["PATH"])
+    # in a thread: a folder of PATH may be on a slow disk or a network
+    found = run_in_thread(shutil.which, "git", path=clean(environment)["PATH"])
     if found is None:
         raise GitMissing("git is not installed.")
     return found
