@@ -87,7 +87,8 @@ class RemoteActs:
 
         Raises Unconfirmed, StateChanged, NoRemote, GitFailed.
         """
-        _check(answer, self.pull_page(project_id, remote))
+        shown = self.pull_page(project_id, remote)
+        _check(answer, shown)
 
         def work(progress: Progress) -> Outcome:
             git = self._projects.open(project_id, RUNNING)
@@ -109,7 +110,7 @@ class RemoteActs:
                 return Outcome(remotes.integrate(git, mode, settings))
 
         title = f"Fetch from {remote}" if mode is None else f"Pull from {remote}"
-        again = {"act": "pull", "remote": remote, "mode": mode or "fetch", **answer.fields}
+        again = _again("pull", remote, answer, shown.programs) | {"mode": mode or "fetch"}
         return self._acts.begin(project_id, title, back, work, again)
 
     def push(
@@ -153,7 +154,7 @@ class RemoteActs:
                 words = f"{number}{more} commit{'' if number == 1 else 's'}"
                 return Outcome(f"Pushed {words} to {plan.remote.name}/{plan.target}.", said)
 
-        again = {"act": "push", "remote": plan.remote.name, **answer.fields}
+        again = _again("push", plan.remote.name, answer, page.programs)
         again |= {"overwrite": "1"} if overwrite else {}
         return self._acts.begin(project_id, f"Push to {plan.remote.name}", back, work, again)
 
@@ -188,6 +189,13 @@ def _check(answer: Answer, page: PullPage | PushPage) -> None:
             "The branch, the remote or what would run has changed since you looked. Nothing was "
             "done: look again."
         )
+
+
+def _again(act: str, remote: str, answer: Answer, programs: Programs) -> dict[str, str]:
+    """What the form with a login says of the act; `runs` if programs of the repository would."""
+    runs = answer.choice == RUN and any(each.of_repository for each in programs.found)
+    fields = {"act": act, "remote": remote, **answer.fields}
+    return fields | ({"runs": "1"} if runs else {})
 
 
 def _settings(answer: Answer) -> Mapping[str, str]:

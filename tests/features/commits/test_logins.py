@@ -45,7 +45,7 @@ def again(desk: Desk, asked: TestResponse, to: str = "/push", /, **login: str) -
     """The form of the page that asks for a login, filled in."""
     part = asked.text.partition(f'action="{desk.git}{to}"')[2].partition("</form>")[0]
     fields = {name: html.unescape(value) for name, value in HIDDEN.findall(part)}
-    return desk.post(to, **fields, **login)
+    return desk.post(to, programs="run", **fields, **login)
 
 
 def test_a_push_goes_on_with_the_login_that_is_asked_for(
@@ -56,6 +56,7 @@ def test_a_push_goes_on_with_the_login_that_is_asked_for(
     assert asked.status_code == 409
     assert f"{server.url} asks for a login." in asked.text
     assert "not encrypted" in asked.text
+    assert "Programs of the repository run meanwhile, and could read it." in asked.text
     refused = again(desk, asked, login_user=USER, login_password="wrong")
     assert "did not accept this user name and password" in refused.text
     pushed = again(desk, refused, login_user=USER, login_password=WORD)
@@ -76,7 +77,9 @@ def test_a_push_goes_on_with_the_login_that_is_asked_for(
 
 
 def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer) -> None:
-    kept = again(desk, push(desk), login_user=USER, login_password=WORD, login_keep="1")
+    asked = push(desk)
+    assert "without hooks" not in asked.text
+    kept = again(desk, asked, login_user=USER, login_password=WORD, login_keep="1")
     assert kept.status_code == 303
     desk.repo.commit("Water")
     page = desk.page("/push")
@@ -97,15 +100,15 @@ def test_a_fetch_asks_as_well(desk: Desk, server: GitServer) -> None:
     assert fetched.status_code == 303
 
 
-@pytest.mark.parametrize("key", ["http.proxy", "http.sslVerify", "remote.origin.proxy"])
 def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
-    desk: Desk, server: GitServer, key: str
+    desk: Desk, server: GitServer
 ) -> None:
     asked = push(desk)
-    desk.repo.plain("config", key, "false" if key.endswith("Verify") else server.url)
-    server.authorizations.clear()
-    refused = again(desk, asked, login_user=USER, login_password=WORD)
-    assert (refused.status_code, key.lower() in refused.text) == (409, True)
+    for key in ("http.proxy", "http.sslVerify", "remote.origin.proxy"):
+        desk.repo.plain("config", key, "false" if key.endswith("Verify") else server.url)
+        refused = again(desk, asked, login_user=USER, login_password=WORD)
+        assert (refused.status_code, key.lower() in refused.text) == (409, True)
+        desk.repo.plain("config", "--unset", key)
     assert server.authorizations == []
 
 
