@@ -187,7 +187,7 @@ def _line_count(top: Path, path: bytes) -> int | None:
         return None
     if file_diffs.is_binary(content):
         return -1
-    return content.count(b"\n") + (bool(content) and not content.endswith(b"\n"))
+    return file_diffs.line_count(content)
 
 
 def _state(path: Path) -> str:

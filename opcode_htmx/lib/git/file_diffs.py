@@ -99,6 +99,11 @@ def lines(content: bytes) -> list[bytes]:
     return diffs.split_lines(content.removesuffix(b"\n")) if content else []
 
 
+def line_count(content: bytes) -> int:
+    """The number of lines of a file."""
+    return content.count(b"\n") + bool(content and not content.endswith(b"\n"))
+
+
 def is_binary(content: bytes) -> bool:
     """Whether git takes a file for a binary one."""
     return b"\0" in content[:_SNIFFED]

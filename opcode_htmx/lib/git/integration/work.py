@@ -11,7 +11,7 @@ from pathlib import Path
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
-from opcode_htmx.lib.git import porcelain
+from opcode_htmx.lib.git import file_diffs, porcelain
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 
@@ -167,4 +167,4 @@ def _lines(path: Path) -> int | None:
         return None
     if b"\0" in content or len(content) > MOST_BYTES:
         return None
-    return content.count(b"\n") + bool(content and not content.endswith(b"\n"))
+    return file_diffs.line_count(content)
