@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 from flask import Flask, request, url_for
+from markupsafe import Markup
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
@@ -15,6 +17,9 @@ from opcode_htmx.lib.dataclass import dataclass
 
 BAR_SIZE = 3
 """The number of entries in the bar of a phone, beside "More"; 320 px have no more space."""
+
+ENTRIES_KEPT = 256
+"""Entries that stay rendered: a tenth of a page of a session goes into them."""
 
 log = logging.getLogger(__name__)
 
@@ -86,19 +91,32 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
         raise ValueError(f"templates/icons.html has no symbol {', '.join(sorted(unknown))}")
 
     def navigation() -> Navigation:
-        entries = [_entry(item, context) for item in items]
+        root = request.script_root
+        entries = [_entry(item, address_of(root, item.endpoint), context) for item in items]
         return Navigation(entries[:BAR_SIZE], entries[BAR_SIZE:])
 
+    @lru_cache(maxsize=ENTRIES_KEPT)
+    def navigation_entry(entry: NavEntry, badges: bool) -> Markup:
+        macros: Any = app.jinja_env.get_template("navigation_entry.html").module
+        html: Markup = macros.link(entry, badges)
+        return html
+
+    @lru_cache(maxsize=ENTRIES_KEPT)
+    def address_of(root: str, endpoint: str) -> str:
+        """The address of a page, below the path at which the app is served."""
+        return url_for(endpoint)
+
     app.add_template_global(navigation, "navigation")
+    app.add_template_global(navigation_entry, "navigation_entry")
 
 
-def _entry(item: NavItem, context: AppContext) -> NavEntry:
+def _entry(item: NavItem, address: str, context: AppContext) -> NavEntry:
     badge = _badge(item, context)
     return NavEntry(
         id=item.endpoint.replace(".", "-"),
         label=item.label,
         icon=item.icon,
-        address=url_for(item.endpoint),
+        address=address,
         current=_current(item.endpoint),
         badge=badge,
         badge_words=item.badge_words[0 if badge == 1 else 1],

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,8 @@ class ReadPositions:
         return self._unsaved or self._files.read(self._path) or (self._began, {})
 
     def _store(self, since: float, positions: dict[str, ReadPosition]) -> None:
-        sessions = {key: asdict(position) for key, position in positions.items()}
+        # `asdict` takes ten times as long, which a thousand sessions make 4 ms of each page
+        sessions = {key: {"block": each.block, "at": each.at} for key, each in positions.items()}
         try:
             self._files.write(self._path, {"since": since, "sessions": sessions}, durable=False)
         except OSError as error:  # the disk guard warns of a full disk
