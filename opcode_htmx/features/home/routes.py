@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request
 from opcode_htmx.features.home.service import Home
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.storage.trash import Trash
+from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.http.way_back import lists_sessions
 
 MOST_SKIPPED = 100_000
@@ -23,8 +24,7 @@ def blueprint(home: Home, trash: Trash, drafts: Drafts) -> Blueprint:
         """`from` is how many recent sessions come before this page; `select` is the mode with
         checkboxes: `all`, or the id of a session that is checked.
         """
-        number = request.args.get("from", "")
-        first = min(int(number), MOST_SKIPPED) if number.isascii() and number.isdigit() else 0
+        first = min(whole_number(request.args.get("from", "")) or 0, MOST_SKIPPED)
         if select := request.args.get("select", ""):
             return render_template(
                 "home/select.html",

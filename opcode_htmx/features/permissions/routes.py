@@ -27,7 +27,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
+from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url, whole_number
 
 MAX_REASON_CHARACTERS = 4000
 SHOWN_SECONDS = 3.0
@@ -104,9 +104,10 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
 
 def suggestion(ask: PermissionRequest, number: str) -> Json:
     """Claude's suggestion with this number; its content is never taken from the form."""
-    if not (number.isascii() and number.isdigit()) or int(number) >= len(ask.suggestions):
+    chosen = whole_number(number)
+    if chosen is None or chosen >= len(ask.suggestions):
         raise BadForm("Claude has not suggested that: reload the page and choose again.")
-    return ask.suggestions[int(number)]
+    return ask.suggestions[chosen]
 
 
 def set_mode(mode: str) -> Json:

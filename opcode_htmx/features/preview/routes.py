@@ -21,7 +21,7 @@ from opcode_htmx.sessions.dev_servers.servers import DevServer, NoSuchServer
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.visitors import Visitors
-from opcode_htmx.web.http.forms import session_address
+from opcode_htmx.web.http.forms import session_address, whole_number
 from opcode_htmx.web.http.headers import content_security_policy
 from opcode_htmx.web.origin import hosts
 from opcode_htmx.web.origin.server_addresses import in_url
@@ -120,6 +120,5 @@ def blueprint(previews: Previews, lookup: SessionLookup, runs: Supervisor) -> Bl
 
 
 def _server(previews: Previews, session_id: str) -> DevServer:
-    port = request.form.get("port", "")
-    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= 5 else 0
-    return previews.servers.get(session_id, number, request.form.get("mark", ""))
+    port = whole_number(request.form.get("port", ""), 5) or 0
+    return previews.servers.get(session_id, port, request.form.get("mark", ""))

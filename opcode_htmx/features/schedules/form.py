@@ -9,7 +9,7 @@ from opcode_htmx.features.schedules.service import InvalidSchedule, Wanted
 from opcode_htmx.runs.policies.budget_figures import as_typed, typed_amount
 from opcode_htmx.sessions.schedules.model import DEFAULT_MINUTES, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit, now_in
-from opcode_htmx.web.http.forms import typed
+from opcode_htmx.web.http.forms import typed, whole_number
 
 MORNING = "T07:00"
 LONGEST_NUMBER = 12
@@ -192,7 +192,7 @@ def amount(text: str) -> float | None:
 
 
 def _whole(text: str, what: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_NUMBER:
+    number = whole_number(text.strip(), LONGEST_NUMBER)
+    if number is None:
         raise InvalidSchedule(f"{what} is a whole number.")
-    return int(text)
+    return number

@@ -27,7 +27,14 @@ from opcode_htmx.sessions.schedules.timing import Timing, inline_words, now_in, 
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.transcript.parts.limits import ReachedLimit, reached_limit
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import BadForm, by_htmx, session_address, session_url, typed
+from opcode_htmx.web.http.forms import (
+    BadForm,
+    by_htmx,
+    session_address,
+    session_url,
+    typed,
+    whole_number,
+)
 
 _SESSION = "/projects/<project_id>/sessions/<session_id>"
 AFTER_LIMIT, AT = "limit", "at"
@@ -75,9 +82,10 @@ def blueprint(schedules: Schedules, lookup: SessionLookup, drafts: Drafts) -> Bl
     @pages.post("/schedules/after-limit/<session_id>/<until>")
     def after_limit(session_id: str, until: str) -> Response | str:
         """Go on with a session once its limit has been reset; a second tap changes nothing."""
-        if not (until.isascii() and until.isdecimal()) or len(until) > len(str(int(_LATEST))):
+        reset_at = whole_number(until, len(str(int(_LATEST))))
+        if reset_at is None:
             abort(404)
-        made = schedules.add_after_limit(session_id, float(until), by=current_identity())
+        made = schedules.add_after_limit(session_id, float(reset_at), by=current_identity())
         return _back(made.work.session_id)
 
     @pages.post("/schedules/<schedule_id>/cancel")

@@ -13,7 +13,7 @@ from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index.reader import Query
 from opcode_htmx.sessions.lookup import shorten
-from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.http.forms import BadForm, whole_number
 
 ROLES = {
     "prompt": "You",
@@ -114,9 +114,10 @@ def _session(text: str) -> tuple[str, str] | None:
 def _page(text: str) -> int:
     if not text:
         return 1
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:5]) <= LAST_PAGE:
+    page = whole_number(text)
+    if page is None or not 1 <= page <= LAST_PAGE:
         raise BadForm("There is no such page.")
-    return int(text[:5])
+    return page
 
 
 def _day(text: str, more: timedelta = timedelta()) -> float | None:

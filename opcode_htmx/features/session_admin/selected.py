@@ -23,7 +23,7 @@ from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
-from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.http.forms import BadForm, whole_number
 from opcode_htmx.web.http.way_back import list_at
 from opcode_htmx.web.server.base_path import start_page
 
@@ -74,9 +74,10 @@ def blueprint(
     def notice() -> str:
         """What was just done to selected sessions, as a sentence; empty if nothing was."""
         action, number = flashed()
-        if action not in DONE or not (number.isdecimal() and len(number) < 7):
+        done = whole_number(number, 6)
+        if action not in DONE or done is None:
             return ""
-        return DONE[action].format(count(int(number), "session"))
+        return DONE[action].format(count(done, "session"))
 
     @pages.post("/sessions/selected")
     def act() -> BaseResponse:

@@ -25,7 +25,7 @@ from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.submit import InvalidPrompt, SessionExists, TrustDecision
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import BadForm, typed
+from opcode_htmx.web.http.forms import BadForm, typed, whole_number
 from opcode_htmx.web.http.prompt_form import new_session_id, prompt_id_of, words_of_form
 
 PER_PAGE = 50
@@ -96,10 +96,9 @@ def blueprint(parts: AgentPages) -> Blueprint:
 
     @pages.get("/agents/runs")
     def page() -> str:
-        number = request.args.get("page", "1")
-        page = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 1
+        page = whole_number(request.args.get("page", ""), 4) or 1
         records = parts.records.all()
-        first = max(0, page - 1) * PER_PAGE
+        first = (page - 1) * PER_PAGE
         return render_template(
             "agents/runs.html",
             runs=parts.rows(records[first : first + PER_PAGE]),

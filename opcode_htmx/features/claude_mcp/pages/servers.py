@@ -19,6 +19,7 @@ from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.forms import whole_number
 
 MOST_PROJECTS = 50
 NOTICES = {
@@ -43,8 +44,8 @@ def notice() -> str:
     """The sentence of the notice that this page is to show."""
     key, text = flashed()
     words = NOTICES.get(key, "")
-    if words and text.isdigit() and int(text):
-        sessions = "1 running session uses" if text == "1" else f"{int(text)} running sessions use"
+    if words and (number := whole_number(text)):
+        sessions = "1 running session uses" if number == 1 else f"{number} running sessions use"
         words = f"{words} {sessions} it."
     return words
 
