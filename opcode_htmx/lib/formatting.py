@@ -12,9 +12,9 @@ def format_bytes(size: float) -> str:
     return f"{size / 1_000_000_000:.1f} GB"
 
 
-def count(amount: int, noun: str) -> str:
-    """`1 session`, `2 sessions`."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+def count(amount: int, noun: str, plural: str = "") -> str:
+    """`1 session`, `2 sessions`; with `plural` where that has another ending."""
+    return f"{amount:,} {noun if amount == 1 else plural or f'{noun}s'}"
 
 
 def round_to_one_digit(size: float) -> float:

@@ -21,6 +21,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.runs.control.restored_mark import RestoredMark
 from opcode_htmx.runs.model.run_folder import RunFolder
@@ -139,8 +140,8 @@ def _check_place(state: Path, *, replace: bool) -> None:
         )
     if number := sum(1 for _ in _runs_in(state)):
         raise StateError(
-            f"Claude still works for {number} {'run' if number == 1 else 'runs'} of {state}: end "
-            "them first, on the page Running or with OPCODE_ON_EXIT=stop."
+            f"Claude still works for {count(number, 'run')} of {state}: end them first, on the "
+            "page Running or with OPCODE_ON_EXIT=stop."
         )
 
 

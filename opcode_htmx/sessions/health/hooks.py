@@ -13,6 +13,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.config import hook_rules, redaction, scopes
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_dict, as_list
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.sessions.health.check import Finding, State
 
 _SHOWN = 5
@@ -37,7 +38,7 @@ def hooks(settings: Settings) -> Finding:
             if problem := _problem(event, hook, settings):
                 problems.append((event, problem))
     if not problems:
-        words = f"{number} hook{'' if number == 1 else 's'}" if number else "No hooks"
+        words = count(number, "hook") if number else "No hooks"
         return Finding(State.OK, f"{words}, and the settings can be read.")
     more = len(problems) - _SHOWN
     shown = enumerate(problems[:_SHOWN], 1)
@@ -46,8 +47,8 @@ def hooks(settings: Settings) -> Finding:
         facts["And"] = f"{more} more"
     return Finding(
         State.WARNING,
-        f"{len(problems)} thing{' is' if len(problems) == 1 else 's are'} wrong with the hooks in "
-        "Claude's settings: such a hook does not run, and Claude does not say so.",
+        f"{count(len(problems), 'thing is', 'things are')} wrong with the hooks in Claude's "
+        "settings: such a hook does not run, and Claude does not say so.",
         "Mend it in Claude → Hooks, or in the file.",
         f"${{EDITOR:-vi}} {shlex.quote(str(settings.claude_config_dir / 'settings.json'))}",
         facts,

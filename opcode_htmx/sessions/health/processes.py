@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.lib.formatting import format_bytes
+from opcode_htmx.lib.formatting import count, format_bytes
 from opcode_htmx.runs.processes.orphans import Orphans
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.sessions.health.check import Finding, State
@@ -21,8 +21,8 @@ def orphans(settings: Settings) -> Finding:
     number, runs = len(pids), len(found)
     return Finding(
         State.WARNING,
-        f"{number} process{'' if number == 1 else 'es'} of {runs} ended "
-        f"run{'' if runs == 1 else 's'} still take{'s' if number == 1 else ''} {memory} of memory.",
+        f"{count(number, 'process', 'processes')} of {count(runs, 'ended run')} still "
+        f"take{'s' if number == 1 else ''} {memory} of memory.",
         "Look at them in More → Resources, and end there what nobody needs; or end them all.",
         " ".join(["kill", *map(str, pids[:_NAMED])]),
     )
