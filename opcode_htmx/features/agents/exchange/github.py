@@ -7,7 +7,6 @@ branch become the path of a request to one configured host.
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import re
 import ssl
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -17,6 +16,7 @@ from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_int, as_str
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git.clones.urls import is_loopback
 
 DEFAULT_API = "https://api.github.com"
 PAGES = ("github.com", "www.github.com")
@@ -95,7 +95,7 @@ class GitHub:
         parts = urlsplit(base)
         if not parts.hostname or parts.username or parts.query or parts.fragment:
             return "must be the address of an API"
-        if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
             return ""
         return "must begin with https://"
 
@@ -191,10 +191,3 @@ def _check_status(response: http.client.HTTPResponse) -> None:
 
 def _size(entry: dict[str, object]) -> int:
     return as_int(entry.get("size"))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
