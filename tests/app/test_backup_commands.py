@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shutil
 import stat
@@ -110,7 +111,7 @@ def test_secrets_and_the_index_are_in_a_backup_only_if_they_are_asked_for(
     }
     assert "not encrypted: keep it to yourself" in done.stderr
     again = command("backup", plain)
-    assert (again.returncode, "replaces nothing" in again.stderr) == (2, True)
+    assert (again.returncode, "exists already, and is left as it is" in again.stderr) == (1, True)
 
 
 def test_a_backup_through_a_pipe_for_a_recipient(
@@ -148,6 +149,9 @@ def test_a_file_without_a_recipient_makes_no_backup_that_is_not_encrypted(
     backup = tmp_path / "b.age"
     done = command("backup", backup, "--secrets", "--recipients-file", tmp_path / "recipients")
     assert (done.returncode, "No public key" in done.stderr) == (2, True)
+    os.truncate(tmp_path / "recipients", 200_000_000)
+    done = command("backup", backup, "--secrets", "--recipients-file", tmp_path / "recipients")
+    assert (done.returncode, "is too large for a file with keys" in done.stderr) == (2, True)
     assert not backup.exists()
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from opcode_htmx.app import state_folders
-from opcode_htmx.app.commands.command import USAGE_ERROR
+from opcode_htmx.app.commands.files import FileTaken, keys_in, new_file
 from opcode_htmx.app.commands.options import BadUsage, Options, parse
+from opcode_htmx.app.commands.outcome import status_of
 from opcode_htmx.app.operation import backups
 from opcode_htmx.app.operation.backups import Keys
 from opcode_htmx.app.registry import FEATURES
-from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.backup import encryption
 from opcode_htmx.lib.backup.archive import BackupFailed, Written
 from opcode_htmx.lib.backup.unpack import BadBackup
@@ -30,42 +30,34 @@ _LISTED = 10
 
 def main(arguments: Sequence[str]) -> int:
     """Write the backup; the exit status."""
-    try:
-        options = parse(arguments, SWITCHES, WITH_VALUE)
-        if len(options.operands) != 1:
-            raise BadUsage("Name one file to write; - is the standard output.")
-        keys = _keys(options)
-        state = Settings.from_env().state_dir
-        if not state.is_dir():
-            raise StateError(f"There is no state folder at {state}; OPCODE_STATE_DIR names it.")
-        with _opened(options.operands[0]) as out:
-            written = backups.make(
-                state,
-                state_folders.of(FEATURES),
-                out,
-                keys,
-                with_secrets="--secrets" in options.switches,
-                with_index="--index" in options.switches,
-            )
-    except BadUsage as error:
-        print(error, file=sys.stderr)
-        return USAGE_ERROR
-    except (BackupFailed, BadBackup, SettingsError, StateError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The backup could not be written ({error.strerror or error}).", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    failed = "The backup could not be written"
+    return status_of(lambda: _make(arguments), failed, BackupFailed, BadBackup, FileTaken)
+
+
+def _make(arguments: Sequence[str]) -> None:
+    options = parse(arguments, SWITCHES, WITH_VALUE)
+    if len(options.operands) != 1:
+        raise BadUsage("Name one file to write; - is the standard output.")
+    keys = _keys(options)
+    state = Settings.from_env().state_dir
+    if not state.is_dir():
+        raise StateError(f"There is no state folder at {state}; OPCODE_STATE_DIR names it.")
+    with _opened(options.operands[0]) as out:
+        written = backups.make(
+            state,
+            state_folders.of(FEATURES),
+            out,
+            keys,
+            with_secrets="--secrets" in options.switches,
+            with_index="--index" in options.switches,
+        )
     print("\n".join(_report(written, options, keys)), file=sys.stderr)
-    return 0
 
 
 def _keys(options: Options) -> Keys:
     lines = list(options.values.get("--recipient", []))
     for name in options.values.get("--recipients-file", []):
-        lines += Path(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines += keys_in(name).splitlines()
     recipients = encryption.recipients_of(lines)
     if not recipients and options.values.keys() & {"--recipient", "--recipients-file"}:
         raise BadUsage("No public key is given there, so the backup would not be encrypted.")
@@ -98,26 +90,15 @@ def passphrase_of(options: Options, *, repeat: bool) -> str:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    """A new private file, which is removed if it is not completed. Raises BadUsage, OSError."""
-    if name == "-":
-        if sys.stdout.isatty():
-            raise BadUsage("A backup is no text for a terminal: name a file.")
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(name)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise BadUsage(f"{path} exists already; a backup replaces nothing.") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    """A new private file, or the standard output. Raises BadUsage, FileTaken, OSError."""
+    if name != "-":
+        with new_file(Path(name)) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        return
+    if sys.stdout.isatty():
+        raise BadUsage("A backup is no text for a terminal: name a file.")
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 def _report(written: Written, options: Options, keys: Keys) -> Iterator[str]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from opcode_htmx.app.commands.command import USAGE_ERROR
+from opcode_htmx.app.commands.outcome import status_of
 from opcode_htmx.app.pairing import terminal
-from opcode_htmx.config.settings import Settings, SettingsError
-from opcode_htmx.lib.files.state_dir import StateError
+from opcode_htmx.config.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
     """Print the code; the exit status."""
     if arguments:
         return USAGE_ERROR
-    try:
-        lines = list(terminal.on_request(Settings.from_env(), terminal.screen()))
-    except (SettingsError, StateError, terminal.NoServer) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"No code could be stored ({error.strerror}).", file=sys.stderr)
-        return 1
-    print("\n".join(lines))
-    return 0
+    return status_of(_print_code, "No code could be stored", terminal.NoServer)
+
+
+def _print_code() -> None:
+    print("\n".join(terminal.on_request(Settings.from_env(), terminal.screen())))

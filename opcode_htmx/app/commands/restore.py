@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.commands.backup import passphrase_of
-from opcode_htmx.app.commands.command import USAGE_ERROR
+from opcode_htmx.app.commands.files import keys_in
 from opcode_htmx.app.commands.options import BadUsage, Options, parse
+from opcode_htmx.app.commands.outcome import status_of
 from opcode_htmx.app.operation import backups
 from opcode_htmx.app.operation.backups import Keys, Restored
 from opcode_htmx.app.registry import FEATURES
-from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.backup import encryption
 from opcode_htmx.lib.backup.unpack import BadBackup
-from opcode_htmx.lib.files.state_dir import StateError
 from opcode_htmx.lib.formatting import count, format_bytes
 
 SWITCHES = ("--replace", "--passphrase")
@@ -25,42 +24,29 @@ WITH_VALUE = ("--identity", "--passphrase-file")
 
 def main(arguments: Sequence[str]) -> int:
     """Restore the backup; the exit status."""
-    try:
-        options = parse(arguments, SWITCHES, WITH_VALUE)
-        if len(options.operands) != 1:
-            raise BadUsage("Name the file of one backup.")
-        keys = _keys(options)
-        state = Settings.from_env().state_dir
-        with Path(options.operands[0]).open("rb") as file:
-            restored = backups.restore(
-                file,
-                state,
-                state_folders.of(FEATURES),
-                keys,
-                replace="--replace" in options.switches,
-            )
-    except BadUsage as error:
-        print(error, file=sys.stderr)
-        return USAGE_ERROR
-    except (BadBackup, SettingsError, StateError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The backup could not be restored ({error.strerror or error}).", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return status_of(lambda: _restore(arguments), "The backup could not be restored", BadBackup)
+
+
+def _restore(arguments: Sequence[str]) -> None:
+    options = parse(arguments, SWITCHES, WITH_VALUE)
+    if len(options.operands) != 1:
+        raise BadUsage("Name the file of one backup.")
+    keys = _keys(options)
+    state = Settings.from_env().state_dir
+    with Path(options.operands[0]).open("rb") as file:
+        restored = backups.restore(
+            file,
+            state,
+            state_folders.of(FEATURES),
+            keys,
+            replace="--replace" in options.switches,
+        )
     print("\n".join(_report(restored, state)))
-    return 0
 
 
 def _keys(options: Options) -> Keys:
     name = options.one("--identity")
-    identities = []
-    if name:
-        with Path(name).open("rb") as file:
-            content = file.read(encryption.MAX_KEYS).decode("utf-8", "replace")
-        identities = encryption.identities_of(content)
+    identities = encryption.identities_of(keys_in(name)) if name else []
     return Keys(identities=identities, passphrase=passphrase_of(options, repeat=False))
 
 
