@@ -7,7 +7,6 @@ import contextlib
 import errno
 import os
 import resource
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -34,6 +33,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.web.origin.server_addresses import addresses
+from opcode_htmx.web.server import preview_ports
 
 BROWSER_FILES = ("htmx.min.js", "hx-ws.min.js", "hx-upsert.min.js")
 USAGE = f"usage: opcode-htmx [{' | '.join(each.name for each in COMMANDS)} | --help | --version]"
@@ -207,34 +207,23 @@ def check_browser_files(folder: Path) -> None:
 
 def check_port(host: str, port: int, patience: float = PORT_PATIENCE) -> None:
     """Bind once and release. Waits up to `patience` seconds for a port that is in use."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError:
-        raise LaunchError(f"HOST names {host}, which is not an address.") from None
     deadline = time.monotonic() + patience
-    while True:
-        try:
-            with socket.socket(family, kind) as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(address)
-                return
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
-                time.sleep(0.1)
-                continue
-            raise LaunchError(_bind_failure(error, host, port)) from None
+    while number := preview_ports.refusal(host, port):
+        if number != errno.EADDRINUSE or time.monotonic() >= deadline:
+            raise LaunchError(_bind_failure(number, host, port))
+        time.sleep(0.1)
 
 
-def _bind_failure(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _bind_failure(number: int, host: str, port: int) -> str:
+    if number == preview_ports.NO_ADDRESS:
+        return f"HOST names {host}, which is not an address."
+    if number == errno.EADDRINUSE:
         return f"Port {port} is taken; stop what listens there, or choose another one in PORT."
-    if error.errno == errno.EACCES:
+    if number == errno.EACCES:
         return f"Port {port} needs special rights; choose one above 1023 in PORT."
-    if error.errno == errno.EADDRNOTAVAIL:
+    if number == errno.EADDRNOTAVAIL:
         return f"HOST names {host}, which is not an address of this machine."
-    return f"Nothing can listen on {host} port {port} ({error.strerror})."
+    return f"Nothing can listen on {host} port {port} ({os.strerror(number)})."
 
 
 def greeting(

@@ -17,6 +17,7 @@ DISTANCE, NUMBER = 10000, 4
 follow 3000, 5173 or 8080 by themselves."""
 MOST = 32
 HIGHEST = 65535
+NO_ADDRESS = -1
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -95,7 +96,10 @@ def is_free(host: str, port: int) -> bool:
 
 
 def refusal(host: str, port: int) -> int:
-    """The error number with which a port is refused to a server; 0 if it is granted."""
+    """The error number with which a port is refused to a server; 0 if it is granted.
+
+    NO_ADDRESS where `host` means none.
+    """
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -103,6 +107,8 @@ def refusal(host: str, port: int) -> int:
         with socket.socket(family, kind) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+    except socket.gaierror:
+        return NO_ADDRESS
     except OSError as error:
         return error.errno or errno.EADDRNOTAVAIL
     return 0
