@@ -20,12 +20,13 @@ def status_of(act: Callable[[], None], failed: str, *sentences: type[Exception])
     Exceptions of `sentences`, and those of settings and of the state folder, are printed as they
     are; of an OSError the reason is, behind `failed`.
     """
+    said: tuple[type[Exception], ...] = (SettingsError, StateError, *sentences)
     try:
         act()
     except BadUsage as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-    except (SettingsError, StateError, *sentences) as error:
+    except said as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
