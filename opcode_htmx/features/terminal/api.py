@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 
 from opcode_htmx.features.terminal import schema
-from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.terminals.services import TerminalServices
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
@@ -78,8 +77,7 @@ class TerminalsApi:
         self._allow()
         folder = self._workspace.working_folder(body.folder)
         size = body.columns, body.rows
-        started = self._terminals.start(body.program, folder, current_identity(), size=size)
-        self._log("open", started.id, program=body.program, folder=str(folder))
+        started = self._services.start(body.program, folder, current_identity(), size=size)
         return schema.TerminalModel.of(started)
 
     def _type(self, terminal_id: str, body: schema.TypedText) -> None:
@@ -88,17 +86,11 @@ class TerminalsApi:
 
     def _end(self, terminal_id: str) -> schema.TerminalModel:
         self._allow()
-        ended = self._terminals.end(terminal_id)
-        self._log("end", terminal_id)
-        return schema.TerminalModel.of(ended)
+        return schema.TerminalModel.of(self._services.end(terminal_id, current_identity()))
 
     def _remove(self, terminal_id: str) -> None:
         self._allow()
-        self._terminals.remove(terminal_id)
-        self._log("remove", terminal_id)
+        self._services.remove(terminal_id, current_identity())
 
     def _allow(self) -> None:
         self._services.allow(current_identity())
-
-    def _log(self, verb: str, terminal_id: str, **more: str) -> None:
-        log_act(current_identity(), f"terminal.{verb}", terminal=terminal_id, **more)

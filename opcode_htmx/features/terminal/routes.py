@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.terminal.keys import BY_NAME, KEYS
-from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.pty import segments
 from opcode_htmx.lib.pty.records import Damaged
@@ -68,15 +67,7 @@ def blueprint(
             raise BadForm("Choose what to start.")
         folder = workspace.working_folder(form.get("folder", ""))
         program = Program.CLAUDE if choice == RESUME else Program(choice)
-        started = terminals.start(program, folder, current_identity(), session_id=session_id)
-        log_act(
-            current_identity(),
-            "terminal.open",
-            session=session_id,
-            terminal=started.id,
-            program=program,
-            folder=str(folder),
-        )
+        started = services.start(program, folder, current_identity(), session_id=session_id)
         return redirect(url_for(".terminal", terminal_id=started.id), 303)
 
     @pages.get("/terminal/<terminal_id>")
@@ -102,14 +93,12 @@ def blueprint(
 
     @pages.post("/terminal/<terminal_id>/end")
     def end(terminal_id: str) -> Response:
-        terminals.end(terminal_id)
-        log_act(current_identity(), "terminal.end", terminal=terminal_id)
+        services.end(terminal_id, current_identity())
         return redirect(url_for(".page"), 303)
 
     @pages.post("/terminal/<terminal_id>/remove")
     def remove(terminal_id: str) -> Response:
-        terminals.remove(terminal_id)
-        log_act(current_identity(), "terminal.remove", terminal=terminal_id)
+        services.remove(terminal_id, current_identity())
         response = redirect(url_for(".page"), 303)
         flash(response, "terminal-removed")
         return response

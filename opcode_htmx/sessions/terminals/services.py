@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
+from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import Backup, StateDir, StateFolder
 from opcode_htmx.lib.identity import OWNER, Identity
-from opcode_htmx.sessions.terminals.model import VERSION, TerminalsOff
-from opcode_htmx.sessions.terminals.store import MOST_ENDED, Terminals
+from opcode_htmx.sessions.terminals.model import VERSION, Program, Terminal, TerminalsOff
+from opcode_htmx.sessions.terminals.store import MOST_ENDED, USUAL_SIZE, Terminals
 from opcode_htmx.sessions.terminals.watch import OutputWatch
 from opcode_htmx.sessions.workspace import Workspace
 
@@ -53,6 +55,36 @@ class TerminalServices:
             raise TerminalsOff(OFF)
         if OWNER not in by.roles:
             raise TerminalsOff(NOT_YOURS)
+
+    def start(
+        self,
+        program: Program,
+        folder: Path,
+        by: Identity,
+        *,
+        session_id: str = "",
+        size: tuple[int, int] = USUAL_SIZE,
+    ) -> Terminal:
+        """As `Terminals.start`, and logged as an act; so are the others."""
+        started = self.terminals.start(program, folder, by, session_id=session_id, size=size)
+        log_act(
+            by,
+            "terminal.open",
+            session=session_id,
+            terminal=started.id,
+            program=program,
+            folder=str(folder),
+        )
+        return started
+
+    def end(self, terminal_id: str, by: Identity) -> Terminal:
+        ended = self.terminals.end(terminal_id)
+        log_act(by, "terminal.end", terminal=terminal_id)
+        return ended
+
+    def remove(self, terminal_id: str, by: Identity) -> None:
+        self.terminals.remove(terminal_id)
+        log_act(by, "terminal.remove", terminal=terminal_id)
 
 
 class Context(Protocol):

@@ -37,6 +37,8 @@ from opcode_htmx.sessions.terminals.model import (
 )
 
 RECORD = "terminal.json"
+USUAL_SIZE = 80, 24
+"""Columns and lines."""
 MOST_LIVE = 20
 MOST_ENDED = 50
 """The oldest of more are removed when another one is started."""
@@ -99,7 +101,7 @@ class Terminals:
         by: Identity,
         *,
         session_id: str = "",
-        size: tuple[int, int] = (80, 24),
+        size: tuple[int, int] = USUAL_SIZE,
     ) -> Terminal:
         """Start one in a folder. Raises InvalidFolder, CannotStartTerminal, OSError."""
         argv, environment = self._command(program, session_id)
