@@ -18,18 +18,27 @@ KEPT = frozenset(
     | {"th", "td", "details", "summary", "article"}
 )
 
+TRANSCRIPT = "section", "transcript"
+"""The element of a session page with its messages."""
+MAIN = "main", "main"
+"""That of any page with what is particular to it."""
 
-def bare(page: str) -> str:
-    """A session page's transcript as HTML of text elements without attributes."""
-    reader = _Reader()
+
+def bare(page: str, element: tuple[str, str] = TRANSCRIPT) -> str:
+    """What an element of a page shows, as HTML of text elements without attributes.
+
+    `element` is its tag and its id; it has none of its kind inside.
+    """
+    reader = _Reader(*element)
     reader.feed(page)
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     return f"<!doctype html><html><head>{head}<title>Bare</title></head>{reader.body()}</html>"
 
 
 class _Reader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, tag: str, id_: str) -> None:
         super().__init__()
+        self._tag, self._id = tag, id_
         self._pieces: list[str] = []
         self._inside = False
 
@@ -37,13 +46,13 @@ class _Reader(HTMLParser):
         return f"<body>{''.join(self._pieces)}</body>"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if ("id", "transcript") in attrs:
+        if tag == self._tag and ("id", self._id) in attrs:
             self._inside = True
         elif self._inside and tag in KEPT:
             self._pieces.append(f"<{tag}>")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "section":
+        if tag == self._tag:
             self._inside = False
         elif self._inside and tag in KEPT:
             self._pieces.append(f"</{tag}>")
@@ -59,6 +68,11 @@ class _Handler(BaseHTTPRequestHandler):
     body = b""
 
     def do_GET(self) -> None:
+        if self.path != "/":  # the browser asks for a /favicon.ico
+            self.send_response(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Encoding", "gzip")

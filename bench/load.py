@@ -133,9 +133,9 @@ def worker_of(server: Server) -> psutil.Process:
     return workers[0]
 
 
-def health(server: Server) -> dict[str, Any]:
-    """The server's report on its event loop."""
-    data: dict[str, Any] = server.get("/api/health").json()["data"]
+def health(server: Server, seconds: int = 10) -> dict[str, Any]:
+    """The server's report on its event loop; `worst_lately_ms` is about the last `seconds`."""
+    data: dict[str, Any] = server.get(f"/api/health?seconds={seconds}").json()["data"]
     return data
 
 

@@ -23,6 +23,8 @@ LONG_ANSWER = 100_000
 """Characters of one answer among the others."""
 
 LIMIT = Target("worst", 50)
+QUIET_SECONDS = 2.1
+"""Before each request, so that no second of its measurement has work of the one before."""
 
 
 def measure() -> list[Figure]:
@@ -31,7 +33,8 @@ def measure() -> list[Figure]:
         sandbox = Sandbox(home / "home").make()
         address = long_session(sandbox)
         with running_server(sandbox, write_stand_in(home / "claude")) as server:
-            idle = load.health(server)["worst_ms"]
+            time.sleep(QUIET_SECONDS)
+            idle = load.health(server, 2)["worst_lately_ms"]
             figures = []
             odd = edge_cases.write(files_of(sandbox), sandbox.project)
             pages = {
@@ -82,9 +85,13 @@ def files_of(sandbox: Sandbox) -> Path:
 
 
 def stall_of(server: Server, path: str) -> float:
-    """The longest stall, in ms, since the server's start or a minute ago."""
+    """The longest stall, in ms, while `path` is answered."""
+    time.sleep(QUIET_SECONDS)
+    began = time.monotonic()
     answer = server.get(path)
     assert answer.ok, (path, answer.status_code)
     time.sleep(0.1)
-    worst: float = load.health(server)["worst_of_minute_ms"]
+    # The server counts by whole seconds of its clock: the first may have begun before the request
+    seconds = min(int(time.monotonic() - began) + 2, 60)
+    worst: float = load.health(server, seconds)["worst_lately_ms"]
     return worst

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from opcode_htmx.api.schema import responses
+from opcode_htmx.api.schema import requests, responses
 from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def endpoints(monitor: LoopMonitor) -> tuple[Endpoint, ...]:
-    def health() -> responses.Health:
+    def health(query: requests.HealthQuery) -> responses.Health:
         found, last = monitor.health, None
         if found.last:
             last = responses.Stall(
@@ -20,6 +20,7 @@ def endpoints(monitor: LoopMonitor) -> tuple[Endpoint, ...]:
             limit_ms=LIMIT * 1e3,
             worst_ms=found.worst * 1e3,
             worst_of_minute_ms=found.worst_of_minute * 1e3,
+            worst_lately_ms=monitor.worst_of(query.seconds) * 1e3,
             stalls=found.stalls,
             last=last,
         )
@@ -31,6 +32,7 @@ def endpoints(monitor: LoopMonitor) -> tuple[Endpoint, ...]:
             tag="Server",
             summary="How long anything has kept the server from attending to everything else",
             handler=health,
+            query=requests.HealthQuery,
             response=responses.Health,
         ),
     )

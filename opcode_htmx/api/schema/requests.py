@@ -233,6 +233,13 @@ class OutputQuery(RequestModel):
     limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
+class HealthQuery(RequestModel):
+    """For how long back the server's health is asked for."""
+
+    seconds: Annotated[int, Field(ge=1, le=60)] = 10
+    """How many seconds `worst_lately_ms` is about."""
+
+
 class Task(TrustChoice):
     """The task dialect's one message."""
 

@@ -272,5 +272,6 @@ class Health(ResponseModel):
     limit_ms: float = Field(description="What takes longer is counted as a stall.")
     worst_ms: float
     worst_of_minute_ms: float
+    worst_lately_ms: float = Field(description="The same for the last `seconds` of the query.")
     stalls: int
     last: Stall | None

@@ -132,8 +132,7 @@ class LoopMonitor:
 
     @property
     def health(self) -> Health:
-        now = int(perf_counter())
-        seconds = [each for each in (*self._minute, self._second) if now - each.number < MINUTE]
+        seconds = self._last_seconds(MINUTE)
         measured = min(MINUTE, max(1.0, time.time() - self._since))
         return Health(
             since=self._since,
@@ -143,6 +142,17 @@ class LoopMonitor:
             busy=min(1.0, sum(each.busy for each in seconds) / measured),
             last=self._last,
         )
+
+    def worst_of(self, seconds: int) -> float:
+        """The longest iteration, in seconds, of the current second and of those before it.
+
+        `seconds` is how many they are together, at most MINUTE.
+        """
+        return max((each.worst for each in self._last_seconds(seconds)), default=0.0)
+
+    def _last_seconds(self, number: int) -> list[_Second]:
+        now = int(perf_counter())
+        return [each for each in (*self._minute, self._second) if now - each.number < number]
 
     def recently_busy(self) -> float:
         """The busy share (0 to 1) of the last whole second in which the loop ran."""
