@@ -341,8 +341,11 @@ def makes_markup(source: str) -> bool:
     return False
 
 
-def test_only_markdown_says_that_a_text_is_safe_html() -> None:
-    assert those_that(makes_markup, MODULES) == ["opcode_htmx/markup/markdown.py"]
+def test_only_markdown_and_our_own_stylesheets_are_called_safe_html() -> None:
+    assert those_that(makes_markup, MODULES) == [
+        "opcode_htmx/markup/markdown.py",
+        "opcode_htmx/web/assets/page_styles.py",  # files of ours, checked for what would end them
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from scripts import chromium
 from tests.support.environment import (
     PASSWORD,
     PATIENCE,
+    ROOT,
     USER,
     Server,
     missing,
@@ -109,6 +111,13 @@ class Phone:
         self._context.close()
         complaints = [c for c in self.complaints if not any(f in c for f in self.forgiven)]
         assert not complaints, complaints
+
+    def links_to_styles(self, *names: str) -> None:
+        """Have pages link to common stylesheets, as if the browser had fetched them before."""
+        files = [(ROOT / "static" / name).read_bytes() for name in names]
+        value = ".".join(hashlib.sha256(content).hexdigest()[:12] for content in files)
+        cookie = f"opcode_styles_{self._server.port}"
+        self._context.add_cookies([{"name": cookie, "value": value, "url": self._server.url}])
 
     def reload_until(self, condition: Callable[[], object], what: str) -> None:
         """Load the page again until `condition` holds: how a page without scripts is followed."""

@@ -1,10 +1,11 @@
 """Set the security and caching headers of every response, and hash static files."""
 
-from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, request
 
+from opcode_htmx.web.assets import page_styles
+from opcode_htmx.web.assets.page_styles import PageStyles
 from opcode_htmx.web.assets.static_files import StaticFiles
 from opcode_htmx.web.origin import hosts
 
@@ -16,16 +17,12 @@ _PERMISSIONS = "camera=(), geolocation=(), microphone=(self), payment=(), usb=()
 
 
 def register(app: Flask, files: StaticFiles | None = None) -> None:
-    """Add the headers to every response and the template global `asset(name)`.
+    """Add the headers to every response and the template globals `asset` and `stylesheet`.
 
     Without `files` the static files are those in the app's own static folder.
     """
     files = files or StaticFiles(Path(app.static_folder or "static"))
     hash_of = files.hash_of
-
-    def asset(name: str) -> str:
-        """The address of a static file, with the hash of its content so that it may be cached."""
-        return _address(request.script_root, name, hash_of(name))
 
     def add_headers(response: Response) -> Response:
         headers = response.headers
@@ -43,22 +40,21 @@ def register(app: Flask, files: StaticFiles | None = None) -> None:
             headers.setdefault("Cache-Control", "private, no-store")
         return response
 
-    app.add_template_global(asset, "asset")
+    app.add_template_global(files.address, "asset")
+    PageStyles(files).init_app(app)
     app.after_request(add_headers)
 
 
-@lru_cache(maxsize=512)
-def _address(_script_root: str, name: str, digest: str) -> str:
-    """Of a static file. It is kept: a page has twenty, and to build one takes 0.1 ms."""
-    return url_for("static", filename=name, v=digest)
-
-
 def content_security_policy() -> str:
-    """Only this server's own files; the socket is named for WebKit, whose 'self' omits it."""
+    """Only this server's own files, and their styles that are inside this page.
+
+    The socket is named for WebKit, whose 'self' omits it.
+    """
     host = request.environ.get("HTTP_HOST", "")
     socket = f" ws://{host} wss://{host}" if hosts.host_name(host) else ""
+    styles = " ".join(("'self'", *page_styles.sources()))
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data:; "
         f"connect-src 'self'{socket}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'; manifest-src 'self'"
     )

@@ -251,6 +251,7 @@ def test_an_app_on_the_home_screen_says_nothing_about_it(
 ) -> None:
     phone = open_phone(shared_server, user_agent=PHONE)
     css = ROOT / "static" / "style.css"
+    phone.links_to_styles("style.css")
     phone.page.goto("/")
     notice = phone.page.get_by_text("Put opcode on the home screen")
     expect(notice).to_be_visible()

@@ -413,6 +413,7 @@ def test_the_menu_opens_as_soon_as_its_button_is_there(
 ) -> None:
     """The bar is painted before the rest of the page has come."""
     phone, held = open_phone(server), list[Route]()
+    phone.links_to_styles("session.css")
     phone.page.route("**/session.css*", lambda route: held.append(route))
     phone.page.goto(past, wait_until="commit")
     phone.page.get_by_label("Session menu").click()
