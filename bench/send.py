@@ -1,7 +1,11 @@
-"""From Send to the first word of the answer, with Claude started by the prompt or before it."""
+"""From Send to the prompt on the page and to the first word of the answer.
+
+Claude is started by the prompt, or while it was written, or is still running since the last one.
+"""
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import re
@@ -9,9 +13,11 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import websocket
 
@@ -20,14 +26,33 @@ from opcode_htmx.engines.base import LaunchOptions
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text
 from opcode_htmx.engines.claude.engine import ClaudeEngine
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import Sandbox, Server, find_claude, processes_of, until
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    basic_header,
+    find_claude,
+    processes_of,
+    until,
+)
 
 ROUNDS = 15
 WAIT_SECONDS = 60.0
-WARM = Target("ratio", 2.5)
-"""Of the bare CLI that is running already."""
+PROMPT_SEEN, RUNNING, WARM = Target("median", 30), Target("median", 110), Target("p95", 150)
+"""Milliseconds. The p95, because a start that was in vain is seen in the tail only."""
 READY = "Claude is ready"
 _WORD = re.compile(r"word\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Milliseconds from Send until the page's socket has the prompt, and the answer's first word.
+
+    `floor` are those of a small request on the same connection.
+    """
+
+    prompt: float
+    word: float
+    floor: float
 
 
 def measure() -> list[Figure]:
@@ -41,24 +66,29 @@ def measure() -> list[Figure]:
             session = _Session(server.start())
             bare = _BareClaude(claude, sandbox, api.url, session.id)
             # alternating, as the machine's load changes
-            rounds = [
-                (session.send(warm=False), session.send(warm=True), bare.cold(), bare.warm())
-                for _ in range(ROUNDS)
-            ]
+            rounds = [(*session.round(), bare.cold(), bare.warm()) for _ in range(ROUNDS)]
         finally:
             server.close()
-    cold, warm, bare_cold, bare_warm = zip(*rounds, strict=True)
+    cold, running, warm, bare_cold, bare_warm = zip(*rounds, strict=True)
+    prompts, floors = [each.prompt for each in running], [each.floor for each in running]
+    what = "Claude is running: the prompt is seen"
     return [
-        Figure("Claude is started by the prompt", "ms", cold, "bare CLI, started", bare_cold),
-        Figure(
-            "Claude was started while it was written",
-            "ms",
-            warm,
-            "bare CLI, ready",
-            bare_warm,
-            WARM,
-        ),
+        Figure(what, "ms", prompts, "/healthz", floors, PROMPT_SEEN),
+        _word("Claude is running", running, "bare CLI, ready", bare_warm, RUNNING),
+        _word("Claude was started while it was written", warm, "bare CLI, ready", bare_warm, WARM),
+        _word("Claude is started by the prompt", cold, "bare CLI, started", bare_cold),
     ]
+
+
+def _word(
+    what: str,
+    sent: Sequence[_Sent],
+    floor: str,
+    floor_ms: Sequence[float],
+    target: Target | None = None,
+) -> Figure:
+    milliseconds = [each.word for each in sent]
+    return Figure(f"{what}: the first word", "ms", milliseconds, floor, floor_ms, target)
 
 
 def _answer(request: Request) -> Text:
@@ -68,7 +98,7 @@ def _answer(request: Request) -> Text:
 
 
 class _Session:
-    """A session whose process ends after each answer, and its page."""
+    """A session, and its page."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -82,24 +112,39 @@ class _Session:
         until(lambda: "tokens in," in server.get(self._address).text, "it is answered")
         self._end()
 
-    def send(self, *, warm: bool) -> float:
-        """Milliseconds until the first word of the answer is in a message to the page."""
+    def round(self) -> tuple[_Sent, _Sent, _Sent]:
+        """Three prompts: one that starts Claude, one to it, and one after it was started again."""
+        started, running = self._send(), self._send()
+        self._end()
+        warm = self._send(written=True)
+        self._end()
+        return started, running, warm
+
+    def _send(self, *, written: bool = False) -> _Sent:
+        """`written`: Claude is not running, and is started by the draft of the prompt."""
         word, form = f"word{next(self._numbers)}", self._form("")
-        with self._page() as receive:
-            if warm:
-                written = self._server.post(f"{self._address}/draft", {**form, "prompt": word})
-                assert written.status_code == 204, written.text
+        shown = re.compile(rf'class="prompt-text"[^>]*>{word}<')
+        with ExitStack() as opened:
+            receive = opened.enter_context(self._page())
+            if written:
+                draft = self._server.post(f"{self._address}/draft", {**form, "prompt": word})
+                assert draft.status_code == 204, draft.text
                 while READY not in receive():
                     pass
+            connection = opened.enter_context(closing(_Connection(self._server)))
+            floor = connection.small_request()
             began = time.perf_counter()
-            sent = self._server.post(f"{self._address}/prompt", {**form, "prompt": word})
-            assert sent.status_code == 303, sent.text
-            while word.upper() not in receive():
-                pass
+            connection.post(f"{self._address}/prompt", {**form, "prompt": word})
+            text = ""
+            while not shown.search(text):
+                text += receive()
+            prompt = time.perf_counter() - began
+            while word.upper() not in text:
+                text += receive()
             passed = time.perf_counter() - began
+            assert connection.status() == 303
             until(lambda: "Working…" not in self._server.get(self._address).text, "the turn ends")
-        self._end()
-        return 1000 * passed
+        return _Sent(1000 * prompt, 1000 * passed, 1000 * floor)
 
     def _form(self, text: str) -> dict[str, str]:
         return {"prompt": text, "prompt_id": str(uuid.uuid4()), "by": "bench"}
@@ -115,13 +160,47 @@ class _Session:
         )
         with closing(socket):
             socket.recv()  # the page is known to be open
-            yield lambda: str(socket.recv())
+            deadline = time.monotonic() + WAIT_SECONDS
+
+            def receive() -> str:
+                # The socket's own time limit is never reached: it has a heartbeat
+                assert time.monotonic() < deadline, f"nothing came; {self._server.log}"
+                return str(socket.recv())
+
+            yield receive
 
     def _end(self) -> None:
         run = re.search(r"/runs/[0-9a-f]{32}/stop", self._server.get(self._address).text)
         assert run, "it runs"
         self._server.post(run[0], {})
         until(lambda: not processes_of(self._server.sandbox.state), "Claude has ended")
+
+
+class _Connection:
+    """A connection that is kept open, as a browser's is."""
+
+    def __init__(self, server: Server) -> None:
+        self._http = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=WAIT_SECONDS)
+
+    def post(self, path: str, form: Mapping[str, str]) -> None:
+        """Send a form; `status` has to be read before the next request."""
+        headers = {**basic_header(), "Content-Type": "application/x-www-form-urlencoded"}
+        self._http.request("POST", path, urlencode(form), headers)
+
+    def status(self) -> int:
+        response = self._http.getresponse()
+        response.read()
+        return response.status
+
+    def small_request(self) -> float:
+        """Seconds that a request takes which does nothing."""
+        began = time.perf_counter()
+        self._http.request("GET", "/healthz")
+        assert self.status() == 200
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        self._http.close()
 
 
 class _BareClaude:

@@ -39,6 +39,11 @@ LONGEST_FRAME_SECONDS = 0.1
 BUSY = 0.5
 """From this share of the time on, frames grow longer, so that there are fewer."""
 
+AT_ONCE_AFTER_A_PAUSE = 3
+"""Frames: a prompt, what it changes around the transcript, and the first word of a fast answer."""
+GATHER_SECONDS = 0.004
+"""Between these: what comes together is shown together."""
+
 AT_ONCE = 16
 """Viewers that are woken together for a new snapshot."""
 
@@ -194,7 +199,7 @@ class SnapshotProducer:
             self._wake()
 
     def _produce(self) -> None:
-        conversation = self.view.conversation
+        conversation, pace = self.view.conversation, FramePace()
         while not (conversation.gone or self.over):
             began = time.monotonic()
             version = conversation.changed.version
@@ -204,7 +209,7 @@ class SnapshotProducer:
             if new:
                 self._wake()
             # Changes gather for a frame, so that a flood is a few large messages
-            gevent.sleep(max(0.0, began + self._frames.seconds - time.monotonic()))
+            gevent.sleep(pace.pause(began, time.monotonic(), self._frames.seconds))
             while conversation.changed.wait(version, CHECK_SECONDS) == version and not self.over:
                 # Nobody is notified of lines that a terminal adds to the session, nor of changes
                 # in other sessions
@@ -235,6 +240,23 @@ class SnapshotProducer:
             viewer.set()
             if number % AT_ONCE == 0:
                 wait_until_idle()
+
+
+class FramePace:
+    """How long to wait between frames: in a stream for the length of a frame, after a pause less.
+
+    Without this the first word of a fast answer waited for the end of the prompt's frame.
+    """
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+        """When frames that follow each other without a pause would have left room for the next."""
+
+    def pause(self, began: float, now: float, frame: float) -> float:
+        """Seconds from `now` on, after the frame that has `began`; a frame is `frame` seconds."""
+        earliest = began - (AT_ONCE_AFTER_A_PAUSE - 1) * frame
+        self._free_at = max(self._free_at, earliest) + frame
+        return max(GATHER_SECONDS, self._free_at - now)
 
 
 def _write_time(view: SessionView) -> float | None:
