@@ -223,6 +223,9 @@ class History(Protocol):
         `fell_silent` is the Unix time of its last output. Another process may have written since.
         """
 
+    def has_gone_on(self, session_id: str, since: int) -> bool:
+        """Whether the file has other messages now than when it had `since` bytes."""
+
     def changed_at(self, session_id: str) -> int | None:
         """The modification time of the file in nanoseconds; None as long as there is none."""
 

@@ -181,6 +181,9 @@ class ClaudeHistory:
     def end_of_part(self, session_id: str, start: int, fell_silent: float) -> int:
         return history.end_of_part(self.file(session_id), start, fell_silent)
 
+    def has_gone_on(self, session_id: str, since: int) -> bool:
+        return history.has_gone_on(self.file(session_id), since)
+
     def changed_at(self, session_id: str) -> int | None:
         path = self.file(session_id)
         return None if path is None else path.stat().st_mtime_ns

@@ -120,8 +120,8 @@ class WarmRules:
 
     def _has_moved_on(self, run: Run) -> bool:
         """Whether another process has continued the session since, which Claude does not know."""
-        size = self._settings.engine.history.size(run.record.session_id) or 0
-        return size != run.record.history_start
+        record = run.record
+        return self._settings.engine.history.has_gone_on(record.session_id, record.history_start)
 
     def is_elsewhere(self, session_id: str, pids: frozenset[int]) -> bool:
         """Whether another program has the session open; `pids` are those of our own runs."""

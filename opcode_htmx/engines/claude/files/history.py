@@ -28,6 +28,8 @@ LATE_SECONDS = 2.0
 """How much later than its last output Claude may still write to its history file."""
 MOST_FOLDERS = 4096
 """Folders whose paths are kept."""
+MOST_STATE = 64 * 1024
+"""Bytes that Claude may add to a history file without a message."""
 RESTORABLE_NS = 7 * 86400 * 10**9
 
 
@@ -108,6 +110,33 @@ def size(path: Path | None) -> int:
         return path.stat().st_size if path else 0
     except FileNotFoundError:
         return 0
+
+
+def has_gone_on(path: Path | None, since: int) -> bool:
+    """Whether a history file has other messages now than when it had `since` bytes.
+
+    Claude adds lines about itself (`mode`, `atis-latch`) up to a second after it has resumed a
+    session. They have no uuid, as each message has.
+    """
+    grown = size(path) - since
+    if path is None or not since or not 0 < grown <= MOST_STATE:
+        return grown != 0
+    try:
+        with path.open("rb") as file:
+            file.seek(since)
+            lines = file.read(MOST_STATE + 1).splitlines()
+        return not all(map(_is_state, lines))
+    except OSError:
+        return True
+
+
+def _is_state(line: bytes) -> bool:
+    """Whether a line is an entry and no message; half a line may become one."""
+    try:
+        entry = orjson.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and "uuid" not in entry and "message" not in entry
 
 
 def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
