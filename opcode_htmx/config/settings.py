@@ -230,7 +230,8 @@ class Settings(DeclaredSettings):
     )
     shared_github_token: values.Token = setting(
         "",
-        "A token of GitHub's, with which your repositories are listed and private ones are cloned.",
+        "A token of GitHub's, with which your repositories are listed and private ones are cloned, "
+        "and pulled and pushed where the computer has no other login.",
         name="GITHUB_TOKEN",
         secret=True,
     )

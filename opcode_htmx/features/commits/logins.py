@@ -29,8 +29,10 @@ class Typed:
 class Logins:
     """The logins that this worker keeps, by the hosts that they are for."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Callable[[str], Login | None]) -> None:
+        """`own` gives the server's login at a host."""
         self._kept = dict[str, Login]()
+        self._own = own
 
     def kept(self, origins: Collection[str]) -> list[Login]:
         """Those for some hosts."""
@@ -47,30 +49,52 @@ class Logins:
                 "login was sent to nobody."
             )
 
+    def own(self, remote: Remote) -> Login | None:
+        """The server's own login for a remote."""
+        return next(filter(None, map(self._own, sorted(remote.origins))), None)
+
     def used(
-        self, git: Git, remote: Remote, typed: Typed | None, act: Callable[[Login | None], T]
+        self,
+        git: Git,
+        remote: Remote,
+        typed: Typed | None,
+        act: Callable[[Login | None], T],
+        *,
+        runs: bool,
     ) -> T:
         """The result of an act on a remote, with the login that was typed or is kept for it.
 
-        Raises LoginNeeded, where the remote asks for a login that a person can type, GitRefused,
-        StateChanged, and what `act` does.
+        Without one the server's own is used where the remote asks for a login and the computer has
+        none, and no program of the repository `runs`, which could read it. Raises LoginNeeded,
+        where the remote asks for a login that a person can type, GitRefused, StateChanged, and what
+        `act` does.
         """
         self.check(typed, remote)
         login = typed.login if typed else next(iter(self.kept(remote.origins)), None)
-        if login is not None and (key := programs.who_reads_logins(git)):
+        own = None if runs else self.own(remote)
+        if (login or own) and (key := programs.who_reads_logins(git)):
             if typed:
                 raise GitRefused(
                     f"The repository’s own settings ({key}) have a say in who would read the "
                     "login, so it was not sent. Remove them, or log in on the computer."
                 )
-            login = None
+            login = own = None
         try:
             result = act(login)
         except GitFailed as error:
+            asked = wanted(error.errors)
+            if login is None and own is not None and asked and asked.origin == own.origin:
+                return self._tried(own, remote, act)
             raise self._refusal(error, remote, login) from None
         if typed and typed.keeps:
             self._keep(typed.login)
         return result
+
+    def _tried(self, login: Login, remote: Remote, act: Callable[[Login | None], T]) -> T:
+        try:
+            return act(login)
+        except GitFailed as error:
+            raise self._refusal(error, remote, login) from None
 
     def _refusal(self, error: GitFailed, remote: Remote, login: Login | None) -> Exception:
         """What is said instead of a failure of git."""

@@ -36,6 +36,8 @@ class PullPage:
     digest: str
     kept: tuple[Login, ...] = ()
     """The logins that are kept for it."""
+    own: str = ""
+    """The host at which the server has a login of its own, and may use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class PushPage:
     programs: Programs
     digest: str
     kept: tuple[Login, ...] = ()
+    own: str = ""
 
 
 class RemoteActs:
@@ -60,19 +63,25 @@ class RemoteActs:
     def pull_page(self, project_id: str, remote: str = "") -> PullPage:
         """Raises NoRemote, and what `Projects.open` does."""
         page = _pull_page(self._projects.open(project_id, READING), remote)
-        return replace(page, kept=self._kept(page.remote))
+        found = page.remote
+        return replace(page, kept=self._kept(found), own=self._own(found)) if found else page
 
     def push_page(self, project_id: str, remote: str = "") -> PushPage:
         """Raises NoRemote, NoBranch, and what `Projects.open` does."""
         page = _push_page(self._projects.open(project_id, READING), remote)
-        return replace(page, kept=self._kept(page.plan.remote))
+        found = page.plan.remote
+        return replace(page, kept=self._kept(found), own=self._own(found))
 
     def forget(self, origin: str) -> None:
         """Keep the login for a host no longer."""
         self._logins.forget(origin)
 
-    def _kept(self, remote: Remote | None) -> tuple[Login, ...]:
-        return tuple(self._logins.kept(remote.origins)) if remote else ()
+    def _kept(self, remote: Remote) -> tuple[Login, ...]:
+        return tuple(self._logins.kept(remote.origins))
+
+    def _own(self, remote: Remote) -> str:
+        found = self._logins.own(remote)
+        return found.origin if found else ""
 
     def pull(
         self,
@@ -104,7 +113,8 @@ class RemoteActs:
                         git, chosen.name, progress=progress, settings=settings, login=login
                     )
 
-                self._logins.used(git, chosen, typed, fetch)
+                runs = _runs(answer, page.programs)
+                self._logins.used(git, chosen, typed, fetch, runs=runs)
                 if mode is None:
                     return Outcome(_fetched(chosen.name, state.read(git)))
                 return Outcome(remotes.integrate(git, mode, settings))
@@ -148,7 +158,8 @@ class RemoteActs:
                     )
                     return login.without(said) if login else said
 
-                said = self._logins.used(git, plan.remote, typed, push)
+                runs = _runs(answer, page.programs)
+                said = self._logins.used(git, plan.remote, typed, push, runs=runs)
                 number = len(plan.new)
                 more = "+" if number == remotes.MOST_COMMITS else ""
                 words = f"{number}{more} commit{'' if number == 1 else 's'}"
@@ -193,9 +204,13 @@ def _check(answer: Answer, page: PullPage | PushPage) -> None:
 
 def _again(act: str, remote: str, answer: Answer, programs: Programs) -> dict[str, str]:
     """What the form with a login says of the act; `runs` if programs of the repository would."""
-    runs = answer.choice == RUN and any(each.of_repository for each in programs.found)
     fields = {"act": act, "remote": remote, **answer.fields}
-    return fields | ({"runs": "1"} if runs else {})
+    return fields | ({"runs": "1"} if _runs(answer, programs) else {})
+
+
+def _runs(answer: Answer, programs: Programs) -> bool:
+    """Whether programs of the repository run."""
+    return answer.choice == RUN and any(each.of_repository for each in programs.found)
 
 
 def _settings(answer: Answer) -> Mapping[str, str]:

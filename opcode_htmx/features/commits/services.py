@@ -29,6 +29,7 @@ from opcode_htmx.lib.git.discards.working_files import CannotKeep
 from opcode_htmx.lib.git.login import InvalidLogin
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
+from opcode_htmx.sessions.repositories import services as repositories
 
 ACTS, DISCARDS = "git_acts", "git_discards"
 """Their names in the state folder."""
@@ -83,7 +84,7 @@ def services(context: AppContext) -> Services:
         register,
         Changes(projects, register),
         History(projects, acts, register),
-        RemoteActs(projects, acts, Logins()),
+        RemoteActs(projects, acts, Logins(context.once(repositories.services).login_at)),
         Proposals(projects, acts, context.engine.launcher, nowhere),
         PullRequests(projects, acts, environment, nowhere),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from opcode_htmx.config.declarations import SettingsError
@@ -38,6 +39,8 @@ class RepositoryServices:
     transfers: Transfers
     github: GitHubAccount
     sizes: FolderSizes
+    login_at: Callable[[str], Login | None]
+    """The server's own login at a host, such as `https://github.com`; None for any other one."""
 
 
 class Context(Protocol):
@@ -67,13 +70,15 @@ def services(context: Context) -> RepositoryServices:
     clones = CloneRecords(state.folder(records.FOLDER.name))
     user, token = settings.github_user, settings.github_token
 
-    def credential(address: str) -> Login | None:
-        try:
-            origin = parse(address, ()).origin
-        except UrlRefused:  # a folder of this machine
-            return None
+    def login_at(origin: str) -> Login | None:
         is_github = bool(token) and origin == parse(f"{chosen.github}/o/n", ()).origin
         return Login(origin, user or _ANY_USER, token) if is_github else None
+
+    def credential(address: str) -> Login | None:
+        try:
+            return login_at(parse(address, ()).origin)
+        except UrlRefused:  # a folder of this machine
+            return None
 
     transfers = Transfers(places, files, clones, environment, credential, settings.min_free)
     worktrees = SessionFolders(
@@ -94,7 +99,7 @@ def services(context: Context) -> RepositoryServices:
     )
     github = GitHubAccount(chosen.api, user, token)
     sizes = FolderSizes(places)
-    return RepositoryServices(places, repositories, worktrees, transfers, github, sizes)
+    return RepositoryServices(places, repositories, worktrees, transfers, github, sizes, login_at)
 
 
 def _places(chosen: RepositoriesSettings, workspace: Workspace) -> Places:

@@ -25,10 +25,18 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 @pytest.fixture
-def desk(sandbox: Sandbox, stand_in: Path, server: GitServer) -> Iterator[Desk]:
+def settings() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def desk(
+    sandbox: Sandbox, stand_in: Path, server: GitServer, settings: dict[str, str]
+) -> Iterator[Desk]:
     """A desk whose remote asks for a login."""
     bare = server.repository("a/b")
-    with app_of(sandbox, stand_in, jobs=False) as app:
+    github = {"OPCODE_REPOSITORIES_GITHUB": server.url}
+    with app_of(sandbox, stand_in, jobs=False, **github, **settings) as app:
         desk = Desk(app, sandbox)
         desk.repo.plain("remote", "add", "origin", f"{server.url}/a/b.git")
         git(desk.repo.top, "fetch", "-q", str(bare), "main:refs/remotes/origin/main")
@@ -140,3 +148,25 @@ def test_a_program_gives_the_login_with_its_push(desk: Desk, server: GitServer) 
     login = {"origin": asked["login_for"], "user": USER, "password": WORD}
     done = desk.client.post(base, json={**body, "login": login}).get_json()["data"]
     assert (done["state"], done["login_for"]) == ("done", "")
+
+
+@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+def test_the_servers_own_token_is_used_where_nobody_else_could_read_it(
+    desk: Desk, server: GitServer
+) -> None:
+    server.login = USER, "gho-own"
+    assert "it gets this server’s GitHub token" in desk.page("/push")
+    assert push(desk).status_code == 303
+    assert "it gets this server’s GitHub token" in desk.page("/pull")
+    desk.repo.commit("Water")
+    desk.hook("pre-push", "true")
+    server.authorizations.clear()
+    asked = push(desk)
+    assert (asked.status_code, server.authorizations) == (409, [])
+    fields = desk.hidden(desk.page("/push"), "/push")
+    assert desk.post("/push", programs="without", **fields).status_code == 303
+    server.login = USER, "another"
+    desk.repo.commit("Rake")
+    fields = desk.hidden(desk.page("/push"), "/push")
+    refused = desk.post("/push", programs="without", **fields)
+    assert "did not accept this user name and password" in refused.text
