@@ -12,14 +12,13 @@ from opcode_htmx.features.commits import schema
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
 from opcode_htmx.features.commits.history import CommitForm
-from opcode_htmx.features.commits.logins import Typed
 from opcode_htmx.features.commits.pages.common import log
 from opcode_htmx.features.commits.projects import Answer
 from opcode_htmx.features.commits.services import Services
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.commands import programs, state, words
 from opcode_htmx.lib.git.commands.programs import Program, Programs
-from opcode_htmx.lib.git.login import Login
+from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.rest.endpoint import Endpoint
 

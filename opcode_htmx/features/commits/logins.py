@@ -1,45 +1,29 @@
-"""Logins for remotes that people have typed: used for one act, or kept in memory on request."""
+"""Logins for remotes: typed for one act, kept in memory on request, or the server's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TypeVar
 
-from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import programs, words
 from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.login import Login, Wanted, wanted
+from opcode_htmx.lib.git.login import Login, Typed, Wanted, wanted
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.sessions.repositories.logins import KeptLogins
 
 T = TypeVar("T")
-MOST_KEPT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A login that came with a form; `keeps` if it may be kept until the server ends."""
-
-    login: Login
-    keeps: bool = False
 
 
 class Logins:
-    """The logins that this worker keeps, by the hosts that they are for."""
+    """Finds the login for an act on a remote."""
 
-    def __init__(self, own: Callable[[str], Login | None]) -> None:
+    def __init__(self, kept: KeptLogins, own: Callable[[str], Login | None]) -> None:
         """`own` gives the server's login at a host."""
-        self._kept = dict[str, Login]()
+        self.kept = kept
         self._own = own
-
-    def kept(self, origins: Collection[str]) -> list[Login]:
-        """Those for some hosts."""
-        return [each for origin, each in self._kept.items() if origin in origins]
-
-    def forget(self, origin: str) -> None:
-        self._kept.pop(origin, None)
 
     def check(self, typed: Typed | None, remote: Remote) -> None:
         """Raises StateChanged for a login that is not for this remote."""
@@ -70,7 +54,7 @@ class Logins:
         `act` does.
         """
         self.check(typed, remote)
-        login = typed.login if typed else next(iter(self.kept(remote.origins)), None)
+        login = typed.login if typed else next(iter(self.kept.of(remote.origins)), None)
         own = None if runs else self.own(remote)
         if (login or own) and (key := programs.who_reads_logins(git)):
             if typed:
@@ -87,7 +71,7 @@ class Logins:
                 return self._tried(own, remote, act)
             raise self._refusal(error, remote, login) from None
         if typed and typed.keeps:
-            self._keep(typed.login)
+            self.kept.keep(typed.login)
         return result
 
     def _tried(self, login: Login, remote: Remote, act: Callable[[Login | None], T]) -> T:
@@ -110,15 +94,9 @@ class Logins:
             return error
         is_refused = login is not None and login.origin == asked.origin
         if is_refused:
-            self.forget(asked.origin)
+            self.kept.forget(asked.origin)
         output = words.refusal(error).output
         return LoginNeeded(_sentence(asked, error, is_refused=is_refused), output, asked)
-
-    def _keep(self, login: Login) -> None:
-        self._kept.pop(login.origin, None)
-        self._kept[login.origin] = login
-        while len(self._kept) > MOST_KEPT:
-            self._kept.pop(next(iter(self._kept)))
 
 
 def _sentence(asked: Wanted, error: GitFailed, *, is_refused: bool) -> str:

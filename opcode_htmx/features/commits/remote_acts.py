@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from opcode_htmx.features.commits.acts import Act, Acts, Outcome, Progress
-from opcode_htmx.features.commits.logins import Logins, Typed
+from opcode_htmx.features.commits.logins import Logins
 from opcode_htmx.features.commits.projects import RUN, WITHOUT, Answer, Projects, Unconfirmed
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
@@ -16,7 +16,7 @@ from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.remotes import PullMode, PushPlan, Remote
 from opcode_htmx.lib.git.commands.state import State, StateChanged
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.login import Login
+from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.policy import READING, RUNNING
 
 _WITHOUT: Mapping[str, str] = {**remotes.WITHOUT_HOOKS, "core.fsmonitor": "false"}
@@ -74,10 +74,10 @@ class RemoteActs:
 
     def forget(self, origin: str) -> None:
         """Keep the login for a host no longer."""
-        self._logins.forget(origin)
+        self._logins.kept.forget(origin)
 
     def _kept(self, remote: Remote) -> tuple[Login, ...]:
-        return tuple(self._logins.kept(remote.origins))
+        return tuple(self._logins.kept.of(remote.origins))
 
     def _own(self, remote: Remote) -> str:
         found = self._logins.own(remote)

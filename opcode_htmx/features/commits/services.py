@@ -77,6 +77,7 @@ def services(context: AppContext) -> Services:
     projects = Projects(context.workspace, environment, store)
     sentences = (*ERRORS, InvalidFolder, ProjectNotFound, SeveralProjects, SessionNotFound)
     acts = Acts(store, sentences)
+    clones = context.once(repositories.services)
     register = Register(context.state.folder(DISCARDS), projects)
     return Services(
         projects,
@@ -84,7 +85,7 @@ def services(context: AppContext) -> Services:
         register,
         Changes(projects, register),
         History(projects, acts, register),
-        RemoteActs(projects, acts, Logins(context.once(repositories.services).login_at)),
+        RemoteActs(projects, acts, Logins(clones.kept_logins, clones.login_at)),
         Proposals(projects, acts, context.engine.launcher, nowhere),
         PullRequests(projects, acts, environment, nowhere),
     )

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git.login import Login, Typed, origin_of
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.repositories.github import GitHubFailed
@@ -88,16 +89,19 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
 
     @pages.post("/repositories/<repo>/<verb>")
     def act(repo: str, verb: str) -> Response:
-        """Refresh, cancel or try again."""
-        acts = {
-            "refresh": repositories.refresh,
-            "again": repositories.try_again,
-            "cancel": repositories.cancel,
-        }
-        if verb not in acts:
+        """Refresh, cancel or try again, with the login that the host has asked for."""
+        typed = None
+        if verb == "refresh":
+            repositories.refresh(repo)
+        elif verb == "again":
+            typed = _typed(repositories.get(repo).url)
+            repositories.try_again(repo, typed)
+        elif verb == "cancel":
+            repositories.cancel(repo)
+        else:
             abort(404)
-        acts[verb](repo)
-        log_act(current_identity(), f"repository.{verb}", repo=repo)
+        host = typed.login.origin if typed else ""
+        log_act(current_identity(), f"repository.{verb}", repo=repo, login_for=host)
         there = any(each.repo == repo for each in repositories.all())
         return redirect(url_for(".repository", repo=repo) if there else url_for(".page"), 303)
 
@@ -166,3 +170,12 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
 def _is_shown(job: Transfer | None) -> bool:
     """Whether a page shows a transfer: one that goes on, or that did not come to its end."""
     return job is not None and (job.goes_on or job.can_be_tried_again)
+
+
+def _typed(url: str) -> Typed | None:
+    """The login for the host of an address that the form has. Raises InvalidLogin."""
+    user, password = (request.form.get(name, "") for name in ("login_user", "login_password"))
+    if not user and not password:
+        return None
+    login = Login.typed(origin_of(url), user.strip(), password)
+    return Typed(login, keeps=request.form.get("login_keep") == "1")

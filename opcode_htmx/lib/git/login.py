@@ -74,6 +74,15 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """A login that a person has typed."""
+
+    login: Login
+    keeps: bool = False
+    """Whether it may be kept until the server ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A login that a remote asks for; `user` is the one that its address names, if it does."""
 

@@ -66,6 +66,8 @@ class Transfer:
     """A sentence."""
     said: str = ""
     """The end of what git wrote, when it failed."""
+    asks: str = ""
+    """The host that asks for a login, such as `https://github.com`; empty if none does."""
 
     @property
     def goes_on(self) -> bool:
@@ -90,6 +92,7 @@ def _parse(content: dict[str, Any]) -> Transfer:
         ended_at=None if ended is None else float(ended),
         error=as_str(content.get("error")),
         said=as_str(content.get("said")),
+        asks=as_str(content.get("asks")),
     )
 
 

@@ -9,12 +9,12 @@ _SENTENCES = (
     (
         ("terminal prompts disabled", "could not read username", "could not read password"),
         "The server asks for a login. The repository is private or does not exist; for private "
-        "ones on GitHub set GITHUB_TOKEN, for others git on the computer needs a login.",
+        "ones on GitHub you can also set GITHUB_TOKEN.",
     ),
     (
         ("authentication failed", "invalid username or token", "error: 403", "http 403"),
-        "The server refuses the login. Look at GITHUB_TOKEN: it may have ended, or may not read "
-        "this repository.",
+        "The server refuses the login: it may have ended, or may not read this repository. On "
+        "GitHub, look at GITHUB_TOKEN.",
     ),
     (
         ("host key verification failed", "no ed25519 host key is known"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.urls import RemoteUrl, UrlRefused, parse
+from opcode_htmx.lib.git.login import Typed
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import known_in
@@ -102,10 +103,10 @@ class Repositories:
             text = f"{self._github}/{owner}/{name.removesuffix('.git')}"
         return parse(text, self._roots())
 
-    def clone(self, text: str, name: str = "") -> Clone:
+    def clone(self, text: str, name: str = "", typed: Typed | None = None) -> Clone:
         """Begin a clone; one that is there is given. Raises UrlRefused, CannotClone, Busy, OSError.
 
-        `name`: `owner__name`, where the address's own is taken.
+        `name`: `owner__name`, where the address's own is taken; `typed`: a login for its host.
         """
         url = self.address(text)
         repo = self._name(url, name.strip())
@@ -117,24 +118,24 @@ class Repositories:
                     "Give this one another name, such as owner__name-2."
                 )
             return found
-        self.transfers.start(repo, url.text, Kind.CLONE)
+        self.transfers.start(repo, url.text, Kind.CLONE, typed)
         return self._clone(repo, [])
 
-    def refresh(self, repo: str) -> Clone:
+    def refresh(self, repo: str, typed: Typed | None = None) -> Clone:
         """Begin to fetch a clone again. Raises NoSuchRepository, CannotClone, Busy, OSError."""
         found = self.get(repo)
         if found.record is None:
             raise NoSuchRepository("This repository has not been cloned yet.")
         url = self._known_url(found.record)
-        self.transfers.start(repo, url.text, Kind.REFRESH)
+        self.transfers.start(repo, url.text, Kind.REFRESH, typed)
         return self.get(repo)
 
-    def try_again(self, repo: str) -> Clone:
+    def try_again(self, repo: str, typed: Typed | None = None) -> Clone:
         """Begin again what has not come to its end. Raises as `clone` and `refresh` do."""
         found = self.get(repo)
         if found.record:
-            return self.refresh(repo)
-        return self.clone(found.url, repo)
+            return self.refresh(repo, typed)
+        return self.clone(found.url, repo, typed)
 
     def cancel(self, repo: str) -> None:
         """Cancel what goes on; forget what has failed. Raises NoSuchRepository, OSError."""

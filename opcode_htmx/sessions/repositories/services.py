@@ -9,12 +9,13 @@ from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.git.clones.urls import UrlRefused, parse
+from opcode_htmx.lib.git.clones.urls import parse
 from opcode_htmx.lib.git.login import Login
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories import job_files, records
 from opcode_htmx.sessions.repositories.github import GitHubAccount
 from opcode_htmx.sessions.repositories.job_files import JobFiles
+from opcode_htmx.sessions.repositories.logins import KeptLogins
 from opcode_htmx.sessions.repositories.places import Places
 from opcode_htmx.sessions.repositories.records import CloneRecords
 from opcode_htmx.sessions.repositories.service import Repositories
@@ -39,6 +40,7 @@ class RepositoryServices:
     transfers: Transfers
     github: GitHubAccount
     sizes: FolderSizes
+    kept_logins: KeptLogins
     login_at: Callable[[str], Login | None]
     """The server's own login at a host, such as `https://github.com`; None for any other one."""
 
@@ -74,13 +76,8 @@ def services(context: Context) -> RepositoryServices:
         is_github = bool(token) and origin == parse(f"{chosen.github}/o/n", ()).origin
         return Login(origin, user or _ANY_USER, token) if is_github else None
 
-    def credential(address: str) -> Login | None:
-        try:
-            return login_at(parse(address, ()).origin)
-        except UrlRefused:  # a folder of this machine
-            return None
-
-    transfers = Transfers(places, files, clones, environment, credential, settings.min_free)
+    kept = KeptLogins()
+    transfers = Transfers(places, files, clones, environment, kept, login_at, settings.min_free)
     worktrees = SessionFolders(
         places,
         environment,
@@ -99,7 +96,9 @@ def services(context: Context) -> RepositoryServices:
     )
     github = GitHubAccount(chosen.api, user, token)
     sizes = FolderSizes(places)
-    return RepositoryServices(places, repositories, worktrees, transfers, github, sizes, login_at)
+    return RepositoryServices(
+        places, repositories, worktrees, transfers, github, sizes, kept, login_at
+    )
 
 
 def _places(chosen: RepositoriesSettings, workspace: Workspace) -> Places:

@@ -23,10 +23,11 @@ from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.progress import ProgressReader
-from opcode_htmx.lib.git.login import Login
+from opcode_htmx.lib.git.login import Login, Typed, origin_of, wanted
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Kind, State, Transfer
+from opcode_htmx.sessions.repositories.logins import KeptLogins
 from opcode_htmx.sessions.repositories.places import Places
 from opcode_htmx.sessions.repositories.problems import sentence_of
 from opcode_htmx.sessions.repositories.records import CloneRecord, CloneRecords
@@ -58,21 +59,26 @@ class Transfers:
         files: JobFiles,
         records: CloneRecords,
         environment: Mapping[str, str],
-        credential: Callable[[str], Login | None],
+        kept: KeptLogins,
+        own: Callable[[str], Login | None],
         least_free: int,
     ) -> None:
-        """`credential` gives the login for an address. `least_free`: bytes that must stay free."""
+        """`own` gives the server's login at a host. `least_free`: bytes that must stay free."""
         self._places = places
         self._files = files
         self._records = records
         self._environment = environment
-        self._credential = credential
+        self._kept = kept
+        self._own_login = own
         self._least_free = least_free
         self._slots = BoundedSemaphore(AT_ONCE)
-        self._running: set[gevent.Greenlet[[int, Transfer], None]] = set()
+        self._running: set[gevent.Greenlet[[int, Transfer, Typed | None], None]] = set()
 
-    def start(self, repo: str, url: str, kind: Kind) -> Transfer:
-        """Begin a clone or refresh, or give the one that goes on. Raises Busy, OSError."""
+    def start(self, repo: str, url: str, kind: Kind, typed: Typed | None = None) -> Transfer:
+        """Begin a clone or refresh, or give the one that goes on; `typed` is a login for its host.
+
+        Raises Busy, OSError.
+        """
         lock = self._files.take(repo)
         if lock is None:
             found = self._files.get(repo)
@@ -83,7 +89,7 @@ class Transfers:
             self._files.begin(repo)
             job = Transfer(repo, url, kind, State.RUNNING, time.time())
             self._files.write(job, durable=True)
-            greenlet = gevent.spawn(self._own, lock, job)
+            greenlet = gevent.spawn(self._own, lock, job, typed)
         except BaseException:
             os.close(lock)
             raise
@@ -115,10 +121,10 @@ class Transfers:
             log.info("removing %s, the rest of an interrupted clone or removal", path.name)
             remove_tree(path)
 
-    def _own(self, lock: int, job: Transfer) -> None:
+    def _own(self, lock: int, job: Transfer, typed: Typed | None) -> None:
         try:
             try:
-                job = self._in_turn(job)
+                job = self._in_turn(job, typed)
             except OSError as error:
                 log.exception("could not %s %s", job.kind, job.repo)
                 job = _failed(job, "The files cannot be written.", str(error))
@@ -132,21 +138,22 @@ class Transfers:
         finally:
             os.close(lock)
 
-    def _in_turn(self, job: Transfer) -> Transfer:
+    def _in_turn(self, job: Transfer, typed: Typed | None) -> Transfer:
         if not self._slots.acquire(blocking=False):
             self._files.write(replace(job, step=_WAITING))
             while not self._slots.acquire(timeout=EVERY_SECONDS):
                 if self._files.is_cancelled(job.repo):
                     return replace(job, state=State.CANCELLED)
         try:
-            return self._work(job)
+            return self._work(job, typed)
         finally:
             self._slots.release()
 
-    def _work(self, job: Transfer) -> Transfer:
+    def _work(self, job: Transfer, typed: Typed | None) -> Transfer:
         reader = ProgressReader()
         target = self._target(job)
-        work = gevent.spawn(self._transfer, job, target, reader.feed)
+        login = self._login(job, typed)
+        work = gevent.spawn(self._transfer, job, target, login, reader.feed)
         done = False
         try:
             while not work.ready():
@@ -163,8 +170,10 @@ class Transfers:
                     job = newer
                     self._files.write(job)
             if error := work.get():
-                return _failed(job, sentence_of(error), error.errors or str(error))
+                return self._refused(job, error, login)
             self._keep(job, target)
+            if typed and typed.keeps:
+                self._kept.keep(typed.login)
             done = True
             return replace(job, state=State.DONE, percent=100)
         finally:
@@ -178,14 +187,29 @@ class Transfers:
         self._places.make()
         return self._places.new_clone(job.repo)
 
+    def _login(self, job: Transfer, typed: Typed | None) -> Login | None:
+        """The login for its host: that which was typed, is kept, or is the server's own."""
+        origin = origin_of(job.url)
+        if typed:
+            return typed.login if typed.login.origin == origin else None
+        return next(iter(self._kept.of([origin])), None) or self._own_login(origin)
+
+    def _refused(self, job: Transfer, error: GitFailed, login: Login | None) -> Transfer:
+        job = _failed(job, sentence_of(error), error.errors or str(error))
+        asked = wanted(error.errors)
+        if asked is None or asked.origin != origin_of(job.url):
+            return job
+        if login is not None:
+            self._kept.forget(login.origin)
+        return replace(job, asks=asked.origin)
+
     def _transfer(
-        self, job: Transfer, target: Path, progress: Callable[[bytes], None]
+        self, job: Transfer, target: Path, login: Login | None, progress: Callable[[bytes], None]
     ) -> GitFailed | None:
         """What git reports is given, not raised: gevent would print it."""
-        credential = self._credential(job.url)
         try:
             act = transfer.clone if job.kind is Kind.CLONE else _refresh
-            act(job.url, target, self._environment, credential, progress)
+            act(job.url, target, self._environment, login, progress)
         except GitFailed as error:
             return error
         except RepositoryRefused as error:
@@ -231,10 +255,10 @@ def _refresh(
     url: str,
     path: Path,
     environment: Mapping[str, str],
-    credential: Login | None,
+    login: Login | None,
     progress: Callable[[bytes], None],
 ) -> None:
-    transfer.refresh(path, url, environment, credential, progress)
+    transfer.refresh(path, url, environment, login, progress)
 
 
 def _failed(job: Transfer, sentence: str, said: str = "") -> Transfer:

@@ -207,6 +207,33 @@ def test_a_private_repository_without_a_token_is_a_sentence(shed: Shed) -> None:
     assert "GITHUB_TOKEN" in shed.clone(state="failed")["transfer"]["error"]
 
 
+def test_a_private_repository_is_cloned_with_the_login_that_its_page_asks_for(
+    shed: Shed, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    shed.server.login = ("me", TOKEN)
+    shed.server.repository("o/n")
+    shed.clone(state="failed")
+    page, again = "/repositories/o__n", "/repositories/o__n/again"
+    assert f"It is sent to {shed.server.url} only" in shed.client.get(page).text
+    login = {"login_user": "me", "login_password": TOKEN}
+    assert shed.client.post(again, data={**login, "login_user": "a\nb"}).status_code == 422
+    shed.client.post(again, data={**login, "login_password": "wrong"})
+    assert "refuses the login" in shed.ended("o__n", "failed")["transfer"]["error"]
+    shed.client.post(again, data={**login, "login_keep": "1"})
+    shed.ended("o__n")
+    shed.client.post("/repositories/o__n/refresh")
+    shed.ended("o__n")
+    assert TOKEN not in shed.client.get(page).text + caplog.text
+    assert TOKEN.encode() not in shed.everything_kept()
+    shed.server.login = ("me", "another")
+    shed.client.post("/repositories/o__n/refresh")
+    shed.ended("o__n", "failed")
+    shed.server.login = ("me", TOKEN)
+    shed.client.post("/repositories/o__n/refresh")
+    assert "login_password" in (shed.ended("o__n", "failed") and shed.client.get(page).text)
+
+
 def test_a_clone_is_deleted_unless_work_would_be_lost(shed: Shed) -> None:
     shed.server.repository("o/n")
     shed.clone()

@@ -10,13 +10,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
-from opcode_htmx.features.commits.logins import Typed
 from opcode_htmx.features.commits.projects import Answer, Unconfirmed
 from opcode_htmx.features.commits.services import ERRORS
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused
-from opcode_htmx.lib.git.login import Login
+from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
