@@ -94,7 +94,7 @@ def _cold(sandbox: Sandbox, server: Server, lines: int) -> Iterator[Figure]:
         wait_until_idle(worker)
         if path == paths[0]:
             grown = (worker.memory_info().rss - before) / 1e6
-    yield Figure(f"{name}: the page", "ms", opened, "/healthz", health, Target("worst", 60))
+    yield Figure(f"{name}: the page", "ms", opened, "/healthz", health, Target("median", 60))
     file = [lines * LINE_BYTES / 1e6]
     yield Figure(
         f"{name}: memory of the server", "MB", [grown], "the file", file, Target("worst", 5)
@@ -153,14 +153,19 @@ def _figures(
     name = f"{megabytes}: and {OLDER} pages further up"
     yield Figure(name, "MB", [grown], "the file", file, Target("worst", 10))
 
-    seen, bare_ms = [], []
+    seen: list[float] = []
+    again: list[float] = []
+    bare_ms: list[float] = []
     for path in paths[:OPENINGS]:  # alternating, so that both see the same load of the machine
         wait_until_idle(worker)
         bare_ms.append(seen_ms(browser, f"{floor.url}#newest", {}, "#newest"))
         cookies = {each.name: each.value or "" for each in server.get("/runs").cookies}
-        seen.append(seen_ms(browser, f"{server.url}{path}#end", cookies, "article:last-of-type"))
-    name = f"{megabytes}: newest message visible, CPU slowed 4×"
-    yield Figure(name, "ms", seen, "bare page of 140 lines", bare_ms, Target("ratio", 1.5))
+        for samples in (seen, again):
+            address = f"{server.url}{path}#end"
+            samples.append(seen_ms(browser, address, cookies, "article:last-of-type"))
+    for what, samples in (("newest message visible", seen), ("and when opened again", again)):
+        name = f"{megabytes}: {what}, CPU slowed 4×"
+        yield Figure(name, "ms", samples, "bare page of 140 lines", bare_ms, Target("ratio", 1.3))
 
     first_bytes, health = [], []
     for path in paths[OPENINGS : 2 * OPENINGS]:

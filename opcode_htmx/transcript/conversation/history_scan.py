@@ -5,6 +5,7 @@ Made for a thread: no step holds the interpreter for long.
 
 from __future__ import annotations
 
+import ctypes
 import re
 from array import array
 from bisect import bisect_left
@@ -21,6 +22,9 @@ PIECE = 256 * 1024
 
 BUCKETS = 64
 """Ids are compared in so many groups, one after the other, which takes little memory."""
+
+MANY = 100
+"""Pieces whose ids take more memory than is worth keeping."""
 
 _IDS = re.compile(
     rb'"(?:uuid": ?"([^"\\]{1,100})|agentId": ?"([^"\\]{1,100})|((?:msg|toolu)_[^"\\]{1,100}))"'
@@ -66,7 +70,19 @@ def scan(path: Path, end: int) -> HistoryScan:
             result.costs = [*result.costs[-7:], pieces[-1]]
     repeated = (pair for bucket in zip(ids, numbers, strict=True) for pair in _repeated(*bucket))
     result._spans = _merged(sorted((pieces[a][0], pieces[b][1]) for a, b in repeated))
+    del ids, numbers, repeated
+    if len(pieces) >= MANY:
+        _give_back()
     return result
+
+
+def _give_back() -> None:
+    """Give the memory of what is no more needed back to the system, where the C library can.
+
+    It would keep 2 MB of the ids in 250 MB.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _repeated(ids: array[int], numbers: array[int]) -> Iterator[tuple[int, int]]:
