@@ -44,10 +44,11 @@ _WORD = re.compile(r" (?=[^\W_])")
 _OTHER_LINE = re.compile(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
 """A line that may be no more text of the paragraph; one that begins with a letter surely is."""
 _SIGNS = re.compile(r"[`*_~\[]")
-_OPENING = re.compile(r"\*++(?!\s)|(?<![^\W_])_++(?!\s)|~~|`|\]\(")
+_OPENING = re.compile(r"(?<!\*)\*++(?!\s)|(?<!\w)_++(?!\s)|~~|`|\]\(")
 """In text, what may begin an emphasis or a piece of code that later text ends, or go on as a
 link."""
-_FENCE = re.compile(r"\s*^(`{3,}|~{3,})[ \t]*([a-z0-9+#.-]{0,40})(?:[ \t][^`\n]*)?\n", re.MULTILINE)
+_FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
+_INNER_FENCE = re.compile(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
 
 
 class Kind(Enum):
@@ -122,11 +123,14 @@ def container_of(text: str) -> Container | None:
     Of a text that is longer than MOST_WHOLE, this does not change when it grows.
     """
     beginning = text[:MOST_WHOLE]
-    if fence := _FENCE.match(beginning):
+    start = len(beginning) - len(beginning.lstrip())
+    is_indented = start > 0 and beginning[start - 1] != "\n"
+    fence = None if is_indented else _FENCE.match(beginning, start)
+    if fence:
         return Container(Kind.CODE, fence[2], fence.end(), fence[1])
     if [type_ for _, type_ in openings(beginning)] != ["paragraph_open"]:
         return None
-    return Container(Kind.PARAGRAPH, "", len(beginning) - len(beginning.lstrip()))
+    return Container(Kind.PARAGRAPH, "", start)
 
 
 def is_still(container: Container, text: str) -> bool:
@@ -134,8 +138,9 @@ def is_still(container: Container, text: str) -> bool:
     if container.kind is Kind.PARAGRAPH:
         return _OTHER_LINE.search(text.rstrip(), container.start) is None
     lines = text.count("\n", container.start) + (not text.endswith("\n"))
-    closing = re.compile(rf"\n {{0,3}}{container.fence}|\r")
-    return lines < FENCE_LINES and closing.search(text, container.start - 1) is None
+    others = _INNER_FENCE.finditer(text, container.start - 1)
+    closes = any(each[1] is None or each[1].startswith(container.fence) for each in others)
+    return lines < FENCE_LINES and not closes
 
 
 def grown(before: Pieces, text: str, revision: int) -> Pieces:
