@@ -44,10 +44,10 @@ _WORD = re.compile(r" (?=[^\W_])")
 _OTHER_LINE = re.compile(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
 """A line that may be no more text of the paragraph; one that begins with a letter surely is."""
 _SIGNS = re.compile(r"[`*_~\[]")
-_OPENING = re.compile(r"(?<!\*)\*++(?!\s)|(?<!\w)_++(?!\s)|~~|`|\]\(")
+_OPENING = re.compile(r"\*(?![\s*])|(?<![^\W_])_(?![\s_])|~~|`|\]\(")
 """In text, what may begin an emphasis or a piece of code that later text ends, or go on as a
 link."""
-_FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
+_CODE_BEGIN = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
 _INNER_FENCE = re.compile(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
 
 
@@ -125,7 +125,7 @@ def container_of(text: str) -> Container | None:
     beginning = text[:MOST_WHOLE]
     start = len(beginning) - len(beginning.lstrip())
     is_indented = start > 0 and beginning[start - 1] != "\n"
-    fence = None if is_indented else _FENCE.match(beginning, start)
+    fence = None if is_indented else _CODE_BEGIN.match(beginning, start)
     if fence:
         return Container(Kind.CODE, fence[2], fence.end(), fence[1])
     if [type_ for _, type_ in openings(beginning)] != ["paragraph_open"]:
