@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from opcode_htmx.features.repositories import schema
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.git.login import Login, Typed, origin_of
 from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import WouldBeLost
@@ -120,10 +121,15 @@ class RepositoriesApi:
 
     def _clone(self, body: schema.CloneRequest) -> schema.RepositoryModel:
         repositories = self._services.repositories
-        found = repositories.clone(body.text, body.name)
+        typed = None
+        if body.login:
+            origin = origin_of(repositories.address(body.text).text)
+            typed = Typed(Login.typed(origin, body.login.user, body.login.password))
+        found = repositories.clone(body.text, body.name, typed)
         if body.refresh and found.record:
-            found = repositories.refresh(found.repo)
-        log_act(current_identity(), "repository.clone", repo=found.repo)
+            found = repositories.refresh(found.repo, typed)
+        host = typed.login.origin if typed else ""
+        log_act(current_identity(), "repository.clone", repo=found.repo, login_for=host)
         return schema.RepositoryModel.of(found)
 
     def _cancel(self, repo: str) -> None:

@@ -11,6 +11,15 @@ from opcode_htmx.sessions.repositories.worktrees import SessionFolder
 from opcode_htmx.web.rest.models import LowerUuid, RequestModel, ResponseModel
 
 
+class CloneLogin(RequestModel):
+    """A login for the host of a repository. It is used once, and kept nowhere."""
+
+    user: str
+    password: str = Field(
+        description="Or a token.", repr=False, json_schema_extra={"format": "password"}
+    )
+
+
 class CloneRequest(RequestModel):
     """What to clone: a repository on GitHub, or any address that git clones."""
 
@@ -23,6 +32,9 @@ class CloneRequest(RequestModel):
     )
     name: str = Field("", description="`owner__name`, where the own name is taken.", max_length=210)
     refresh: bool = Field(False, description="Fetch again what is cloned already.")
+    login: CloneLogin | None = Field(
+        None, description="Where an earlier transfer says `login_for`."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> CloneRequest:
@@ -48,6 +60,9 @@ class TransferModel(ResponseModel):
     started_at: float = Field(description="A Unix time.")
     ended_at: float | None
     error: str = Field(description="A sentence; empty unless it failed.")
+    login_for: str = Field(
+        description="The host that asks for a login, or refused one; empty if none does."
+    )
 
     @classmethod
     def of(cls, job: Transfer) -> TransferModel:
@@ -60,6 +75,7 @@ class TransferModel(ResponseModel):
             started_at=job.started_at,
             ended_at=job.ended_at,
             error=job.error,
+            login_for=job.asks,
         )
 
 

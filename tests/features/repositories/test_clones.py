@@ -232,6 +232,14 @@ def test_a_private_repository_is_cloned_with_the_login_that_its_page_asks_for(
     shed.server.login = ("me", TOKEN)
     shed.client.post("/repositories/o__n/refresh")
     assert "login_password" in (shed.ended("o__n", "failed") and shed.client.get(page).text)
+    again_by_program = {
+        "url": f"{shed.server.url}/o/n.git",
+        "refresh": True,
+        "login": {"user": "me", "password": TOKEN},
+    }
+    answer = shed.client.post("/mgmt/repos/clone", json=again_by_program)
+    assert answer.status_code == 202
+    assert shed.ended("o__n")["transfer"]["login_for"] == ""
 
 
 def test_a_clone_is_deleted_unless_work_would_be_lost(shed: Shed) -> None:
