@@ -58,6 +58,11 @@ def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
             for name in ("commit", "session"):
                 what = f"{count:,} changed files since the {name}: the page, after a bare status"
                 yield _after(what, bare, _page(server, f"{base}?base={name}"), AFTER)
+        large_tree.git(project, sandbox.home, "commit", "--quiet", "--all", "--message", "grow")
+        what = (
+            f"{large_tree.MANY:,} files committed since the session: the page, after a bare status"
+        )
+        yield _after(what, bare, _page(server, f"{base}?base=session"), AFTER)
         large_tree.change_long(project)
         long = f"{base}/file?base=commit&path=long.txt&side=unstaged"
         _get(server, long)
