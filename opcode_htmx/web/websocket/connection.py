@@ -31,6 +31,15 @@ LINGER_BYTES = 4_000_000
 """How long, and how much, is still read from a peer after the last frame."""
 
 
+def keep_alive(peer: socket.socket) -> None:
+    """Have the kernel notice that the machine of a silent peer is gone. Raises OSError."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+
+
 class WebSocketConnection:
     """A socket whose `send` sends everything, and never within another `send`."""
 
@@ -55,13 +64,10 @@ class WebSocketConnection:
     def be_patient(self) -> None:
         """Let a program read as slowly as it likes; only one whose machine is gone is dropped."""
         self._patience = None
-        self._inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if sys.platform == "linux":
             # It would count the time in which a live program's receive window is full
             self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
-            self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-            self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
-            self._inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+        keep_alive(self._inner)
 
     def send(self, data: bytes) -> int:
         """Raises OSError; then the connection is over, if a part of `data` has been sent."""

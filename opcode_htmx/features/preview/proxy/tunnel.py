@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,13 +16,13 @@ from opcode_htmx.features.preview.proxy.open_exchanges import OpenExchange, Open
 from opcode_htmx.features.preview.proxy.upstream import Unanswered
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.runs.processes.listening import Listener
+from opcode_htmx.web.websocket.connection import keep_alive
 
 HANDSHAKE_SECONDS = 30.0
 WRITE_SECONDS = 60.0
 """How long one side may read nothing of what the other has sent."""
 PIECE = 64 * 1024
 LONGEST_HEAD = 64 * 1024
-KEEPALIVE_SECONDS = 30
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: .*)?")
 
@@ -42,7 +41,8 @@ def serve(
         server = exchange.server = upstream.connect(listener)
         try:
             answered, rest = _handshake(server, environ, target, place)
-            _keep_alive(browser)
+            browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            keep_alive(browser)
             browser.settimeout(None)
             server.settimeout(None)
             browser.sendall(_head("HTTP/1.1 101 Switching Protocols", answered) + rest)
@@ -106,14 +106,3 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
             with gevent.Timeout(WRITE_SECONDS, TimeoutError()):
                 target.sendall(data)
             slicer.step()
-
-
-def _keep_alive(browser: socket.socket) -> None:
-    """Have the kernel notice that a silent browser's machine is gone."""
-    with contextlib.suppress(OSError):
-        browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        browser.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if sys.platform == "linux":
-            browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_SECONDS)
-            browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
-            browser.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
