@@ -26,6 +26,8 @@ SOONEST, EVERY, LONGEST = 0.5, 3.0, 12.0
 """Seconds from a change until it is looked, the least between two looks, and the most that is
 added to that while nothing changes."""
 
+_NOTHING: tuple[object, Set[str]] = (None, frozenset())
+
 Ports = tuple[int, ...]
 
 
@@ -50,7 +52,9 @@ class DevServerSigns:
         self._viewed = viewed
         self._tell = tell
         self._sockets = sockets
-        self._seen: tuple[object, Set[str]] = (None, frozenset())
+        self._seen: tuple[object, Set[str]] = _NOTHING
+        """The sockets, and the sessions that ran, at the last search."""
+        self._is_sure = False
         self._ports: Mapping[str, Ports] = {}
         self._versions: OrderedDict[str, object] = OrderedDict()
         self._changed = Event()
@@ -73,18 +77,26 @@ class DevServerSigns:
 
     def look(self) -> None:
         """Find what listens now, if there may be a change. Waits then, for some milliseconds."""
-        running = self._running()
+        try:
+            self._look(self._running())
+        except OSError as error:  # no descriptor left, for example
+            log.warning("could not look for dev servers: %s", error)
+
+    def _look(self, running: Set[str]) -> None:
         if not running:
+            self._seen, self._is_sure = _NOTHING, False
             self._keep({})
             return
         # Before the search: what begins to listen during it is found by the next look
         seen = self._sockets(), frozenset(running)
-        if seen == self._seen and seen[0] is not None:
+        is_same = seen == self._seen and seen[0] is not None
+        if is_same and self._is_sure:
             return
         found: dict[str, Ports] = {}
         for each in self._servers():
             found[each.session_id] = (*found.get(each.session_id, ()), each.port)
-        self._seen = seen
+        # Once more at the next look: of a process that was just started the run may not be known
+        self._seen, self._is_sure = seen, is_same
         self._keep(found)
 
     def _keep(self, found: Mapping[str, Ports]) -> None:
@@ -109,7 +121,5 @@ class DevServerSigns:
                 else:
                     longer = min(longer + EVERY, LONGEST)
             self.look()
-        except OSError as error:
-            log.warning("could not look for dev servers: %s", error)
         finally:
             self._watch = None
