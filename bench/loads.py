@@ -95,7 +95,8 @@ def load(
 
     Bytes are counted until `settle` returns, which is called after the load event.
     """
-    context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+    # With a finger: a page loads its script for keys where there is a mouse
+    context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
     try:
         origin = urljoin(url, "/")  # a cookie given for the page alone would not go to its scripts
         for name, value in cookies.items():
