@@ -98,20 +98,6 @@
     if (document.getElementById("transcript")) addEventListener("pointerdown", loadGestures, { once: true });
     else loadGestures();
   }
-
-  // --- the styles inside this page (web/assets/page_styles.py) ---------------------------
-
-  // Once their files are in the browser's cache, which a cookie says, the next pages link to them.
   const STYLES_AFTER_MS = 4000; // what this page loads comes first
-  const STYLES_KEPT = 30;
-  const keepStyles = async () => {
-    const files = [...document.querySelectorAll("style[data-address]")].map((style) => style.dataset.address);
-    const answers = await Promise.all(files.map((file) => fetch(file).then((answer) => answer.text().then(() => answer.ok))));
-    const [name, path] = document.body.dataset.styles.split(" ");
-    const before = document.cookie.split("; ").find((each) => each.startsWith(`${name}=`))?.split("=")[1].split(".") ?? [];
-    const fetched = files.filter((_, index) => answers[index]).map((file) => new URL(file, location).searchParams.get("v"));
-    const all = [...new Set([...fetched, ...before])].slice(0, STYLES_KEPT);
-    document.cookie = `${name}=${all.join(".")}; path=${path}; max-age=31536000; samesite=strict`;
-  };
-  if (document.querySelector("style[data-address]")) setTimeout(() => keepStyles().catch(() => null), STYLES_AFTER_MS);
+  if (document.querySelector("style[data-address]")) setTimeout(load, STYLES_AFTER_MS, document.body.dataset.styles);
 })();

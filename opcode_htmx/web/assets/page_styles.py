@@ -1,7 +1,7 @@
 """The stylesheets of a page: linked, or inside it for a browser that has not fetched them yet.
 
 A linked stylesheet costs a first visit another round trip before anything is painted. It is
-therefore part of the page until a script (static/feedback.js) has fetched the file in an idle
+therefore part of the page until a script (static/page_styles.js) has fetched the file in an idle
 moment and noted so in a cookie: from then on pages link to it, and it comes from the
 browser's cache. What is inside a page is allowed by its hash in the Content-Security-Policy.
 """
