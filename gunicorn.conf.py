@@ -54,8 +54,6 @@ errorlog = "-"
 logger_class = "opcode_htmx.web.server.gunicorn_log.GunicornLog"
 loglevel = "warning"
 
-_WATCH_INTERVAL = 0.2  # seconds
-
 
 def _close_sockets(worker: Any) -> None:
     """Have the app close its sockets with 1012, once, so that browsers reconnect immediately."""
@@ -71,11 +69,7 @@ def _close_sockets(worker: Any) -> None:
 
 
 def _watch(worker: Any) -> None:
-    while worker.alive:
-        # A worker whose arbiter was killed would keep the port for another second.
-        if worker.ppid != os.getppid():
-            worker.alive = False
-        gevent.sleep(_WATCH_INTERVAL)
+    worker.wait_for_end()
     _close_sockets(worker)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from bench import (
     api,
     changes,
+    costs,
     document,
     endurance,
     growth,
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
     "send": send.measure,
     "json": json_lines.measure,
+    "costs": costs.measure,
     "api": api.measure,
     "page": page.measure,
     "long": long_page.measure,

@@ -1,13 +1,14 @@
-"""The floor of the latency: a file followed by inotify, its bytes to one socket, nothing else.
+"""The floor of the latency: files followed by inotify, the bytes of each to a socket, nothing else.
 
-Prints its port, serves one client and exits with it. Argument: the file.
+Prints its port, takes a client for each file, in their order, and exits when one of them goes.
+Arguments: the files.
 """
 
 from __future__ import annotations
 
 import socket as plain
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import gevent
@@ -18,35 +19,39 @@ POLL_SECONDS = 0.001
 """Poll interval where inotify is missing."""
 
 
-def main(path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def main(paths: list[Path]) -> None:
+    clients = []
+    with socket.create_server(("127.0.0.1", 0), backlog=len(paths)) as listener:
         print(listener.getsockname()[1], flush=True)
-        client, _ = listener.accept()
-    client.setsockopt(plain.IPPROTO_TCP, plain.TCP_NODELAY, 1)
-    with client, path.open("rb") as file:
-        for _ in changes(path):
-            if data := file.read():
-                client.sendall(data)
+        for _ in paths:
+            client, _ = listener.accept()
+            client.setsockopt(plain.IPPROTO_TCP, plain.TCP_NODELAY, 1)
+            clients.append(client)
+    files = [path.open("rb") for path in paths]
+    for changed in changes(paths):
+        for place in changed:
+            if data := files[place].read():
+                clients[place].sendall(data)
 
 
-def changes(path: Path) -> Iterator[None]:
-    """Yield whenever the file may have grown."""
+def changes(paths: list[Path]) -> Iterator[Collection[int]]:
+    """Yield the places of the files that may have grown, whenever some may have."""
     if sys.platform != "linux":
         while True:
             gevent.sleep(POLL_SECONDS)
-            yield
+            yield range(len(paths))
     import inotify_simple
 
     inotify = inotify_simple.INotify(nonblocking=True)
-    inotify.add_watch(path, inotify_simple.flags.MODIFY)
+    modified = inotify_simple.flags.MODIFY
+    places = {inotify.add_watch(path, modified): place for place, path in enumerate(paths)}
     while True:
         wait_read(inotify.fileno())
-        inotify.read(timeout=0)
-        yield
+        yield {places[event.wd] for event in inotify.read(timeout=0)}
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]))
+        main([Path(path) for path in sys.argv[1:]])
     except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         sys.exit(0)

@@ -1,10 +1,11 @@
 """Many clients of one server, in their own process, which records when each line arrives.
 
 Reads one JSON object from stdin: the port, the header with the credentials, and the clients, each
-with its address and its first message. Prints a line when all are connected; stops when each has
-received the last tick, at the time limit, or when stdin closes; then prints the measurements. It
-parses no frames: the ticks are plain in the bytes, and a gap in their numbers is a missing one. (So
-it does not offer compression, as browsers do.)
+with its address and its first message; one without an address gets the ticks from a plain socket.
+Prints a line when all are connected; stops when each has received the last tick, at the time limit,
+or when stdin closes; then prints the measurements. It parses no frames: the ticks are plain in the
+bytes, and a gap in their numbers is a missing one. (So it does not offer compression, as browsers
+do.)
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ class Client:
         self.newest = -1
         self.missed = 0
         self._tail = b""
+        if path:
+            self._open_websocket(port, header, path)
+        if says:
+            self.socket.sendall(masked(says.encode()))
+        self.socket.setblocking(False)
+
+    def _open_websocket(self, port: int, header: str, path: str) -> None:
         request = (
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -45,9 +53,6 @@ class Client:
             assert piece, f"{path} was refused: {answer!r}"
             answer += piece
         assert answer.startswith(b"HTTP/1.1 101"), answer[:300]
-        if says:
-            self.socket.sendall(masked(says.encode()))
-        self.socket.setblocking(False)
 
     def take(self, delays: array[float]) -> bool:
         """Record the ticks that have arrived; False when the socket has closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ BEFORE = HEADINGS.index("before")
 class Target:
     """The most that the median, p95, p99, worst sample or the ratio to the floor may be.
 
-    With `least` it is the median that must reach the limit.
+    With `least` it is the median that must reach the limit; `p99 ratio` is that of the two p99.
     """
 
-    of: Literal["median", "p95", "p99", "worst", "ratio", "least"]
+    of: Literal["median", "p95", "p99", "worst", "ratio", "p99 ratio", "least"]
     limit: float
 
 
@@ -53,7 +54,12 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        return self.median / self.floor
+        """To the floor; infinite where that is nothing."""
+        return self.median / self.floor if self.floor else math.inf
+
+    @property
+    def p99_ratio(self) -> float:
+        return self.p99 / percentile(self.floor_samples, 0.99)
 
     @property
     def met(self) -> bool:
@@ -71,6 +77,8 @@ class Figure:
                 return self.p99 <= limit
             case Target("ratio", limit):
                 return self.ratio <= limit
+            case Target("p99 ratio", limit):
+                return self.p99_ratio <= limit
             case Target(_, limit):
                 return self.median <= limit
 
@@ -82,7 +90,7 @@ class Figure:
             f"{number(self.p90)} {self.unit}".rstrip(),
             f"{number(self.p99)} {self.unit}".rstrip(),
             f"{number(self.floor)} {self.unit}".rstrip() + f" ({self.floor_is})",
-            f"{number(self.ratio)}×",
+            f"{number(self.ratio)}×" if self.floor else "",
             self.before,
             self._target(),
             "" if self.target is None else "yes" if self.met else "**no**",
@@ -100,6 +108,8 @@ class Figure:
                 return f"{share} ≤ {number(limit)} {self.unit}"
             case Target("ratio", limit):
                 return f"≤ {number(limit)}×"
+            case Target("p99 ratio", limit):
+                return f"p99 ≤ {number(limit)}× (is {number(self.p99_ratio)}×)"
             case Target(_, limit):
                 return f"≤ {number(limit)} {self.unit}"
 

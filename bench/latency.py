@@ -86,6 +86,15 @@ def through_app(server: Server, series: Series) -> list[float]:
 def prompted(server: Server, series: Series) -> Iterator[tuple[websocket.WebSocket, str]]:
     """The socket of a new session's page to which a series comes, and the page's address."""
     address = begin(server)
+    with page_of(server, address) as page:
+        sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
+        assert sent.status_code == 303, sent.text
+        yield page, address
+
+
+@contextmanager
+def page_of(server: Server, address: str) -> Iterator[websocket.WebSocket]:
+    """The socket of a session's page, which has had its first message."""
     cookies = server.get(address).cookies
     with closing(
         websocket.create_connection(
@@ -97,9 +106,7 @@ def prompted(server: Server, series: Series) -> Iterator[tuple[websocket.WebSock
         )
     ) as page:
         page.recv()
-        sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
-        assert sent.status_code == 303, sent.text
-        yield page, address
+        yield page
 
 
 def floor(series: Series) -> list[float]:
@@ -111,23 +118,41 @@ def floor(series: Series) -> list[float]:
 @contextmanager
 def bare_tail(series: Series) -> Iterator[socket.socket]:
     """The socket of a bare tail through which a series comes."""
-    with tempfile.NamedTemporaryFile() as file:
-        tail = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare_tail", file.name],
-            cwd=ROOT,
-            env={"PATH": SYSTEM_PATH},
-            stdout=subprocess.PIPE,
-        )
-        assert tail.stdout is not None
-        try:
-            port = int(tail.stdout.readline())
-            with socket.create_connection(("127.0.0.1", port), SILENCE_SECONDS) as client:
-                command = [sys.executable, str(TICKER), "--bare", json.dumps(asdict(series))]
-                with subprocess.Popen(command, env={"PATH": SYSTEM_PATH}, stdout=file):
-                    yield client
-        finally:
-            tail.kill()
-            tail.communicate()
+    with (
+        tempfile.NamedTemporaryFile() as file,
+        tail_of(Path(file.name)) as (_, port),
+        socket.create_connection(("127.0.0.1", port), SILENCE_SECONDS) as client,
+        bare_ticker(Path(file.name), series),
+    ):
+        yield client
+
+
+@contextmanager
+def tail_of(*files: Path) -> Iterator[tuple[int, int]]:
+    """The pid of a bare tail of these files, and the port where it waits for their clients."""
+    tail = subprocess.Popen(
+        [sys.executable, "-m", "bench.bare_tail", *map(str, files)],
+        cwd=ROOT,
+        env={"PATH": SYSTEM_PATH},
+        stdout=subprocess.PIPE,
+    )
+    assert tail.stdout is not None
+    try:
+        yield tail.pid, int(tail.stdout.readline())
+    finally:
+        tail.kill()
+        tail.communicate()
+
+
+@contextmanager
+def bare_ticker(file: Path, series: Series) -> Iterator[None]:
+    """A ticker that writes a series to a file."""
+    command = [sys.executable, str(TICKER), "--bare", json.dumps(asdict(series))]
+    with (
+        file.open("ab") as output,
+        subprocess.Popen(command, env={"PATH": SYSTEM_PATH}, stdout=output),
+    ):
+        yield
 
 
 def arrivals(receive: Callable[[], bytes], count: int) -> list[float]:

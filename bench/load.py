@@ -113,7 +113,7 @@ def under(crowd: Crowd, seconds: float) -> Seen:
             with ExitStack() as stack:
                 delays = _groups(crowd, addresses)
                 clients = {
-                    name: stack.enter_context(_clients(server, group, seconds))
+                    name: stack.enter_context(clients_of(server.port, group, _ticks(seconds)))
                     for name, group in delays.items()
                 }
                 _watch(server, worker, addresses, seconds, clients, seen)
@@ -143,23 +143,34 @@ def _groups(crowd: Crowd, addresses: Sequence[str]) -> dict[str, list[dict[str, 
     """The addresses that each client of each kind requests."""
     groups: dict[str, list[dict[str, str]]] = {"page": [], "json": []}
     for address in addresses:
-        attach = {"command_type": "attach", "session_id": address.rpartition("/")[2]}
-        program = {"path": "/ws/claude", "says": json.dumps(attach)}
+        program = program_of(address)
         groups["page"] += [{"path": f"{address}/live", "says": ""}] * crowd.viewers
         groups["json"] += [program] * crowd.programs
     return groups
 
 
+def prompt(server: Server, address: str, series: Series) -> None:
+    """Have the ticker of a session write a series."""
+    sent = server.post(f"{address}/prompt", latency.prompt_fields(asdict(series)))
+    assert sent.status_code == 303, sent.text
+
+
+def program_of(address: str) -> dict[str, str]:
+    """A client of /ws/claude that follows the session at an address."""
+    attach = {"command_type": "attach", "session_id": address.rpartition("/")[2]}
+    return {"path": "/ws/claude", "says": json.dumps(attach)}
+
+
 @contextmanager
-def _clients(
-    server: Server, group: Sequence[dict[str, str]], seconds: float
+def clients_of(
+    port: int, group: Sequence[Mapping[str, str]], ticks: int
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with all clients of a kind, once they are connected."""
+    """A process with all clients of a kind, once they are connected; each waits for `ticks`."""
     job = {
-        "port": server.port,
+        "port": port,
         "header": "\r\n".join(f"{name}: {value}" for name, value in basic_header().items()),
-        "ticks": _ticks(seconds),
-        "seconds": seconds + GRACE_SECONDS,
+        "ticks": ticks,
+        "seconds": ticks * PAUSE + GRACE_SECONDS,
         "clients": group,
     }
     command = [sys.executable, "-m", "bench.crowd"]
@@ -180,6 +191,17 @@ def _clients(
             process.kill()
 
 
+def received(process: subprocess.Popen[bytes]) -> tuple[array[float], float]:
+    """The milliseconds of each line to each client, and the clients' CPU seconds."""
+    assert process.stdout is not None
+    about = json.loads(process.stdout.readline())
+    assert not about["late"], f"did not see the last line: {about['late']}"
+    assert not about["missed"], f"{about['missed']} lines were not seen"
+    delays = array("d")
+    delays.frombytes(process.stdout.read(about["count"] * delays.itemsize))
+    return delays, about["cpu"]
+
+
 def _ticks(seconds: float) -> int:
     return round(seconds / PAUSE)
 
@@ -193,10 +215,8 @@ def _watch(
     seen: Seen,
 ) -> None:
     """Let the runs write, sample the server meanwhile, and collect the clients' measurements."""
-    series = asdict(Series("talk", _ticks(seconds), PAUSE))
     for address in addresses:
-        sent = server.post(f"{address}/prompt", latency.prompt_fields(series))
-        assert sent.status_code == 303, sent.text
+        prompt(server, address, Series("talk", _ticks(seconds), PAUSE))
     began, cpu = time.monotonic(), _cpu(worker)
     while time.monotonic() < began + seconds:
         time.sleep(min(1.0, seconds / 10))
@@ -204,13 +224,8 @@ def _watch(
     passed = time.monotonic() - began
     seen.cpu = (_cpu(worker) - cpu) / passed
     for name, process in clients.items():
-        assert process.stdout is not None
-        about = json.loads(process.stdout.readline())
-        assert not about["late"], f"did not see the last line: {about['late']}"
-        assert not about["missed"], f"{about['missed']} lines were not seen"
-        seen.clients_cpu += about["cpu"] / passed
-        seen.delays[name] = delays = array("d")
-        delays.frombytes(process.stdout.read(about["count"] * delays.itemsize))
+        seen.delays[name], cpu = received(process)
+        seen.clients_cpu += cpu / passed
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -9,9 +9,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs.control import launcher
@@ -20,14 +21,14 @@ from opcode_htmx.runs.control.owner import Owner
 from opcode_htmx.runs.control.restored_mark import RestoredMark
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunEnd, RunRecord
-from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.runs.model.run_folder import ERRORS, OUTPUT, RunFolder
 from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.processes import claude_process
+from opcode_htmx.runs.session_changes import SessionChanges
 
 log = logging.getLogger(__name__)
 
-CLOCK_TICK_NS = 20_000_000
-"""A second change within this time may not change a folder's modification time."""
+_READ_BY_FOLLOWERS = frozenset({OUTPUT, ERRORS})
 
 
 class RunNotFound(Exception):
@@ -57,13 +58,16 @@ class RunRegistry:
         self._publish = publish
         self._unused_ended = unused_ended
         self._runs: dict[str, Run] = {}
+        self._live: dict[str, Run] = {}
+        """Those of them that were live when they were looked at last, and may be."""
+        self.is_watched = False
+        """Whether `on_change` is called for each run that another worker starts."""
         self._by_session: dict[str, list[Run]] = {}
         self._listed = 0
         """The modification time of the folder of runs when it was listed."""
         self._unreadable: set[str] = set()
-        self._watcher = FolderWatcher()
-        self._changes: dict[str, Broadcast] = {}
-        self._written: dict[str, Broadcast] = {}
+        self._session_changes = SessionChanges(lambda: self._watcher.hurry())
+        self._watcher = FolderWatcher(lambda: self._session_changes.are_awaited)
 
     # --- finding ----------------------------------------------------------------------------
 
@@ -88,26 +92,38 @@ class RunRegistry:
 
     def changes(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
-        return self._changes.setdefault(session_id, Broadcast())
+        return self._session_changes.of(session_id)
 
     def written(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, has written something or has ended.
 
         It comes before the run's state has been folded, for followers that read by themselves.
         """
-        return self._written.setdefault(session_id, Broadcast())
+        return self._session_changes.written(session_id)
 
     def live(self) -> list[Run]:
         """The runs whose process is alive, and those that are queued, newest first."""
-        return [run for run in self.newest_first() if run.live]
+        self._list()
+        return _newest_first(self._known_live())
+
+    @property
+    def has_live(self) -> bool:
+        """Whether there is any, as far as it is known here."""
+        return bool(self._live)
 
     def owned(self) -> list[Run]:
         """The live runs that this worker owns."""
-        return [run for run in self._runs.values() if run.live and run.owner]
+        return [run for run in self._known_live() if run.owner]
 
     def newest_first(self) -> list[Run]:
         self._list()
-        return sorted(self._runs.values(), key=lambda run: run.record.created_at, reverse=True)
+        return _newest_first(self._runs.values())
+
+    def _known_live(self) -> list[Run]:
+        found = [run for run in self._live.values() if run.live]
+        if len(found) < len(self._live):
+            self._live = {run.id: run for run in found}
+        return found
 
     # --- reading the folders ------------------------------------------------------------------
 
@@ -115,7 +131,9 @@ class RunRegistry:
         """List all runs, also those that could not be read before, and watch for new ones."""
         self._unreadable.clear()
         self._listed = 0
-        self._watcher.watch(self._settings.runs_dir, self._on_change, or_poll=False)
+        self.is_watched = self._watcher.watch(
+            self._settings.runs_dir, self._on_change, or_poll=False
+        )
         self._list()
 
     def _list(self) -> None:
@@ -124,7 +142,7 @@ class RunRegistry:
             changed = self._settings.runs_dir.stat().st_mtime_ns
             if changed == self._listed:
                 return
-            self._listed = changed if time.time_ns() - changed > CLOCK_TICK_NS else 0
+            self._listed = changed if time.time_ns() - changed > atomic_files.CLOCK_TICK_NS else 0
             with os.scandir(self._settings.runs_dir) as entries:
                 names = {entry.name for entry in entries}
         except (FileNotFoundError, NotADirectoryError):
@@ -167,7 +185,7 @@ class RunRegistry:
     def look_after(self) -> None:
         """Learn what other workers have done, and take over runs that have lost their owner."""
         self._list()
-        for run in [run for run in self._runs.values() if run.live and not run.owner]:
+        for run in [run for run in self._known_live() if not run.owner]:
             run.refresh_record()
             if run.live:
                 self._take_over(run)
@@ -226,6 +244,9 @@ class RunRegistry:
         run.on_first_token = self._settings.on_first_token
         run.started_warm = record.end is None and WarmMark(folder.path).exists()
         self._runs[run.id] = run
+        if run.live:
+            self._live[run.id] = run
+            self._on_change()
         self._by_session.setdefault(record.session_id, []).append(run)
         changed.notify()
         self.written(record.session_id).notify()
@@ -243,12 +264,14 @@ class RunRegistry:
     def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
 
-        def on_write() -> None:
-            run.note_write()
-            written.notify()
-            run.files_changed()
+        def on_write(names: Set[str]) -> None:
+            if OUTPUT in names:
+                run.note_write()
+            if not names or not names.isdisjoint(_READ_BY_FOLLOWERS):
+                written.notify()
+            run.files_changed(names)
 
-        self._watcher.watch(run.folder.path, on_write)
+        self._watcher.watch_names(run.folder.path, on_write)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))
         run.on_end(written.notify)
         run.on_end(self._on_change)
@@ -277,6 +300,7 @@ class RunRegistry:
         run.detach()
         self._watcher.unwatch(run.folder.path)
         self._runs.pop(run.id, None)
+        self._live.pop(run.id, None)
         of_session = self._by_session.pop(run.record.session_id, ())
         others = [each for each in of_session if each is not run]
         if others:
@@ -285,6 +309,10 @@ class RunRegistry:
 
     def close(self) -> None:
         """Close the files. The runs go on without this worker."""
-        for run in [run for run in self._runs.values() if run.live]:
+        for run in self._known_live():
             run.detach()
         self._watcher.close()
+
+
+def _newest_first(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.record.created_at, reverse=True)

@@ -21,6 +21,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
+from opcode_htmx.lib.concurrency.rounds import Rounds
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM, Identity
@@ -32,6 +33,7 @@ from opcode_htmx.runs.events.publisher import EventPublisher
 from opcode_htmx.runs.model.lifecycle import PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.options.service import SessionOptionsService
+from opcode_htmx.runs.policies import limit_monitor, warm_starts
 from opcode_htmx.runs.policies.disk_guard import DiskGuard
 from opcode_htmx.runs.policies.limit_monitor import LimitMonitor, check_queue
 from opcode_htmx.runs.policies.scheduler import Scheduler
@@ -48,6 +50,8 @@ log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
 """How often to check for runs that have lost their owner, and for those that may start."""
+QUIET_SECONDS = 30.0
+"""The same while there are none: the folder of runs reports new ones, if the kernel watches it."""
 END_GRACE_SECONDS = 3.0
 """How long after its process, or after the deadline of a stop, a run may take to be over."""
 BEGINNING_SECONDS = 0.02
@@ -91,6 +95,7 @@ class Supervisor:
             state / "viewing",
             self.registry.owned,
             self.options.keeps_running,
+            lambda: self.options.version,
             settings.disconnect_grace,
         )
         self.disk_guard = DiskGuard(state, settings.min_free, self.registry.live)
@@ -98,7 +103,7 @@ class Supervisor:
             settings,
             self.options,
             self.project_trust,
-            self.registry.newest_first,
+            self.registry.live,
             self.viewers.is_viewed,
             lambda: self.disk_guard.start_refusal,
         )
@@ -107,7 +112,7 @@ class Supervisor:
         self._limit_monitor = LimitMonitor(
             self.registry.live,
             settings.limits,
-            lambda run: claude_process.memory_of(run.id),
+            lambda: claude_process.memory(),
             self.disk_guard.check,
         )
         self._warm_rules = WarmRules(
@@ -130,15 +135,23 @@ class Supervisor:
             lambda: {run.id for run in (*self.live(), *self.unused())},
         )
         """What ended runs have left behind."""
+        self.rounds = Rounds(lambda: self.registry.has_live)
+        """What is looked after while runs are live."""
+        self.rounds.add("check on the runs", lambda: ROUND_SECONDS, self._wake.set)
+        self.rounds.add(
+            "check the limits", lambda: limit_monitor.CHECK_SECONDS, self._limit_monitor.check
+        )
+        self.rounds.add("end runs without a viewer", self.viewers.seconds, self.viewers.check)
+        self.rounds.add(
+            "end unused runs", lambda: warm_starts.CHECK_SECONDS, self.warm_starts.check
+        )
         self._greenlets: list[gevent.Greenlet[[], None]] = []
 
     def start(self) -> None:
         """Take over the runs on disk, and look after all of them from now on."""
         self.adopt()
         if not self._greenlets:
-            self.viewers.start()
-            self._limit_monitor.start()
-            self.warm_starts.start()
+            self.rounds.start()
             self._greenlets = [gevent.spawn(self._watch)]
 
     def add_variables(self, variables: Callable[[str], Mapping[str, str]]) -> None:
@@ -436,11 +449,14 @@ class Supervisor:
     def _watch(self) -> None:
         """Do what no request triggers."""
         while True:
-            self._wake.wait(ROUND_SECONDS)
+            self._wake.wait(QUIET_SECONDS if self.registry.is_watched else ROUND_SECONDS)
             self._wake.clear()
+            self.rounds.wake()
             try:
                 self.registry.look_after()
                 self.scheduler.admit()
+                if not self.registry.has_live:
+                    self.disk_guard.check()  # it keeps a reserve, for the next ones
             except Exception:  # the next round tries again
                 log.exception("could not check on the runs")
 
@@ -473,8 +489,8 @@ class Supervisor:
     def close(self) -> None:
         """Close the files. The runs go on without this server."""
         gevent.killall(self._greenlets)
+        self.rounds.close()
         self.warm_starts.close()
-        self._limit_monitor.close()
         self.viewers.close()
         self._publisher.close()
         self.registry.close()
@@ -484,8 +500,9 @@ class Supervisor:
 def _used(runs: list[Run]) -> list[Run]:
     """The runs without those that have no prompt yet."""
     for run in runs:
-        run.fold_first_prompt()
-    return [run for run in runs if not run.is_unused]
+        if run.started_warm:
+            run.fold_first_prompt()
+    return [run for run in runs if not (run.started_warm and run.is_unused)]
 
 
 def _waits_unused(run: Run) -> bool:

@@ -84,8 +84,8 @@ class SessionView:
         """Find what the panel shows that changes without a change of the session. May wait."""
         self._signs.look()
 
-    def status_panel(self) -> dict[str, Markup]:
-        """The elements around the transcript, by id."""
+    def status_panel(self, later: Contents | None = None) -> dict[str, Markup]:
+        """The elements around the transcript, by id. `later` is `self.later`, if it is known."""
         conversation = self.conversation
         runs = conversation.runs()
         *earlier, run = runs or (None,)
@@ -111,7 +111,7 @@ class SessionView:
             ),
             **self._status_panel.draft(self.draft, self.address),
             **self._options.parts(conversation.session_id, run),
-            **self._later.parts(conversation),
+            **self._later.parts(conversation, later),
             **self._status_panel.changed(
                 self._changed.of(conversation.session_id, conversation.cursor), self.address
             ),

@@ -12,6 +12,8 @@ import gevent
 import pytest
 from gevent import monkey
 
+from opcode_htmx.lib.concurrency import loop_monitor
+from opcode_htmx.lib.concurrency.alarm import Alarm, PollingAlarm, alarm
 from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
 from tests.support.cli.supervision import until
 from tests.support.environment import Sandbox, Server
@@ -19,8 +21,11 @@ from tests.support.environment import Sandbox, Server
 blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 
-@pytest.fixture
-def stalls() -> Iterator[LoopMonitor]:
+@pytest.fixture(params=[alarm, PollingAlarm])
+def stalls(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LoopMonitor]:
+    monkeypatch.setattr(loop_monitor, "alarm", request.param)
     stalls = LoopMonitor()
     stalls.start()
     gevent.sleep(0.01)  # the turn that goes on is not measured
@@ -54,6 +59,33 @@ def test_loop_stall_is_measured_and_its_cause_named(
     assert after.last.seconds >= 3 * LIMIT
     assert any(call.endswith(f"in {how.__name__}") for call in after.last.by), after.last.by
     assert how.__name__ in caplog.text
+
+
+@pytest.mark.parametrize("kind", [alarm, PollingAlarm])
+def test_alarm_rings_only_if_it_is_not_disarmed_in_time(kind: Callable[[float], Alarm]) -> None:
+    seconds = 0.3
+    each, rung = kind(seconds), list[float]()
+
+    def wait() -> None:
+        while not is_over:
+            each.wait()
+            rung.append(time.monotonic())
+        each.dispose()
+
+    is_over = False
+    waiting = gevent.get_hub().threadpool.spawn(wait)
+    for _ in range(4):
+        each.arm()
+        each.disarm()
+    gevent.sleep(2 * seconds)
+    assert not rung
+    armed = time.monotonic()
+    each.arm()
+    until(lambda: rung, "it rings")
+    assert rung[0] - armed >= seconds
+    is_over = True
+    each.close()
+    waiting.get()
 
 
 def test_consecutive_short_blocks_count_as_a_stall(stalls: LoopMonitor) -> None:

@@ -19,7 +19,8 @@ from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
+from opcode_htmx.runs.processes.usage import Usage
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint, Method

@@ -11,7 +11,7 @@ from flask import Blueprint
 from opcode_htmx.features.budgets.service import InvalidBudget
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.lib.concurrency.jobs import Job, every
+from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -31,7 +31,13 @@ def _monitor(context: AppContext) -> BudgetMonitor:
 
     runs = context.runs
     other = partial(budget_of, context.sessions.schedules, runs.budgets)
-    return BudgetMonitor(runs.budgets, runs.live, _cost_of, other)
+    schedules = context.sessions.schedules
+
+    def version() -> object:
+        parts = runs.budgets.version, schedules.version_with_progress
+        return None if None in parts else parts
+
+    return BudgetMonitor(runs.budgets, runs.live, _cost_of, other, version)
 
 
 def _cost_of(run: Run) -> float | None:
@@ -63,9 +69,9 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:
-    from opcode_htmx.runs.policies.budget_monitor import ROUND_SECONDS
-
-    yield every(ROUND_SECONDS, "watch budgets", _monitor(context).round)
+    monitor = _monitor(context)
+    watch = partial(context.runs.rounds.add, "watch budgets", monitor.seconds, monitor.round)
+    yield Job("watch budgets", watch, lambda: None)
 
 
 def _turn_ended(context: AppContext, event: TurnEnded) -> None:

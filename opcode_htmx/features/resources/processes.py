@@ -15,8 +15,9 @@ from opcode_htmx.features.resources.known_services import KNOWN_SERVICES
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.processes.orphans import OrphanGroup, Orphans
-from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_table import command_line
+from opcode_htmx.runs.processes.usage import Usage
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.http.forms import session_url

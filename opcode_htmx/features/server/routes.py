@@ -10,7 +10,8 @@ from opcode_htmx.lib.concurrency.loop_monitor import LoopMonitor
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.processes.orphans import OrphanGroup, Orphans
-from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
+from opcode_htmx.runs.processes.usage import Usage
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.http.forms import session_url

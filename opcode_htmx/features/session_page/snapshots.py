@@ -208,16 +208,20 @@ class SnapshotProducer:
                 new = self._take_snapshot()
             if new:
                 self._wake()
-            # Changes gather for a frame, so that a flood is a few large messages
-            gevent.sleep(pace.pause(began, time.monotonic(), self._frames.seconds))
+            now = time.monotonic()
+            next_at = now + pace.pause(began, now, self._frames.seconds)
             while conversation.changed.wait(version, CHECK_SECONDS) == version and not self.over:
                 # Nobody is notified of lines that a terminal adds to the session, nor of changes
                 # in other sessions
                 conversation.refresh()
                 had, view = self.snapshot, self.view
-                now = conversation.cursor, view.needs(), view.later
-                if had and now != (had.cursor, had.needs, had.later):
+                seen = conversation.cursor, view.needs(), view.later
+                if had and seen != (had.cursor, had.needs, had.later):
                     break
+            # Changes gather for a frame, so that a flood is a few large messages. After the wait:
+            # at the end of each frame it would be one more wake-up for each line
+            if (rest := next_at - time.monotonic()) > 0:
+                gevent.sleep(rest)
 
     def _take_snapshot(self) -> bool:
         """Take a snapshot; return whether it differs from the last one."""
@@ -227,7 +231,7 @@ class SnapshotProducer:
         cursor, written_at = view.conversation.cursor, _write_time(view)
         is_new = had is not None and cursor != had.cursor
         snapshot = PageSnapshot(
-            cursor, view.status_panel(), needs, later, written_at if is_new else None
+            cursor, view.status_panel(later), needs, later, written_at if is_new else None
         )
         if had and (snapshot.cursor, snapshot.around) == (had.cursor, had.around):
             return False

@@ -23,6 +23,11 @@ class Broadcast:
     def version(self) -> int:
         return self._version
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a greenlet waits."""
+        return self._event is not None
+
     def notify(self) -> None:
         self._version += 1
         event, self._event = self._event, None

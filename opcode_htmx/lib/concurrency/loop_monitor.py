@@ -20,6 +20,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 
+from opcode_htmx.lib.concurrency.alarm import Alarm, alarm
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.metrics.families import Counter, Histogram
 
@@ -45,9 +46,7 @@ BUSY = Counter(
 )
 
 _new_thread: Callable[..., Any] = monkey.get_original("_thread", "start_new_thread")
-_new_lock: Callable[[], Any] = monkey.get_original("_thread", "allocate_lock")
 _this_thread: Callable[[], int] = monkey.get_original("_thread", "get_ident")
-_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,7 @@ class LoopMonitor:
         """When a stall was logged last, by `perf_counter`, and how many there had been."""
         self._is_running = False
         self._watchers: tuple[Any, ...] = ()
-        self._is_sampler_parked = False
-        self._wake = _new_lock()
-        self._wake.acquire()
+        self._alarm: Alarm | None = None
 
     def start(self) -> None:
         """Measure until `stop`."""
@@ -118,9 +115,10 @@ class LoopMonitor:
         after.priority, before.priority = loop.MAXPRI, loop.MINPRI
         self._watchers = after, before
         self._is_running = True
+        self._alarm = alarm(LIMIT)
         after.start(self._begin_iteration)
         before.start(self._end_iteration)
-        _new_thread(self._sample, (_this_thread(),))
+        _new_thread(self._sample, (_this_thread(), self._alarm))
 
     def stop(self) -> None:
         self._is_running = self._is_busy = False
@@ -128,7 +126,9 @@ class LoopMonitor:
             watcher.stop()
             watcher.close()
         self._watchers = ()
-        self._wake_sampler()
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
 
     @property
     def health(self) -> Health:
@@ -164,13 +164,15 @@ class LoopMonitor:
         self._iteration_start = perf_counter()
         self._iteration += 1
         self._is_busy = True
-        if self._is_sampler_parked:
-            self._wake_sampler()
+        if self._alarm is not None:
+            self._alarm.arm()
 
     def _end_iteration(self) -> None:
         if not self._is_busy:
             return  # the first one has no beginning
         self._is_busy = False
+        if self._alarm is not None:
+            self._alarm.disarm()
         now = perf_counter()
         seconds = now - self._iteration_start
         second = self._second
@@ -185,11 +187,6 @@ class LoopMonitor:
                 self._worst = seconds
         if seconds > LIMIT:
             self._add_stall(seconds, now)
-
-    def _wake_sampler(self) -> None:
-        if self._is_sampler_parked:
-            self._is_sampler_parked = False
-            self._wake.release()
 
     def _add_stall(self, seconds: float, now: float) -> None:
         iteration, stack = self._sampled
@@ -210,20 +207,16 @@ class LoopMonitor:
 
     # --- in a thread of its own ---------------------------------------------------------------
 
-    def _sample(self, hub_thread: int) -> None:
-        """Sample the stack of each iteration that takes long. Sleeps while the hub waits."""
+    def _sample(self, hub_thread: int, alarm: Alarm) -> None:
+        """Sample the stack of each iteration that takes long. Sleeps while none does."""
         while self._is_running:
-            iteration, start, busy = self._iteration, self._iteration_start, self._is_busy
-            if not busy:
-                self._is_sampler_parked = True
-                self._wake.acquire()
-                continue
-            left = start + LIMIT - perf_counter()
-            if left <= 0 and self._sampled[0] != iteration:
+            alarm.wait()
+            iteration, start = self._iteration, self._iteration_start
+            if self._is_busy and perf_counter() - start >= LIMIT:
                 frame = sys._current_frames().get(hub_thread)
                 self._sampled = iteration, _calls(frame)
                 frame = None  # the loop must not keep the frame's objects alive
-            _sleep(LIMIT if left <= 0 else left)
+        alarm.dispose()
 
 
 class _Second:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,8 @@ from opcode_htmx.lib.files.disk_space import raise_disk_full
 
 _HERE, _SWAP = -100, 2
 """AT_FDCWD, and RENAME_EXCHANGE of Linux, which is RENAME_SWAP of macOS."""
+CLOCK_TICK_NS = 20_000_000
+"""A second change within this time may not change a folder's modification time."""
 LARGE = 1_000_000
 """Bytes; writing so many takes milliseconds, so it is done in a thread."""
 
@@ -33,6 +36,19 @@ def make_folder(path: Path) -> None:
     except FileNotFoundError:
         make_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def version(folder: Path) -> tuple[int, int] | None:
+    """Another one whenever a file of the folder was replaced, added or removed; (0, 0) without it.
+
+    None where it has just changed: a second change within a tick of the clock would leave the same.
+    """
+    try:
+        status = folder.stat()
+    except OSError:
+        return 0, 0
+    is_settled = time.time_ns() - status.st_mtime_ns > CLOCK_TICK_NS
+    return (status.st_ino, status.st_mtime_ns) if is_settled else None
 
 
 def write(

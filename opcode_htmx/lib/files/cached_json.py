@@ -34,6 +34,11 @@ class CachedJsonFiles(Generic[T]):
         self._keep(path, known)
         return known[1]
 
+    @staticmethod
+    def seen(path: Path) -> tuple[int, int] | None:
+        """Another one for another content of a file; None where it cannot be read."""
+        return _seen(path)
+
     def write(
         self,
         path: Path,

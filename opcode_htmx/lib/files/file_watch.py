@@ -5,42 +5,70 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
+from typing import Any
 
 import gevent
+from gevent import monkey
 
 from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
 
 if sys.platform == "linux":
     import inotify_simple
 
+    _epoll = monkey.get_original("select", "epoll")
+
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
+PATIENT_SECONDS = 0.1
+"""Changes of so long are reported together while none is urgent: each wake-up of an idle process
+costs as much as what is done about a line."""
 READABLE = 1
 """libev's event mask for a descriptor that can be read from."""
 
 Callback = Callable[[], None]
+NamesCallback = Callable[[Set[str]], None]
+"""Gets the names of the files that have changed; none where that is unknown."""
+
+UNKNOWN: Set[str] = frozenset()
 
 
 class InotifyWatcher:
     """Watches any number of folders with one inotify instance."""
 
-    def __init__(self) -> None:
-        """Raises OSError if this user has no inotify instance left."""
+    def __init__(self, is_urgent: Callable[[], bool] | None = None) -> None:
+        """`is_urgent` returns whether somebody waits for a change; without it, all are urgent.
+
+        A change after a pause is reported at once in any case. Raises OSError if this user has no
+        inotify instance left.
+        """
+        self._is_urgent = is_urgent
         self._inotify = Inotify()
-        self._watches: dict[int, tuple[Path, Callback]] = {}
+        self._watches: dict[int, tuple[Path, NamesCallback]] = {}
+        # Closed while changes gather. libev's own way to ignore a descriptor wakes it once more
+        self._gate = None if is_urgent is None else _epoll()
+        watched = self._inotify.fileno()
+        if self._gate is not None:
+            self._gate.register(watched, READABLE)
+            watched = self._gate.fileno()
         # The hub calls this itself: a waiting greenlet would cost a switch and two system calls
         # for each line that Claude writes
-        self._readable = gevent.get_hub().loop.io(self._inotify.fileno(), READABLE)
+        loop: Any = gevent.get_hub().loop
+        self._readable = loop.io(watched, READABLE)
         self._readable.start(self._read_events)
+        self._gathering = loop.timer(PATIENT_SECONDS, PATIENT_SECONDS, ref=False)
 
     def watch(self, folder: Path, callback: Callback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
         `removals`: also when one is removed. Raises OSError if this user has no inotify watch left.
         """
+        self.watch_names(folder, lambda names: callback(), removals=removals)
+
+    def watch_names(self, folder: Path, callback: NamesCallback, *, removals: bool = False) -> None:
+        """The same for a callback that gets the names of the files."""
         masks = inotify_simple.flags
         flags = masks.MODIFY | masks.MOVED_TO | masks.CREATE
         if removals:
@@ -53,29 +81,57 @@ class InotifyWatcher:
                 del self._watches[descriptor]
                 self._inotify.remove(descriptor)
 
+    def hurry(self) -> None:
+        """Report at once what has changed: somebody waits for it from now on."""
+        if self._gathering.active and self._gate is not None:
+            self._gathering.stop()
+            self._gate.register(self._inotify.fileno(), READABLE)
+
     def close(self) -> None:
-        self._readable.stop()
-        self._readable.close()
+        for watcher in (self._readable, self._gathering):
+            watcher.stop()
+            watcher.close()
+        if self._gate is not None:
+            self._gate.close()
         self._watches.clear()
         self._inotify.close()
 
     def _read_events(self) -> None:
-        changed = {watch for watch, _ in self._inotify.read()}
+        self._report()
+        if self._is_urgent is not None and self._gate is not None and not self._is_urgent():
+            self._gate.unregister(self._inotify.fileno())
+            self._gathering.again(self._report_gathered)
+
+    def _report_gathered(self) -> None:
+        if not self._report():
+            self.hurry()  # a pause has come: what is next is reported at once
+
+    def _report(self) -> bool:
+        """Whether anything has changed."""
+        changed: dict[int, Set[str]] = {}
+        for descriptor, _, name in self._inotify.read():
+            changed[descriptor] = {name, *changed.get(descriptor, ())}
         if OVERFLOW in changed:  # the kernel has dropped events of unknown folders
-            changed = set(self._watches)
-        for descriptor in changed & self._watches.keys():
-            self._watches[descriptor][1]()
+            changed = dict.fromkeys(self._watches, UNKNOWN)
+        for descriptor, names in changed.items():
+            if found := self._watches.get(descriptor):
+                found[1](names)
+        return bool(changed)
 
 
 class PollingWatcher:
     """The same without inotify: compares names, sizes and times every POLL_SECONDS."""
 
     def __init__(self) -> None:
-        self._watches: dict[Path, tuple[_Signature, Callback]] = {}
+        self._watches: dict[Path, tuple[_Signature, NamesCallback]] = {}
         self._greenlet = gevent.spawn(self._poll)
 
     def watch(self, folder: Path, callback: Callback) -> None:
         """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
+        self.watch_names(folder, lambda names: callback())
+
+    def watch_names(self, folder: Path, callback: NamesCallback) -> None:
+        """The same for a callback that gets the names of the files."""
         self._watches[folder] = _signature(folder), callback
 
     def unwatch(self, folder: Path) -> None:
@@ -91,7 +147,7 @@ class PollingWatcher:
                 now = _signature(folder)
                 if now != before and folder in self._watches:
                     self._watches[folder] = now, callback
-                    callback()
+                    callback({name for name, *_ in now ^ before})
 
 
 class FolderWatcher:
@@ -100,34 +156,58 @@ class FolderWatcher:
     Opens nothing before the first folder is watched.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_urgent: Callable[[], bool] | None = None) -> None:
+        """`is_urgent` returns whether somebody waits for a change just now; None: all are urgent.
+
+        What is not urgent is reported within PATIENT_SECONDS.
+        """
+        self._is_urgent = is_urgent
         self._inotify: InotifyWatcher | None = None
         self._polling: PollingWatcher | None = None
         self._tried_inotify = sys.platform != "linux"
 
     def watch(
         self, folder: Path, callback: Callback, *, or_poll: bool = True, removals: bool = False
-    ) -> None:
+    ) -> bool:
         """Call `callback` (quick, no I/O) after each change to a file of `folder`.
 
-        Without `or_poll`, a folder beyond inotify's limits is not watched at all. `removals`: also
-        when a file is removed, which polling reports in any case.
+        Without `or_poll`, a folder beyond inotify's limits is not watched at all: then the result
+        is False. `removals`: also when a file is removed, which polling reports in any case.
         """
+        return self.watch_names(
+            folder, lambda names: callback(), or_poll=or_poll, removals=removals
+        )
+
+    def watch_names(
+        self,
+        folder: Path,
+        callback: NamesCallback,
+        *,
+        or_poll: bool = True,
+        removals: bool = False,
+    ) -> bool:
+        """The same for a callback that gets the names of the files."""
         self._try_inotify()
         if self._inotify:
             try:
-                self._inotify.watch(folder, callback, removals=removals)
-                return
+                self._inotify.watch_names(folder, callback, removals=removals)
+                return True
             except OSError as error:
                 log.warning("inotify is used up, so %s is not watched by it: %s", folder, error)
         if not or_poll:
-            return
+            return False
         self._polling = self._polling or PollingWatcher()
-        self._polling.watch(folder, callback)
+        self._polling.watch_names(folder, callback)
+        return True
 
     def unwatch(self, folder: Path) -> None:
         for watcher in self._watchers():
             watcher.unwatch(folder)
+
+    def hurry(self) -> None:
+        """Somebody waits for a change from now on."""
+        if self._inotify:
+            self._inotify.hurry()
 
     def close(self) -> None:
         for watcher in self._watchers():
@@ -137,7 +217,7 @@ class FolderWatcher:
         if not self._tried_inotify:
             self._tried_inotify = True
             try:
-                self._inotify = InotifyWatcher()
+                self._inotify = InotifyWatcher(self._is_urgent)
             except OSError as error:
                 log.warning("polling for changes to files, because inotify is used up: %s", error)
 

@@ -17,10 +17,9 @@ OVERFLOW = -1
 
 _EVENT = struct.Struct("iIII")
 
-Event = tuple[int, int]
-"""A watch descriptor and the mask of what happened, as inotify(7) has it."""
-NamedEvent = tuple[int, int, str]
-"""The same with the name of the file in a watched folder; empty for the watched file itself."""
+Event = tuple[int, int, str]
+"""A watch descriptor, the mask of what happened as inotify(7) has it, and the name of the file in a
+watched folder; empty for the watched file itself."""
 
 
 class Inotify:
@@ -45,16 +44,6 @@ class Inotify:
         """The events that are there, up to a buffer full; none: there are no more for now."""
         data = self._data()
         events, offset = list[Event](), 0
-        while offset < len(data):
-            watch, mask, _, name_bytes = _EVENT.unpack_from(data, offset)
-            offset += _EVENT.size + name_bytes
-            events.append((watch, mask))
-        return events
-
-    def read_named(self) -> list[NamedEvent]:
-        """The same as `read`, with the names."""
-        data = self._data()
-        events, offset = list[NamedEvent](), 0
         while offset < len(data):
             watch, mask, _, name_bytes = _EVENT.unpack_from(data, offset)
             offset += _EVENT.size + name_bytes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import gevent
@@ -35,6 +35,8 @@ from opcode_htmx.runs.control.first_token import FirstTokenTimer
 from opcode_htmx.runs.control.owner_protocol import OwnerProtocol
 from opcode_htmx.runs.control.run_lines import RunLines
 from opcode_htmx.runs.elicitation import values
+from opcode_htmx.runs.events.fold import DERIVING
+from opcode_htmx.runs.file_changes import FileChanges
 from opcode_htmx.runs.model import actors, permission_updates
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.lifecycle import (
@@ -78,6 +80,8 @@ class Run:
         self.state = RunState(codec)
         self.changed = changed
         """Shared by the runs of a session."""
+        self.news = Broadcast()
+        """Notified when events may follow from what has changed: most lines are none."""
         self.idle_since = time.time()
         """When it last did something, in a turn or in the background, as a Unix time."""
         self.allow_bypass = False
@@ -97,12 +101,15 @@ class Run:
         self._first_token = FirstTokenTimer()
         self._written_at: float | None = None
         """When the first output was written that `take_write_time` has not returned yet."""
-        self._noted_size = 0
         self._follower: gevent.Greenlet[..., None] | None = None
         self._record_seen = 0
-        self.lines = RunLines(folder, codec, self._fold_input, self._fold_output)
-        self._files_changed: Flag | None = None
+        self.lines = RunLines(
+            folder, codec, self._fold_input, self._fold_output, is_over=record.end is not None
+        )
+        self._files: FileChanges | None = None
         """There as long as the files are followed."""
+        self.changes = 0
+        """How often its files have changed, as far as they are followed."""
         self._ended: Flag | None = None if record.end else Flag()
         """None once it has: runs that are over are kept for long, and have to be small."""
         if record.end:
@@ -343,6 +350,13 @@ class Run:
         if reason := refusal_reason(command, self.phase):
             raise RunNotLive(reason)
 
+    def warn(self, about: str, sentence: str) -> None:
+        """Show a warning about a limit on the pages; an empty sentence removes it."""
+        if self.warnings.get(about, "") != sentence:
+            self.warnings = {**self.warnings, about: sentence}
+            self.changed.notify()
+            self.news.notify()
+
     # --- following the files ----------------------------------------------------------------
 
     def on_end(self, callback: Callable[[], None]) -> None:
@@ -353,32 +367,37 @@ class Run:
             self._ended.rawlink(lambda _: callback())
 
     def follow(self) -> None:
-        """Follow the files of the run, in a greenlet."""
-        self._files_changed = Flag()
-        self._follower = gevent.spawn(context.for_run(self.id, self._follow), self._files_changed)
-        # for what was written before
-        self.files_changed()
+        """Follow the files of the run, in a greenlet; first what was written before."""
+        self._files = FileChanges()
+        self._follower = gevent.spawn(context.for_run(self.id, self._follow), self._files)
 
     def detach(self) -> None:
         """Stop following the run. It goes on, for another worker or the next server."""
+        self.lines.let_go()
+        if self._files:
+            self._files.close()
         if self._follower:
             self._follower.kill()
         if self.owner:
             self.owner.detach()
             self.owner = None
 
-    def files_changed(self) -> None:
-        if self._files_changed is not None:
-            self._files_changed.set()
+    def files_changed(self, names: Set[str] = frozenset()) -> None:
+        """Files of these names have changed; without any, it is unknown which."""
+        if self._files is not None and self._files.note(names, self.changed):
+            self.changes += 1
 
-    def _follow(self, files_changed: Flag) -> None:
+    def _follow(self, files: FileChanges) -> None:
         while self.live:
-            files_changed.wait()
-            files_changed.clear()
+            files.wait()
             try:
                 self.fold_new_lines()
-                self.refresh_record()
+                # looked for at each line, a missing stop request would cost as much as the line
+                if files.record_may_be_new:
+                    files.record_may_be_new = False
+                    self.refresh_record()
             except OSError:  # no file descriptor left, for example: the next change tries again
+                files.record_may_be_new = True
                 log.exception("could not follow run %s", self.id)
             if self.owner:
                 self.owner.refuse_unsupported()
@@ -386,16 +405,11 @@ class Run:
             self.changed.notify()
 
     def note_write(self) -> None:
-        """A file of the run has changed; called before anything is read."""
-        try:
-            status = self.folder.output.stat()
-        except OSError:
-            return
-        if status.st_size != self._noted_size:
-            self._noted_size = status.st_size
-            if self._written_at is None:
-                # not now: this is called late where the event loop was blocked
-                self._written_at = status.st_mtime
+        """Output has been written; called before anything is read."""
+        if self._written_at is None:  # else it is the first that counts: no look for each line
+            # not now: this is called late where the event loop was blocked
+            with contextlib.suppress(OSError):
+                self._written_at = self.folder.output.stat().st_mtime
 
     def take_write_time(self) -> float | None:
         """When the first output was written since the last call, as a Unix time; else None."""
@@ -424,11 +438,14 @@ class Run:
     def _fold_input(self, line: ParsedLine) -> None:
         phase, sent = self.phase, len(self.state.sent)
         self._fold(line, self.state.apply_input)
+        self.news.notify()
         if self.owner and len(self.state.sent) > sent:
             self._first_token.prompted(phase)
 
     def _fold_output(self, line: ParsedLine) -> None:
         self._fold(line, self.state.apply_output)
+        if isinstance(line.message, DERIVING):
+            self.news.notify()
         if found := self._first_token.wrote(line.message):
             self.on_first_token(*found)
         elif self.phase is Phase.IDLE:
@@ -458,6 +475,11 @@ class Run:
         if self.stopping is None and (request := self.folder.asked_to_stop()):
             self._accept_stop(request)
 
+    def refresh_changed_record(self) -> None:
+        """The same, unless the record is watched and has not changed: for frequent callers."""
+        if self._files is None or self._files.record_may_be_new:
+            self.refresh_record()
+
     def _changed_record(self) -> RunRecord | None:
         try:
             inode = self.folder.record_path.stat().st_ino
@@ -475,6 +497,7 @@ class Run:
         if record.launched:
             self.state.step(Event.LAUNCHED)
         self.changed.notify()
+        self.news.notify()
 
     def conclude(self, record: RunRecord) -> None:
         """It is over; `record` is the final record."""
@@ -482,10 +505,13 @@ class Run:
         self.state.step(Event.EXITED)
         if self._ended is not None:
             self._ended.set()
-        self.files_changed()
+        if self._files:
+            self._files.close()
+            self._files.look()  # then it ends
         self.changed.notify()
+        self.news.notify()
         # what was needed to follow it is not kept
-        self._follower = self._files_changed = self._ended = None
+        self._follower = self._files = self._ended = None
         self.lines.conclude()
 
 

@@ -46,8 +46,12 @@ LONGEST_PROMPT_ID = 64
 """Characters; ours are UUIDs."""
 
 
+DERIVING = (Init, PermissionRequest, ElicitationRequest, TurnResult)
+"""The messages of Claude's that `apply_output` derives something from."""
+
+
 def may_derive(line: bytes) -> bool:
-    """Whether events may follow from a line of Claude's; most lines need no parsing."""
+    """Whether a line of Claude's may be one of these messages; most lines need no parsing."""
     return b'"result"' in line or b'"control_request"' in line or b'"init"' in line
 
 

@@ -62,10 +62,10 @@ class EventPublisher:
         publisher, retry = _RunPublisher(self._bus, run), RETRY_SECONDS
         try:
             while run.is_unused and run.live:  # nothing has happened before there is a prompt
-                run.changed.wait(run.changed.version)
+                run.news.wait(run.news.version)
             publisher.done = run.is_unused
             while not publisher.done and (run.owner or run.record.end):
-                seen = run.changed.version
+                seen = run.news.version
                 if not publisher.try_to_emit():
                     gevent.sleep(retry)
                     retry = min(2 * retry, MAX_RETRY_SECONDS)
@@ -73,7 +73,7 @@ class EventPublisher:
                     yield_to_loop()
                 elif not publisher.done:
                     retry = RETRY_SECONDS
-                    run.changed.wait(seen)
+                    run.news.wait(seen)
                     gevent.sleep(GATHER_SECONDS)
         finally:
             del self._greenlets[run.id]
@@ -120,7 +120,7 @@ class _RunPublisher:
         with self._bus.writing() as writer:
             if not self._is_current(reader):
                 self._reader = None
-                self._run.changed.notify()  # to load again
+                self._run.news.notify()  # to load again
                 return
             if events:
                 lines = [types.encode(event, self._bus.worker) for event in events]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from collections import OrderedDict
 from collections.abc import Iterator
 from operator import length_hint
 from pathlib import Path
@@ -17,8 +18,11 @@ import gevent
 
 from opcode_htmx.engines.long_line import long_line
 
+FIRST_CHUNK = 32 * 1024
+"""Bytes that are read first: memory for more comes from the kernel and goes back to it, which takes
+forty times as long as reading a line does."""
 CHUNK = 256 * 1024
-"""Bytes read at a time: large enough for a flood, small enough not to block the event loop."""
+"""Bytes read at a time after those: enough for a flood, too few to block the event loop."""
 
 CHUNKS_PER_YIELD = 16
 
@@ -48,6 +52,38 @@ class Line(NamedTuple):
     data: bytes
 
 
+class KeptFiles:
+    """Descriptors for reading, by path, those used last: opening a file costs more than a line.
+
+    For files that are appended to and never replaced: whoever removes one calls `close`.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def descriptor(self, path: str) -> int:
+        """That of the file at `path`, valid until other greenlets run. Raises OSError."""
+        found = self._open.get(path)
+        if found is not None:
+            self._open.move_to_end(path)
+            return found
+        opened = self._open[path] = os.open(path, os.O_RDONLY)
+        if len(self._open) > self._most:
+            _, oldest = self._open.popitem(last=False)
+            os.close(oldest)
+        return opened
+
+    def close(self, path: str) -> None:
+        """Keep the file at `path` open no longer."""
+        found = self._open.pop(path, None)
+        if found is not None:
+            os.close(found)
+
+
 class LineReader:
     """Reads a file line by line from an offset, as far as it has been written.
 
@@ -56,8 +92,17 @@ class LineReader:
     long is not kept but replaced by one of ours, see `long_line`.
     """
 
-    def __init__(self, path: Path, offset: int = 0, longest: float | None = None) -> None:
-        """Read `path` from byte `offset`, lines up to `longest` bytes; None: the common limit."""
+    def __init__(
+        self,
+        path: Path,
+        offset: int = 0,
+        longest: float | None = None,
+        kept: KeptFiles | None = None,
+    ) -> None:
+        """Read `path` from byte `offset`, lines up to `longest` bytes; None: the common limit.
+
+        `kept` keeps the file open between two calls, until `let_go`.
+        """
         self._path = os.fspath(path)  # a Path takes four times the memory
         self._read_to = offset
         self._longest = _longest if longest is None else longest
@@ -66,6 +111,7 @@ class LineReader:
         """Whole lines that were read but not returned, where a caller has stopped in between."""
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._kept = kept
         self._kept_open: int | None = None
         self.offset = offset
         """The end of the newest line that was returned."""
@@ -81,6 +127,12 @@ class LineReader:
             file, self._kept_open = self._kept_open, None
             if file is not None:
                 os.close(file)
+
+    def let_go(self) -> None:
+        """Keep the file open no longer: nothing more will be written."""
+        if self._kept is not None:
+            self._kept.close(self._path)
+            self._kept = None
 
     def seek(self, offset: int) -> None:
         """Continue at byte `offset`."""
@@ -146,16 +198,20 @@ class LineReader:
         return Line(self.offset, data) if data.strip() else None
 
     def _chunks(self) -> Iterator[bytes]:
-        try:
-            kept_open = self._kept_open
-            file = os.open(self._path, os.O_RDONLY) if kept_open is None else kept_open
-        except FileNotFoundError:
-            return
+        kept_open = self._kept_open
+        opened: int | None = None
         try:
             for count in itertools.count(1):
                 if kept_open != self._kept_open:
                     return  # closed meanwhile: the descriptor may be another file's by now
-                size = CHUNK if self._end is None else min(CHUNK, self._end - self._read_to)
+                if kept_open is not None:
+                    file = kept_open
+                elif self._kept is not None:
+                    file = self._kept.descriptor(self._path)
+                else:
+                    file = opened = os.open(self._path, os.O_RDONLY) if opened is None else opened
+                most = FIRST_CHUNK if count == 1 else CHUNK
+                size = most if self._end is None else min(most, self._end - self._read_to)
                 chunk = os.pread(file, size, self._read_to) if size > 0 else b""
                 if not chunk:
                     return
@@ -165,6 +221,8 @@ class LineReader:
                     return
                 if count % CHUNKS_PER_YIELD == 0:
                     gevent.sleep(0)
+        except FileNotFoundError:
+            return
         finally:
-            if kept_open is None:
-                os.close(file)
+            if opened is not None:
+                os.close(opened)

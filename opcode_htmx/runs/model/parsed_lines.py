@@ -70,6 +70,10 @@ class ParsedLines:
             yield ParsedLine(line.end, line.data, self._parser, message)
         self.offset = self._reader.offset  # there may be blank lines after it
 
+    def let_go(self) -> None:
+        """Keep the file open no longer."""
+        self._reader.let_go()
+
     def has_unread(self) -> bool:
         """Whether there is something to read."""
         return self._unparsed is not None or self._reader.has_unread()

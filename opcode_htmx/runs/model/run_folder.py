@@ -34,6 +34,11 @@ HANGS = "Claude does not read its input: it seems to hang. Stop it, then send ag
 BUSY = "Claude does not read its input just now. Try again in a moment or, if it hangs, stop it."
 
 
+RECORD, STOP_REQUEST = "run.json", "stop.json"
+INPUT_LOG, INPUT_CUT, OUTPUT, ERRORS = "in.ndjson", "in.cut", "out.ndjson", "err.log"
+"""The names of the files that are followed."""
+
+
 class InputClosed(Exception):
     """Claude does not read its stdin: the process has ended, or hangs."""
 
@@ -57,7 +62,7 @@ class RunFolder:
 
     @property
     def record_path(self) -> Path:
-        return self.path / "run.json"
+        return self.path / RECORD
 
     @property
     def input_pipe(self) -> Path:
@@ -65,25 +70,25 @@ class RunFolder:
 
     @property
     def input_log(self) -> Path:
-        return self.path / "in.ndjson"
+        return self.path / INPUT_LOG
 
     @property
     def input_cut(self) -> Path:
         """Exists once a part of a line is in the pipe: any line after it would be garbled."""
-        return self.path / "in.cut"
+        return self.path / INPUT_CUT
 
     @property
     def output(self) -> Path:
-        return self.path / "out.ndjson"
+        return self.path / OUTPUT
 
     @property
     def errors(self) -> Path:
-        return self.path / "err.log"
+        return self.path / ERRORS
 
     @property
     def stop_request(self) -> Path:
         """Exists once the run is to stop; its owner stops it."""
-        return self.path / "stop.json"
+        return self.path / STOP_REQUEST
 
     @property
     def owner(self) -> Path:

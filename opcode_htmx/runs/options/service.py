@@ -60,6 +60,11 @@ class SessionOptionsService:
         """The options chosen for a session."""
         return self._store.get(session_id)
 
+    @property
+    def version(self) -> object:
+        """Another one whenever options may have been chosen; None where that cannot be told."""
+        return self._store.version
+
     def permission_mode(self, session_id: str) -> str | None:
         """The mode in which the session's next process starts; None: that of Claude's settings."""
         mode = self.options(session_id).permission_mode or self._permission_mode

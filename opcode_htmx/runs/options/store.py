@@ -42,6 +42,11 @@ class OptionStore:
         self._folder = folder
         self._files = CachedJsonFiles(_SCHEMA, KEPT)
 
+    @property
+    def version(self) -> object:
+        """Another one whenever options have changed; None where they have just changed."""
+        return atomic_files.version(self._folder)
+
     def get(self, session_id: str) -> Options:
         """The options of a session; none of them is set where nothing was chosen."""
         path = self._path(session_id)

@@ -66,6 +66,22 @@ class BudgetBook:
         self._limits = CachedJsonFiles(JsonFileSchema(VERSION, Kept.parse), 1)
         self._spending = CachedJsonFiles(JsonFileSchema(VERSION, parse_ledger), 1)
         self._hold_files = CachedJsonFiles(_HOLD_SCHEMA, _HOLDS_CACHED)
+        self._not_held: tuple[object, set[str]] = (None, set())
+        """A version of the folder, and the sessions for which it has no file: nearly all."""
+
+    @property
+    def version(self) -> object:
+        """Another one whenever a limit, a cost or a hold has changed, or another day has begun.
+
+        None where one has just changed.
+        """
+        parts = (
+            self._limits.seen(self._limits_path),
+            self._spending.seen(self._spending_path),
+            atomic_files.version(self._holds),
+            _today(),
+        )
+        return None if parts[2] is None else parts
 
     # --- limits -----------------------------------------------------------------------------
 
@@ -174,10 +190,17 @@ class BudgetBook:
 
     def hold(self, session_id: str) -> Hold | None:
         """Why a session is paused; None if it is not."""
+        version = atomic_files.version(self._holds)
+        if version is None or version != self._not_held[0]:
+            self._not_held = version, set()
+        if session_id in self._not_held[1]:
+            return None
         path = self._hold_path(session_id)
         found = self._hold_files.read(path)
         if found is None and self._is_unreadable(self._hold_files, path):
             return _UNKNOWN_HOLD
+        if found is None and version is not None:
+            self._not_held[1].add(session_id)
         return found
 
     def set_hold(

@@ -28,6 +28,8 @@ from opcode_htmx.runs.policies.budget_figures import Hold, Standing
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 0.5
+QUIET_SECONDS = 1.0
+"""How often to look while no run works."""
 ASK_SECONDS = 1.0
 """Between two questions to one process."""
 WARNING = "budget"
@@ -43,27 +45,43 @@ class BudgetMonitor:
         live: Callable[[], Iterable[Run]],
         ask: Callable[[Run], float | None],
         other: Callable[[Run], Standing | None],
+        version: Callable[[], object] = lambda: None,
     ) -> None:
         """`ask` returns the cost of the run's session so far, in US dollars, as its process says.
 
-        `other` is a budget of the run's own, beside those of the book.
+        `other` is a budget of the run's own, beside those of the book. As long as `version` returns
+        the same, and not None, all standings are the same for runs that do nothing.
         """
         self._book = book
         self._live = live
         self._ask = ask
         self._other = other
+        self._version = version
         self._asked: dict[str, tuple[int, float]] = {}
         """By run, how far its output was when it was asked last, and when (monotonic)."""
         self._asking: set[str] = set()
+        self._resting: dict[str, tuple[object, int]] = {}
+        """By run that did nothing when it was looked at: the version, and its number of changes."""
+        self._has_worked = True
 
     def round(self) -> None:
-        """Look at all live runs. Called about twice a second."""
+        """Look at all live runs. Called every `seconds`."""
         runs = [run for run in self._live() if run.phase in PROCESS - {Phase.STOPPING}]
         self._asked = {run.id: self._asked[run.id] for run in runs if run.id in self._asked}
+        version = self._version()
+        before, self._resting = self._resting, {}
+        self._has_worked = False
         for run in runs:
+            rest = version, run.changes
+            if run.resting:
+                self._resting[run.id] = rest
+                if version is not None and before.get(run.id) == rest:
+                    continue
+            else:
+                self._has_worked = True
             standings = self._standings(run)
             near = max((each for each in standings if each.is_near), key=_share, default=None)
-            _warn(run, near.sentence if near else "")
+            run.warn(WARNING, near.sentence if near else "")
             if run.owner is None:
                 continue
             if hold := self._hold_of(run):
@@ -71,6 +89,10 @@ class BudgetMonitor:
             elif standings and self._has_news(run):
                 self._asking.add(run.id)
                 gevent.spawn(self._look, run)
+
+    def seconds(self) -> float:
+        """How often to look."""
+        return ROUND_SECONDS if self._has_worked else QUIET_SECONDS
 
     def turn_ended(self, event: TurnEnded) -> None:
         """Note the cost of a turn, also without a budget, and pause its run if one is used."""
@@ -140,16 +162,10 @@ def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) 
     # first: a crash between the two leaves a run that the next round ends
     book.set_hold(session_id, run.id, standing, was_working=was_working)
     log_act(SYSTEM, "budget.pause", session=session_id, run=run.id, scope=standing.scope)
-    _warn(run, "")  # the card of the pause says more
+    run.warn(WARNING, "")  # the card of the pause says more
     with contextlib.suppress(RunNotLive):
         run.stop(Outcome.INTERRUPTED, standing.cause, by=SYSTEM)
 
 
 def _share(standing: Standing) -> float:
     return standing.share
-
-
-def _warn(run: Run, sentence: str) -> None:
-    if run.warnings.get(WARNING, "") != sentence:
-        run.warnings = {**run.warnings, WARNING: sentence}
-        run.changed.notify()

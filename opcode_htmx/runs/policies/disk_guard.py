@@ -88,6 +88,8 @@ class DiskGuard:
                 run.changed.notify()
 
     def _pause_or_resume(self) -> None:
+        if not (self._paused or self._resume_paused):
+            return
         for run in self._live():
             if self._paused and run.phase is not Phase.STOPPING:
                 _pause(run)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import gevent
 import psutil
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -70,63 +69,53 @@ def check_queue(run: Run, limits: Limits) -> None:
 
 
 class LimitMonitor:
-    """Checks the live runs about once a second, in a greenlet of its own."""
+    """Checks the live runs; `check` is to be called about once in CHECK_SECONDS."""
 
     def __init__(
         self,
         live: Callable[[], Iterable[Run]],
         limits: Limits,
-        memory_of: Callable[[Run], int],
+        memory: Callable[[], Mapping[str, int]],
         *also: Callable[[], None],
     ) -> None:
-        """`memory_of` is the memory of a run and all that it has started, in bytes.
+        """`memory` returns that of each run and all that it has started, in bytes, by its id.
 
         `also` are called with each check.
         """
         self._live = live
         self._limits = limits
-        self._memory_of = memory_of
+        self._memory = memory
         self._also = also
         machine = machine_memory()
         self._memory_warning = _absolute(limits.memory_warning, machine)
         self._memory_limit = _absolute(limits.memory, machine)
         self._worked: dict[str, Work] = {}
+        self._written: dict[str, int] = {}
+        """How often the files of each run had changed when their sizes were read."""
+        self._resting: dict[str, int] = {}
+        """The same of the runs that were at rest when they were checked."""
         self._memory_checked_at = 0.0
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._checked_at = 0.0
 
-    def start(self) -> None:
-        """Check the runs from now on."""
-        self._greenlet = gevent.spawn(self._run)
-
-    def close(self) -> None:
-        if self._greenlet:
-            self._greenlet.kill()
-
-    def _run(self) -> None:
-        before = time.monotonic()
-        while True:
-            gevent.sleep(CHECK_SECONDS)
-            now = time.monotonic()
-            try:
-                self._check(now, min(now - before, LONGEST_STEP))
-            except Exception:  # the next round tries again
-                log.exception("could not check the limits")
-            before = now
-
-    def _check(self, now: float, passed: float) -> None:
+    def check(self) -> None:
+        """Warn of what is near a limit, and stop what has reached one."""
+        now = time.monotonic()
+        passed, self._checked_at = min(now - self._checked_at, LONGEST_STEP), now
         for check in self._also:
             check()
-        memory = now - self._memory_checked_at >= MEMORY_CHECK_SECONDS
-        if memory:
-            self._memory_checked_at = now
         runs = [run for run in self._live() if run.phase is not Phase.STOPPING]
         self._worked = {run.id: self._worked.get(run.id) or Work() for run in runs}
+        self._written = {run.id: self._written.get(run.id, -1) for run in runs}
+        self._resting = {run.id: self._resting.get(run.id, -1) for run in runs}
         for run in runs:
+            if self._resting[run.id] == run.changes and not self._is_idle_too_long(run):
+                continue  # nothing has happened, and all else is checked when something does
+            self._resting[run.id] = run.changes if run.resting else -1
             self._check_time(run, passed)
             self._check_output(run)
-            if memory:
-                self._check_memory(run)
-                gevent.sleep(0)  # reading all processes takes some milliseconds
+        if now - self._memory_checked_at >= MEMORY_CHECK_SECONDS:
+            self._memory_checked_at = now
+            self._check_memory(runs)
 
     def _check_time(self, run: Run, passed: float) -> None:
         limit, idle_limit = self._limits.run_timeout, self._limits.idle_timeout
@@ -139,26 +128,34 @@ class LimitMonitor:
             _end(run, Outcome.TIMED_OUT, cause)
         if not run.resting:
             run.idle_since = time.time()
-        elif idle_limit and time.time() - run.idle_since > idle_limit:
+        elif self._is_idle_too_long(run):
             cause = f"Ended after {idle_limit / 60:g} idle minutes; a prompt resumes it."
             _end(run, Outcome.COMPLETED, cause)
 
+    def _is_idle_too_long(self, run: Run) -> bool:
+        limit = self._limits.idle_timeout
+        return bool(limit) and time.time() - run.idle_since > limit
+
     def _check_output(self, run: Run) -> None:
         limit = self._limits.output
-        if not limit:
+        if not limit or run.changes == self._written[run.id]:
             return
+        self._written[run.id] = run.changes
         written = sum(_size(path) for path in (run.folder.output, run.folder.errors))
         most = f"{format_bytes(limit)} that this server keeps of one run (OPCODE_MAX_OUTPUT)"
         if written >= limit:
             _end(run, Outcome.FAILED, f"Stopped: what Claude wrote has reached the {most}.")
         share = f"{written / limit:.0%} of the {most}; at 100% it is stopped."
-        _warn(run, "output", f"Claude has written {share}" if written >= WARN_AT * limit else "")
+        run.warn("output", f"Claude has written {share}" if written >= WARN_AT * limit else "")
 
-    def _check_memory(self, run: Run) -> None:
+    def _check_memory(self, runs: Iterable[Run]) -> None:
+        if self._memory_warning or self._memory_limit:
+            used = self._memory()
+            for run in runs:
+                self._check_memory_of(run, used.get(run.id, 0))
+
+    def _check_memory_of(self, run: Run, used: int) -> None:
         warning, limit = self._memory_warning, self._memory_limit
-        if not warning and not limit:
-            return
-        used = self._memory_of(run)
         who = "Claude and what it has started use"
         if limit and used >= limit:
             cause = (
@@ -168,7 +165,7 @@ class LimitMonitor:
             _end(run, Outcome.FAILED, cause)
         then = f" At {format_bytes(limit)} they are stopped (OPCODE_MEMORY_LIMIT)." if limit else ""
         sentence = f"{who} more than {format_bytes(round_to_one_digit(used))} of memory.{then}"
-        _warn(run, "memory", sentence if warning and used >= warning else "")
+        run.warn("memory", sentence if warning and used >= warning else "")
 
 
 class Work:
@@ -221,10 +218,3 @@ def _size(path: Path) -> int:
 def _end(run: Run, outcome: Outcome, cause: str) -> None:
     with contextlib.suppress(RunNotLive):  # it has ended by itself
         run.stop(outcome, cause, by=SYSTEM)
-
-
-def _warn(run: Run, about: str, sentence: str) -> None:
-    """Show a warning on the pages; an empty sentence removes it."""
-    if run.warnings.get(about, "") != sentence:
-        run.warnings = {**run.warnings, about: sentence}
-        run.changed.notify()

@@ -46,7 +46,7 @@ class Scheduler:
         is_viewed: Callable[[str], bool],
         refusal: Callable[[], str] = str,
     ) -> None:
-        """`runs` are all runs on this machine, up to date.
+        """`runs` are the live runs on this machine, up to date.
 
         `is_viewed` returns for a session id whether it has a viewer; `refusal` is why no run may
         start now, else empty.

@@ -15,7 +15,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import gevent
@@ -29,6 +29,8 @@ from opcode_htmx.runs.model.record import Outcome
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.5
+QUIET_SECONDS = 1.0
+"""The same while all runs go on without a viewer."""
 
 
 def in_words(seconds: float) -> str:
@@ -43,13 +45,15 @@ class ViewerPresence:
     def __init__(
         self,
         folder: Path,
-        owned: Callable[[], Iterable[Run]],
+        owned: Callable[[], Sequence[Run]],
         keeps_running: Callable[[str], bool],
+        version: Callable[[], object],
         grace: float,
     ) -> None:
         """`folder` holds a file for each session; `owned` are the runs that this worker ends.
 
-        `keeps_running` returns for a session id whether its run goes on without a viewer.
+        `keeps_running` returns for a session id whether its run goes on without a viewer; as long
+        as `version` returns the same, and not None, so does it.
         """
         self._folder = folder
         self._owned = owned
@@ -58,11 +62,10 @@ class ViewerPresence:
         self._viewers: Counter[str] = Counter()
         self._locks: dict[str, int] = {}
         self._started = time.time()
-        self._greenlet: gevent.Greenlet[[], None] | None = None
-
-    def start(self) -> None:
-        """End, from now on, the runs that have had no viewer for too long."""
-        self._greenlet = gevent.spawn(self._end_runs_without_viewer)
+        self._version = version
+        self._kept: tuple[object, set[str]] = (None, set())
+        """A version, and the runs that go on without a viewer as long as it is the same."""
+        self._ends_some = True
 
     @contextlib.contextmanager
     def viewing(self, session_id: str) -> Iterator[None]:
@@ -111,8 +114,6 @@ class ViewerPresence:
             return 0.0
 
     def close(self) -> None:
-        if self._greenlet:
-            self._greenlet.kill()
         for session_id in list(self._locks):
             self._unlock(session_id)
 
@@ -138,17 +139,29 @@ class ViewerPresence:
             atomic_files.make_folder(self._folder)
             return os.open(self._folder / session_id, os.O_RDWR | os.O_CREAT, 0o600)
 
-    def _end_runs_without_viewer(self) -> None:
-        while True:
-            gevent.sleep(CHECK_SECONDS)
-            for run in self._owned():
-                if run.phase is not Phase.STOPPING and self._is_abandoned(run):
-                    self._end(run)
+    def check(self) -> None:
+        """End the runs that have had no viewer for too long. Called every `seconds`."""
+        version, runs = self._version(), self._owned()
+        if version is None or version != self._kept[0] or len(self._kept[1]) > 2 * len(runs):
+            self._kept = version, set()
+        others = [run for run in runs if run.id not in self._kept[1] and not self._goes_on(run)]
+        for run in others:
+            if run.phase is not Phase.STOPPING and self._is_abandoned(run):
+                self._end(run)
+        self._ends_some = bool(others)
+
+    def seconds(self) -> float:
+        """How often to check."""
+        return CHECK_SECONDS if self._ends_some else QUIET_SECONDS
+
+    def _goes_on(self, run: Run) -> bool:
+        keeps_running = self._keeps_running(run.record.session_id)
+        if keeps_running:
+            self._kept[1].add(run.id)
+        return keeps_running
 
     def _is_abandoned(self, run: Run) -> bool:
         session_id = run.record.session_id
-        if self._keeps_running(session_id):
-            return False
         if self.is_viewed(session_id):
             # a worker that is killed cannot record that its viewers have gone
             self.seen(session_id)

@@ -64,11 +64,6 @@ class WarmStarts:
         self.held: set[str] = set()
         """The sessions whose unused run does something for a person just now, and stays."""
         self._paused: dict[str, float] = {}
-        self._greenlet: gevent.Greenlet[[], None] | None = None
-
-    def start(self) -> None:
-        """End, from now on, the unused runs that nobody needs."""
-        self._greenlet = gevent.spawn(self._watch)
 
     def want(self, session_id: str, project: Path, *, by: Identity) -> None:
         """Somebody writes a prompt: start Claude soon, if it is not running. Does not wait."""
@@ -91,8 +86,6 @@ class WarmStarts:
 
     def close(self) -> None:
         """End the unused runs of this worker."""
-        if self._greenlet:
-            self._greenlet.kill()
         runs = self._unused()
         for run in runs:
             run.stop_unused("Ended, because the server was stopped.")
@@ -129,16 +122,15 @@ class WarmStarts:
         for run in unused[MOST - 1 :]:
             run.stop_unused(GIVES_WAY)
 
-    def _watch(self) -> None:
-        while True:
-            gevent.sleep(CHECK_SECONDS)
-            for run in self._unused():
-                if run.record.session_id in self.held:
-                    continue
-                try:
-                    self._check(run)
-                except Exception:  # the next round tries again
-                    log.exception("could not check unused run %s", run.id)
+    def check(self) -> None:
+        """End the unused runs that nobody needs. Called every CHECK_SECONDS or so."""
+        for run in self._unused():
+            if run.record.session_id in self.held:
+                continue
+            try:
+                self._check(run)
+            except Exception:  # the next round tries again
+                log.exception("could not check unused run %s", run.id)
 
     def _check(self, run: Run) -> None:
         if not self._enabled:

@@ -137,9 +137,9 @@ def sweep(run_id: str, within: float = SWEEP_SECONDS) -> bool:
     return MONITOR.sweep(run_id, within)
 
 
-def memory_of(run_id: str) -> int:
-    """The memory of Claude and all that it has started, in bytes."""
-    return MONITOR.usage(run_id).memory_bytes
+def memory() -> dict[str, int]:
+    """The memory of Claude and all that it has started, in bytes, by the run's id."""
+    return MONITOR.memory()
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:

@@ -17,8 +17,9 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.record import RUN_ID
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.runs.processes.process_monitor import ProcessMonitor, Usage
+from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from opcode_htmx.runs.processes.process_table import command_line, is_alive, send, started_at
+from opcode_htmx.runs.processes.usage import Usage
 
 GRACE_SECONDS = 2.0
 """How long one orphan may take to end after SIGTERM."""

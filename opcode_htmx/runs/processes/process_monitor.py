@@ -1,8 +1,8 @@
 """The processes of this machine that belong to runs: the process tree of each run, and its end.
 
 One snapshot of all processes serves all callers at the same time, and is taken in small steps, so
-that it never blocks the event loop. While runs are live a snapshot is taken every second: a process
-once seen in a run's tree stays in it, whatever becomes of its parents.
+that it never blocks the event loop. While runs are live the processes that are new are added to it
+every second: a process once seen in a run's tree stays in it, whatever becomes of its parents.
 """
 
 from __future__ import annotations
@@ -22,23 +22,15 @@ from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_reaper, process_table
 from opcode_htmx.runs.processes.process_reaper import SWEEP_SECONDS
 from opcode_htmx.runs.processes.process_table import Row, RunTag, RunTagCache
+from opcode_htmx.runs.processes.usage import Readings, Usage
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-CPU_SECONDS, OLD_SECONDS = 0.5, 30.0
-"""The shortest and the longest time over which CPU usage is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The resources that a run uses, with all that it has started."""
-
-    memory_bytes: int = 0
-    """Resident. Shared memory counts for each process."""
-    cpu_percent: float = 0.0
-    """Of one core."""
-    processes: int = 0
+READ_SECONDS = 10.0
+"""How often those of runs are read again, if no one does: their CPU usage is that since then."""
+WHOLE_SECONDS = 30.0
+"""After so long all processes are read again, also those whose pids are known."""
 
 
 @dataclass(slots=True)
@@ -53,6 +45,8 @@ class ProcessSnapshot:
     """The run of each process that belongs to one."""
     listed_at: float = float("-inf")
     """When processes that were started later were added last."""
+    listed: set[int] = field(default_factory=set)
+    """All pids there were then."""
 
 
 @dataclass(slots=True)
@@ -68,8 +62,7 @@ class ProcessMonitor:
 
     def __init__(self) -> None:
         self._newest = ProcessSnapshot(float("-inf"))
-        self._before: ProcessSnapshot | None = None
-        """An earlier one, to compute the CPU usage from the two."""
+        self._readings = Readings()
         self._taking: Flag | None = None
         """There while a snapshot is being taken."""
         self._tags = RunTagCache()
@@ -130,22 +123,24 @@ class ProcessMonitor:
             for run_id in run_ids
         }
 
+    def memory(self) -> dict[str, int]:
+        """The resident bytes now of all processes of each run; only these are read."""
+        snapshot = self._newest
+        if time.monotonic() - max(snapshot.at, snapshot.listed_at) > 2 * EVERY_SECONDS:
+            snapshot = self._snapshot_within(EVERY_SECONDS)
+        found: dict[str, int] = {}
+        now, rows, slicer = time.monotonic(), dict[int, Row](), TimeSlicer()
+        for pid, owner in list(snapshot.owners.items()):
+            if row := process_table.read(pid):
+                rows[pid] = row
+                found[owner.run_id] = found.get(owner.run_id, 0) + row.memory_bytes
+            slicer.step()
+        self._readings.note(now, rows)
+        return found
+
     def sum_up(self, rows: Sequence[Row]) -> Usage:
         """The resources that these processes of the newest snapshot use."""
-        cpu = sum(self._busy(row) for row in rows)
-        return Usage(sum(row.memory_bytes for row in rows), 100 * cpu, len(rows))
-
-    def _busy(self, row: Row) -> float:
-        """The share of a core that a process uses: recently or, if it is new to us, on average."""
-        before = self._before
-        if before and self._newest.at - before.at < OLD_SECONDS:
-            earlier = before.rows.get(row.pid)
-            known = earlier is not None and earlier.key == row.key
-            used = row.cpu_seconds - (earlier.cpu_seconds if earlier and known else 0.0)
-            seconds = self._newest.at - before.at
-            if known or process_table.age(row.key) <= seconds:
-                return used / seconds
-        return row.cpu_seconds / max(process_table.age(row.key), CPU_SECONDS)
+        return self._readings.usage(rows, self._newest.at)
 
     # --- ending -----------------------------------------------------------------------------
 
@@ -164,13 +159,7 @@ class ProcessMonitor:
         """
         snapshot = self._newest
         if snapshot.listed_at <= since:
-            began = time.monotonic()
-            new = set(process_table.pids()) - snapshot.pids
-            snapshot.pids |= new
-            for row in filter(None, map(process_table.read, new)):
-                snapshot.rows[row.pid] = row
-                self._settle(row, snapshot)
-            snapshot.listed_at = began
+            self._add_new(snapshot)
         return {
             snapshot.rows[pid].key
             for pid, owner in snapshot.owners.items()
@@ -184,16 +173,52 @@ class ProcessMonitor:
     # --- snapshots --------------------------------------------------------------------------
 
     def _watch_runs(self) -> None:
-        """Take a snapshot every second, as long as a run is tracked."""
+        """Find the new processes every second, as long as a run is tracked."""
         while self._tracked:
             try:
-                self._snapshot_within(EVERY_SECONDS / 2)
-                for run_id, root in list(self._tracked.items()):
-                    if not process_table.is_alive(root) and not self.family(run_id, EVERY_SECONDS):
-                        self._tracked.pop(run_id, None)
+                self._look()
             except OSError:
                 log.exception("could not read the processes")
-            gevent.sleep(EVERY_SECONDS)
+            # on the second, as all that is done each second: together it is one wake-up
+            gevent.sleep(EVERY_SECONDS - time.monotonic() % EVERY_SECONDS)
+
+    def _look(self) -> None:
+        snapshot = self._newest
+        if time.monotonic() - snapshot.at >= WHOLE_SECONDS:
+            snapshot = self._snapshot_within(EVERY_SECONDS)
+        else:
+            self._add_new(snapshot)
+            self._drop_ended(snapshot)
+            if time.monotonic() - self._readings.newest_at >= READ_SECONDS:
+                self.memory()
+        for run_id, root in list(self._tracked.items()):
+            row = snapshot.rows.get(root.pid)
+            if (row is None or row.key != root) and not self.family(run_id, EVERY_SECONDS):
+                self._tracked.pop(run_id, None)
+
+    def _add_new(self, snapshot: ProcessSnapshot) -> None:
+        """Add what was started since: a list of the pids costs a tenth of reading the processes."""
+        began, young = time.monotonic(), self._tags.young()
+        listed = set(process_table.pids())
+        new = listed - snapshot.pids
+        snapshot.pids |= new
+        for row in filter(None, map(process_table.read, new)):
+            snapshot.rows[row.pid] = row
+            self._settle(row, snapshot)
+        for key in young:  # it may have its own environment by now
+            found = snapshot.rows.get(key.pid)
+            if found and found.key == key and key.pid not in snapshot.owners:
+                self._settle(found, snapshot)
+        snapshot.listed, snapshot.listed_at = listed, began
+
+    def _drop_ended(self, snapshot: ProcessSnapshot) -> None:
+        """Drop what is not in the last list, so that another process with such a pid is new."""
+        for pid in snapshot.pids - snapshot.listed:
+            row = snapshot.rows.pop(pid, None)
+            snapshot.owners.pop(pid, None)
+            if row is not None:
+                self._forget((row.key,))
+        snapshot.pids &= snapshot.listed
 
     def _snapshot_within(self, max_age: float) -> ProcessSnapshot:
         """A snapshot that was started after this call, or at most so many seconds before."""
@@ -225,13 +250,14 @@ class ProcessMonitor:
         for row in list(snapshot.rows.values()):
             self._settle(row, snapshot)
             slicer.step()
-        gone = known - {row.key for row in snapshot.rows.values()}
+        self._forget(known - {row.key for row in snapshot.rows.values()})
+        self._readings.note(self._newest.at, self._newest.rows)
+        self._newest = snapshot
+
+    def _forget(self, gone: Collection[ProcessKey]) -> None:
         self._tags.forget(gone)
         for key in gone:
             self._known.pop(key, None)
-        if snapshot.at - self._newest.at >= CPU_SECONDS:
-            self._before = self._newest
-        self._newest = snapshot
 
     def _settle(self, row: Row, snapshot: ProcessSnapshot) -> RunTag | None:
         """Find the run that a process belongs to, and remember it."""

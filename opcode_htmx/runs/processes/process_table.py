@@ -32,6 +32,7 @@ _SETTLED_SECONDS = 2.0
 _EXEC_SECONDS = 0.2
 """How long after its start a process may be in exec on a busy machine."""
 _PROC = "/proc"
+_READ_BYTES = 32 * 1024
 _LIBC = ctypes.CDLL(None) if HAS_PROC else None  # loaded here, not between fork and exec
 _SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 
@@ -162,6 +163,10 @@ class RunTagCache:
         """
         return {key for key in self._blank if age(key) < _EXEC_SECONDS}
 
+    def young(self) -> list[ProcessKey]:
+        """Processes whose environment may still be that of their parent."""
+        return list(self._young)
+
     def forget(self, gone: Iterable[ProcessKey]) -> None:
         for key in gone:
             self._known.pop(key, None)
@@ -208,12 +213,23 @@ def _environment(pid: int) -> bytes | None:
     """None where it may not be read: of a process of another user, or that changed its user."""
     try:
         if HAS_PROC:
-            with open(f"{_PROC}/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
-                return file.read()
+            return _content(f"{_PROC}/{pid}/environ")
         pairs = psutil.Process(pid).environ().items()
         return b"\0".join(os.fsencode(f"{name}={value}") for name, value in pairs)
     except (psutil.Error, FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+
+
+def _content(path: str) -> bytes:
+    """Of a file in /proc, with a third of the system calls of a file object. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        parts = []
+        while part := os.read(descriptor, _READ_BYTES):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def age(key: ProcessKey) -> float:

@@ -48,9 +48,12 @@ class LaterPanel:
             self._planned.of(session_id),
         )
 
-    def parts(self, conversation: Conversation) -> dict[str, Markup]:
-        """The element, by its id."""
-        session_id, contents = conversation.session_id, self.contents(conversation)
+    def parts(
+        self, conversation: Conversation, contents: Contents | None = None
+    ) -> dict[str, Markup]:
+        """The element, by its id. `contents` are those of the conversation, if they are known."""
+        session_id = conversation.session_id
+        contents = contents or self.contents(conversation)
         known = self._rendered.pop(session_id, None)
         if known is None or known[0] != contents:
             markup: Markup = self._macros.later(session_id, *contents)  # type: ignore[attr-defined]

@@ -65,6 +65,12 @@ class ScheduleStore:
         except OSError:
             return None
 
+    @property
+    def version_with_progress(self) -> object:
+        """The same, and whenever something was noted; None where something has just changed."""
+        parts = atomic_files.version(self.folder), atomic_files.version(self._progress)
+        return None if None in parts else parts
+
     def all(self) -> list[Schedule]:
         """Every schedule, the oldest first."""
         if (version := self.version) is None:

@@ -260,7 +260,7 @@ class Conversation:
     def _read(self) -> None:
         stretches: list[Stretch] = []
         for index, run in enumerate(self.runs()):
-            run.refresh_record()  # another worker may have started or ended the run
+            run.refresh_changed_record()  # another worker may have started or ended the run
             if run.phase is not Phase.QUEUED:
                 self._read_history(stretches, run.record.history_start)
                 if self._history:

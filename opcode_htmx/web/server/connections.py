@@ -17,6 +17,7 @@ from contextvars import ContextVar
 
 import gevent
 from gevent import monkey
+from gevent.event import Event
 
 from opcode_htmx.web.auth.rate_limit import network
 
@@ -77,6 +78,7 @@ class Connections:
         self._clock = clock
         self._unproven: dict[Connection, None] = {}
         self._by_network: dict[str, dict[Connection, None]] = {}
+        self._added = Event()
 
     def __len__(self) -> int:
         return len(self._unproven)
@@ -118,8 +120,11 @@ class Connections:
     def run(self) -> None:
         """Cut connections beyond their deadline, for ever."""
         while True:
-            gevent.sleep(_SWEEP_SECONDS)
-            self.sweep()
+            self._added.wait()
+            self._added.clear()
+            while self._unproven:
+                gevent.sleep(_SWEEP_SECONDS)
+                self.sweep()
 
     def sweep(self) -> None:
         now = self._clock()
@@ -132,6 +137,7 @@ class Connections:
 
     def _add(self, connection: Connection) -> None:
         self._unproven[connection] = None
+        self._added.set()
         of_network = self._by_network.setdefault(connection.network, {})
         of_network[connection] = None
         self._trim(of_network)

@@ -6,10 +6,13 @@ gunicorn loads it before it patches the standard library: nothing of the app is 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gunicorn.workers.ggevent import GeventWorker
 
 from opcode_htmx.web.server import reload
@@ -17,9 +20,42 @@ from opcode_htmx.web.server.connections import Connections, linger, request_begi
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 0.2
+_READABLE = 1
+"""libev's event mask for a descriptor that can be read from."""
+
 
 class Worker(GeventWorker):  # type: ignore[misc]
     connections: Connections
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on. gunicorn sets it to False for a worker that is to end."""
+        return self._alive
+
+    @alive.setter
+    def alive(self, value: bool) -> None:
+        self._alive = value
+        if not value and hasattr(self, "_parting"):
+            self._parting.set()
+
+    def wait_for_end(self) -> None:
+        """Block until it is to end: it has been asked to, or its arbiter has died.
+
+        A worker whose arbiter was killed would keep the port for another second.
+        """
+        self._parting = Event()
+        arbiter = _ends(self.ppid, self._parting.set)
+        try:
+            if not self._alive or self.ppid != os.getppid():
+                self._parting.set()
+            while not self._parting.wait(None if arbiter else _LOOK_SECONDS):
+                if self.ppid != os.getppid():
+                    break
+            self.alive = False
+        finally:
+            if arbiter:
+                arbiter()
 
     def run(self) -> None:
         reload.served_by(self.ppid)
@@ -51,6 +87,26 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if _is_unread(req):
             # gunicorn would read on for two seconds, at full speed
             raise StopIteration
+
+
+def _ends(pid: int, then: Callable[[], None]) -> Callable[[], None] | None:
+    """Call `then` when a process has ended; returns what forgets it. None: the kernel cannot."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return None
+    hub: Any = gevent.get_hub()
+    ended = hub.loop.io(handle, _READABLE)
+    ended.start(then)
+
+    def forget() -> None:
+        ended.stop()
+        ended.close()
+        os.close(handle)
+
+    return forget
 
 
 def _log_exception(context: Any, kind: Any, value: Any, trace: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import gevent
@@ -81,6 +82,17 @@ def test_replaced_file_is_reported(watcher: Watcher, folder: Path, tmp_path: Pat
     assert reported.wait(SOON)
 
 
+def test_names_of_the_changed_files_are_reported(
+    watcher: Watcher, folder: Path, tmp_path: Path
+) -> None:
+    reported = set[str]()
+    watcher.watch_names(folder, reported.update)
+    append(folder / "out.ndjson")
+    (tmp_path / "run.new").touch()
+    (tmp_path / "run.new").replace(folder / "run.json")
+    until(lambda: reported == {"out.ndjson", "run.json"}, "both are reported, and nothing else")
+
+
 def test_no_report_without_a_change(watcher: Watcher, folder: Path) -> None:
     reported = Event()
     watcher.watch(folder, reported.set)
@@ -150,14 +162,49 @@ def test_closed_watcher_reports_nothing_and_lets_watches_end(
 
 
 @needs_inotify
+def test_changes_that_nobody_waits_for_gather_after_the_first_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_watch, "PATIENT_SECONDS", 0.3)
+    is_urgent = [False]
+    watcher, reported = InotifyWatcher(lambda: is_urgent[0]), list[float]()
+    watcher.watch(folder, lambda: reported.append(time.monotonic()))
+    began = time.monotonic()
+    append(folder / "out.ndjson")
+    until(lambda: len(reported) == 1, "the first one is reported")
+    assert reported[0] - began < 0.3
+    for _ in range(3):
+        append(folder / "out.ndjson")
+        gevent.sleep(0.01)
+    until(lambda: len(reported) == 2, "the others are reported together")
+    assert reported[1] - reported[0] >= 0.25
+    append(folder / "out.ndjson")
+    is_urgent[0] = True
+    watcher.hurry()
+    hurried = time.monotonic()
+    until(lambda: len(reported) == 3, "it is reported at once")
+    assert reported[2] - hurried < 0.3
+    gevent.sleep(0.4)
+    append(folder / "out.ndjson")
+    until(lambda: len(reported) == 4, "and what comes later, too")
+    watcher.close()
+
+
+@needs_inotify
 def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_path: Path) -> None:
     busy = tmp_path / "busy"
     busy.mkdir()
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     watcher = InotifyWatcher()
     reported = Event()
+    names = [{"unreported"}]
+
+    def changed(found: Set[str]) -> None:
+        names.append(set(found))
+        reported.set()
+
     watcher.watch(busy, lambda: None)
-    watcher.watch(folder, reported.set)
+    watcher.watch_names(folder, changed)
     with (busy / "a").open("wb", buffering=0) as a, (busy / "b").open("wb", buffering=0) as b:
         for _ in range(limit // 2 + 1):  # two files in turn, else the kernel merges the events
             a.write(b"x")
@@ -165,6 +212,7 @@ def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_pat
     append(folder / "out.ndjson")
     try:
         assert reported.wait(SOON)
+        assert names[-1] == file_watch.UNKNOWN
     finally:
         watcher.close()
 
@@ -173,7 +221,7 @@ def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_pat
 def test_folders_are_polled_when_the_inotify_instances_are_used_up(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def used_up(self: InotifyWatcher) -> None:
+    def used_up(self: InotifyWatcher, is_urgent: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(InotifyWatcher, "__init__", used_up)
@@ -187,7 +235,7 @@ def test_a_folder_is_polled_when_the_inotify_watches_are_used_up(
     def used_up(self: InotifyWatcher, folder: Path, *_: object, **options: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(InotifyWatcher, "watch", used_up)
+    monkeypatch.setattr(InotifyWatcher, "watch_names", used_up)
     _check_that_it_polls(folder, caplog)
 
 

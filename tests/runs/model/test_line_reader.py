@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.long_line import long_line
-from opcode_htmx.runs.model.line_reader import CHUNK, Line, LineReader
+from opcode_htmx.runs.model.line_reader import CHUNK, KeptFiles, Line, LineReader
 
 IO_COUNTERS = Path("/proc/self/io")
 Append = Callable[[bytes], None]
@@ -61,6 +61,25 @@ def test_every_line_is_given_once(path: Path, append: Append) -> None:
     append(b"one\n")
     assert read(reader) == [b"one"]
     assert read(reader) == []
+
+
+def test_readers_that_share_kept_files_read_each_their_own(tmp_path: Path) -> None:
+    """One is read on while the other one has taken its place among the files that are open."""
+    kept = KeptFiles(1)
+    texts = {name: b"%s 1\n" % name.encode() * CHUNK for name in "ab"}
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+    readers = [LineReader(tmp_path / name, kept=kept) for name in texts]
+    found = list(zip(*(reader.read() for reader in readers), strict=True))
+    assert len(found) == CHUNK
+    for number, name in enumerate(texts):
+        assert {lines[number].data for lines in found} == {b"%s 1" % name.encode()}
+    for reader in readers:
+        reader.let_go()
+    assert len(kept) == 0
+    with (tmp_path / "a").open("ab") as file:
+        file.write(b"later\n")
+    assert read(readers[0]) == [b"later"]
 
 
 def test_a_file_that_does_not_exist_yet_has_no_lines(path: Path, append: Append) -> None:

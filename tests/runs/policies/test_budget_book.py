@@ -291,6 +291,19 @@ def test_going_on_allows_more_than_was_spent_beyond_a_limit(book: BudgetBook) ->
     assert book.standings("r1", ORCHARD) == [Standing(Scope.DAY, 9.0, 9.5)]
 
 
+def test_a_hold_of_another_worker_is_seen_at_once(book: BudgetBook, tmp_path: Path) -> None:
+    """That a session is not held is remembered, and forgotten when any hold is set."""
+    other = BudgetBook(tmp_path)
+    standing = Standing(Scope.RUN, 2.0, 1.0)
+    for number in range(20):
+        session_id = f"s{number % 3}"
+        assert book.hold(session_id) is None
+        other.set_hold(session_id, "r1", standing)
+        assert book.hold(session_id) is not None
+        assert other.release(session_id)
+        assert book.hold(session_id) is None
+
+
 def test_a_hold_stays_where_more_cannot_be_allowed(book: BudgetBook, tmp_path: Path) -> None:
     book.set_hold("s1", "r1", Standing(Scope.DAY, 2.0, 2.0))
     hold = book.hold("s1")

@@ -132,9 +132,9 @@ def test_memory_is_warned_of_until_it_is_less_and_then_forgotten(
     supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = [3_400_000_000]
-    monkeypatch.setattr(claude_process, "memory_of", lambda pid: used[0])
     supervision.restart(limits=Limits(memory_warning=3e9, memory=5e9))
     run = idle(supervision.prompt("Hello"))
+    monkeypatch.setattr(claude_process, "memory", lambda: {run.id: used[0]})
     sentence = until(lambda: run.warnings.get("memory", ""), "it is warned of")
     assert "more than 3.0 GB of memory. At 5.0 GB they are stopped" in sentence
     used[0] = 2_900_000_000
@@ -178,18 +178,18 @@ def test_the_memory_of_a_container_is_the_machine(
     assert limit_monitor.machine_memory() == whole
 
 
-def test_unreadable_run_does_not_hide_the_others(
+def test_unreadable_memory_does_not_hide_the_other_limits(
     supervision: Supervision, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     supervision.restart(limits=Limits(idle_timeout=0.2))
     broken = [True]
 
-    def memory_of(pid: int | None) -> int:
+    def memory() -> dict[str, int]:
         if broken.pop() if broken else False:
             raise OSError("no descriptor left")
-        return 0
+        return {}
 
-    monkeypatch.setattr(claude_process, "memory_of", memory_of)
+    monkeypatch.setattr(claude_process, "memory", memory)
     supervision.restart(limits=Limits(idle_timeout=0.2, memory=1e12))
     assert end_of(supervision.prompt("Hello")).outcome is Outcome.COMPLETED
     assert "could not check the limits" in caplog.text
@@ -252,8 +252,12 @@ def test_amounts_are_formatted_in_words() -> None:
 
 
 def test_limit_monitor_ends_with_its_server(supervision: Supervision) -> None:
-    monitor = supervision.supervisor._limit_monitor
-    greenlet = monitor._greenlet
-    assert greenlet
+    before = supervision.supervisor
+    idle(supervision.prompt("Hello"))
+    checked: list[float] = []
+    before.rounds.add("count", lambda: 0.01, lambda: checked.append(time.monotonic()))
+    until(lambda: checked, "it checks")
     supervision.restart()
-    assert greenlet.dead
+    count = len(checked)
+    let_pass(0.1)
+    assert len(checked) == count

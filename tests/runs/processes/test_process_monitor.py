@@ -19,7 +19,7 @@ from gevent import subprocess
 
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.runs.processes import claude_process, process_reaper, process_table
+from opcode_htmx.runs.processes import claude_process, process_reaper, process_table, usage
 from opcode_htmx.runs.processes import process_monitor as monitor_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
 from opcode_htmx.runs.processes.orphans import NoOrphans, Orphans
@@ -351,17 +351,17 @@ def test_memory_cpu_and_processes_are_those_of_the_whole_family(
     start("sh", "-c", f"{sys.executable} -c '{busy}' & sleep 60")
     until(lambda: monitor.usage(RUN).memory_bytes > 64_000_000, "it has taken its memory")
     until(lambda: monitor.usage(RUN).cpu_percent > 3, "it is busy")
-    usage = monitor.usage(RUN)
-    assert usage.processes == 3
-    assert usage.cpu_percent < 150
+    found = monitor.usage(RUN)
+    assert found.processes == 3
+    assert found.cpu_percent < 150
     monitor.sweep(RUN)
-    assert monitor.usages([RUN])[RUN] == monitor_module.Usage()
+    assert monitor.usages([RUN])[RUN] == usage.Usage()
 
 
 def test_sleeping_process_uses_no_cpu(monitor: ProcessMonitor, start: Start) -> None:
     start()
     monitor.family(RUN)
-    gevent.sleep(monitor_module.CPU_SECONDS + 0.1)
+    gevent.sleep(usage.CPU_SECONDS + 0.1)
     monitor.family(RUN)
     assert monitor.usage(RUN).cpu_percent < 2
 

@@ -40,7 +40,7 @@ def root(config_dir: Path) -> Path:
 
 def claude_folders(config_dir: Path) -> list[Path]:
     """The folders in which Claude keeps session files, and links to such folders."""
-    return [_path(entry.path) for entry in _entries(config_dir) if _is_claude_folder(entry)]
+    return [_path(entry.path) for entry in _entries(root(config_dir)) if _is_claude_folder(entry)]
 
 
 def file_in(folder: Path, session_id: str) -> Path | None:
@@ -58,13 +58,14 @@ def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
     """
     if not SESSION_ID.fullmatch(session_id):
         return None
-    folder = root(config_dir) / first
+    projects = root(config_dir)
+    folder = projects / first
     if folder_names.is_folder_name(first) and links.is_folder(folder):
         there = file_in(folder, session_id)
         if there:
             return there
     found = []
-    for entry in _entries(config_dir):
+    for entry in _entries(projects):
         path = f"{entry.path}/{session_id}{links.ENDING}"
         # the check that seldom passes comes first: calls are frequent, folders may be hundreds
         if (status := links.file_status(path)) and _is_claude_folder(entry):
@@ -72,9 +73,9 @@ def find(config_dir: Path, session_id: str, first: str = "") -> Path | None:
     return Path(max(found)[1]) if found else None
 
 
-def _entries(config_dir: Path) -> list[os.DirEntry[str]]:
+def _entries(projects: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(root(config_dir)) as entries:
+        with os.scandir(projects) as entries:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []

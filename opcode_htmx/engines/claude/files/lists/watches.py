@@ -110,7 +110,7 @@ class Watches:
         found: dict[Path, set[str]] = {}
         gone = inotify_simple.flags.IGNORED | inotify_simple.flags.MOVE_SELF
         overflow = False
-        while events := self._inotify.read_named():
+        while events := self._inotify.read():
             for watch, mask, name in events:
                 overflow = overflow or watch == OVERFLOW
                 for folder, own in tuple(self._files.get(watch, ())):

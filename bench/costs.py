@@ -1,0 +1,222 @@
+"""CPU time: of a line, of forty runs at once, of a thousand lines by who looks, and of idle runs.
+
+The time is that of all processes of the server, without the stand-ins for Claude. Floors do the
+same without the app: a bare tail, and nothing where nothing happens.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench import json_lines, latency, load
+from bench.figures import Figure, Target
+from bench.latency import Series
+from bench.server import cpu_seconds, processes, running_server, wait_until_quiet
+from tests.support.environment import Sandbox, Server, runs_of
+
+ROUNDS = 5
+SINGLE = Series("lines", 300, 0.02)
+RUNS = 40
+OF_EACH = Series("lines", 600, load.PAUSE)
+THOUSAND = Series("lines", 1000, 0.05)
+IDLE_SECONDS = 40.0
+SETTLE_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+MS = 1000.0
+
+PER_LINE = Target("ratio", 1.3)
+P99_OF_MANY = Target("p99", 1.5)
+WHO_LOOKS = {"nobody": (300.0, 1075), "a program": (450.0, 1325), "a page": (1200.0, 2925)}
+"""ms of CPU for a thousand lines: the target, and what it was in November 2026."""
+MOST_IDLE = {0: (0.1, 0.25), 50: (0.3, 1.45), 200: (0.5, 3.0)}
+"""% of a core, by the number of idle runs; likewise."""
+SETTINGS = {"OPCODE_MAX_RUNS": str(max(MOST_IDLE) + 10), "OPCODE_SEARCH_INDEX": "1"}
+
+IDLER = """#!/bin/sh
+case "$1" in
+--version) echo '2.1.330 (Claude Code)'; exit ;;
+auth) echo '{"loggedIn": true}'; exit ;;
+esac
+while read -r line; do
+  case "$line" in
+  *'"initialize"'*)
+    id=${line#*'"request_id"'*'"'}
+    echo '{"type": "control_response", "response": {"subtype": "success", "request_id":' \\
+      '"'${id%%'"'*}'", "response": {}}}' ;;
+  *'"type": "user"'*|*'"type":"user"'*)
+    echo "$line" | sed 's/^{/{"isReplay": true, /'
+    echo '{"type": "result", "subtype": "success", "uuid": "'$$'"}' ;;
+  esac
+done
+"""
+"""A stand-in that answers each prompt with the end of its turn. A shell, of which many take little
+memory."""
+
+
+def measure() -> list[Figure]:
+    return [*_lines(), *_many_runs(), *_idle()]
+
+
+def _lines() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        ticker = latency.write_ticker(home)
+        with running_server(Sandbox(home / "home").make(), ticker, **SETTINGS) as server:
+            pids = processes(server)
+            wait_until_quiet(pids)
+            ours, bare = [], []
+            for _ in range(ROUNDS):
+                ours.append(_of_line(server, pids))
+                bare.append(_of_bare_line(SINGLE))
+            what = "CPU of a line to a program, one every 20 ms"
+            yield Figure(what, "ms", ours, "bare tail", bare, PER_LINE, before="1 ms")
+            floor = [_of_bare_line(THOUSAND) * THOUSAND.count]
+            for who, (most, before) in WHO_LOOKS.items():
+                used = [_cpu_of(server, pids, THOUSAND, who)]
+                what = f"CPU of 1,000 lines, 20/s, {who} looks"
+                target = Target("median", most)
+                yield Figure(what, "ms", used, "bare tail", floor, target, before=f"{before:,} ms")
+
+
+def _of_line(server: Server, pids: Sequence[int]) -> float:
+    """Milliseconds for each line of a series to a client of /ws/claude."""
+    return _cpu_of(server, pids, SINGLE, "a program") / SINGLE.count
+
+
+def _cpu_of(server: Server, pids: Sequence[int], series: Series, who: str) -> float:
+    """Milliseconds of the server for a series of a session of its own, until the last line."""
+    address = latency.begin(server)
+    with _looking(server, address, who) as receive:
+        load.prompt(server, address, series)
+        began = cpu_seconds(pids)
+        latency.arrivals(receive, series.count)
+        used = cpu_seconds(pids) - began
+    stopped = server.post(f"/runs/{_run_of(server, address).name}/stop", {})
+    assert stopped.status_code == 303, stopped.text
+    return used * MS
+
+
+@contextmanager
+def _looking(server: Server, address: str, who: str) -> Iterator[Callable[[], bytes]]:
+    """Read what comes to `who` looks at a session; for nobody, from the file of its run."""
+    match who:
+        case "a page":
+            with latency.page_of(server, address) as page:
+                yield lambda: page.recv_data()[1]
+        case "a program":
+            with json_lines.client(server) as connection:
+                connection.send(load.program_of(address)["says"])
+                received = json_lines.plain(connection)
+                yield lambda: received.recv(json_lines.RECEIVED)
+        case _:
+            with (_run_of(server, address) / "out.ndjson").open("rb") as output:
+
+                def new() -> bytes:
+                    time.sleep(LOOK_SECONDS)
+                    return output.read()
+
+                yield new
+
+
+def _run_of(server: Server, address: str) -> Path:
+    """The folder of the newest run of the session at an address."""
+    return runs_of(server.sandbox.state, address.rpartition("/")[2])[-1]
+
+
+def _of_bare_line(series: Series) -> float:
+    """Milliseconds of a bare tail for each line of a series."""
+    with tempfile.NamedTemporaryFile() as named:
+        file = Path(named.name)
+        with (
+            latency.tail_of(file) as (pid, port),
+            socket.create_connection(("127.0.0.1", port), latency.SILENCE_SECONDS) as client,
+        ):
+            began = cpu_seconds([pid])
+            with latency.bare_ticker(file, series):
+                latency.arrivals(lambda: client.recv(json_lines.RECEIVED), series.count)
+            return (cpu_seconds([pid]) - began) * MS / series.count
+
+
+def _many_runs() -> Iterator[Figure]:
+    delays, cpu = _of_many(RUNS)
+    bare_delays, bare_cpu = _of_many_bare(RUNS)
+    what = f"{RUNS} runs, 20 lines/s of each: a line to a program"
+    yield Figure(what, "ms", delays, "bare tail", bare_delays, P99_OF_MANY, before="p99 5.1 ms")
+    yield Figure(
+        f"{RUNS} runs, 20 lines/s of each: CPU of {RUNS * OF_EACH.count:,} lines",
+        "s",
+        [cpu],
+        "bare tail",
+        [bare_cpu],
+        PER_LINE,
+        before="8.2 s",
+    )
+
+
+def _of_many(runs: int) -> tuple[Sequence[float], float]:
+    """The milliseconds of each line of so many runs, and the server's CPU seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        ticker = latency.write_ticker(home)
+        with running_server(Sandbox(home / "home").make(), ticker, **SETTINGS) as server:
+            pids = processes(server)
+            wait_until_quiet(pids)
+            addresses = [latency.begin(server) for _ in range(runs)]
+            programs = [load.program_of(address) for address in addresses]
+            with load.clients_of(server.port, programs, OF_EACH.count) as clients:
+                time.sleep(SETTLE_SECONDS)
+                began = cpu_seconds(pids)
+                for address in addresses:
+                    load.prompt(server, address, OF_EACH)
+                delays, _ = load.received(clients)
+                return delays, cpu_seconds(pids) - began
+
+
+def _of_many_bare(runs: int) -> tuple[Sequence[float], float]:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        files = [Path(folder) / str(number) for number in range(runs)]
+        for file in files:
+            file.touch()
+        pid, port = stack.enter_context(latency.tail_of(*files))
+        plain = [{"path": "", "says": ""}] * runs
+        clients = stack.enter_context(load.clients_of(port, plain, OF_EACH.count))
+        began = cpu_seconds([pid])
+        for file in files:
+            stack.enter_context(latency.bare_ticker(file, OF_EACH))
+        delays, _ = load.received(clients)
+        return delays, cpu_seconds([pid]) - began
+
+
+def _idle() -> Iterator[Figure]:
+    """A server's CPU while nothing happens, with more and more idle runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        idler = home / "claude"
+        idler.write_text(IDLER, "utf-8")
+        idler.chmod(0o700)
+        with running_server(Sandbox(home / "home").make(), idler, **SETTINGS) as server:
+            pids, begun = processes(server), 0
+            wait_until_quiet(pids)
+            for runs, (most, before_share) in MOST_IDLE.items():
+                while begun < runs:
+                    latency.begin(server)
+                    begun += 1
+                time.sleep(SETTLE_SECONDS)
+                before = cpu_seconds(pids)
+                time.sleep(IDLE_SECONDS)
+                share = (cpu_seconds(pids) - before) / IDLE_SECONDS * 100
+                target = Target("median", most)
+                yield Figure(
+                    f"CPU with {runs} idle runs",
+                    "% of a core",
+                    [share],
+                    "nothing",
+                    [0.0],
+                    target,
+                    before=f"{before_share} %",
+                )
