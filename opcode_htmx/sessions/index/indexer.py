@@ -114,6 +114,7 @@ class Indexer:
         if in_bulk is not self._is_in_bulk:
             schema.set_merging(self._database, in_bulk=in_bulk)
             self._is_in_bulk = in_bulk
+        before = self._writer.bytes_read
         for paths in self._writer.update(changed.values()):
             for path in paths:
                 self._known[path] = changed[path]
@@ -123,7 +124,8 @@ class Indexer:
         self._writer.report_progress(total, total)
         if in_bulk:
             yield from schema.merge(self._database)
-            self.has_read_bulk = True
+            # by what was read: files that nobody can read are as new to the next program
+            self.has_read_bulk = self._writer.bytes_read - before >= BULK
 
     def _new_bytes(self, source: SourceFile) -> int:
         """How much longer a file is than when it was read."""

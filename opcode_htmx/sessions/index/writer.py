@@ -62,6 +62,8 @@ class IndexWriter:
         self._facets_of: dict[tuple[Any, ...], str] = {}
         self._batch = FIRST_BATCH
         self._may_be_worn = True
+        self.bytes_read = 0
+        """New bytes of the files that were read to their end."""
         self._claim()
 
     def _claim(self) -> None:
@@ -199,7 +201,8 @@ class IndexWriter:
         In a very long file it is ended, and the next one is begun.
         """
         row = self._row(source)
-        if source.agent and not row.facts.read:
+        begin = row.facts.read
+        if source.agent and not begin:
             self._note_agent(row.id, source)
         counted = row.facts.counted == row.facts.read  # else a pass has ended before its end
         reader = FilePass(source.path, row.facts, is_agent=bool(source.agent))
@@ -215,6 +218,7 @@ class IndexWriter:
             self._mark_rewound(row, rewound)
         self._count(row, reader, source, counted, rewound)
         self._save(row, reader, source, is_whole=True)
+        self.bytes_read += row.facts.read - begin
         return until
 
     def _row(self, source: SourceFile) -> _Row:

@@ -199,6 +199,26 @@ def test_process_that_has_read_much_goes_on_as_a_new_program(
     assert logged.count(b"is started anew") == 1 and process.returncode == 0, logged
 
 
+def test_files_that_cannot_be_read_start_no_new_program(
+    index: Searchable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "BULK", 50)
+    index.session().prompt("words of somebody else, whose file may not be read")
+
+    def texts(reader: file_pass.FilePass, end: int) -> Iterator[Sequence[file_pass.Found]]:
+        raise PermissionError("not yours")
+
+    def has_read_bulk() -> bool:
+        with closing(Indexer(tmp_path / "sessions.sqlite", index.config_dir)) as begun:
+            list(begun.look())
+            return begun.has_read_bulk
+
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(file_pass.FilePass, "texts", texts)
+        assert not has_read_bulk()
+    assert has_read_bulk()
+
+
 def test_index_that_is_locked_is_kept(index: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.01)
     index.session().prompt("still here")
