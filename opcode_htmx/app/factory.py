@@ -308,16 +308,17 @@ def _install_api(
     """
 
     def add() -> None:
+        from opcode_htmx.api.schema.openapi import Description
+
         endpoints: list[Endpoint] = []
         for feature in features:
             endpoints += feature.endpoints(context)
             yield_to_loop()  # each may have to import its models
+        described = Description(endpoints, context.settings.base_path).endpoints
+        # Routes last: should something before fail, the next request tries all of it once more
         for feature in features:
             if feature.late_sockets and feature.sockets:
                 feature.sockets(context, router)
-        from opcode_htmx.api.schema.openapi import Description
-
-        described = Description(endpoints, context.settings.base_path).endpoints
         register_endpoints(LateRoutes(app, "api"), described)
 
     sockets = (folder for feature in features for folder in feature.late_sockets)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
+from opcode_htmx.api.schema import openapi
 from opcode_htmx.api.schema.openapi import EXAMPLES
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.support.api import line, prompt, session
@@ -22,7 +23,7 @@ from tests.support.environment import (
     Server,
 )
 from tests.support.fuzzing import FACTOR
-from tests.support.in_process import app_of
+from tests.support.in_process import app_of, client_of
 
 FOLDER = "/home/me/work/orchard"
 
@@ -126,3 +127,21 @@ def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
     count = len(operations(description(server)))
     # It does not ask for the description itself
     assert re.search(rf"Tested: +{count - 1}\b", run.stdout), run.stdout
+
+
+def test_routes_that_could_not_be_added_are_added_by_the_next_request(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files may be taken, for example, when the models are imported."""
+    with app_of(sandbox, stand_in, jobs=False) as app:
+        client = client_of(app)
+        with monkeypatch.context() as without_files:
+            without_files.setattr(openapi, "Description", refuse)
+            with pytest.raises(OSError, match="too many"):
+                client.get("/api/health")
+        assert client.get("/api/health").status_code == 200
+        assert any(rule.rule == "/ws/claude" for rule in app.url_map.iter_rules())
+
+
+def refuse(*_: object) -> None:
+    raise OSError("too many open files")
