@@ -24,6 +24,8 @@ _HELPER = (
 """A function of a shell; reading and printing are no programs, so nothing is in an argument."""
 _ASKED = re.compile(r"(?:could not read (?:Username|Password)|Authentication failed) for '(\S+)'")
 _FORBIDDEN = re.compile(r"unable to access '(\S+)': The requested URL returned error: 403")
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*+\.?|[0-9a-f.]*:[0-9a-f:.]+")
+"""Anything else would have a meaning in a setting's name: `=` ends it, and `*` is any host."""
 _HARMLESS = frozenset(
     {"postbuffer", "lowspeedlimit", "lowspeedtime", "version", "maxrequests", "minsessions"}
     | {"maxrequestbuffer", "uploadpack", "receivepack"}
@@ -97,15 +99,17 @@ def wanted(errors: str) -> Wanted | None:
 
 
 def origin_of(url: str) -> str:
-    """`https://host`, with its port if it names one; empty for what is no address of HTTP."""
+    """`https://host`, with its port if it names one; empty for what is no address of HTTP, or has a
+    name of a host that nobody's has."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
         return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 

@@ -233,6 +233,7 @@ def _feed(pipe: IO[bytes] | None, content: bytes) -> None:
             left = content
             while left:
                 left = left[pipe.write(left) :]
+            gevent.sleep(0)  # somebody may read as fast as this writes, and the pipe never be full
 
 
 def _drain(
