@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.engines.claude.files import history
+from opcode_htmx.engines.claude.files import history, lineage
 
 MODE = {"type": "mode", "mode": "normal", "sessionId": "s"}
 LATCH = {"type": "atis-latch", "atis": "", "sessionId": "s"}
+LAST_PROMPT = {"type": "last-prompt", "lastPrompt": "Hello", "leafUuid": "1", "sessionId": "s"}
+CUT = {"type": "last-prompt", "rewound": True, "cutUuid": "1", "leafUuid": None, "sessionId": "s"}
 MESSAGE = {"type": "user", "uuid": "1", "parentUuid": None, "message": {"content": "Hello"}}
 
 
@@ -30,6 +32,9 @@ def lines(*entries: object) -> bytes:
         (lines("text"), True),
         (lines({"type": "user", "message": {"content": "Hello"}}), True),
         (lines(*[MODE] * 2000), True),
+        (lines(MODE, LAST_PROMPT), False),
+        (lines(MODE, CUT), True),
+        (lineage.checkpoint_line("s", "1"), True),
     ],
     ids=[
         "nothing",
@@ -41,6 +46,9 @@ def lines(*entries: object) -> bytes:
         "no entry",
         "no uuid",
         "much",
+        "last prompt",
+        "rewound",
+        "rewound by us",
     ],
 )
 def test_new_messages_count_and_states_do_not(tmp_path: Path, added: bytes, gone_on: bool) -> None:

@@ -117,7 +117,8 @@ def has_gone_on(path: Path | None, since: int) -> bool:
     """Whether a history file has other messages now than when it had `since` bytes.
 
     Claude adds lines about itself (`mode`, `atis-latch`) up to a second after it has resumed a
-    session. They have no uuid, as each message has.
+    session. They have no uuid, as each message has. A line that takes the conversation back has
+    none either, but counts: whoever has read the file before does not know of it.
     """
     grown = size(path) - since
     if path is None or not since or not 0 < grown <= MOST_STATE:
@@ -131,13 +132,16 @@ def has_gone_on(path: Path | None, since: int) -> bool:
         return True
 
 
+_OF_MESSAGES_AND_CUTS = ("uuid", "message", "explicit", "rewound", "cutUuid")
+
+
 def _is_state(line: bytes) -> bool:
-    """Whether a line is an entry and no message; half a line may become one."""
+    """Whether a line is an entry, and neither a message nor a cut; half a line may become one."""
     try:
         entry = orjson.loads(line)
     except ValueError:
         return False
-    return isinstance(entry, dict) and "uuid" not in entry and "message" not in entry
+    return isinstance(entry, dict) and entry.keys().isdisjoint(_OF_MESSAGES_AND_CUTS)
 
 
 def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
