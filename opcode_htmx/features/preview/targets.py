@@ -9,6 +9,8 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.addresses import loopback
 
 _PATH = re.compile(r"/(?!/)[\x21\x23-\x5b\x5d-\x7e]*")
+_DOTS = re.compile(r"[^?#]*?/(?:\.|%2e){1,2}(?:[/?#]|\Z)", re.IGNORECASE)
+"""A browser would go up by it: out of a preview that has a path of this server's, to its pages."""
 _LONGEST = 4_000
 _KEPT = "/%:?#[]@!$&'()*+,;=~"
 """What stands in an address as it is."""
@@ -31,7 +33,7 @@ def of_link(address: str) -> Target | None:
         port = parts.port or 80
     except ValueError:
         return None
-    if parts.scheme != "http":
+    if parts.scheme != "http" or "@" in parts.netloc:  # then it is the name of a user
         return None
     rest = parts._replace(scheme="", netloc="").geturl()
     return Target(port, path_of("/" + quote(rest.lstrip("/"), safe=_KEPT, errors="replace")))
@@ -39,4 +41,5 @@ def of_link(address: str) -> Target | None:
 
 def path_of(text: str) -> str:
     """A path that can be added to the address of a preview; that of its first page for another."""
-    return text if len(text) <= 3 * _LONGEST and _PATH.fullmatch(text) else "/"
+    is_path = len(text) <= 3 * _LONGEST and _PATH.fullmatch(text) and not _DOTS.match(text)
+    return text if is_path else "/"

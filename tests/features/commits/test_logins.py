@@ -92,6 +92,10 @@ def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer)
     desk.repo.commit("Water")
     page = desk.page("/push")
     assert f"The login of {USER} at {server.url} is kept" in page
+    assert "could read it" not in page
+    desk.hook("pre-push", "true")
+    assert "is kept until this server stops. Programs of the repository" in desk.page("/push")
+    (desk.repo.top / ".git/hooks/pre-push").unlink()
     assert push(desk).status_code == 303
     fields = desk.hidden(page, "/forget-login")
     assert "kept no longer" in desk.done("/forget-login", **fields)
