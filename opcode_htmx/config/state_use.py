@@ -56,24 +56,41 @@ class StateUse:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
+_BEGUN, _WHOLE = "restoring", "restored"
+
+
 def place_to_restore(folder: Path) -> Path:
-    """A new name beside the state folder, for what is to take its place."""
-    return folder.with_name(f".{folder.name}-restoring-{secrets.token_hex(8)}")
+    """A new name beside the state folder, for what is being restored."""
+    return _beside(folder, _BEGUN)
+
+
+def place_when_restored(folder: Path) -> Path:
+    """The same for what is whole, and is to take the place of the state folder."""
+    return _beside(folder, _WHOLE)
 
 
 def left_by_restores(folder: Path) -> list[Path]:
     """What restores that were killed have left beside the state folder, the newest last."""
-    found = folder.parent.glob(f".{glob.escape(folder.name)}-restoring-*")
-    return sorted(found, key=lambda path: path.lstat().st_ctime)
+    return _left(folder, _BEGUN, _WHOLE)
 
 
 def check_restored(folder: Path) -> None:
     """Raises StateError where a restore was killed when neither folder was in its place."""
-    if not folder.exists() and (left := left_by_restores(folder)):
+    if not folder.exists() and (left := _left(folder, _WHOLE)):
         raise StateError(
             f"A restore was ended before its last step, so there is no {folder}. What it has "
             f"restored is {left[-1]}: give that the name {folder}, and start again."
         )
+
+
+def _beside(folder: Path, kind: str) -> Path:
+    return folder.with_name(f".{folder.name}-{kind}-{secrets.token_hex(8)}")
+
+
+def _left(folder: Path, *kinds: str) -> list[Path]:
+    name = glob.escape(folder.name)
+    found = (path for each in kinds for path in folder.parent.glob(f".{name}-{each}-*"))
+    return sorted(found, key=lambda path: path.lstat().st_ctime)
 
 
 @contextlib.contextmanager

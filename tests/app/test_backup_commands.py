@@ -203,7 +203,7 @@ def test_a_folder_that_holds_something_is_replaced_only_on_request_and_kept(
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])
-@pytest.mark.parametrize("number", range(1, 4))
+@pytest.mark.parametrize("number", range(1, 5))
 def test_a_restore_that_is_killed_leaves_a_whole_folder_or_is_told_by_the_next_start(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool, number: int
 ) -> None:
@@ -252,6 +252,15 @@ def test_a_restore_that_is_killed_leaves_a_whole_folder_or_is_told_by_the_next_s
         (place,) = state_use.left_by_restores(state)
         assert str(place) in str(told.value)
         assert contents[place] == "{}"
+
+
+def test_no_start_offers_what_a_restore_has_not_completed(tmp_path: Path) -> None:
+    """The person has removed the folder since, to begin with a new one."""
+    folder = tmp_path / "state"
+    begun = state_use.place_to_restore(folder)
+    begun.mkdir()
+    state_use.check_restored(folder)
+    assert state_use.left_by_restores(folder) == [begun]
 
 
 def test_a_backup_of_a_newer_state_folder_is_refused_in_one_sentence(

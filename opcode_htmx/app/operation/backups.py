@@ -219,8 +219,10 @@ def _swap(state: Path, place: Path) -> Path | None:
     if atomic_files.exchange(state, place):
         _set_aside(place, kept)
     else:
+        whole = state_use.place_when_restored(state)  # which a start then names
+        place.rename(whole)
         _set_aside(state, kept)
-        place.rename(state)
+        whole.rename(state)
     with contextlib.suppress(OSError):
         _sync_one(state.parent)
     return kept

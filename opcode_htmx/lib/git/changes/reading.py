@@ -84,7 +84,7 @@ def _count(
     if not counted:
         return Diff()
     if len(counted) <= _MOST_NAMED:
-        names = {name for each in counted for name in (each.old_path, each.path) if name}
+        names = {n for each in counted for n in (each.old_path, each.path) if is_inside(n)}
         paths = ("--", *map(os.fsdecode, names))
     return _attempt(raw.read, git, ("--numstat", *options), paths)
 
