@@ -67,7 +67,9 @@ class Logins:
             result = act(login)
         except GitFailed as error:
             asked = wanted(error.errors)
-            if login is None and own is not None and asked and asked.origin == own.origin:
+            is_asked = asked is not None and own is not None and asked.origin == own.origin
+            # looked at once more: the first attempt has taken a while
+            if own and login is None and is_asked and not programs.who_reads_logins(git):
                 return self._tried(own, remote, act)
             raise self._refusal(error, remote, login) from None
         if typed and typed.keeps:

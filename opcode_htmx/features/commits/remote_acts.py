@@ -83,6 +83,14 @@ class RemoteActs:
         found = self._logins.own(remote)
         return found.origin if found else ""
 
+    def _settings(
+        self, answer: Answer, listed: Programs, remote: Remote, login: Login | None
+    ) -> Mapping[str, str]:
+        """For git. With the server's own login it runs no hook that was not there before."""
+        is_own = login is not None and login == self._logins.own(remote)
+        has_hooks = any(each.kind == "hook" for each in listed.found)
+        return _WITHOUT if is_own and not has_hooks else _settings(answer)
+
     def pull(
         self,
         project_id: str,
@@ -104,11 +112,11 @@ class RemoteActs:
             with self._projects.locked(git):
                 page = _pull_page(git, remote)
                 _check(answer, page)
-                settings = _settings(answer)
                 chosen = page.remote or remotes.find(git, remote)
 
                 def fetch(login: Login | None) -> None:
                     progress.secret = login.password if login else ""
+                    settings = self._settings(answer, page.programs, chosen, login)
                     remotes.fetch(
                         git, chosen.name, progress=progress, settings=settings, login=login
                     )
@@ -117,7 +125,7 @@ class RemoteActs:
                 self._logins.used(git, chosen, typed, fetch, runs=runs)
                 if mode is None:
                     return Outcome(_fetched(chosen.name, state.read(git)))
-                return Outcome(remotes.integrate(git, mode, settings))
+                return Outcome(remotes.integrate(git, mode, _settings(answer)))
 
         title = f"Fetch from {remote}" if mode is None else f"Pull from {remote}"
         again = _again("pull", remote, answer, shown.programs) | {"mode": mode or "fetch"}
@@ -153,7 +161,7 @@ class RemoteActs:
                         plan,
                         overwrite=overwrite,
                         progress=progress,
-                        settings=_settings(answer),
+                        settings=self._settings(answer, page.programs, plan.remote, login),
                         login=login,
                     )
                     return login.without(said) if login else said

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
 
+from opcode_htmx.features.commits import logins
+from opcode_htmx.lib.git.login import Wanted, wanted
 from tests.features.commits.test_commits import HIDDEN, Desk
 from tests.support.environment import Sandbox
 from tests.support.git_server import GitServer, git, git_server
@@ -174,3 +176,30 @@ def test_the_servers_own_token_is_used_where_nobody_else_could_read_it(
     fields = desk.hidden(desk.page("/push"), "/push")
     refused = desk.post("/push", programs="without", **fields)
     assert "did not accept this user name and password" in refused.text
+
+
+@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+def test_who_writes_a_hook_or_a_setting_meanwhile_does_not_get_the_servers_token(
+    desk: Desk, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Claude can, while the first attempt waits for the remote."""
+    server.login = USER, "gho-own"
+
+    def push_during(change: Callable[[], object]) -> int:
+        def asked(errors: str) -> Wanted | None:
+            change()
+            return wanted(errors)
+
+        desk.repo.commit("Water")
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(logins, "wanted", asked)
+            return push(desk).status_code
+
+    sprung = desk.repo.top / "sprung"
+    assert push_during(lambda: desk.hook("pre-push", "cat <&9 >sprung & sleep 0.1")) == 303
+    assert not sprung.exists()
+    (desk.repo.top / ".git/hooks/pre-push").unlink()
+    server.authorizations.clear()
+    proxied = "http.proxy", server.url
+    assert push_during(lambda: desk.repo.plain("config", *proxied)) == 409
+    assert server.authorizations == []
