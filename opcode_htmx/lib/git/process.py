@@ -171,7 +171,11 @@ def _collect(
     seconds: float,
     most_bytes: int,
 ) -> Output:
-    writers = [gevent.spawn(_write, child.stdin, stdin), gevent.spawn(_feed, child.feed, secret)]
+    # the secret is no argument of a greenlet: gevent prints them with an error
+    writers = [
+        gevent.spawn(_write, child.stdin, stdin),
+        gevent.spawn(lambda: _feed(child.feed, secret)),
+    ]
     reported = bytearray()
     errors = gevent.spawn(_drain, child.stderr, reported, MOST_ERROR_BYTES, progress)
     collected = BoundedPipe(child.stdout, most_bytes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import gevent
 import pytest
 
@@ -33,6 +36,18 @@ def test_no_login_is_for_a_host_that_would_be_another_setting_or_any_host(host: 
     address = f"https://{host}/a/b.git"
     assert origin_of(address) == ""
     assert wanted(f"fatal: could not read Username for '{address}': prompts are off") is None
+
+
+def test_an_error_on_the_way_to_git_does_not_print_the_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ArithmeticError("odd")
+
+    monkeypatch.setattr(process, "_feed", fail)
+    process.run(["version"], tmp_path, dict(os.environ), secret=b"ann\nsecret word\n")
+    printed = "".join(capfd.readouterr())
+    assert ("odd" in printed, "secret word" in printed) == (True, False)
 
 
 def test_whoever_reads_a_login_without_end_does_not_hold_up_the_server() -> None:
