@@ -261,6 +261,16 @@ def test_other_hosts_leave_the_links_alone(host: str) -> None:
     assert loopback.for_host(html, host) == html
 
 
-def test_the_words_of_a_text_keep_their_host() -> None:
-    html = str(render('`href="http://localhost:1"` and <a href="http://localhost:1">'))
-    assert "localhost:1" in re.sub("<.*?>", "", loopback.for_host(html, "box.lan"))
+@pytest.mark.parametrize(
+    "text",
+    [
+        '`href="http://localhost:1"` and <a href="http://localhost:1">',
+        'Write `<a href="http://localhost:1/x">` or `a x=1 href="http://127.0.0.1"` [here](/a).',
+        '<a href="http://localhost:1"> href="http://localhost:2" &quot; href="http://localhost:3',
+    ],
+)
+def test_the_words_of_a_text_keep_their_host(text: str) -> None:
+    html = str(render(text))
+    for previews in ("", "/s/preview/link"):
+        changed = loopback.for_host(html, "box.lan", previews)
+        assert re.sub("<.*?>", "", changed) == re.sub("<.*?>", "", html)

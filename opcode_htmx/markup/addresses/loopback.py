@@ -15,9 +15,11 @@ TITLE = "localhost is the computer that Claude works on"
 
 _NAMES = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|%5B::1%5D)"
 _ADDRESS = re.compile(rf"https?://{_NAMES}(?=[:/?#]|\Z)", re.IGNORECASE)
-_LINK = re.compile(rf' href="((https?)://{_NAMES}((?:[:/?#][^"]*+)?))"', re.IGNORECASE)
-"""In HTML; foreign text has no such quotes outside of an attribute, and another address in one
-changes nothing but what is opened."""
+_LINK = re.compile(
+    rf'(<a [^<>]*?(?<= )href=")((https?)://{_NAMES}((?:[:/?#][^"]*+)?))"',
+    re.IGNORECASE,
+)
+"""In HTML: foreign text may have such quotes, but no such `<`, and an attribute no such quotes."""
 _LONGEST = 2_000
 """Characters of an address that is handed on within another one."""
 _HINTS = b"://localhost", b"://127.0.0.1", b"://0.0.0.0", b"://[::1]"
@@ -42,10 +44,10 @@ def for_host(html: str, host: str, previews: str = "") -> str:
     name = f"[{host}]" if ":" in host else host
 
     def led(link: re.Match[str]) -> str:
-        given = quote(unescape(link[1]), safe="", errors="replace")
-        if previews and link[2].lower() == "http" and len(given) <= _LONGEST:
-            return f' href="{escape(previews)}?to={given}"'
-        return f' href="{link[2]}://{name}{link[3]}"'
+        given = quote(unescape(link[2]), safe="", errors="replace")
+        if previews and link[3].lower() == "http" and len(given) <= _LONGEST:
+            return f'{link[1]}{escape(previews)}?to={given}"'
+        return f'{link[1]}{link[3]}://{name}{link[4]}"'
 
     return _LINK.sub(led, html)
 
