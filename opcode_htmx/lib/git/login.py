@@ -48,6 +48,8 @@ class Login:
     @classmethod
     def typed(cls, origin: str, user: str, password: str) -> Login:
         """The login that a person has typed. Raises InvalidLogin."""
+        if not origin:
+            raise InvalidLogin("A user name and a password are for addresses of http and https.")
         if not user or not password:
             raise InvalidLogin("Type a user name, and a password or token.")
         if len(user) > MOST_USER or len(password) > MOST_PASSWORD:

@@ -173,7 +173,7 @@ def _collect(
 ) -> Output:
     # the secret is no argument of a greenlet: gevent prints them with an error
     writers = [
-        gevent.spawn(_write, child.stdin, stdin),
+        gevent.spawn(lambda: _write(child.stdin, stdin)),
         gevent.spawn(lambda: _feed(child.feed, secret)),
     ]
     reported = bytearray()

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opcode_htmx.lib.git import process
-from opcode_htmx.lib.git.login import origin_of, wanted
+from opcode_htmx.lib.git.login import InvalidLogin, Login, origin_of, wanted
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,12 @@ def test_no_login_is_for_a_host_that_would_be_another_setting_or_any_host(host: 
     address = f"https://{host}/a/b.git"
     assert origin_of(address) == ""
     assert wanted(f"fatal: could not read Username for '{address}': prompts are off") is None
+
+
+def test_a_login_for_no_host_is_refused() -> None:
+    """Git would read its setting as one for all hosts."""
+    with pytest.raises(InvalidLogin, match="addresses of http"):
+        Login.typed(origin_of("git@github.com:a/b.git"), "ann", "word")
 
 
 def test_an_error_on_the_way_to_git_does_not_print_the_login(
