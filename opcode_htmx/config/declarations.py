@@ -3,7 +3,6 @@
 Knows no variable's name, and reads neither os.environ nor a .env file.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 PREFIX = "OPCODE_"
 
-_WORD = re.compile(r"[A-Z]+[^A-Z]*")
+_WORD = late_pattern(r"[A-Z]+[^A-Z]*")
 """A word in the name of a class."""
 
 

@@ -13,6 +13,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 KEEP_OR_STOP = ("keep", "stop")
 MIN_GRACE = 5
@@ -21,18 +23,18 @@ MAX_LOGIN_DAYS = 400
 """Browsers keep a cookie no longer."""
 MIN_LINE = 100_000
 
-_TOKEN_TEXT = re.compile(r"[!-~]{0,1000}")
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
-_ORIGIN = re.compile(f"https?://{_HOST.pattern}")
-_BASE_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+_TOKEN_TEXT = late_pattern(r"[!-~]{0,1000}")
+_HOST = late_pattern(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_ORIGIN = late_pattern(f"https?://{_HOST.pattern}")
+_BASE_PATH = late_pattern(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 MAX_BASE_PATH = 200
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
+_DURATION = late_pattern(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)")
 _DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_DAYS = re.compile(r"([0-9]{1,5})d?")
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)B?", re.IGNORECASE)
+_DAYS = late_pattern(r"([0-9]{1,5})d?")
+_SIZE = late_pattern(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGT]?)B?", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
-_COUNT = re.compile(r"[0-9]{1,9}")
+_SHARE = late_pattern(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
+_COUNT = late_pattern(r"[0-9]{1,9}")
 
 
 # --- addresses and names ----------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from opcode_htmx.lib.late_pattern import late_pattern
+
+_SURROGATE = late_pattern("[\ud800-\udfff]")
 
 
 def replaced(text: str) -> str:

@@ -13,12 +13,13 @@ from operator import itemgetter
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.spans import Span, merge
 
 SHORT = 4_000
 """Characters of output that take a few milliseconds at worst; a longer one takes a thread."""
 
-_ESCAPE = re.compile(
+_ESCAPE = late_pattern(
     r"\x1b\[(?P<sgr>[0-9;:]*)m"
     r"|\x1b\[(?P<erase>[02]?)K"
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # other control sequences: move, erase, ...
@@ -27,8 +28,8 @@ _ESCAPE = re.compile(
     r"|(?P<control>[\r\n\b])"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
-_CODE = re.compile(r"\d{1,4}", re.ASCII)
-_SPECIAL = re.compile(r"[\r\b\x1b\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CODE = late_pattern(r"\d{1,4}", re.ASCII)
+_SPECIAL = late_pattern(r"[\r\b\x1b\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENDED = 38, 48
 _ATTRIBUTES = {1: "b", 2: "d", 3: "i", 4: "u"}
 """Bold, dim, italic, underlined."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby
 from typing import Any
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import visible_text
 from opcode_htmx.markup.spans import Span, merge
 
@@ -28,7 +28,7 @@ _SIMILARITY = 0.5
 """The share of common text from which on a line counts as a version of another."""
 
 _KINDS = {"+": "add", "-": "del"}
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_WORD = late_pattern(r"\w+|\s+|[^\w\s]")
 _NO_LINE_DIFF = "⋯ Too much to compare line by line"
 _NO_WORD_DIFF = "⋯ Too much to compare word by word"
 """Both fit into a line on a phone."""

@@ -5,7 +5,6 @@ There are few classes, with short names, because every span is sent; other token
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,6 +16,7 @@ from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, St
 from pygments.util import ClassNotFound
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.spans import Span, merge
 
 _LANGUAGES = frozenset(
@@ -48,7 +48,7 @@ SECONDS = 0.25
 
 TOO_LONG = "Shown without colours: too long."
 
-_LONG_LINE = re.compile(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
+_LONG_LINE = late_pattern(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
 """The time of lexers grows with the square of the length of a line or a gap."""
 
 _STYLES: dict[_TokenType, str] = {

@@ -7,12 +7,12 @@ page look alike. (The price: link definitions, which could change settled parts,
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.growing.openings import openings
 from opcode_htmx.markup.growing.part import Part, PlainPart, render_or_show
@@ -37,7 +37,7 @@ PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
 
 _PLAIN_NOTE = "*From here on, this long text is shown as it was written.*"
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE = late_pattern(r" {0,3}(`{3,}|~{3,})")
 
 
 def render_complete(text: str, literal: bool = False, places: Places | None = None) -> Markup:

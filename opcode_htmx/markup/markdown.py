@@ -16,6 +16,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.addresses import rules
 from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.markdown_parser import (
@@ -41,7 +42,7 @@ TAGS = frozenset(
 _OF_LINKS = frozenset({"dir", "rel", "target", "title"})
 
 
-_OF_FILE = re.compile(
+_OF_FILE = late_pattern(
     r"\?file=[\w.~%/:+-]+"
     r"|(?:/[\w.~%-]+){1,4}/files/(?:open|raw)\?path=[\w.~%/:+-]+(?:#h-[\w%-]+)?"
     r"|#h-[\w%-]+",
@@ -105,8 +106,8 @@ _literal_parser = page_parser().disable(["entity"])
 """Shows `&#x202e;` as written, for texts in which every character must be seen."""
 
 
-_EXPLICIT_BLOCK = re.compile(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
-_DRAWING = re.compile(r"[\u2500-\u259f]|\+[-=]{2}|\S {3,}\S|^\|.*\|$|^ +[^-*+\d\s]", re.MULTILINE)
+_EXPLICIT_BLOCK = late_pattern(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
+_DRAWING = late_pattern(r"[\u2500-\u259f]|\+[-=]{2}|\S {3,}\S|^\|.*\|$|^ +[^-*+\d\s]", re.MULTILINE)
 """Box characters, corners, columns, a row between bars, an indented line that is no list."""
 
 
@@ -141,7 +142,7 @@ def _clean(html: str) -> Markup:
     return safe
 
 
-_BARE_TAG = re.compile(
+_BARE_TAG = late_pattern(
     r"<(?:/?(p|em|strong|s|code|blockquote|ul|ol|li|h[1-6]|table|thead|tbody|tr)"
     r"|/(pre|span|div|t[hd]|a)"
     r"|(a) class=\"file-link\" href=\"\?file=[a-zA-Z0-9_.~%/:-]{1,3000}\""
@@ -154,7 +155,7 @@ _BARE_TAG = re.compile(
     r"|(div) class=\"scroll\" tabindex=\"0\")>"
 )
 """Tags of ours, each just as this program writes it."""
-_BARE_TEXT = re.compile(
+_BARE_TEXT = late_pattern(
     r"(?:[^<>&\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]|&(?:amp|lt|gt|quot);)*+"
 )
 

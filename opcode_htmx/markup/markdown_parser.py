@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, MutableMapping, Sequence
 from html import escape
@@ -15,6 +14,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.addresses import bare_urls, loopback, rules
 from opcode_htmx.markup.addresses.places import Places
@@ -28,7 +28,7 @@ MOST_COLUMNS = 100
 MOST_MISSING = 200
 """Cells that the rows of a table may lack; a row of one character would become a full row."""
 
-_LINE_END = re.compile(r"(\r\n?|\n)")
+_LINE_END = late_pattern(r"(\r\n?|\n)")
 
 
 class _Parser(MarkdownIt):
@@ -141,7 +141,7 @@ def _direction(text: str) -> str:
     return next((each for each in classes if each in ("L", "R", "AL")), "")
 
 
-_NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
+_NOT_IN_ANCHOR = late_pattern(r"[^\w\- ]")
 
 
 def anchor_of(heading: str) -> str:
@@ -168,7 +168,7 @@ def _anchors(state: StateCore) -> None:
             token.attrSet("id", f"{anchor}-{count}" if count else anchor)
 
 
-_TASK = re.compile(r"\[([ xX])\] +")
+_TASK = late_pattern(r"\[([ xX])\] +")
 _CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}</span></span> '
 
 

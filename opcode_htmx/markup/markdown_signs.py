@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 Span = tuple[int, int]
 
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_START = re.compile(
+_FENCE = late_pattern(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_START = late_pattern(
     r"[ \t]{0,40}(?:>[ \t]?){0,4}"
     r"(?:#{1,6}[ \t]{1,9}|[-*+][ \t]{1,9}(?:\[[ xX]\][ \t]{1,9})?|\|[ \t]{0,9})?"
 )
 """Of a line: quotes, a heading, an item, or the first bar of a table."""
 _OF_RULERS = " \t|-:*_="
 """A line of nothing else is a ruler, or the second line of a table."""
-_LAST_BAR = re.compile(r"\|[ \t]*+$")
-_CODE = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]{1,300})\1(?!`)")
+_LAST_BAR = late_pattern(r"\|[ \t]*+$")
+_CODE = late_pattern(r"(?<!`)(`{1,2})(?!`)([^`\n]{1,300})\1(?!`)")
 _LINK = re.compile(r"(?<!\w)(!?\[)[^\]\[\n]{1,200}(\]\([^()\s]{1,500}\))")
 _PAIRS = (
     re.compile(r"(\*\*)(?=\S)[^*\n]{1,300}(?<=\S)(\*\*)"),

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-_TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>""")
-_CHARACTER = re.compile(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
+from opcode_htmx.lib.late_pattern import late_pattern
+
+_TAG = late_pattern(r"""<(/?)([A-Za-z][A-Za-z0-9-]*+)((?:[^<>"']++|"[^"]*+"|'[^']*+')*+)>""")
+_CHARACTER = late_pattern(r"&[#0-9A-Za-z]{1,32};|.", re.DOTALL)
 _INLINE = frozenset({"a", "b", "bdi", "code", "em", "s", "span", "strong"})
 """Elements that may begin or end within a word."""
 _LEFT_OUT = frozenset({"button", "textarea"})

@@ -6,15 +6,16 @@ source, but not on the page.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from markupsafe import Markup
 
-_WORD = re.compile(r"[^\W_]+")
-_NUMBER = re.compile(r"[0-9]{1,9}[.)](?: |$)")
-_FENCE = re.compile(r"(?:`{3,}|~{3,}) ?[\w+#.-]{0,20}")
+from opcode_htmx.lib.late_pattern import late_pattern
+
+_WORD = late_pattern(r"[^\W_]+")
+_NUMBER = late_pattern(r"[0-9]{1,9}[.)](?: |$)")
+_FENCE = late_pattern(r"(?:`{3,}|~{3,}) ?[\w+#.-]{0,20}")
 _QUOTE_SIGNS = " \t>"
 _CHECKBOXES = ("[ ]", "[x]", "[X]")
 

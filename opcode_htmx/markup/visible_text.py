@@ -17,6 +17,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.invisible import INVISIBLE
 from opcode_htmx.markup.markdown import with_spans
 
@@ -33,8 +34,8 @@ MOST_PIECES = 4000
 """A text with more pieces is shown without spans, which would take too long to make."""
 
 _BLANK = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_HIDDEN = re.compile(f"[{INVISIBLE}]")
-_RUN = re.compile(rf"([{INVISIBLE}])\1*")
+_HIDDEN = late_pattern(f"[{INVISIBLE}]")
+_RUN = late_pattern(rf"([{INVISIBLE}])\1*")
 LONG_GAP = re.compile(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
 """A run of blanks that is shown as a placeholder."""
 _BLANK_CHARACTERS = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))

@@ -6,7 +6,6 @@ inserted by its `data-order`. So fragments are idempotent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import lru_cache, partial
@@ -19,6 +18,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.messages import ElicitationRequest, ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import OF_SESSION
@@ -44,7 +44,7 @@ from opcode_htmx.transcript.content.raw import is_complete, log_failure, raw_tex
 from opcode_htmx.transcript.content.weight import FEW, is_heavy
 from opcode_htmx.transcript.conversation.conversation import Change
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_SAFE_ID = late_pattern(r"[A-Za-z0-9_-]{1,80}")
 
 
 def dom_id(block_id: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.rendering.elicitations import verdict
@@ -29,7 +29,7 @@ from opcode_htmx.transcript.content import other_content
 from opcode_htmx.transcript.content.raw import log_failure, raw_text
 from opcode_htmx.transcript.content.weight import is_heavy
 
-_TICKS = re.compile(r"`{3,}")
+_TICKS = late_pattern(r"`{3,}")
 
 
 def source(block: Block) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 
 from opcode_htmx.engines.messages import Unknown
 from opcode_htmx.lib.coerce import is_larger
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.ansi import plain
 
-_EMPHASIS = re.compile(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
+_EMPHASIS = late_pattern(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")
 LONGEST_LINE = 300
 """Characters; longer output is no notice."""
 _LONGEST_OUTPUT = 10 * LONGEST_LINE

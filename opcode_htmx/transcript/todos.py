@@ -5,12 +5,12 @@ One tool writes the whole list; its successors create and update tasks one by on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.transcript.blocks import (
     Block,
     PromptBlock,
@@ -21,7 +21,7 @@ from opcode_htmx.transcript.content.raw import log_failure
 
 _TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 _STATES = {"completed": "done", "in_progress": "now", "pending": "open"}
-_CREATED = re.compile(r"Task #(\S+) created")
+_CREATED = late_pattern(r"Task #(\S+) created")
 _FAILED = frozenset({ToolState.ERROR, ToolState.DENIED, ToolState.INTERRUPTED})
 
 

@@ -17,6 +17,7 @@ import pytest
 
 import opcode_htmx
 from opcode_htmx.engines.claude.files import titles
+from opcode_htmx.lib.late_pattern import LatePattern
 from opcode_htmx.lib.tree import search as file_search
 from opcode_htmx.rendering import search
 from opcode_htmx.sessions.index import terms
@@ -30,6 +31,7 @@ SECONDS = 0.3
 """Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones seconds."""
 
 BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
+    "lib/late_pattern.py": (),  # those of others, which are found where they stand
     "lib/tree/search.py": (
         re.compile(file_search._scattered_pattern("a.b/a")),
         re.compile(re.escape("a.b/a")),
@@ -101,7 +103,8 @@ def patterns_in(holder: Any, values: Any) -> Iterator[tuple[str, str, re.Pattern
             inside = value
         elif isinstance(value, dict):
             inside = [*value.keys(), *value.values()]
-        yield from ((where, name, each) for each in inside if isinstance(each, re.Pattern))
+        each_compiled = (e.compiled() if isinstance(e, LatePattern) else e for e in inside)
+        yield from ((where, name, each) for each in each_compiled if isinstance(each, re.Pattern))
 
 
 @cache
@@ -134,6 +137,8 @@ def calls_of_re(tree: ast.Module) -> Iterator[tuple[ast.Call, str, bool]]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
                 yield node, name, at_top
+            case ast.Call(func=ast.Name(id="late_pattern" | "LatePattern")):
+                yield node, "compile", at_top
         inside = at_top and not isinstance(
             node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
         )

@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from opcode_htmx.engines.messages import Message
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.parsed_lines import ParsedLine
 from opcode_htmx.runs.supervisor import Supervisor
 
-_CURSOR = re.compile(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
+_CURSOR = late_pattern(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
 
 
 class BadCursor(ValueError):

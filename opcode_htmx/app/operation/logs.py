@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from opcode_htmx.config import credentials, log_settings
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs import redaction
 from opcode_htmx.lib.logs.set_up import set_up as set_up_logging
 
-_HOLDS_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
+_HOLDS_SECRET = late_pattern(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 """In the name of a variable of Claude's."""
 
 

@@ -6,11 +6,11 @@ at the date below. A model that is not in the table has no price, which is not t
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from functools import lru_cache
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 AS_OF = "28 November 2026"
 SOURCE = "Claude Code 2.1.330"
@@ -104,7 +104,7 @@ FAST: dict[str, Price] = {
 LONG_PROMPT: dict[str, Price] = {"claude-haiku-5-5": _price("0.5", "2.5", "0.625", "1", "0.05")}
 """Of prompts with more than 100,000 tokens."""
 
-_ENDING = re.compile(r"\[1m\]$|[-@]\d{8}$|-latest$|-v\d+(:\d+)?$|@default$")
+_ENDING = late_pattern(r"\[1m\]$|[-@]\d{8}$|-latest$|-v\d+(:\d+)?$|@default$")
 _OLD_NAMES = {"claude-opus-4": "claude-opus-4-0", "claude-sonnet-4": "claude-sonnet-4-0"}
 
 

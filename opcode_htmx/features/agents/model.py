@@ -15,6 +15,7 @@ from opcode_htmx.engines.claude.permissions.limits import Limits
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.model.permission_updates import BYPASS
 
 FORMAT = 1
@@ -46,8 +47,8 @@ ICONS = {
 }
 """The names that agents have, and the symbols that show them."""
 
-_ICON = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
+_ICON = late_pattern(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
+_MODEL = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
 _FIELDS = ("name", "icon", "system_prompt", "default_task", "model", "hooks")
 _OWN_FIELDS = (
     *("permission_mode", "may_read_files", "may_write_files", "may_use_network"),
@@ -55,9 +56,9 @@ _OWN_FIELDS = (
 )
 _SWITCHES = ("may_read_files", "may_write_files", "may_use_network", "replaces_prompt")
 _LISTS = ("allowed_tools", "denied_tools", "folders", "closed_paths")
-_ASIDE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ASIDE = late_pattern(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that change the direction of text: with them a name reads as another one."""
-_UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNUSABLE = late_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class AgentRefused(Exception):

@@ -17,11 +17,12 @@ from opcode_htmx.lib import resources
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.late_pattern import late_pattern
 
 log = logging.getLogger(__name__)
 
 KEPT, KEPT_SECONDS = 3, 7 * 86400.0
-_NAME = re.compile(r"opcode-[0-9]{8}-[0-9]{6}\.tar\.gz(\.age)?", re.ASCII)
+_NAME = late_pattern(r"opcode-[0-9]{8}-[0-9]{6}\.tar\.gz(\.age)?", re.ASCII)
 _PART = ".part"
 _LOCK, _SAID = "lock", "said"
 _POLL_SECONDS = 0.2

@@ -30,6 +30,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
 from opcode_htmx.web.server import reload
 
@@ -40,7 +41,7 @@ SECONDS = 600.0
 EXCHANGE_SECONDS = 60.0
 """Within which Claude exchanges the code for a login."""
 POLL_SECONDS = 0.1
-_CODE = re.compile(r"[A-Za-z0-9_.~/+=-]{8,2000}", re.ASCII)
+_CODE = late_pattern(r"[A-Za-z0-9_.~/+=-]{8,2000}", re.ASCII)
 
 log = logging.getLogger(__name__)
 

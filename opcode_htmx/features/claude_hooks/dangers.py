@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 LONGEST = 20_000
 """Characters of a command that are looked at, and may be saved."""
 
@@ -116,7 +118,7 @@ PATTERNS = {
 ENDLESS = (
     "It can keep Claude from ever ending its turn: let it pass where stop_hook_active is true."
 )
-_BLOCKS = re.compile(r"\bexit\s{1,9}2\b|\"decision\"\s{0,9}:\s{0,9}\"block\"")
+_BLOCKS = late_pattern(r"\bexit\s{1,9}2\b|\"decision\"\s{0,9}:\s{0,9}\"block\"")
 
 
 def dangers_of(command: str, event: str = "") -> Iterator[str]:

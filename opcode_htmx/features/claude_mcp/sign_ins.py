@@ -35,6 +35,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.queries.query_process import QueryFailed, QueryProcess
 from opcode_htmx.sessions.configuration.service import ChosenProject
 
@@ -47,7 +48,7 @@ EXCHANGE_SECONDS = 40.0
 MOST_OPEN = 4
 """Sign-ins at a time: each is a process of some 200 MB."""
 POLL_SECONDS = 0.1
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 _LONGEST = 8000
 
 log = logging.getLogger(__name__)

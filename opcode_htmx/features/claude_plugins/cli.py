@@ -21,6 +21,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.queries import subcommand
 from opcode_htmx.runs.queries.subcommand import SECONDS, SubcommandFailed
 from opcode_htmx.sessions.configuration.acts import ActFailed
@@ -29,8 +30,8 @@ ACT_SECONDS = 240.0
 """A repository may have to be cloned."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 ID = re.compile(rf"{NAME.pattern}@{NAME.pattern}", re.ASCII)
-_TOKENS = re.compile(r"Always-on:\s{0,20}(~?[0-9][0-9.,]{0,12}k?) tok")
-_ROW = re.compile(
+_TOKENS = late_pattern(r"Always-on:\s{0,20}(~?[0-9][0-9.,]{0,12}k?) tok")
+_ROW = late_pattern(
     r"(\S{1,200})\s{2,200}([<>~]? ?[0-9][0-9.,k]{0,12}|[-–—])\s{2,200}"
     r"([<>~]? ?[0-9][0-9.,k]{0,12}|[-–—])"
 )

@@ -24,6 +24,7 @@ from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late_pattern import late_pattern
 
 PATIENCE = 3.0
 """Seconds for which the request waits for the outcome itself."""
@@ -33,7 +34,7 @@ LOOK_SECONDS = 0.25
 KEPT_SECONDS = 3600.0
 MOST_PROGRESS = 2000
 VERSION = 1
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 
 log = logging.getLogger(__name__)
 

@@ -30,16 +30,17 @@ from opcode_htmx.lib.git.commands.branches import NoBranch
 from opcode_htmx.lib.git.commands.remotes import NoRemote, Remote
 from opcode_htmx.lib.git.commands.words import GitRefused, redacted
 from opcode_htmx.lib.git.policy import READING
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SECONDS = 60.0
 MOST_BYTES = 1024 * 1024
 MOST_BODY = 60_000
 RECENT = 60.0
 MOST_RECENT = 200
-_ADDRESS = re.compile(
+_ADDRESS = late_pattern(
     r"https://github\.com/([\w.-]{1,100}/[\w.-]{1,100})/pull/(\d{1,10})", re.ASCII
 )
-_ANY_ADDRESS = re.compile(r"https://\S{1,500}", re.ASCII)
+_ANY_ADDRESS = late_pattern(r"https://\S{1,500}", re.ASCII)
 _FALLBACK = "`gh` refused. What it wrote is below."
 # What `gh` writes, and the sentence; the first that is found counts.
 _SENTENCES: tuple[tuple[str, str], ...] = (

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened
 from opcode_htmx.sessions.workspace import Workspace
 
 NAME_WORDS = 5
 NAME_CHARACTERS = 40
-_WORD = re.compile(r"\w+")
+_WORD = late_pattern(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)

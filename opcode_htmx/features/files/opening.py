@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +15,15 @@ from opcode_htmx.engines.claude.files.sessions import (
 from opcode_htmx.features.files.places import FilesClosed, ProjectPlaces
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.tree.names import FileRefused, Names, names_of
 from opcode_htmx.lib.tree.tree import FileMissing
 from opcode_htmx.sessions.locations import SessionLocations
 
-_LINES = re.compile(r"(?::(\d{1,7})(?:[-:](\d{1,7}))?|#L(\d{1,7})(?:-L?(\d{1,7}))?)\Z")
+_LINES = late_pattern(r"(?::(\d{1,7})(?:[-:](\d{1,7}))?|#L(\d{1,7})(?:-L?(\d{1,7}))?)\Z")
 _TAIL = 1_000_000
 """Bytes at the end of a history file in which the last working folders are looked for."""
-_CWD = re.compile(rb'"cwd":("(?:[^"\\]|\\.){1,4096}")')
+_CWD = late_pattern(rb'"cwd":("(?:[^"\\]|\\.){1,4096}")')
 _MOST_FOLDERS = 20
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from flask import url_for
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs.reader import LogQuery
 from opcode_htmx.web.http.forms import BadForm
 
@@ -17,7 +18,7 @@ LEVELS = {"": "All", "info": "Info", "warning": "Warnings", "error": "Errors"}
 """The values of the field `level`, as they are shown; each includes those behind it."""
 FIELDS = ("level", "text", "run", "request", "since", "until")
 LONGEST_TEXT = 200
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_ID = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

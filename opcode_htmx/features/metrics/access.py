@@ -12,12 +12,13 @@ from pydantic import field_validator
 from werkzeug.datastructures import Headers
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.web.auth.tokens import equal
 from opcode_htmx.web.origin.hosts import ip_of
 
 SHORTEST = 16
 """Characters of a token: shorter ones could be guessed, as no attempt is slowed down."""
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_TOKEN = late_pattern(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 """What may follow `Bearer` (RFC 6750)."""
 _PROXY_HEADERS = ("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip")
 _PROXY_PREFIXES = ("x-forwarded-", "cf-", "tailscale-")

@@ -18,13 +18,14 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.late_pattern import late_pattern
 
 FOLDER = "races"
 VERSION = 1
 MOST = 100
 """Races that are kept, the newest ones."""
 FEWEST_CONTESTANTS, MOST_CONTESTANTS = 2, 4
-RACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+RACE_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 
 
 class NoSuchRace(Exception):

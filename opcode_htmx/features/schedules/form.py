@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from opcode_htmx.features.schedules.service import InvalidSchedule, Wanted
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.policies.budget_figures import as_typed, typed_amount
 from opcode_htmx.sessions.schedules.model import DEFAULT_MINUTES, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit, now_in
@@ -26,8 +27,8 @@ DAYS = {
 }
 """The days in a cron expression, as the form shows them."""
 WORKDAYS = list(DAYS)[:5]
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
-_ON_DAYS = re.compile(r"([0-9]|[0-5][0-9]) ([0-9]|[01][0-9]|2[0-3]) \* \* (\S+)", re.ASCII)
+_CLOCK = late_pattern(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_ON_DAYS = late_pattern(r"([0-9]|[0-5][0-9]) ([0-9]|[01][0-9]|2[0-3]) \* \* (\S+)", re.ASCII)
 
 
 def fields_of(schedule: Schedule, now: float) -> dict[str, str]:

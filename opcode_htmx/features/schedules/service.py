@@ -13,6 +13,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.runs.supervisor import Supervisor
@@ -44,7 +45,7 @@ from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
+_MODEL = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}", re.ASCII)
 MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 LONGEST_LIMIT = 60 * 86400.0
 """No usage limit lasts longer."""

@@ -17,6 +17,7 @@ from opcode_htmx.features.search.filters import (
 )
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.sessions.index.excerpts import Excerpt, excerpt_of
 from opcode_htmx.sessions.index.reader import (
     TEXTS_OF_PAGE,
@@ -31,7 +32,7 @@ from opcode_htmx.sessions.index.terms import LONGEST_QUERY
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.web.http.forms import session_address
 
-_ID = re.compile(r"[\w.-]{1,100}", re.ASCII)
+_ID = late_pattern(r"[\w.-]{1,100}", re.ASCII)
 """An id that stands in an address as it is."""
 
 

@@ -5,7 +5,6 @@ Forms and links work without JavaScript; nothing here needs a running process.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.sessions.export.exporter import Format, SessionExporter
@@ -50,7 +50,7 @@ from opcode_htmx.web.http.way_back import lists_sessions
 
 HITS = 200
 
-_ELEMENT = re.compile(r"b-[A-Za-z0-9_-]{1,80}")
+_ELEMENT = late_pattern(r"b-[A-Za-z0-9_-]{1,80}")
 
 
 def blueprint(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -10,6 +9,7 @@ from flask import Blueprint, Response, abort, render_template
 
 from opcode_htmx.engines.messages import Content, ImageContent
 from opcode_htmx.features.session_page import selection
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
@@ -18,7 +18,7 @@ from opcode_htmx.transcript.conversation.branches import top_of
 from opcode_htmx.web.http.disposition import save_as
 from opcode_htmx.web.http.forms import session_address
 
-_HARMLESS = re.compile(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
+_HARMLESS = late_pattern(r"application/pdf|(?:audio|video)/[a-z0-9.-]{1,40}")
 
 
 def blueprint(lookup: SessionLookup) -> Blueprint:

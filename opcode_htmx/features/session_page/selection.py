@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 
 import gevent
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
@@ -17,7 +17,7 @@ from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.earlier import WholeNeeded
 from opcode_htmx.transcript.conversation.window import Window
 
-_HASH = re.compile(r"[0-9a-f]{24}")
+_HASH = late_pattern(r"[0-9a-f]{24}")
 """Of an unusual id, in the id of its element."""
 STEP_AT_LEAST = 30
 """Blocks before those of the first response that are folded for it. The way to earlier ones without

@@ -8,8 +8,9 @@ from enum import Enum
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
+_NAME = late_pattern(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
 
 
 class Backup(Enum):

@@ -20,6 +20,7 @@ from pathlib import Path
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, confined, file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
+from opcode_htmx.lib.late_pattern import late_pattern
 
 MOST_BYTES = 1024 * 1024
 KEPT = 10
@@ -27,8 +28,8 @@ KEPT = 10
 NO_FILE = ""
 """The revision of a file that does not exist."""
 
-_VERSION = re.compile(r"\d{1,20}-[0-9a-f]{16}", re.ASCII)
-_FOLDER = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_VERSION = late_pattern(r"\d{1,20}-[0-9a-f]{16}", re.ASCII)
+_FOLDER = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 _DELETED = "deleted.json"
 """In the folder of a file's versions: where it lay."""
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 OPTIONS = (
     *("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "--ignore-submodules=dirty"),
@@ -37,8 +38,8 @@ _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
 """Both are found at the beginning of lines only, and all lines within a hunk begin with a sign."""
 _BLOCK = 128 * 1024
 """Bytes that are split at once: meanwhile no other thread runs, the event loop's among them."""
-_COMBINED = re.compile(rb"^diff --(?:cc|combined) ", re.MULTILINE)
-_BINARY = re.compile(rb"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
+_COMBINED = late_pattern(rb"^diff --(?:cc|combined) ", re.MULTILINE)
+_BINARY = late_pattern(rb"^(?:Binary files .* differ|GIT binary patch)$", re.MULTILINE)
 _NO_NEWLINE = b"\\"
 
 

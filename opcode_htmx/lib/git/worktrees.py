@@ -19,13 +19,14 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
+from opcode_htmx.lib.late_pattern import late_pattern
 
 PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""
 SECONDS = 120.0
 LONGEST_NAME = 200
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
-_MADE = re.compile(rb"0+ ([0-9a-f]{40,64}) ")
+_NAME = late_pattern(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
+_MADE = late_pattern(rb"0+ ([0-9a-f]{40,64}) ")
 """The first entry of a branch's log: no commit before, and the one that it was made at."""
 _IGNORED = f"/{PLACE.as_posix()}/"
 _BRANCH = "refs/heads/"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from datetime import UTC, datetime
 from typing import Any
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs import context, redaction
 
 LONGEST_MESSAGE = 8_000
@@ -21,7 +21,7 @@ FIELDS = "fields"
 """The attribute of a record with its ids, names and numbers, as a mapping."""
 
 _INDENT = "    "
-_RUN = re.compile(r"\brun ([0-9a-f]{32})\b")
+_RUN = late_pattern(r"\brun ([0-9a-f]{32})\b")
 _OF_GUNICORN = "gunicorn"
 
 

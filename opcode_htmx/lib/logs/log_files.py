@@ -20,13 +20,14 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs.formats import JsonFormatter
 
 FOLDER = "logs"
 """In the state folder."""
 CURRENT = "current.ndjson"
 _LOCK = "lock"
-_ROTATED = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.ndjson", re.ASCII)
+_ROTATED = late_pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.ndjson", re.ASCII)
 _PARTS = 10
 """A file is rotated when it has this part of the space for all."""
 _LEAST = 100_000

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs.log_files import parts
 from opcode_htmx.lib.logs.set_up import LEVELS
 
@@ -24,7 +25,7 @@ MAX_LINE = 200_000
 LATE_SECONDS = 60.0
 """Lines of several processes are this far from the order of their times, at most."""
 
-_CURSOR = re.compile(r"([0-9]{1,20})-([0-9]{1,15})", re.ASCII)
+_CURSOR = late_pattern(r"([0-9]{1,20})-([0-9]{1,15})", re.ASCII)
 _KNOWN = frozenset({"time", "level", "logger", "message", "request", "run", "error", "pid"})
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 HIDDEN = "[hidden]"
 SHORTEST = 6
 """Characters of a known secret; a shorter one would hide parts of ordinary words."""
@@ -45,7 +47,7 @@ _LOOKS_SECRET = (
     (re.compile(r"(\binput_value=)[^\n]+"), r"\1"),
 )
 _INVALID = "Invalid request from"
-_QUERY = re.compile(r"\?[^\s\"']+")
+_QUERY = late_pattern(r"\?[^\s\"']+")
 
 _known: dict[str, None] = {}
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_NAME = re.compile(r"opcode_[a-z][a-z0-9_]*", re.ASCII)
-_LABEL = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_NAME = late_pattern(r"opcode_[a-z][a-z0-9_]*", re.ASCII)
+_LABEL = late_pattern(r"[a-z][a-z0-9_]*", re.ASCII)
 _UNITS = ("seconds", "bytes", "dollars")
 
 LabelValues = tuple[str, ...]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 _TAIL = 4096
 """An escape sequence that is longer is not waited for."""
 _MOST = 64
 """Modes, and colours since the last reset, that are kept."""
 
-_PRIVATE = re.compile(rb"\x1b\[\?([0-9;]{1,60})([hl])")
-_OTHER = re.compile(
+_PRIVATE = late_pattern(rb"\x1b\[\?([0-9;]{1,60})([hl])")
+_OTHER = late_pattern(
     rb"\x1b(?:"
     rb"(?P<keypad>[=>])"
     rb"|(?P<charset>[()*+][0-9A-Za-z])"
@@ -25,14 +27,14 @@ _OTHER = re.compile(
     rb"|\][02];(?P<title>[^\x07\x1b]{0,200})(?:\x07|\x1b\\)"
     rb")"
 )
-_RESET = re.compile(rb"\x1b(?:c|\[!p)")
+_RESET = late_pattern(rb"\x1b(?:c|\[!p)")
 """All of the terminal, or what most programs mean by that: without the screen in use."""
 _KEPT_BY_SOFT_RESET = frozenset(
     {b"47", b"1047", b"1049", b"1000", b"1002", b"1003", b"1005", b"1006", b"1015", b"2004"}
 )
-_COLOURS = re.compile(rb"\x1b\[([0-9;:]{0,60})m")
+_COLOURS = late_pattern(rb"\x1b\[([0-9;:]{0,60})m")
 _RESET_COLOURS = (b"\x1b[m", b"\x1b[0m")
-_COMPLETE = re.compile(
+_COMPLETE = late_pattern(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])",
     re.DOTALL,
 )

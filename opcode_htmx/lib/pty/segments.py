@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.pty import records
 from opcode_htmx.lib.pty.modes import Modes
 from opcode_htmx.lib.pty.records import Exit, Kind, Record
@@ -22,7 +23,7 @@ MOST_BYTES = SEGMENT_BYTES + 128 * 1024
 KEPT = 8
 """Segments that are kept, with the one that is written."""
 
-_NAME = re.compile(r"[0-9]{20}", re.ASCII)
+_NAME = late_pattern(r"[0-9]{20}", re.ASCII)
 
 
 class SegmentWriter:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from urllib.parse import quote, unquote_to_bytes
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 
 Names = tuple[str, ...]
@@ -18,7 +18,7 @@ LONGEST_PATH = 4096
 """Bytes, as on Linux."""
 LONGEST_NAME = 255
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = late_pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class FileRefused(Exception):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import difflib
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.tree.names import FileRefused
 
 HEAD = 8192
@@ -22,7 +22,7 @@ MOST_MATCHED, MOST_STEPS = 4000, 100_000
 """Lines between the first and the last changed one, and pairs of equal ones among them, that are
 compared; the time for it grows with their square."""
 _LATIN = "iso-8859-1"
-_END = re.compile(r"(\r\n|\r|\n)")
+_END = late_pattern(r"(\r\n|\r|\n)")
 LABELS = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", _LATIN: "Latin-1"}
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.invisible import INVISIBLE
 from opcode_htmx.markup.spans import Span
 
@@ -24,15 +25,17 @@ MOST = 500
 
 _HINTS = "://", "localhost:", "127.0.0.1:", "0.0.0.0:", "[::1]:"
 """A text without any of these holds no address."""
-_START = re.compile(
+_START = late_pattern(
     r"(?P<scheme>https?://)|(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):(?=[0-9])", re.IGNORECASE
 )
-_RUN = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*+")
+_RUN = late_pattern(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*+")
 """What an address may consist of, besides letters and digits beyond ASCII in its path."""
-_HOST_END = re.compile(r"[/?#]")
-_HOST = re.compile(r"(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.IGNORECASE)
-_PORT_END = re.compile(r":[0-9]{1,5}")
-_HIDDEN = re.compile(f"[{INVISIBLE}]")
+_HOST_END = late_pattern(r"[/?#]")
+_HOST = late_pattern(
+    r"(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.IGNORECASE
+)
+_PORT_END = late_pattern(r":[0-9]{1,5}")
+_HIDDEN = late_pattern(f"[{INVISIBLE}]")
 
 _TRAILING = frozenset("?!.,:;*_~'")
 """Punctuation that ends a sentence or emphasis rather than an address."""

@@ -10,15 +10,17 @@ import re
 from typing import Protocol
 from urllib.parse import quote, unquote
 
+from opcode_htmx.lib.late_pattern import late_pattern
+
 LONGEST = 1000
 """Characters of a path that becomes a link."""
 SAFE = "/:"
 """Characters of a path that stand in an address as they are, besides letters and digits."""
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_LINE_NUMBER = re.compile(r"\d{1,7}(?:[-:]\d{1,7})?")
+_SCHEME = late_pattern(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_LINE_NUMBER = late_pattern(r"\d{1,7}(?:[-:]\d{1,7})?")
 """Behind the name of a file in the project's own folder, which then is no scheme."""
-_FILE_URI = re.compile(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
+_FILE_URI = late_pattern(r"file://(?:localhost)?(?=/)", re.IGNORECASE)
 
 _ENDINGS = (
     "bash|bat|cc|cfg|cjs|clj|cmake|conf|cpp|cs|css|csv|cts|cxx|dart|diff|erl|exs|fish|gif|go|gradle"
@@ -32,12 +34,12 @@ _SHORT_ENDINGS = "c|d|ex|h|j2|m|ml|mm|r|env|tmpl"
 _NAME = r"[\w@+()\[\]-][\w@.+()\[\]-]{0,200}"
 _LINES = r"(?::\d{1,7}(?:[-:]\d{1,7})?|#L\d{1,7}(?:-L?\d{1,7})?)?"
 _FOLDERS = r"(?:~?/|\.{1,2}/)?(?:[\w@.+()\[\]-]{1,255}/){0,30}"
-_PATH = re.compile(
+_PATH = late_pattern(
     rf"{_FOLDERS}(?:{_NAME}\.(?:{_ENDINGS})|Dockerfile|Makefile|Gemfile|LICENSE){_LINES}",
     re.IGNORECASE,
 )
 """A path of a file with a usual ending, and a line or a range of lines."""
-_PATH_WITH_FOLDER = re.compile(
+_PATH_WITH_FOLDER = late_pattern(
     rf"{_FOLDERS}(?<=/){_NAME}\.(?:{_SHORT_ENDINGS}){_LINES}", re.IGNORECASE
 )
 _EXPRESSIONS = frozenset({"console.log", "response.json", "request.json", "res.json", "req.json"})

@@ -18,10 +18,11 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import SAFE, Places, looks_like_file
 
-_ABSOLUTE = re.compile(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
+_ABSOLUTE = late_pattern(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
 """Characters; a longer address is shortened where it is shown as text."""
 

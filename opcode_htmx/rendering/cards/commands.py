@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import ansi
 from opcode_htmx.rendering.cards.parts import (
     SHOWN_CHARACTERS,
@@ -15,7 +14,7 @@ from opcode_htmx.rendering.cards.parts import (
     text_of,
 )
 
-_EXIT = re.compile(r"(?:Error: )?Exit code (\d+)(?:\n|$)")
+_EXIT = late_pattern(r"(?:Error: )?Exit code (\d+)(?:\n|$)")
 _NOTHING = "(Bash completed with no output)"
 
 

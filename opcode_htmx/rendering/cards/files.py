@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import diff, highlight
 from opcode_htmx.markup.diff import DiffLine
 from opcode_htmx.rendering.cards import notebooks
@@ -24,7 +24,7 @@ from opcode_htmx.rendering.cards.parts import (
 from opcode_htmx.transcript.cli_text import as_json
 
 _PATHS = frozenset({"file_path", "notebook_path"})
-_NUMBERED = re.compile(r"^ *(\d+)(?:\t|→)(.*)$")
+_NUMBERED = late_pattern(r"^ *(\d+)(?:\t|→)(.*)$")
 
 
 def read(call: Call) -> ToolView:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.addresses.links import Link, link, links
 from opcode_htmx.rendering.cards.commands import coloured
 from opcode_htmx.rendering.cards.parts import (
@@ -29,7 +29,7 @@ _SUMMARY_KEYS = (
     *("file_path", "notebook_path", "path", "message", "name", "id"),
 )
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
-_HAND_BACK = re.compile(r"\[Subagent hand-back\][^\n]*The report follows:\n")
+_HAND_BACK = late_pattern(r"\[Subagent hand-back\][^\n]*The report follows:\n")
 _AGENT_NOTES = "agentId: ", "<usage>"
 """The prefixes of lines that the CLI adds to an agent's report, for the model."""
 _TOOLS_NOTE = "<tools-used-before-summary>", "</tools-used-before-summary>"

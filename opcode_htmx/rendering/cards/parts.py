@@ -11,6 +11,7 @@ from typing import Any
 from opcode_htmx.engines.messages import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.markup.addresses.links import Link
 from opcode_htmx.markup.diff import DiffLine
@@ -23,7 +24,7 @@ SHOWN_CHARACTERS = 10_000
 LONGEST_JSON = 300_000
 """Characters; longer text is not parsed as JSON, because parsing cannot be interrupted."""
 
-_TOOL_ERROR = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
+_TOOL_ERROR = late_pattern(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
 _REJECTED = "User rejected tool use"

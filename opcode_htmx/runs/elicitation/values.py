@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -16,13 +15,14 @@ from urllib.parse import urlsplit
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import DEEPEST
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of, key_of
 
 LONGEST = 20_000
 """Characters of one answer."""
 LONGEST_NUMBER = 40
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INTEGER = late_pattern(r"[+-]?[0-9]+")
+_DECIMAL = late_pattern(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NEEDED = "This is needed."
 
 

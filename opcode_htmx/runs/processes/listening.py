@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import psutil
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.process_identity import HAS_PROC, ProcessKey
 from opcode_htmx.runs.processes import sock_diag
 from opcode_htmx.runs.processes.process_table import Row, is_alive
 
 _PROC = "/proc"
 _LISTEN = "0A"
-_SOCKET = re.compile(r"socket:\[([0-9]{1,20})\]")
+_SOCKET = late_pattern(r"socket:\[([0-9]{1,20})\]")
 
 _V4_LOOPBACK, _V4_ANY = "0100007F", "0" * 8
 _V6_LOOPBACK, _V6_ANY = "0" * 24 + "01000000", "0" * 32

@@ -21,6 +21,7 @@ import gevent
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.late_pattern import late_pattern
 
 FOLDER = "claude_acts"
 """Its name in the state folder."""
@@ -30,7 +31,7 @@ SECONDS = 300.0
 """The limit for an act, with the time in which it waits for another one."""
 KEPT_SECONDS = 3600.0
 """For which the outcome can be read."""
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, Place
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
@@ -48,7 +49,7 @@ SKIPPED = frozenset(
 """Folders in which programs put files; hidden ones are skipped as well."""
 
 SETTING = "autoMemoryEnabled"
-_NAME = re.compile(r"memory-[0-9a-f]{16}", re.ASCII)
+_NAME = late_pattern(r"memory-[0-9a-f]{16}", re.ASCII)
 
 
 class MemoryKind(StrEnum):

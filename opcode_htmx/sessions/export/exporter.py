@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.sessions.export.standalone_html import (
     POLICY,
@@ -34,7 +34,7 @@ MEDIA_TYPES: dict[Format, str] = {
 STYLES = ("style.css", "session.css")
 NO_FOLDER = "a folder that is not known"
 
-_NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]+")
+_NOT_ALPHANUMERIC = late_pattern(r"[^A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

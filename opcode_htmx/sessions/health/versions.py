@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.files.state_dir import StateError
 from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.process import GitFailed, GitMissing
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.sessions.health import tools
 from opcode_htmx.sessions.health.check import Finding, State
@@ -20,7 +20,7 @@ from opcode_htmx.sessions.health.check import Finding, State
 OLDEST_GIT = (2, 34)
 GIT_SECONDS = 3.0
 _LIBRARIES = ("gunicorn", "gevent", "Flask", "pydantic", "psutil")
-_NUMBERS = re.compile(r"(\d{1,6})\.(\d{1,6})")
+_NUMBERS = late_pattern(r"(\d{1,6})\.(\d{1,6})")
 
 
 def versions(settings: Settings) -> Finding:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place
@@ -18,7 +18,7 @@ BEFORE, LONGEST = 50, 200
 MOST_MARKED = 8
 IN_MARKDOWN = (Role.ANSWER, Role.THINKING, Role.SUMMARY)
 """The texts of which an excerpt leaves out the signs of Markdown."""
-_BLANKS = re.compile(r"\s+")
+_BLANKS = late_pattern(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)

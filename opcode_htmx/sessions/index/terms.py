@@ -9,27 +9,28 @@ from functools import lru_cache
 from itertools import islice
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup import ansi
 
 _CJK_LETTERS = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_CJK = re.compile(f"([{_CJK_LETTERS}])")
+_CJK = late_pattern(f"([{_CJK_LETTERS}])")
 """Letters of writing without spaces: each is a word of its own, and words of them are phrases."""
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0x3000) if unicodedata.category(chr(code))[0] == "M"
 )
 """Marks within words, such as the vowels of Devanagari, which `\\w` leaves out."""
-_WORD = re.compile(rf"[\w{re.escape(_MARKS)}]+")
+_WORD = late_pattern(rf"[\w{re.escape(_MARKS)}]+")
 _LETTER = rf"[^\W{_CJK_LETTERS}]"
 """A part of a word that is longer than a letter."""
-_PART = re.compile(r'"([^"]*)"?|([^\s"]+)')
+_PART = late_pattern(r'"([^"]*)"?|([^\s"]+)')
 
 SHORTEST_PREFIX = 3
 """Letters of a word that is not written to its end: FTS5 looks at all texts with such a word before
 it returns the newest, and two letters begin a word in nearly half of all texts."""
-_SYLLABLES = re.compile(r"[\uac00-\ud7a3]{2,}")
+_SYLLABLES = late_pattern(r"[\uac00-\ud7a3]{2,}")
 """Of Korean, whose words have endings: two are a whole word, and few words begin with them."""
 LONGEST_QUERY = 200
 """Characters; the rest of a longer query is ignored."""

@@ -7,14 +7,14 @@ device.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.sessions.options.form import EFFORTS, OFFERED_MODES, WITHOUT
 from opcode_htmx.web.http.forms import BadForm
 
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
+_MODEL = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}")
 """A model's name; it becomes a command-line argument, so it must not begin with a dash."""
 
 

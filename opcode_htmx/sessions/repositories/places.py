@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"
-_REPOSITORY = re.compile(rf"{_PART}__{_PART}", re.ASCII)
-_WORKTREE = re.compile(
+_REPOSITORY = late_pattern(rf"{_PART}__{_PART}", re.ASCII)
+_WORKTREE = late_pattern(
     r"(.{1,250})__([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.ASCII
 )
-_CLONING = re.compile(r"\.clone-(.{1,250})-[0-9a-f]{16}", re.ASCII)
+_CLONING = late_pattern(r"\.clone-(.{1,250})-[0-9a-f]{16}", re.ASCII)
 _REMOVED = ".removed-"
 
 

@@ -21,6 +21,7 @@ from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.surrogates import encoded
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ T = TypeVar("T")
 NAME = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """The name of a draft: its session's id, or an id for the page where a session begins."""
 TOKEN = re.compile(r"[0-9a-f]{32}")
-_UNUSUAL = re.compile(r"[^\w.() +=@,-]+")
+_UNUSUAL = late_pattern(r"[^\w.() +=@,-]+")
 _PAGES = uuid.UUID("6d0c4a3e-5f0b-4a7e-9f43-0d7c5c2f8a11")
 FILE_NAME_CHARACTERS = 100
 MAX_TEXT = 1_000_000

@@ -8,7 +8,6 @@ half-deleted folder: folders are renamed first.
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import gevent
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.supervisor import Supervisor
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 6 * 3600.0
 _RENAMED_PREFIX = "collected-"
-_TEMPORARY_NAME = re.compile(r"\..+-[0-9a-f]{16}")
+_TEMPORARY_NAME = late_pattern(r"\..+-[0-9a-f]{16}")
 """The name of a temporary file, which a killed writer may leave behind."""
 TEMPORARY_SECONDS = 86400.0
 LINES_PER_SLICE = 100

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shutil
 import time
 import uuid
@@ -25,14 +24,15 @@ from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateDir
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.supervisor import StillRunning, Supervisor
 
 log = logging.getLogger(__name__)
 
-TRASH_ID = re.compile(r"[0-9a-f]{32}")
+TRASH_ID = late_pattern(r"[0-9a-f]{32}")
 KEPT_SECONDS = 7 * 86400.0
 _RECORD = "trash.json"
-_BATCH = re.compile(r"batch-([0-9a-f]{32})\.json")
+_BATCH = late_pattern(r"batch-([0-9a-f]{32})\.json")
 
 
 class NotInTrash(Exception):

@@ -22,6 +22,7 @@ from opcode_htmx.lib.git import repository, worktrees
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import Worktree
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
 from opcode_htmx.sessions.elsewhere import not_of
@@ -33,8 +34,8 @@ MOST_REPOSITORIES = 200
 MOST_RECENT = 200
 """Sessions whose files are looked at for a worktree that Claude has entered."""
 AT_ONCE = 4
-COPY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_PID = re.compile(r"\(pid (\d{1,9})\b", re.ASCII)
+COPY_ID = late_pattern(r"[0-9a-f]{16}", re.ASCII)
+_PID = late_pattern(r"\(pid (\d{1,9})\b", re.ASCII)
 
 
 class CopyOrigin(StrEnum):

@@ -15,10 +15,11 @@ from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.git.integration.kept import Kept
+from opcode_htmx.lib.late_pattern import late_pattern
 
 VERSION = 1
 KEPT_SECONDS = 7 * 86400.0
-KEPT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+KEPT_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 
 KEPT = StateFolder(
     "worktrees_kept",

@@ -11,12 +11,13 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.worktrees import PLACE, BadRevision
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.sessions.worktrees.records import CopyRecords
 
 WORDS = 5
 CHARACTERS = 40
 MOST_TRIED = 50
-_WORD = re.compile(r"[a-z0-9]+", re.ASCII)
+_WORD = late_pattern(r"[a-z0-9]+", re.ASCII)
 _PLACE = f"/{PLACE.as_posix()}/"
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_CURSOR = re.compile(r"([0-9]{1,6}):([0-9]{1,15}):([0-9]{1,15})(?::([0-9a-f-]{1,600}))?")
+_CURSOR = late_pattern(r"([0-9]{1,6}):([0-9]{1,15}):([0-9]{1,15})(?::([0-9a-f-]{1,600}))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ on, where rewinds have cut, and whether an interruption has finished what was op
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from opcode_htmx.engines.claude.files.lineage import BEFORE
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
@@ -38,9 +38,9 @@ KEPT = 4
 """Parts whose blocks stay in memory."""
 
 
-_OWN_ID = re.compile(r"line-[0-9]{1,6}-([0-9]{1,15})-[0-9]{1,9}")
+_OWN_ID = late_pattern(r"line-[0-9]{1,6}-([0-9]{1,15})-[0-9]{1,9}")
 """The id of a block whose line has none: its place, and the end of the line."""
-_NUMBER = re.compile(r"-[0-9]{1,4}$")
+_NUMBER = late_pattern(r"-[0-9]{1,4}$")
 """The number of a text in its message, or of a part in its line."""
 
 

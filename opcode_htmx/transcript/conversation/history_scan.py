@@ -6,7 +6,6 @@ Made for a thread: no step holds the interpreter for long.
 from __future__ import annotations
 
 import ctypes
-import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.history import LONGEST
 from opcode_htmx.engines.claude.protocol import json_lines
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 PIECE = 256 * 1024
 """Bytes searched at a time. Within two of them a call may have its result."""
@@ -26,7 +26,7 @@ BUCKETS = 64
 MANY = 100
 """Pieces whose ids take more memory than is worth keeping."""
 
-_IDS = re.compile(
+_IDS = late_pattern(
     rb'"(?:uuid": ?"([^"\\]{1,100})|agentId": ?"([^"\\]{1,100})|((?:msg|toolu)_[^"\\]{1,100}))"'
 )
 _TODO_TOOLS = (b'"TodoWrite"', b'"TaskCreate"', b'"TaskUpdate"')
@@ -158,7 +158,7 @@ def cost_lines(path: Path, begin: int, end: int) -> list[bytes]:
 
 _NO_ENTRY, _NO_LEAF = "\0none", "\0unknown"
 """In place of a uuid: where the path has ended, and a record without a leaf."""
-_PARENT = re.compile(rb'\{"parentUuid": ?"([0-9a-f-]{36})"')
+_PARENT = late_pattern(rb'\{"parentUuid": ?"([0-9a-f-]{36})"')
 _CHECKPOINT, _BOUNDARY = b'"last-prompt"', b'"compact_boundary"'
 
 

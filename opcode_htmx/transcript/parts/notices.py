@@ -9,6 +9,7 @@ from opcode_htmx.engines.messages import LongLine, SystemEvent
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import format_bytes
+from opcode_htmx.lib.late_pattern import late_pattern
 
 _HIDDEN_SUBTYPES = frozenset(
     {
@@ -45,8 +46,10 @@ _LIMITS = {
     "seven_day_overage_included": "weekly limit",
     "overage": "limit for extra usage",
 }
-_ADDRESS = re.compile(r"https?://[\w.:-]{1,255}/[\w./~-]{1,400}", re.ASCII)
-_AT_GITHUB = re.compile(r"https://github\.com/[\w.-]{1,100}/[\w.-]{1,100}/pull/\d{1,10}", re.ASCII)
+_ADDRESS = late_pattern(r"https?://[\w.:-]{1,255}/[\w./~-]{1,400}", re.ASCII)
+_AT_GITHUB = late_pattern(
+    r"https://github\.com/[\w.-]{1,100}/[\w.-]{1,100}/pull/\d{1,10}", re.ASCII
+)
 _TIME_DIGITS = 10
 """Of a Unix time, which the CLI appends to some errors."""
 RETRY = "retry"

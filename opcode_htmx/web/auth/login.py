@@ -10,12 +10,13 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.server.base_path import inner_path, start_page
 
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
-_UPWARDS = re.compile(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
+_LOCAL_PATH = late_pattern(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+_UPWARDS = late_pattern(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
 """What browsers resolve: it could lead out of the base path, to a neighbour on the same host."""
 
 _NO_MATCH = "That user and password do not match."

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks, json_files
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.web.auth.rate_limit import network
 from opcode_htmx.web.auth.tokens import digest
 
@@ -47,7 +48,7 @@ _NAME = "name"
 """The suffix of the file with a login's name."""
 
 LOGIN_ID = re.compile(r"[0-9a-f]{32}")
-_COOKIE = re.compile(r"(?P<id>[0-9a-f]{32})\.(?P<token>[0-9A-Za-z_-]{32,64})")
+_COOKIE = late_pattern(r"(?P<id>[0-9a-f]{32})\.(?P<token>[0-9A-Za-z_-]{32,64})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import Any, Literal
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.web.auth.tokens import digest
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ _LONGEST = 4096
 _MAX_TYPED = 500
 """Characters that are looked at; a pasted link is shorter."""
 _CLOCK_SLACK = 5.0
-_ID = re.compile(r"[0-9a-f]{64}")
+_ID = late_pattern(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
 from opcode_htmx.web.rest import envelope, validation
@@ -19,8 +19,8 @@ from opcode_htmx.web.server.url_rules import LateRoutes
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
-_PARAMETER = re.compile(r"{(\w+)}")
-_WORD = re.compile(r"[A-Za-z]+")
+_PARAMETER = late_pattern(r"{(\w+)}")
+_WORD = late_pattern(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -7,9 +7,10 @@ which are forked, read them: nothing of the app is imported here.
 from __future__ import annotations
 
 import errno
-import re
 import socket
 from collections.abc import Iterable, Mapping
+
+from opcode_htmx.lib.late_pattern import late_pattern
 
 OFF = "off"
 DISTANCE, NUMBER = 10000, 4
@@ -19,7 +20,7 @@ MOST = 32
 HIGHEST = 65535
 NO_ADDRESS = -1
 
-_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_RANGE = late_pattern(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class BadPorts(ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.logs import context
 from opcode_htmx.lib.logs.context import Work
 from opcode_htmx.lib.logs.formats import FIELDS
@@ -18,7 +19,7 @@ from opcode_htmx.web.server.trusted_proxies import IS_PROXY
 log = logging.getLogger(__name__)
 
 HEADER = "X-Request-Id"
-_GIVEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_GIVEN = late_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 """What a proxy may call a request; most use a UUID or a few digits."""
 
 

@@ -7,20 +7,20 @@ are kept.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 Path = tuple[str | int, ...]
 """The keys and list positions that lead to a value."""
 
 _DECODER = json.JSONDecoder()
-_SPACE = re.compile(r"[ \t\r\n]*")
-_SCALAR = re.compile(r"[^\s,:\]}\"]+")
-_INDENTED = re.compile(r"\{\r?\n([ \t]{1,16})\"")
+_SPACE = late_pattern(r"[ \t\r\n]*")
+_SCALAR = late_pattern(r"[^\s,:\]}\"]+")
+_INDENTED = late_pattern(r"\{\r?\n([ \t]{1,16})\"")
 
 
 class InvalidJson(ValueError):

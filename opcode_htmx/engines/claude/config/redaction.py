@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from opcode_htmx.lib import surrogates
+from opcode_htmx.lib.late_pattern import late_pattern
 
 HIDDEN = "********"
 
-_SECRET = re.compile(
+_SECRET = late_pattern(
     r"KEY|TOKEN(?!S)|SECRET|PASSW|PASSPHRASE|_PWD|(?:^|_)PAT$|PRIVATE|CREDENTIAL|AUTH(?!OR)|COOKIE"
     r"|HEADERS|SIGNATURE",
     re.IGNORECASE,
 )
-_IN_TEXT = re.compile(
+_IN_TEXT = late_pattern(
     # a login in an address; in one of http or https a name alone may be a token
     r"(?<=://)[^\s/@:]{0,5000}+:[^\s/@]{1,5000}+(?=@)|(?<=[ps]://)[^\s/@]{1,5000}+(?=@)"
     # what the keys of well-known services begin with
@@ -23,7 +24,7 @@ _IN_TEXT = re.compile(
     r"|xox[abeprs]-[\w-]{10,}|AKIA[0-9A-Z]{16})",
     re.ASCII,
 )
-_ASSIGNED = re.compile(r"([^=\s]+)=(.+)", re.DOTALL)
+_ASSIGNED = late_pattern(r"([^=\s]+)=(.+)", re.DOTALL)
 
 
 def is_secret(name: str, value: object) -> bool:

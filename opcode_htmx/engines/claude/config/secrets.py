@@ -23,21 +23,22 @@ from opcode_htmx.engines.claude.config.redaction import (
     is_secret,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONG = 20_000
 """Characters that are looked through within some 10 ms."""
-_NAMED = re.compile(
+_NAMED = late_pattern(
     r"(?:api_?key|secret(?:_?key)?|access_?key|(?:access|auth|refresh|bearer|id)_?token|password"
     r"|passphrase)$",
     re.IGNORECASE,
 )
 _STRING = r'"(?:[^"\\\n]|\\.)*+"?'
 _VALUE = rf"(?:{_STRING}|'[^'\n]*+'?|[^\s\"',:{{}}\[\]]++)"
-_PAIR = re.compile(rf'"([^"\n]{{1,200}})"([ \t]{{0,100}}:[ \t]{{0,100}})({_VALUE})', re.DOTALL)
+_PAIR = late_pattern(rf'"([^"\n]{{1,200}})"([ \t]{{0,100}}:[ \t]{{0,100}})({_VALUE})', re.DOTALL)
 """A name and its value in a text that cannot be parsed; the last quotation mark may be missing."""
-_SECTION = re.compile(r'"(?:env|headers)"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\{')
+_SECTION = late_pattern(r'"(?:env|headers)"[ \t\r\n]{0,100}:[ \t\r\n]{0,100}\{')
 """The beginning of an `env` or `headers` object in such a text."""
-_IN_SECTION = re.compile(rf'[^"{{}}]++|{_STRING}', re.DOTALL)
+_IN_SECTION = late_pattern(rf'[^"{{}}]++|{_STRING}', re.DOTALL)
 
 
 class SecretMissing(Exception):

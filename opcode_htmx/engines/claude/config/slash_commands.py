@@ -20,6 +20,7 @@ from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
+from opcode_htmx.lib.late_pattern import late_pattern
 
 Scope = Literal["project", "user"]
 
@@ -30,14 +31,14 @@ SECONDS = 0.5
 MOST_ENTRIES = 20_000
 """The most files and folders that are searched for commands."""
 
-_FENCE = re.compile(r"^---[ \t]*\r?$\n?", re.MULTILINE)
+_FENCE = late_pattern(r"^---[ \t]*\r?$\n?", re.MULTILINE)
 _READ = 64 * 1024
 _MANY = 10**15
 """No number in a hint is as large; Python refuses to write very long ones."""
 _MOST = 500
-_NAME = re.compile(r"[\w:.-]{1,100}")
-_REFERENCE = re.compile(r"(?:^|\s)@[^\s@]")
-_ARGUMENTS = re.compile(r"\$(?:ARGUMENTS|[0-9])")
+_NAME = late_pattern(r"[\w:.-]{1,100}")
+_REFERENCE = late_pattern(r"(?:^|\s)@[^\s@]")
+_ARGUMENTS = late_pattern(r"\$(?:ARGUMENTS|[0-9])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ then the beginning of a hash of the path.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
+
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONGEST = 200
 """UTF-16 code units of a name that is not cut."""
@@ -19,10 +20,10 @@ LONGEST = 200
 LONGEST_PATH = 4096
 """Characters; no system takes a longer one."""
 
-_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
-_DIGEST = re.compile(r"[0-9a-f]{10}")
-_FULL_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
-_SEPARATOR = re.compile(r"[/\\]")
+_NAME = late_pattern(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}")
+_DIGEST = late_pattern(r"[0-9a-f]{10}")
+_FULL_PATH = late_pattern(r"/|[A-Za-z]:[\\/]")
+_SEPARATOR = late_pattern(r"[/\\]")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import psutil
 
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.process_identity import (
     HAS_PROC,
     is_running,
@@ -27,7 +27,7 @@ from opcode_htmx.lib.process_identity import (
 
 TERMINAL = "cli"
 """The entry point of a CLI in a terminal; others are started by programs."""
-_NAME = re.compile(r"[0-9]{1,10}\.json")
+_NAME = late_pattern(r"[0-9]{1,10}\.json")
 MOST_BYTES = 64 * 1024
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +24,9 @@ from opcode_htmx.engines.messages import (
 )
 from opcode_htmx.engines.user_parts import TaskNotification
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_AGENT_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_AGENT_ID = late_pattern(r"[A-Za-z0-9_-]{1,100}")
 
 
 def folder_of(history_file: Path) -> Path:

@@ -16,16 +16,17 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.lib.late_pattern import late_pattern
 
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
 """The field that holds the name, by the type of the line; the first type counts most."""
 _KEYS = tuple(name.encode() for name in (*_FIELDS.values(), "summary"))
-_KEY = re.compile(b"|".join(_KEYS))
+_KEY = late_pattern(b"|".join(_KEYS))
 _ENDINGS = b'Title"', b'"summary"'
 """What the lines with names contain, and most others do not."""
 KEY_WITHIN = 300
 """Bytes at the beginning of a line in which the CLI writes the field of a name."""
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ID = late_pattern(r"[A-Za-z0-9-]{1,64}")
 
 LONGEST = 200
 MOST_SUMMARIES = 100

@@ -6,7 +6,6 @@ Knows nothing of the web, of runs, or of this process's own environment.
 import contextlib
 import importlib.util
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -16,13 +15,14 @@ from pathlib import Path
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 # Older versions parsed flags eagerly enough for a flag inside another argument to be an attack.
 MINIMUM_VERSION = (2, 1, 118)
 VERSION_TIMEOUT = 20.0  # seconds; a cold disk needs several for 200 MB
 LOGIN_TIMEOUT = 30.0  # seconds
 WHEEL = "claude_agent_sdk"
-_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+_VERSION = late_pattern(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _UPDATE = "update it with `claude update`, or name a newer one in CLAUDE_PATH"
 _USUAL_PLACES = (
     ".claude/local/claude",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from opcode_htmx.engines.claude.install.cli_binary import Binary
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.late_pattern import late_pattern
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ SECONDS = 30.0
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 300.0
 """How long to wait after a CLI has not described its settings."""
-_NOT_PLAIN = re.compile(r"[^0-9A-Za-z.]")
+_NOT_PLAIN = late_pattern(r"[^0-9A-Za-z.]")
 _BEGIN = "Full Settings JSON Schema"
 _OPEN, _CLOSE = "```json", "\n```"
 _KEPT_VARIABLES = ("PATH", "LANG", "TMPDIR")

@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONGEST = 2000
 """Characters of a rule."""
@@ -15,10 +16,10 @@ BASH = "Bash"
 READ, EDIT, FETCH = "Read", "Edit", "WebFetch"
 EDITING = ("Edit", "Write", "NotebookEdit")
 """The tools that change files; a rule about the paths of one of them is one for `Edit`."""
-_TOOL = re.compile(r"(?:mcp__[\w.\-]{1,200}\*?|[A-Z][A-Za-z]{1,60})", re.ASCII)
-_RULE = re.compile(r"([^()\s]{1,250})(?:\((.*)\))?", re.DOTALL)
-_DOMAIN = re.compile(r"domain:[\w*.\-:\[\]]{1,253}")
-_ESCAPED = re.compile(r"\\([\\()])")
+_TOOL = late_pattern(r"(?:mcp__[\w.\-]{1,200}\*?|[A-Z][A-Za-z]{1,60})", re.ASCII)
+_RULE = late_pattern(r"([^()\s]{1,250})(?:\((.*)\))?", re.DOTALL)
+_DOMAIN = late_pattern(r"domain:[\w*.\-:\[\]]{1,253}")
+_ESCAPED = late_pattern(r"\\([\\()])")
 _WITHOUT_CONTENT = {"WebSearch", "TodoWrite"}
 
 

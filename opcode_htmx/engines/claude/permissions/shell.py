@@ -6,11 +6,11 @@ too. The commands inside of it are found nevertheless, because rules that deny o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONGEST = 10_000
 """Characters of a command that is split."""
@@ -18,10 +18,10 @@ _DEEPEST = 20
 _SKIPPED = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "time"})
 """Words in front of a command."""
 _CLOSING = frozenset({"done", "fi", "esac"})
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,100}\+?=")
-_NAME = re.compile(r"\{[^}]{0,200}\}|\w{1,100}|[?$!@*#-]")
+_ASSIGNMENT = late_pattern(r"[A-Za-z_]\w{0,100}\+?=")
+_NAME = late_pattern(r"\{[^}]{0,200}\}|\w{1,100}|[?$!@*#-]")
 """A variable behind its dollar sign."""
-_BRACES = re.compile(r"\{[^{}\s]{0,200}(?:,|\.\.)[^{}\s]{0,200}\}")
+_BRACES = late_pattern(r"\{[^{}\s]{0,200}(?:,|\.\.)[^{}\s]{0,200}\}")
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import json.decoder
 import json.scanner
-import re
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +15,7 @@ from opcode_htmx.lib.coerce import (
     is_too_deep,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 
 SHORT = 300_000
@@ -25,7 +25,7 @@ MOST_AT_ONCE = 1_000_000
 COST_OF_A_CONTAINER = 8
 """In values."""
 
-_SURROGATE_ESCAPED = re.compile(r"\\u[dD]")
+_SURROGATE_ESCAPED = late_pattern(r"\\u[dD]")
 
 
 class Found(NamedTuple):

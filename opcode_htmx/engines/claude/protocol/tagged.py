@@ -5,18 +5,18 @@ Untrusted texts may hold anything, so no stretch of a text is searched twice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_SPACE = re.compile(r"\s*")
+_SPACE = late_pattern(r"\s*")
 _MOST_BLOCKS = 1000
 """The most blocks at one end of a text; anything after them counts as words."""
 _LONGEST_HEAD = 1000
 """Characters of an opening tag with its attributes."""
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&amp;": "&"}
-_ENTITY = re.compile("|".join(_ENTITIES))
+_ENTITY = late_pattern("|".join(_ENTITIES))
 _PERSISTED = "<persisted-output>", "</persisted-output>"
 
 

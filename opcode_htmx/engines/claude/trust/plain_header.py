@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from opcode_htmx.lib.late_pattern import late_pattern
 
 _HARMLESS = frozenset(
     {
@@ -11,7 +11,7 @@ _HARMLESS = frozenset(
     }
 )
 """Of the header of a command, skill or agent. `tools` of an agent only takes tools away."""
-_HEADER_LINE = re.compile(r"([A-Za-z][\w-]{0,60}) ?:(?: .*)?")
+_HEADER_LINE = late_pattern(r"([A-Za-z][\w-]{0,60}) ?:(?: .*)?")
 
 
 def is_plain(text: str, *, of_agent: bool) -> bool:

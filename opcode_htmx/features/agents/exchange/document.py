@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import DEEPEST, FORMAT, MOST_BYTES, Agent, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.rendering.clock import iso_time
 
 SUFFIX = ".opcode.json"
 MOST_VALUES = 20_000
 
-_PART = re.compile(r"[^\w]+")
+_PART = late_pattern(r"[^\w]+")
 
 
 def exported(agent: Agent, at: float) -> Json:

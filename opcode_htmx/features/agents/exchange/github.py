@@ -17,6 +17,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_int, as_str
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.clones.urls import is_loopback
+from opcode_htmx.lib.late_pattern import late_pattern
 
 DEFAULT_API = "https://api.github.com"
 PAGES = ("github.com", "www.github.com")
@@ -26,7 +27,7 @@ MOST_LISTING = 2 * 1024 * 1024
 MOST_FILES = 200
 MOST_REDIRECTS = 3
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
+_NAME = late_pattern(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _MOVED = (301, 302, 307, 308)
 
 

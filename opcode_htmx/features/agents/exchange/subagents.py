@@ -6,7 +6,6 @@ place in it, and an agent that comes from one gets what a new agent has.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -16,6 +15,7 @@ from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import LONGEST_NAME, MOST_BYTES, Agent, AgentRefused
 from opcode_htmx.lib.coerce import as_str
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SUFFIX = ".md"
 LONGEST_NAME_THERE = 64
@@ -25,7 +25,7 @@ BUILT_IN = (
 )
 """The tools that a list of tools leaves out when it does not name them."""
 
-_OUTSIDE = re.compile(r"[^a-z0-9]+")
+_OUTSIDE = late_pattern(r"[^a-z0-9]+")
 
 
 def of_text(text: str, file: str = "") -> Agent:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from opcode_htmx.features.changes.review.anchors import Anchored
 from opcode_htmx.features.changes.review.store import OLD
+from opcode_htmx.lib.late_pattern import late_pattern
 
 MOST_LINES = 60
 """Lines of code that a comment quotes; Claude reads the others in the file."""
 MOST_CHARACTERS = 6000
-_PLAIN = re.compile(r"[^\x00-\x1f\x7f`\"]+")
-_FENCES = re.compile(r"`{3,}")
+_PLAIN = late_pattern(r"[^\x00-\x1f\x7f`\"]+")
+_FENCES = late_pattern(r"`{3,}")
 
 
 def prompt_of(comments: Sequence[Anchored], top: Path, folder: Path) -> str:

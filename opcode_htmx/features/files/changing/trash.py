@@ -10,7 +10,6 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import secrets
 import shutil
 import time
@@ -23,6 +22,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.tree import copying, writing
 from opcode_htmx.lib.tree.names import Names, names_of, text_of
 from opcode_htmx.lib.tree.tree import FileMissing, NameTaken, Tree, explained, kind_words
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 KEPT_SECONDS = 7 * 86400.0
-TRASH_ID = re.compile(r"[0-9a-f]{32}")
+TRASH_ID = late_pattern(r"[0-9a-f]{32}")
 _FACTS, _CONTENT = "facts.json", "content"
 
 

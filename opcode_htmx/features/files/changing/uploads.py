@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -19,6 +18,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.lib.tree import writing
 from opcode_htmx.lib.tree.listing import kind_of
 from opcode_htmx.lib.tree.names import FileRefused, Names, names_of, new_name, text_of
@@ -27,7 +27,7 @@ from opcode_htmx.sessions.storage.drafts import MAX_FILE
 
 VERSION = 1
 KEPT_SECONDS = 86400.0
-UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
+UPLOAD_ID = late_pattern(r"[0-9a-f]{32}")
 MOST_COPIES = 1000
 ATTEMPTS = 4
 REPLACE, KEEP_BOTH, SKIP = "replace", "both", "skip"

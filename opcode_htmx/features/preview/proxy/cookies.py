@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
-_OURS = re.compile(r"(__(Host|Secure)-)?(opcode|came_from)", re.IGNORECASE)
-_MARKED = re.compile(r"preview[0-9]{1,5}\.")
-_LOGIN = re.compile(r"(__Host-)?opcode(_[0-9]{1,5})?")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+from opcode_htmx.lib.late_pattern import late_pattern
+
+_OURS = late_pattern(r"(__(Host|Secure)-)?(opcode|came_from)", re.IGNORECASE)
+_MARKED = late_pattern(r"preview[0-9]{1,5}\.")
+_LOGIN = late_pattern(r"(__Host-)?opcode(_[0-9]{1,5})?")
+_CONTROLS = late_pattern(r"[\x00-\x1f\x7f]")
 MOST = 100
 """Cookies of a login's name that are looked at."""
 

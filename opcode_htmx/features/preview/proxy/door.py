@@ -26,6 +26,7 @@ from opcode_htmx.features.preview.proxy.open_exchanges import (
 from opcode_htmx.features.preview.proxy.refusals import Refused
 from opcode_htmx.features.preview.proxy.upstream import Ended, Unanswered
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.processes.listening import still_listens
 from opcode_htmx.web.auth.logins import Login
 from opcode_htmx.web.auth.visitors import Visitors
@@ -37,7 +38,7 @@ from opcode_htmx.web.server import connections
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-PATH = re.compile(r"/preview/([1-9][0-9]{0,4})/([A-Za-z0-9_-]{32})(?=[/?]|$)")
+PATH = late_pattern(r"/preview/([1-9][0-9]{0,4})/([A-Za-z0-9_-]{32})(?=[/?]|$)")
 """Where a preview in a sandbox begins: the port of its server, and the pass."""
 ENTRANCE = "/preview/enter"
 _OURS = frozenset({"same-origin", "none", ""})

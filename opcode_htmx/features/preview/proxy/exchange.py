@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from http.client import (
@@ -24,6 +23,7 @@ from opcode_htmx.features.preview.proxy.headers import Place
 from opcode_htmx.features.preview.proxy.open_exchanges import OpenExchange, OpenExchanges
 from opcode_htmx.features.preview.proxy.upstream import HEAD_SECONDS, Unanswered
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.processes.listening import Listener
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ PIECE = 64 * 1024
 BROWSER_SECONDS = 120.0
 """How long the browser may send, or read, nothing of a request."""
 
-_TARGET = re.compile(r"/[\x21-\x7e]*")
-_METHOD = re.compile(r"[A-Z]{1,20}")
-_REASON = re.compile(r"[^\t\x20-\x7e]")
+_TARGET = late_pattern(r"/[\x21-\x7e]*")
+_METHOD = late_pattern(r"[A-Z]{1,20}")
+_REASON = late_pattern(r"[^\t\x20-\x7e]")
 _SWITCHING_PROTOCOLS = 101
 
 

@@ -6,12 +6,12 @@ that, as its own checks expect. Pure functions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from opcode_htmx.features.preview.proxy import cookies
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 Headers = list[tuple[str, str]]
 
@@ -44,9 +44,9 @@ _NOT_ANSWERED = _HOP | frozenset(
     | {"x-sendfile", "x-lighttpd-send-file", "x-litespeed-location", "x-reproxy-url"}
 )
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - names, no binding
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = late_pattern(r"[\t\x20-\x7e\x80-\xff]*")
+_LENGTH = late_pattern(r"[0-9]{1,18}")
+_TOKEN = late_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 SANDBOX = (
     "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads "

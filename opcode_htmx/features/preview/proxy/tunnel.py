@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from opcode_htmx.features.preview.proxy.headers import Headers, Place
 from opcode_htmx.features.preview.proxy.open_exchanges import OpenExchange, OpenExchanges
 from opcode_htmx.features.preview.proxy.upstream import Unanswered
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
+from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.runs.processes.listening import Listener
 from opcode_htmx.web.websocket.connection import keep_alive
 
@@ -24,7 +24,7 @@ WRITE_SECONDS = 60.0
 PIECE = 64 * 1024
 LONGEST_HEAD = 64 * 1024
 
-_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: .*)?")
+_STATUS = late_pattern(rb"HTTP/1\.[01] ([0-9]{3})(?: .*)?")
 
 
 def serve(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_STEP = re.compile(
+_STEP = late_pattern(
     rb"(?:remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating) "
     rb"(objects|deltas|files): +(\d{1,3})% \(\d{1,12}/\d{1,12}\)(?:, ([0-9.]{1,12} [KMG]?i?B))?"
 )

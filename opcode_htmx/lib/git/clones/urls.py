@@ -13,15 +13,16 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONGEST = 500
-_HOST = re.compile(
+_HOST = late_pattern(
     r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]", re.ASCII
 )
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_SCP = re.compile(r"(?:([^@:/]+)@)?([^@:/]+):(?!/{2})(.+)")
+_USER = late_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_SCP = late_pattern(r"(?:([^@:/]+)@)?([^@:/]+):(?!/{2})(.+)")
 """`git@host:owner/name`, as git and ssh write it."""
-_PLAIN = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
+_PLAIN = late_pattern(r"[^A-Za-z0-9._-]+", re.ASCII)
 _SCHEMES = ("https", "http", "ssh", "git")
 
 

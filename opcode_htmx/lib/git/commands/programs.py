@@ -20,6 +20,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.repository import Repository
+from opcode_htmx.lib.late_pattern import late_pattern
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
@@ -54,7 +55,7 @@ _REMOTE_PROGRAMS = frozenset({"uploadpack", "receivepack", "vcs"})
 _NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
 _MOST_SCRIPT_BYTES = 1024 * 1024
 _MOST = 200
-_EXEC = re.compile(rb"^(?:exec|x)\s+(\S.*)$", re.MULTILINE)
+_EXEC = late_pattern(rb"^(?:exec|x)\s+(\S.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

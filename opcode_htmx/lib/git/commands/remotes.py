@@ -20,6 +20,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import Login, origin_of
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SECONDS = 1800.0
 MOST_COMMITS = 50
@@ -27,8 +28,8 @@ PullMode = Literal["ff-only", "merge", "rebase"]
 Progress = Callable[[bytes], None]
 
 WITHOUT_HOOKS: Mapping[str, str] = {"core.hooksPath": "/dev/null"}
-_NAME = re.compile(r"[A-Za-z0-9_][\w.@+/-]{0,100}", re.ASCII)
-_GITHUB = re.compile(
+_NAME = late_pattern(r"[A-Za-z0-9_][\w.@+/-]{0,100}", re.ASCII)
+_GITHUB = late_pattern(
     r"(?:https://(?:[^/@\s]*@)?github\.com/|ssh://git@github\.com/|git@github\.com:)"
     r"([\w.-]{1,100})/([\w.-]{1,100}?)(?:\.git)?/?",
     re.ASCII,

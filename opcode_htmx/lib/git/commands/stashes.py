@@ -11,12 +11,13 @@ from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late_pattern import late_pattern
 
 MOST = 200
 SECONDS = 120.0
 _REF = "refs/stash"
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
-_DROPPED = re.compile(r"\(([0-9a-f]{40,64})\)\s*\Z", re.ASCII)
+_COMMIT = late_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+_DROPPED = late_pattern(r"\(([0-9a-f]{40,64})\)\s*\Z", re.ASCII)
 """What `stash drop` says at its end."""
 _ATTEMPTS = 5
 _WHO = {"user.name": "opcode", "user.email": "opcode@localhost"}

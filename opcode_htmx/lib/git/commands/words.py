@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from opcode_htmx.lib.git.login import Wanted
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late_pattern import late_pattern
 
 MOST_OUTPUT = 20_000
 """Characters of git's output that are kept."""
 
-_AUTHORITY = re.compile(r"[^/\s]*")
-_LOCK = re.compile(r"Unable to create '[^']*\.lock': File exists")
+_AUTHORITY = late_pattern(r"[^/\s]*")
+_LOCK = late_pattern(r"Unable to create '[^']*\.lock': File exists")
 _FALLBACK = "git refused. What it wrote is below."
 
 # What git writes, in the C locale, and the sentence; the first that is found counts.

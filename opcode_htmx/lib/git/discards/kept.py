@@ -16,6 +16,7 @@ from typing import Any, Literal
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.late_pattern import late_pattern
 
 REFS = "refs/opcode/discarded"
 KEPT_SECONDS = 7 * 86400.0
@@ -23,8 +24,8 @@ SETTINGS = {"core.fsync": "committed,reference"}
 """It is on the disk before anything is discarded."""
 
 Kind = Literal["files", "stash", "branch"]
-_ID = re.compile(r"[0-9]{10}-[0-9a-f]{12}", re.ASCII)
-_OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+_ID = late_pattern(r"[0-9]{10}-[0-9a-f]{12}", re.ASCII)
+_OBJECT = late_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _WHO = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")

@@ -19,9 +19,10 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges, work
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.worktrees import SECONDS, Worktree, add, main_git
+from opcode_htmx.lib.late_pattern import late_pattern
 
 REFERENCES = "refs/opcode/discarded/"
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 _BRANCH = "refs/heads/"
 
 

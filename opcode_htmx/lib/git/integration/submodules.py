@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +11,13 @@ from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SECONDS = 10.0
 MOST = 100
 """Submodules that are looked into; any further one counts as one with work."""
 _MOST_LISTED = 256 * 1024 * 1024
-_LINK = re.compile(rb"(?:\A|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
+_LINK = late_pattern(rb"(?:\A|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
 
 
 def with_work(git: Git) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import stat
 import tempfile
@@ -16,8 +15,9 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.snapshots.listing import is_safe
 from opcode_htmx.lib.git.snapshots.snapshot import Facts, Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree
+from opcode_htmx.lib.late_pattern import late_pattern
 
-_RAW = re.compile(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])")
+_RAW = late_pattern(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])")
 _FOLDER = 0o40000
 
 

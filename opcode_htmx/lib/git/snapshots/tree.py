@@ -23,11 +23,12 @@ from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING
 from opcode_htmx.lib.git.process import GitFailed, Output
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SECONDS = 600.0
 REFS = "refs/opcode/checkpoints/"
 """The snapshots, each below the id of its session."""
-_REF = re.compile(rf"{REFS}[0-9A-Za-z-]{{1,64}}/[0-9]{{6}}", re.ASCII)
+_REF = late_pattern(rf"{REFS}[0-9A-Za-z-]{{1,64}}/[0-9]{{6}}", re.ASCII)
 _ATTRIBUTES = "* -text -filter -ident -eol -working-tree-encoding -crlf\n"
 _SETTINGS = {
     "core.autocrlf": "false",
@@ -46,7 +47,7 @@ _DURABLE = {"core.fsync": "loose-object,reference", "core.fsyncMethod": "batch"}
 _OPTIONS = {"GIT_CONFIG_GLOBAL": "/dev/null"}
 _READING = frozenset({"cat-file", "ls-tree", "diff-tree"})
 """Only these see objects elsewhere: the others would write into the repository what needs them."""
-_OBJECT_ID = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
+_OBJECT_ID = late_pattern(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class SnapshotFailed(Exception):

@@ -6,7 +6,6 @@ order, unknown fields and the way in which they are written are kept.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
@@ -15,14 +14,15 @@ import yaml
 from opcode_htmx.engines.claude.config import command_header
 from opcode_htmx.engines.claude.config.slash_commands import split
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late_pattern import late_pattern
 
 LONGEST = 32 * 1024
 """Characters of a header that is read here."""
 
 _FENCE = "---"
-_KEY = re.compile(r"([^\s#:'\"&*!|>%@`\[\]{},?-][^\s:]{0,99})[ \t]{0,8}:(?:\s|$)")
-_PLAIN = re.compile(r"[^\W\d_]")
-_UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_KEY = late_pattern(r"([^\s#:'\"&*!|>%@`\[\]{},?-][^\s:]{0,99})[ \t]{0,8}:(?:\s|$)")
+_PLAIN = late_pattern(r"[^\W\d_]")
+_UNUSABLE = late_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ANY_ERROR = (
     yaml.YAMLError,
     ValueError,

@@ -13,6 +13,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import Place
+from opcode_htmx.lib.late_pattern import late_pattern
 
 SCOPES = (Scope.PROJECT, Scope.USER)
 """Where documents can be written."""
@@ -22,7 +23,7 @@ MOST_NUMBER = 10**15
 MOST_FOLDERS = 4
 """Of a command: `/a:b:c:d:name`."""
 
-_PART = re.compile(r"\w[\w.-]*", re.UNICODE)
+_PART = late_pattern(r"\w[\w.-]*", re.UNICODE)
 _RESERVED = frozenset({"skill", "con", "nul", "aux", "prn"})
 """SKILL.md in a folder of commands is a skill; the others are no files on some systems."""
 
