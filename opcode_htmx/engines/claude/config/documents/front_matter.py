@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import yaml
-
-from opcode_htmx.engines.claude.config import command_header
 from opcode_htmx.engines.claude.config.slash_commands import split
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late_pattern import late_pattern
+
+if TYPE_CHECKING:
+    import yaml
 
 LONGEST = 32 * 1024
 """Characters of a header that is read here."""
@@ -24,14 +25,16 @@ _KEY = late_pattern(r"([^\s#:'\"&*!|>%@`\[\]{},?-][^\s:]{0,99})[ \t]{0,8}:(?:\s|
 _PLAIN = late_pattern(r"[^\W\d_]")
 _UNUSABLE = late_pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ANY_ERROR = (
-    yaml.YAMLError,
     ValueError,
     TypeError,
     AttributeError,
     LookupError,
     RecursionError,
 )
-"""The library takes for granted that a value is what its tag says."""
+"""The library takes for granted that a value is what its tag says.
+
+It is imported with the first header: with its patterns it would take 15 ms of every start.
+"""
 
 
 Fields = Mapping[str, object]
@@ -56,7 +59,13 @@ def parse(text: str) -> Document:
     header, body = split(text)
     if len(header) > LONGEST:
         return Document(header, body, {}, f"It is longer than {LONGEST:,} characters.")
-    return Document(header, body, command_header.fields(header), _problem(header))
+    return Document(header, body, _fields(header), _problem(header))
+
+
+def _fields(header: str) -> Fields:
+    from opcode_htmx.engines.claude.config import command_header
+
+    return command_header.fields(header)
 
 
 def changed(text: str, fields: Mapping[str, str | None], body: str | None = None) -> str:
@@ -72,7 +81,7 @@ def changed(text: str, fields: Mapping[str, str | None], body: str | None = None
             raise HeaderRefused(f"The field “{name}” holds a character that cannot be saved.")
     end = "\r\n" if "\r\n" in text else "\n"
     header = _with_fields(before.header, fields, end)
-    after = command_header.fields(header) if header.strip() else {}
+    after = _fields(header) if header.strip() else {}
     if fields and (
         _problem(header) or any(after.get(name) != value for name, value in fields.items())
     ):
@@ -111,6 +120,8 @@ def _with_fields(header: str, fields: Mapping[str, str | None], end: str) -> str
 def _line(name: str, value: str, end: str) -> str:
     """A field on a line of its own. What another reader of YAML could take for something else
     than a text is in quotes."""
+    import yaml
+
     style = None if _PLAIN.match(value) and "\n" not in value else '"'
     quoted = yaml.safe_dump(
         value, allow_unicode=True, width=10**9, default_style=style, explicit_end=False
@@ -120,6 +131,8 @@ def _line(name: str, value: str, end: str) -> str:
 
 def _places(header: str, lines: list[str]) -> Iterator[tuple[str, range]]:
     """The lines of each field, without the comments and empty lines below it."""
+    import yaml
+
     node = _node(header)
     if node is None:
         yield from _places_by_look(lines)
@@ -148,10 +161,14 @@ def _trimmed(lines: list[str], start: int, end: int) -> range:
 
 def _node(header: str) -> yaml.MappingNode | None:
     """The header as YAML; None if it is none, or no mapping with its fields on lines."""
+    import yaml
+
+    from opcode_htmx.engines.claude.config import command_header
+
     loader = command_header.Loader(header)
     try:
         node = loader.get_single_node()
-    except _ANY_ERROR:
+    except (yaml.YAMLError, *_ANY_ERROR):
         return None
     finally:
         loader.dispose()
