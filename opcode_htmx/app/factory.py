@@ -46,7 +46,7 @@ from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.lib.tree.search import ProjectFiles
-from opcode_htmx.markup import markdown
+from opcode_htmx.markup import highlight, markdown
 from opcode_htmx.runs.control.first_token import FIRST_TOKEN
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.processes.claude_process import MONITOR
@@ -268,6 +268,7 @@ def _loading_of_later_pages(app: Flask) -> Job:
 
     def load() -> None:
         markdown.prepare()
+        highlight.prepare()
         mimetypes.init()  # reads the system's table of file types
 
     def work() -> None:

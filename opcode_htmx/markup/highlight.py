@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple
-
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
-from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
-from pygments.util import ClassNotFound
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.late_pattern import late_pattern
 from opcode_htmx.markup.spans import Span, merge
+
+if TYPE_CHECKING:  # Pygments is imported with the first code: most starts show none
+    from pygments.lexer import Lexer
+    from pygments.token import _TokenType
 
 _LANGUAGES = frozenset(
     {
@@ -51,26 +50,37 @@ TOO_LONG = "Shown without colours: too long."
 _LONG_LINE = late_pattern(rf"[^\n]{{{LONGEST_LINE + 1}}}|\s{{200}}")
 """The time of lexers grows with the square of the length of a line or a gap."""
 
-_STYLES: dict[_TokenType, str] = {
-    Comment: "c",
-    Comment.Preproc: "k",
-    Keyword: "k",
-    Keyword.Constant: "n",
-    Operator.Word: "k",
-    String: "s",
-    Number: "n",
-    Name.Function: "f",
-    Name.Class: "f",
-    Name.Decorator: "f",
-    Name.Tag: "k",
-    Name.Attribute: "f",
-    Name.Builtin: "f",
-    Generic.Inserted: "s",
-    Generic.Deleted: "d",
-    Generic.Heading: "k",
-    Generic.Subheading: "k",
-    Generic.Prompt: "c",
-}
+
+@cache
+def _styles() -> dict[_TokenType, str]:
+    from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String
+
+    return {
+        Comment: "c",
+        Comment.Preproc: "k",
+        Keyword: "k",
+        Keyword.Constant: "n",
+        Operator.Word: "k",
+        String: "s",
+        Number: "n",
+        Name.Function: "f",
+        Name.Class: "f",
+        Name.Decorator: "f",
+        Name.Tag: "k",
+        Name.Attribute: "f",
+        Name.Builtin: "f",
+        Generic.Inserted: "s",
+        Generic.Deleted: "d",
+        Generic.Heading: "k",
+        Generic.Subheading: "k",
+        Generic.Prompt: "c",
+    }
+
+
+def prepare() -> None:
+    """Load what the first code needs; meant for a thread."""
+    _styles()
+    _lexer_by_name("json")
 
 
 class Highlighted(NamedTuple):
@@ -140,23 +150,29 @@ def _coloured(text: str, lexer: Lexer) -> Highlighted:
 def _style(type_: _TokenType) -> str:
     ancestor: _TokenType | None = type_
     while ancestor is not None:
-        if ancestor in _STYLES:
-            return _STYLES[ancestor]
+        if ancestor in _styles():
+            return _styles()[ancestor]
         ancestor = ancestor.parent
     return ""
 
 
 @lru_cache(maxsize=128)
 def _lexer_by_name(name: str) -> Lexer | None:
+    from pygments.lexers import get_lexer_by_name
+
     return _find_lexer(get_lexer_by_name, _ALIASES.get(name, name))
 
 
 @lru_cache(maxsize=256)
 def _lexer_by_file(name: str) -> Lexer | None:
+    from pygments.lexers import get_lexer_for_filename
+
     return _find_lexer(get_lexer_for_filename, name)
 
 
 def _find_lexer(find: Callable[..., Lexer], name: str) -> Lexer | None:
+    from pygments.util import ClassNotFound
+
     try:
         # In a thread, as it imports and compiles a module, which takes up to 0.3 seconds
         lexer = run_cpu_in_thread(find, name, stripnl=False, ensurenl=False) if name else None
