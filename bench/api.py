@@ -95,6 +95,7 @@ def request_times(server: Server, path: str) -> Iterator[float]:
 
 def _history(server: Server, path: str) -> Iterator[Figure]:
     floor = list(request_times(server, "/healthz"))
+    assert server.get("/api/openapi.json").ok  # the server has the API by then, with all models
     first_bytes, growths = [], []
     for _ in range(READINGS):
         with memory_growth(server) as growth:

@@ -83,10 +83,12 @@ def _compared(small: Sequence[Figure], large: Sequence[Figure]) -> Iterator[Figu
 
 def _cold(sandbox: Sandbox, server: Server, lines: int) -> Iterator[Figure]:
     """The page of a session that the server has not read, and what it takes to keep it."""
-    paths = write(sandbox, lines * LINE_BYTES, OPENINGS)
+    other, *paths = write(sandbox, lines * LINE_BYTES, OPENINGS + 1)
     (worker,) = psutil.Process(server.pid).children()
     name, opened, health = f"{lines:,} lines, cold", [], []
-    wait_until_idle(worker)
+    for path in ("/", other):  # it is the session that is cold, not the server
+        assert server.get(path).ok
+        wait_until_idle(worker)
     before = worker.memory_info().rss
     for path in paths:
         health.append(answered_ms(server, "/healthz"))

@@ -47,6 +47,7 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.markup import highlight, markdown
+from opcode_htmx.rendering.fragments import load_macros
 from opcode_htmx.runs.control.first_token import FIRST_TOKEN
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.processes.claude_process import MONITOR
@@ -269,6 +270,7 @@ def _loading_of_later_pages(app: Flask) -> Job:
     def load() -> None:
         markdown.prepare()
         highlight.prepare()
+        load_macros(app.jinja_env)
         mimetypes.init()  # reads the system's table of file types
 
     def work() -> None:

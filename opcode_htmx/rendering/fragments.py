@@ -87,6 +87,11 @@ def _file_address(block: Block, number: int, file: File) -> str:
     return f"data:application/octet-stream;base64,{file.data}"
 
 
+def load_macros(environment: Environment) -> None:
+    """Load the macros of blocks before a page needs them; they may have to be compiled."""
+    _macros_of(environment)
+
+
 @lru_cache(maxsize=4)
 def _macros_of(environment: Environment) -> Any:
     return environment.get_template("transcript/blocks.html").make_module(
