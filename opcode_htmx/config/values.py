@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
 KEEP_OR_STOP = ("keep", "stop")

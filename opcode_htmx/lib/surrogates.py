@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _SURROGATE = late_pattern("[\ud800-\udfff]")
 

@@ -9,7 +9,7 @@ from itertools import accumulate, groupby
 from typing import Any
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import visible_text
 from opcode_htmx.markup.spans import Span, merge
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.growing.openings import openings
 from opcode_htmx.markup.growing.part import Part, PlainPart, render_or_show

@@ -14,7 +14,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.addresses import bare_urls, loopback, rules
 from opcode_htmx.markup.addresses.places import Places

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _WORD = late_pattern(r"[^\W_]+")
 _NUMBER = late_pattern(r"[0-9]{1,9}[.)](?: |$)")

@@ -17,7 +17,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.invisible import INVISIBLE
 from opcode_htmx.markup.markdown import with_spans
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.messages import ElicitationRequest, ImageContent
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import OF_SESSION

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
 from opcode_htmx.rendering.elicitations import verdict

@@ -7,7 +7,7 @@ import json
 from opcode_htmx.engines.messages import Unknown
 from opcode_htmx.lib.coerce import is_larger
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.ansi import plain
 
 _EMPHASIS = late_pattern(r"(`|\*\*)(\S(?:[^`*\n]*\S)?)\1")

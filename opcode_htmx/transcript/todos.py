@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.transcript.blocks import (
     Block,
     PromptBlock,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from opcode_htmx.lib.late_pattern import LatePattern
+from opcode_htmx.lib.late.patterns import LatePattern
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ import pytest
 
 import opcode_htmx
 from opcode_htmx.engines.claude.files import titles
-from opcode_htmx.lib.late_pattern import LatePattern
+from opcode_htmx.lib.late.patterns import LatePattern
 from opcode_htmx.lib.tree import search as file_search
 from opcode_htmx.rendering import search
 from opcode_htmx.sessions.index import terms
@@ -31,7 +31,7 @@ SECONDS = 0.3
 """Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones seconds."""
 
 BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
-    "lib/late_pattern.py": (),  # those of others, which are found where they stand
+    "lib/late/patterns.py": (),  # those of others, which are found where they stand
     "lib/tree/search.py": (
         re.compile(file_search._scattered_pattern("a.b/a")),
         re.compile(re.escape("a.b/a")),

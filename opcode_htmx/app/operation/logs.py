@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from opcode_htmx.config import credentials, log_settings
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.logs import redaction
 from opcode_htmx.lib.logs.set_up import set_up as set_up_logging
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 AS_OF = "28 November 2026"
 SOURCE = "Claude Code 2.1.330"

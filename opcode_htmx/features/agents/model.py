@@ -15,7 +15,7 @@ from opcode_htmx.engines.claude.permissions.limits import Limits
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.model.permission_updates import BYPASS
 
 FORMAT = 1

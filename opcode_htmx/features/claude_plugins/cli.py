@@ -21,7 +21,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.queries import subcommand
 from opcode_htmx.runs.queries.subcommand import SECONDS, SubcommandFailed
 from opcode_htmx.sessions.configuration.acts import ActFailed

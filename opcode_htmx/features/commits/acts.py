@@ -24,7 +24,7 @@ from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 PATIENCE = 3.0
 """Seconds for which the request waits for the outcome itself."""

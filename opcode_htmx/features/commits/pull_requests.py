@@ -30,7 +30,7 @@ from opcode_htmx.lib.git.commands.branches import NoBranch
 from opcode_htmx.lib.git.commands.remotes import NoRemote, Remote
 from opcode_htmx.lib.git.commands.words import GitRefused, redacted
 from opcode_htmx.lib.git.policy import READING
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SECONDS = 60.0
 MOST_BYTES = 1024 * 1024

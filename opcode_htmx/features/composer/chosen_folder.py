@@ -6,7 +6,7 @@ from typing import Self
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.policies.working_folders import FolderMissing, InvalidFolder, reference
 from opcode_htmx.sessions.folder_labels import name_of, place_of, shortened
 from opcode_htmx.sessions.workspace import Workspace

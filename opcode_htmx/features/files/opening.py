@@ -15,7 +15,7 @@ from opcode_htmx.engines.claude.files.sessions import (
 from opcode_htmx.features.files.places import FilesClosed, ProjectPlaces
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.tree.names import FileRefused, Names, names_of
 from opcode_htmx.lib.tree.tree import FileMissing
 from opcode_htmx.sessions.locations import SessionLocations

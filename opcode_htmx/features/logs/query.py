@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import url_for
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.logs.reader import LogQuery
 from opcode_htmx.web.http.forms import BadForm
 

@@ -12,7 +12,7 @@ from pydantic import field_validator
 from werkzeug.datastructures import Headers
 
 from opcode_htmx.config.declarations import FeatureSettings, setting
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.auth.tokens import equal
 from opcode_htmx.web.origin.hosts import ip_of
 

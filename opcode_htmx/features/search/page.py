@@ -17,7 +17,7 @@ from opcode_htmx.features.search.filters import (
 )
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.sessions.index.excerpts import Excerpt, excerpt_of
 from opcode_htmx.sessions.index.reader import (
     TEXTS_OF_PAGE,

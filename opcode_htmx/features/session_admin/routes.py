@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.sessions.export.exporter import Format, SessionExporter

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import gevent
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block

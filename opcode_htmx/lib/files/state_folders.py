@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _NAME = late_pattern(r"[a-z][a-z0-9_]*(\.(nd)?json)?", re.ASCII)
 

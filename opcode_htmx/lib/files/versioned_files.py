@@ -20,7 +20,7 @@ from pathlib import Path
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, confined, file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull, raise_disk_full
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST_BYTES = 1024 * 1024
 KEPT = 10

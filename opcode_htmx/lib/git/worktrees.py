@@ -19,7 +19,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _NAME = late_pattern(r"opcode_[a-z][a-z0-9_]*", re.ASCII)
 _LABEL = late_pattern(r"[a-z][a-z0-9_]*", re.ASCII)

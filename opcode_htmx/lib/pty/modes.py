@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _TAIL = 4096
 """An escape sequence that is longer is not waited for."""

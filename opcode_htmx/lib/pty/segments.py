@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.pty import records
 from opcode_htmx.lib.pty.modes import Modes
 from opcode_htmx.lib.pty.records import Exit, Kind, Record

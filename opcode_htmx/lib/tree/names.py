@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from urllib.parse import quote, unquote_to_bytes
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 
 Names = tuple[str, ...]

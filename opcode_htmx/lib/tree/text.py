@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.tree.names import FileRefused
 
 HEAD = 8192

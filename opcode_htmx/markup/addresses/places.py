@@ -10,7 +10,7 @@ import re
 from typing import Protocol
 from urllib.parse import quote, unquote
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 LONGEST = 1000
 """Characters of a path that becomes a link."""

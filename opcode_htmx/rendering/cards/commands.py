@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import ansi
 from opcode_htmx.rendering.cards.parts import (
     SHOWN_CHARACTERS,

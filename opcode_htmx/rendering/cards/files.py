@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import diff, highlight
 from opcode_htmx.markup.diff import DiffLine
 from opcode_htmx.rendering.cards import notebooks

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses.links import Link, link, links
 from opcode_htmx.rendering.cards.commands import coloured
 from opcode_htmx.rendering.cards.parts import (

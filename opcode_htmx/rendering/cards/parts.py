@@ -11,7 +11,7 @@ from typing import Any
 from opcode_htmx.engines.messages import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.markup.addresses.links import Link
 from opcode_htmx.markup.diff import DiffLine

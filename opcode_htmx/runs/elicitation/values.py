@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import DEEPEST
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of, key_of
 
 LONGEST = 20_000

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.process_identity import HAS_PROC, ProcessKey
 from opcode_htmx.runs.processes import sock_diag
 from opcode_htmx.runs.processes.process_table import Row, is_alive

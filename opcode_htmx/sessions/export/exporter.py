@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.sessions.export.standalone_html import (
     POLICY,

@@ -12,7 +12,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.files.state_dir import StateError
 from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.process import GitFailed, GitMissing
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.version import __version__
 from opcode_htmx.sessions.health import tools
 from opcode_htmx.sessions.health.check import Finding, State

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from opcode_htmx.engines.claude.protocol.entry_texts import EntryText, Role, texts_of
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.file_pass import entry_at
 from opcode_htmx.sessions.index.reader import Place

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import islice
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import ansi
 
 _CJK_LETTERS = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.sessions.options.form import EFFORTS, OFFERED_MODES, WITHOUT
 from opcode_htmx.web.http.forms import BadForm

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?"

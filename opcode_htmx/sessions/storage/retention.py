@@ -17,7 +17,7 @@ import gevent
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.files.state_folders import StateDir
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.supervisor import Supervisor

@@ -22,7 +22,7 @@ from opcode_htmx.lib.git import repository, worktrees
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import Worktree
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
 from opcode_htmx.sessions.elsewhere import not_of

@@ -15,7 +15,7 @@ from opcode_htmx.lib.files.json_fields import fields_of
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.lib.git.integration.kept import Kept
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 VERSION = 1
 KEPT_SECONDS = 7 * 86400.0

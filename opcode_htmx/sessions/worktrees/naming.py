@@ -11,7 +11,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.worktrees import PLACE, BadRevision
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.sessions.worktrees.records import CopyRecords
 
 WORDS = 5

@@ -18,7 +18,7 @@ from opcode_htmx.engines.claude.files.lineage import BEFORE
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 from opcode_htmx.transcript.context_usage import ContextUsage

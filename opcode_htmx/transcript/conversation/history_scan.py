@@ -15,7 +15,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.history import LONGEST
 from opcode_htmx.engines.claude.protocol import json_lines
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 PIECE = 256 * 1024
 """Bytes searched at a time. Within two of them a call may have its result."""

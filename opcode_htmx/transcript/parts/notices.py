@@ -9,7 +9,7 @@ from opcode_htmx.engines.messages import LongLine, SystemEvent
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import format_bytes
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _HIDDEN_SUBTYPES = frozenset(
     {

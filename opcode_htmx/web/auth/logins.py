@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks, json_files
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.auth.rate_limit import network
 from opcode_htmx.web.auth.tokens import digest
 

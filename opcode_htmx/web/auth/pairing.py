@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.auth.tokens import digest
 
 log = logging.getLogger(__name__)

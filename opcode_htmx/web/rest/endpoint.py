@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
 from opcode_htmx.web.rest import envelope, validation

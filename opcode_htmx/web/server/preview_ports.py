@@ -10,7 +10,7 @@ import errno
 import socket
 from collections.abc import Iterable, Mapping
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 OFF = "off"
 DISTANCE, NUMBER = 10000, 4

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.logs import context
 from opcode_htmx.lib.logs.context import Work
 from opcode_htmx.lib.logs.formats import FIELDS

@@ -15,7 +15,7 @@ from typing import Any
 from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_arguments, in_url
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 REMOTE = ("http", "sse", "ws")

@@ -23,7 +23,7 @@ from opcode_htmx.engines.claude.config.redaction import (
     is_secret,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 LONG = 20_000
 """Characters that are looked through within some 10 ms."""

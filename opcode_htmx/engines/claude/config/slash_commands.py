@@ -20,7 +20,7 @@ from opcode_htmx.engines.capabilities import Command
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 Scope = Literal["project", "user"]
 

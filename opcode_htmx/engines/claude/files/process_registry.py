@@ -17,7 +17,7 @@ import psutil
 
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.process_identity import (
     HAS_PROC,
     is_running,

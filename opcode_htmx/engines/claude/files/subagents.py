@@ -24,7 +24,7 @@ from opcode_htmx.engines.messages import (
 )
 from opcode_htmx.engines.user_parts import TaskNotification
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _AGENT_ID = late_pattern(r"[A-Za-z0-9_-]{1,100}")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.files.disk_space import DiskFull
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _FIELDS = {"custom-title": "customTitle", "ai-title": "aiTitle"}
 """The field that holds the name, by the type of the line; the first type counts most."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 # Older versions parsed flags eagerly enough for a flag inside another argument to be an attack.
 MINIMUM_VERSION = (2, 1, 118)

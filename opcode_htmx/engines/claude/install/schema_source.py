@@ -23,7 +23,7 @@ from opcode_htmx.engines.claude.install.cli_binary import Binary
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files import atomic_files
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 log = logging.getLogger(__name__)
 

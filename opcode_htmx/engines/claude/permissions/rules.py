@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 LONGEST = 2000
 """Characters of a rule."""

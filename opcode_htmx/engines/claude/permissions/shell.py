@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 LONGEST = 10_000
 """Characters of a command that is split."""

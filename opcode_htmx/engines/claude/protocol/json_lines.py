@@ -15,7 +15,7 @@ from opcode_htmx.lib.coerce import (
     is_too_deep,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 
 SHORT = 300_000

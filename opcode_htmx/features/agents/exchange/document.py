@@ -8,7 +8,7 @@ from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import DEEPEST, FORMAT, MOST_BYTES, Agent, AgentRefused
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.rendering.clock import iso_time
 
 SUFFIX = ".opcode.json"

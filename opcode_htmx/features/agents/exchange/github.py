@@ -17,7 +17,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_int, as_str
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.clones.urls import is_loopback
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 DEFAULT_API = "https://api.github.com"
 PAGES = ("github.com", "www.github.com")

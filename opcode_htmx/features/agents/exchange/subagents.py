@@ -15,7 +15,7 @@ from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.features.agents import model
 from opcode_htmx.features.agents.model import LONGEST_NAME, MOST_BYTES, Agent, AgentRefused
 from opcode_htmx.lib.coerce import as_str
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SUFFIX = ".md"
 LONGEST_NAME_THERE = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opcode_htmx.features.changes.review.anchors import Anchored
 from opcode_htmx.features.changes.review.store import OLD
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST_LINES = 60
 """Lines of code that a comment quotes; Claude reads the others in the file."""

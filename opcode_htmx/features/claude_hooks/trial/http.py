@@ -16,7 +16,7 @@ import gevent
 
 from opcode_htmx.features.claude_hooks.trial.command import MOST_BYTES, Outcome, limit_of
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _VARIABLE = late_pattern(r"\$(?:\{([A-Za-z_]\w{0,100})\}|([A-Za-z_]\w{0,100}))", re.ASCII)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _OURS = late_pattern(r"(__(Host|Secure)-)?(opcode|came_from)", re.IGNORECASE)
 _MARKED = late_pattern(r"preview[0-9]{1,5}\.")

@@ -26,7 +26,7 @@ from opcode_htmx.features.preview.proxy.open_exchanges import (
 from opcode_htmx.features.preview.proxy.refusals import Refused
 from opcode_htmx.features.preview.proxy.upstream import Ended, Unanswered
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.processes.listening import still_listens
 from opcode_htmx.web.auth.logins import Login
 from opcode_htmx.web.auth.visitors import Visitors

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from opcode_htmx.features.preview.proxy import cookies
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 Headers = list[tuple[str, str]]
 

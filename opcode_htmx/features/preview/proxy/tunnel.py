@@ -14,7 +14,7 @@ from opcode_htmx.features.preview.proxy.headers import Headers, Place
 from opcode_htmx.features.preview.proxy.open_exchanges import OpenExchange, OpenExchanges
 from opcode_htmx.features.preview.proxy.upstream import Unanswered
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.processes.listening import Listener
 from opcode_htmx.web.websocket.connection import keep_alive
 

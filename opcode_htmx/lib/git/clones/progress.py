@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _STEP = late_pattern(
     rb"(?:remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating) "

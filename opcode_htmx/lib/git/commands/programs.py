@@ -20,7 +20,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
 from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.repository import Repository
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 

@@ -20,7 +20,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import Login, origin_of
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SECONDS = 1800.0
 MOST_COMMITS = 50

@@ -11,7 +11,7 @@ from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST = 200
 SECONDS = 120.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opcode_htmx.lib.git.login import Wanted
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST_OUTPUT = 20_000
 """Characters of git's output that are kept."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 REFS = "refs/opcode/discarded"
 KEPT_SECONDS = 7 * 86400.0

@@ -19,7 +19,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges, work
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.worktrees import SECONDS, Worktree, add, main_git
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 REFERENCES = "refs/opcode/discarded/"
 _ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)

@@ -11,7 +11,7 @@ from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SECONDS = 10.0
 MOST = 100

@@ -15,7 +15,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.snapshots.listing import is_safe
 from opcode_htmx.lib.git.snapshots.snapshot import Facts, Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _RAW = late_pattern(rb":([0-7]{6}) ([0-7]{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])")
 _FOLDER = 0o40000

@@ -23,7 +23,7 @@ from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING
 from opcode_htmx.lib.git.process import GitFailed, Output
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SECONDS = 600.0
 REFS = "refs/opcode/checkpoints/"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opcode_htmx.engines.claude.config.slash_commands import split
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 if TYPE_CHECKING:
     import yaml

@@ -13,7 +13,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import Place
-from opcode_htmx.lib.late_pattern import late_pattern
+from opcode_htmx.lib.late.patterns import late_pattern
 
 SCOPES = (Scope.PROJECT, Scope.USER)
 """Where documents can be written."""

@@ -1,0 +1,1 @@
+"""What is made when it is needed first, to keep a start short."""
