@@ -1,5 +1,7 @@
 """The first lists after a start with five thousand sessions, the same again, and the idle cost.
 
+At last, the page of two hundred running sessions.
+
 Each first list is the first request of a server that has just started. The files are in the
 system's cache of files, as they are after yesterday's work.
 """
@@ -15,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import load, many_sessions
+from bench import latency, load, many_sessions
 from bench.figures import Figure, Target
 from bench.many_sessions import PROJECTS, SESSIONS
 from bench.server import running_server
@@ -26,9 +28,12 @@ STARTS = 4
 REQUESTS = 60
 IDLE_SECONDS = 20.0
 
-FIRST = Target("median", 1000)
+RUNS = 200
+
+FIRST = Target("median", 100)
 HOME = Target("median", 5)
-LIST = Target("median", 10)
+LIST = Target("median", 4)
+RUNNING = Target("median", 10)
 STALL = Target("worst", 50)
 IDLE = Target("worst", 0.5)
 
@@ -41,7 +46,7 @@ class Page:
 
     what: str
     path: str
-    first_target: Target | None
+    first_target: Target
     warm_target: Target
     first: list[float] = field(default_factory=list)
     stalls: list[float] = field(default_factory=list)
@@ -52,7 +57,8 @@ def measure() -> list[Figure]:
         home = Path(folder)
         sandbox = Sandbox(home / "home").make()
         many_sessions.generate(sandbox.config_dir)
-        return list(_figures(sandbox, write_stand_in(home / "claude")))
+        found = list(_figures(sandbox, write_stand_in(home / "claude")))
+        return [*found, _running(sandbox, latency.write_ticker(home))]
 
 
 def pages() -> list[Page]:
@@ -61,7 +67,7 @@ def pages() -> list[Page]:
         Page("Home", "/", FIRST, HOME),
         Page("The list of projects", "/projects", FIRST, LIST),
         Page(f"A project of {SESSIONS} sessions", f"/projects/{project}", FIRST, LIST),
-        Page("The API's list of all projects", "/api/projects", None, LIST),
+        Page("The API's list of all projects", "/api/projects", FIRST, LIST),
     ]
 
 
@@ -99,6 +105,17 @@ def _warm(sandbox: Sandbox, claude: Path, measured: Sequence[Page], how: str) ->
         cost = idle(server, IDLE_SECONDS)
         what = f"{PROJECTS * SESSIONS:,} sessions watched, idle{how}"
         yield Figure(what, "% of a core", [cost], "none watched", [max(nothing, 0.05)], IDLE)
+
+
+def _running(sandbox: Sandbox, claude: Path) -> Figure:
+    """The page of running sessions, with as many as there can be."""
+    settings = {"OPCODE_MAX_RUNS": str(RUNS), "OPCODE_IDLE_TIMEOUT": "0"}
+    with running_server(sandbox, claude, **settings) as server:
+        for _ in range(RUNS):
+            latency.begin(server)
+        times(server, "/runs", 3)
+        found, floor = times(server, "/runs"), times(server, FLOOR_PATH)
+    return Figure(f"/runs with {RUNS} runs", "ms", found, FLOOR_PATH, floor, RUNNING)
 
 
 def prepare(sandbox: Sandbox, claude: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flask import g
+
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.concurrency.jobs import Jobs
@@ -24,6 +26,15 @@ from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.workspace import Workspace
 
 Made = TypeVar("Made")
+
+
+def once_a_request(make: Callable[[], Made]) -> Made:
+    """What `make` gives, a method of a service: called once for all parts of a page."""
+    made: dict[object, Any] = g.setdefault("made_once", {})
+    if make not in made:
+        made[make] = make()
+    found: Made = made[make]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -42,7 +43,8 @@ class AttentionList:
 
     def all(self) -> list[AttentionItem]:
         """Sessions that wait for an answer first, then those that ended; the newest first."""
-        items = [item for run in self._supervisor.newest() if (item := self._item_of(run))]
+        runs, seen = self._supervisor.newest(), self._positions.seen()
+        items = [item for run in runs if (item := self._item_of(run, seen))]
         return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
 
     def beside(self, session_id: str) -> int:
@@ -51,12 +53,12 @@ class AttentionList:
             self._cached = time.monotonic(), self.all()
         return sum(item.run.record.session_id != session_id for item in self._cached[1])
 
-    def _item_of(self, run: Run) -> AttentionItem | None:
+    def _item_of(self, run: Run, last_seen: Callable[[str], float]) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
             text = f"Waiting for your answer: {request_text(request)}"
             return AttentionItem(run, Reason.ASKS, text, run.folder.last_output())
-        seen = self._positions.of(run.record.session_id).at
+        seen = last_seen(run.record.session_id)
         end = run.record.end
         if end is None:
             # a background agent still works on the prompt

@@ -10,6 +10,8 @@ import contextlib
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import folder_names, history, sessions
+from opcode_htmx.engines.claude.files.lists.session_files import SessionFiles
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
@@ -45,7 +47,7 @@ class SessionLocation:
     @property
     def project_name(self) -> str:
         """The name of its folder, or of Claude's where that is unknown."""
-        return Path(self.folder or self.claude_folder).name or "/"
+        return (self.folder or self.claude_folder).rstrip("/").rpartition("/")[2] or "/"
 
 
 class SessionLocations:
@@ -65,7 +67,7 @@ class SessionLocations:
                 if folder_names.claude_folder(run.record.project_path) == name:
                     return self.of_run(run)
             raise
-        return self._of_file(file)
+        return self._of_file(file, sessions.folder_of(file))
 
     def of(self, session_id: str) -> SessionLocation:
         """The session with an id, in any project. Raises SessionNotFound."""
@@ -75,7 +77,7 @@ class SessionLocations:
         file = sessions.find_in_any_case(self._config_dir, session_id)
         if file is None:
             raise sessions.SessionNotFound("There is no session with this id.")
-        return self._of_file(file)
+        return self._of_file(file, sessions.folder_of(file))
 
     def exists(self, session_id: str) -> bool:
         """Whether there is a session of this id: a run of it, or Claude's own file."""
@@ -85,12 +87,22 @@ class SessionLocations:
 
     def of_run(self, run: Run) -> SessionLocation:
         """The session of a run."""
-        session_id = run.record.session_id
-        file = history.find(self._config_dir, session_id)
+        file = history.find(self._config_dir, run.record.session_id)
         if file:
-            return self._of_file(file)
-        path = run.record.project_path
-        return SessionLocation(session_id, folder_names.claude_folder(path), None, path)
+            return self._of_file(file, sessions.folder_of(file))
+        return self.of_known(run, None)
+
+    def of_known(self, run: Run, summary: FileSummary | None) -> SessionLocation:
+        """The same, where what lists show of its file is known; None: there is none to show."""
+        record = run.record
+        if summary:
+            return self._of_file(summary.path, summary.cwd)
+        path = record.project_path
+        return SessionLocation(record.session_id, folder_names.claude_folder(path), None, path)
+
+    def files(self) -> SessionFiles:
+        """The files of all sessions, to find many of them."""
+        return SessionFiles(sessions.listings(self._config_dir))
 
     def project_id(self, location: SessionLocation) -> str:
         """The id of the project whose page lists the session; empty if there is none yet."""
@@ -112,8 +124,7 @@ class SessionLocations:
                 return each
         return ""
 
-    def _of_file(self, file: Path) -> SessionLocation:
-        folder = sessions.folder_of(file)
+    def _of_file(self, file: Path, folder: str | None) -> SessionLocation:
         if folder is None:
             runs = self._supervisor.of_session(file.stem)
             folder = runs[-1].record.project_path if runs else None

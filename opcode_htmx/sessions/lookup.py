@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions, titles
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
@@ -91,14 +92,19 @@ class SessionLookup:
 
     def title_of_run(self, run: Run) -> str:
         """The title of a run's session in a list."""
-        first = next(iter(run.state.sent.values()), "")
         path = history.find(self._config_dir, run.record.session_id)
-        known = sessions.title_of(path) if path else ""
-        return one_line(known or first, titles.LONGEST) or "A session"
+        return title_of_known(run, sessions.summary_of(path) if path else None)
 
     def folder(self, project_id: str, session_id: str) -> Path:
         """The session's working folder. Raises FolderUnknown and the errors of `at`."""
         return self.at(project_id, session_id).working_folder
+
+
+def title_of_known(run: Run, summary: FileSummary | None) -> str:
+    """The title of a run's session in a list, where what lists show of its file is known."""
+    known = (summary.name or summary.title) if summary else ""
+    first = next(iter(run.state.sent.values()), "")
+    return one_line(known or first, titles.LONGEST) or "A session"
 
 
 def title_of(blocks: Iterable[Block]) -> str:

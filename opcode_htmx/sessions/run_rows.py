@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from markupsafe import Markup
+
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
@@ -14,7 +17,8 @@ from opcode_htmx.rendering.questions import Question, brief_question
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.attention import AttentionItem, Reason
-from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
+from opcode_htmx.sessions.lookup import SessionLookup, title_of_known
 from opcode_htmx.sessions.status_panel import (
     about,
     kind_of,
@@ -25,6 +29,8 @@ from opcode_htmx.sessions.status_panel import (
 from opcode_htmx.web.http.forms import session_url
 
 ASKING = "Waiting for your answer"
+MOST_KEPT = 500
+"""Rows whose HTML is kept: 2 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,28 @@ class RunRows:
     def __init__(self, lookup: SessionLookup) -> None:
         self._lookup = lookup
 
+    def of(
+        self, items: Sequence[AttentionItem], runs: Sequence[Run]
+    ) -> tuple[list[RunRow], list[RunRow]]:
+        """The rows of sessions that need attention, and of others with a run.
+
+        The files of all sessions are looked at once for all rows, and not for each.
+        """
+        if not items and not runs:
+            return [], []
+        page = _Page(self._lookup.locations)
+        return [page.of_attention(item) for item in items], [page.of_run(run) for run in runs]
+
+
+class _Page:
+    """Makes the rows of one page."""
+
+    def __init__(self, locations: SessionLocations) -> None:
+        self._locations = locations
+        self._files = locations.files()
+        self._projects: dict[tuple[object, ...], str] = {}
+        """The ids of projects, by what decides which one lists a session."""
+
     def of_attention(self, item: AttentionItem) -> RunRow:
         """A session that needs attention, with what it asks."""
         asks = item.reason is Reason.ASKS
@@ -79,7 +107,8 @@ class RunRows:
         return self._row(run, run.phase, status, run.record.created_at)
 
     def _row(self, run: Run, phase: str, status: str, at: float, *, asks: bool = False) -> RunRow:
-        location = self._lookup.locations.of_run(run)
+        summary = self._files.summary(run.record.session_id)
+        location = self._locations.of_known(run, summary)
         tasks, more = listed_tasks(run)
         request = next(iter(run.state.asks.values()), None) if asks else None
         permission = request if isinstance(request, PermissionRequest) else None
@@ -91,10 +120,10 @@ class RunRows:
                 location.session_id,
                 dom_id(request.request_id) if request else "end",
             ),
-            project_id=self._lookup.locations.project_id(location) or location.claude_folder,
+            project_id=self._project_id(location, summary),
             project=location.project_name,
             project_path=location.folder or "",
-            title=self._lookup.title_of_run(run),
+            title=title_of_known(run, summary),
             phase=phase,
             status=ASKING if request else status,
             at=at,
@@ -109,6 +138,43 @@ class RunRows:
             background=[(kind_of(task), task.description) for task in tasks],
             more=more,
         )
+
+    def _project_id(self, location: SessionLocation, summary: FileSummary | None) -> str:
+        listed = (summary.cwd, summary.title is None) if summary else None
+        key = location.claude_folder, location.folder, listed
+        known = self._projects.get(key)
+        if known is None:
+            known = self._locations.project_id(location) or location.claude_folder
+            self._projects[key] = known
+        return known
+
+
+class KeptRows:
+    """The rendered rows, each until the row or anything else that it shows has changed.
+
+    To render one takes 150 µs, and nearly all are as they were when the page was requested before.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[RunRow, tuple[object, ...], Markup]] = {}
+
+    def get(self, row: RunRow, looks: tuple[object, ...]) -> Markup | None:
+        """The row as it was rendered; `looks`: all that a row shows beside its own fields."""
+        known = self._kept.get(_place(row, looks))
+        return known[2] if known and known[1] == looks and known[0] == row else None
+
+    def keep(self, row: RunRow, looks: tuple[object, ...], rendered: Markup) -> Markup:
+        """Keep a row as it is rendered now, and return that."""
+        place = _place(row, looks)
+        self._kept.pop(place, None)
+        self._kept[place] = row, looks, rendered
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return rendered
+
+
+def _place(row: RunRow, looks: tuple[object, ...]) -> tuple[object, ...]:
+    return row.id, *looks[1:3]
 
 
 def with_other_paths(rows: Iterable[RunRow]) -> set[str]:

@@ -13,6 +13,7 @@ from opcode_htmx.features.agents.exchange import document, subagents
 from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.store import AgentChanged, NoSuchAgent, StoredAgent
+from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.permissions import MODES
@@ -38,11 +39,14 @@ def blueprint(parts: AgentPages) -> Blueprint:
 
     @pages.app_template_global("agent_of_run")
     def label_of_run(run_id: str) -> str:
-        """The same by one of the session's runs."""
+        """The same by one of the session's runs, for lists: most sessions are of a person."""
+        runs = parts.context.runs
         try:
-            return label(parts.context.runs.get(run_id).record.session_id)
+            session_id = runs.get(run_id).record.session_id
         except RunNotFound:
             return ""
+        has_one = session_id in once_a_request(runs.options.profiles.sessions)
+        return label(session_id) if has_one else ""
 
     @pages.app_template_global("agent_symbol")
     def symbol(icon: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.context import AppContext, once_a_request
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.runs.processes.orphans import NoOrphans
 
@@ -20,7 +20,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 
 def _attention_count(context: AppContext) -> int:
-    return len(context.sessions.attention.all())
+    return len(once_a_request(context.sessions.attention.all))
 
 
 FEATURE = Feature(

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Iterable, Sequence
 
 from flask import Blueprint, redirect, render_template, url_for
+from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as BaseResponse
 
+from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -16,7 +18,7 @@ from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.attention import AttentionList
 from opcode_htmx.sessions.lookup import SessionLookup
-from opcode_htmx.sessions.run_rows import RunRows, with_other_paths
+from opcode_htmx.sessions.run_rows import KeptRows, RunRows, with_other_paths
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import session_address
 from opcode_htmx.web.http.way_back import lists_sessions
@@ -54,11 +56,11 @@ class RunsPage:
         self._rows = RunRows(lookup)
 
     def page(self) -> str:
-        live, attention = self._supervisor.live(), self._attention.all()
+        live, attention = self._supervisor.live(), once_a_request(self._attention.all)
         orphans = self._orphans.found()
         attention_ids = {item.run.id for item in attention}
-        rows = [self._rows.of_attention(item) for item in attention]
-        others = [self._rows.of_run(run) for run in live if run.id not in attention_ids]
+        rest = [run for run in live if run.id not in attention_ids]
+        rows, others = self._rows.of(attention, rest)
         return render_template(
             "attention/runs.html",
             disk_message=self._supervisor.disk_guard.message,
@@ -90,6 +92,11 @@ class RunsPage:
 
 def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Blueprint:
     pages = Blueprint("attention", __name__)
+    kept = KeptRows()
+
+    @pages.record_once
+    def add_kept_rows(state: BlueprintSetupState) -> None:
+        state.app.jinja_env.globals["kept_rows"] = kept
 
     @pages.get("/runs")
     @lists_sessions("Running sessions")

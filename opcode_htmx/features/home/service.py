@@ -8,6 +8,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history, sessions
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -114,8 +115,7 @@ class Home:
         """The lists, with the recent sessions from the number `start` on."""
         flags = self._flags.all()
         items, working, ids = self._busy()
-        needs_you = [self._rows.of_attention(item) for item in items[:MOST_RUNS]]
-        running = [self._rows.of_run(run) for run in working[:MOST_RUNS]]
+        needs_you, running = self._rows.of(items[:MOST_RUNS], working[:MOST_RUNS])
         pinned = self._pinned(flags, ids)
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, ids, start, PAGE)
@@ -134,7 +134,7 @@ class Home:
 
     def _busy(self) -> tuple[list[AttentionItem], list[Run], set[str]]:
         """What needs the person, the other runs at work, and the ids of the sessions of both."""
-        items = self._attention.all()
+        items = once_a_request(self._attention.all)
         ids = {item.run.record.session_id for item in items}
         working = [
             run

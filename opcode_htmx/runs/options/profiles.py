@@ -101,6 +101,13 @@ class SessionProfiles:
         """Where all of them are: no session may write there."""
         return self._folder
 
+    def sessions(self) -> frozenset[str]:
+        """The ids of the sessions that may have a profile."""
+        try:
+            return frozenset(each.name for each in self._folder.iterdir())
+        except OSError:
+            return frozenset()
+
     def label(self, session_id: str) -> tuple[str, str]:
         """Whose profile a session has, and its icon; empty texts without one."""
         folder = self._path(session_id)

@@ -90,8 +90,8 @@ class ViewerPresence:
         """Whether the session has a viewer, in any worker."""
         if self._viewers[session_id]:
             return True
-        with contextlib.suppress(OSError):
-            lock = self._open(session_id)
+        with contextlib.suppress(OSError):  # without a file there is no viewer
+            lock = os.open(f"{self._folder}/{session_id}", os.O_RDWR)
             try:
                 return not file_locks.attempt(lock)
             finally:

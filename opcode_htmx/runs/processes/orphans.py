@@ -82,7 +82,7 @@ class Orphans:
                 self._monitor.sum_up(tree.rows),
             )
             for run_id, tree in trees.items()
-            if self._is_ours(run_id, tree.folder) and run_id not in live and self._ended(run_id)
+            if run_id not in live and self._is_ours(run_id, tree.folder) and self._ended(run_id)
         ]
         return sorted(groups, key=lambda each: each.at)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,16 @@ class ReadPositions:
     def of(self, session_id: str) -> ReadPosition:
         since, positions = self._load()
         return positions.get(session_id, ReadPosition("", since))
+
+    def seen(self) -> Callable[[str], float]:
+        """When each session was viewed last, by its id; for many sessions, as of now."""
+        since, positions = self._load()
+
+        def at(session_id: str) -> float:
+            known = positions.get(session_id)
+            return known.at if known else since
+
+        return at
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlencode
 
 from flask import request, url_for
 
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.transcript.blocks import Block
+from opcode_htmx.web.server.base_path import base_path
+
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+"""What stands in an address as it is."""
 
 
 class BadForm(Exception):
@@ -42,6 +47,10 @@ def previews_of(address: str) -> str:
 
 def session_url(project_id: str, session_id: str, place: str = "end") -> str:
     """The page of a session, at the element with the id `place`; by default at its newest block."""
+    if place and _PLAIN.fullmatch(
+        f"{project_id}{session_id}{place}"
+    ):  # a list has many: a tenth of the time
+        return f"{base_path()}/projects/{project_id}/sessions/{session_id}#{place}"
     return url_for(
         "session_page.session", project_id=project_id, session_id=session_id, _anchor=place
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -17,6 +18,8 @@ from opcode_htmx.lib.late.patterns import late_pattern
 LONGEST = 200
 """UTF-16 code units of a name that is not cut."""
 
+MOST_KEPT = 1024
+"""Paths whose names are kept: to compute one takes 20 µs."""
 LONGEST_PATH = 4096
 """Characters; no system takes a longer one."""
 
@@ -27,6 +30,7 @@ _SEPARATOR = late_pattern(r"[/\\]")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+@lru_cache(maxsize=MOST_KEPT)
 def claude_folder(path: Path | str) -> str:
     """The name of the folder in which the CLI stores the sessions of `path`.
 

@@ -1,0 +1,112 @@
+"""Rows of lists are rendered again when anything in them has changed, and only then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from markupsafe import Markup
+
+from opcode_htmx.sessions import run_rows
+from opcode_htmx.sessions.run_rows import KeptRows, RunRow
+from opcode_htmx.web.http import filters
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.in_process import app_of
+
+ROW = RunRow(
+    id="r1",
+    address="/projects/p/sessions/s#end",
+    project_id="p",
+    project="shop",
+    project_path="/home/me/shop",
+    title="Plant trees",
+    phase="working",
+    status="Working…",
+    at=1_795_000_000.0,
+    live=True,
+    is_at_rest=False,
+)
+LOOKS = (False, "started", "runs", "token", "", None, "5 min ago")
+HTML = Markup("<li>Plant trees</li>")
+
+
+def test_row_is_kept_for_an_equal_one() -> None:
+    kept = KeptRows()
+    assert kept.get(ROW, LOOKS) is None
+    assert kept.keep(ROW, LOOKS, HTML) == HTML
+    assert kept.get(replace(ROW), LOOKS) == HTML
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": "Plant apple trees"},
+        {"phase": "idle"},
+        {"status": "Waiting for your answer"},
+        {"warnings": ["It takes much memory."]},
+        {"background": [("command", "a server")]},
+        {"live": False},
+    ],
+)
+def test_row_with_another_field_is_rendered_again(changes: dict[str, Any]) -> None:
+    kept = KeptRows()
+    kept.keep(ROW, LOOKS, HTML)
+    assert kept.get(replace(ROW, **changes), LOOKS) is None
+
+
+@pytest.mark.parametrize("place", range(len(LOOKS)))
+def test_row_that_looks_otherwise_is_rendered_again(place: int) -> None:
+    kept = KeptRows()
+    kept.keep(ROW, LOOKS, HTML)
+    assert kept.get(ROW, (*LOOKS[:place], "other", *LOOKS[place + 1 :])) is None
+
+
+def test_number_of_kept_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_rows, "MOST_KEPT", 2)
+    kept = KeptRows()
+    rows = [replace(ROW, id=f"r{number}") for number in range(3)]
+    for each in rows:
+        kept.keep(each, LOOKS, HTML)
+    assert [kept.get(each, LOOKS) for each in rows] == [None, HTML, HTML]
+
+
+def test_kept_row_is_the_one_that_would_be_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a row shows beside its fields is one of its looks: each is changed in turn."""
+    sandbox = Sandbox(tmp_path / "home").make()
+    source = (
+        "{% from 'run_rows.html' import run_row with context %}"
+        "{{ run_row(run, alike, when, back) }}"
+    )
+    copy = SimpleNamespace(project="shop", branch="fix")
+    changes: list[tuple[str, object]] = [
+        *(("alike", {"shop"}), ("when", "since"), ("back", "home")),
+        *(("csrf_token", lambda: "other"), ("agent_of_run", lambda _: "Reviewer")),
+        *(("copy_of_folder", lambda _: copy), ("now", ROW.at + 7200)),
+    ]
+    with app_of(sandbox, write_stand_in(tmp_path / "claude"), jobs=False) as app:
+        environment = app.jinja_env
+        kept: Any = environment.globals["kept_rows"]
+        values: dict[str, object] = {"alike": set(), "when": "started", "back": "runs"}
+        values |= {"csrf_token": lambda: "token", "agent_of_run": lambda _: ""}
+        values |= {"copy_of_folder": lambda _: None, "now": ROW.at + 60}
+        seen = set()
+        for name, value in [("", None), *changes]:
+            values = {**values, name: value} if name else values
+            monkeypatch.setattr(filters, "time", SimpleNamespace(time=lambda: values["now"]))  # noqa: B023
+            shown = []
+            for _ in range(2):
+                with app.test_request_context("/runs"):
+                    template = environment.from_string(source)
+                    shown.append(template.render(run=ROW, **values))
+                kept._kept.clear()
+            with app.test_request_context("/runs"):
+                template.render(run=ROW, **values)  # it is kept for the next change
+            assert shown[0] == shown[1]
+            assert ROW.title in shown[0]
+            seen.add(shown[0])
+        assert len(seen) == 1 + len(changes)
