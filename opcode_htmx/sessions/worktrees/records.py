@@ -6,6 +6,7 @@ killed in between leaves something that is found again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, field, replace
@@ -112,6 +113,7 @@ class CopyRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._folder_name = str(folder)
         self._files = CachedJsonFiles(_SCHEMA, CACHED)
 
     def get(self, session_id: str) -> SessionWorktree | None:
@@ -127,7 +129,7 @@ class CopyRecords:
     def version(self) -> int:
         """Another one once a record has changed: each is replaced in its folder."""
         try:
-            return self._folder.stat().st_mtime_ns
+            return os.stat(self._folder_name).st_mtime_ns  # noqa: PTH116 - asked for each row
         except OSError:
             return 0
 
