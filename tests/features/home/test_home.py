@@ -181,6 +181,7 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     page.evaluate("window.isStillHere = true")
     row = page.locator(".run", has_text=words)
     allow = row.get_by_role("button", name="Allow")
+    expect(allow).to_be_visible()
     page.context.set_offline(True)
     allow.click()
     note = row.get_by_role("alert")
