@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from flask import Flask
-from markupsafe import Markup, escape
 
 from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.formatting import count, format_bytes
@@ -14,7 +13,7 @@ from opcode_htmx.markup import visible_text
 from opcode_htmx.rendering.kept_html import KeptHtml
 
 MOST_TIMES = 2000
-"""Times whose elements are kept."""
+"""Times whose words are kept: lists show the same ones again and again."""
 _STEPS = ((60, 60, "min"), (3600, 24, "h"), (86400, 7, "day"))
 
 
@@ -22,30 +21,12 @@ def register(app: Flask) -> None:
     for filter_ in (relative_time, iso_time, full_time, format_bytes, count, milliseconds):
         app.add_template_filter(filter_)
     visible_text.install(app.jinja_env)
-    app.add_template_global(time_element)
     app.jinja_env.globals["kept_html"] = KeptHtml()
-
-
-def time_element(seconds: float) -> Markup:
-    """How long ago a Unix time was, as an element that has the time in full."""
-    start, date = _fixed(int(min(max(seconds, 0.0), LATEST)))
-    return Markup(f"{start}{escape(_relative(seconds, time.time(), date))}</time>")  # noqa: S704
-
-
-@lru_cache(maxsize=MOST_TIMES)
-def _fixed(second: int) -> tuple[str, str]:
-    """The beginning of the element for a time, and its date: half of the time of a row."""
-    start = Markup('<time datetime="{}" title="{}">').format(iso_time(second), full_time(second))
-    return str(start), _date(second)
 
 
 def relative_time(seconds: float, now: float | None = None) -> str:
     """How long ago a Unix time was: `just now`, `5 min ago`, `yesterday`, `3 Mar 2026`."""
-    return _relative(seconds, time.time() if now is None else now, "")
-
-
-def _relative(seconds: float, now: float, date: str) -> str:
-    age = now - seconds
+    age = (time.time() if now is None else now) - seconds
     if age < 60:
         return "just now"
     if 86400 <= age < 2 * 86400:
@@ -54,19 +35,22 @@ def _relative(seconds: float, now: float, date: str) -> str:
         amount = int(age // size)
         if amount < limit:
             return f"{count(amount, unit) if unit == 'day' else f'{amount} {unit}'} ago"
-    return date or _date(seconds)
+    return _date(seconds)
 
 
+@lru_cache(maxsize=MOST_TIMES)
 def _date(seconds: float) -> str:
     moment = _moment(seconds).astimezone()
     return f"{moment.day} {moment:%b %Y}"
 
 
+@lru_cache(maxsize=MOST_TIMES)
 def iso_time(seconds: float) -> str:
     """A Unix time for a `datetime` attribute."""
     return _moment(seconds).isoformat(timespec="seconds")
 
 
+@lru_cache(maxsize=MOST_TIMES)
 def full_time(seconds: float) -> str:
     """A Unix time in full, in the server's time zone."""
     moment = _moment(seconds).astimezone()
