@@ -73,6 +73,7 @@ def pages() -> list[Page]:
 
 def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
     prepare(sandbox, claude)
+    nothing_kept = _first_of_all(sandbox, claude)
     measured, floor, before = pages(), list[float](), list[float]()
     for page in measured:
         for _ in range(STARTS):
@@ -84,12 +85,26 @@ def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
                 page.stalls.append(load.health(server)["worst_ms"])
     for page in measured:
         yield Figure(f"{page.what}, first", "ms", page.first, FLOOR_PATH, floor, page.first_target)
+    what = f"{measured[-1].what}, first of all: each file is read"
+    yield Figure(what, "ms", nothing_kept, FLOOR_PATH, floor)
     for page in measured:
         what = f"{page.what}, first: the hub was held, at most"
         yield Figure(what, "ms", page.stalls, "no list", before, STALL)
     yield from _warm(sandbox, claude, measured, "")
     copy = with_hard_links(sandbox)
     yield from _warm(sandbox, claude, measured[:1], f", each file with a hard link in {copy.name}/")
+
+
+def _first_of_all(sandbox: Sandbox, claude: Path) -> list[float]:
+    """The list of all projects where nothing was kept; then what later starts begin with is."""
+    kept, found = sandbox.state / "summaries", []
+    for _ in range(STARTS // 2):
+        kept.unlink(missing_ok=True)
+        with running_server(sandbox, claude) as server:
+            found += times(server, "/api/projects", 1)
+            times(server, "/projects", 1)  # a page keeps what was read
+            until(kept.exists, "the summaries are kept")
+    return found
 
 
 def _warm(sandbox: Sandbox, claude: Path, measured: Sequence[Page], how: str) -> Iterator[Figure]:

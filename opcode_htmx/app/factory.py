@@ -35,6 +35,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.config.state_use import StateUse
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.engines.claude.files import history, session_listing
+from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
@@ -86,6 +87,8 @@ from opcode_htmx.web.rest.endpoint import Endpoint, register_endpoints
 from opcode_htmx.web.server.url_rules import LateMap, LateRoutes
 from opcode_htmx.web.websocket.router import SocketRouter
 
+KEEP_SECONDS = 3600.0
+
 
 def build(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> Flask:
     """The app, which takes over the runs of an earlier server.
@@ -108,6 +111,10 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     jobs.add(Job("hold the state folder", use.begin, use.end))
     metrics = MetricStore(state.folder("metrics"), metric_families.of(features))
     jobs.add(Job("keep the metrics", metrics.start, metrics.stop))
+
+    folder_summaries.keep_in(state.folder("summaries"))
+    keep = folder_summaries.save
+    jobs.add(every(KEEP_SECONDS, "keep the summaries of session files", keep, keep))
 
     app = platform.make_app(features)
     saved = SavedTemplates(state.folder("templates"), cache(partial(program, resources.PACKAGE)))

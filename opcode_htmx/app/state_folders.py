@@ -130,6 +130,7 @@ PLATFORM = (
     StateFolder(
         "templates", "compiled templates of this version", "made anew", backup=Backup.NEVER
     ),
+    StateFolder("summaries", "what lists show of session files", "made anew", backup=Backup.NEVER),
     StateFolder(
         "demo", "the demo's configuration and sample project", "made anew", backup=Backup.NEVER
     ),

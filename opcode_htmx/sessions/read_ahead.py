@@ -8,6 +8,7 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.engines.claude.files.lists import folder_summaries
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class ReadAhead:
     def _read(self) -> None:
         try:
             sessions.projects(self._config_dir)
+            folder_summaries.save(has_read_all=True)
         except Exception:
             log.exception("could not read the sessions ahead")
             self._has_begun = False

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from opcode_htmx.engines.claude.files.lists.kept_summaries import KeptSummaries
 from opcode_htmx.engines.claude.files.session_listing import MOST, File, Listing
 from opcode_htmx.engines.claude.files.session_summary import (
     FileSummary,
@@ -23,7 +24,7 @@ from opcode_htmx.engines.claude.files.session_summary import (
     summarize,
     unreadable,
 )
-from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, yielding
+from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread, yielding
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ AT_ONCE = 8
 """Files that are read before it is asked again whether more are needed."""
 FEW = 3
 """Files that a list of projects reads rather than doing without."""
+MANY = 100
+"""Files: to read so many takes longer than to read what was kept of them."""
 CLOCK_SECONDS = 60.0
 """How much later than its modification time a file may have been used last."""
 
@@ -47,6 +50,30 @@ _prompted: WeakKeyDictionary[Listing, tuple[FileSummary, ...]] = WeakKeyDictiona
 """The results for listings that are still valid."""
 
 
+class _Kept:
+    """The file that summaries are kept in, and whether it is behind."""
+
+    file: KeptSummaries | None = None
+    is_behind = False
+
+
+def keep_in(path: Path) -> None:
+    """Begin with the summaries in the file at `path`, which `save` writes."""
+    _Kept.file, _Kept.is_behind = KeptSummaries(path), False
+
+
+def save(*, has_read_all: bool = False) -> None:
+    """Write the summaries, if a file was read since. `has_read_all`: those of all files."""
+    kept = _Kept.file
+    if kept is None:
+        return
+    if has_read_all:
+        kept.drop_rest()
+    if _Kept.is_behind:
+        _Kept.is_behind = False
+        run_in_thread(kept.save, {folder: dict(read) for folder, read in _read.items()})
+
+
 def of(listing: Listing) -> tuple[FileSummary, ...]:
     """The sessions with a prompt in a folder, the last used first."""
     return of_all([listing])[0]
@@ -54,7 +81,11 @@ def of(listing: Listing) -> tuple[FileSummary, ...]:
 
 def of_all(listings: Sequence[Listing]) -> list[tuple[FileSummary, ...]]:
     """The same of several folders, of which the newest files are read first."""
-    files = [each for listing in yielding(listings) for each in _unread(listing)]
+    files = _unread_of(listings)
+    kept = _Kept.file
+    if kept is not None and not kept.is_loaded and len(files) > MANY:
+        run_in_thread(kept.load)
+        files = _unread_of(listings)
     files.sort(key=_modified, reverse=True)
     _read_in_thread(files)
     return [_known(listing) for listing in yielding(listings)]
@@ -133,13 +164,20 @@ def _last_activity(each: FileSummary) -> float:
 def _entry(folder: Path, file: File) -> tuple[File, FileSummary | None] | None:
     """What a file contained, if it has not changed since."""
     found = _read.get(folder, {}).get(file.name)
-    return found if found is not None and found[0] == file else None
+    if found is not None and found[0] == file:
+        return found
+    kept = _Kept.file.take(folder, file) if _Kept.file else None
+    return _add(folder, file, kept) if kept else None
 
 
 def _with_prompt(folder: Path, file: File) -> FileSummary | None:
     entry = _entry(folder, file)
     seen = entry[1] if entry else None
     return seen if seen and seen.title is not None else None
+
+
+def _unread_of(listings: Sequence[Listing]) -> list[_File]:
+    return [each for listing in yielding(listings) for each in _unread(listing)]
 
 
 def _unread(listing: Listing) -> list[_File]:
@@ -166,6 +204,7 @@ def _drop_deleted(listing: Listing) -> None:
     if len(read) > len(listing.files):
         for name in read.keys() - {file.name for file in listing.files}:
             del read[name]
+        _Kept.is_behind = True
 
 
 def _read_in_thread(files: Sequence[_File]) -> None:
@@ -194,10 +233,15 @@ def _in_thread(work: Callable[[T], None], items: Sequence[T]) -> None:
 
 
 def _keep(folder: Path, file: File) -> None:
-    seen = _summary(folder / file.name, file)
+    _add(folder, file, _summary(folder / file.name, file))
+    _Kept.is_behind = True
+
+
+def _add(folder: Path, file: File, seen: FileSummary | None) -> tuple[File, FileSummary | None]:
     if folder not in _read and len(_read) >= MOST:
         _read.pop(next(iter(_read)), None)
-    _read.setdefault(folder, {})[file.name] = file, seen
+    entry = _read.setdefault(folder, {})[file.name] = file, seen
+    return entry
 
 
 def _summary(path: Path, file: File) -> FileSummary | None:

@@ -1,0 +1,151 @@
+"""Summaries that were kept from an earlier start are those that would be read now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.files import session_summary, sessions
+from opcode_htmx.engines.claude.files.lists import folder_summaries, kept_summaries
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from opcode_htmx.sessions.read_ahead import ReadAhead
+from tests.sessions.index.histories import ONE, TWO, Session
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(folder_summaries, "MANY", 0)
+    path = tmp_path.resolve() / "summaries"
+    folder_summaries.keep_in(path)
+    yield path
+    folder_summaries._Kept.file = None
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that are read."""
+    found: list[Path] = []
+    summarize = session_summary.summarize
+
+    def read(path: Path, size: int, mtime_ns: int) -> FileSummary:
+        found.append(path)
+        return summarize(path, size, mtime_ns)
+
+    monkeypatch.setattr(folder_summaries, "summarize", read)
+    return found
+
+
+def start_again(kept: Path) -> None:
+    """As another process would begin, which has nothing in memory."""
+    folder_summaries._read.clear()
+    folder_summaries._prompted.clear()
+    sessions._projects.clear()
+    sessions._outlines.clear()
+    folder_summaries.keep_in(kept)
+
+
+def two_sessions(kept: Path) -> tuple[Session, Session]:
+    first, second = Session(kept.parent), Session(kept.parent, TWO, "/srv/infra")
+    first.prompt("plant trees é")
+    second.prompt("water them", at=7.5)
+    second.write('{"type": "custom-title", "customTitle": "Water"}\n')
+    return first, second
+
+
+def test_files_that_have_not_changed_are_not_read_again(kept: Path, reads: list[Path]) -> None:
+    two_sessions(kept)
+    before = sessions.projects(kept.parent), sessions.recent(kept.parent, 9)
+    folder_summaries.save()
+    assert len(reads) == 2
+    start_again(kept)
+    assert (sessions.projects(kept.parent), sessions.recent(kept.parent, 9)) == before
+    assert len(reads) == 2
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+        lambda path: os.utime(path, (5, 5)),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"plant", b"fell!")),
+        lambda path: (
+            (path.with_suffix(".x").write_bytes(path.read_bytes().upper()),)
+            and path.with_suffix(".x").replace(path)
+        ),
+    ],
+)
+def test_file_that_has_changed_is_read_again(
+    kept: Path, reads: list[Path], change: Callable[[Path], object]
+) -> None:
+    first, _ = two_sessions(kept)
+    sessions.projects(kept.parent)
+    folder_summaries.save()
+    change(first.path)
+    reads.clear()
+    start_again(kept)
+    sessions.projects(kept.parent)
+    found = sessions.recent(kept.parent, 9)
+    status = first.path.stat()
+    fresh = session_summary.summarize(first.path, status.st_size, status.st_mtime_ns)
+    assert reads == [first.path]
+    assert fresh in found or fresh.title is None
+
+
+def test_what_was_kept_is_not_read_for_a_few_files(
+    kept: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_summaries, "MANY", 2)
+    two_sessions(kept)
+    sessions.projects(kept.parent)
+    folder_summaries.save()
+    start_again(kept)
+    reads.clear()
+    sessions.projects(kept.parent)
+    assert len(reads) == 2
+
+
+def test_what_was_not_asked_for_is_kept_and_what_is_gone_is_not(
+    kept: Path, reads: list[Path]
+) -> None:
+    first, _ = two_sessions(kept)
+    sessions.projects(kept.parent)
+    folder_summaries.save()
+    start_again(kept)
+    third = Session(kept.parent, "33333333-3333-4333-8333-333333333333", "/srv/infra")
+    third.prompt("and the hens")
+    sessions.summaries(third.path.parent)
+    folder_summaries.save()
+    start_again(kept)
+    reads.clear()
+    sessions.projects(kept.parent)
+    assert not reads
+    first.path.unlink()
+    start_again(kept)
+    ReadAhead(kept.parent)._read()
+    folder_summaries._Kept.is_behind = True
+    folder_summaries.save()
+    assert ONE not in kept.read_text()
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", '{"version": 1}', '{"version": 1, "files": {"x": 7}}', "other version"]
+)
+def test_damaged_file_is_made_anew(kept: Path, reads: list[Path], damage: str) -> None:
+    two_sessions(kept)
+    before = sessions.projects(kept.parent)
+    folder_summaries.save()
+    text = kept.read_text().replace(f'"version":{kept_summaries.VERSION}', '"version":0')
+    kept.write_text(text if damage == "other version" else damage)
+    start_again(kept)
+    reads.clear()
+    assert sessions.projects(kept.parent) == before
+    assert len(reads) == 2
+    folder_summaries.save()
+    start_again(kept)
+    reads.clear()
+    assert sessions.projects(kept.parent) == before
+    assert not reads
