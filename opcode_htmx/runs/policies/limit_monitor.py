@@ -108,7 +108,8 @@ class LimitMonitor:
         self._written = {run.id: self._written.get(run.id, -1) for run in runs}
         self._resting = {run.id: self._resting.get(run.id, -1) for run in runs}
         for run in runs:
-            if self._resting[run.id] == run.changes and not self._is_idle_too_long(run):
+            is_same = self._resting[run.id] == run.changes and run.resting
+            if is_same and not self._is_idle_too_long(run):
                 continue  # nothing has happened, and all else is checked when something does
             self._resting[run.id] = run.changes if run.resting else -1
             self._check_time(run, passed)

@@ -131,7 +131,8 @@ class ProcessMonitor:
         found: dict[str, int] = {}
         now, rows, slicer = time.monotonic(), dict[int, Row](), TimeSlicer()
         for pid, owner in list(snapshot.owners.items()):
-            if row := process_table.read(pid):
+            row, seen = process_table.read(pid), snapshot.rows.get(pid)
+            if row and seen and row.key == seen.key:  # else another process has its pid by now
                 rows[pid] = row
                 found[owner.run_id] = found.get(owner.run_id, 0) + row.memory_bytes
             slicer.step()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +20,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome, RunEnd
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.policies import limit_monitor
-from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.policies.limit_monitor import LimitMonitor, Limits
 from opcode_htmx.runs.processes import claude_process
 from tests.support.cli.supervision import (
     BY,
@@ -86,6 +88,26 @@ def test_waiting_for_a_person_does_not_count_as_work(supervision: Supervision) -
     assert run.phase is Phase.WAITING
     run.allow("a1", by=BY)
     idle(run)
+
+
+def test_a_run_that_begins_to_work_by_lines_seen_before_they_are_read_times_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its files have changed, it is looked at, the lines are read, and then it writes no more."""
+    ended: list[Outcome] = []
+    monkeypatch.setattr(limit_monitor, "_end", lambda run, outcome, cause: ended.append(outcome))
+    monkeypatch.setattr(limit_monitor, "LONGEST_STEP", 1.0)
+    run: Any = SimpleNamespace(
+        id="run", changes=1, phase=Phase.IDLE, resting=True, idle_since=time.time(),
+        state=SimpleNamespace(turns=1),
+    )  # fmt: skip
+    monitor = LimitMonitor(lambda: [run], Limits(run_timeout=0.02), dict)
+    monitor.check()
+    run.phase, run.resting = Phase.WORKING, False
+    for _ in range(3):
+        let_pass(0.02)
+        monitor.check()
+    assert Outcome.TIMED_OUT in ended
 
 
 def test_without_a_limit_nothing_is_ended(supervision: Supervision) -> None:

@@ -344,6 +344,22 @@ def test_unused_process_monitor_stops_its_greenlet(
 # Figures --------------------------------------------------------------------------------------
 
 
+def test_the_memory_of_a_process_that_has_reused_a_pid_is_not_that_of_the_run(
+    monitor: ProcessMonitor, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start()
+    until(lambda: monitor.memory().get(RUN, 0) > 0, "its memory is known")
+
+    def of_another(pid: int) -> Row | None:
+        row = read(pid)
+        return row and row._replace(started=row.started + 1)
+
+    read = process_table.read
+    with monkeypatch.context() as reused:
+        reused.setattr(process_table, "read", of_another)
+        assert RUN not in monitor.memory()
+
+
 def test_memory_cpu_and_processes_are_those_of_the_whole_family(
     monitor: ProcessMonitor, start: Start
 ) -> None:
