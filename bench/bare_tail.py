@@ -15,6 +15,9 @@ import gevent
 from gevent import socket
 from gevent.socket import wait_read
 
+if sys.platform == "linux":
+    import inotify_simple
+
 POLL_SECONDS = 0.001
 """Poll interval where inotify is missing."""
 
@@ -40,8 +43,6 @@ def changes(paths: list[Path]) -> Iterator[Collection[int]]:
         while True:
             gevent.sleep(POLL_SECONDS)
             yield range(len(paths))
-    import inotify_simple
-
     inotify = inotify_simple.INotify(nonblocking=True)
     modified = inotify_simple.flags.MODIFY
     places = {inotify.add_watch(path, modified): place for place, path in enumerate(paths)}

@@ -27,6 +27,8 @@ THOUSAND = Series("lines", 1000, 0.05)
 IDLE_SECONDS = 40.0
 SETTLE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
+START_SECONDS = 0.5
+"""Until a bare tail waits for its file."""
 MS = 1000.0
 
 PER_LINE = Target("ratio", 1.3)
@@ -136,6 +138,7 @@ def _of_bare_line(series: Series) -> float:
             latency.tail_of(file) as (pid, port),
             socket.create_connection(("127.0.0.1", port), latency.SILENCE_SECONDS) as client,
         ):
+            time.sleep(START_SECONDS)
             began = cpu_seconds([pid])
             with latency.bare_ticker(file, series):
                 latency.arrivals(lambda: client.recv(json_lines.RECEIVED), series.count)
