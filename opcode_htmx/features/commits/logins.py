@@ -45,23 +45,21 @@ class Logins:
         act: Callable[[Login | None], T],
         *,
         runs: bool,
+        pushes: bool,
     ) -> T:
         """The result of an act on a remote, with the login that was typed or is kept for it.
 
         Without one the server's own is used where the remote asks for a login and the computer has
         none, and no program of the repository `runs`, which could read it. Raises LoginNeeded,
         where the remote asks for a login that a person can type, GitRefused, StateChanged, and what
-        `act` does.
+        `act` does. `pushes`: it goes to all addresses of the remote.
         """
         self.check(typed, remote)
         login = typed.login if typed else next(iter(self.kept.of(remote.origins)), None)
         own = None if runs else self.own(remote)
-        if (login or own) and (key := programs.who_reads_logins(git)):
+        if (login or own) and (reason := _who_else(git, remote, pushes)):
             if typed:
-                raise GitRefused(
-                    f"The repository’s own settings ({key}) have a say in who would read the "
-                    "login, so it was not sent. Remove them, or log in on the computer."
-                )
+                raise GitRefused(reason)
             login = own = None
         try:
             result = act(login)
@@ -69,7 +67,7 @@ class Logins:
             asked = wanted(error.errors)
             is_asked = asked is not None and own is not None and asked.origin == own.origin
             # looked at once more: the first attempt has taken a while
-            if own and login is None and is_asked and not programs.who_reads_logins(git):
+            if own and login is None and is_asked and not _who_else(git, remote, pushes):
                 return self._tried(own, remote, act)
             raise self._refusal(error, remote, login) from None
         if typed and typed.keeps:
@@ -99,6 +97,21 @@ class Logins:
             self.kept.forget(asked.origin)
         output = words.refusal(error).output
         return LoginNeeded(_sentence(asked, error, is_refused=is_refused), output, asked)
+
+
+def _who_else(git: Git, remote: Remote, pushes: bool) -> str:
+    """Why a login is not sent, as others could read it; empty if none could."""
+    if key := programs.who_reads_logins(git):
+        return (
+            f"The repository’s own settings ({key}) have a say in who would read the login, so it "
+            "was not sent. Remove them, or log in on the computer."
+        )
+    if pushes and remote.pushes_here:
+        return (
+            "An address of the remote is a folder on this computer, whose hooks could read the "
+            "login, so it was not sent. Make that folder a remote of its own."
+        )
+    return ""
 
 
 def _sentence(asked: Wanted, error: GitFailed, *, is_refused: bool) -> str:

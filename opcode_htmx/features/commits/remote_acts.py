@@ -122,7 +122,7 @@ class RemoteActs:
                     )
 
                 runs = _runs(answer, page.programs)
-                self._logins.used(git, chosen, typed, fetch, runs=runs)
+                self._logins.used(git, chosen, typed, fetch, runs=runs, pushes=False)
                 if mode is None:
                     return Outcome(_fetched(chosen.name, state.read(git)))
                 return Outcome(remotes.integrate(git, mode, _settings(answer)))
@@ -167,7 +167,7 @@ class RemoteActs:
                     return login.without(said) if login else said
 
                 runs = _runs(answer, page.programs)
-                said = self._logins.used(git, plan.remote, typed, push, runs=runs)
+                said = self._logins.used(git, plan.remote, typed, push, runs=runs, pushes=True)
                 number = len(plan.new)
                 more = "+" if number == remotes.MOST_COMMITS else ""
                 words = f"{number}{more} commit{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.commits import logins
+from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.login import Wanted, wanted
 from tests.features.commits.test_commits import HIDDEN, Desk
 from tests.support.environment import Sandbox
@@ -124,6 +125,42 @@ def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
         assert (refused.status_code, key.lower() in refused.text) == (409, True)
         desk.repo.plain("config", "--unset", key)
     assert server.authorizations == []
+
+
+@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+def test_no_login_is_sent_while_hooks_of_a_folder_that_is_pushed_to_could_read_it(
+    desk: Desk, server: GitServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder.git"
+    git(tmp_path, "init", "-q", "--bare", str(folder))
+    hook = folder / "hooks/pre-receive"
+    hook.write_text(f"#!/bin/sh\nread -r word <&9 && touch {tmp_path}/sprung\n")
+    hook.chmod(0o700)
+    for url in (str(folder), f"{server.url}/a/b.git"):
+        desk.repo.plain("remote", "set-url", "--add", "--push", "origin", url)
+    server.login = USER, "gho-own"
+    asked = push(desk)
+    assert (asked.status_code, server.authorizations) == (409, [])
+    refused = again(desk, asked, login_user=USER, login_password="gho-own")
+    assert "is a folder on this computer" in refused.text
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("/srv/a.git", True),
+        ("../a.git", True),
+        ("./a:b", True),
+        ("a", True),
+        ("file:///srv/a.git", True),
+        ("https://a.b/c", False),
+        ("git@a.b:c/d", False),
+        ("ssh://a.b/c", False),
+    ],
+)
+def test_an_address_is_a_folder_as_git_tells_it(url: str, is_here: bool) -> None:
+    assert Remote("origin", "https://a.b/c", (url,), "").pushes_here is is_here
 
 
 def test_a_login_goes_to_the_host_that_was_shown_only(

@@ -57,6 +57,11 @@ class Remote:
         return any(url.startswith("http") for url in (self.fetch_url, *self.push_urls))
 
     @property
+    def pushes_here(self) -> bool:
+        """Whether a push goes to a folder of this computer, too, and runs its hooks."""
+        return any(map(_is_folder, self.push_urls))
+
+    @property
     def origins(self) -> frozenset[str]:
         """Where a login may be sent: the hosts of its addresses of HTTP, with scheme and port."""
         return frozenset(filter(None, map(origin_of, (self.fetch_url, *self.push_urls))))
@@ -238,6 +243,12 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
         return f"“{branch}” has everything already."
     number = len(commits(git, before, after, 1000))
     return f"Pulled {count(number, 'commit')} into “{branch}”."
+
+
+def _is_folder(url: str) -> bool:
+    """As git tells it: what has a colon before any slash has a protocol or a host."""
+    begin, colon, _ = url.partition(":")
+    return begin == "file" or not colon or "/" in begin
 
 
 def _refs(git: Git, name: str) -> tuple[str, ...]:
