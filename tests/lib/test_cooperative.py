@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from threading import get_ident
 
 import gevent
 import pytest
+from gevent import os as gevent_os
 from gevent import socket
 from gevent._hub_local import get_hub_if_exists
 
@@ -190,3 +193,18 @@ def test_yielding_in_a_worker_thread_creates_no_hub() -> None:
         return get_hub_if_exists()
 
     assert cooperative.run_in_thread(work) is None
+
+
+def test_a_thread_that_has_used_gevent_closes_files_as_any_other(tmp_path: Path) -> None:
+    descriptors = [os.open(tmp_path, os.O_RDONLY) for _ in range(2)]
+
+    def work(descriptor: int) -> int:
+        gevent.sleep(0.001)
+        gevent_os.close(descriptor)
+        return get_ident()
+
+    for descriptor in descriptors:
+        run_in_thread(work, descriptor)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+    assert run_in_thread(get_hub_if_exists) is None

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import gevent
 from gevent import monkey
+from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Waiter
 from gevent.lock import BoundedSemaphore
 
@@ -81,6 +82,7 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
         except BaseException as error:  # else gevent would print it as well
             return None, error
         finally:
+            _end_hub_of_thread()
             _worker_threads.discard(_this_thread())
 
     hub: Any = gevent.get_hub()
@@ -91,6 +93,17 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
+
+
+def _end_hub_of_thread() -> None:
+    """End the hub that a socket, a lock or a sleep of gevent has made in this thread.
+
+    While there is one, gevent's `os.close` leaves the closing to its loop, which never runs.
+    """
+    hub: Any = get_hub_if_exists()
+    if hub is not None:
+        hub.loop.run(nowait=True)  # closes what it was left
+        hub.destroy(destroy_loop=True)
 
 
 def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,6 +11,11 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gevent import monkey
+
+# Without gevent: in a thread its socket would make a hub, which nobody runs
+_plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
+
 _SOCK_DIAG = 4
 """NETLINK_SOCK_DIAG, and below other numbers of <linux/netlink.h> and <linux/inet_diag.h>."""
 _BY_FAMILY = 20
@@ -37,7 +42,7 @@ class ListeningSocket(NamedTuple):
 
 def listening() -> Iterator[ListeningSocket]:
     """Those of this network namespace. Raises OSError where the kernel does not answer."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+    with _plain_socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         kernel.settimeout(_SECONDS)
         for family in (socket.AF_INET, socket.AF_INET6):
             request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, _LISTENING)
