@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest, TurnResult
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
-from opcode_htmx.markup import incremental_markdown
+from opcode_htmx.markup.growing import part as growing_part
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.fragments import Fragments
@@ -194,7 +194,7 @@ def test_an_ask_whose_data_are_not_all_there_can_only_be_denied(
 def test_a_text_that_is_no_markdown_is_shown_as_it_stands(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(incremental_markdown, "render", fail)
+    monkeypatch.setattr(growing_part, "render", fail)
     text = IncrementalMarkdown()
     text.append("<b>words\n", 1)
     assert "&lt;b&gt;words" in text.parts[0].html

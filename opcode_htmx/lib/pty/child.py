@@ -94,11 +94,18 @@ def _prepare(slave: int) -> None:
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
 
 
+def _expect_signals() -> None:
+    """No signal stays ignored or blocked: a server in the background of a script ignores Ctrl-C."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError):  # those that the C library keeps for itself
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def _become(argv: Sequence[str], environment: Mapping[str, str], folder: int, slave: int) -> None:
     """Become the program; never returns."""
     try:
-        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        _expect_signals()
         os.fchdir(folder)
         os.login_tty(slave)
         os.closerange(3, 256)

@@ -25,7 +25,7 @@ from tests.features.composer.in_browser.page import (
 from tests.features.composer.test_composer_forms import typed
 from tests.runs.test_capability_cache import from_a_terminal
 from tests.support import api
-from tests.support.browser import Phone
+from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -66,6 +66,7 @@ def test_draft_of_a_new_session_survives_reload_and_restart_until_sent(
     open_new(phone, sandbox)
     box(phone).press_sequentially("half a thought")
     kept(server, "half a thought")
+    phone.forgiven += CUT_OFF
     server.stop()
     server.start()
     phone.page.goto("/new")

@@ -26,6 +26,7 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.long_line import LONG_LINE
 from tests.features.composer.test_prompts import begin
 from tests.features.session_page.test_live_updates import Viewer
+from tests.support import dom
 from tests.support.browser import Phone
 from tests.support.cli.supervision import steps
 from tests.support.environment import (
@@ -368,7 +369,7 @@ def test_the_real_claude_outlives_a_pause_in_mid_answer(
         small_disk.clear()
         until(lambda: "Ready for the next prompt" in server.get(path).text, "it goes on", 40)
         assert output.stat().st_size > size
-        assert words in server.get(path).text
+        assert words in dom.parse(server.get(path).text).text
 
 
 def test_stop_ends_a_run_that_is_paused(

@@ -132,6 +132,23 @@ def test_yes_costs_next_to_nothing_while_nobody_looks(
     assert set(text_of(screen).split("\n")[:-2]) == {"y"}
 
 
+def test_keys_end_programs_also_where_the_server_ignores_their_signals(
+    terminals: Terminals, tmp_path: Path
+) -> None:
+    numbers = signal.SIGINT, signal.SIGQUIT
+    ignored = {each: signal.signal(each, signal.SIG_IGN) for each in numbers}
+    try:  # as for a command in the background of a script
+        shell = shell_in(terminals, tmp_path)
+    finally:
+        for each, handler in ignored.items():
+            signal.signal(each, handler)
+    for word, key in ((b"one", b"\x03"), (b"two", b"\x1c")):
+        terminals.type(shell.id, b"ulimit -c 0; echo $((1))" + word + b"; sleep 1000\r")
+        wait_for(terminals, shell, lambda it, word=word: f"\n1{word.decode()}" in text_of(it))  # type: ignore[misc]
+        terminals.type(shell.id, key)
+        wait_for(terminals, shell, lambda it: text_of(it).endswith("$"))
+
+
 def test_a_large_paste_arrives_whole(terminals: Terminals, shell: Terminal, tmp_path: Path) -> None:
     line = b"apple pie, with cream and sugar\n"
     count = 10_000_000 // len(line)
