@@ -72,8 +72,9 @@ class RemoteActs:
         found = page.plan.remote
         return replace(page, kept=self._kept(found), own=self._own(found))
 
-    def forget(self, origin: str) -> None:
-        """Keep the login for a host no longer."""
+    def forget(self, project_id: str, origin: str) -> None:
+        """Keep the login for a host no longer. Raises what `Projects.folder` does."""
+        self._projects.folder(project_id)
         self._logins.kept.forget(origin)
 
     def _kept(self, remote: Remote) -> tuple[Login, ...]:

@@ -146,7 +146,8 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _program(environment: Mapping[str, str]) -> str:
     # in a thread: a folder of PATH may be on a slow disk or a network
-    found = run_in_thread(shutil.which, "git", path=clean(environment)["PATH"])
+    path = clean(environment)["PATH"]
+    found = run_in_thread(lambda: shutil.which("git", path=path))
     if found is None:
         raise GitMissing("git is not installed.")
     return found

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Dialog, Page, Request
 
+from opcode_htmx.web.assets.minify import minified
 from tests.security.corpus.vectors import Plant, holds, words_of
+from tests.support.environment import ROOT
 
 SCRIPT = (Path(__file__).parent / "inspection.js").read_text(encoding="utf-8")
 
@@ -53,7 +55,7 @@ STRUCTURE = {
     *("textarea", "button", "select", "option", "datalist", "img", "svg", "path", "circle", "time"),
     *("pre", "code", "b", "bdi", "mark", "strong", "em", "s", "br", "hr", "blockquote", "table"),
     *("thead", "tbody", "tr", "th", "td", "noscript", "dialog", "meter"),
-    *("audio", "video", "output"),
+    *("audio", "video", "output", "style"),
 }
 ATTRIBUTES = {
     *("accept", "action", "alt", "aria-activedescendant", "aria-autocomplete", "aria-controls"),
@@ -99,6 +101,7 @@ ATTRIBUTES = {
         "data-shows",
         "data-since",
         "data-state",
+        "data-styles",
         "data-tool",
         "data-winner",
     ),
@@ -196,7 +199,15 @@ HTMX = {
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""
+STYLES = [
+    (minified(path) or b"").decode()
+    for folder in (ROOT / "static", ROOT / "opcode_htmx" / "features")
+    for path in sorted(folder.rglob("*.css"))
+    if "vendor" not in path.parts
+]
+"""Our stylesheets, as they are served."""
 GOLDEN = {
+    "styles": STYLES,
     "tags": sorted(STRUCTURE),
     "attributes": sorted(ATTRIBUTES),
     "readable": sorted(READABLE),

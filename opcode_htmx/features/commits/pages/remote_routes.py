@@ -61,7 +61,7 @@ def add_to(pages: Blueprint, remotes: RemoteActs, requests: PullRequests) -> Non
     def forget_login(project_id: str) -> BaseResponse:
         """Keep the login for a host no longer."""
         origin = request.form.get("origin", "")
-        remotes.forget(origin)
+        remotes.forget(project_id, origin)
         common.log("forget_login", project_id, login_for=origin)
         return common.after(Done("The login is kept no longer."), common.back_of(project_id))
 
