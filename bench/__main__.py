@@ -33,6 +33,7 @@ from bench import (
     usage,
 )
 from bench.figures import Figure, table
+from bench.november import with_before
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,
@@ -76,7 +77,7 @@ def main() -> int:
     missed = 0
     for name in names:
         began = time.monotonic()
-        figures = parts[name]()
+        figures = [with_before(figure) for figure in parts[name]()]
         seconds = time.monotonic() - began
         text = f"{table(figures)}\n\nMeasured on {document.circumstances()}, in {seconds:.0f} s."
         document.put(name, text)
