@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, g
 
 from opcode_htmx.web.server.url_rules import LateRoutes
 from opcode_htmx.web.websocket.registry import OpenSockets
@@ -43,11 +43,21 @@ def _view(handler: Callable[..., None]) -> Callable[..., Any]:
             return made.append
 
     @wraps(handler)
+    def begun(*args: Any, **values: Any) -> None:
+        g.socket_has_begun = True
+        handler(*args, **values)
+
+    @wraps(handler)
     def view(*args: Any, **values: Any) -> Any:
         if not made:
             from flask_sock import Sock
 
-            Sock().route("", bp=Routes())(handler)
-        return made[0](*args, **values)
+            Sock().route("", bp=Routes())(begun)
+        try:
+            return made[0](*args, **values)
+        except ConnectionError:
+            if "socket_has_begun" in g:
+                raise
+            return ""  # the client has gone before the handshake's answer
 
     return view
