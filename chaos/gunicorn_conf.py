@@ -15,6 +15,8 @@ from typing import Any
 import gevent
 import greenlet
 
+from opcode_htmx.lib.concurrency import cooperative
+
 _APPS = runpy.run_path(str(Path(__file__).parents[1] / "gunicorn.conf.py"))
 globals().update({name: value for name, value in _APPS.items() if not name.startswith("__")})
 
@@ -40,6 +42,9 @@ def _function_of(each: greenlet.greenlet) -> str:
 
 
 def _write() -> None:
+    # Python fails where the list of all objects has a tuple that a thread is just making
+    while cooperative._worker_threads:
+        gevent.sleep(0.01)
     path = _counts_file()
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(live_greenlets()), encoding="utf-8")

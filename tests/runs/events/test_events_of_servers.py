@@ -142,6 +142,7 @@ def test_a_worker_that_is_killed_leaves_its_events_to_the_other_one(
         execute(left, steps(["text", "so far"], ["wait", str(gate)], ["ask", "r1"], ["exit", 0]))
     begun = ["run_started", "prompt_submitted"] * 3
     emitted(left, *begun)
+    until(lambda: heard(left, "heard-once")[5:], "they are handled, which nobody else would do")
     left.kill()
     for gate in gates:
         gate.touch()
