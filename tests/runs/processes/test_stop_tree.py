@@ -221,9 +221,13 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
             idle(run := supervision.prompt("Hello"))
             supervision.prompt("go", run.record.session_id)
             until((sandbox.project / "begun").exists, "the shell runs")
-            alive = [" ".join(each.cmdline()) for each in alive_in(sandbox.project)]
-            for part in ("mcp_server.py", "sleep 600", "sleep 601", "sleep 602", NAP):
-                assert any(part in line for line in alive), (part, alive)
+            parts = {"mcp_server.py", "sleep 600", "sleep 601", "sleep 602", NAP}
+
+            def missing() -> set[str]:
+                alive = [" ".join(each.cmdline()) for each in alive_in(sandbox.project)]
+                return {part for part in parts if not any(part in line for line in alive)}
+
+            until(lambda: not missing(), "all of them run")
             took = stop(run)
             assert alive_in(sandbox.project) == []
             assert took < 5.0
