@@ -36,6 +36,8 @@ from opcode_htmx.lib.formatting import one_line
 
 HEAD = 256 * 1024  # lines that begin within this many bytes are read in search of a prompt
 TAIL = 64 * 1024  # bytes searched, from the end, for the newest time stamp
+NAMES_TAIL = 1024 * 1024  # bytes searched, from the end, for the name of an unknown file
+MOST_GROWN = 16 * NAMES_TAIL  # bytes searched for it in what a known file has grown by
 LONGEST_LINE = 8 * 1024 * 1024  # a first prompt may carry images; beyond this it is passed over
 HEAD_LINES = 10_000  # a head of more lines holds none of Claude's
 TITLE_LENGTH = 300  # characters kept of a first prompt
@@ -44,6 +46,9 @@ MOST_KEPT = 8192  # files of which it is kept what was read
 T = TypeVar("T")
 
 _TIMESTAMP = b'"timestamp":'
+
+_names_known: OrderedDict[Path, tuple[int, int, Names]] = OrderedDict()
+"""The names in the files that were read: of which file (inode), and up to where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     tail = _tail(path, size)
     for entry in [] if home.is_sure else _whole_lines(tail):
         home.see(entry)
-    names.take_lines(tail)
+    names = _names(path, size, names)
     latest = _last_timestamp(tail)
     name = title or command
     return FileSummary(
@@ -235,6 +240,23 @@ def _tail(path: Path, size: int) -> bytes:
     with path.open("rb", buffering=0) as file:
         file.seek(max(0, size - TAIL))
         return file.read(TAIL)
+
+
+def _names(path: Path, size: int, of_head: Names) -> Names:
+    """The names in a file. Between two reads one holds that is given once, however much follows."""
+    inode = path.stat().st_ino
+    known = _names_known.get(path)
+    if known is not None and known[0] == inode and known[1] <= size:
+        names, begin = known[2].copy(), max(known[1] - TAIL, size - MOST_GROWN)
+    else:
+        names, begin = of_head, size - NAMES_TAIL
+    with path.open("rb", buffering=0) as file:
+        file.seek(max(0, begin))
+        names.take_lines(file.read(size - max(0, begin)))
+    _names_known[path] = inode, size, names
+    if len(_names_known) > MOST_KEPT:
+        _names_known.popitem(last=False)
+    return names
 
 
 def _whole_lines(tail: bytes) -> Iterator[dict[str, Any]]:

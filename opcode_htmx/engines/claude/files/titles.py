@@ -43,6 +43,12 @@ class Names:
         self._summaries: dict[str, str] = {}
         """By the uuid of the entry that each is about, the newest last."""
 
+    def copy(self) -> Names:
+        copied = Names()
+        copied._given.update(self._given)
+        copied._summaries.update(self._summaries)
+        return copied
+
     def take(self, entry: Mapping[str, object]) -> None:
         """Add an entry, in the order of the file."""
         match entry:
