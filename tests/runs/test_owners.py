@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -138,6 +139,21 @@ def test_first_of_two_stops_wins(supervision: Supervision, other: Supervisor) ->
     seen.stop(Outcome.TIMED_OUT, "Its time was up.", by=BY)
     run.stop(Outcome.CANCELLED, "Stopped by you.", by=BY)
     assert end_of(run) == end_of(seen) == (Outcome.TIMED_OUT, "Its time was up.")
+
+
+def test_a_record_is_new_also_where_its_file_has_the_number_of_the_one_before(
+    supervision: Supervision, other: Supervisor
+) -> None:
+    run = supervision.prompt(steps(["text", "so far"], FOREVER))
+    seen = seen_by(other, run)
+    until(lambda: texts(seen) == ["so far"], "it is seen")
+    seen.refresh_record()
+    record = record_on_disk(run)
+    end = {"outcome": "failed", "at": 1.0, "cause": "Ended.", "exit_status": 3, "history_end": 0}
+    # in place, as the kernel would give the number of a removed file to the next one
+    run.folder.record_path.write_text(json.dumps({**record, "end": end}))
+    seen.refresh_record()
+    assert seen.record.end is not None
 
 
 def test_unrequested_end_is_seen_by_both_workers(

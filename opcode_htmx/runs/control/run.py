@@ -102,7 +102,7 @@ class Run:
         self._written_at: float | None = None
         """When the first output was written that `take_write_time` has not returned yet."""
         self._follower: gevent.Greenlet[..., None] | None = None
-        self._record_seen = 0
+        self._record_seen: tuple[int, ...] = ()
         self.lines = RunLines(
             folder, codec, self._fold_input, self._fold_output, is_over=record.end is not None
         )
@@ -482,13 +482,15 @@ class Run:
 
     def _changed_record(self) -> RunRecord | None:
         try:
-            inode = self.folder.record_path.stat().st_ino
-            if inode == self._record_seen:
+            status = self.folder.record_path.stat()
+            # the number of a replaced file may be that of the next one
+            version = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            if version == self._record_seen:
                 return None
             record = self.folder.load()
         except (OSError, ValueError, KeyError, TypeError):
             return None  # it was removed, which the next listing of the runs finds
-        self._record_seen = inode
+        self._record_seen = version
         return record
 
     def launched(self, record: RunRecord) -> None:
