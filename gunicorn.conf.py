@@ -54,6 +54,8 @@ errorlog = "-"
 logger_class = "opcode_htmx.web.server.gunicorn_log.GunicornLog"
 loglevel = "warning"
 
+_WATCH_INTERVAL = 0.2  # seconds
+
 
 def _close_sockets(worker: Any) -> None:
     """Have the app close its sockets with 1012, once, so that browsers reconnect immediately."""
@@ -69,7 +71,12 @@ def _close_sockets(worker: Any) -> None:
 
 
 def _watch(worker: Any) -> None:
-    worker.wait_for_end()
+    if hasattr(worker, "wait_for_end"):
+        worker.wait_for_end()
+    else:  # another class of worker, chosen on the command line
+        while worker.alive and worker.ppid == os.getppid():
+            gevent.sleep(_WATCH_INTERVAL)
+        worker.alive = False
     _close_sockets(worker)
 
 

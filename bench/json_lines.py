@@ -36,6 +36,7 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with running_server(Sandbox(home / "home").make(), latency.write_ticker(home)) as server:
+            wait_until_quiet(processes(server))  # templates are compiled after a first start
             rates = [burst(server) for _ in range(BURSTS)]
             bare_rates = [bare_burst() for _ in range(BURSTS)]
             wait_until_quiet(processes(server))

@@ -277,6 +277,10 @@ def test_two_phones_show_the_same_session_and_the_first_answer_counts(
     idle_phone: Phone, server: Server, open_phone: Callable[..., Phone]
 ) -> None:
     one, other = idle_phone, open_phone(server)
+
+    def pause() -> None:
+        one.page.wait_for_timeout(50)
+
     one.send("make shared.txt")
     other.page.goto(one.page.url)
     for phone in (one, other):
@@ -291,7 +295,8 @@ def test_two_phones_show_the_same_session_and_the_first_answer_counts(
     answer_is(other, "Then not.")
     for phone in (one, other):
         expect(phone.status).to_have_text("Ready for the next prompt")
-    assert one.dom().endswith(other.dom()), "the other one was opened later"
+    # the other one was opened later
+    until(lambda: one.dom().endswith(other.dom()), "both show the same", sleep=pause)
     assert not (server.sandbox.project / "shared.txt").exists()
 
 
