@@ -97,7 +97,7 @@ def growing(text: str) -> None:
         transcript.feed(parser.parse(line), offset)
         changed = [Change(block, cursor) for block in transcript.changed_since(cursor)]
         html = fragments.changes(changed)
-        assert bool(html) == bool(changed)
+        assert changed or not html  # blanks at the end of code are not shown
         cursor = transcript.offset
 
 
