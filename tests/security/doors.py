@@ -36,9 +36,10 @@ CONVERTERS: Mapping[type, str] = {
     PathConverter: "session.js",
 }
 """The kinds of URL parts, each with a well-formed value."""
-NOT_OF_VIEWS = ("log", "throttle", "reserve", "templates", "metrics")
-"""How the names begin of what the gate, the disk guard, the app's start and the counters write in
-the state folder: the thread that compiles the templates may end at any time."""
+NOT_OF_VIEWS = ("log", "throttle", "reserve", "templates", "metrics", "summaries")
+"""How the names begin of what the gate, the disk guard, the app's start, the counters and the
+reading ahead write in the state folder: the threads that compile the templates and read all
+session files may end at any time."""
 
 
 @dataclass(frozen=True, slots=True)
