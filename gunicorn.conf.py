@@ -89,7 +89,7 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """The sockets listen, whoever has opened them, and no worker has been forked yet."""
+    """The sockets listen, our own or those passed to us, and no worker has been forked yet."""
     addresses = [listener.sock.getsockname() for listener in server.LISTENERS]
     preview_ports.opened(int(_port), addresses)
 

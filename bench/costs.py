@@ -1,4 +1,4 @@
-"""CPU time: of a line, of forty runs at once, of a thousand lines by who looks, and of idle runs.
+"""CPU time: of a line, of forty runs at once, of a thousand lines by viewer, and of idle runs.
 
 The time is that of all processes of the server, without the stand-ins for Claude. Floors do the
 same without the app: a bare tail, and nothing where nothing happens.
@@ -105,7 +105,7 @@ def _cpu_of(server: Server, pids: Sequence[int], series: Series, who: str) -> fl
 
 @contextmanager
 def _looking(server: Server, address: str, who: str) -> Iterator[Callable[[], bytes]]:
-    """Read what comes to `who` looks at a session; for nobody, from the file of its run."""
+    """Read what `who` gets of a session; for nobody, from the file of its run."""
     match who:
         case "a page":
             with latency.page_of(server, address) as page:

@@ -218,7 +218,7 @@ def _sessions(
         partial(dev_servers.all, max_age=0.0),
         running=lambda: {run.record.session_id for run in runs.live()},
         viewed=runs.viewers.viewed_here,
-        tell=lambda session_id: runs.changes(session_id).notify(),
+        notify=lambda session_id: runs.changes(session_id).notify(),
     )
     views = SessionViews(
         runs, config_dir, templates, options, drafts, attention, later, changed, signs
@@ -264,7 +264,7 @@ def _sessions(
 def _loading_of_later_pages(app: Flask) -> Job:
     """After the first page, in a thread: what no start needs, and would block the next page.
 
-    Before, a server that nobody asks is 6 MB smaller.
+    Without a visitor a server is 6 MB smaller.
     """
     is_asked = Event()
 

@@ -48,7 +48,7 @@ class SessionChanges:
 
 
 class _Awaited(Broadcast):
-    """Tells when somebody waits."""
+    """Calls `begin` before each wait, and `end` after it."""
 
     __slots__ = ("_begin", "_end")
 

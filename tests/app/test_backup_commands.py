@@ -232,7 +232,7 @@ def test_a_restore_that_is_killed_leaves_a_whole_folder_or_is_told_by_the_next_s
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", killed_at("rename"))
         patch.setattr(atomic_files, "exchange", killed_at("exchange"))
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # who is killed tidies nothing up
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process cleans up nothing
         with contextlib.suppress(Killed):
             backups.restore(backup, state, FOLDERS, replace=True)
     contents = {path.parent: path.read_text() for path in state.parent.glob("*state*/marks.json")}
@@ -247,10 +247,10 @@ def test_a_restore_that_is_killed_leaves_a_whole_folder_or_is_told_by_the_next_s
         assert [*done.left] == state_use.left_by_restores(state)
     else:
         assert not can_exchange
-        with pytest.raises(StateError, match="A restore was ended before its last step") as told:
+        with pytest.raises(StateError, match="A restore was ended before its last step") as refusal:
             state_use.check_restored(state)
         (place,) = state_use.left_by_restores(state)
-        assert str(place) in str(told.value)
+        assert str(place) in str(refusal.value)
         assert contents[place] == "{}"
 
 

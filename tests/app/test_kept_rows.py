@@ -1,4 +1,4 @@
-"""Rows of lists whose HTML is kept are those that would be rendered, whatever changes in them."""
+"""Rows of lists whose HTML is kept are as they would be rendered, after any change in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sign of a dev server: when it is looked for, when not, and who is told."""
+"""The sign of a dev server: when it is looked for, when not, and which sessions are notified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Machine:
     running: set[str] = field(default_factory=set)
     viewed: set[str] = field(default_factory=set)
     can_say: bool = True
-    told: list[str] = field(default_factory=list)
+    notified: list[str] = field(default_factory=list)
     looks: int = 0
     searches: int = 0
 
@@ -53,7 +53,7 @@ class Machine:
             self.servers,
             lambda: self.running,
             lambda: self.viewed,
-            self.told.append,
+            self.notified.append,
             self.sockets,
         )
 
@@ -77,9 +77,9 @@ def test_after_a_change_of_a_session_the_ports_are_found_and_it_is_told(machine:
     known = machine.signs()
     machine.listening = {"a": (5173, 8000)}
     assert known.of("a", 1) == ()
-    wait(lambda: machine.told, "told")
+    wait(lambda: machine.notified, "notified")
     assert (known.of("a", 1), known.of("b", 1)) == ((5173, 8000), ())
-    assert machine.told == ["a"]
+    assert machine.notified == ["a"]
 
 
 def test_while_somebody_sees_it_a_server_that_begins_or_ends_later_is_noticed(
@@ -94,7 +94,7 @@ def test_while_somebody_sees_it_a_server_that_begins_or_ends_later_is_noticed(
     wait(lambda: known.of("a", 1) == (5173,), "it is there")
     machine.listening = {}
     wait(lambda: known.of("a", 1) == (), "it is gone")
-    assert machine.told == ["a", "a"]
+    assert machine.notified == ["a", "a"]
 
 
 def test_where_nobody_sees_it_or_nothing_runs_the_looks_end(machine: Machine) -> None:

@@ -55,7 +55,7 @@ def _shared_templates() -> Iterator[None]:
 def app_of(
     sandbox: Sandbox, claude: Path | None, *, jobs: bool = True, **variables: str
 ) -> Iterator[Flask]:
-    """The app over a sandbox; who asks it logs in by Basic.
+    """The app over a sandbox; requests log in by Basic.
 
     Without a `claude` it finds one. `jobs`: its background jobs run.
     """

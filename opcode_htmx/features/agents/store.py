@@ -1,4 +1,4 @@
-"""Agents on disk: a file each, which is not overwritten by who has not seen what is in it."""
+"""Agents on disk: a file each, which is overwritten only by a request that names its content."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ def _who_else(git: Git, remote: Remote, pushes: bool) -> str:
     """Why a login is not sent, as others could read it; empty if none could."""
     if key := programs.who_reads_logins(git):
         return (
-            f"The repository’s own settings ({key}) have a say in who would read the login, so it "
-            "was not sent. Remove them, or log in on the computer."
+            f"The repository’s own settings ({key}) affect who could read the login, so it was "
+            "not sent. Remove them, or log in on the computer."
         )
     if pushes and remote.pushes_here:
         return (

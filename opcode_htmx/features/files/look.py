@@ -61,7 +61,7 @@ class FileView:
 def look(
     project_id: str, names: Names, file: BinaryIO, *, source: bool, line: int, page: int = 1
 ) -> FileView:
-    """Read a file as far as its page shows it. `source`: as text, whatever it is.
+    """Read a file as far as its page shows it. `source`: any kind of file as text.
 
     `page`: of a document; the part that has it is shown.
     """

@@ -193,9 +193,9 @@ class Viewer:
             self._changes.notify()
 
     def type(self, keyboard: Keyboard) -> None:
-        """Type what has come, as fast as the program reads, and tell the page how much it was.
+        """Type what has come, as fast as the program reads, and report to the page how much it was.
 
-        A page sends no more than it was told to have room for, so that what else it has to say is
+        A page sends no more than the room that was reported to it, so that its other messages are
         not held up.
         """
         from simple_websocket import ConnectionClosed

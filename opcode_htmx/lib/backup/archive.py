@@ -77,7 +77,7 @@ def write(
 
 
 def manifest_line(name: str, size: int, digest: str) -> bytes:
-    """A line of the manifest: the same for who writes and who checks it."""
+    """A line of the manifest, for writing and for checking it."""
     entry = {"name": name, "size": size, "sha256": digest}
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
@@ -117,7 +117,7 @@ class _Writer:
             self._add(item.name, file, size, int(status.st_mtime), 0o600 | status.st_mode & 0o100)
 
     def _add_database(self, item: Item) -> None:
-        """A copy that SQLite makes, which is consistent whoever writes meanwhile."""
+        """A copy that SQLite makes, which is consistent even if another process writes."""
         with tempfile.NamedTemporaryFile(prefix="opcode-backup-") as copy:
             try:
                 source = sqlite3.connect(f"{item.path.absolute().as_uri()}?mode=ro", uri=True)

@@ -60,7 +60,7 @@ class Login:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Configuration of git. The first resets the list of helpers: no other one learns of it."""
+        """Configuration of git. The first resets the list of helpers: no other one gets it."""
         return {
             "credential.helper": "",
             f"credential.{self.origin}.helper": _HELPER,
@@ -101,8 +101,10 @@ def wanted(errors: str) -> Wanted | None:
 
 
 def origin_of(url: str) -> str:
-    """`https://host`, with its port if it names one; empty for what is no address of HTTP, or has a
-    name of a host that nobody's has."""
+    """`https://host`, with its port if it names one.
+
+    Empty for what is no address of HTTP, or has an invalid host name.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -124,7 +126,7 @@ def user_of(url: str) -> str:
 
 
 def decides_where(key: str) -> bool:
-    """Whether a setting, as git lists it, has a say in who reads a login that is sent over HTTP."""
+    """Whether a setting, as git lists it, affects who can read a login that is sent over HTTP."""
     section, _, rest = key.partition(".")
     last = rest.rpartition(".")[2]
     if section == "http":

@@ -80,7 +80,7 @@ class WorkerFile:
         raise AssertionError("there are as many numbers as are needed")
 
     def put(self, place: int, number: float) -> None:
-        """Write a number, of eight aligned bytes: whoever reads it gets the old one or this."""
+        """Write a number, of eight aligned bytes: a reader gets the old number or this one."""
         # The space is there since the file was written in full; on some file systems it may not be
         with contextlib.suppress(OSError):
             os.pwrite(self._file, _NUMBER.pack(number), len(self._head) + place * _NUMBER.size)

@@ -44,7 +44,7 @@ def start(
 
 
 def resize(master: int, columns: int, rows: int) -> None:
-    """Set the size; the program is told by the kernel, with SIGWINCH."""
+    """Set the size; the kernel notifies the program by SIGWINCH."""
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 

@@ -1,7 +1,7 @@
 """The mark of a run that was alive when a backup was made of it, and was restored from that.
 
-Its process, if there still is one, belongs to the folder which the backup was made of: whoever
-finds the restored run may neither adopt nor end it.
+Its process, if there still is one, belongs to the folder which the backup was made of: a server
+that finds the restored run may neither adopt nor end it.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class Line(NamedTuple):
 class KeptFiles:
     """Descriptors for reading, by path, those used last: opening a file costs more than a line.
 
-    For files that are appended to and never replaced: whoever removes one calls `close`.
+    For files that are appended to and never replaced. `close` has to be called for one that is
+    removed.
     """
 
     def __init__(self, most: int) -> None:

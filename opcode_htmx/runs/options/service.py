@@ -62,7 +62,7 @@ class SessionOptionsService:
 
     @property
     def version(self) -> object:
-        """Another one whenever options may have been chosen; None where that cannot be told."""
+        """Another value whenever options may have been chosen; None where that is unknown."""
         return self._store.version
 
     def permission_mode(self, session_id: str) -> str | None:

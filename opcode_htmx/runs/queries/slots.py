@@ -12,7 +12,7 @@ BUSY = "too many others are being asked at the moment"
 
 
 class Slot:
-    """The right to run one; given back once, whoever asks for that."""
+    """The right to run one; given back once, however often that is called."""
 
     _free = BoundedSemaphore(MOST)
 

@@ -2,8 +2,8 @@
 
 A page shows what was found last. There is one look for all sessions: soon after one has changed,
 and as long as somebody views one that runs, ever more rarely while nothing happens. A look asks the
-kernel for the numbers of its listening sockets; only where these are others, the processes are
-searched for who has them.
+kernel for the numbers of its listening sockets; only where these have changed, the processes are
+searched for them.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class DevServerSigns:
         servers: Callable[[], Collection[DevServer]],
         running: Callable[[], Set[str]],
         viewed: Callable[[], Collection[str]],
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
         sockets: Callable[[], object] = listening.all_sockets,
     ) -> None:
         """`servers` finds those of now. `running` and `viewed`: the ids of the sessions that run,
-        and of those that somebody views here. `tell` is called with the id of a session whose ports
-        are others. `sockets` gives another value where another socket listens, or None if it
-        cannot say.
+        and of those that somebody views here. `notify` is called with the id of a session whose
+        ports have changed. `sockets` returns another value where another socket listens, and None
+        where that is unknown.
         """
         self._servers = servers
         self._running = running
         self._viewed = viewed
-        self._tell = tell
+        self._notify = notify
         self._sockets = sockets
         self._seen: tuple[object, Set[str]] = _NOTHING
         """The sockets, and the sessions that ran, at the last search."""
@@ -103,7 +103,7 @@ class DevServerSigns:
         had, self._ports = self._ports, found
         for session_id in had.keys() | found.keys():
             if had.get(session_id) != found.get(session_id):
-                self._tell(session_id)
+                self._notify(session_id)
 
     def _watch_sockets(self) -> None:
         """Look, again and again while somebody sees it."""

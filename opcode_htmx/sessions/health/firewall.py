@@ -55,7 +55,7 @@ def firewall(settings: Settings) -> Finding:
 
 
 def _network() -> str:
-    """The network of this machine's best address, as far as can be told without its mask."""
+    """The network of this machine's best address, as far as it is known without its mask."""
     with contextlib.suppress(IndexError, ValueError):
         address = server_addresses.lan_addresses()[0]
         for entries in psutil.net_if_addrs().values():

@@ -22,7 +22,7 @@ _ANSWER_SECONDS = 2.0
 _HTTPS = "tailscale serve --bg {port}"
 _LOST = (
     "Browsers do not install the app there, show no notifications and listen to no microphone, and "
-    "whoever shares the network can read along, the password included"
+    "anyone on the same network can read everything, the password included"
 )
 
 

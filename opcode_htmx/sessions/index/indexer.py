@@ -60,7 +60,7 @@ class Indexer:
             self._known = self._writer.known()
             self._is_known = True
             self._is_in_bulk: bool | None = None
-            """How the words are merged; None: as whoever wrote last has left it."""
+            """How the words are merged; None: as the last writer has set it."""
             self._file = self._path.stat().st_ino
         except (sqlite3.DatabaseError, schema.OtherVersion):
             self._database.close()

@@ -38,7 +38,7 @@ class IndexLag:
         self._newest: WeakKeyDictionary[Listing, list[tuple[int, int, Path]]] = WeakKeyDictionary()
 
     def measure(self) -> Iterator[Reading]:
-        """No lag is told where there is no index."""
+        """Without an index, no lag is reported."""
         newest = self._newest_files()
         try:
             indexed, unread = self._index.sizes([path for _, _, path in newest])

@@ -258,7 +258,7 @@ def test_a_real_task_that_asks_waits_for_a_person_at_the_pages(
         ask = client.until("control_request")
         assert ask["request"]["tool_name"] == "Bash"
         run = next(sandbox.state.glob("runs/*")).name
-        until(lambda: "Waiting for your answer" in real.get("/runs").text, "the pages tell of it")
+        until(lambda: "Waiting for your answer" in real.get("/runs").text, "the pages show it")
         address = f"/runs/{run}/asks/{ask['request_id']}"
         assert real.post(address, {"decision": "allow"}).status_code == 303
         assert texts(client.frames())[-1] == "Made."

@@ -164,7 +164,7 @@ def test_more_changes_than_the_kernel_keeps_are_not_missed(listed: Folders, proj
 def checked(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the folders that are listed and of the files that are checked."""
     if file_system(project.resolve()) not in kernel.LOCAL_FILE_SYSTEMS:
-        pytest.skip("the kernel does not tell of what changes here")
+        pytest.skip("the kernel does not report what changes here")
     calls: list[str] = []
     list_folder, check_file = os.scandir, session_listing._file_in
 

@@ -153,7 +153,7 @@ def test_denied_tools_are_denied_hooks_fire_and_the_project_stays_untouched(
     assert server.post(f"{address}/prompt", prompt).status_code == 303
     until(lambda: set(profiles.iterdir()) - before_clear, "its new session has the limits, too")
 
-    # a session keeps its limits, whoever goes on with it, and after its agent is gone
+    # a session keeps its limits when a person continues it, and after its agent is gone
     call(server, "DELETE", f"/{agent}")
     call(server, "POST", f"/sessions/{run}/kill")
     body = {"project_path": str(project), "session_id": session, "prompt": "Try all again."}

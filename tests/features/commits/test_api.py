@@ -1,4 +1,4 @@
-"""Programs stage, commit, branch and push as the pages do, and are told what would run."""
+"""Programs stage, commit, branch and push as the pages do, and get the list of what would run."""
 
 from __future__ import annotations
 

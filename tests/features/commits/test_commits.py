@@ -92,8 +92,8 @@ def test_two_parts_are_staged_committed_and_pushed(desk: Desk) -> None:
     assert repo.staged("a.txt").decode() == changed_at(3, 35)
     page = desk.page()
     form = desk.hidden(page, "/commit")
-    told = desk.done("/commit", message="Prune\r\n\r\nIt was due.", **form)
-    assert "Committed: " in told
+    notice = desk.done("/commit", message="Prune\r\n\r\nIt was due.", **form)
+    assert "Committed: " in notice
     assert repo.plain("log", "-1", "--format=%B") == b"Prune\n\nIt was due.\n\n"
 
     repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
@@ -380,6 +380,6 @@ def test_a_pull_brings_what_is_new_and_says_how_much(desk: Desk) -> None:
     assert desk.post("/pull", mode="", programs="run", **form).status_code == 422
     fetched = desk.done("/pull", mode="fetch", programs="run", **form)
     assert "Fetched from origin: 1 new commit." in fetched
-    told = desk.done("/pull", mode="ff-only", programs="run", **form)
-    assert "Pulled 1 commit into “main”" in told
+    notice = desk.done("/pull", mode="ff-only", programs="run", **form)
+    assert "Pulled 1 commit into “main”" in notice
     assert repo.plain("log", "-1", "--format=%s") == b"second\n"

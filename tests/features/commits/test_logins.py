@@ -1,4 +1,4 @@
-"""A remote that asks for a login gets the one that a person types, and nobody else learns of it."""
+"""A remote that asks for a login gets the one that a person types, and nothing else gets it."""
 
 from __future__ import annotations
 

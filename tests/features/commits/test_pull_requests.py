@@ -1,4 +1,4 @@
-"""A pull request is opened by `gh`, which is told what it needs, and shown with its state."""
+"""A pull request is opened by `gh`, which gets what it needs, and shown with its state."""
 
 from __future__ import annotations
 

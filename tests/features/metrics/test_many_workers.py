@@ -1,4 +1,4 @@
-"""Four workers under load answer as one: what is counted never falls, whoever dies meanwhile."""
+"""Four workers under load answer as one: what is counted never falls, even if workers die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worktrees that are left over are found, whoever has made them, each with its clean-up."""
+"""Worktrees that are left over are found, ours and others, each with its clean-up."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_an_error_on_the_way_to_git_does_not_print_the_login(
     assert ("odd" in printed, "secret word" in printed) == (True, False)
 
 
-def test_whoever_reads_a_login_without_end_does_not_hold_up_the_server() -> None:
+def test_a_program_that_reads_a_login_without_end_does_not_hold_up_the_server() -> None:
     seen: list[str] = []
 
     class NeverFull:

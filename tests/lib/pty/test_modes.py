@@ -1,4 +1,4 @@
-"""What a viewer is told who sees a terminal's output from the middle on."""
+"""What is sent to a viewer that sees a terminal's output from the middle on."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def test_background_agent_output_opens_no_turn() -> None:
     says = line(type="assistant", uuid="x", parent_tool_use_id="t", message={"content": []})
     state = state_of(INIT, tasks(("look", "local_agent")), RESULT, says)
     assert state.phase is Phase.IDLE
-    assert state_of(INIT, RESULT, says).phase is Phase.WORKING, "nothing else would tell of it"
+    assert state_of(INIT, RESULT, says).phase is Phase.WORKING, "nothing else would show it"
 
 
 def test_answered_background_agent_runs_alongside_turns() -> None:

@@ -125,7 +125,7 @@ def test_run_ends_when_nothing_is_sent_for_long(writer: Writer) -> None:
     long_ago = time.time() - 61
     os.utime(run.folder.path / "warm", (long_ago, long_ago))
     until(lambda: has_left_nothing(writer.supervision, run), "it ends by itself")
-    assert writer.writes() is not None, "who writes again has another one"
+    assert writer.writes() is not None, "a person who writes again gets another one"
 
 
 def test_run_ends_soon_after_its_page_was_left(

@@ -29,7 +29,7 @@ for line in sys.stdin:
 
 @contextmanager
 def process(address: str, family: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A process that listens on a port of an address, which closes it when it is told to."""
+    """A process that listens on a port of an address, which closes it on request."""
     command = [sys.executable, "-c", LISTENS, address, str(int(family))]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

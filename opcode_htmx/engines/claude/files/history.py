@@ -118,7 +118,7 @@ def has_gone_on(path: Path | None, since: int) -> bool:
 
     Claude adds lines about itself (`mode`, `atis-latch`) up to a second after it has resumed a
     session. They have no uuid, as each message has. A line that takes the conversation back has
-    none either, but counts: whoever has read the file before does not know of it.
+    none either, but counts: a process that has read the file earlier does not know of the cut.
     """
     grown = size(path) - since
     if path is None or not since or not 0 < grown <= MOST_STATE:

@@ -1,6 +1,6 @@
 """Remember that Claude was logged in, so that a start need not wait for `claude auth status`.
 
-Only a login is remembered: who has just logged in is never taken for somebody who has not.
+Only a login is remembered, never its absence: a person who has just logged in never gets the demo.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a run of an agent is: told by its process, the start of its worktree, and its record."""
+"""The status of an agent's run, from its process, the start of its worktree, and its record."""
 
 from __future__ import annotations
 

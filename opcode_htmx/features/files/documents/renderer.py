@@ -117,7 +117,7 @@ def _started(file: BinaryIO, arguments: tuple[str, ...]) -> ChildProcess:
 
 
 def _collected(child: ChildProcess) -> bytes:
-    """What it writes. Raises NotDrawn, NoSuchPage. It has ended then, whatever happens."""
+    """What it writes. Raises NotDrawn, NoSuchPage. It has ended then, also after an error."""
     errors = gevent.spawn(_read, child.stderr, _MOST_ERROR_BYTES)
     output = b""
     try:

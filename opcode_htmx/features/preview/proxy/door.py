@@ -225,7 +225,7 @@ class Door:
         if browser is None:
             raise Refused(refusals.NO_SOCKETS)
         tunnel.serve(environ, listener, target, place, self.exchanges, one)
-        raise StopIteration  # as gunicorn is told that the connection is over
+        raise StopIteration  # gunicorn's sign that the connection is over
 
     def _address_of_app(self, environ: dict[str, Any], own: int) -> str:
         """That of the app, for a browser that reaches this server without a proxy; or empty."""

@@ -167,7 +167,7 @@ def location(value: str, place: Place) -> str:
 
 
 def _rules(place: Place) -> Headers:
-    """What the browser is told in addition."""
+    """Headers that are added to a response."""
     if place.our_port:
         return [("Content-Security-Policy", "frame-ancestors 'self'")]
     return [

@@ -42,7 +42,7 @@ class OpenExchange:
     """Set once it is connected."""
 
     def abort(self) -> None:
-        """Cut both sides: whoever reads or writes there finds the end."""
+        """Shut down both sides: pending reads and writes end."""
         for each in (self.server, self.browser if self.is_socket else None):
             if each is not None:
                 _cut(each)

@@ -43,7 +43,7 @@ def since(git: Git, commit: str, paths: tuple[str, ...], state: Listing, index: 
 
 
 def _joined(git: Git, commit: str, state: Listing, index: Diff) -> Diff | None:
-    """What `git diff COMMIT` would list; None where only git can tell."""
+    """What `git diff COMMIT` would list; None where git has to be asked."""
     statuses = {each.status for each in state.changes}
     if Status.CONFLICT in statuses or state.is_cut or index.is_cut:
         return None

@@ -116,7 +116,7 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
 
 
 def who_reads_logins(git: Git) -> str:
-    """The first setting of the repository that has a say in it; empty if none has.
+    """The first setting of the repository that affects who can read a login; empty if none does.
 
     Raises GitFailed.
     """

@@ -246,7 +246,7 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
 
 
 def _is_folder(url: str) -> bool:
-    """As git tells it: what has a colon before any slash has a protocol or a host."""
+    """By git's rule: what has a colon before any slash has a protocol or a host."""
     begin, colon, _ = url.partition(":")
     return begin == "file" or not colon or "/" in begin
 
