@@ -11,10 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gevent import monkey
-
-# Without gevent: in a thread its socket would make a hub, which nobody runs
-_plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
+from opcode_htmx.lib.concurrency.plain_sockets import plain_socket
 
 _SOCK_DIAG = 4
 """NETLINK_SOCK_DIAG, and below other numbers of <linux/netlink.h> and <linux/inet_diag.h>."""
@@ -42,7 +39,8 @@ class ListeningSocket(NamedTuple):
 
 def listening() -> Iterator[ListeningSocket]:
     """Those of this network namespace. Raises OSError where the kernel does not answer."""
-    with _plain_socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+    # gevent's own would make a hub in a thread, which nothing runs there
+    with plain_socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         kernel.settimeout(_SECONDS)
         for family in (socket.AF_INET, socket.AF_INET6):
             request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, _LISTENING)

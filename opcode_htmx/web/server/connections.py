@@ -9,16 +9,15 @@ sockets and addresses, and nothing of HTTP.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 import gevent
-from gevent import monkey
 from gevent.event import Event
 
+from opcode_htmx.lib.concurrency import plain_sockets
 from opcode_htmx.web.auth.rate_limit import network
 
 MOST = 400
@@ -36,7 +35,6 @@ LINGER_BYTES = 256 * 1024
 closing a socket with unread data discards what was sent."""
 
 _SWEEP_SECONDS = 0.5
-_plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 
 class Connection:
@@ -51,12 +49,8 @@ class Connection:
         self.on_proof: Callable[[], None] | None = None
 
     def cut(self) -> None:
-        """End it: a read finds its end, as if the other side had gone.
-
-        Not by gevent's own shutdown, which raises an error in the reading greenlet that is logged.
-        """
-        with contextlib.suppress(OSError), _plain_socket(fileno=os.dup(self.sock.fileno())) as sock:
-            sock.shutdown(socket.SHUT_RDWR)
+        """Shut it down, without an error in the greenlet that reads it."""
+        plain_sockets.shut_down(self.sock)
 
 
 _current: ContextVar[tuple[Connections, Connection] | None] = ContextVar("connection", default=None)

@@ -8,7 +8,6 @@ them, every few seconds, does.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import field
 
 from gevent import monkey
 
+from opcode_htmx.lib.concurrency.plain_sockets import shut_down
 from opcode_htmx.lib.dataclass import dataclass
 
 MOST_REQUESTS, MOST_SOCKETS = 200, 100
@@ -24,7 +24,6 @@ EVERY_SECONDS = 5.0
 
 _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 _poll = monkey.get_original("select", "poll")
-_plain_socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 
 class TooMany(Exception):
@@ -45,7 +44,7 @@ class OpenExchange:
         """Shut down both sides: pending reads and writes end."""
         for each in (self.server, self.browser if self.is_socket else None):
             if each is not None:
-                _cut(each)
+                shut_down(each)
 
 
 class OpenExchanges:
@@ -99,9 +98,3 @@ def _has_gone(peer: socket.socket) -> bool:
         return bool(poller.poll(0))
     except (OSError, ValueError):  # closed by us
         return True
-
-
-def _cut(each: socket.socket) -> None:
-    """Not by gevent's own shutdown, which raises an error in the greenlet that reads."""
-    with contextlib.suppress(OSError), _plain_socket(fileno=os.dup(each.fileno())) as sock:
-        sock.shutdown(socket.SHUT_RDWR)
