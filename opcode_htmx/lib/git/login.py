@@ -97,7 +97,8 @@ class Wanted:
 def wanted(errors: str) -> Wanted | None:
     """The login that git had not got, or that was refused, by what it wrote in the C locale."""
     found = _ASKED.search(errors) or _FORBIDDEN.search(errors)
-    return Wanted(origin_of(found[1]), user_of(found[1])) if found and origin_of(found[1]) else None
+    origin = origin_of(found[1]) if found else ""
+    return Wanted(origin, user_of(found[1])) if found and origin else None
 
 
 def origin_of(url: str) -> str:
@@ -110,9 +111,9 @@ def origin_of(url: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
-        return ""
     name = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(name):
+        return ""
     host = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
