@@ -33,23 +33,13 @@ def take(path: Path) -> int | None:
 
     Closing the descriptor releases the lock. Raises OSError if the file cannot be opened.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if attempt(file):
-        return file
-    os.close(file)
-    return None
+    return _locked(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def take_existing(path: Path) -> int | None:
     """The same for a file that is there; None, too, where it cannot be opened."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    if attempt(file):
-        return file
-    os.close(file)
-    return None
+    file = _existing(path)
+    return None if file is None else _locked(file)
 
 
 @contextlib.contextmanager
@@ -65,14 +55,29 @@ def held(path: Path) -> Iterator[None]:
 
 def is_held(path: Path) -> bool:
     """Whether somebody has an exclusive lock on a file now; no, if it cannot be opened."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    file = _existing(path)
+    if file is None:
         return False
     try:
         return not attempt(file, shared=True)
     finally:
         os.close(file)
+
+
+def _existing(path: Path) -> int | None:
+    """Open a file that is there; None where it cannot be opened."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _locked(file: int) -> int | None:
+    """Lock an open file exclusively; closed, and None, if it is locked already."""
+    if attempt(file):
+        return file
+    os.close(file)
+    return None
 
 
 class Duty:
