@@ -137,11 +137,8 @@ _OF_MESSAGES_AND_CUTS = ("uuid", "message", "explicit", "rewound", "cutUuid")
 
 def _is_state(line: bytes) -> bool:
     """Whether a line is an entry, and neither a message nor a cut; half a line may become one."""
-    try:
-        entry = orjson.loads(line)
-    except ValueError:
-        return False
-    return isinstance(entry, dict) and entry.keys().isdisjoint(_OF_MESSAGES_AND_CUTS)
+    entry = entry_in(line)
+    return entry is not None and entry.keys().isdisjoint(_OF_MESSAGES_AND_CUTS)
 
 
 def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
