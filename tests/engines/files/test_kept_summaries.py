@@ -21,7 +21,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path.resolve() / "summaries"
     folder_summaries.keep_in(path)
     yield path
-    folder_summaries._Kept.file = None
+    folder_summaries.keep_in(None)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_what_was_not_asked_for_is_kept_and_what_is_gone_is_not(
     first.path.unlink()
     start_again(kept)
     ReadAhead(kept.parent)._read()
-    folder_summaries._Kept.is_behind = True
+    folder_summaries._kept.is_behind = True
     folder_summaries.save()
     assert ONE not in kept.read_text()
 

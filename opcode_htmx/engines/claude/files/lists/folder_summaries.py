@@ -48,30 +48,24 @@ _read: dict[Path, _Read] = {}
 added last is the last."""
 _prompted: WeakKeyDictionary[Listing, tuple[FileSummary, ...]] = WeakKeyDictionary()
 """The results for listings that are still valid."""
+_kept = KeptSummaries(None)
+"""What an earlier start has read, and the file for the next one."""
 
 
-class _Kept:
-    """The file that summaries are kept in, and whether it is behind."""
-
-    file: KeptSummaries | None = None
-    is_behind = False
-
-
-def keep_in(path: Path) -> None:
-    """Begin with the summaries in the file at `path`, which `save` writes."""
-    _Kept.file, _Kept.is_behind = KeptSummaries(path), False
+def keep_in(path: Path | None) -> None:
+    """Begin with the summaries in the file at `path`, which `save` writes; None: keep none."""
+    global _kept
+    _kept = KeptSummaries(path)
 
 
 def save(*, has_read_all: bool = False) -> None:
     """Write the summaries, if a file was read since. `has_read_all`: those of all files."""
-    kept = _Kept.file
-    if kept is None:
-        return
     if has_read_all:
-        kept.drop_rest()
-    if _Kept.is_behind:
-        _Kept.is_behind = False
-        run_in_thread(kept.save, {folder: dict(read) for folder, read in _read.items()})
+        _kept.drop_rest()
+    if _kept.is_behind:
+        _kept.is_behind = False
+        # The list is made at once: meanwhile a thread may add a folder
+        run_in_thread(_kept.save, {folder: dict(read) for folder, read in list(_read.items())})
 
 
 def of(listing: Listing) -> tuple[FileSummary, ...]:
@@ -82,9 +76,8 @@ def of(listing: Listing) -> tuple[FileSummary, ...]:
 def of_all(listings: Sequence[Listing]) -> list[tuple[FileSummary, ...]]:
     """The same of several folders, of which the newest files are read first."""
     files = _unread_of(listings)
-    kept = _Kept.file
-    if kept is not None and not kept.is_loaded and len(files) > MANY:
-        run_in_thread(kept.load)
+    if not _kept.is_loaded and len(files) > MANY:
+        run_in_thread(_kept.load)
         files = _unread_of(listings)
     files.sort(key=_modified, reverse=True)
     _read_in_thread(files)
@@ -166,7 +159,7 @@ def _entry(folder: Path, file: File) -> tuple[File, FileSummary | None] | None:
     found = _read.get(folder, {}).get(file.name)
     if found is not None and found[0] == file:
         return found
-    kept = _Kept.file.take(folder, file) if _Kept.file else None
+    kept = _kept.take(folder, file)
     return _add(folder, file, kept) if kept else None
 
 
@@ -204,7 +197,7 @@ def _drop_deleted(listing: Listing) -> None:
     if len(read) > len(listing.files):
         for name in read.keys() - {file.name for file in listing.files}:
             del read[name]
-        _Kept.is_behind = True
+        _kept.is_behind = True
 
 
 def _read_in_thread(files: Sequence[_File]) -> None:
@@ -234,7 +227,7 @@ def _in_thread(work: Callable[[T], None], items: Sequence[T]) -> None:
 
 def _keep(folder: Path, file: File) -> None:
     _add(folder, file, _summary(folder / file.name, file))
-    _Kept.is_behind = True
+    _kept.is_behind = True
 
 
 def _add(folder: Path, file: File, seen: FileSummary | None) -> tuple[File, FileSummary | None]:

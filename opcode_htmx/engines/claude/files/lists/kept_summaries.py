@@ -25,17 +25,19 @@ Rows = dict[str, dict[str, Any]]
 
 
 class KeptSummaries:
-    """The summaries in the file at `path`, which may be missing or damaged."""
+    """The summaries in the file at `path`, which may be missing or damaged; None: none are kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._rows: Rows = {}
         """By folder and name: those that were not asked for yet."""
-        self.is_loaded = False
+        self.is_loaded = path is None
+        self.is_behind = False
+        """Whether a file was read, or is gone, that the last save had not."""
 
     def load(self) -> None:
         """Read the file, once."""
-        if self.is_loaded:
+        if self.is_loaded or self._path is None:
             return
         self.is_loaded = True
         try:
@@ -73,6 +75,8 @@ class KeptSummaries:
 
     def save(self, read: Mapping[Path, Mapping[str, tuple[File, FileSummary | None]]]) -> None:
         """Write what was read by now, with what was not asked for yet. Raises nothing."""
+        if self._path is None:
+            return
         files = {folder: dict(rows) for folder, rows in self._rows.items()}
         for folder, entries in read.items():
             rows = files.setdefault(str(folder), {})
