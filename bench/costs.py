@@ -33,10 +33,10 @@ MS = 1000.0
 
 PER_LINE = Target("ratio", 1.3)
 P99_OF_MANY = Target("p99", 1.5)
-WHO_LOOKS = {"nobody": (300.0, 1075), "a program": (450.0, 1325), "a page": (1200.0, 2925)}
-"""ms of CPU for a thousand lines: the target, and what it was in November 2026."""
-MOST_IDLE = {0: (0.1, 0.25), 50: (0.3, 1.45), 200: (0.5, 3.0)}
-"""% of a core, by the number of idle runs; likewise."""
+MOST_BY_VIEWER = {"nobody": 300.0, "a program": 450.0, "a page": 1200.0}
+"""ms of CPU for a thousand lines."""
+MOST_IDLE = {0: 0.1, 50: 0.3, 200: 0.5}
+"""% of a core, by the number of idle runs."""
 SETTINGS = {"OPCODE_MAX_RUNS": str(max(MOST_IDLE) + 10), "OPCODE_SEARCH_INDEX": "1"}
 
 IDLER = """#!/bin/sh
@@ -64,25 +64,33 @@ def measure() -> list[Figure]:
     return [*_lines(), *_many_runs(), *_idle()]
 
 
-def _lines() -> Iterator[Figure]:
+@contextmanager
+def _server_at_rest(write: Callable[[Path], Path]) -> Iterator[tuple[Server, list[int]]]:
+    """A server that has nothing more to do after its start, and the pids of its processes.
+
+    `write` makes its stand-in for Claude in a folder.
+    """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        ticker = latency.write_ticker(home)
-        with running_server(Sandbox(home / "home").make(), ticker, **SETTINGS) as server:
+        with running_server(Sandbox(home / "home").make(), write(home), **SETTINGS) as server:
             pids = processes(server)
             wait_until_quiet(pids)
-            ours, bare = [], []
-            for _ in range(ROUNDS):
-                ours.append(_of_line(server, pids))
-                bare.append(_of_bare_line(SINGLE))
-            what = "CPU of a line to a program, one every 20 ms"
-            yield Figure(what, "ms", ours, "bare tail", bare, PER_LINE, before="1 ms")
-            floor = [_of_bare_line(THOUSAND) * THOUSAND.count]
-            for who, (most, before) in WHO_LOOKS.items():
-                used = [_cpu_of(server, pids, THOUSAND, who)]
-                what = f"CPU of 1,000 lines, 20/s, {who} looks"
-                target = Target("median", most)
-                yield Figure(what, "ms", used, "bare tail", floor, target, before=f"{before:,} ms")
+            yield server, pids
+
+
+def _lines() -> Iterator[Figure]:
+    with _server_at_rest(latency.write_ticker) as (server, pids):
+        ours, bare = [], []
+        for _ in range(ROUNDS):
+            ours.append(_of_line(server, pids))
+            bare.append(_of_bare_line(SINGLE))
+        what = "CPU of a line to a program, one every 20 ms"
+        yield Figure(what, "ms", ours, "bare tail", bare, PER_LINE)
+        floor = [_of_bare_line(THOUSAND) * THOUSAND.count]
+        for who, most in MOST_BY_VIEWER.items():
+            used = [_cpu_of(server, pids, THOUSAND, who)]
+            what = f"CPU of 1,000 lines, 20/s, {who} looks"
+            yield Figure(what, "ms", used, "bare tail", floor, Target("median", most))
 
 
 def _of_line(server: Server, pids: Sequence[int]) -> float:
@@ -94,7 +102,7 @@ def _cpu_of(server: Server, pids: Sequence[int], series: Series, who: str) -> fl
     """Milliseconds of the server for a series of a session of its own, until the last line."""
     address = latency.begin(server)
     with _looking(server, address, who) as receive:
-        load.prompt(server, address, series)
+        latency.prompt(server, address, series)
         began = cpu_seconds(pids)
         latency.arrivals(receive, series.count)
         used = cpu_seconds(pids) - began
@@ -149,35 +157,23 @@ def _many_runs() -> Iterator[Figure]:
     delays, cpu = _of_many(RUNS)
     bare_delays, bare_cpu = _of_many_bare(RUNS)
     what = f"{RUNS} runs, 20 lines/s of each: a line to a program"
-    yield Figure(what, "ms", delays, "bare tail", bare_delays, P99_OF_MANY, before="p99 5.1 ms")
-    yield Figure(
-        f"{RUNS} runs, 20 lines/s of each: CPU of {RUNS * OF_EACH.count:,} lines",
-        "s",
-        [cpu],
-        "bare tail",
-        [bare_cpu],
-        PER_LINE,
-        before="8.2 s",
-    )
+    yield Figure(what, "ms", delays, "bare tail", bare_delays, P99_OF_MANY)
+    what = f"{RUNS} runs, 20 lines/s of each: CPU of {RUNS * OF_EACH.count:,} lines"
+    yield Figure(what, "s", [cpu], "bare tail", [bare_cpu], PER_LINE)
 
 
 def _of_many(runs: int) -> tuple[Sequence[float], float]:
     """The milliseconds of each line of so many runs, and the server's CPU seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        ticker = latency.write_ticker(home)
-        with running_server(Sandbox(home / "home").make(), ticker, **SETTINGS) as server:
-            pids = processes(server)
-            wait_until_quiet(pids)
-            addresses = [latency.begin(server) for _ in range(runs)]
-            programs = [load.program_of(address) for address in addresses]
-            with load.clients_of(server.port, programs, OF_EACH.count) as clients:
-                time.sleep(SETTLE_SECONDS)
-                began = cpu_seconds(pids)
-                for address in addresses:
-                    load.prompt(server, address, OF_EACH)
-                delays, _ = load.received(clients)
-                return delays, cpu_seconds(pids) - began
+    with _server_at_rest(latency.write_ticker) as (server, pids):
+        addresses = [latency.begin(server) for _ in range(runs)]
+        programs = [load.program_of(address) for address in addresses]
+        with load.clients_of(server.port, programs, OF_EACH.count) as clients:
+            time.sleep(SETTLE_SECONDS)
+            began = cpu_seconds(pids)
+            for address in addresses:
+                latency.prompt(server, address, OF_EACH)
+            delays, _ = load.received(clients)
+            return delays, cpu_seconds(pids) - began
 
 
 def _of_many_bare(runs: int) -> tuple[Sequence[float], float]:
@@ -197,29 +193,22 @@ def _of_many_bare(runs: int) -> tuple[Sequence[float], float]:
 
 def _idle() -> Iterator[Figure]:
     """A server's CPU while nothing happens, with more and more idle runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        idler = home / "claude"
-        idler.write_text(IDLER, "utf-8")
-        idler.chmod(0o700)
-        with running_server(Sandbox(home / "home").make(), idler, **SETTINGS) as server:
-            pids, begun = processes(server), 0
-            wait_until_quiet(pids)
-            for runs, (most, before_share) in MOST_IDLE.items():
-                while begun < runs:
-                    latency.begin(server)
-                    begun += 1
-                time.sleep(SETTLE_SECONDS)
-                before = cpu_seconds(pids)
-                time.sleep(IDLE_SECONDS)
-                share = (cpu_seconds(pids) - before) / IDLE_SECONDS * 100
-                target = Target("median", most)
-                yield Figure(
-                    f"CPU with {runs} idle runs",
-                    "% of a core",
-                    [share],
-                    "nothing",
-                    [0.0],
-                    target,
-                    before=f"{before_share} %",
-                )
+    with _server_at_rest(_write_idler) as (server, pids):
+        begun = 0
+        for runs, most in MOST_IDLE.items():
+            while begun < runs:
+                latency.begin(server)
+                begun += 1
+            time.sleep(SETTLE_SECONDS)
+            before = cpu_seconds(pids)
+            time.sleep(IDLE_SECONDS)
+            share = (cpu_seconds(pids) - before) / IDLE_SECONDS * 100
+            what, target = f"CPU with {runs} idle runs", Target("median", most)
+            yield Figure(what, "% of a core", [share], "nothing", [0.0], target)
+
+
+def _write_idler(folder: Path) -> Path:
+    idler = folder / "claude"
+    idler.write_text(IDLER, "utf-8")
+    idler.chmod(0o700)
+    return idler

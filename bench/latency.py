@@ -87,9 +87,14 @@ def prompted(server: Server, series: Series) -> Iterator[tuple[websocket.WebSock
     """The socket of a new session's page to which a series comes, and the page's address."""
     address = begin(server)
     with page_of(server, address) as page:
-        sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
-        assert sent.status_code == 303, sent.text
+        prompt(server, address, series)
         yield page, address
+
+
+def prompt(server: Server, address: str, series: Series) -> None:
+    """Have the ticker of a session write a series."""
+    sent = server.post(f"{address}/prompt", prompt_fields(asdict(series)))
+    assert sent.status_code == 303, sent.text
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,6 @@ def _groups(crowd: Crowd, addresses: Sequence[str]) -> dict[str, list[dict[str, 
     return groups
 
 
-def prompt(server: Server, address: str, series: Series) -> None:
-    """Have the ticker of a session write a series."""
-    sent = server.post(f"{address}/prompt", latency.prompt_fields(asdict(series)))
-    assert sent.status_code == 303, sent.text
-
-
 def program_of(address: str) -> dict[str, str]:
     """A client of /ws/claude that follows the session at an address."""
     attach = {"command_type": "attach", "session_id": address.rpartition("/")[2]}
@@ -216,7 +210,7 @@ def _watch(
 ) -> None:
     """Let the runs write, sample the server meanwhile, and collect the clients' measurements."""
     for address in addresses:
-        prompt(server, address, Series("talk", _ticks(seconds), PAUSE))
+        latency.prompt(server, address, Series("talk", _ticks(seconds), PAUSE))
     began, cpu = time.monotonic(), _cpu(worker)
     while time.monotonic() < began + seconds:
         time.sleep(min(1.0, seconds / 10))

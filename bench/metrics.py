@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import requests
@@ -48,7 +47,7 @@ def measure() -> list[Figure]:
             share = _share_of_a_core(server, "/metrics")
             floor = _share_of_a_core(server, "/healthz")
             for address in addresses:
-                server.post(f"{address}/prompt", latency.prompt_fields(asdict(LOAD)))
+                latency.prompt(server, address, LOAD)
             times, fallen = _scrape(server)
             bare = [_timed(server, "/healthz")[0] for _ in range(PACED)]
     what = f"{WORKERS} workers, {RUNS} runs"

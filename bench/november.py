@@ -10,6 +10,15 @@ BEFORE = {
     "A line to a JSON message, one every 20 ms": "0.82 ms",
     "A line to a JSON message, one every 20 ms: p99": "p99 1.8 ms",
     "A burst of 5,000 lines, all arrived": "77,000 lines/s",
+    "CPU of a line to a program, one every 20 ms": "1 ms",
+    "CPU of 1,000 lines, 20/s, nobody looks": "1,075 ms",
+    "CPU of 1,000 lines, 20/s, a program looks": "1,325 ms",
+    "CPU of 1,000 lines, 20/s, a page looks": "2,925 ms",
+    "40 runs, 20 lines/s of each: a line to a program": "p99 5.1 ms",
+    "40 runs, 20 lines/s of each: CPU of 24,000 lines": "8.2 s",
+    "CPU with 0 idle runs": "0.25 %",
+    "CPU with 50 idle runs": "1.45 %",
+    "CPU with 200 idle runs": "3.0 %",
     "A paragraph of 40 KB: sent to its page while it grows": "8,100 KB",
     "Code of 40 KB: sent to its page while it grows": "1,300 KB",
     "From the start to the first 200": "1,154 ms",
@@ -38,5 +47,4 @@ BEFORE = {
 
 def with_before(figure: Figure) -> Figure:
     """The figure, with what it was before where that is known."""
-    before = BEFORE.get(figure.what, "")
-    return replace(figure, before=before) if before and not figure.before else figure
+    return replace(figure, before=BEFORE.get(figure.what, ""))

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -15,7 +14,7 @@ from bench.figures import Figure, Target
 from bench.latency import (
     Series,
     begin,
-    prompt_fields,
+    prompt,
     write_ticker,
 )
 from bench.loads import PHONE, Conditions, phone
@@ -52,8 +51,7 @@ def measure() -> list[Figure]:
         ):
             page.evaluate(OBSERVE)
             quiet_tasks, quiet_keys = typed(page, seconds=15)
-            sent = server.post(f"{address}/prompt", prompt_fields(asdict(STREAM)))
-            assert sent.status_code == 303, sent.text
+            prompt(server, address, STREAM)
             tasks, keys = typed(page, seconds=STREAM.count * STREAM.pause)
             page.get_by_text(f"tick{STREAM.count - 1}at").wait_for()
     least = [LEAST_TASK_MS]  # the browser reports no shorter ones
