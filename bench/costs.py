@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import json_lines, latency, load
 from bench.figures import Figure, Target
 from bench.latency import Series
-from bench.server import cpu_seconds, processes, running_server, wait_until_quiet
+from bench.server import cpu_seconds, idle_share, processes, running_server, wait_until_quiet
 from tests.support.environment import Sandbox, Server, runs_of
 
 ROUNDS = 5
@@ -200,9 +200,7 @@ def _idle() -> Iterator[Figure]:
                 latency.begin(server)
                 begun += 1
             time.sleep(SETTLE_SECONDS)
-            before = cpu_seconds(pids)
-            time.sleep(IDLE_SECONDS)
-            share = (cpu_seconds(pids) - before) / IDLE_SECONDS * 100
+            share = idle_share(pids, IDLE_SECONDS)
             what, target = f"CPU with {runs} idle runs", Target("median", most)
             yield Figure(what, "% of a core", [share], "nothing", [0.0], target)
 

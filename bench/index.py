@@ -26,7 +26,7 @@ from bench.figures import Figure, Target, percentile
 from bench.latency import Series
 from bench.lists import IDLE, IDLE_SECONDS, STALL
 from bench.many_sessions import PROJECTS, SESSIONS
-from bench.server import running_server
+from bench.server import cpu_seconds, running_server
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, until
@@ -85,11 +85,9 @@ def _idle(server: Server) -> Iterator[Figure]:
     indexer = indexer_of(server)
     lists.times(server, "/api/projects", 1)
     time.sleep(2)
-    before = indexer.cpu_times()
+    before = cpu_seconds([indexer.pid])
     worker = lists.idle(server, IDLE_SECONDS)
-    after = indexer.cpu_times()
-    used = after.user + after.system - before.user - before.system
-    share = used / (IDLE_SECONDS + 2) * 100
+    share = (cpu_seconds([indexer.pid]) - before) / (IDLE_SECONDS + 2) * 100
     what = f"{PROJECTS * SESSIONS:,} sessions watched, idle: the process of the index"
     yield Figure(what, "% of a core", [share], "the server", [max(worker, 0.05)], IDLE)
 

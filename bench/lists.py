@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import latency, load, many_sessions
 from bench.figures import Figure, Target
 from bench.many_sessions import PROJECTS, SESSIONS
-from bench.server import running_server
+from bench.server import idle_share, running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, Server, basic_header, until, write_stand_in
 
@@ -157,12 +157,9 @@ def times(server: Server, path: str, count: int = REQUESTS) -> list[float]:
 
 def idle(server: Server, seconds: float) -> float:
     """The percentage of a core that the worker takes while nobody asks for anything."""
-    worker = load.worker_of(server)
+    pids = [load.worker_of(server).pid]
     time.sleep(2)  # what the last request has begun is over
-    before = worker.cpu_times()
-    time.sleep(seconds)
-    after = worker.cpu_times()
-    return (after.user + after.system - before.user - before.system) / seconds * 100
+    return idle_share(pids, seconds)
 
 
 def with_hard_links(sandbox: Sandbox) -> Path:

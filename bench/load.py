@@ -24,7 +24,7 @@ import psutil
 from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
-from bench.server import running_server
+from bench.server import cpu_seconds, running_server
 from tests.support.environment import (
     ROOT,
     SYSTEM_PATH,
@@ -211,17 +211,12 @@ def _watch(
     """Let the runs write, sample the server meanwhile, and collect the clients' measurements."""
     for address in addresses:
         latency.prompt(server, address, Series("talk", _ticks(seconds), PAUSE))
-    began, cpu = time.monotonic(), _cpu(worker)
+    began, cpu = time.monotonic(), cpu_seconds([worker.pid])
     while time.monotonic() < began + seconds:
         time.sleep(min(1.0, seconds / 10))
         seen.memory.append(worker.memory_info().rss / MB)
     passed = time.monotonic() - began
-    seen.cpu = (_cpu(worker) - cpu) / passed
+    seen.cpu = (cpu_seconds([worker.pid]) - cpu) / passed
     for name, process in clients.items():
         seen.delays[name], cpu = received(process)
         seen.clients_cpu += cpu / passed
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

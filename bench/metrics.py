@@ -18,7 +18,7 @@ from prometheus_client import parser
 from bench import latency
 from bench.figures import Figure, Target
 from bench.latency import Series
-from bench.server import running_server
+from bench.server import cpu_seconds, running_server
 from tests.support.environment import Sandbox, Server
 
 WORKERS = 4
@@ -71,17 +71,13 @@ def _share_of_a_core(server: Server, path: str) -> list[float]:
 
 def _cpu_seconds(server: Server, act: Callable[[], object]) -> float:
     """What the server's processes use while `act` is done PACED times."""
-    before = _cpu_of(server)
+    pids = [each.pid for each in server.worker_processes()]
+    before = cpu_seconds(pids)
     for _ in range(PACED):
         began = time.monotonic()
         act()
         time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
-    return _cpu_of(server) - before
-
-
-def _cpu_of(server: Server) -> float:
-    times = [each.cpu_times() for each in server.worker_processes()]
-    return sum(each.user + each.system for each in times)
+    return cpu_seconds(pids) - before
 
 
 def _timed(server: Server, path: str) -> tuple[float, str]:

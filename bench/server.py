@@ -12,8 +12,8 @@ import psutil
 
 from tests.support.environment import Sandbox, Server
 
-QUIET_SECONDS, QUIET_SHARE = 60.0, 0.02
-"""How long a start may take to come to rest, and the share of a core that is rest."""
+QUIET_SECONDS, QUIET_SHARE = 60.0, 2.0
+"""How long a start may take to come to rest, and the percentage of a core that is rest."""
 NOBODY = "http://127.0.0.1:9"
 """The address of an API where nothing listens."""
 
@@ -39,14 +39,19 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(map(_cpu_seconds, pids))
 
 
+def idle_share(pids: Sequence[int], seconds: float) -> float:
+    """The percentage of a core that live processes use in so many seconds of waiting."""
+    before = cpu_seconds(pids)
+    time.sleep(seconds)
+    return (cpu_seconds(pids) - before) / seconds * 100
+
+
 def wait_until_quiet(pids: Sequence[int]) -> None:
     """Until what a server does after its start is done, such as compiling its templates."""
     deadline = time.monotonic() + QUIET_SECONDS
     quiet = 0
     while quiet < 3 and time.monotonic() < deadline:
-        before = cpu_seconds(pids)
-        time.sleep(1.0)
-        quiet = quiet + 1 if cpu_seconds(pids) - before < QUIET_SHARE else 0
+        quiet = quiet + 1 if idle_share(pids, 1.0) < QUIET_SHARE else 0
 
 
 def _cpu_seconds(pid: int) -> float:
