@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -30,6 +30,17 @@ LARGEST = 32 * 1024 * 1024
 
 _HEAD = 8
 """Bytes that say how long the table at the beginning of the file is."""
+
+
+class _Table(NamedTuple):
+    """What the file holds: checksum, offset and size of each template, by the key of its bucket.
+
+    `identity` is the inode of the file and its time of change; the offsets count from `begin`.
+    """
+
+    places: dict[str, tuple[str, int, int]]
+    identity: tuple[int, int] = (0, 0)
+    begin: int = 0
 
 
 class SavedTemplates(BytecodeCache):
@@ -48,12 +59,10 @@ class SavedTemplates(BytecodeCache):
         self._program = program
         self._new: dict[str, tuple[str, bytes]] = {}
         """Checksum and code, by the key of a bucket, of those that the file has not."""
-        self._identity, self._begin = (0, 0), 0
-        """Of the file: its inode and time of change, and where the first template begins."""
 
     def has(self, bucket: Bucket) -> bool:
         """Whether `load_bytecode` has the code of a bucket."""
-        known = self._new.get(bucket.key) or self._places.get(bucket.key) or ("",)
+        known = self._new.get(bucket.key) or self._table.places.get(bucket.key) or ("",)
         return known[0] == bucket.checksum
 
     def load_bytecode(self, bucket: Bucket) -> None:
@@ -72,7 +81,7 @@ class SavedTemplates(BytecodeCache):
         if not self._new:
             return
         try:
-            kept = {key: (place[0], self._read(key)) for key, place in self._places.items()}
+            kept = {key: (place[0], self._read(key)) for key, place in self._table.places.items()}
         except (OSError, EOFError):  # another server has replaced the file
             kept = {}
         try:
@@ -81,7 +90,7 @@ class SavedTemplates(BytecodeCache):
             log.warning("compiled templates could not be saved: %s", error)
             return
         self._new = {}
-        del self._places
+        del self._table
 
     def _content(self, codes: dict[str, tuple[str, bytes]]) -> bytes:
         places, start = dict[str, tuple[str, int, int]](), 0
@@ -94,34 +103,34 @@ class SavedTemplates(BytecodeCache):
         )
 
     @cached_property
-    def _places(self) -> dict[str, tuple[str, int, int]]:
-        """Checksum, offset and size of each template in the file, by the key of its bucket."""
-        with contextlib.suppress(OSError, ValueError, EOFError, TypeError), self._file() as file:
+    def _table(self) -> _Table:
+        with (
+            contextlib.suppress(OSError, ValueError, EOFError, TypeError),
+            self._file() as (file, identity),
+        ):
             size = int.from_bytes(file.read(_HEAD), "big")
             program, places = marshal.loads(file.read(min(size, LARGEST)))  # noqa: S302 - our own
             if program == self._program():
-                status = os.fstat(file.fileno())
-                self._identity = status.st_ino, status.st_mtime_ns
-                self._begin = _HEAD + size
-                return dict(places)
-        return {}
+                return _Table(dict(places), identity, _HEAD + size)
+        return _Table({})
 
     def _read(self, key: str) -> bytes:
         """The code of a template in the file. Raises OSError or EOFError."""
-        _, start, size = self._places[key]
-        with self._file() as file:
-            status = os.fstat(file.fileno())
-            if (status.st_ino, status.st_mtime_ns) != self._identity:
+        table = self._table
+        _, start, size = table.places[key]
+        with self._file() as (file, identity):
+            if identity != table.identity:
                 raise EOFError("it is another file")
-            return os.pread(file.fileno(), size, self._begin + start)
+            return os.pread(file.fileno(), size, table.begin + start)
 
     @contextlib.contextmanager
-    def _file(self) -> Iterator[BinaryIO]:
+    def _file(self) -> Iterator[tuple[BinaryIO, tuple[int, int]]]:
+        """The file and its identity. Raises OSError."""
         with self._path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not _is_own(status) or status.st_size > LARGEST:
                 raise OSError("it may be somebody else's")
-            yield file
+            yield file, (status.st_ino, status.st_mtime_ns)
 
 
 def _is_own(status: os.stat_result) -> bool:
