@@ -97,9 +97,9 @@ def run(
         stderr=subprocess.STDOUT if joins_errors else subprocess.PIPE,
         start_new_session=True,
     )
-    output, errors = (BoundedPipe(pipe, most_bytes) if pipe else None for pipe in _outputs(child))
-    pipes = [each for each in (output, errors) if each]
-    greenlets = [gevent.spawn(each.drain) for each in pipes]
+    pipes = [pipe for pipe in (child.stdin, child.stdout, child.stderr) if pipe]
+    outputs = [BoundedPipe(pipe, most_bytes) for pipe in pipes if pipe is not child.stdin]
+    greenlets = [gevent.spawn(each.drain) for each in outputs]
     greenlets.append(gevent.spawn(lambda: _write(child.stdin, stdin)))
     try:
         with gevent.Timeout(seconds, TookTooLong(f"It took longer than {seconds:g} seconds.")):
@@ -110,17 +110,13 @@ def run(
         child.wait()
         clean_up()
         gevent.killall(greenlets)
-        for each in pipes:
+        for each in outputs:
             each.read_rest()
-        for pipe in (child.stdin, *_outputs(child)):
-            if pipe:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-    return Ended(status, output.content if output else b"", errors.content if errors else b"")
-
-
-def _outputs(child: subprocess.Popen[bytes]) -> tuple[IO[bytes] | None, IO[bytes] | None]:
-    return child.stdout, child.stderr
+        for pipe in pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    output, *errors = (each.content for each in outputs)
+    return Ended(status, output, b"".join(errors))
 
 
 def _write(pipe: IO[bytes] | None, content: bytes) -> None:
