@@ -60,15 +60,11 @@ class InotifyWatcher:
         self._readable.start(self._read_events)
         self._gathering = loop.timer(PATIENT_SECONDS, PATIENT_SECONDS, ref=False)
 
-    def watch(self, folder: Path, callback: Callback, *, removals: bool = False) -> None:
+    def watch_names(self, folder: Path, callback: NamesCallback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
         `removals`: also when one is removed. Raises OSError if this user has no inotify watch left.
         """
-        self.watch_names(folder, lambda names: callback(), removals=removals)
-
-    def watch_names(self, folder: Path, callback: NamesCallback, *, removals: bool = False) -> None:
-        """The same for a callback that gets the names of the files."""
         masks = inotify_simple.flags
         flags = masks.MODIFY | masks.MOVED_TO | masks.CREATE
         if removals:
@@ -126,12 +122,8 @@ class PollingWatcher:
         self._watches: dict[Path, tuple[_Signature, NamesCallback]] = {}
         self._greenlet = gevent.spawn(self._poll)
 
-    def watch(self, folder: Path, callback: Callback) -> None:
-        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
-        self.watch_names(folder, lambda names: callback())
-
     def watch_names(self, folder: Path, callback: NamesCallback) -> None:
-        """The same for a callback that gets the names of the files."""
+        """Call `callback` (quick, no I/O) after each change to a file of `folder`."""
         self._watches[folder] = _signature(folder), callback
 
     def unwatch(self, folder: Path) -> None:

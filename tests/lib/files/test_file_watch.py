@@ -45,6 +45,11 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def watch(watcher: Watcher, folder: Path, callback: file_watch.Callback) -> None:
+    """Call it after each change, without the names of the files."""
+    watcher.watch_names(folder, lambda _: callback())
+
+
 def append(path: Path, text: str = "more\n") -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
@@ -52,14 +57,14 @@ def append(path: Path, text: str = "more\n") -> None:
 
 def test_write_is_reported(watcher: Watcher, folder: Path) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     append(folder / "out.ndjson")
     assert reported.wait(SOON)
 
 
 def test_each_later_write_is_reported(watcher: Watcher, folder: Path) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     for _ in range(3):
         reported.clear()
         append(folder / "out.ndjson")
@@ -69,14 +74,14 @@ def test_each_later_write_is_reported(watcher: Watcher, folder: Path) -> None:
 def test_write_to_any_file_of_the_folder_is_reported(watcher: Watcher, folder: Path) -> None:
     (folder / "err.log").touch()
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     append(folder / "err.log")
     assert reported.wait(SOON)
 
 
 def test_replaced_file_is_reported(watcher: Watcher, folder: Path, tmp_path: Path) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     (tmp_path / "run.new").touch()
     (tmp_path / "run.new").replace(folder / "run.json")
     assert reported.wait(SOON)
@@ -95,7 +100,7 @@ def test_names_of_the_changed_files_are_reported(
 
 def test_no_report_without_a_change(watcher: Watcher, folder: Path) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     assert not reported.wait(LONG_ENOUGH)
 
 
@@ -105,8 +110,8 @@ def test_change_is_reported_to_the_watch_of_its_folder_only(
     other = tmp_path / "other"
     other.mkdir()
     here, there = Event(), Event()
-    watcher.watch(folder, here.set)
-    watcher.watch(other, there.set)
+    watch(watcher, folder, here.set)
+    watch(watcher, other, there.set)
     append(folder / "out.ndjson")
     assert here.wait(SOON)
     assert not there.wait(LONG_ENOUGH)
@@ -114,7 +119,7 @@ def test_change_is_reported_to_the_watch_of_its_folder_only(
 
 def test_no_report_after_the_watch_has_ended(watcher: Watcher, folder: Path) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     watcher.unwatch(folder)
     append(folder / "out.ndjson")
     assert not reported.wait(LONG_ENOUGH)
@@ -127,7 +132,7 @@ def test_a_watch_may_end_in_its_own_callback(watcher: Watcher, folder: Path) -> 
         calls.append("reported")
         watcher.unwatch(folder)
 
-    watcher.watch(folder, once)
+    watch(watcher, folder, once)
     append(folder / "out.ndjson")
     until(lambda: calls, "the change is reported")
     append(folder / "out.ndjson")
@@ -141,8 +146,8 @@ def test_removed_folder_does_not_affect_other_watches(
     gone = tmp_path / "gone"
     gone.mkdir()
     reported = Event()
-    watcher.watch(gone, lambda: None)
-    watcher.watch(folder, reported.set)
+    watch(watcher, gone, lambda: None)
+    watch(watcher, folder, reported.set)
     gone.rmdir()
     gevent.sleep(LONG_ENOUGH)
     watcher.unwatch(gone)
@@ -154,7 +159,7 @@ def test_closed_watcher_reports_nothing_and_lets_watches_end(
     watcher: Watcher, folder: Path
 ) -> None:
     reported = Event()
-    watcher.watch(folder, reported.set)
+    watch(watcher, folder, reported.set)
     watcher.close()
     append(folder / "out.ndjson")
     assert not reported.wait(LONG_ENOUGH)
@@ -168,7 +173,7 @@ def test_changes_that_nobody_waits_for_gather_after_the_first_one(
     monkeypatch.setattr(file_watch, "PATIENT_SECONDS", 0.3)
     is_urgent = [False]
     watcher, reported = InotifyWatcher(lambda: is_urgent[0]), list[float]()
-    watcher.watch(folder, lambda: reported.append(time.monotonic()))
+    watch(watcher, folder, lambda: reported.append(time.monotonic()))
     began = time.monotonic()
     append(folder / "out.ndjson")
     until(lambda: len(reported) == 1, "the first one is reported")
@@ -203,7 +208,7 @@ def test_change_dropped_by_a_full_kernel_queue_is_reported(folder: Path, tmp_pat
         names.append(set(found))
         reported.set()
 
-    watcher.watch(busy, lambda: None)
+    watch(watcher, busy, lambda: None)
     watcher.watch_names(folder, changed)
     with (busy / "a").open("wb", buffering=0) as a, (busy / "b").open("wb", buffering=0) as b:
         for _ in range(limit // 2 + 1):  # two files in turn, else the kernel merges the events
