@@ -11,6 +11,7 @@ import pytest
 from opcode_htmx.lib.concurrency import programs
 from opcode_htmx.lib.concurrency.programs import Ended, TookTooLong
 from opcode_htmx.lib.process_identity import is_running
+from tests.support.cli.supervision import until
 
 
 def shell(script: str, **more: object) -> Ended:
@@ -44,4 +45,5 @@ def test_when_its_time_is_over_all_of_it_ends(tmp_path: Path) -> None:
         )
     assert cleaned
     with contextlib.suppress(psutil.NoSuchProcess):
-        assert not is_running(psutil.Process(int((tmp_path / "child").read_text())))
+        child = psutil.Process(int((tmp_path / "child").read_text()))
+        until(lambda: not is_running(child), "the signal has reached it, too")
