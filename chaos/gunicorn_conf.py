@@ -42,7 +42,7 @@ def _function_of(each: greenlet.greenlet) -> str:
 
 
 def _write() -> None:
-    # Python fails where the list of all objects has a tuple that a thread is just making
+    # Python crashes when all objects are listed while a thread is still filling a tuple
     while cooperative._worker_threads:
         gevent.sleep(0.01)
     path = _counts_file()

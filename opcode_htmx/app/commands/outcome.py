@@ -18,7 +18,7 @@ def status_of(act: Callable[[], None], failed: str, *sentences: type[Exception])
     """The exit status of `act`.
 
     Exceptions of `sentences`, and those of settings and of the state folder, are printed as they
-    are; of an OSError the reason is, behind `failed`.
+    are; an OSError as `failed`, with its reason.
     """
     said: tuple[type[Exception], ...] = (SettingsError, StateError, *sentences)
     try:

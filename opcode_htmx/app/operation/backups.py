@@ -122,7 +122,7 @@ def restore(
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
-        # Whatever happens from here on, what is there is whole, and nothing is removed
+        # From here on both folders are whole, and an error removes neither
         kept = _swap(state, place)
     return Restored(unpacked, kept, kept_secrets, left)
 

@@ -48,7 +48,7 @@ class Row:
 
     change: Change
     version: str
-    """Another one for another diff, as far as can be seen without reading the file."""
+    """Changes with the diff, as far as can be seen without reading the file."""
 
     @property
     def id(self) -> str:

@@ -36,7 +36,7 @@ class Alarm(Protocol):
         """End the wait; called once. The thread that waits calls `dispose` then."""
 
     def dispose(self) -> None:
-        """Give back what it uses."""
+        """Release its resources."""
 
 
 def alarm(seconds: float) -> Alarm:

@@ -49,8 +49,8 @@ class ChildProcess:
     ) -> None:
         """Start `program`, a path. Its stdin is empty, or a pipe, or this open file.
 
-        With a `fed_descriptor` it and what it starts have a further pipe of this number, to read
-        from; `feed` is our end. No other greenlet runs meanwhile. Raises OSError, and ValueError
+        With a `fed_descriptor` it inherits a further pipe under this number, to read from; `feed`
+        is our end. No other greenlet runs meanwhile. Raises OSError, and ValueError
         for a null character.
         """
         self.end: AsyncResult[int] = AsyncResult()
@@ -58,7 +58,7 @@ class ChildProcess:
         if with_stdin:  # the child reads from this one
             pipes[2] = pipes[2][::-1]
         numbers = [1, 2, 0] if with_stdin else [1, 2]
-        if fed_descriptor is not None:  # the last to be put in place: it may be ours of another
+        if fed_descriptor is not None:  # last: it may be our number of a pipe above
             pipes.append(os.pipe()[::-1])
             numbers.append(fed_descriptor)
         ours, theirs = ([pipe[end] for pipe in pipes] for end in (0, 1))

@@ -34,7 +34,7 @@ class Ended:
 
 
 class BoundedPipe:
-    """Reads the first bytes of a pipe whose end of ours does not block."""
+    """Reads the first bytes of a pipe; our end is non-blocking."""
 
     def __init__(self, pipe: IO[bytes], most: int) -> None:
         self._pipe = pipe

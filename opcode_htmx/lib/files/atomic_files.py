@@ -39,9 +39,10 @@ def make_folder(path: Path) -> None:
 
 
 def version(folder: Path) -> tuple[int, int] | None:
-    """Another one whenever a file of the folder was replaced, added or removed; (0, 0) without it.
+    """A value that changes whenever a file of the folder is replaced, added or removed.
 
-    None where it has just changed: a second change within a tick of the clock would leave the same.
+    (0, 0) for a missing folder. None just after a change: a second one within a tick of the clock
+    would not change the value.
     """
     try:
         status = folder.stat()

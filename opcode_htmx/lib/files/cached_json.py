@@ -36,7 +36,7 @@ class CachedJsonFiles(Generic[T]):
 
     @staticmethod
     def seen(path: Path) -> tuple[int, int] | None:
-        """Another one for another content of a file; None where it cannot be read."""
+        """A value that changes with the content of a file; None where it cannot be read."""
         return _seen(path)
 
     def write(

@@ -95,7 +95,7 @@ class Wanted:
 
 
 def wanted(errors: str) -> Wanted | None:
-    """The login that git had not got, or that was refused, by what it wrote in the C locale."""
+    """The login that git lacked, or that was refused, by its messages in the C locale."""
     found = _ASKED.search(errors) or _FORBIDDEN.search(errors)
     origin = origin_of(found[1]) if found else ""
     return Wanted(origin, user_of(found[1])) if found and origin else None

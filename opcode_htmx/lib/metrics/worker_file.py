@@ -86,7 +86,7 @@ class WorkerFile:
             os.pwrite(self._file, _NUMBER.pack(number), len(self._head) + place * _NUMBER.size)
 
     def keep(self, numbers: array[float]) -> bool:
-        """Have the file hold these numbers; not if somebody has removed or replaced it."""
+        """Write these numbers again if the file has others; False if it was removed or replaced."""
         try:
             if not os.path.samestat(self._path.lstat(), os.fstat(self._file)):
                 return False

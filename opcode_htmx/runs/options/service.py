@@ -62,7 +62,7 @@ class SessionOptionsService:
 
     @property
     def version(self) -> object:
-        """Another value whenever options may have been chosen; None where that is unknown."""
+        """Changes whenever options may have been chosen; None where that is unknown."""
         return self._store.version
 
     def permission_mode(self, session_id: str) -> str | None:

@@ -44,7 +44,7 @@ class OptionStore:
 
     @property
     def version(self) -> object:
-        """Another one whenever options have changed; None where they have just changed."""
+        """Changes whenever options have changed; None where they have just changed."""
         return atomic_files.version(self._folder)
 
     def get(self, session_id: str) -> Options:

@@ -71,7 +71,7 @@ class BudgetBook:
 
     @property
     def version(self) -> object:
-        """Another one whenever a limit, a cost or a hold has changed, or another day has begun.
+        """Changes whenever a limit, a cost or a hold has changed, or another day has begun.
 
         None where one has just changed.
         """

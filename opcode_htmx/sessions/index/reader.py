@@ -202,7 +202,7 @@ class IndexReader:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """Another one after each change of the index."""
+        """Changes with each change of the index."""
         found: list[int] = []
         for ending in ("", "-wal"):
             try:

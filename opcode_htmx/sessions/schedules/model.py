@@ -88,7 +88,7 @@ class Schedule:
 
     @property
     def revision(self) -> str:
-        """Another one whenever a person has changed what it does or when."""
+        """Changes whenever a person has changed what it does or when."""
         set_by_form = (self.work, self.timing, self.name)
         limits = (self.catch_up, self.minutes, self.budget_usd)
         return sha256(repr((set_by_form, limits)).encode("utf-8", "replace")).hexdigest()[:16]

@@ -59,7 +59,7 @@ class ScheduleStore:
 
     @property
     def version(self) -> int | None:
-        """Another one whenever a schedule was made, changed or deleted."""
+        """Changes whenever a schedule was made, changed or deleted."""
         try:
             return self.folder.stat().st_mtime_ns
         except OSError:

@@ -127,7 +127,7 @@ class CopyRecords:
         return sorted((each for each in found if each), key=lambda each: -each.at)
 
     def version(self) -> int:
-        """Another one once a record has changed: each is replaced in its folder."""
+        """Changes with each change of a record: each is replaced in its folder."""
         try:
             return os.stat(self._folder_name).st_mtime_ns  # noqa: PTH116 - asked for each row
         except OSError:

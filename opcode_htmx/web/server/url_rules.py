@@ -50,7 +50,7 @@ class LateMap(Map):
     def add_late(self, folders: tuple[str, ...], add: Callable[[], None]) -> None:
         """`add` is called once, before the first request whose path begins with one of `folders`.
 
-        It adds all routes below them, and may give way to others while it does.
+        It adds all routes below them, and may yield to other greenlets meanwhile.
         """
         self._late[folders] = add
 

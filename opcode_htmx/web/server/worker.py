@@ -90,7 +90,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
 
 def _ends(pid: int, then: Callable[[], None]) -> Callable[[], None] | None:
-    """Call `then` when a process has ended; returns what forgets it. None: the kernel cannot."""
+    """Call `then` when a process has ended. Returns a function that cancels that, or None where the
+    kernel cannot report it."""
     if not hasattr(os, "pidfd_open"):
         return None
     try:

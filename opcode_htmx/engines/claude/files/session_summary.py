@@ -243,7 +243,7 @@ def _tail(path: Path, size: int) -> bytes:
 
 
 def _names(path: Path, size: int, of_head: Names) -> Names:
-    """The names in a file. Between two reads one holds that is given once, however much follows."""
+    """The names in a file. Those of an earlier read are kept, however much was appended since."""
     inode = path.stat().st_ino
     known = _names_known.get(path)
     if known is not None and known[0] == inode and known[1] <= size:

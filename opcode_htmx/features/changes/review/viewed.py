@@ -33,7 +33,7 @@ class ViewedFiles:
         return {row.id for row in asked if self.version(top, row) == marks[row.id]}
 
     def version(self, top: Path, row: Row) -> str:
-        """Another one for another diff."""
+        """Changes with the diff."""
         key = top, row.id, row.version
         if key not in self._known:
             self._known[key] = run_in_thread(_version, top, row)

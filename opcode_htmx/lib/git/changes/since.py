@@ -33,8 +33,10 @@ def index_since(git: Git, commit: str, paths: tuple[str, ...]) -> Diff:
 
 
 def since(git: Git, commit: str, paths: tuple[str, ...], state: Listing, index: Diff) -> Listing:
-    """The changes since a commit: `state` are those of the files, with Side.NONE and those that git
-    does not know among them, against the index; `index` is index_since.
+    """The changes since a commit.
+
+    `state` has those of the files against the index, with Side.NONE and untracked files; `index` is
+    the result of index_since.
 
     `paths` are those of both, and begin with `--`, or are empty. Raises GitFailed.
     """

@@ -50,7 +50,7 @@ class KeptSummaries:
             log.warning("%s cannot be read, and is made anew: %s", self._path, error)
 
     def take(self, folder: Path, file: File) -> FileSummary | None:
-        """The summary of a file as it is; None where that is not known. It is given once."""
+        """The summary of a file as it is; None where that is not known. Each is returned once."""
         rows = self._rows.get(str(folder))
         row = rows.pop(file.name, None) if rows else None
         match row:
@@ -70,7 +70,7 @@ class KeptSummaries:
                 return None
 
     def drop_rest(self) -> None:
-        """Forget those that nobody asked for, when all files have been: theirs are gone."""
+        """Drop those that were not asked for although all files were: their files are gone."""
         self._rows = {}
 
     def save(self, read: Mapping[Path, Mapping[str, tuple[File, FileSummary | None]]]) -> None:
