@@ -20,6 +20,7 @@ from opcode_htmx.lib.git.commands import programs, state, words
 from opcode_htmx.lib.git.commands.programs import Program, Programs
 from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.sessions.repositories.logins import host_of
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 P = ParamSpec("P")
@@ -180,9 +181,8 @@ class GitApi:
     def push(self, project_id: str, body: schema.PushRequest) -> schema.GitAct:
         given = body.login
         typed = Typed(Login.typed(given.origin, given.user, given.password)) if given else None
-        host = typed.login.origin if typed else ""
+        answer, back, host = _answer(body), _page(project_id), host_of(typed)
         log("push", project_id, remote=body.remote, overwrite=body.overwrite, login_for=host)
-        answer, back = _answer(body), _page(project_id)
         return _act(
             self._services.remotes.push(
                 project_id, body.remote, answer, back, overwrite=body.overwrite, typed=typed

@@ -12,6 +12,7 @@ from opcode_htmx.features.repositories import schema
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.login import Login, Typed, origin_of
 from opcode_htmx.sessions.repositories.github import GitHubFailed, NoAccount
+from opcode_htmx.sessions.repositories.logins import host_of
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import WouldBeLost
 from opcode_htmx.web.auth.gate import current_identity
@@ -128,8 +129,7 @@ class RepositoriesApi:
         found = repositories.clone(body.text, body.name, typed)
         if body.refresh and found.record:
             found = repositories.refresh(found.repo, typed)
-        host = typed.login.origin if typed else ""
-        log_act(current_identity(), "repository.clone", repo=found.repo, login_for=host)
+        log_act(current_identity(), "repository.clone", repo=found.repo, login_for=host_of(typed))
         return schema.RepositoryModel.of(found)
 
     def _cancel(self, repo: str) -> None:

@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.git.login import Login, Typed, origin_of
+from opcode_htmx.lib.git.login import Typed, origin_of
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.repositories.github import GitHubFailed
 from opcode_htmx.sessions.repositories.job_files import Transfer
+from opcode_htmx.sessions.repositories.logins import host_of, typed_in
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import SessionFolder
 from opcode_htmx.web.auth.gate import current_identity
@@ -100,8 +101,7 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
             repositories.cancel(repo)
         else:
             abort(404)
-        host = typed.login.origin if typed else ""
-        log_act(current_identity(), f"repository.{verb}", repo=repo, login_for=host)
+        log_act(current_identity(), f"repository.{verb}", repo=repo, login_for=host_of(typed))
         there = any(each.repo == repo for each in repositories.all())
         return redirect(url_for(".repository", repo=repo) if there else url_for(".page"), 303)
 
@@ -174,8 +174,6 @@ def _is_shown(job: Transfer | None) -> bool:
 
 def _typed(url: str) -> Typed | None:
     """The login for the host of an address that the form has. Raises InvalidLogin."""
-    user, password = (request.form.get(name, "") for name in ("login_user", "login_password"))
-    if not user and not password:
+    if not request.form.get("login_user") and not request.form.get("login_password"):
         return None
-    login = Login.typed(origin_of(url), user.strip(), password)
-    return Typed(login, keeps=request.form.get("login_keep") == "1")
+    return typed_in(request.form, origin_of(url))

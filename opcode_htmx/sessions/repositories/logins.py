@@ -1,12 +1,25 @@
-"""Logins for hosts that people have typed and want to be kept, in the memory of this worker."""
+"""Logins for hosts that people have typed, and those kept in the memory of this worker."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from opcode_htmx.lib.git.login import Login
+from opcode_htmx.lib.git.login import Login, Typed
 
 MOST_KEPT = 50
+FIELDS = ("login_user", "login_password", "login_keep")
+"""Those of templates/remote_login.html."""
+
+
+def typed_in(form: Mapping[str, str], origin: str) -> Typed:
+    """The login for a host that a form with these fields has. Raises InvalidLogin."""
+    user, password, keeps = (form.get(name, "") for name in FIELDS)
+    return Typed(Login.typed(origin, user.strip(), password), keeps=keeps == "1")
+
+
+def host_of(typed: Typed | None) -> str:
+    """The host that it is for, as acts are logged with it; empty without one."""
+    return typed.login.origin if typed else ""
 
 
 class KeptLogins:

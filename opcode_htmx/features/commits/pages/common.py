@@ -15,8 +15,9 @@ from opcode_htmx.features.commits.services import ERRORS
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused
-from opcode_htmx.lib.git.login import Login, Typed
+from opcode_htmx.lib.git.login import Typed
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.sessions.repositories import logins
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
 from opcode_htmx.web.http.errors import respond
@@ -26,8 +27,7 @@ from opcode_htmx.web.server.base_path import start_page
 DONE = "git-done"
 """The key of the notice that something was done."""
 MOST_NAMED = 2000
-_LOGIN = ("login_origin", "login_user", "login_password", "login_keep")
-_OWN = frozenset({"csrf_token", "programs", "digest", *_LOGIN})
+_OWN = frozenset({"csrf_token", "programs", "digest", "login_origin", *logins.FIELDS})
 
 
 def answer_of(form: Mapping[str, str]) -> Answer:
@@ -37,10 +37,8 @@ def answer_of(form: Mapping[str, str]) -> Answer:
 
 def login_of(form: Mapping[str, str]) -> Typed | None:
     """The login for a remote that the person has typed. Raises InvalidLogin."""
-    origin, user, password, keeps = (form.get(name, "") for name in _LOGIN)
-    if not origin:
-        return None
-    return Typed(Login.typed(origin, user.strip(), password), keeps=keeps == "1")
+    origin = form.get("login_origin", "")
+    return logins.typed_in(form, origin) if origin else None
 
 
 def selection_of() -> Selection:

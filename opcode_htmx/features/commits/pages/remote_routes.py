@@ -10,6 +10,7 @@ from opcode_htmx.features.commits.pages import common
 from opcode_htmx.features.commits.pull_requests import PullRequests, is_address
 from opcode_htmx.features.commits.remote_acts import RemoteActs
 from opcode_htmx.lib.git.commands.remotes import PullMode
+from opcode_htmx.sessions.repositories.logins import host_of
 from opcode_htmx.web.http.forms import BadForm, typed
 
 _MODES: dict[str, PullMode] = {"ff-only": "ff-only", "merge": "merge", "rebase": "rebase"}
@@ -34,8 +35,7 @@ def add_to(pages: Blueprint, remotes: RemoteActs, requests: PullRequests) -> Non
             raise BadForm("Choose how to bring both sides together.")
         answer, back = common.answer_of(form), git_page(project_id)
         typed = common.login_of(form)
-        host = typed.login.origin if typed else ""
-        common.log("pull", project_id, remote=remote, mode=wanted, login_for=host)
+        common.log("pull", project_id, remote=remote, mode=wanted, login_for=host_of(typed))
         mode = _MODES.get(wanted)
         return common.after_act(remotes.pull(project_id, remote, mode, answer, back, typed))
 
@@ -52,8 +52,7 @@ def add_to(pages: Blueprint, remotes: RemoteActs, requests: PullRequests) -> Non
         remote, overwrite = form.get("remote", ""), form.get("overwrite") == "1"
         answer, back = common.answer_of(form), git_page(project_id)
         typed = common.login_of(form)
-        host = typed.login.origin if typed else ""
-        common.log("push", project_id, remote=remote, overwrite=overwrite, login_for=host)
+        common.log("push", project_id, remote=remote, overwrite=overwrite, login_for=host_of(typed))
         begun = remotes.push(project_id, remote, answer, back, overwrite=overwrite, typed=typed)
         return common.after_act(begun)
 
