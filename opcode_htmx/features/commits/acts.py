@@ -58,11 +58,11 @@ class Act:
     result: str = ""
     beat: float = 0.0
     again: Mapping[str, str] = field(default_factory=dict)
-    """The form that began it, for an act on a remote; without a login."""
+    """The form that began it, for an act on a remote; of a login only whether it may be kept."""
     asks: str = ""
     """The host whose login it needs, such as `https://github.com`; empty for none."""
     asks_user: str = ""
-    """The user whose password that is, where the address names one."""
+    """The user whose password that is: of the address, or of the login that was refused."""
 
     @property
     def is_running(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from opcode_htmx.lib.git.commands import programs, words
@@ -69,7 +70,8 @@ class Logins:
             # looked at once more: the first attempt has taken a while
             if own and login is None and is_asked and not _who_else(git, remote, pushes):
                 return self._tried(own, remote, act)
-            raise self._refusal(error, remote, login) from None
+            user = login.user if login else ""
+            raise self._refusal(error, remote, login, user) from None
         if typed and typed.keeps:
             self.kept.keep(typed.login)
         return result
@@ -80,8 +82,10 @@ class Logins:
         except GitFailed as error:
             raise self._refusal(error, remote, login) from None
 
-    def _refusal(self, error: GitFailed, remote: Remote, login: Login | None) -> Exception:
-        """What is said instead of a failure of git."""
+    def _refusal(
+        self, error: GitFailed, remote: Remote, login: Login | None, user: str = ""
+    ) -> Exception:
+        """What is said instead of a failure of git. `user` is that of a person's login."""
         asked = wanted(error.errors)
         if login is not None:
             error = GitFailed(
@@ -95,6 +99,7 @@ class Logins:
         is_refused = login is not None and login.origin == asked.origin
         if is_refused:
             self.kept.forget(asked.origin)
+            asked = replace(asked, user=asked.user or user)
         output = words.refusal(error).output
         return LoginNeeded(_sentence(asked, error, is_refused=is_refused), output, asked)
 

@@ -129,7 +129,7 @@ class RemoteActs:
                 return Outcome(remotes.integrate(git, mode, _settings(answer)))
 
         title = f"Fetch from {remote}" if mode is None else f"Pull from {remote}"
-        again = _again("pull", remote, answer, shown.programs) | {"mode": mode or "fetch"}
+        again = _again("pull", remote, answer, shown.programs, typed) | {"mode": mode or "fetch"}
         return self._acts.begin(project_id, title, back, work, again)
 
     def push(
@@ -174,7 +174,7 @@ class RemoteActs:
                 words = f"{number}{more} commit{'' if number == 1 else 's'}"
                 return Outcome(f"Pushed {words} to {plan.remote.name}/{plan.target}.", said)
 
-        again = _again("push", plan.remote.name, answer, page.programs)
+        again = _again("push", plan.remote.name, answer, page.programs, typed)
         again |= {"overwrite": "1"} if overwrite else {}
         return self._acts.begin(project_id, f"Push to {plan.remote.name}", back, work, again)
 
@@ -211,10 +211,13 @@ def _check(answer: Answer, page: PullPage | PushPage) -> None:
         )
 
 
-def _again(act: str, remote: str, answer: Answer, programs: Programs) -> dict[str, str]:
+def _again(
+    act: str, remote: str, answer: Answer, programs: Programs, typed: Typed | None
+) -> dict[str, str]:
     """What the form with a login says of the act; `runs` if programs of the repository would."""
     fields = {"act": act, "remote": remote, **answer.fields}
-    return fields | ({"runs": "1"} if _runs(answer, programs) else {})
+    fields |= {"runs": "1"} if _runs(answer, programs) else {}
+    return fields | ({"login_keep": "1"} if typed and typed.keeps else {})
 
 
 def _runs(answer: Answer, programs: Programs) -> bool:

@@ -68,6 +68,9 @@ class Transfer:
     """The end of what git wrote, when it failed."""
     asks: str = ""
     """The host that asks for a login, such as `https://github.com`; empty if none does."""
+    asks_user: str = ""
+    asks_keeps: bool = False
+    """Of the login that it has refused: its user, and whether it was to be kept."""
 
     @property
     def goes_on(self) -> bool:
@@ -93,6 +96,8 @@ def _parse(content: dict[str, Any]) -> Transfer:
         error=as_str(content.get("error")),
         said=as_str(content.get("said")),
         asks=as_str(content.get("asks")),
+        asks_user=as_str(content.get("asks_user")),
+        asks_keeps=content.get("asks_keeps") is True,
     )
 
 

@@ -170,7 +170,7 @@ class Transfers:
                     job = newer
                     self._files.write(job)
             if error := work.get():
-                return self._refused(job, error, login)
+                return self._refused(job, error, login, typed)
             self._keep(job, target)
             if typed and typed.keeps:
                 self._kept.keep(typed.login)
@@ -194,14 +194,18 @@ class Transfers:
             return typed.login if typed.login.origin == origin else None
         return next(iter(self._kept.of([origin])), None) or self._own_login(origin)
 
-    def _refused(self, job: Transfer, error: GitFailed, login: Login | None) -> Transfer:
+    def _refused(
+        self, job: Transfer, error: GitFailed, login: Login | None, typed: Typed | None
+    ) -> Transfer:
         job = _failed(job, sentence_of(error), error.errors or str(error))
         asked = wanted(error.errors)
         if asked is None or asked.origin != origin_of(job.url):
             return job
         if login is not None:
             self._kept.forget(login.origin)
-        return replace(job, asks=asked.origin)
+        user = asked.user or (typed.login.user if typed else "")
+        keeps = typed is not None and typed.keeps
+        return replace(job, asks=asked.origin, asks_user=user, asks_keeps=keeps)
 
     def _transfer(
         self, job: Transfer, target: Path, login: Login | None, progress: Callable[[bytes], None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def again(desk: Desk, asked: TestResponse, to: str = "/push", /, **login: str) -
     return desk.post(to, programs="run", **fields, **login)
 
 
+def login_form(answer: TestResponse) -> tuple[str, bool]:
+    """The name of the user in it, and whether the login is to be kept."""
+    user = re.search(r'name="login_user"[^>]* value="([^"]*)"', answer.text)
+    assert user
+    return html.unescape(user[1]), 'name="login_keep" value="1" checked' in answer.text
+
+
 def test_a_push_goes_on_with_the_login_that_is_asked_for(
     desk: Desk, server: GitServer, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +98,10 @@ def test_a_push_goes_on_with_the_login_that_is_asked_for(
 def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer) -> None:
     asked = push(desk)
     assert "without hooks" not in asked.text
-    kept = again(desk, asked, login_user=USER, login_password=WORD, login_keep="1")
+    assert login_form(asked) == ("", False)
+    refused = again(desk, asked, login_user=USER, login_password="wrong", login_keep="1")
+    assert login_form(refused) == (USER, True)
+    kept = again(desk, refused, login_user=USER, login_password=WORD, login_keep="1")
     assert kept.status_code == 303
     desk.repo.commit("Water")
     page = desk.page("/push")
@@ -213,6 +224,7 @@ def test_the_servers_own_token_is_used_where_nobody_else_could_read_it(
     fields = desk.hidden(desk.page("/push"), "/push")
     refused = desk.post("/push", programs="without", **fields)
     assert "did not accept this user name and password" in refused.text
+    assert login_form(refused) == ("", False), "the server's own is nobody's to complete"
 
 
 @pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])

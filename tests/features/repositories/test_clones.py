@@ -218,8 +218,11 @@ def test_a_private_repository_is_cloned_with_the_login_that_its_page_asks_for(
     assert f"It is sent to {shed.server.url} only" in shed.client.get(page).text
     login = {"login_user": "me", "login_password": TOKEN}
     assert shed.client.post(again, data={**login, "login_user": "a\nb"}).status_code == 422
-    shed.client.post(again, data={**login, "login_password": "wrong"})
+    shed.client.post(again, data={**login, "login_password": "wrong", "login_keep": "1"})
     assert "refuses the login" in shed.ended("o__n", "failed")["transfer"]["error"]
+    refused = shed.client.get(page).text
+    assert 'value="me"' in refused
+    assert 'name="login_keep" value="1" checked' in refused
     shed.client.post(again, data={**login, "login_keep": "1"})
     shed.ended("o__n")
     shed.client.post("/repositories/o__n/refresh")
