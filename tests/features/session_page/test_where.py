@@ -424,6 +424,34 @@ def test_the_menu_opens_as_soon_as_its_button_is_there(
     expect(phone.button("Delete session")).to_be_visible()
 
 
+BEGINNINGS = """links => {
+    const rows = new Map();
+    const words = document.createTreeWalker(links, NodeFilter.SHOW_TEXT);
+    while (words.nextNode()) {
+        if (!words.currentNode.data.trim()) continue;
+        const range = document.createRange();
+        range.selectNodeContents(words.currentNode);
+        const { x, bottom } = range.getBoundingClientRect();
+        const row = Math.round(bottom / 20);
+        rows.set(row, Math.min(x, rows.get(row) ?? Infinity));
+    }
+    return [...rows.values()];
+}"""
+
+
+def test_links_in_the_menu_begin_at_the_same_place_in_each_row(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    phone.page.get_by_label("Session menu").click()
+    links = phone.page.locator(".menu-links", has_text="Go to")
+    expect(links).to_be_visible()
+    rows = links.evaluate(BEGINNINGS)
+    assert len(rows) > 1
+    assert max(rows) - min(rows) < 1, rows
+
+
 def test_a_session_is_named_deleted_and_brought_back(
     server: Server, open_phone: OpenPhone, past: str
 ) -> None:
