@@ -13,7 +13,7 @@ from functools import cache, partial
 import gevent
 from flask import Flask, Response
 from gevent.event import Event
-from jinja2 import Environment
+from jinja2 import BytecodeCache, Environment
 
 from opcode_htmx.app import (
     errors,
@@ -21,6 +21,7 @@ from opcode_htmx.app import (
     platform,
     run_settings,
     state_folders,
+    template_cache,
 )
 from opcode_htmx.app.claude_environment import ClaudeEnvironment, confirm, find_claude
 from opcode_htmx.app.metrics import families as metric_families
@@ -29,7 +30,6 @@ from opcode_htmx.app.navigation import page_links
 from opcode_htmx.app.operation import logs
 from opcode_htmx.app.pairing import terminal
 from opcode_htmx.app.registry import FEATURES
-from opcode_htmx.app.template_cache import TemplateCache
 from opcode_htmx.config import state_format, state_use
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.config.state_use import StateUse
@@ -118,8 +118,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
 
     app = platform.make_app(features)
     saved = SavedTemplates(state.folder("templates"), cache(partial(program, resources.PACKAGE)))
-    templates = TemplateCache(app.jinja_env.bytecode_cache or saved)
-    app.jinja_env.bytecode_cache = templates
+    templates = app.jinja_env.bytecode_cache = app.jinja_env.bytecode_cache or saved
     router = platform.protect(app, settings, state, jobs, statuses, metrics)
     context = _context(settings, claude, state, jobs, app.jinja_env, tuple(statuses), metrics)
     app.jinja_env.globals["demo"] = claude.demo is not None
@@ -287,9 +286,9 @@ def _loading_of_later_pages(app: Flask) -> Job:
     return once("load what later pages need", work)
 
 
-def _compile(templates: TemplateCache, environment: Environment, saved: SavedTemplates) -> None:
+def _compile(templates: BytecodeCache, environment: Environment, saved: SavedTemplates) -> None:
     try:
-        templates.fill(environment)
+        template_cache.fill(templates, environment)
     finally:  # also when the worker ends before
         saved.save()
 

@@ -10,7 +10,7 @@ import pytest
 from jinja2 import BytecodeCache, ChoiceLoader, DictLoader, Environment, FileSystemLoader
 from jinja2.bccache import Bucket
 
-from opcode_htmx.app.template_cache import TemplateCache
+from opcode_htmx.app.template_cache import fill
 
 SOURCES = {"page": "{% extends 'base' %}{% block main %}{{ name }}{% endblock %}", "base": ""}
 SOURCES["base"] = "<main>{% block main %}{% endblock %}</main>"
@@ -19,8 +19,8 @@ SOURCES["base"] = "<main>{% block main %}{% endblock %}</main>"
 class RecordingEnvironment(Environment):
     """Notes the thread in which each template is compiled."""
 
-    def __init__(self, beyond: BytecodeCache | None = None) -> None:
-        self.cache_of_templates = TemplateCache(beyond)
+    def __init__(self, cache: BytecodeCache | None = None) -> None:
+        self.cache_of_templates = cache or Cache()
         self.threads: dict[str, int] = {}
         super().__init__(loader=DictLoader(SOURCES), bytecode_cache=self.cache_of_templates)
 
@@ -31,7 +31,7 @@ class RecordingEnvironment(Environment):
         return super().compile(source, name, filename, raw, defer_init)
 
 
-class Beyond(BytecodeCache):
+class Cache(BytecodeCache):
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
 
@@ -50,9 +50,9 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("frozen")
-def test_templates_are_compiled_in_another_thread_and_loaded() -> None:
+def test_templates_are_compiled_in_another_thread_and_kept() -> None:
     environment = RecordingEnvironment()
-    environment.cache_of_templates.fill(environment)
+    fill(environment.cache_of_templates, environment)
     assert environment.threads.keys() == SOURCES.keys()
     assert threading.get_ident() not in environment.threads.values()
     environment.threads.clear()
@@ -66,20 +66,20 @@ def test_template_needed_earlier_is_compiled_for_the_one_that_needs_it() -> None
     assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
     assert set(environment.threads.values()) == {threading.get_ident()}
     environment.threads.clear()
-    environment.cache_of_templates.fill(environment)
+    fill(environment.cache_of_templates, environment)
     assert environment.threads == {}
 
 
 @pytest.mark.usefixtures("frozen")
-@pytest.mark.parametrize("fill", [TemplateCache.fill, lambda cache, env: env.get_template("page")])
+@pytest.mark.parametrize("use", [fill, lambda cache, env: env.get_template("page")])
 def test_templates_of_a_lasting_cache_are_not_compiled_again(
-    fill: Callable[[TemplateCache, Environment], object],
+    use: Callable[[BytecodeCache, Environment], object],
 ) -> None:
-    beyond = Beyond()
-    first, second = RecordingEnvironment(beyond), RecordingEnvironment(beyond)
-    fill(first.cache_of_templates, first)
+    cache = Cache()
+    first, second = RecordingEnvironment(cache), RecordingEnvironment(cache)
+    use(cache, first)
     assert first.threads
-    second.cache_of_templates.fill(second)
+    fill(cache, second)
     assert second.threads.keys() == SOURCES.keys() - first.threads.keys()
 
 
@@ -89,7 +89,7 @@ def test_broken_template_is_logged_and_affects_no_other(
 ) -> None:
     monkeypatch.setitem(SOURCES, "broken", "{% if %}")
     environment = RecordingEnvironment()
-    environment.cache_of_templates.fill(environment)
+    fill(environment.cache_of_templates, environment)
     assert "template broken cannot be compiled" in caplog.text
     environment.threads.clear()
     assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
@@ -103,7 +103,7 @@ def test_unreadable_template_is_logged_and_affects_no_other(
     (tmp_path / "broken").write_bytes(b"\xff")
     environment = RecordingEnvironment()
     environment.loader = ChoiceLoader([FileSystemLoader(tmp_path), DictLoader(SOURCES)])
-    environment.cache_of_templates.fill(environment)
+    fill(environment.cache_of_templates, environment)
     assert "template broken cannot be compiled" in caplog.text
     environment.threads.clear()
     assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
