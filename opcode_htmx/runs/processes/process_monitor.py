@@ -109,12 +109,8 @@ class ProcessMonitor:
         snapshot = self._snapshot_within(max_age)
         return [row for pid, row in snapshot.rows.items() if pid not in snapshot.owners]
 
-    def usage(self, run_id: str) -> Usage:
-        """The resources that a run uses now; none if nothing of it is alive."""
-        return self.sum_up(self.family(run_id, EVERY_SECONDS))
-
     def usages(self, run_ids: Collection[str]) -> dict[str, Usage]:
-        """The same of these runs, by run id."""
+        """The resources that runs use now, by run id; none where nothing of a run is alive."""
         families = self.families()
         if not families.keys() >= set(run_ids):  # one has just started or ended
             families = self.families(max_age=0.0)

@@ -174,7 +174,7 @@ def test_memory_includes_claude_and_its_children(supervision: Supervision) -> No
 
     def is_theirs() -> bool:
         both = claude.memory_info().rss + sum(each.memory_info().rss for each in claude.children())
-        usage = claude_process.MONITOR.usage(run.id)
+        usage = claude_process.MONITOR.usages([run.id])[run.id]
         return usage.processes == 2 and abs(usage.memory_bytes - both) < 1_000_000
 
     until(is_theirs, "the process monitor has seen both")

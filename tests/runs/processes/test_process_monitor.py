@@ -365,9 +365,9 @@ def test_memory_cpu_and_processes_are_those_of_the_whole_family(
 ) -> None:
     busy = "x = bytearray(64_000_000)\nwhile True: pass"
     start("sh", "-c", f"{sys.executable} -c '{busy}' & sleep 60")
-    until(lambda: monitor.usage(RUN).memory_bytes > 64_000_000, "it has taken its memory")
-    until(lambda: monitor.usage(RUN).cpu_percent > 3, "it is busy")
-    found = monitor.usage(RUN)
+    until(lambda: monitor.usages([RUN])[RUN].memory_bytes > 64_000_000, "it has taken its memory")
+    until(lambda: monitor.usages([RUN])[RUN].cpu_percent > 3, "it is busy")
+    found = monitor.usages([RUN])[RUN]
     assert found.processes == 3
     assert found.cpu_percent < 150
     monitor.sweep(RUN)
@@ -379,7 +379,7 @@ def test_sleeping_process_uses_no_cpu(monitor: ProcessMonitor, start: Start) -> 
     monitor.family(RUN)
     gevent.sleep(usage.CPU_SECONDS + 0.1)
     monitor.family(RUN)
-    assert monitor.usage(RUN).cpu_percent < 2
+    assert monitor.usages([RUN])[RUN].cpu_percent < 2
 
 
 # Orphans --------------------------------------------------------------------------------------
