@@ -211,7 +211,7 @@ class RunFolder:
     def last_output(self) -> float:
         """The time of Claude's last output, in seconds since the epoch; now, if unknown."""
         try:
-            return os.stat(f"{self._path}/out.ndjson").st_mtime  # noqa: PTH116 - lists ask often
+            return os.stat(f"{self._path}/{OUTPUT}").st_mtime  # noqa: PTH116 - lists ask often
         except OSError:
             return time.time()
 
