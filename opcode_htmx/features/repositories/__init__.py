@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from flask import Blueprint, url_for
 
@@ -49,8 +50,6 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 def _repository_of(context: AppContext, project_id: str, folder: str) -> str:
     """The page of the repository that a folder is a worktree of."""
-    from pathlib import Path
-
     from opcode_htmx.sessions.repositories.places import worktree_name
     from opcode_htmx.sessions.repositories.services import services
 

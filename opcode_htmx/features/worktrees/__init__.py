@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, url_for
@@ -61,8 +62,6 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 
 def _copy_of(context: AppContext, project_id: str, session_id: str) -> str:
-    from pathlib import Path
-
     from opcode_htmx.engines.claude.files import history
     from opcode_htmx.engines.claude.files.lists import worktree_state
     from opcode_htmx.sessions.worktrees.copies import copy_id
@@ -80,8 +79,6 @@ def _copy_of(context: AppContext, project_id: str, session_id: str) -> str:
 
 
 def _copies_here(context: AppContext, project_id: str, folder: str) -> str:
-    from pathlib import Path
-
     from opcode_htmx.runs.policies.working_folders import reference
 
     path = Path(folder)
