@@ -9,7 +9,6 @@ the whole.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from markupsafe import Markup, escape
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses.places import OF_SESSION
 from opcode_htmx.markup.growing.openings import openings
 from opcode_htmx.markup.markdown import SHORT, code_lines, inline, inline_tokens
@@ -38,17 +38,17 @@ an emphasis or the text of a link as long as this."""
 NEVER = sys.maxsize
 """Higher than any revision."""
 
-_SENTENCE = re.compile(r"[.!?:;…][)\"”’'»]* (?=[^\W_])|[。！？](?=[^\W_])")
-_WORD = re.compile(r" (?=[^\W_])")
+_SENTENCE = late_pattern(r"[.!?:;…][)\"”’'»]* (?=[^\W_])|[。！？](?=[^\W_])")
+_WORD = late_pattern(r" (?=[^\W_])")
 """What follows is a letter or a digit, which means nothing in Markdown."""
-_OTHER_LINE = re.compile(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
+_OTHER_LINE = late_pattern(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
 """A line that may be no more text of the paragraph; one that begins with a letter surely is."""
-_SIGNS = re.compile(r"[`*_~\[]")
-_OPENING = re.compile(r"\*(?![\s*])|(?<![^\W_])_(?![\s_])|~~|`|\]\(")
+_SIGNS = late_pattern(r"[`*_~\[]")
+_OPENING = late_pattern(r"\*(?![\s*])|(?<![^\W_])_(?![\s_])|~~|`|\]\(")
 """In text, what may begin an emphasis or a piece of code that later text ends, or go on as a
 link."""
-_CODE_BEGIN = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
-_INNER_FENCE = re.compile(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
+_CODE_BEGIN = late_pattern(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
+_INNER_FENCE = late_pattern(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
 
 
 class Kind(Enum):
