@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
+from opcode_htmx.lib.concurrency.programs import BoundedPipe
 from opcode_htmx.lib.dataclass import dataclass
 
 WIDTH = 780
@@ -30,7 +31,6 @@ AT_ONCE = 2
 """Processes in one worker; each may take a CPU."""
 MOST_BYTES = 16 * 1024 * 1024
 _MOST_ERROR_BYTES = 4096
-_CHUNK = 64 * 1024
 _PROGRAM = Path(__file__).with_name("program.py")
 
 _slots = BoundedSemaphore(AT_ONCE)
@@ -118,45 +118,32 @@ def _started(file: BinaryIO, arguments: tuple[str, ...]) -> ChildProcess:
 
 def _collected(child: ChildProcess) -> bytes:
     """What it writes. Raises NotDrawn, NoSuchPage. It has ended then, also after an error."""
-    errors = gevent.spawn(_read, child.stderr, _MOST_ERROR_BYTES)
-    output = b""
+    output = BoundedPipe(child.stdout, MOST_BYTES)
+    errors = BoundedPipe(child.stderr, _MOST_ERROR_BYTES)
+    reading = gevent.spawn(errors.drain)
     try:
         with gevent.Timeout(SECONDS, NotDrawn(_TOO_MUCH)):
-            output = _read(child.stdout, MOST_BYTES + 1)
-            if len(output) <= MOST_BYTES:
+            output.read()
+            if not output.is_cut:
                 child.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        reported = errors.get()
+        reading.get()
         child.stdout.close()
         child.stderr.close()
-    if len(output) > MOST_BYTES:
+    if output.is_cut:
         raise NotDrawn(_TOO_MUCH)
     status = child.returncode or 0
     if status == _NO_SUCH_PAGE:
         raise NoSuchPage("This PDF document has no such page.")
     if status in _REASONS:
         raise NotDrawn(_REASONS[status])
-    if status < 0 or (status and b"MemoryError" in reported):
+    if status < 0 or (status and b"MemoryError" in errors.content):
         raise NotDrawn(_TOO_MUCH)
     if status:
-        log.error(
-            "a page of a PDF document could not be drawn: %s", reported.decode("utf-8", "replace")
-        )
+        reported = errors.content.decode("utf-8", "replace")
+        log.error("a page of a PDF document could not be drawn: %s", reported)
         raise NotDrawn(_FAILED)
-    return output
-
-
-def _read(pipe: IO[bytes], most: int) -> bytes:
-    """The first `most` bytes; it reads on to the end unless there are more than MOST_BYTES."""
-    found: list[bytes] = []
-    length = 0
-    while chunk := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
-        if length < most:
-            found.append(chunk[: most - length])
-        length += len(chunk)
-        if length > MOST_BYTES:
-            break
-    return b"".join(found)
+    return output.content
