@@ -63,11 +63,11 @@ class SessionLookup:
 
     def title_or_prompt(self, project_id: str, session_id: str, view: SessionView) -> str:
         """The session's name, or else its first prompt, shortened to a title."""
-        if name := self.title(project_id, session_id):
+        path = self.history_file_or_none(project_id, session_id)
+        if name := _name(path):
             return name
         if view.conversation.earlier is None:
             return title_of(view.conversation.blocks())
-        path = self.history_file_or_none(project_id, session_id)
         return shorten(sessions.title_of(path) if path else "") or NEW
 
     def at(self, project_id: str, session_id: str) -> SessionLocation:
@@ -87,8 +87,7 @@ class SessionLookup:
 
     def title(self, project_id: str, session_id: str) -> str:
         """The name that the user or Claude has given the session; empty if it has none."""
-        path = self.history_file_or_none(project_id, session_id)
-        return one_line(sessions.name_of(path), titles.LONGEST) if path else ""
+        return _name(self.history_file_or_none(project_id, session_id))
 
     def title_of_run(self, run: Run) -> str:
         """The title of a run's session in a list."""
@@ -98,6 +97,10 @@ class SessionLookup:
     def folder(self, project_id: str, session_id: str) -> Path:
         """The session's working folder. Raises FolderUnknown and the errors of `at`."""
         return self.at(project_id, session_id).working_folder
+
+
+def _name(path: Path | None) -> str:
+    return one_line(sessions.name_of(path), titles.LONGEST) if path else ""
 
 
 def title_of_known(run: Run, summary: FileSummary | None) -> str:
