@@ -159,7 +159,11 @@
       if (!others.length && prompt.value === typed) prompt.value = "";
       document.scrollingElement.scrollTo({ top: document.scrollingElement.scrollHeight, behavior: "instant" });
     }
-    if (!bubble) return; // an empty prompt: the server's sentence says so
+    if (!bubble) {
+      // An empty prompt: the server's sentence says so, unless it is a tap more on one that is on its way.
+      if ([...bubbles.values()].some(({ state }) => state === "sending")) event.preventDefault();
+      return;
+    }
     request.body.set("csrf_token", composer.elements.csrf_token.value);
     event.detail.ctx.bubble = bubble;
     show(bubble, "sending");

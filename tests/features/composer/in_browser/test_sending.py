@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.features.composer.in_browser.page import (
     answered,
@@ -27,6 +27,27 @@ def test_a_double_tap_sends_once(phone: Phone, sandbox: Sandbox) -> None:
     answered(phone, "afterwards")
     prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     assert prompts == ["Hello", "only once", "afterwards"]
+
+
+def test_taps_while_a_prompt_is_on_its_way_are_no_empty_prompts(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    begin(phone, sandbox)
+    held = list[Route]()
+    phone.page.route("**/prompt", lambda route: held.append(route))
+    box(phone).fill("it takes long")
+    phone.button("Send").click()
+    phone.button("Send").click()  # once the moment is over in which it is one tap
+    phone.button("Send").click()
+    expect(phone.page.locator("#sending .block-prompt")).to_contain_text("Sending…")
+    assert len(held) == 1
+    held[0].continue_()
+    answered(phone, "it takes long")
+    expect(phone.page.locator("#flash")).to_be_empty()
+    phone.page.unroute("**/prompt")
+    phone.forgiven.append("422")
+    phone.button("Send").click()
+    expect(phone.page.locator("#flash")).to_have_text("Write a prompt first.")
 
 
 def test_enter_is_a_new_line_and_ctrl_enter_sends(phone: Phone, sandbox: Sandbox) -> None:
