@@ -169,6 +169,7 @@ def test_every_tool_card_has_a_summary_and_opens_to_details(
     expect(answer.locator(".task.done")).to_contain_text("one")
     expect(answer.locator("pre .s")).to_have_text("'a'")
     expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.transcript.locator("> .block-summary")).to_have_count(2)
 
     live = phone.dom()
     phone.page.reload()

@@ -150,9 +150,8 @@ def test_a_warning_comes_before_the_pause(real_server: Server, sandbox: Sandbox)
     assert "Paused by a budget" not in server.get(page).text
     (sandbox.project / "go").touch()
     assert "Paused: the $" in end_of(sandbox, session_id)["cause"]
-    shown = server.get(page).text
-    assert "Paused by a budget" in shown
-    assert "at 100% Claude is paused" not in shown
+    assert "Paused by a budget" in server.get(page).text
+    until(lambda: "at 100% Claude is paused" not in server.get(page).text, "no warning any more")
 
 
 def test_the_cost_of_all_is_noted_without_a_budget_and_nothing_is_asked(
