@@ -143,7 +143,9 @@ def test_keys_end_programs_also_where_the_server_ignores_their_signals(
         for each, handler in ignored.items():
             signal.signal(each, handler)
     for word, key in ((b"one", b"\x03"), (b"two", b"\x1c")):
-        terminals.type(shell.id, b"ulimit -c 0; echo $((1))" + word + b"; sleep 1000\r")
+        # by a shell of its own: between two programs, the outer one takes keys for itself
+        line = b"ulimit -c 0; sh -c 'echo $((1))" + word + b"; exec sleep 1000'\r"
+        terminals.type(shell.id, line)
         wait_for(terminals, shell, lambda it, word=word: f"\n1{word.decode()}" in text_of(it))  # type: ignore[misc]
         terminals.type(shell.id, key)
         wait_for(terminals, shell, lambda it: text_of(it).endswith("$"))
