@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.logs.set_up import LogOptions, set_up
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.sources import SourceFile, Sources
-from opcode_htmx.sessions.index.writer import IndexWriter
+from opcode_htmx.sessions.index.writing.writer import IndexWriter
 
 log = logging.getLogger("opcode_htmx.index")
 

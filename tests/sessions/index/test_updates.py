@@ -23,9 +23,10 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.lineage import checkpoint_line
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.logs.set_up import LogOptions
-from opcode_htmx.sessions.index import file_pass, indexer, schema, sources, writer
+from opcode_htmx.sessions.index import file_pass, indexer, schema, sources
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Query
+from opcode_htmx.sessions.index.writing import texts, writer
 from tests.sessions.index.histories import ONE, TWO, Searchable, Session
 from tests.support.environment import until
 
@@ -375,19 +376,19 @@ def test_file_that_cannot_be_read_harms_none_of_those_read_with_it(
 def test_line_of_many_texts_is_stored_once_however_the_process_ends(
     index: Searchable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr(texts, "AT_ONCE", 2)
     monkeypatch.setattr(writer, "BATCH_SECONDS", -1.0)  # each chunk is committed
     session = index.session()
     session.add("assistant", [{"type": "text", "text": f"word {at}"} for at in range(5)])
     session.prompt("the last word")
     begin = file_pass.FilePass.texts
 
-    def texts(reader: file_pass.FilePass, end: int) -> Iterator[Sequence[file_pass.Found]]:
+    def first_only(reader: file_pass.FilePass, end: int) -> Iterator[Sequence[file_pass.Found]]:
         yield next(begin(reader, end))
         raise sqlite3.OperationalError("the disk is full")
 
     with monkeypatch.context() as patched, pytest.raises(sqlite3.OperationalError):
-        patched.setattr(file_pass.FilePass, "texts", texts)
+        patched.setattr(file_pass.FilePass, "texts", first_only)
         index.update()
     assert rows(index, "SELECT count(*) FROM message") == [(5,)]
     index.indexer.look_at_all()
@@ -466,7 +467,7 @@ def test_reader_says_that_there_is_no_index_yet(tmp_path: Path) -> None:
 def test_index_with_many_removed_texts_is_made_again(
     index: Searchable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "LEAST_REMOVED", 10)
+    monkeypatch.setattr(texts, "LEAST_REMOVED", 10)
     for number in range(20):
         index.session().prompt(f"text {number}")
     index.session(TWO).prompt("the other text")

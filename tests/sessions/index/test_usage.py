@@ -24,7 +24,7 @@ from opcode_htmx.engines.claude.protocol.usage.entries import LONGEST_MODEL, PIC
 from opcode_htmx.sessions.index.schema import open_to_read
 from opcode_htmx.sessions.index.usage.ledger import MOST
 from opcode_htmx.sessions.index.usage.sums import By, Group, Sums, UsageQuery, UsageSums
-from opcode_htmx.sessions.index.writer import LONGEST_NAME
+from opcode_htmx.sessions.index.writing.names import LONGEST
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable, Session
 from tests.sessions.index.plain_count import count
 
@@ -436,7 +436,7 @@ def test_names_in_the_index_are_bounded(index: Searchable) -> None:
     index.update()
     with closing(open_to_read(index.database)) as database:
         (longest,) = database.execute("SELECT max(length(text)) FROM name").fetchone()
-    assert longest == LONGEST_NAME
+    assert longest == LONGEST
     index.update()
     assert total(index).answers == 1
 

@@ -1,0 +1,1 @@
+"""Storing what history files hold in the index."""
