@@ -7,7 +7,7 @@ import time
 from flask import Blueprint
 
 from opcode_htmx.engines.claude.protocol.usage.entries import PICO
-from opcode_htmx.sessions.index.usage.sums import Sums
+from opcode_htmx.sessions.index.usage.figures import Sums
 
 
 def dollars(cost: int) -> str:

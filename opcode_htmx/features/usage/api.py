@@ -16,7 +16,8 @@ from opcode_htmx.features.usage.csv_export import name_of, text_of
 from opcode_htmx.features.usage.limits import PlanLimits
 from opcode_htmx.features.usage.page import UsagePage
 from opcode_htmx.features.usage.query import date_of, day_of, today, zone_name
-from opcode_htmx.sessions.index.usage.sums import By, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage.figures import By, Sums, UsageQuery
+from opcode_htmx.sessions.index.usage.sums import UsageSums
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.validation import InvalidRequest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from opcode_htmx.features.usage.query import date_of, today
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.sessions.index.usage.sums import DayCosts
+from opcode_htmx.sessions.index.usage.figures import DayCosts
 
 MOST_BARS = 62
 HEIGHT = 100.0

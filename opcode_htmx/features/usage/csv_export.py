@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from opcode_htmx.engines.claude.protocol.usage.entries import PICO
 from opcode_htmx.features.usage.query import date_of
-from opcode_htmx.sessions.index.usage.sums import By, Group
+from opcode_htmx.sessions.index.usage.figures import By, Group
 
 COLUMNS = (
     *("sessions", "prompts", "answers", "seconds_worked", "input_tokens", "output_tokens"),

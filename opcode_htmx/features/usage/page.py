@@ -12,15 +12,15 @@ from opcode_htmx.features.usage.query import UsageForm
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
-from opcode_htmx.sessions.index.usage.sums import (
+from opcode_htmx.sessions.index.usage.figures import (
     By,
     DayCosts,
     Group,
     SaidCosts,
     Sums,
     UsageQuery,
-    UsageSums,
 )
+from opcode_htmx.sessions.index.usage.sums import UsageSums
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from flask import url_for
 
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.sessions.index.usage.sums import UsageQuery
+from opcode_htmx.sessions.index.usage.figures import UsageQuery
 from opcode_htmx.web.http.forms import BadForm
 
 RANGES = {"7": "7 days", "30": "30 days", "all": "All"}

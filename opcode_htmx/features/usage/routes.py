@@ -9,7 +9,7 @@ from opcode_htmx.features.usage import amounts, chart, csv_export
 from opcode_htmx.features.usage.limits import Limit, PlanLimits
 from opcode_htmx.features.usage.page import ALL_ROWS, MOST_UNPRICED, UsagePage
 from opcode_htmx.features.usage.query import RANGES, UsageForm, address, form_of, zone_name
-from opcode_htmx.sessions.index.usage.sums import By
+from opcode_htmx.sessions.index.usage.figures import By
 from opcode_htmx.web.http.forms import BadForm, session_url
 from opcode_htmx.web.http.way_back import lists_sessions
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from opcode_htmx.sessions.index.usage.sums import By
+from opcode_htmx.sessions.index.usage.figures import By
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
 
 MOST_ENTRIES = 10_000

@@ -13,7 +13,8 @@ from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index import schema
 from opcode_htmx.sessions.index.terms import Phrase, match_of, phrases_of
-from opcode_htmx.sessions.index.usage.sums import UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage.figures import UsageQuery
+from opcode_htmx.sessions.index.usage.sums import UsageSums
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import pytest
 
 from opcode_htmx.engines.claude.protocol.usage.entries import PICO
 from opcode_htmx.features.usage.csv_export import text_of
-from opcode_htmx.sessions.index.usage.sums import By, Group, Sums
+from opcode_htmx.sessions.index.usage.figures import By, Group, Sums
 
 COSTS = ("cost_usd", "cost_of_subagents_usd", "cost_of_rewound_turns_usd")
 

@@ -30,7 +30,7 @@ from opcode_htmx.features.usage.limits import Limit, PlanLimits
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
 from opcode_htmx.sessions.index.indexer import Indexer
-from opcode_htmx.sessions.index.usage.sums import DayCosts
+from opcode_htmx.sessions.index.usage.figures import DayCosts
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.sessions.index.test_usage import spend
 from tests.support.browser import Phone

@@ -22,8 +22,9 @@ from opcode_htmx.engines.claude.files.fork import fork
 from opcode_htmx.engines.claude.prices import price_of
 from opcode_htmx.engines.claude.protocol.usage.entries import LONGEST_MODEL, PICO
 from opcode_htmx.sessions.index.schema import open_to_read
+from opcode_htmx.sessions.index.usage.figures import By, Group, Sums, UsageQuery
 from opcode_htmx.sessions.index.usage.ledger import MOST
-from opcode_htmx.sessions.index.usage.sums import By, Group, Sums, UsageQuery, UsageSums
+from opcode_htmx.sessions.index.usage.sums import UsageSums
 from opcode_htmx.sessions.index.writing.names import LONGEST
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable, Session
 from tests.sessions.index.plain_count import count
