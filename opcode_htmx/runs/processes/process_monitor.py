@@ -72,6 +72,11 @@ class ProcessMonitor:
         """Claude's process in each live run of this worker."""
         self._watch: gevent.Greenlet[[], None] | None = None
         self._own_group = os.getpgrp()
+        self._free: set[ProcessKey] = set()
+        """Processes that, with all above them, belong to no run, as long as a snapshot is sorted.
+
+        Without it the time for a chain of processes grows with the square of its length.
+        """
 
     # --- queries ----------------------------------------------------------------------------
 
@@ -84,6 +89,7 @@ class ProcessMonitor:
         carried = self._tags.of(key)
         known = carried and carried.run_id == run_id and not folder
         self._known[key] = carried if carried and known else RunTag(run_id, folder)
+        self._free.clear()
         if self._watch is None or self._watch.dead:
             self._watch = gevent.spawn(self._watch_runs)
 
@@ -197,8 +203,9 @@ class ProcessMonitor:
         """Add what was started since: a list of the pids costs a tenth of reading the processes."""
         began, young = time.monotonic(), self._tags.young()
         listed = set(process_table.pids())
-        new = listed - snapshot.pids
-        snapshot.pids |= new
+        new = sorted(listed - snapshot.pids)  # parents come before what they started
+        snapshot.pids.update(new)
+        self._free.clear()
         for row in filter(None, map(process_table.read, new)):
             snapshot.rows[row.pid] = row
             self._settle(row, snapshot)
@@ -244,7 +251,9 @@ class ProcessMonitor:
                 snapshot.rows[pid] = row
                 self._tags.of(row.key)
             slicer.step()
-        for row in list(snapshot.rows.values()):
+        self._free.clear()
+        # the oldest first: what is known of them decides for those below
+        for row in reversed(list(snapshot.rows.values())):
             self._settle(row, snapshot)
             slicer.step()
         self._forget(known - {row.key for row in snapshot.rows.values()})
@@ -270,17 +279,21 @@ class ProcessMonitor:
         A run of another server counts last: processes of a server that was itself started in a run
         belong to that run as well.
         """
-        line: list[Row] = []
-        while row.group != self._own_group:  # the server belongs to no run
+        line: dict[int, Row] = {}
+        while row.group != self._own_group and row.key not in self._free:  # the server is in none
             tag = self._tags.of(row.key)
             if tag and tag.run_id in self._tracked:
                 return tag
             if known := self._known.get(row.key):
                 return known
-            line.append(row)
+            line[row.pid] = row
             parent = snapshot.rows.get(row.parent)
             # a younger parent has reused the pid of one that has ended
-            if not parent or parent.started > row.started or parent in line:
+            if not parent or parent.started > row.started or parent.pid in line:
                 break
             row = parent
-        return next((tag for each in reversed(line) if (tag := self._tags.of(each.key))), None)
+        tags = (self._tags.of(each.key) for each in reversed(line.values()))
+        owner = next(filter(None, tags), None)
+        if owner is None:
+            self._free.update(each.key for each in line.values())
+        return owner

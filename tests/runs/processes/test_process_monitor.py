@@ -272,6 +272,25 @@ def test_server_process_belongs_to_no_run(
     assert os.getpid() not in {row.pid for row in monitor.family(RUN)}
 
 
+@pytest.mark.parametrize("tag", [None, RunTag("0" * 32, "")], ids=["of none", "of another server"])
+def test_the_time_for_a_chain_of_processes_grows_with_its_length_only(
+    monitor: ProcessMonitor, monkeypatch: pytest.MonkeyPatch, tag: RunTag | None
+) -> None:
+    """As a command makes one that calls itself, such as `git fetch` with a remote in a circle."""
+    length, looked = 2000, list[int]()
+
+    def look(self: RunTagCache, key: ProcessKey) -> RunTag | None:
+        looked.append(key.pid)
+        return tag
+
+    rows = {pid: Row(pid, float(pid), pid - 1, 1, 0, 0.0) for pid in range(1, length + 1)}
+    monkeypatch.setattr(process_table, "pids", lambda: list(rows))
+    monkeypatch.setattr(process_table, "read", rows.get)
+    monkeypatch.setattr(RunTagCache, "of", look)
+    assert len(monitor.others()) == (0 if tag else length)
+    assert len(looked) < 5 * length
+
+
 # Pictures -------------------------------------------------------------------------------------
 
 
