@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opcode_htmx.api.service.run_service import NotStopped
-from opcode_htmx.api.service.session_lines import BadCursor
+from opcode_htmx.api.service.refusals import BadCursor, NotStopped
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.dataclass import dataclass

@@ -13,7 +13,7 @@ from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.runs.supervisor import RunNotFound
 from opcode_htmx.sessions.submit import InvalidPrompt, SessionExists
 from opcode_htmx.web.http.forms import BadForm
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 PLATFORM: dict[type[Exception], int] = {
     InvalidFolder: 422,

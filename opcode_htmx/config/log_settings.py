@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import PlainValidator
-
 from opcode_htmx.config import values
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib.logs.log_files import FOLDER
 from opcode_htmx.lib.logs.set_up import FORMATS, LEVELS, LogOptions
@@ -29,12 +27,12 @@ def _format(text: str) -> str:
 class LogSettings(FeatureSettings):
     """OPCODE_LOG_…"""
 
-    level: Annotated[str, PlainValidator(_level)] = setting(
+    level: Annotated[str, Parser(_level)] = setting(
         "info",
         "What is logged: `debug` (also every request), `info` (also what people do), `warning` or "
         "`error`.",
     )
-    format: Annotated[str, PlainValidator(_format)] = setting(
+    format: Annotated[str, Parser(_format)] = setting(
         "text", "The form of the lines on stderr: `text`, or `json`, one object a line."
     )
     file: values.Switch = setting(

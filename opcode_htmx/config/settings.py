@@ -8,9 +8,8 @@ import pwd
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
-
-from pydantic import Field, ValidationInfo, field_validator
+from types import MappingProxyType
+from typing import Annotated, Any, Self, TypeVar
 
 from opcode_htmx.config import values
 from opcode_htmx.config.child_environment import child_environment
@@ -18,6 +17,7 @@ from opcode_htmx.config.declarations import (
     PREFIX,
     DeclaredSettings,
     FeatureSettings,
+    Parser,
     SettingsError,
     Variable,
     setting,
@@ -33,6 +33,24 @@ NEWEST_CLAUDE = "OPCODE_NEWEST_CLAUDE"
 """The newest Claude CLI, which the launcher has found for the server; no setting."""
 DEFAULT_USER = "opcode"
 _STATE_DIR = "$XDG_STATE_HOME/opcode-htmx"
+
+
+def _state_dir_of(text: str, others: Mapping[str, Any]) -> Path:
+    if text == _STATE_DIR:
+        return Path(others["xdg_state_home"], "opcode-htmx")
+    return values.absolute(text, others["home"])
+
+
+def _task_folder_of(text: str, others: Mapping[str, Any]) -> Path | None:
+    named = values.optional_path(text, others)
+    if named is None:
+        return None
+    folder = named.resolve()
+    if not values.is_folder(folder):
+        raise ValueError(f"names {named}, which is not a folder")
+    if not any(folder.is_relative_to(root) for root in others["project_roots"]):
+        raise ValueError(f"names {named}, outside OPCODE_PROJECT_ROOTS")
+    return folder
 
 
 class Settings(DeclaredSettings):
@@ -79,7 +97,7 @@ class Settings(DeclaredSettings):
         "The folder below which programs keep their state; used only for the next setting.",
         name="XDG_STATE_HOME",
     )
-    state_dir: values.AbsolutePath = setting(
+    state_dir: Annotated[Path, Parser(_state_dir_of, needs_others=True)] = setting(
         _STATE_DIR,
         "The state folder: runs, the password, the key that signs cookies.",
         name="OPCODE_STATE_DIR",
@@ -212,7 +230,7 @@ class Settings(DeclaredSettings):
         "commands",
         name="OPCODE_ASK_AHEAD",
     )
-    task_folder: values.OptionalPath = setting(
+    task_folder: Annotated[Path | None, Parser(_task_folder_of, needs_others=True)] = setting(
         "",
         "The folder in which the tasks of `/ws/claude` (`{prompt, meta}`) work",
         name="OPCODE_TASK_FOLDER",
@@ -242,7 +260,7 @@ class Settings(DeclaredSettings):
         secret=True,
     )
 
-    child_environment: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    child_environment: Mapping[str, str] = MappingProxyType({})
     """The environment to start Claude with."""
     newest_claude: Path | None = None
     """The newest CLI, where the launcher has searched for it."""
@@ -268,16 +286,16 @@ class Settings(DeclaredSettings):
         known = {variable.name for variable in declared_variables(feature_settings)}
         known |= {*_RUN_VARIABLES, NEWEST_CLAUDE}
         newest = environ.get(NEWEST_CLAUDE, "")
-        return settings.model_copy(
-            update={
-                "child_environment": child_environment(environ, settings.claude_config_dir),
-                "newest_claude": Path(newest) if newest.startswith("/") else None,
-                "unknown": tuple(
-                    sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
-                ),
-                "features": tuple(each.read(environ, home) for each in feature_settings),
-            }
+        return settings.with_values(
+            child_environment=child_environment(environ, settings.claude_config_dir),
+            newest_claude=Path(newest) if newest.startswith("/") else None,
+            unknown=tuple(sorted(n for n in environ if n.startswith(PREFIX) and n not in known)),
+            features=tuple(each.read(environ, home) for each in feature_settings),
         )
+
+    @classmethod
+    def _is_shown(cls, field: str) -> bool:
+        return field != "child_environment" and super()._is_shown(field)
 
     def of(self, model: type[F]) -> F:
         """The settings of a feature. Raises LookupError when they were not asked for."""
@@ -290,26 +308,6 @@ class Settings(DeclaredSettings):
     def github_token(self) -> str:
         """The token for GitHub; empty if there is none."""
         return self.own_github_token or self.shared_github_token
-
-    @field_validator("state_dir", mode="plain")
-    @classmethod
-    def _state_dir(cls, text: str, info: ValidationInfo) -> Path:
-        # xdg_state_home is missing when it was refused, which is then the error to report.
-        if text == _STATE_DIR and "xdg_state_home" in info.data:
-            return Path(info.data["xdg_state_home"], "opcode-htmx")
-        return values.absolute(text, info.data["home"])
-
-    @field_validator("task_folder")
-    @classmethod
-    def _task_folder(cls, named: Path | None, info: ValidationInfo) -> Path | None:
-        if named is None:
-            return None
-        folder = named.resolve()
-        if not values.is_folder(folder):
-            raise ValueError(f"names {named}, which is not a folder")
-        if not any(folder.is_relative_to(root) for root in info.data.get("project_roots", ())):
-            raise ValueError(f"names {named}, outside OPCODE_PROJECT_ROOTS")
-        return folder
 
 
 def declared_variables(

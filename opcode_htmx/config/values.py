@@ -7,12 +7,12 @@ folder from the model that the field belongs to.
 
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import PlainValidator, ValidationInfo
-
+from opcode_htmx.config.declarations import Parser
 from opcode_htmx.lib.late.patterns import late_pattern
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "bypassPermissions")
@@ -110,15 +110,15 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(found)
 
 
-Host = Annotated[str, PlainValidator(_host)]
-Port = Annotated[int, PlainValidator(_port)]
-User = Annotated[str, PlainValidator(_user)]
-Password = Annotated[str | None, PlainValidator(_password)]
-Token = Annotated[str, PlainValidator(_token)]
-Origins = Annotated[tuple[str, ...], PlainValidator(_origins)]
-Hosts = Annotated[tuple[str, ...], PlainValidator(_hosts)]
-BasePath = Annotated[str, PlainValidator(_base_path)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], PlainValidator(_networks)]
+Host = Annotated[str, Parser(_host)]
+Port = Annotated[int, Parser(_port)]
+User = Annotated[str, Parser(_user)]
+Password = Annotated[str | None, Parser(_password)]
+Token = Annotated[str, Parser(_token)]
+Origins = Annotated[tuple[str, ...], Parser(_origins)]
+Hosts = Annotated[tuple[str, ...], Parser(_hosts)]
+BasePath = Annotated[str, Parser(_base_path)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], Parser(_networks)]
 
 
 # --- paths ------------------------------------------------------------------------------------
@@ -140,28 +140,28 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _path(text: str, info: ValidationInfo) -> Path:
-    return absolute(text, info.data["home"])
+def path_of(text: str, others: Mapping[str, Any]) -> Path:
+    return absolute(text, others["home"])
 
 
-def _optional_path(text: str, info: ValidationInfo) -> Path | None:
-    return _path(text, info) if text else None
+def optional_path(text: str, others: Mapping[str, Any]) -> Path | None:
+    return path_of(text, others) if text else None
 
 
-def _folders(text: str, info: ValidationInfo) -> tuple[Path, ...]:
-    paths = [_path(part, info) for part in text.split(os.pathsep) if part.strip()]
+def _folders(text: str, others: Mapping[str, Any]) -> tuple[Path, ...]:
+    paths = [path_of(part, others) for part in text.split(os.pathsep) if part.strip()]
     if not paths:
         raise ValueError("must name at least one folder")
     for folder in paths:
         # The home folder is the default, which nobody has chosen and can have misspelt.
-        if folder != info.data["home"] and not is_folder(folder):
+        if folder != others["home"] and not is_folder(folder):
             raise ValueError(f"names {folder}, which is not a folder")
     return tuple(dict.fromkeys(folder.resolve() for folder in paths))
 
 
-AbsolutePath = Annotated[Path, PlainValidator(_path)]
-OptionalPath = Annotated[Path | None, PlainValidator(_optional_path)]
-Folders = Annotated[tuple[Path, ...], PlainValidator(_folders)]
+AbsolutePath = Annotated[Path, Parser(path_of, needs_others=True)]
+OptionalPath = Annotated[Path | None, Parser(optional_path, needs_others=True)]
+Folders = Annotated[tuple[Path, ...], Parser(_folders, needs_others=True)]
 
 
 # --- choices ----------------------------------------------------------------------------------
@@ -191,10 +191,10 @@ def _optional_switch(text: str) -> bool | None:
     return text == "1" if text else None
 
 
-PermissionMode = Annotated[str | None, PlainValidator(_permission_mode)]
-Keep = Annotated[bool, PlainValidator(_keep)]
-Switch = Annotated[bool, PlainValidator(_switch)]
-OptionalSwitch = Annotated[bool | None, PlainValidator(_optional_switch)]
+PermissionMode = Annotated[str | None, Parser(_permission_mode)]
+Keep = Annotated[bool, Parser(_keep)]
+Switch = Annotated[bool, Parser(_switch)]
+OptionalSwitch = Annotated[bool | None, Parser(_optional_switch)]
 
 
 # --- amounts ----------------------------------------------------------------------------------
@@ -275,18 +275,18 @@ def _line_length(text: str) -> int:
     return found
 
 
-Count = Annotated[int, PlainValidator(_count)]
-Workers = Annotated[int, PlainValidator(_workers)]
-Seconds = Annotated[float, PlainValidator(_seconds)]
-PositiveSeconds = Annotated[float, PlainValidator(_positive_seconds)]
-Grace = Annotated[float, PlainValidator(_grace)]
-Days = Annotated[float, PlainValidator(_days)]
+Count = Annotated[int, Parser(_count)]
+Workers = Annotated[int, Parser(_workers)]
+Seconds = Annotated[float, Parser(_seconds)]
+PositiveSeconds = Annotated[float, Parser(_positive_seconds)]
+Grace = Annotated[float, Parser(_grace)]
+Days = Annotated[float, Parser(_days)]
 """Whole days, in seconds."""
-LoginDays = Annotated[float, PlainValidator(_login_days)]
+LoginDays = Annotated[float, Parser(_login_days)]
 """Days that a login may last, in seconds."""
-Size = Annotated[int, PlainValidator(_size)]
+Size = Annotated[int, Parser(_size)]
 """Bytes."""
-Memory = Annotated[float, PlainValidator(_memory)]
+Memory = Annotated[float, Parser(_memory)]
 """Bytes; up to 1, a share of the machine's memory."""
-LineLength = Annotated[int, PlainValidator(_line_length)]
+LineLength = Annotated[int, Parser(_line_length)]
 """Bytes."""

@@ -89,7 +89,7 @@ def test_pair_shows_a_code_and_the_same_link(settings: Settings) -> None:
 
 
 def test_the_link_has_the_base_path(settings: Settings) -> None:
-    below = settings.model_copy(update={"base_path": "/opcode"})
+    below = settings.with_values(base_path="/opcode")
     (link,) = [line.strip() for line in on_request(below, NARROW) if "/pair#" in line]
     assert link.startswith(f"http://127.0.0.1:{settings.port}/opcode/pair#")
     assert "OPCODE_BASE_PATH=/opcode" in command_for(below)

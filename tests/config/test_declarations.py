@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated
 
 import pytest
-from pydantic import field_validator, model_validator
 
 from opcode_htmx.config import values
-from opcode_htmx.config.declarations import FeatureSettings, SettingsError, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, SettingsError, setting
 from opcode_htmx.config.settings import Settings, declared_variables, work_in
 
 
+def one_word(text: str) -> str:
+    if " " in text:
+        raise ValueError(f"must be one word, not {text!r}")
+    return text
+
+
 class HelloSettings(FeatureSettings):
-    greeting: str = setting("hello", "The word to greet with.")
+    greeting: Annotated[str, Parser(one_word)] = setting("hello", "The word to greet with.")
     interval: values.Seconds = setting("5m", "How long until the next greeting.")
     most: int = setting("3", "How many greetings there are at most.")
     token: str = setting("", "What the greeting is signed with.", secret=True)
     template: values.OptionalPath = setting("", "The file with the text.", name="OPCODE_TEMPLATE")
 
-    @field_validator("greeting")
-    @classmethod
-    def _one_word(cls, text: str) -> str:
-        if " " in text:
-            raise ValueError(f"must be one word, not {text!r}")
-        return text
-
-    @model_validator(mode="after")
-    def _signed(self) -> Self:
+    def check(self) -> None:
         if self.most > 100 and not self.token:
             raise ValueError("OPCODE_HELLO_MOST above 100 needs OPCODE_HELLO_TOKEN")
-        return self
 
 
 class TwoWordsSettings(FeatureSettings):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from pydantic import ValidationError
 
 from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import (
@@ -26,7 +25,7 @@ def read(home: Path, **environ: str) -> Settings:
 
 def chosen(settings: Settings) -> dict[str, object]:
     """All values but the environment that Claude is started with."""
-    return settings.model_dump(exclude={"child_environment"})
+    return {**vars(settings), "child_environment": None}
 
 
 def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
@@ -264,14 +263,14 @@ def test_a_default_that_is_written_out_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_names_are_case_sensitive(tmp_path: Path) -> None:
-    assert read(tmp_path, port="1", Opcode_User="x") == read(tmp_path).model_copy(
-        update={"child_environment": {"HOME": str(tmp_path), "port": "1", "Opcode_User": "x"}}
+    assert read(tmp_path, port="1", Opcode_User="x") == read(tmp_path).with_values(
+        child_environment={"HOME": str(tmp_path), "port": "1", "Opcode_User": "x"}
     )
 
 
 def test_settings_are_immutable(tmp_path: Path) -> None:
     settings = read(tmp_path)
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(AttributeError, match="frozen"):
         settings.port = 1
     with pytest.raises(TypeError):
         settings.child_environment["A"] = "b"  # type: ignore[index]

@@ -18,7 +18,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.concurrency import cooperative
 from opcode_htmx.lib.files import json_files
 from opcode_htmx.web.http import request_body
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 from tests.support.environment import Sandbox, basic_header, write_stand_in
 from tests.support.in_process import app_of
 

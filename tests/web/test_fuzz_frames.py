@@ -21,7 +21,8 @@ from opcode_htmx.api.schema.requests import (
 )
 from opcode_htmx.api.sockets.incoming import object_in, value_in
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.web.rest.validation import InvalidRequest, validated
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
+from opcode_htmx.web.rest.validation import validated
 from tests.support.environment import (
     PASSWORD,
     USER,

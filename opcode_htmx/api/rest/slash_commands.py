@@ -19,7 +19,7 @@ from opcode_htmx.sessions.configuration.named_project import folder_of
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Catalog"
 ADDRESS, ONE = "/api/slash-commands", "/api/slash-commands/{command_id}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from opcode_htmx.api.schema.requests import Execution, TrustChoice
+from opcode_htmx.api.service.refusals import NotStopped
 from opcode_htmx.api.service.session_lines import Cursor
 from opcode_htmx.api.service.trust import decision
 from opcode_htmx.engines.claude.files import folder_names, sessions
@@ -18,10 +19,6 @@ from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervis
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.submit import PromptSubmitter, TrustDecision
 from opcode_htmx.sessions.workspace import Workspace
-
-
-class NotStopped(Exception):
-    """The processes of a run are still there after the deadline."""
 
 
 @dataclass(frozen=True, slots=True)

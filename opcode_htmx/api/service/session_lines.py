@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from enum import Enum, auto
 from typing import NamedTuple
 
+from opcode_htmx.api.service.refusals import BadCursor
 from opcode_htmx.engines.messages import Message
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -23,10 +24,6 @@ from opcode_htmx.runs.model.parsed_lines import ParsedLine
 from opcode_htmx.runs.supervisor import Supervisor
 
 _CURSOR = late_pattern(r"([0-9a-f]{32})\.(\d{1,15})\.(\d{1,15})", re.ASCII)
-
-
-class BadCursor(ValueError):
-    """A cursor that this server did not issue, or whose run is gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.http.errors import details_of
-from opcode_htmx.web.rest.validation import InvalidRequest, shown
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
+from opcode_htmx.web.rest.validation import shown
 
 REPEATED = ("command_type", "prompt_id")
 """The fields of a refused command that are repeated in the error."""

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.bounded_json import TooDeep
 from opcode_htmx.lib.coerce import DEEPEST
-from opcode_htmx.web.rest.validation import InvalidRequest, validated
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
+from opcode_htmx.web.rest.validation import validated
 
 M = TypeVar("M", bound=BaseModel)
 

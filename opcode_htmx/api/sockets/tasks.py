@@ -42,7 +42,8 @@ from opcode_htmx.runs.policies.viewer_presence import in_words
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.submit import PromptSubmitter
 from opcode_htmx.web.http.errors import details_of
-from opcode_htmx.web.rest.validation import InvalidRequest, validated
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
+from opcode_htmx.web.rest.validation import validated
 from opcode_htmx.web.websocket.registry import INTERNAL_ERROR, POLICY_VIOLATION
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, url_for
-from pydantic import field_validator
 
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.features.agents.exchange.github import DEFAULT_API, GitHub
 from opcode_htmx.features.agents.model import AgentRefused
 from opcode_htmx.features.agents.running.copies import CannotUseWorktree
@@ -33,19 +32,18 @@ if TYPE_CHECKING:
     from opcode_htmx.features.agents.pages import AgentPages
 
 
+def _address(value: str) -> str:
+    if problem := GitHub.problem(value):
+        raise ValueError(problem)
+    return value
+
+
 class AgentsSettings(FeatureSettings):
     """OPCODE_AGENTS_GITHUB_API."""
 
-    github_api: str = setting(
+    github_api: Annotated[str, Parser(_address)] = setting(
         DEFAULT_API, "The GitHub API from which agents are imported; only this host is asked."
     )
-
-    @field_validator("github_api")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if problem := GitHub.problem(value):
-            raise ValueError(problem)
-        return value
 
 
 def _parts(context: AppContext) -> AgentPages:

@@ -11,7 +11,7 @@ from opcode_htmx.lib.git.changes.model import Change
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.surrogates import replaced
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Changes"
 MOST_LINES = 5000

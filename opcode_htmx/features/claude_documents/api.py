@@ -18,7 +18,7 @@ from opcode_htmx.sessions.configuration.revisions import CHANGED, based_on
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Subagents"
 ADDRESS, ONE = "/api/subagents", "/api/subagents/{subagent_id}"

@@ -18,7 +18,7 @@ from opcode_htmx.sessions.configuration.service import ChosenProject, Configurat
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Memory"
 NO_FILE = {404: "There is no such file, or no such project."}

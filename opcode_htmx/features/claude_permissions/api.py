@@ -16,7 +16,7 @@ from opcode_htmx.sessions.configuration.revisions import CHANGED
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Permissions"
 ADDRESS = "/api/settings/permissions"

@@ -13,8 +13,8 @@ from opcode_htmx.lib.logs.formats import iso_time
 from opcode_htmx.web.auth.visitors import require_owner
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
-from opcode_htmx.web.rest.validation import InvalidRequest
 
 MOST = 1_000
 

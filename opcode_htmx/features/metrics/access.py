@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import field_validator
 from werkzeug.datastructures import Headers
 
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.auth.tokens import equal
 from opcode_htmx.web.origin.hosts import ip_of
@@ -30,24 +30,23 @@ LOCAL_ONLY = (
 UNAUTHENTICATED = "Send the token of OPCODE_METRICS_TOKEN: Authorization: Bearer <token>.\n"
 
 
+def _check(token: str) -> str:
+    if token and (len(token) < SHORTEST or not _TOKEN.fullmatch(token)):
+        raise ValueError(
+            f"needs {SHORTEST} characters or more, each a letter, a digit or one of -._~+/"
+        )
+    return token
+
+
 class MetricsSettings(FeatureSettings):
     """Reads OPCODE_METRICS_TOKEN."""
 
-    token: str = setting(
+    token: Annotated[str, Parser(_check)] = setting(
         "",
         "The token that `/metrics` asks for, of 16 characters at least, sent as `Authorization: "
         "Bearer`. Without one, only programs on this machine get an answer.",
         secret=True,
     )
-
-    @field_validator("token")
-    @classmethod
-    def _check(cls, token: str) -> str:
-        if token and (len(token) < SHORTEST or not _TOKEN.fullmatch(token)):
-            raise ValueError(
-                f"needs {SHORTEST} characters or more, each a letter, a digit or one of -._~+/"
-            )
-        return token
 
 
 def refusal(token: str, peer: str, headers: Headers) -> tuple[int, str] | None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from flask import Blueprint, Flask, url_for
 from flask.blueprints import BlueprintSetupState
-from pydantic import PlainValidator
 
 from opcode_htmx.config import values
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
 from opcode_htmx.features.preview.addresses import Addresses
@@ -37,7 +36,7 @@ OPENED = StateFolder(
 class PreviewSettings(FeatureSettings):
     """Reads OPCODE_PREVIEW_PORTS and OPCODE_PREVIEW_ORIGINS."""
 
-    ports: Annotated[tuple[int, ...] | None, PlainValidator(preview_ports.parse)] = setting(
+    ports: Annotated[tuple[int, ...] | None, Parser(preview_ports.parse)] = setting(
         "",
         "The ports on which dev servers are shown, each an origin of its own, such as "
         "`18080-18083`; `off`: none. Without it, four ports from 10,000 above `PORT` on, without "

@@ -20,7 +20,7 @@ from opcode_htmx.sessions.index.usage.figures import By, Sums, UsageQuery
 from opcode_htmx.sessions.index.usage.sums import UsageSums
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Usage"
 

@@ -9,7 +9,12 @@ import sys
 from pathlib import Path
 
 if sys.platform == "linux":
+    import ctypes
+
     import inotify_simple
+
+    # The C library of this process. inotify_simple would look for it by starting `ldconfig`.
+    inotify_simple._libc = ctypes.CDLL(None, use_errno=True)
 
 EVENTS_BYTES = 64 * 1024
 OVERFLOW = -1

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import field_validator
+from typing import Annotated
 
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
+
+MOST = 1000
+
+
+def _keep(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST):
+        raise ValueError(f"is a number from 1 to {MOST}")
+    return int(text)
 
 
 class CheckpointsSettings(FeatureSettings):
@@ -15,13 +23,6 @@ class CheckpointsSettings(FeatureSettings):
         "`1`: in git repositories a checkpoint of the files is taken before each prompt, where "
         "that takes a second or so. `0`: only where a person has chosen so.",
     )
-    keep: int = setting(
+    keep: Annotated[int, Parser(_keep)] = setting(
         "100", "How many automatic checkpoints each session keeps; the oldest go first."
     )
-
-    @field_validator("keep")
-    @classmethod
-    def _keep(cls, value: int) -> int:
-        if not 1 <= value <= 1000:
-            raise ValueError("is a number from 1 to 1000")
-        return value

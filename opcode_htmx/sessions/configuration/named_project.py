@@ -11,8 +11,8 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.sessions.workspace import Workspace
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 from opcode_htmx.web.rest.models import RequestModel
-from opcode_htmx.web.rest.validation import InvalidRequest
 
 NO_PROJECT = {404: "There is no such project."}
 """The refusal of an endpoint whose request may name a project."""

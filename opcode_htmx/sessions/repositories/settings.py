@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
-
 from opcode_htmx.config import values
-from opcode_htmx.config.declarations import FeatureSettings, setting
+from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.lib.git.clones.urls import is_loopback
 
 GITHUB = "https://github.com"
 GITHUB_API = "https://api.github.com"
+
+
+def _address(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value.rstrip("/"))
+    host = parts.hostname or ""
+    if not host or parts.username or parts.query or parts.fragment:
+        raise ValueError("must be the address of a host")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https://")
+    return value.rstrip("/")
 
 
 class RepositoriesSettings(FeatureSettings):
@@ -22,29 +33,16 @@ class RepositoriesSettings(FeatureSettings):
         "The folder for clones (in `repos`) and for the worktrees of sessions (in `worktrees`); in "
         "one of `OPCODE_PROJECT_ROOTS`. Unset: `opcode` in the first of these.",
     )
-    github: str = setting(
+    github: Annotated[str, Parser(_address)] = setting(
         GITHUB,
         "Where the repositories lie that are named as `owner/name`. `GITHUB_TOKEN` is sent to this "
         "host and to its API, and to no other.",
     )
-    github_api: str = setting(
+    github_api: Annotated[str, Parser(_address)] = setting(
         "",
         "The API that lists your repositories. Unset: that of github.com, or `/api/v3` of the host "
         "in `OPCODE_REPOSITORIES_GITHUB`.",
     )
-
-    @field_validator("github", "github_api")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value.rstrip("/"))
-        host = parts.hostname or ""
-        if not host or parts.username or parts.query or parts.fragment:
-            raise ValueError("must be the address of a host")
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
-            raise ValueError("must begin with https://")
-        return value.rstrip("/")
 
     @property
     def api(self) -> str:

@@ -66,7 +66,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
 
 def is_secret(model: DeclaredSettings, field: str, name: str) -> bool:
     """Whether a setting is declared as a secret, or named like one."""
-    return not type(model).model_fields[field].repr or redaction.is_secret(name, "x")
+    return model.is_secret(field) or redaction.is_secret(name, "x")
 
 
 def _forms(secret: str) -> Iterator[str]:

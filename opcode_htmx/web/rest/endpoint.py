@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from flask import Flask
-from pydantic import BaseModel
 from werkzeug.wrappers import Response
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import Caller, acts
-from opcode_htmx.web.rest import envelope, validation
 from opcode_htmx.web.server.url_rules import LateRoutes
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -88,6 +89,9 @@ def register_endpoints(app: Flask | LateRoutes, endpoints: Iterable[Endpoint]) -
 
 
 def _view(endpoint: Endpoint) -> Callable[..., Response]:
+    # Imported here, as every start imports this module, but pydantic only a program's first request
+    from opcode_htmx.web.rest import envelope, validation
+
     def view(**parameters: str) -> Response:
         given: dict[str, object] = {**parameters}
         if endpoint.body:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from flask import Response
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from opcode_htmx.lib.concurrency.cooperative import yield_to_loop
 
@@ -58,6 +57,9 @@ def streamed_list(
 
 
 def _response(envelope: Mapping[str, object], status: int) -> Response:
+    # Imported here, as every start imports this module for refusals
+    from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+
     try:
         text: bytes | str = to_json(envelope)
     except PydanticSerializationError:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, from_json
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from opcode_htmx.lib.coerce import DEEPEST, is_too_deep
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -18,10 +19,6 @@ MOST_VALUES = 200_000
 LONGEST_NAME = 100
 """Characters of a client's text that are repeated to it."""
 TOO_DEEP = f"The body is nested deeper than {DEEPEST} levels."
-
-
-class InvalidRequest(Exception):
-    """What was sent cannot be used here; the text says in one sentence what is wrong."""
 
 
 def body(model: type[M]) -> M:

@@ -25,7 +25,7 @@ from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.rest.endpoint import Endpoint
-from opcode_htmx.web.rest.validation import InvalidRequest
+from opcode_htmx.web.rest.invalid_request import InvalidRequest
 
 TAG = "Hooks"
 ADDRESS = "/api/hooks"
