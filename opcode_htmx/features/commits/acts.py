@@ -23,6 +23,7 @@ from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.commands import words
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
+from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.late.patterns import late_pattern
 
@@ -34,6 +35,8 @@ LOOK_SECONDS = 0.25
 KEPT_SECONDS = 3600.0
 MOST_PROGRESS = 2000
 VERSION = 1
+MOST_USERS = 100
+_NOT_WRITTEN = "asks_user"
 _ID = late_pattern(r"[0-9a-f]{32}", re.ASCII)
 
 log = logging.getLogger(__name__)
@@ -62,7 +65,10 @@ class Act:
     asks: str = ""
     """The host whose login it needs, such as `https://github.com`; empty for none."""
     asks_user: str = ""
-    """The user whose password that is: of the address, or of the login that was refused."""
+    """The user whose password that is: of the address, or of the login that was refused.
+
+    In no file, as some type a token as the name: only the worker that did the act knows it.
+    """
 
     @property
     def is_running(self) -> bool:
@@ -79,7 +85,8 @@ class Act:
 
 
 def _parse(content: Mapping[str, Any]) -> Act:
-    return Act(**{name: content[name] for name in Act.__slots__ if name in content})
+    known = (name for name in Act.__slots__ if name in content and name != _NOT_WRITTEN)
+    return Act(**{name: content[name] for name in known})
 
 
 SCHEMA = JsonFileSchema(VERSION, _parse)
@@ -90,7 +97,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._text = ""
-        self.secret = ""
+        self.login: Login | None = None
         """What is left out if the remote repeats it."""
 
     def __call__(self, piece: bytes) -> None:
@@ -100,7 +107,7 @@ class Progress:
     def text(self) -> str:
         lines = (line.rpartition("\r")[2] for line in self._text.rstrip("\r\n").split("\n"))
         text = "\n".join(lines)
-        shown = text.replace(self.secret, "…") if self.secret else text
+        shown = self.login.without(text) if self.login else text
         return words.redacted(shown[-MOST_PROGRESS:])
 
 
@@ -123,6 +130,8 @@ class Acts:
         """`sentences` are exceptions whose text is for the person."""
         self._store = store
         self._sentences = sentences
+        self._users = dict[str, str]()
+        """`asks_user` of acts by their ids, in memory only."""
 
     def begin(
         self,
@@ -145,7 +154,7 @@ class Acts:
         found = SCHEMA.read(self._path(act_id)) if _ID.fullmatch(act_id) else None
         if found is None or found.project_id != project_id:
             raise NoAct("What became of this is not known any more.")
-        return found
+        return replace(found, asks_user=self._users.get(act_id, ""))
 
     def cancel(self, project_id: str, act_id: str) -> None:
         """Ask for the end of an act, which ends soon. Raises NoAct."""
@@ -195,7 +204,13 @@ class Acts:
         )
 
     def _write(self, act: Act) -> None:
-        SCHEMA.write(self._path(act.id), asdict(act), durable=False)
+        if act.asks_user:
+            self._users[act.id] = act.asks_user
+            while len(self._users) > MOST_USERS:
+                self._users.pop(next(iter(self._users)))
+        content = asdict(act)
+        del content[_NOT_WRITTEN]
+        SCHEMA.write(self._path(act.id), content, durable=False)
 
     def _path(self, act_id: str) -> Path:
         return self._store / f"{act_id}.json"

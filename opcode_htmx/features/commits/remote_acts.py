@@ -116,7 +116,7 @@ class RemoteActs:
                 chosen = page.remote or remotes.find(git, remote)
 
                 def fetch(login: Login | None) -> None:
-                    progress.secret = login.password if login else ""
+                    progress.login = login
                     settings = self._settings(answer, page.programs, chosen, login)
                     remotes.fetch(
                         git, chosen.name, progress=progress, settings=settings, login=login
@@ -156,7 +156,7 @@ class RemoteActs:
                 _check(answer, _push_page(git, remote))
 
                 def push(login: Login | None) -> str:
-                    progress.secret = login.password if login else ""
+                    progress.login = login
                     said = remotes.push(
                         git,
                         plan,

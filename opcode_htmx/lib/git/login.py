@@ -16,6 +16,8 @@ from opcode_htmx.lib.git.process import SECRET_DESCRIPTOR
 
 MOST_USER, MOST_PASSWORD = 255, 4096
 """Characters: tokens may have a thousand."""
+LEAST_TOKEN = 20
+"""Characters from which on a user name may be a token, which some hosts take in its place."""
 _READ = f"IFS= read -r %s <&{SECRET_DESCRIPTOR}"
 _HELPER = (
     f'!f() {{ test "$1" = get && {_READ % "user"} && {_READ % "word"} '
@@ -73,8 +75,10 @@ class Login:
         return f"{self.user}\n{self.password}\n".encode()
 
     def without(self, text: str) -> str:
-        """A text of git's or of the remote's without the password."""
-        return text.replace(self.password, "…") if self.password else text
+        """A text of git's or of the remote's without the password, or a token as user name."""
+        for secret in (self.password, self.user if len(self.user) >= LEAST_TOKEN else ""):
+            text = text.replace(secret, "…") if secret else text
+        return text
 
 
 @dataclass(frozen=True, slots=True)

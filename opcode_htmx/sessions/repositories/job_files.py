@@ -70,7 +70,10 @@ class Transfer:
     """The host that asks for a login, such as `https://github.com`; empty if none does."""
     asks_user: str = ""
     asks_keeps: bool = False
-    """Of the login that it has refused: its user, and whether it was to be kept."""
+    """Of the login that it has refused: its user, and whether it was to be kept.
+
+    The user is in no file, as some type a token as the name: only the worker that did it knows it.
+    """
 
     @property
     def goes_on(self) -> bool:
@@ -96,7 +99,6 @@ def _parse(content: dict[str, Any]) -> Transfer:
         error=as_str(content.get("error")),
         said=as_str(content.get("said")),
         asks=as_str(content.get("asks")),
-        asks_user=as_str(content.get("asks_user")),
         asks_keeps=content.get("asks_keeps") is True,
     )
 
@@ -109,14 +111,16 @@ class JobFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._users = dict[str, str]()
+        """`asks_user` of the jobs by their repositories, in memory only."""
 
     def get(self, repo: str) -> Transfer | None:
         """The newest job of a repository, as it stands now."""
-        found = _FILE.read(self._path(repo))
+        found = self._read(repo)
         if found is None or not found.goes_on or self._is_held(repo):
             return found
         # It may have ended between the two looks
-        found = _FILE.read(self._path(repo)) or found
+        found = self._read(repo) or found
         return replace(found, state=State.INTERRUPTED) if found.goes_on else found
 
     def all(self) -> list[Transfer]:
@@ -127,7 +131,12 @@ class JobFiles:
     def write(self, job: Transfer, *, durable: bool = False) -> None:
         """Raises OSError, DiskFull among them."""
         atomic_files.make_folder(self._folder)
-        _FILE.write(self._path(job.repo), asdict(job), durable=durable)
+        self._users.pop(job.repo, None)
+        if job.asks_user:
+            self._users[job.repo] = job.asks_user
+        content = asdict(job)
+        del content["asks_user"]
+        _FILE.write(self._path(job.repo), content, durable=durable)
 
     def take(self, repo: str) -> int | None:
         """The lock on a repository, to be closed; None where another one holds it.
@@ -161,8 +170,15 @@ class JobFiles:
 
     def forget(self, repo: str) -> None:
         """Remove what is known of a repository's job; the caller has the lock."""
+        self._users.pop(repo, None)
         for path in (self._path(repo), self._cancel(repo)):
             path.unlink(missing_ok=True)
+
+    def _read(self, repo: str) -> Transfer | None:
+        found = _FILE.read(self._path(repo))
+        if found is None or not found.asks:
+            return found
+        return replace(found, asks_user=self._users.get(repo, ""))
 
     def _is_held(self, repo: str) -> bool:
         return file_locks.is_held(self._lock(repo))

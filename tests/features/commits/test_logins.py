@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.commits import logins
 from opcode_htmx.lib.git.commands.remotes import Remote
-from opcode_htmx.lib.git.login import Wanted, wanted
+from opcode_htmx.lib.git.login import Login, Wanted, wanted
 from tests.features.commits.test_commits import HIDDEN, Desk
 from tests.support.environment import Sandbox
 from tests.support.git_server import GitServer, git, git_server
@@ -252,3 +252,71 @@ def test_who_writes_a_hook_or_a_setting_meanwhile_does_not_get_the_servers_token
     proxied = "http.proxy", server.url
     assert push_during(lambda: desk.repo.plain("config", *proxied)) == 409
     assert server.authorizations == []
+
+
+TOKEN = "glpat-typed-as-the-name-of-a-user"
+
+
+def files_with(sandbox: Sandbox, text: str) -> list[Path]:
+    return [
+        path
+        for path in sandbox.home.rglob("*")
+        if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes()
+    ]
+
+
+def test_a_token_typed_as_the_user_is_in_no_file_and_not_in_what_the_remote_repeats(
+    desk: Desk, sandbox: Sandbox, server: GitServer
+) -> None:
+    login = Login.typed(server.url, TOKEN, WORD)
+    assert login.without(f"remote: {TOKEN} and {WORD}") == "remote: … and …"
+    assert Login.typed(server.url, USER, WORD).without(f"remote: {USER}") == f"remote: {USER}"
+    refused = again(desk, push(desk), login_user=TOKEN, login_password="x-oauth-basic")
+    assert "did not accept" in refused.text
+    assert login_form(refused) == (TOKEN, False), "this worker remembers it for the next try"
+    assert files_with(sandbox, TOKEN) == []
+
+
+def evil(desk: Desk, tmp_path: Path) -> Path:
+    """A remote whose program reads what git was given; gives the file that it writes."""
+    sprung, program = tmp_path / "sprung", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ncat <&9 > {sprung} & sleep 0.1\nexit 1\n")
+    program.chmod(0o700)
+    desk.repo.plain("config", "remote.evil.url", str(tmp_path))
+    desk.repo.plain("config", "remote.evil.uploadpack", str(program))
+    return sprung
+
+
+def test_a_fetch_from_a_remote_is_not_one_from_a_group_of_its_name(
+    desk: Desk, tmp_path: Path
+) -> None:
+    sprung = evil(desk, tmp_path)
+    desk.repo.plain("config", "remotes.origin", "evil origin")
+    fields = desk.hidden(desk.page("/pull"), "/pull")
+    asked = desk.post("/pull", mode="fetch", programs="run", **fields)
+    assert (asked.status_code, sprung.exists()) == (409, False)
+
+
+@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+def test_no_login_is_sent_while_the_program_of_another_remote_gets_missing_objects(
+    desk: Desk, server: GitServer, tmp_path: Path
+) -> None:
+    sprung = evil(desk, tmp_path)
+    desk.repo.write("missing.txt", "of a partial clone")
+    desk.repo.commit("Water")
+    desk.repo.plain("config", "core.repositoryFormatVersion", "1")
+    desk.repo.plain("config", "extensions.partialClone", "evil")
+    blob = desk.repo.plain("rev-parse", "HEAD:missing.txt").decode().strip()
+    server.login = USER, "gho-own"
+    page = desk.page("/push")
+    assert str(tmp_path / "program") in page, "it is among the programs that would run"
+    (desk.repo.top / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    fields = desk.hidden(page, "/push")
+    for choice in ("without", "run"):
+        assert desk.post("/push", programs=choice, **fields).status_code == 409
+    fields = desk.hidden(page, "/push") | {"login_origin": server.url}
+    login = {"login_user": USER, "login_password": "gho-own"}
+    refused = desk.post("/push", programs="without", **fields, **login)
+    assert "remote.evil.uploadpack" in refused.text
+    assert server.authorizations == []
+    assert not sprung.exists() or "gho-own" not in sprung.read_text()

@@ -222,6 +222,11 @@ def test_a_private_repository_is_cloned_with_the_login_that_its_page_asks_for(
     assert "refuses the login" in shed.ended("o__n", "failed")["transfer"]["error"]
     refused = shed.client.get(page).text
     assert 'value="me"' in refused
+    token = "glpat-typed-as-the-name-of-a-user"
+    shed.client.post(again, data={**login, "login_user": token, "login_keep": "1"})
+    shed.ended("o__n", "failed")
+    assert f'value="{token}"' in shed.client.get(page).text
+    assert token.encode() not in shed.everything_kept(), "only the worker remembers it"
     assert 'name="login_keep" value="1" checked' in refused
     shed.client.post(again, data={**login, "login_keep": "1"})
     shed.ended("o__n")

@@ -15,22 +15,23 @@ from pathlib import Path
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git.commands.settings import (
+    CONNECTIONS,
+    LISTING,
+    REMOTE_PROGRAMS,
+    Setting,
+    fetches_missing,
+    listed,
+    promisors_of,
+)
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
-from opcode_htmx.lib.git.policy import READING, Policy
 from opcode_htmx.lib.git.repository import Repository
 from opcode_htmx.lib.late.patterns import late_pattern
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
-_OWN_SETTINGS = ("GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM")
-_LISTING = Policy(
-    {name: value for name, value in READING.environment.items() if name not in _OWN_SETTINGS},
-    READING.configuration,
-    runs_nothing=False,
-)
-"""Reads settings and attributes as a command that may run programs does, and runs none."""
 _CREDENTIALS = "credential helper"
 _STEP = "step of the rebase"
 _ALWAYS = ("reference-transaction", "post-index-change")
@@ -51,7 +52,6 @@ _WRITES_FILES = frozenset({"switch", "merge", "rebase", "continue", "files"})
 _MERGES = frozenset({"merge", "rebase", "continue"})
 _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
-_REMOTE_PROGRAMS = frozenset({"uploadpack", "receivepack", "vcs"})
 _NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
 _MOST_SCRIPT_BYTES = 1024 * 1024
 _MOST = 200
@@ -102,7 +102,7 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
 
     `may_log_in`: whether the addresses of the remote are such that git would ask for a login.
     """
-    settings = list(_settings(git.under(_LISTING)))
+    settings = list(listed(git.under(LISTING)))
     found: list[Program] = []
     for act in acts:
         found += _hooks(git.repository, _HOOKS[act], settings)
@@ -120,14 +120,19 @@ def who_reads_logins(git: Git) -> str:
 
     Raises GitFailed.
     """
-    settings = _settings(git.under(_LISTING))
-    return next((s.key for s in settings if s.of_repository and decides_where(s.key)), "")
+    settings = list(listed(git.under(LISTING)))
+    promisors = promisors_of(settings)
+
+    def reads(setting: Setting) -> bool:
+        return decides_where(setting.key) or fetches_missing(setting, promisors)
+
+    return next((s.key for s in settings if s.of_repository and reads(s)), "")
 
 
 def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:
     """The filters that these files go through when they are staged or written. Raises GitFailed."""
-    listing = git.under(_LISTING)
-    configured = list(_configured_filters(list(_settings(listing))))
+    listing = git.under(LISTING)
+    configured = list(_configured_filters(list(listed(listing))))
     if not configured or not paths:
         return Programs(())
     output = listing.run(
@@ -138,32 +143,8 @@ def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:
     return Programs(tuple(found))
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    key: str
-    """Section and last part in lower case, as git lists them."""
-    value: str
-    of_repository: bool
-
-    @property
-    def parts(self) -> tuple[str, str, str]:
-        section, _, rest = self.key.partition(".")
-        name, _, last = rest.rpartition(".")
-        return section, name, last
-
-
-def _settings(listing: Git) -> Iterator[_Setting]:
-    output = listing.run("config", "--list", "--show-scope", "-z")
-    fields = output.content.decode("utf-8", "replace").split("\0")[:-1]
-    for scope, pair in zip(fields[::2], fields[1::2], strict=False):
-        if scope != "command":  # ours
-            key, has_value, value = pair.partition("\n")
-            # a name alone stands for true
-            yield _Setting(key, value if has_value else "true", scope in ("local", "worktree"))
-
-
 def _hooks(
-    repository: Repository, names: Sequence[str], settings: Sequence[_Setting]
+    repository: Repository, names: Sequence[str], settings: Sequence[Setting]
 ) -> Iterator[Program]:
     values = [each for each in settings if each.key == "core.hookspath"]
     folder = repository.common_dir / "hooks"
@@ -183,7 +164,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(_small(path)).hexdigest()
 
 
-def _named_hooks(settings: Sequence[_Setting], names: Sequence[str]) -> Iterator[Program]:
+def _named_hooks(settings: Sequence[Setting], names: Sequence[str]) -> Iterator[Program]:
     """Hooks that newer versions of git read from the configuration."""
     events = {
         each.parts[1]
@@ -196,14 +177,14 @@ def _named_hooks(settings: Sequence[_Setting], names: Sequence[str]) -> Iterator
             yield Program("hook", name, each.value, each.of_repository)
 
 
-def _configured_filters(settings: Sequence[_Setting]) -> Iterator[Program]:
+def _configured_filters(settings: Sequence[Setting]) -> Iterator[Program]:
     for each in settings:
         section, name, last = each.parts
         if section == "filter" and last in ("clean", "smudge", "process") and each.value:
             yield Program("filter", f"{name}.{last}", each.value, each.of_repository)
 
 
-def _filters(git: Git, settings: Sequence[_Setting], *, all_own: bool) -> Iterator[Program]:
+def _filters(git: Git, settings: Sequence[Setting], *, all_own: bool) -> Iterator[Program]:
     """Filters that an attributes file mentions; with `all_own` all that the repository names.
 
     Another commit may have attributes that are not known before.
@@ -240,10 +221,11 @@ def _small(path: Path) -> bytes:
         return b""
 
 
-def _plain(act: Act, settings: Sequence[_Setting], remote: str) -> Iterator[Program]:
+def _plain(act: Act, settings: Sequence[Setting], remote: str) -> Iterator[Program]:
     values = {each.key: each for each in settings}
+    promisors = promisors_of(settings)
     for each in settings:
-        kind, name = _named(act, each, remote)
+        kind, name = _named(act, each, remote, promisors)
         if kind:
             yield Program(kind, name, redacted(each.value), each.of_repository)
     signs = values.get("commit.gpgsign")
@@ -254,25 +236,27 @@ def _plain(act: Act, settings: Sequence[_Setting], remote: str) -> Iterator[Prog
             yield Program("signing", key.key, key.value, key.of_repository)
 
 
-def _named(act: Act, setting: _Setting, remote: str) -> tuple[str, str]:
+def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -> tuple[str, str]:
     """The kind and the name of the program in a setting; empty if it has none for this act."""
     section, name, last = setting.parts
     if setting.key == "core.fsmonitor" and setting.value.lower() not in _NO_PROGRAM:
         return "file monitor", setting.key
     if act in _MERGES and section == "merge" and name and last == "driver":
         return "merge driver", name
+    if fetches_missing(setting, promisors):
+        return "connection", last
     if act not in _REMOTE:
         return "", ""
     if section == "credential" and last == "helper" and setting.value:
         return _CREDENTIALS, name or "for any address"
-    if setting.key in ("core.sshcommand", "core.gitproxy"):
+    if setting.key in CONNECTIONS:
         return "connection", last
-    if section == "remote" and name == remote and last in _REMOTE_PROGRAMS:
+    if section == "remote" and name == remote and last in REMOTE_PROGRAMS:
         return "connection", last
     return "", ""
 
 
-def _signing(values: dict[str, _Setting], signs: _Setting) -> Program:
+def _signing(values: dict[str, Setting], signs: Setting) -> Program:
     kind = values["gpg.format"].value if "gpg.format" in values else "openpgp"
     default = {"ssh": "ssh-keygen", "x509": "gpgsm"}.get(kind, "gpg")
     named = values.get(f"gpg.{kind}.program") or values.get("gpg.program")

@@ -1,7 +1,6 @@
 """Remotes: what they are, and fetch, pull and push, each to exactly what the person has seen.
 
-These commands need the network, so they run under the policy RUNNING: a person has seen the
-address and the programs. Nothing is left to settings that would do more, such as push submodules.
+They run under the policy RUNNING. No setting makes them do more, such as push submodules.
 """
 
 from __future__ import annotations
@@ -254,20 +253,20 @@ def _is_folder(url: str) -> bool:
 def _refs(git: Git, name: str) -> tuple[str, ...]:
     """The remote, and what to get of it: as its settings say if they fill only `refs/remotes/`.
 
-    Others could write over the person's own branches.
+    Others could write over the person's branches; a name alone could be a group of unseen remotes.
     """
     own = f"refs/remotes/{name}/"
-    # an empty map, else the settings would be followed beside what is named here
-    explicit = ("--refmap=", "--", name, f"+refs/heads/*:{own}*")
+    begin = ("--refmap=", "--", name)  # an empty map: nothing beside what is named here
     try:
         output = git.run("config", "--get-all", f"remote.{name}.fetch")
     except GitFailed as error:
         if error.status is None:
             raise
-        return explicit
-    lines = output.content.decode("utf-8", "replace").split("\n")[:-1]
-    is_plain = all(each.partition(":")[2].startswith(own) for each in lines)
-    return ("--", name) if is_plain else explicit
+        lines = []
+    else:
+        lines = output.content.decode("utf-8", "replace").split("\n")[:-1]
+    is_plain = bool(lines) and all(each.partition(":")[2].startswith(own) for each in lines)
+    return (*begin, *(lines if is_plain else [f"+refs/heads/*:{own}*"]))
 
 
 def _branch(git: Git) -> str:
