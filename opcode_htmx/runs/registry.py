@@ -106,6 +106,11 @@ class RunRegistry:
         self._list()
         return _newest_first(self._known_live())
 
+    def live_ids(self) -> set[str]:
+        """The ids of the same runs."""
+        self._list()
+        return {run.id for run in self._known_live()}
+
     @property
     def has_live(self) -> bool:
         """Whether there is any, as far as it is known here."""

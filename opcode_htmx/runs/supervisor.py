@@ -132,7 +132,7 @@ class Supervisor:
         self.orphans = Orphans(
             claude_process.MONITOR,
             settings.runs_dir,
-            lambda: {run.id for run in (*self.live(), *self.unused())},
+            self.registry.live_ids,
         )
         """What ended runs have left behind."""
         self.rounds = Rounds(lambda: self.registry.has_live)

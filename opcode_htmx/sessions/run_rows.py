@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
-from opcode_htmx.engines.messages import Ask, PermissionRequest
+from opcode_htmx.engines.messages import Ask, BackgroundTask, PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitation
@@ -20,13 +20,15 @@ from opcode_htmx.sessions.attention import AttentionItem, Reason
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup, title_of_known
 from opcode_htmx.sessions.status_panel import (
+    LISTED_TASKS,
     about,
     kind_of,
-    listed_tasks,
     status_text,
     warnings_of,
 )
+from opcode_htmx.web.http.filters import relative_time
 from opcode_htmx.web.http.forms import session_url
+from opcode_htmx.web.server.base_path import base_path
 
 ASKING = "Waiting for your answer"
 MOST_KEPT = 500
@@ -38,6 +40,7 @@ class RunRow:
     """A session, by its newest run; `at` is a Unix time. templates/run_rows.html renders it."""
 
     id: str
+    session_id: str
     address: str
     """The session's page: at the top of what it asks, or at its end."""
     project_id: str
@@ -69,10 +72,12 @@ class RunRow:
 
 
 class RunRows:
-    """Makes the rows."""
+    """Makes the rows, each anew where something that it is made of has changed."""
 
     def __init__(self, lookup: SessionLookup) -> None:
         self._lookup = lookup
+        self._known: dict[str, _Known] = {}
+        """The rows of the last page, by the ids of their runs."""
 
     def of(
         self, items: Sequence[AttentionItem], runs: Sequence[Run]
@@ -83,18 +88,31 @@ class RunRows:
         """
         if not items and not runs:
             return [], []
-        page = _Page(self._lookup.locations)
-        return [page.of_attention(item) for item in items], [page.of_run(run) for run in runs]
+        page = _Page(self._lookup.locations, self._known)
+        rows = [page.of_attention(item) for item in items], [page.of_run(run) for run in runs]
+        self._known = page.made
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A row, and all that it was made of."""
+
+    sources: tuple[object, ...]
+    row: RunRow
 
 
 class _Page:
     """Makes the rows of one page."""
 
-    def __init__(self, locations: SessionLocations) -> None:
+    def __init__(self, locations: SessionLocations, known: Mapping[str, _Known]) -> None:
         self._locations = locations
         self._files = locations.files()
         self._projects: dict[tuple[object, ...], str] = {}
         """The ids of projects, by what decides which one lists a session."""
+        self._known = known
+        self._base_path = base_path()
+        self.made: dict[str, _Known] = {}
 
     def of_attention(self, item: AttentionItem) -> RunRow:
         """A session that needs attention, with what it asks."""
@@ -107,37 +125,20 @@ class _Page:
         return self._row(run, run.phase, status, run.record.created_at)
 
     def _row(self, run: Run, phase: str, status: str, at: float, *, asks: bool = False) -> RunRow:
-        summary = self._files.summary(run.record.session_id)
+        state, record = run.state, run.record
+        summary = self._files.summary(record.session_id)
+        request = next(iter(state.asks.values()), None) if asks else None
+        tasks, known = state.still_running, self._known.get(run.id)
         location = self._locations.of_known(run, summary)
-        tasks, more = listed_tasks(run)
-        request = next(iter(run.state.asks.values()), None) if asks else None
-        permission = request if isinstance(request, PermissionRequest) else None
-        short = brief(permission, location.folder) if permission and location.folder else None
-        return RunRow(
-            id=run.id,
-            address=session_url(
-                location.claude_folder,
-                location.session_id,
-                dom_id(request.request_id) if request else "end",
-            ),
-            project_id=self._project_id(location, summary),
-            project=location.project_name,
-            project_path=location.folder or "",
-            title=title_of_known(run, summary),
-            phase=phase,
-            status=ASKING if request else status,
-            at=at,
-            live=run.live,
-            is_at_rest=run.phase is Phase.IDLE and not tasks,
-            subject=_subject(request) if request else "",
-            brief=short,
-            question=brief_question(permission) if permission else None,
-            elicitation=brief_elicitation(request) if request else None,
-            question_id=request.request_id if request else "",
-            warnings=warnings_of(run),
-            background=[(kind_of(task), task.description) for task in tasks],
-            more=more,
-        )
+        project_id = self._project_id(location, summary)
+        shown = phase, status, at, request, state.phase, tasks, run.warnings, record
+        first = next(iter(state.sent.values()), "")
+        sources = *shown, first, summary, location, project_id, self._base_path
+        if known is None or known.sources != sources:
+            made = _made(run, phase, status, at, request, tasks, summary, location, project_id)
+            known = _Known(sources, made)
+        self.made[run.id] = known
+        return known.row
 
     def _project_id(self, location: SessionLocation, summary: FileSummary | None) -> str:
         listed = (summary.cwd, summary.title is None) if summary else None
@@ -149,6 +150,48 @@ class _Page:
         return known
 
 
+def _made(
+    run: Run,
+    phase: str,
+    status: str,
+    at: float,
+    request: Ask | None,
+    tasks: Sequence[BackgroundTask],
+    summary: FileSummary | None,
+    location: SessionLocation,
+    project_id: str,
+) -> RunRow:
+    """What else it takes of the run is among the `sources` of its row, in `_Page._row`."""
+    permission = request if isinstance(request, PermissionRequest) else None
+    short = brief(permission, location.folder) if permission and location.folder else None
+    return RunRow(
+        id=run.id,
+        session_id=run.record.session_id,
+        address=session_url(
+            location.claude_folder,
+            location.session_id,
+            dom_id(request.request_id) if request else "end",
+        ),
+        project_id=project_id,
+        project=location.project_name,
+        project_path=location.folder or "",
+        title=title_of_known(run, summary),
+        phase=phase,
+        status=ASKING if request else status,
+        at=at,
+        live=run.live,
+        is_at_rest=run.phase is Phase.IDLE and not tasks,
+        subject=_subject(request) if request else "",
+        brief=short,
+        question=brief_question(permission) if permission else None,
+        elicitation=brief_elicitation(request) if request else None,
+        question_id=request.request_id if request else "",
+        warnings=warnings_of(run),
+        background=[(kind_of(task), task.description) for task in tasks[:LISTED_TASKS]],
+        more=len(tasks[LISTED_TASKS:]),
+    )
+
+
 class KeptRows:
     """The rendered rows, each until the row or anything else that it shows has changed.
 
@@ -156,25 +199,42 @@ class KeptRows:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], tuple[RunRow, tuple[object, ...], Markup]] = {}
+        self._kept: dict[tuple[object, ...], tuple[RunRow, tuple[object, ...], str]] = {}
 
-    def get(self, row: RunRow, looks: tuple[object, ...]) -> Markup | None:
-        """The row as it was rendered; `looks`: all that a row shows beside its own fields."""
-        known = self._kept.get(_place(row, looks))
-        return known[2] if known and known[1] == looks and known[0] == row else None
+    def html(
+        self,
+        rows: Iterable[RunRow],
+        render: Callable[[RunRow, bool, str, str, str], str],
+        alike: Collection[str],
+        when: str,
+        back: str,
+        token: str,
+        agent_of: Callable[[str], str] | None,
+        copy_of: Callable[[str], object] | None,
+    ) -> Markup:
+        """The rows, one after the other; the arguments of `render` are those of `_row` there.
 
-    def keep(self, row: RunRow, looks: tuple[object, ...], rendered: Markup) -> Markup:
-        """Keep a row as it is rendered now, and return that."""
-        place = _place(row, looks)
-        self._kept.pop(place, None)
-        self._kept[place] = row, looks, rendered
-        if len(self._kept) > MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
-        return rendered
-
-
-def _place(row: RunRow, looks: tuple[object, ...]) -> tuple[object, ...]:
-    return row.id, *looks[1:3]
+        `looks` is all that a row shows beside its own fields. `agent_of` gives the name of the
+        agent of a session, or an empty one, and `copy_of` what a folder is a copy of.
+        """
+        copies: dict[str, object] = {}
+        found = []
+        for row in rows:
+            folder = row.project_path
+            if copy_of is not None and folder not in copies:
+                copies[folder] = copy_of(folder)
+            agent = agent_of(row.session_id) if agent_of is not None else ""
+            shows_path = row.project in alike
+            looks = shows_path, token, agent, copies.get(folder), relative_time(row.at)
+            place = row.id, when, back
+            known = self._kept.get(place)
+            if known is None or known[1] != looks or known[0] != row:
+                self._kept.pop(place, None)
+                known = self._kept[place] = row, looks, render(row, shows_path, when, back, agent)
+                if len(self._kept) > MOST_KEPT:
+                    del self._kept[next(iter(self._kept))]
+            found.append(known[2])
+        return Markup("".join(found))  # noqa: S704 - of a template that escapes
 
 
 def with_other_paths(rows: Iterable[RunRow]) -> set[str]:

@@ -18,6 +18,7 @@ from tests.support.in_process import app_of
 
 ROW = RunRow(
     id="r1",
+    session_id="s1",
     address="/projects/p/sessions/s#end",
     project_id="p",
     project="shop",
@@ -29,15 +30,29 @@ ROW = RunRow(
     live=True,
     is_at_rest=False,
 )
-LOOKS = (False, "started", "runs", "token", "", None, "5 min ago")
-HTML = Markup("<li>Plant trees</li>")
+
+
+class Page:
+    """A page of one row or more, which counts how often a row was rendered."""
+
+    def __init__(self) -> None:
+        self.kept = KeptRows()
+        self.looks: dict[str, Any] = {"alike": set(), "when": "started", "back": "runs"}
+        self.looks |= {"token": "token", "agent_of": lambda _: "", "copy_of": lambda _: None}
+        self.rendered = 0
+
+    def show(self, *rows: RunRow, **looks: object) -> str:
+        self.looks |= looks
+        return self.kept.html(rows, self._render, **self.looks)
+
+    def _render(self, row: RunRow, *_: object) -> Markup:
+        self.rendered += 1
+        return Markup("<li>{} {}</li>").format(row.title, self.rendered)
 
 
 def test_row_is_kept_for_an_equal_one() -> None:
-    kept = KeptRows()
-    assert kept.get(ROW, LOOKS) is None
-    assert kept.keep(ROW, LOOKS, HTML) == HTML
-    assert kept.get(replace(ROW), LOOKS) == HTML
+    page = Page()
+    assert page.show(ROW) == page.show(replace(ROW)) == "<li>Plant trees 1</li>"
 
 
 @pytest.mark.parametrize(
@@ -52,25 +67,38 @@ def test_row_is_kept_for_an_equal_one() -> None:
     ],
 )
 def test_row_with_another_field_is_rendered_again(changes: dict[str, Any]) -> None:
-    kept = KeptRows()
-    kept.keep(ROW, LOOKS, HTML)
-    assert kept.get(replace(ROW, **changes), LOOKS) is None
+    page = Page()
+    page.show(ROW)
+    assert page.show(replace(ROW, **changes)).endswith(" 2</li>")
 
 
-@pytest.mark.parametrize("place", range(len(LOOKS)))
-def test_row_that_looks_otherwise_is_rendered_again(place: int) -> None:
-    kept = KeptRows()
-    kept.keep(ROW, LOOKS, HTML)
-    assert kept.get(ROW, (*LOOKS[:place], "other", *LOOKS[place + 1 :])) is None
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"alike": {"shop"}},
+        {"when": "since"},
+        {"back": "home"},
+        {"token": "other"},
+        {"agent_of": {ROW.session_id: "Reviewer"}.get},
+        {"copy_of": {ROW.project_path: "a copy"}.get},
+    ],
+    ids=lambda look: next(iter(look)),
+)
+def test_row_that_looks_otherwise_is_rendered_again(look: dict[str, Any]) -> None:
+    page = Page()
+    page.show(ROW)
+    assert page.show(ROW, **look).endswith(" 2</li>")
 
 
 def test_number_of_kept_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_rows, "MOST_KEPT", 2)
-    kept = KeptRows()
-    rows = [replace(ROW, id=f"r{number}") for number in range(3)]
-    for each in rows:
-        kept.keep(each, LOOKS, HTML)
-    assert [kept.get(each, LOOKS) for each in rows] == [None, HTML, HTML]
+    page = Page()
+    first, *others = rows = [replace(ROW, id=f"r{number}") for number in range(3)]
+    assert page.show(*rows).count("<li>") == 3
+    page.show(*others)
+    assert page.rendered == 3
+    page.show(first)
+    assert page.rendered == 4
 
 
 def test_kept_row_is_the_one_that_would_be_rendered(
@@ -79,20 +107,20 @@ def test_kept_row_is_the_one_that_would_be_rendered(
     """What a row shows beside its fields is one of its looks: each is changed in turn."""
     sandbox = Sandbox(tmp_path / "home").make()
     source = (
-        "{% from 'run_rows.html' import run_row with context %}"
-        "{{ run_row(run, alike, when, back) }}"
+        "{% from 'run_rows.html' import run_rows with context %}"
+        "{{ run_rows([run], alike, when, back) }}"
     )
     copy = SimpleNamespace(project="shop", branch="fix")
     changes: list[tuple[str, object]] = [
         *(("alike", {"shop"}), ("when", "since"), ("back", "home")),
-        *(("csrf_token", lambda: "other"), ("agent_of_run", lambda _: "Reviewer")),
+        *(("csrf_token", lambda: "other"), ("agents_of_sessions", lambda: lambda _: "Reviewer")),
         *(("copy_of_folder", lambda _: copy), ("now", ROW.at + 7200)),
     ]
     with app_of(sandbox, write_stand_in(tmp_path / "claude"), jobs=False) as app:
         environment = app.jinja_env
         kept: Any = environment.globals["kept_rows"]
         values: dict[str, object] = {"alike": set(), "when": "started", "back": "runs"}
-        values |= {"csrf_token": lambda: "token", "agent_of_run": lambda _: ""}
+        values |= {"csrf_token": lambda: "token", "agents_of_sessions": lambda: lambda _: ""}
         values |= {"copy_of_folder": lambda _: None, "now": ROW.at + 60}
         seen = set()
         for name, value in [("", None), *changes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -13,12 +13,10 @@ from opcode_htmx.features.agents.exchange import document, subagents
 from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.store import AgentChanged, NoSuchAgent, StoredAgent
-from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.runs.model.permission_updates import BYPASS
-from opcode_htmx.runs.registry import RunNotFound
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
 
@@ -37,16 +35,11 @@ def blueprint(parts: AgentPages) -> Blueprint:
         """The name of the agent that a session is of; empty for one of a person."""
         return parts.context.runs.options.profiles.label(session_id)[0]
 
-    @pages.app_template_global("agent_of_run")
-    def label_of_run(run_id: str) -> str:
-        """The same by one of the session's runs, for lists: most sessions are of a person."""
-        runs = parts.context.runs
-        try:
-            session_id = runs.get(run_id).record.session_id
-        except RunNotFound:
-            return ""
-        has_one = session_id in once_a_request(runs.options.profiles.sessions)
-        return label(session_id) if has_one else ""
+    @pages.app_template_global("agents_of_sessions")
+    def labels() -> Callable[[str], str]:
+        """The same for many sessions, as of now: most are of a person."""
+        having = parts.context.runs.options.profiles.sessions()
+        return lambda session_id: label(session_id) if session_id in having else ""
 
     @pages.app_template_global("agent_symbol")
     def symbol(icon: str) -> str:

@@ -70,8 +70,7 @@ class Orphans:
 
     def found(self) -> list[OrphanGroup]:
         """The orphans of all ended runs, the oldest first."""
-        trees = self._monitor.families()
-        live = self._live()  # after the snapshot: runs that were started since are not in it
+        trees = self._monitor.families(leave_out=self._live)
         groups = [
             OrphanGroup(
                 run_id,
@@ -82,7 +81,7 @@ class Orphans:
                 self._monitor.sum_up(tree.rows),
             )
             for run_id, tree in trees.items()
-            if run_id not in live and self._is_ours(run_id, tree.folder) and self._ended(run_id)
+            if self._is_ours(run_id, tree.folder) and self._ended(run_id)
         ]
         return sorted(groups, key=lambda each: each.at)
 

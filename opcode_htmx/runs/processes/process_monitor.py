@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
 
 import gevent
@@ -100,11 +100,20 @@ class ProcessMonitor:
             snapshot.rows[pid] for pid, owner in snapshot.owners.items() if owner.run_id == run_id
         ]
 
-    def families(self, max_age: float = EVERY_SECONDS) -> dict[str, ProcessTree]:
-        """All processes that belong to runs, of any server, by run id."""
-        snapshot = self._snapshot_within(max_age)
+    def families(
+        self,
+        max_age: float = EVERY_SECONDS,
+        leave_out: Callable[[], Collection[str]] = tuple,
+    ) -> dict[str, ProcessTree]:
+        """All processes that belong to runs, of any server, by run id.
+
+        `leave_out` gives the ids of runs that are not wanted; it is asked after the snapshot.
+        """
+        snapshot, without = self._snapshot_within(max_age), leave_out()
         found: dict[str, ProcessTree] = {}
         for pid, owner in snapshot.owners.items():
+            if owner.run_id in without:
+                continue
             family = found.setdefault(owner.run_id, ProcessTree())
             family.folder = family.folder or owner.folder
             family.rows.append(snapshot.rows[pid])
