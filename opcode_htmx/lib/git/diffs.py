@@ -16,12 +16,17 @@ from typing import Literal
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 
-OPTIONS = (
+LIST_OPTIONS = (
     *("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "--ignore-submodules=dirty"),
-    *("--patch", "--unified=3", "--inter-hunk-context=0", "--find-renames", "-O/dev/null"),
-    *("--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=histogram", "--submodule=short"),
+    *("--find-renames", "-O/dev/null", "--diff-algorithm=histogram", "--submodule=short"),
 )
-"""Options of `git diff`, so that no setting of a repository changes what is parsed here."""
+"""Options of a `git diff` that lists files, so that no setting of a repository changes what is
+parsed. None of OPTIONS goes with them: with `--unified`, too, git prints the text of all files."""
+OPTIONS = (
+    *LIST_OPTIONS,
+    *("--patch", "--unified=3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+"""The same for a `git diff` that prints what has changed in the files."""
 SETTINGS: Mapping[str, str] = {
     "diff.suppressBlankEmpty": "false",
     "diff.wsErrorHighlight": "none",

@@ -66,6 +66,7 @@ class Orphans:
         """`live` returns the ids of the live runs."""
         self._monitor = monitor
         self._runs_dir = runs_dir.resolve()
+        self._begins = f"{self._runs_dir}/"
         self._live = live
 
     def found(self) -> list[OrphanGroup]:
@@ -113,7 +114,7 @@ class Orphans:
         gevent.joinall(sweeps)
 
     def _is_ours(self, run_id: str, folder: str) -> bool:
-        return bool(RUN_ID.fullmatch(run_id)) and Path(folder) == self._runs_dir / run_id
+        return bool(RUN_ID.fullmatch(run_id)) and folder == f"{self._begins}{run_id}"
 
     def _ended(self, run_id: str) -> bool:
         """Whether its record has an end, or is gone: this worker need not know a run of another."""

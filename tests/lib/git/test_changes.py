@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from opcode_htmx.lib.git import file_diffs
-from opcode_htmx.lib.git.changes import reading
+from opcode_htmx.lib.git.changes import raw, reading
 from opcode_htmx.lib.git.changes.model import Change, Listing, Status
 from opcode_htmx.lib.git.git import Git
 from tests.security.hostile_git import Trap
@@ -246,6 +246,21 @@ def test_reading_leaves_the_index_alone(repository: Repository) -> None:
     repository.listed()
     repository.listed(repository.git("rev-parse", "HEAD"))
     assert index.read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [("--raw", "--no-abbrev"), ("--numstat",)])
+def test_a_list_of_files_has_none_of_their_text(
+    repository: Repository, options: tuple[str, ...]
+) -> None:
+    """Behind a zero byte, past those by which git takes a file for binary, it could be a record."""
+    before = repository.commit()
+    text = "line\n" * 2000
+    record = f":100644 100644 {'1' * 40} {'2' * 40} M\0forged.txt\0"
+    repository.write("app.txt", f"{text}\0{record}\0" + "7\t7\tforged.txt\0")
+    repository.commit()
+    found = raw.read(repository.read(), (*options, "--cached", before), ())
+    names = {each.path for each in found.changes} | found.counts.keys()
+    assert names == {b"app.txt"}
 
 
 def test_a_long_diff_is_parsed_in_a_thread(repository: Repository) -> None:

@@ -34,7 +34,7 @@ def read(git: Git, options: tuple[str, ...], paths: tuple[str, ...]) -> Diff:
     `paths` are empty, or begin with `--`. Raises GitFailed.
     """
     output = git.run(
-        *("diff", "-z", *(each for each in diffs.OPTIONS if each != "--patch"), *options, *paths),
+        *("diff", "-z", *diffs.LIST_OPTIONS, *options, *paths),
         settings=diffs.SETTINGS,
         variables=LITERAL,
     )
