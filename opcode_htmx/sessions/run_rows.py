@@ -199,26 +199,26 @@ class KeptRows:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], tuple[RunRow, tuple[object, ...], str]] = {}
+        self._kept: dict[tuple[object, ...], tuple[RunRow, tuple[object, ...], Markup]] = {}
 
-    def html(
+    def rendered(
         self,
         rows: Iterable[RunRow],
-        render: Callable[[RunRow, bool, str, str, str], str],
+        render: Callable[[RunRow, bool, str, str, str], Markup],
         alike: Collection[str],
         when: str,
         back: str,
         token: str,
         agent_of: Callable[[str], str] | None,
         copy_of: Callable[[str], object] | None,
-    ) -> Markup:
+    ) -> list[Markup]:
         """The rows, one after the other; the arguments of `render` are those of `_row` there.
 
         `looks` is all that a row shows beside its own fields. `agent_of` gives the name of the
         agent of a session, or an empty one, and `copy_of` what a folder is a copy of.
         """
         copies: dict[str, object] = {}
-        found = []
+        found: list[Markup] = []
         for row in rows:
             folder = row.project_path
             if copy_of is not None and folder not in copies:
@@ -234,7 +234,7 @@ class KeptRows:
                 if len(self._kept) > MOST_KEPT:
                     del self._kept[next(iter(self._kept))]
             found.append(known[2])
-        return Markup("".join(found))  # noqa: S704 - of a template that escapes
+        return found
 
 
 def with_other_paths(rows: Iterable[RunRow]) -> set[str]:

@@ -43,7 +43,7 @@ class Page:
 
     def show(self, *rows: RunRow, **looks: object) -> str:
         self.looks |= looks
-        return self.kept.html(rows, self._render, **self.looks)
+        return "".join(self.kept.rendered(rows, self._render, **self.looks))
 
     def _render(self, row: RunRow, *_: object) -> Markup:
         self.rendered += 1
