@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import requests
 from werkzeug.test import TestResponse
 
 from tests.support import dom
-from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.local_server import Answer
 
 CONTROLS = ("input", "textarea", "select")
 
@@ -42,14 +42,7 @@ def links_of(html: str, part: str) -> dict[str, str]:
     }
 
 
-def api(server: Server, method: str, path: str, **arguments: Any) -> requests.Response:
-    """A request of a program to a server's API: `json` is its body, `params` its query."""
-    return requests.request(
-        method, server.url + path, auth=(USER, PASSWORD), timeout=PATIENCE, **arguments
-    )
-
-
-def data_of(answer: requests.Response, status: int = 200) -> Any:
+def data_of(answer: Answer, status: int = 200) -> Any:
     """What an answer of the API holds."""
     assert answer.status_code == status, answer.text
     return answer.json()["data"]

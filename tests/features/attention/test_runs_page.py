@@ -35,8 +35,27 @@ SLEEP = ["sleep", "61"]
 Stray = Callable[[Path], subprocess.Popen[bytes]]
 
 
+@pytest.fixture(scope="module")
+def quiet_server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("quiet") / "home").make()
+    claude = write_stand_in(sandbox.home / "claude")
+    server = Server(sandbox, claude, "http://127.0.0.1:9").start()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def server(integration: None, tmp_path: Path) -> Iterator[Server]:
+def server(quiet_server: Server) -> Iterator[Server]:
+    """One on which nothing runs, and of which nothing is left, as each test begins."""
+    yield quiet_server
+    quiet_server.post("/runs/stop-all", {})
+    until(lambda: "Nothing is running" in quiet_server.get("/runs").text, "nothing runs")
+    assert not processes_of(quiet_server.sandbox.state)
+
+
+@pytest.fixture
+def mortal_server(integration: None, tmp_path: Path) -> Iterator[Server]:
+    """One that dies, with runs that nobody has stopped: they ask for a look afterwards."""
     sandbox = Sandbox(tmp_path / "home").make()
     server = Server(sandbox, write_stand_in(tmp_path / "claude"), "http://127.0.0.1:9").start()
     yield server
@@ -153,7 +172,10 @@ def test_invalid_run_id_has_no_leftovers(shared_server: Server, name: str) -> No
     assert shared_server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
 
 
-def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(server: Server) -> None:
+def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(
+    mortal_server: Server,
+) -> None:
+    server = mortal_server
     folder = begin(server, ["grandchild"])
     server.kill()
     psutil.Process(record(folder)["pid"]).kill()
@@ -164,9 +186,10 @@ def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(serv
 
 
 def test_leftovers_from_a_time_without_a_server_are_listed_by_the_next(
-    server: Server, stray: Stray
+    mortal_server: Server, stray: Stray
 ) -> None:
     """The server and the run die; the job deferred by the run begins only now."""
+    server = mortal_server
     folder = begin(server, ["grandchild"])
     server.kill()
     for each in processes_of(server.sandbox.state):
@@ -201,7 +224,8 @@ def test_stop_all_leaves_nothing_of_any_run(server: Server, stray: Stray) -> Non
 
 def test_stop_all_touches_no_other_server_of_this_machine(server: Server, tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path / "elsewhere").make()
-    other = Server(sandbox, tmp_path / "claude", "http://127.0.0.1:9").start()
+    claude = write_stand_in(sandbox.home / "claude")
+    other = Server(sandbox, claude, "http://127.0.0.1:9").start()
     try:
         begin(other, ["grandchild"])
         begin(server)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -21,15 +22,15 @@ TOKENS = 20_000
 STEPS = 6
 
 
-@pytest.fixture
-def server_settings(sandbox: Sandbox) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def shared_settings(shared_home: Sandbox) -> dict[str, str]:
     allowed = {"permissions": {"allow": ["Bash"]}}
-    (sandbox.config_dir / "settings.json").write_text(json.dumps(allowed))
+    (shared_home.config_dir / "settings.json").write_text(json.dumps(allowed))
     return {"OPCODE_WORKERS": "2"}
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesApi]:
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[MessagesApi]:
     message = sse.message
 
     def costly(*arguments: Any) -> dict[str, Any]:
@@ -37,7 +38,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesApi]:
         whole["usage"] |= {"input_tokens": TOKENS}
         return whole
 
-    monkeypatch.setattr(sse, "message", costly)
     tools = [
         ToolUse("Bash", {"command": f"sleep 1.5; touch step-{number}", "description": "A step"})
         for number in range(STEPS)
@@ -53,16 +53,30 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesApi]:
         Scene("prune", "prune the trees", [*quick, wait, Text("Pruned.")]),
         Scene("anything", "", [Text("Here I am.")]),
     )
-    with MessagesApi(scenes) as api:
+    with MessagesApi(scenes) as api, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sse, "message", costly)
         yield api
 
 
-def begin(server: Server, prompt: str) -> str:
-    """Begin a session that asks nothing; its id."""
-    body = {
-        "project_path": str(server.sandbox.project),
-        "prompt": prompt,
-    }
+@dataclass(frozen=True)
+class First:
+    """The only session that began while there was no budget; nothing else is of its project."""
+
+    session_id: str
+    cost: float
+    """Of one message, as Claude reports it."""
+
+
+@pytest.fixture(scope="module")
+def first(shared_real_server: Server) -> First:
+    book = BudgetBook(shared_real_server.sandbox.state)
+    session_id = begin(shared_real_server, shared_real_server.sandbox, "hello")
+    return First(session_id, until(book.spent_today, "the cost of the first turn"))
+
+
+def begin(server: Server, sandbox: Sandbox, prompt: str) -> str:
+    """Begin a session that asks nothing in the project of `sandbox`; its id."""
+    body = {"project_path": str(sandbox.project), "prompt": prompt}
     answer = requests.post(
         f"{server.url}/api/sessions/execute", json=body, auth=(USER, PASSWORD), timeout=30
     )
@@ -70,8 +84,8 @@ def begin(server: Server, prompt: str) -> str:
     return str(answer.json()["data"]["session_id"])
 
 
-def page_of(server: Server, session_id: str) -> str:
-    project = history.project_id(server.sandbox.project)
+def page_of(sandbox: Sandbox, session_id: str) -> str:
+    project = history.project_id(sandbox.project)
     return f"/projects/{project}/sessions/{session_id}"
 
 
@@ -89,25 +103,18 @@ def end_of(sandbox: Sandbox, session_id: str, number: int = 0) -> dict[str, Any]
     return until(found, "the run has ended")
 
 
-def cost_of_one_message(server: Server) -> float:
-    """What one message costs, as Claude reports it."""
-    book = BudgetBook(server.sandbox.state)
-    begin(server, "hello")
-    return until(book.spent_today, "the cost of the first turn")
-
-
 @pytest.mark.parametrize("scope", [Scope.RUN, Scope.DAY, Scope.PROJECT])
 def test_a_run_is_paused_within_its_turn_and_goes_on(
-    real_server: Server, sandbox: Sandbox, scope: Scope
+    shared_real_server: Server, first: First, scope: Scope
 ) -> None:
-    server, book = real_server, BudgetBook(sandbox.state)
-    one = cost_of_one_message(server)
-    before = 0.0 if scope is Scope.RUN else one
+    server, book, one = shared_real_server, BudgetBook(shared_real_server.sandbox.state), first.cost
+    sandbox = server.sandbox if scope is Scope.PROJECT else server.sandbox.with_own_project()
+    before = {Scope.RUN: 0.0, Scope.DAY: book.spent_today(), Scope.PROJECT: one}[scope]
     # reached by the third message of six
     limit = before + 2.5 * one
     book.set_limits(Limits(**{scope: limit}))
-    session_id = begin(server, "water the trees")
-    page = page_of(server, session_id)
+    session_id = begin(server, sandbox, "water the trees")
+    page = page_of(sandbox, session_id)
     end = end_of(sandbox, session_id)
     assert end["outcome"] == "interrupted"
     assert end["cause"].startswith("Paused: the $")
@@ -140,12 +147,12 @@ def test_a_run_is_paused_within_its_turn_and_goes_on(
 PROMPT = "11111111-1111-4111-8111-111111111111"
 
 
-def test_a_warning_comes_before_the_pause(real_server: Server, sandbox: Sandbox) -> None:
-    server, book = real_server, BudgetBook(sandbox.state)
-    one = cost_of_one_message(server)
-    book.set_limits(Limits(run=one * 6.5))  # 80% is reached by the sixth of seven
-    session_id = begin(server, "prune the trees")
-    page = page_of(server, session_id)
+def test_a_warning_comes_before_the_pause(shared_real_server: Server, first: First) -> None:
+    server, book = shared_real_server, BudgetBook(shared_real_server.sandbox.state)
+    sandbox = server.sandbox.with_own_project()
+    book.set_limits(Limits(run=first.cost * 6.5))  # 80% is reached by the sixth of seven
+    session_id = begin(server, sandbox, "prune the trees")
+    page = page_of(sandbox, session_id)
     until(lambda: "at 100% Claude is paused" in server.get(page).text, "the warning")
     assert "Paused by a budget" not in server.get(page).text
     (sandbox.project / "go").touch()
@@ -155,23 +162,10 @@ def test_a_warning_comes_before_the_pause(real_server: Server, sandbox: Sandbox)
 
 
 def test_the_cost_of_all_is_noted_without_a_budget_and_nothing_is_asked(
-    real_server: Server, sandbox: Sandbox
+    shared_real_server: Server, first: First
 ) -> None:
-    assert cost_of_one_message(real_server) > 0
-    (run,) = (sandbox.state / "runs").glob("*")
+    assert first.cost > 0
+    (run,) = runs_of(shared_real_server.sandbox.state, first.session_id)
     assert b"get_usage" not in (run / "in.ndjson").read_bytes()
-    page = real_server.get("/budgets").text
-    assert "Today so far: $0." in page
-
-
-@pytest.mark.parametrize("form", [{"run": "-1"}, {"day": "a"}, {"project": "1e9"}, {"run": "0"}])
-def test_a_budget_that_is_none_is_refused_with_what_was_typed(
-    start_server: Callable[..., Server], sandbox: Sandbox, stand_in: Any, form: dict[str, str]
-) -> None:
-    server = start_server(sandbox, stand_in)
-    answer = server.post("/budgets", form)
-    assert (answer.status_code, "Write a budget in dollars" in answer.text) == (422, True)
-    (typed,) = form.values()
-    assert f'value="{typed}"' in answer.text
-    assert server.post("/budgets", {"run": "$2,50"}).status_code == 303
-    assert BudgetBook(sandbox.state).limits == Limits(run=2.5)
+    spent = BudgetBook(shared_real_server.sandbox.state).spent_today()
+    assert f"Today so far: ${spent:.2f}" in shared_real_server.get("/budgets").text

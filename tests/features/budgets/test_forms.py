@@ -10,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.runs.policies import budget_book
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Limits
 from tests.sessions.index.histories import ONE, Session
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
@@ -69,3 +71,15 @@ def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None
     assert client.post("/budgets", data={"seen": again, "run": "1"}).status_code == 303
     found = client.get("/api/budgets").get_json()["data"]
     assert (found["run"], found["day"]) == (1, None)
+
+
+def test_a_budget_that_is_none_is_refused_with_what_was_typed(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    for form in ({"run": "-1"}, {"day": "a"}, {"project": "1e9"}, {"run": "0"}):
+        answer = client.post("/budgets", data=form)
+        assert (answer.status_code, "Write a budget in dollars" in answer.text) == (422, True), form
+        (typed,) = form.values()
+        assert f'value="{typed}"' in answer.text
+    assert client.post("/budgets", data={"run": "$2,50"}).status_code == 303
+    assert BudgetBook(sandbox.state).limits == Limits(run=2.5)

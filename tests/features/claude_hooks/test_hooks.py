@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.support import dom
-from tests.support.claude_pages import api, data_of
-from tests.support.environment import Sandbox, Server
+from tests.support.claude_pages import data_of
+from tests.support.environment import Sandbox
+from tests.support.local_server import Answer, LocalServer, local_server
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,24 +40,21 @@ USER = {"model": "sonnet", "hooks": HOOKS, "unknownToAll": [1]}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[LocalServer]:
     sandbox = Sandbox(tmp_path_factory.mktemp("hooks") / "home").make()
-    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
-    try:
-        yield started
-    finally:
-        started.close()
+    with local_server(sandbox, claude) as server:
+        yield server
 
 
 @pytest.fixture
-def user_file(server: Server) -> Path:
+def user_file(server: LocalServer) -> Path:
     path = server.sandbox.config_dir / "settings.json"
     path.write_text(json.dumps(USER, indent=4) + "\n")
     return path
 
 
 @pytest.fixture
-def project(server: Server) -> str:
+def project(server: LocalServer) -> str:
     shutil.rmtree(server.sandbox.project / ".claude", ignore_errors=True)
     return str(server.sandbox.project)
 
@@ -66,7 +63,7 @@ def content(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def rows(server: Server, **query: str) -> dict[str, str]:
+def rows(server: LocalServer, **query: str) -> dict[str, str]:
     """The hooks in the list by the words of their rows, with their addresses."""
     answer = server.get("/claude/hooks", params=query)
     assert answer.status_code == 200
@@ -77,7 +74,7 @@ def rows(server: Server, **query: str) -> dict[str, str]:
     }
 
 
-def address_of(server: Server, words: str, **query: str) -> str:
+def address_of(server: LocalServer, words: str, **query: str) -> str:
     return next(address for row, address in rows(server, **query).items() if words in row)
 
 
@@ -101,19 +98,19 @@ def fields(html: str) -> dict[str, str]:
     return found
 
 
-def opened(server: Server, address: str) -> dict[str, str]:
+def opened(server: LocalServer, address: str) -> dict[str, str]:
     answer = server.get(address)
     assert answer.status_code == 200
     return fields(answer.text)
 
 
-def add(server: Server, kind: str, project: str = "", **typed: str) -> requests.Response:
+def add(server: LocalServer, kind: str, project: str = "", **typed: str) -> Answer:
     query = f"kind={kind}" + (f"&folder={project}" if project else "")
     form = opened(server, f"/claude/hooks/new?{query}")
     return server.post("/claude/hooks/new", {**form, **typed})
 
 
-def listed_by_the_cli(server: Server, claude: Path, folder: Path) -> list[dict[str, Any]]:
+def listed_by_the_cli(server: LocalServer, claude: Path, folder: Path) -> list[dict[str, Any]]:
     """The hooks in the words of a CLI of our own."""
     environment = server.sandbox.environment()
     flags = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
@@ -136,7 +133,7 @@ def listed_by_the_cli(server: Server, claude: Path, folder: Path) -> list[dict[s
 
 
 def test_hooks_are_listed_by_event_with_scope_and_secrets_hidden(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     page = server.get("/claude/hooks").text
     assert "s3cret" not in page
@@ -154,7 +151,7 @@ def test_hooks_are_listed_by_event_with_scope_and_secrets_hidden(
 
 
 def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_not_done_here(
-    server: Server, user_file: Path, claude: Path, project: str
+    server: LocalServer, user_file: Path, claude: Path, project: str
 ) -> None:
     """The desktop app wrote the hooks of events without a matcher into the event's list itself."""
     user_file.write_text(
@@ -182,7 +179,7 @@ def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_n
 
 
 def test_edit_keeps_unknown_keys_other_hooks_and_the_secret(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     form = opened(server, address_of(server, "true user"))
     form |= {"hook-command": "date\r\nuptime", "hook-timeout": "7", "hook-async": "on"}
@@ -198,7 +195,7 @@ def test_edit_keeps_unknown_keys_other_hooks_and_the_secret(
     assert user_file.read_text().startswith('{\n    "model"')
 
 
-def test_hook_is_removed_alone(server: Server, user_file: Path) -> None:
+def test_hook_is_removed_alone(server: LocalServer, user_file: Path) -> None:
     form = opened(server, address_of(server, "true user"))
     assert server.post("/claude/hooks/hook", {**form, "act": "remove"}).status_code == 303
     expected = json.loads(json.dumps(USER))
@@ -207,7 +204,7 @@ def test_hook_is_removed_alone(server: Server, user_file: Path) -> None:
 
 
 def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     form = opened(server, address_of(server, "true user"))
     form |= {"hook-command": "mine"}
@@ -230,7 +227,7 @@ def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
 
 
 def test_hook_that_somebody_removed_meanwhile_leads_to_the_list(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     address = address_of(server, "true user")
     form = opened(server, address)
@@ -254,7 +251,7 @@ def test_hook_that_somebody_removed_meanwhile_leads_to_the_list(
     ],
 )
 def test_hook_with_a_fault_is_refused_and_its_words_stay_in_the_form(
-    server: Server, user_file: Path, kind: str, typed: dict[str, str], reason: str
+    server: LocalServer, user_file: Path, kind: str, typed: dict[str, str], reason: str
 ) -> None:
     before = user_file.read_text()
     answer = add(server, kind, **typed)
@@ -266,7 +263,7 @@ def test_hook_with_a_fault_is_refused_and_its_words_stay_in_the_form(
 
 
 def test_warned_of_hook_is_saved_on_a_second_press_and_a_check_saves_nothing(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     typed = {"event": "Stop", "hook-command": "sudo true"}
     before = user_file.read_text()
@@ -280,7 +277,7 @@ def test_warned_of_hook_is_saved_on_a_second_press_and_a_check_saves_nothing(
 
 
 def test_address_that_is_not_allowed_is_named_where_it_stands(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     allowed = {"allowedHttpHookUrls": ["https://b.example/*"]}
     user_file.write_text(json.dumps({**USER, **allowed}))
@@ -293,8 +290,8 @@ def test_address_that_is_not_allowed_is_named_where_it_stands(
     assert sum(sentence in row for row in rows(server)) == 1
 
 
-def test_all_hooks_are_switched_off_and_on_again(server: Server, user_file: Path) -> None:
-    def press(hooks: str) -> requests.Response:
+def test_all_hooks_are_switched_off_and_on_again(server: LocalServer, user_file: Path) -> None:
+    def press(hooks: str) -> Answer:
         page = dom.parse(server.get("/claude/hooks").text)
         revision = next(
             each.attributes["value"]
@@ -314,7 +311,7 @@ def test_all_hooks_are_switched_off_and_on_again(server: Server, user_file: Path
 
 
 def test_hook_is_tried_only_on_a_press_with_the_sample_in_the_folder(
-    server: Server, user_file: Path, project: str
+    server: LocalServer, user_file: Path, project: str
 ) -> None:
     script = "cat > sample.json; echo no >&2; exit 2"
     typed = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": script}
@@ -336,7 +333,7 @@ def test_hook_is_tried_only_on_a_press_with_the_sample_in_the_folder(
 
 
 def test_nothing_of_a_project_that_is_not_trusted_is_run(
-    server: Server, user_file: Path, tmp_path: Path
+    server: LocalServer, user_file: Path, tmp_path: Path
 ) -> None:
     folder = server.sandbox.project / "foreign"
     (folder / ".claude").mkdir(parents=True)
@@ -359,7 +356,7 @@ def test_nothing_of_a_project_that_is_not_trusted_is_run(
     "path", ["/claude/hooks", "/claude/hooks/add?event=Stop", "/claude/hooks/new?starter=tests"]
 )
 def test_page_answers_without_a_file_and_refuses_a_folder_that_is_none(
-    server: Server, path: str
+    server: LocalServer, path: str
 ) -> None:
     (server.sandbox.config_dir / "settings.json").unlink(missing_ok=True)
     assert server.get(path).status_code == 200
@@ -367,7 +364,7 @@ def test_page_answers_without_a_file_and_refuses_a_folder_that_is_none(
     assert server.get(f"{path}{joint}folder=/etc").status_code == 422
 
 
-def test_file_that_is_no_json_is_named_and_left_alone(server: Server, user_file: Path) -> None:
+def test_file_that_is_no_json_is_named_and_left_alone(server: LocalServer, user_file: Path) -> None:
     user_file.write_text("{ broken")
     assert "It is not valid JSON" in server.get("/claude/hooks").text
     typed = {"event": "Stop", "hook-command": "date"}
@@ -376,7 +373,7 @@ def test_file_that_is_no_json_is_named_and_left_alone(server: Server, user_file:
 
 
 def test_hooks_written_here_run_in_a_session_and_need_no_trust_of_their_own(
-    server: Server, user_file: Path, project: str, claude: Path
+    server: LocalServer, user_file: Path, project: str, claude: Path
 ) -> None:
     user_file.write_text("{}")
     begun, touched = Path(project) / "begun", Path(project) / "touched"
@@ -414,16 +411,16 @@ CONFIG = "/api/hooks/config"
 
 
 def test_api_gives_the_hooks_in_the_shape_that_claude_reads_without_their_secrets(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
-    answer = api(server, "GET", CONFIG)
+    answer = server.request("GET", CONFIG)
     assert "s3cret" not in answer.text
     assert "k3y" not in answer.text
     expected = json.loads(json.dumps(HOOKS))
     http = expected["PreToolUse"][0]["hooks"][1]
     http |= {"url": "https://a.example/in?key=********", "headers": {"X-Key": "********"}}
     assert data_of(answer)["hooks"] == expected
-    listed = api(server, "GET", "/api/hooks")
+    listed = server.request("GET", "/api/hooks")
     assert "s3cret" not in listed.text
     assert "k3y" not in listed.text
     found = data_of(listed)
@@ -435,18 +432,18 @@ def test_api_gives_the_hooks_in_the_shape_that_claude_reads_without_their_secret
 
 
 def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
-    server: Server, user_file: Path, claude: Path, project: str
+    server: LocalServer, user_file: Path, claude: Path, project: str
 ) -> None:
     called = {"type": "mcp_tool", "server": "s", "tool": "t", "input": {"headers": {"X": "y"}}}
     user: dict[str, Any] = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
     user_file.write_text(json.dumps(user))
-    found = data_of(api(server, "GET", CONFIG))
+    found = data_of(server.request("GET", CONFIG))
     hooks = found["hooks"]
     assert hooks["SessionEnd"][0]["hooks"][0]["input"]["headers"] == {"X": "********"}
     hooks["Stop"] = [{"hooks": [{"type": "command", "command": "at the end"}]}]
     hooks["PreToolUse"][0]["hooks"].reverse()  # secrets are known again by their hook
     body = {"hooks": hooks, "revision": found["revision"]}
-    saved = data_of(api(server, "PUT", CONFIG, json=body))
+    saved = data_of(server.request("PUT", CONFIG, json=body))
     assert "********" in json.dumps(saved["hooks"])
     expected = json.loads(json.dumps(user))
     expected["hooks"]["PreToolUse"][0]["hooks"].reverse()
@@ -454,18 +451,18 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     assert content(user_file) == expected
     of_cli = listed_by_the_cli(server, claude, Path(project))
     assert "at the end" in [each["commandText"] for each in of_cli]
-    assert api(server, "PUT", CONFIG, json=body).status_code == 409
-    data_of(api(server, "PUT", CONFIG, json={"hooks": {}}))
+    assert server.request("PUT", CONFIG, json=body).status_code == 409
+    data_of(server.request("PUT", CONFIG, json={"hooks": {}}))
     assert content(user_file) == {"model": "sonnet", "unknownToAll": [1]}
 
 
-def test_api_lets_no_secret_out_to_another_address(server: Server, user_file: Path) -> None:
-    hooks = data_of(api(server, "GET", CONFIG))["hooks"]
+def test_api_lets_no_secret_out_to_another_address(server: LocalServer, user_file: Path) -> None:
+    hooks = data_of(server.request("GET", CONFIG))["hooks"]
     before = user_file.read_text()
     http = hooks["PreToolUse"][0]["hooks"][1]
     for url in ("https://evil.example/in", "https://a.example.evil.example/in?key=********"):
         http["url"] = url
-        answer = api(server, "PUT", CONFIG, json={"hooks": hooks, "anyway": True})
+        answer = server.request("PUT", CONFIG, json={"hooks": hooks, "anyway": True})
         assert answer.status_code == 422
         assert "not in the file" in answer.json()["error"]
     assert user_file.read_text() == before
@@ -482,22 +479,22 @@ def test_api_lets_no_secret_out_to_another_address(server: Server, user_file: Pa
     ],
 )
 def test_api_refuses_hooks_that_claude_does_not_read_and_those_that_are_dangerous(
-    server: Server, user_file: Path, hooks: dict[str, Any], reason: str
+    server: LocalServer, user_file: Path, hooks: dict[str, Any], reason: str
 ) -> None:
     before = user_file.read_text()
-    answer = api(server, "PUT", CONFIG, json={"hooks": hooks})
+    answer = server.request("PUT", CONFIG, json={"hooks": hooks})
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
     assert user_file.read_text() == before
-    again = api(server, "PUT", CONFIG, json={"hooks": hooks, "anyway": True})
+    again = server.request("PUT", CONFIG, json={"hooks": hooks, "anyway": True})
     assert again.status_code == (200 if "concerns" in answer.json() else 422)
 
 
 def test_api_checks_a_command_without_running_it(
-    server: Server, user_file: Path, tmp_path: Path
+    server: LocalServer, user_file: Path, tmp_path: Path
 ) -> None:
     def checked(**body: object) -> Any:
-        return data_of(api(server, "POST", "/api/hooks/validate", json=body))
+        return data_of(server.request("POST", "/api/hooks/validate", json=body))
 
     trace = tmp_path / "trace"
     assert checked(command=f"touch {trace}") == {
@@ -513,40 +510,40 @@ def test_api_checks_a_command_without_running_it(
     assert dangerous["valid"] is True
     assert any("deletes a whole folder" in each for each in dangerous["concerns"])
     assert checked(config={"type": "http"})["message"] == "“Address” must not be empty."
-    assert api(server, "POST", "/api/hooks/validate", json={}).status_code == 422
+    assert server.request("POST", "/api/hooks/validate", json={}).status_code == 422
 
 
 def test_api_tries_a_hook_and_switches_all_of_them(
-    server: Server, user_file: Path, project: str
+    server: LocalServer, user_file: Path, project: str
 ) -> None:
     where = {"project_path": project, "scope": "local"}
     hook = {"type": "command", "command": "cat; exit 2"}
     hooks = {"PreToolUse": [{"matcher": "Edit|Write", "hooks": [hook]}]}
-    data_of(api(server, "PUT", CONFIG, json={"hooks": hooks, **where}))
-    listed = data_of(api(server, "GET", "/api/hooks", params={"project_path": project}))
+    data_of(server.request("PUT", CONFIG, json={"hooks": hooks, **where}))
+    listed = data_of(server.request("GET", "/api/hooks", params={"project_path": project}))
     (row,) = [each for each in listed["hooks"] if each["scope"] == "local"]
     named = {**where, "event": row["event"], "id": row["id"]}
-    tried = data_of(api(server, "POST", "/api/hooks/try", json=named))
+    tried = data_of(server.request("POST", "/api/hooks/try", json=named))
     assert tried["status"] == 2
     assert json.loads(tried["stdout"]) == tried["sample"]
     assert tried["sample"]["tool_name"] == "Edit"
     assert tried["sentences"] == ["The tool call is blocked, and Claude reads the error."]
-    own = data_of(api(server, "POST", "/api/hooks/try", json={**named, "sample": {"a": 1}}))
+    own = data_of(server.request("POST", "/api/hooks/try", json={**named, "sample": {"a": 1}}))
     assert json.loads(own["stdout"]) == {"a": 1}
-    gone = api(server, "POST", "/api/hooks/try", json={**named, "id": "0" * 16})
+    gone = server.request("POST", "/api/hooks/try", json={**named, "id": "0" * 16})
     assert gone.status_code == 404
     switched = {"enabled": False, **where}
-    assert data_of(api(server, "PUT", "/api/hooks/enabled", json=switched))["off_in"] == "local"
+    assert data_of(server.request("PUT", "/api/hooks/enabled", json=switched))["off_in"] == "local"
     switched = {"enabled": True, **where}
-    assert data_of(api(server, "PUT", "/api/hooks/enabled", json=switched))["off_in"] is None
+    assert data_of(server.request("PUT", "/api/hooks/enabled", json=switched))["off_in"] is None
     stale = {"enabled": False, "revision": "0" * 16}
-    assert api(server, "PUT", "/api/hooks/enabled", json=stale).status_code == 409
-    templates = data_of(api(server, "GET", "/api/hooks/templates"))
+    assert server.request("PUT", "/api/hooks/enabled", json=stale).status_code == 409
+    templates = data_of(server.request("GET", "/api/hooks/templates"))
     assert "tests" in [each["name"] for each in templates]
 
 
 def test_api_runs_nothing_of_a_project_that_is_not_trusted(
-    server: Server, user_file: Path, tmp_path: Path
+    server: LocalServer, user_file: Path, tmp_path: Path
 ) -> None:
     folder = server.sandbox.project / "stranger"
     (folder / ".claude").mkdir(parents=True)
@@ -556,11 +553,11 @@ def test_api_runs_nothing_of_a_project_that_is_not_trusted(
     settings.write_text(json.dumps({"hooks": {"Stop": [{"hooks": [hook]}]}}))
     where = {"project_path": str(folder)}
     try:
-        listed = data_of(api(server, "GET", "/api/hooks", params=where))
+        listed = data_of(server.request("GET", "/api/hooks", params=where))
         assert listed["is_trusted"] is False
         (row,) = [each for each in listed["hooks"] if each["scope"] == "project"]
         named = {**where, "scope": "project", "event": "Stop", "id": row["id"]}
-        answer = api(server, "POST", "/api/hooks/try", json=named)
+        answer = server.request("POST", "/api/hooks/try", json=named)
         assert answer.status_code == 422
         assert "not trusted" in answer.json()["error"]
         assert not trace.exists()

@@ -21,6 +21,7 @@ from tests.support.api import prompt
 from tests.support.api import session as project_session
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
+from tests.support.local_server import asked_once
 from tests.support.mcp import stdio_server
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 
@@ -37,7 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def app(home: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(home, claude) as made:
+    with app_of(home, claude) as made, asked_once(made, home):
         yield made
 
 

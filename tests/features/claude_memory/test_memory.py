@@ -16,6 +16,7 @@ from tests.support import dom
 from tests.support.claude_pages import asked_of_claude, form_of, links_of
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
+from tests.support.local_server import asked_once
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -29,7 +30,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(sandbox, claude) as made:
+    with app_of(sandbox, claude) as made, asked_once(made, sandbox):
         yield made
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from opcode_htmx.engines.claude.protocol import argv
 from tests.support import dom
-from tests.support.claude_pages import api, data_of, form_of
-from tests.support.environment import Sandbox, Server, find_claude
+from tests.support.claude_pages import data_of, form_of
+from tests.support.environment import Sandbox, find_claude
+from tests.support.local_server import Answer, LocalServer, local_server
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,28 +32,25 @@ USER: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
-    """A server with the real CLI; its project is trusted by hand."""
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[LocalServer]:
+    """The app with the real CLI; its project is trusted by hand."""
     sandbox = Sandbox(tmp_path_factory.mktemp("permissions") / "home").make()
     claude = find_claude()
     assert claude is not None
     (sandbox.home / "notes").mkdir()
-    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
-    try:
-        yield started
-    finally:
-        started.close()
+    with local_server(sandbox, claude) as server:
+        yield server
 
 
 @pytest.fixture
-def user_file(server: Server) -> Path:
+def user_file(server: LocalServer) -> Path:
     path = server.sandbox.config_dir / "settings.json"
     path.write_text(json.dumps(USER, indent=4) + "\n")
     return path
 
 
 @pytest.fixture
-def project(server: Server) -> Path:
+def project(server: LocalServer) -> Path:
     folder = server.sandbox.project
     (folder / ".claude").mkdir(exist_ok=True)
     for each in (folder / ".claude").glob("settings*.json"):
@@ -65,7 +62,7 @@ def project(server: Server) -> Path:
     return folder
 
 
-def rules_of_cli(server: Server) -> set[tuple[str, str, str]]:
+def rules_of_cli(server: LocalServer) -> set[tuple[str, str, str]]:
     """What a Claude of its own in the project says: behavior, source and rule."""
     claude = find_claude()
     assert claude is not None
@@ -89,13 +86,13 @@ def rules_of_cli(server: Server) -> set[tuple[str, str, str]]:
     raise AssertionError(answer.stdout)
 
 
-def page(server: Server, path: str = "", **query: str) -> dom.Node:
+def page(server: LocalServer, path: str = "", **query: str) -> dom.Node:
     answer = server.get(f"/claude/permissions{path}", params=query)
     assert answer.status_code == 200, answer.text
     return dom.parse(answer.text)
 
 
-def fields(server: Server, path: str = "/rule", **query: str) -> dict[str, str]:
+def fields(server: LocalServer, path: str = "/rule", **query: str) -> dict[str, str]:
     """The hidden fields of a form."""
     hidden = [
         each
@@ -107,7 +104,7 @@ def fields(server: Server, path: str = "/rule", **query: str) -> dict[str, str]:
     return found
 
 
-def save(server: Server, form: dict[str, str], path: str = "/rule", **more: str) -> Any:
+def save(server: LocalServer, form: dict[str, str], path: str = "/rule", **more: str) -> Any:
     return server.post(f"/claude/permissions{path}", {**form, **more})
 
 
@@ -116,7 +113,7 @@ def content(path: Path) -> Any:
 
 
 def test_rules_are_listed_in_words_with_their_scope(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     (project / ".claude/settings.local.json").write_text(
         '{"permissions": {"deny": ["Read(.env)"]}}'
@@ -130,7 +127,7 @@ def test_rules_are_listed_in_words_with_their_scope(
 
 
 def test_added_moved_and_removed_rule_is_what_the_cli_reads(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     where, text = str(project), "Bash(make *)"
     form = fields(server, folder=where, kind="allow")
@@ -158,7 +155,7 @@ def test_added_moved_and_removed_rule_is_what_the_cli_reads(
 
 
 def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     query = {"folder": str(project), "kind": "allow"}
     form = form_of(server.get("/claude/permissions/rule", params=query).text)
@@ -168,11 +165,11 @@ def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
 
 
 def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     form = fields(server, kind="ask")
     user_file.write_text('{"permissions": {"deny": ["Bash(dd:*)"]}}')
-    answer: requests.Response = save(server, form, kind="ask", text="Bash(mine)", scope="user")
+    answer: Answer = save(server, form, kind="ask", text="Bash(mine)", scope="user")
     assert answer.status_code == 409
     shown = dom.parse(answer.text)
     assert "has changed since you opened it" in shown.text
@@ -183,7 +180,7 @@ def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
 
 
 def test_rule_that_moves_is_not_written_where_the_old_file_has_changed(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     old = {"kind": "ask", "text": "Bash(git push:*)", "scope": "user", "folder": str(project)}
     form = fields(server, **old)
@@ -197,7 +194,7 @@ def test_rule_that_moves_is_not_written_where_the_old_file_has_changed(
     ("text", "status"), [("bash(x)", 422), ("Bash(git push:*)", 422), ("Bash(", 422)]
 )
 def test_rule_that_would_do_nothing_is_refused_with_the_words_kept(
-    server: Server, user_file: Path, text: str, status: int
+    server: LocalServer, user_file: Path, text: str, status: int
 ) -> None:
     before = user_file.read_text()
     answer = save(server, fields(server, kind="ask"), kind="ask", text=text, scope="user")
@@ -207,14 +204,14 @@ def test_rule_that_would_do_nothing_is_refused_with_the_words_kept(
 
 
 def test_command_that_is_typed_as_a_rule_is_answered_with_its_rule(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     answer = save(server, fields(server), kind="allow", text="npm run lint", scope="user")
     assert answer.status_code == 422
     assert "type Bash(npm run lint)." in dom.parse(answer.text).text
 
 
-def test_folder_is_added_and_removed(server: Server, user_file: Path) -> None:
+def test_folder_is_added_and_removed(server: LocalServer, user_file: Path) -> None:
     form = fields(server, "/folder")
     assert save(server, form, "/folder", text="../other", scope="user").status_code == 303
     assert content(user_file)["permissions"]["additionalDirectories"] == ["~/notes", "../other"]
@@ -237,13 +234,21 @@ def test_folder_is_added_and_removed(server: Server, user_file: Path) -> None:
     ],
 )
 def test_tester_says_what_would_become_of_a_call(
-    server: Server, user_file: Path, project: Path, tool: str, subject: str, mode: str, words: str
+    server: LocalServer,
+    user_file: Path,
+    project: Path,
+    tool: str,
+    subject: str,
+    mode: str,
+    words: str,
 ) -> None:
     query = {"tool": tool, "subject": subject, "mode": mode, "folder": str(project)}
     assert words in page(server, **query).text
 
 
-def test_rules_of_an_untrusted_project_are_not_in_force(server: Server, user_file: Path) -> None:
+def test_rules_of_an_untrusted_project_are_not_in_force(
+    server: LocalServer, user_file: Path
+) -> None:
     folder = server.sandbox.project.parent / f"stranger-{os.getpid()}"
     (folder / ".claude").mkdir(parents=True)
     (folder / ".claude/settings.json").write_text('{"permissions": {"allow": ["Bash(evil)"]}}')
@@ -259,9 +264,9 @@ API = "/api/settings/permissions"
 
 
 def test_api_lists_rules_in_words_and_shows_no_secret(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
-    answer = api(server, "GET", API, params={"project_path": str(project)})
+    answer = server.request("GET", API, params={"project_path": str(project)})
     found = data_of(answer)
     rule = next(each for each in found["rules"] if each["text"] == "Bash(git push:*)")
     words = "Any Bash command starting with git push"
@@ -275,18 +280,18 @@ def test_api_lists_rules_in_words_and_shows_no_secret(
 
 
 def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     where = {"project_path": str(project)}
     rule = {"kind": "allow", "text": "Bash(make *)", "scope": "local"}
-    added = data_of(api(server, "POST", f"{API}/rules", json={**rule, **where}), 201)
+    added = data_of(server.request("POST", f"{API}/rules", json={**rule, **where}), 201)
     assert "Bash(make *)" in [each["text"] for each in added["rules"]]
     moved = {"kind": "deny", "text": "Bash(make all)", "scope": "project"}
     revisions = {scope: added["revisions"][scope] for scope in ("local", "project")}
     body = {"old": rule, "new": moved, "revisions": revisions, **where}
-    data_of(api(server, "PUT", f"{API}/rules", json=body))
+    data_of(server.request("PUT", f"{API}/rules", json=body))
     gone = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", **where}
-    data_of(api(server, "DELETE", f"{API}/rules", params=gone))
+    data_of(server.request("DELETE", f"{API}/rules", params=gone))
     assert rules_of_cli(server) == {
         ("deny", "projectSettings", "Bash(make all)"),
         ("ask", "userSettings", "Bash(git push:*)"),
@@ -294,30 +299,30 @@ def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
     }
     kept = {**USER["permissions"], "allow": ["mcp__github"]}
     assert content(user_file) == {**USER, "permissions": kept}
-    assert api(server, "DELETE", f"{API}/rules", params=gone).status_code == 404
+    assert server.request("DELETE", f"{API}/rules", params=gone).status_code == 404
     long = {"kind": "ask", "text": f"Bash({'x' * 300})", "scope": "local"}
-    data_of(api(server, "POST", f"{API}/rules", json={**long, **where}), 201)
-    data_of(api(server, "PUT", f"{API}/rules", json={"old": long, "new": None, **where}))
+    data_of(server.request("POST", f"{API}/rules", json={**long, **where}), 201)
+    data_of(server.request("PUT", f"{API}/rules", json={"old": long, "new": None, **where}))
     assert content(project / ".claude/settings.local.json").get("permissions") is None
     missing = {"old": rule, "new": moved, **where}
-    assert api(server, "PUT", f"{API}/rules", json=missing).status_code == 404
+    assert server.request("PUT", f"{API}/rules", json=missing).status_code == 404
     named = {key: value for key, value in gone.items() if key != "project_path"}
-    assert api(server, "GET", f"{API}/rules/matches", params=named).status_code == 404
+    assert server.request("GET", f"{API}/rules/matches", params=named).status_code == 404
 
 
 def test_api_does_not_overwrite_a_file_that_changed_meanwhile(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
-    revision = data_of(api(server, "GET", API))["revisions"]["user"]
+    revision = data_of(server.request("GET", API))["revisions"]["user"]
     user_file.write_text("{}")
     rule = {"kind": "ask", "text": "Bash(git push:*)", "scope": "user", "revision": revision}
     requests_of_one = [
-        ("POST", "rules", {"json": rule}),
-        ("POST", "folders", {"json": {"text": "../x", "scope": "user", "revision": revision}}),
-        ("PUT", "mode", {"json": {"mode": "plan", "scope": "user", "revision": revision}}),
+        ("POST", "rules", rule),
+        ("POST", "folders", {"text": "../x", "scope": "user", "revision": revision}),
+        ("PUT", "mode", {"mode": "plan", "scope": "user", "revision": revision}),
     ]
-    for method, path, arguments in requests_of_one:
-        answer = api(server, method, f"{API}/{path}", **arguments)
+    for method, path, body in requests_of_one:
+        answer = server.request(method, f"{API}/{path}", json=body)
         assert answer.status_code == 409, path
         assert "has changed" in answer.json()["error"]
     assert user_file.read_text() == "{}"
@@ -333,40 +338,40 @@ def test_api_does_not_overwrite_a_file_that_changed_meanwhile(
     ],
 )
 def test_api_refuses_a_rule_that_would_do_nothing_with_a_sentence(
-    server: Server, user_file: Path, body: dict[str, str], reason: str
+    server: LocalServer, user_file: Path, body: dict[str, str], reason: str
 ) -> None:
     before = user_file.read_text()
-    answer = api(server, "POST", f"{API}/rules", json=body)
+    answer = server.request("POST", f"{API}/rules", json=body)
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
     assert user_file.read_text() == before
 
 
-def test_api_sets_folders_and_the_mode(server: Server, user_file: Path) -> None:
+def test_api_sets_folders_and_the_mode(server: LocalServer, user_file: Path) -> None:
     folder = {"text": "../other", "scope": "user"}
-    data_of(api(server, "POST", f"{API}/folders", json=folder), 201)
+    data_of(server.request("POST", f"{API}/folders", json=folder), 201)
     body = {"old": folder, "new": {**folder, "text": "../another"}}
-    data_of(api(server, "PUT", f"{API}/folders", json=body))
+    data_of(server.request("PUT", f"{API}/folders", json=body))
     params = {"text": "~/notes", "scope": "user"}
-    data_of(api(server, "DELETE", f"{API}/folders", params=params))
+    data_of(server.request("DELETE", f"{API}/folders", params=params))
     assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
     mode = {"scope": "user", "mode": "acceptEdits"}
-    assert data_of(api(server, "PUT", f"{API}/mode", json=mode))["mode"] == "acceptEdits"
+    assert data_of(server.request("PUT", f"{API}/mode", json=mode))["mode"] == "acceptEdits"
     assert content(user_file)["permissions"]["defaultMode"] == "acceptEdits"
-    refused = api(server, "PUT", f"{API}/mode", json={**mode, "mode": "anything"})
+    refused = server.request("PUT", f"{API}/mode", json={**mode, "mode": "anything"})
     assert refused.status_code == 422
-    unset = data_of(api(server, "PUT", f"{API}/mode", json={**mode, "mode": None}))
+    unset = data_of(server.request("PUT", f"{API}/mode", json={**mode, "mode": None}))
     assert unset["mode"] == "default"
     assert "defaultMode" not in content(user_file)["permissions"]
 
 
 def test_api_tells_what_would_become_of_a_call(
-    server: Server, user_file: Path, project: Path
+    server: LocalServer, user_file: Path, project: Path
 ) -> None:
     call = {"tool": "Bash", "subject": "npm test && git push", "project_path": str(project)}
-    found = data_of(api(server, "POST", f"{API}/test", json=call))
+    found = data_of(server.request("POST", f"{API}/test", json=call))
     assert found["outcome"] == "asked"
     assert found["rule"] == {"kind": "ask", "text": "Bash(git push:*)", "scope": "user"}
     call = {**call, "subject": "make", "mode": "dontAsk"}
-    assert data_of(api(server, "POST", f"{API}/test", json=call))["outcome"] == "denied"
-    assert api(server, "POST", f"{API}/test", json={**call, "mode": "x"}).status_code == 422
+    assert data_of(server.request("POST", f"{API}/test", json=call))["outcome"] == "denied"
+    assert server.request("POST", f"{API}/test", json={**call, "mode": "x"}).status_code == 422

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.support import dom
-from tests.support.environment import Sandbox, Server, find_claude
+from tests.support.environment import Sandbox, find_claude
+from tests.support.local_server import Answer, LocalServer, local_server
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -25,27 +25,24 @@ USER = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
-    """A server with the real CLI, which is asked what is in force."""
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[LocalServer]:
+    """The app with the real CLI, which is asked what is in force."""
     sandbox = Sandbox(tmp_path_factory.mktemp("settings") / "home").make()
     claude = find_claude()
     assert claude is not None
-    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0").start()
-    try:
-        yield started
-    finally:
-        started.close()
+    with local_server(sandbox, claude) as server:
+        yield server
 
 
 @pytest.fixture
-def user_file(server: Server) -> Path:
+def user_file(server: LocalServer) -> Path:
     path = server.sandbox.config_dir / "settings.json"
     path.write_text(json.dumps(USER, indent=4) + "\n")
     return path
 
 
 @pytest.fixture
-def project(server: Server) -> str:
+def project(server: LocalServer) -> str:
     folder = server.sandbox.project / ".claude"
     folder.mkdir(exist_ok=True)
     for each in folder.glob("settings*.json"):
@@ -53,7 +50,7 @@ def project(server: Server) -> str:
     return str(server.sandbox.project)
 
 
-def rows(server: Server, **query: str) -> dict[str, str]:
+def rows(server: LocalServer, **query: str) -> dict[str, str]:
     """The settings in force by the words of their row's title, with its details."""
     page = server.get("/claude/settings", params=query)
     assert page.status_code == 200
@@ -65,15 +62,13 @@ def rows(server: Server, **query: str) -> dict[str, str]:
     return {" ".join(each.text.split()): each.attributes["href"] or "" for each in listed}
 
 
-def form_of(server: Server, name: str, **query: str) -> dict[str, str]:
+def form_of(server: LocalServer, name: str, **query: str) -> dict[str, str]:
     page = dom.parse(server.get(f"/claude/settings/{name}", params=query).text)
     hidden = [e for e in page.walk() if e.tag == "input" and e.attributes.get("type") == "hidden"]
     return {str(e.attributes["name"]): e.attributes.get("value") or "" for e in hidden}
 
 
-def save(
-    server: Server, name: str, value: str, fields: dict[str, str], **more: str
-) -> requests.Response:
+def save(server: LocalServer, name: str, value: str, fields: dict[str, str], **more: str) -> Answer:
     form = {**fields, "value": value, **more}
     form.pop("csrf_token", None)
     return server.post(f"/claude/settings/{name}", form)
@@ -84,7 +79,7 @@ def content(path: Path) -> Any:
 
 
 def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
-    server: Server, user_file: Path, project: str
+    server: LocalServer, user_file: Path, project: str
 ) -> None:
     local = Path(project) / ".claude" / "settings.local.json"
     local.write_text('{"permissions": {"deny": ["Read(.env)"]}, "model": "haiku"}')
@@ -95,7 +90,9 @@ def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
     assert "t0p-secret" not in server.get("/claude/settings", params={"folder": project}).text
 
 
-def test_settings_that_are_used_often_are_listed_first(server: Server, user_file: Path) -> None:
+def test_settings_that_are_used_often_are_listed_first(
+    server: LocalServer, user_file: Path
+) -> None:
     user_file.write_text(json.dumps(dict(reversed(USER.items()))))
     first, second, *_ = rows(server)
     assert (first, second) == (
@@ -104,14 +101,14 @@ def test_settings_that_are_used_often_are_listed_first(server: Server, user_file
     )
 
 
-def test_models_are_suggested_as_the_cli_names_them(server: Server, user_file: Path) -> None:
+def test_models_are_suggested_as_the_cli_names_them(server: LocalServer, user_file: Path) -> None:
     text = " ".join(dom.parse(server.get("/claude/settings/model").text).text.split())
     assert re.search(r"Such as (\w+, )*opus\b", text)
     assert "default," not in text.partition("Such as")[2]
 
 
 def test_changed_setting_is_what_the_cli_reads_and_the_others_stay(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     assert save(server, "language", "Suomi", form_of(server, "language")).status_code == 303
     assert "Language user Suomi" in " | ".join(rows(server))
@@ -120,7 +117,7 @@ def test_changed_setting_is_what_the_cli_reads_and_the_others_stay(
 
 
 def test_removed_setting_is_gone_from_its_file_only(
-    server: Server, user_file: Path, project: str
+    server: LocalServer, user_file: Path, project: str
 ) -> None:
     shared = Path(project) / ".claude" / "settings.json"
     fields = form_of(server, "model", folder=project, scope="project")
@@ -134,7 +131,7 @@ def test_removed_setting_is_gone_from_its_file_only(
 
 
 def test_secret_is_hidden_in_the_form_and_kept_when_the_others_change(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     page = server.get("/claude/settings/env").text
     assert "API_TOKEN=********" in page
@@ -157,7 +154,7 @@ def test_secret_is_hidden_in_the_form_and_kept_when_the_others_change(
     ],
 )
 def test_value_that_claude_would_not_accept_is_refused_and_stays_in_the_form(
-    server: Server, user_file: Path, name: str, value: str, reason: str
+    server: LocalServer, user_file: Path, name: str, value: str, reason: str
 ) -> None:
     before = user_file.read_text()
     answer = save(server, name, value, form_of(server, name))
@@ -170,7 +167,7 @@ def test_value_that_claude_would_not_accept_is_refused_and_stays_in_the_form(
 
 
 def test_setting_saved_from_two_phones_is_not_overwritten_unseen(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     first, second = form_of(server, "language"), form_of(server, "language")
     assert save(server, "language", "Suomi", first).status_code == 303
@@ -192,7 +189,7 @@ def test_setting_saved_from_two_phones_is_not_overwritten_unseen(
 
 
 def test_object_gets_the_constants_that_claude_needs_beside_a_setting(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     name = "statusLine.command"
     assert save(server, name, "date", form_of(server, name)).status_code == 303
@@ -200,7 +197,7 @@ def test_object_gets_the_constants_that_claude_needs_beside_a_setting(
     assert "Status line user date" in " | ".join(rows(server))
 
 
-def test_settings_are_found_by_the_words_of_their_description(server: Server) -> None:
+def test_settings_are_found_by_the_words_of_their_description(server: LocalServer) -> None:
     found = rows(server, q="git commits attribution")
     assert "/claude/settings/attribution.commit" in found.values()
     assert "/claude/settings/model" not in found.values()
@@ -214,12 +211,14 @@ def test_settings_are_found_by_the_words_of_their_description(server: Server) ->
         ("/claude/settings?folder=relative", 422),
     ],
 )
-def test_unknown_setting_and_folder_are_refused(server: Server, path: str, status: int) -> None:
+def test_unknown_setting_and_folder_are_refused(
+    server: LocalServer, path: str, status: int
+) -> None:
     assert server.get(path).status_code == status
 
 
 def test_proxy_is_set_for_sessions_with_this_computer_always_exempt(
-    server: Server, user_file: Path
+    server: LocalServer, user_file: Path
 ) -> None:
     page = dom.parse(server.get("/claude/proxy").text)
     hidden = {

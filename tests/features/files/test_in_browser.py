@@ -18,7 +18,8 @@ from tests.support.environment import Server
 pytestmark = pytest.mark.browser
 
 SESSION = "5e551000-0000-4000-8000-0000000000f7"
-LINES = "".join(f"value_{number} = {number}\n" for number in range(1, 1201))
+LINES = "".join(f"value_{number} = {number}\n" for number in range(1, 601))
+"""Two parts, as the page shows them."""
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def folder(shared_server: Server) -> Path:
     folder = (sandbox.project / "files-on-a-phone").resolve()
     (folder / "src").mkdir(parents=True, exist_ok=True)
     (folder / "src" / "values.py").write_text(LINES)
-    said(sandbox, folder, SESSION, "I changed `src/values.py:700`.")
+    said(sandbox, folder, SESSION, "I changed `src/values.py:560`.")
     return folder
 
 
@@ -38,8 +39,8 @@ def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
     phone = open_phone(shared_server, java_script_enabled=scripted, has_touch=True)
     page = phone.page
     page.goto(f"/projects/{project_id(folder)}/sessions/{SESSION}")
-    page.get_by_role("link", name="src/values.py:700").click()
-    line = page.locator("#L700")
+    page.get_by_role("link", name="src/values.py:560").click()
+    line = page.locator("#L560")
     expect(line).to_be_in_viewport()
     expect(line).to_have_class(re.compile("marked"))
     expect(page.get_by_role("link", name="Back to the session")).to_be_visible()
@@ -47,25 +48,25 @@ def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
         assert page_checks.sticks_out(page) <= 0
         assert not page_checks.smaller_than_a_thumb(page)
         assert not page_checks.violations(page)
-        expect(page.locator("#file-picked")).to_contain_text("Line 700")
-        page.locator("#L703").click(position={"x": 20, "y": 8})
-        expect(page.locator("#file-picked")).to_contain_text("Lines 700–703")
-        assert page.url.endswith("#L700-L703")
-        page.goto(page.url.partition("?")[0] + "?path=src/values.py#L1100-L1101")
-        expect(page.locator("#L1101")).to_have_class(re.compile("marked"))
-        expect(page.locator("#L1101")).to_be_in_viewport()
+        expect(page.locator("#file-picked")).to_contain_text("Line 560")
+        page.locator("#L563").click(position={"x": 20, "y": 8})
+        expect(page.locator("#file-picked")).to_contain_text("Lines 560–563")
+        assert page.url.endswith("#L560-L563")
+        page.goto(page.url.partition("?")[0] + "?path=src/values.py#L110-L111")
+        expect(page.locator("#L111")).to_have_class(re.compile("marked"))
+        expect(page.locator("#L111")).to_be_in_viewport()
     page.get_by_role("link", name="Edit").click()
     text = page.get_by_label("Text")
     assert text.input_value() == LINES
-    text.fill(LINES.replace("value_700 = 700", "value_700 = 0"))
+    text.fill(LINES.replace("value_560 = 560", "value_560 = 0"))
     (folder / "src" / "values.py").write_text(LINES.replace("value_1 =", "changed ="))
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("has changed since you opened it")
     phone.forgiven.append("409")
-    assert "value_700 = 0" in page.get_by_label("Your text").input_value()
+    assert "value_560 = 0" in page.get_by_label("Your text").input_value()
     page.get_by_role("button", name="Save mine").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    assert "value_700 = 0" in (folder / "src" / "values.py").read_text()
+    assert "value_560 = 0" in (folder / "src" / "values.py").read_text()
 
 
 def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(

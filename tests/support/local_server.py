@@ -1,0 +1,129 @@
+"""The app in this process under the words of a server: what is asked of it needs no socket."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.sessions.configuration.reports import ClaudeReport
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
+from tests.support.shared import recorded
+
+CONTENT = ("settings*.json", "CLAUDE*.md", *(f"{each}/**/*" for each in ("rules", "commands")))
+CONTENT += tuple(f"{each}/**/*" for each in ("skills", "agents", "projects/*/memory"))
+"""What Claude reads in its folder, but for its own state and plugins."""
+STATE = ("projects", "mcpServers")
+"""What it reads in its state that decides an answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """As far as the tests read one of `requests`."""
+
+    status_code: int
+    text: str
+    headers: Mapping[str, str]
+    url: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status_code < 400
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class LocalServer:
+    """Requests of a script to an app of this process."""
+
+    def __init__(self, app: Flask, sandbox: Sandbox) -> None:
+        self.app, self.sandbox = app, sandbox
+        self._client: FlaskClient = client_of(app)
+
+    @property
+    def context(self) -> AppContext:
+        found: AppContext = self.app.extensions["opcode_context"]
+        return found
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+        return self.request("GET", path, params=params, follow=True)
+
+    def post(self, path: str, data: Mapping[str, str]) -> Answer:
+        return self.request("POST", path, data=data)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        json: object = None,
+        follow: bool = False,
+    ) -> Answer:
+        found = self._client.open(
+            path, method=method, query_string=params, data=data, json=json, follow_redirects=follow
+        )
+        url = found.request.url
+        return Answer(found.status_code, found.text, dict(found.headers), url)
+
+
+@contextlib.contextmanager
+def local_server(sandbox: Sandbox, claude: Path) -> Iterator[LocalServer]:
+    """The app with the real CLI, which is asked once about the same files; see asked_once."""
+    roots = str(sandbox.home)
+    with app_of(sandbox, claude, OPCODE_PROJECT_ROOTS=roots) as app, asked_once(app, sandbox):
+        yield LocalServer(app, sandbox)
+
+
+@contextlib.contextmanager
+def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
+    """Let the app's real CLI report what is in force once for the same content of all files.
+
+    The app decides as always when it asks; what it gets is the answer that the CLI has given before
+    where not a byte of what it reads is different. A report takes half a second of CPU, and most
+    tests begin with the same files. The schema of the settings is asked once a run of the tests.
+    """
+    context: AppContext = app.extensions["opcode_context"]
+    configuration = context.sessions.configuration
+    reports, schema = configuration.reports, configuration.schema
+    ask, ask_schema, known = reports._ask, schema._ask, dict[object, ClaudeReport]()
+
+    def remembered(project: Path | None) -> ClaudeReport:
+        key = (project, _digest(sandbox))
+        if key not in known or known[key].problem:
+            known[key] = ask(project)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports, "_ask", remembered)
+        patch.setattr(schema, "_ask", lambda: recorded("schema of the settings", ask_schema))
+        yield
+
+
+def _digest(sandbox: Sandbox) -> str:
+    """Of all content of the projects and of what Claude reads in its folder."""
+    found = hashlib.sha256()
+    files = [path for pattern in CONTENT for path in sandbox.config_dir.glob(pattern)]
+    for path in sorted({*files, *sandbox.project.parent.rglob("*")}):
+        found.update(f"\0{path}\0{path.is_symlink() and path.readlink()}\0".encode())
+        if path.is_file():
+            found.update(path.read_bytes())
+    state = sandbox.config_dir / ".claude.json"
+    content = state.read_bytes() if state.is_file() else b"{}"
+    with contextlib.suppress(ValueError, AttributeError):
+        read = json.loads(content)
+        content = json.dumps([read.get(each) for each in STATE]).encode()
+    found.update(content)
+    return found.hexdigest()
