@@ -179,13 +179,17 @@ def has_ended(process: psutil.Process) -> bool:
 
 def processes_of(state: Path, run_id: str | None = None) -> list[psutil.Process]:
     """The processes alive that carry the mark of a run in this state folder, or of the one."""
-    runs = {run_id} if run_id else {path.name for path in (state / "runs").glob("*")}
+    runs = [run_id] if run_id else [path.name for path in (state / "runs").glob("*")]
+    marks = {f"OPCODE_RUN_ID={run}".encode() for run in runs}
     found = []
-    for process in psutil.process_iter():
+    for pid in psutil.pids() if marks else ():
         try:
-            marked = process.environ().get("OPCODE_RUN_ID") in runs
-            if marked and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+            # psutil's `environ` would take ten times as long, and there are hundreds of processes
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            if b"OPCODE_RUN_ID=" in environment and not marks.isdisjoint(environment.split(b"\0")):
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
         except (psutil.Error, OSError):
             continue
     return found

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 
 from opcode_htmx import create_app
 from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
+from tests.support.compiled_templates import CompiledTemplates, common_folder
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -24,31 +24,9 @@ from tests.support.environment import (
 )
 
 
-class _CompiledOnce(BytecodeCache):
-    """Templates that another app of this process has compiled: most of the time of a start."""
-
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if known := self._compiled.get((bucket.key, bucket.checksum)):
-            bucket.bytecode_from_string(known)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._compiled[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
-
-
-_TEMPLATES = _CompiledOnce()
-
-
-@contextlib.contextmanager
-def _shared_templates() -> Iterator[None]:
-    options = Flask.jinja_options
-    Flask.jinja_options = {**options, "bytecode_cache": _TEMPLATES}
-    try:
-        yield
-    finally:
-        Flask.jinja_options = options
+@cache
+def _share_templates() -> None:
+    CompiledTemplates(common_folder()).use_in_new_apps()
 
 
 @contextlib.contextmanager
@@ -76,8 +54,8 @@ def app_of(
         },
         feature_settings.load(),
     )
-    with _shared_templates():
-        app = create_app(settings)
+    _share_templates()
+    app = create_app(settings)
     context: AppContext = app.extensions["opcode_context"]
     if jobs:
         context.jobs.start()

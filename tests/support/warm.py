@@ -1,12 +1,13 @@
 """gunicorn, forked from a process that has imported the app's modules already.
 
-Three quarters of what a server's start costs is the import of Flask, gevent, Pygments and our own
-modules, and the tests start hundreds of servers. So one process per run of pytest imports them, and
-forks for each server: what runs then is gunicorn's own command line, with an arbiter and a worker
-of its own, the environment that it was given, and nothing that another server has left but
-compiled templates.
+Nearly all that a server's start costs is the import of Flask, gevent, Pygments and our own modules
+and the compilation of the templates, and the tests start hundreds of servers. So one process per
+run of pytest does that, and forks for each server: what runs then is gunicorn's own command line,
+with an arbiter and a worker of its own, the environment that it was given, and nothing that another
+server has left but compiled templates.
 
-The modules are imported as the worker would import them, with the standard library made
+All modules are imported, also those that a worker loads with its first page or request for the API,
+and as the worker would import them, with the standard library made
 cooperative. The arbiter is given the original functions back, which the worker's fork takes away.
 """
 
@@ -16,13 +17,13 @@ import atexit
 import contextlib
 import gc
 import json
+import mimetypes
 import os
+import pkgutil
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -31,10 +32,13 @@ from pathlib import Path
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
 
+from tests.support.shared import FOLDER
+
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("gunicorn.app.wsgiapp", "gunicorn.workers.ggevent", "opcode_htmx.app.factory")
-REAPING = 0.02
-"""Seconds from one look at who has ended to the next."""
+PROGRAM = "gunicorn.app.wsgiapp"
+MODULES = (PROGRAM, "gunicorn.workers.ggevent")
+LANGUAGES = ("json", "python", "bash", "diff", "html", "text")
+"""Those of most code in tests; Pygments has a module for each, with patterns to compile."""
 ARGUMENTS = ["gunicorn", "-c", "gunicorn.conf.py"]
 
 
@@ -67,7 +71,7 @@ class Warm:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, *ARGUMENTS],
             cwd=ROOT,
-            env={"PATH": os.environ.get("PATH", "")},
+            env={name: os.environ[name] for name in ("PATH", FOLDER) if name in os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -124,21 +128,58 @@ def warm() -> Warm:
 
 def main() -> None:
     monkey.patch_all()
-    for module in MODULES:
-        import_module(module)
+    import_all()
+    share_templates()
     # Its clock would stand still until a server's own hub runs, so that what may take a while
     # there would be over before it begins.
-    assert get_hub_if_exists() is None, "an import has started an event loop"
+    assert get_hub_if_exists() is None, "the preparation has started an event loop"
+    gc.collect()
     gc.freeze()  # untouched memory pages stay shared
-    compiled = tempfile.mkdtemp(prefix="templates-")
-    share_templates(compiled)
+    serve()
+
+
+def import_all() -> None:
+    for module in MODULES:
+        import_module(module)
+    # Not before the standard library is patched: they take their locks from there.
+    from pygments.lexers import get_lexer_by_name
+
+    import opcode_htmx
+    from opcode_htmx.markup import markdown
+
+    for found in pkgutil.walk_packages(opcode_htmx.__path__, f"{opcode_htmx.__name__}."):
+        if not found.name.endswith(".__main__"):
+            import_module(found.name)
+    markdown.prepare()
+    for language in LANGUAGES:
+        get_lexer_by_name(language)
+    mimetypes.init()
+
+
+def share_templates() -> None:
+    from tests.support.compiled_templates import CompiledTemplates, common_folder
+
+    templates = CompiledTemplates(common_folder())
+    templates.fill()
+    templates.use_in_new_apps()
+
+
+def serve() -> None:
+    """Fork for each order, and report who has ended, until there are no orders any more."""
     children: set[int] = set()
     orders = b""
-    wait = monkey.get_original("select", "select")
+    select_ = monkey.get_original("select", "select")
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    handle = monkey.get_original("signal", "signal")  # gevent's starts an event loop
+    handle(signal.SIGCHLD, lambda *_: None)
     while True:
-        ready = wait([0], [], [], REAPING if children else None)[0]
-        reap(children)
-        if not ready:
+        ready = select_([0, woken], [], [])[0]
+        if woken in ready:
+            os.read(woken, 4096)
+            reap(children)
+        if 0 not in ready:
             continue
         orders += (data := os.read(0, 65536))
         if not data:
@@ -147,23 +188,16 @@ def main() -> None:
             order, _, orders = orders.partition(b"\n")
             pid = monkey.get_original("os", "fork")()
             if pid == 0:
+                signal.set_wakeup_fd(-1)
+                handle(signal.SIGCHLD, signal.SIG_DFL)
+                os.close(woken)
+                os.close(wake)
                 return become_gunicorn(**json.loads(order))
             children.add(pid)
             report(pid=pid)
     for pid in children:
         os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(compiled, ignore_errors=True)
     return None
-
-
-def share_templates(folder: str) -> None:
-    """Let the first server compile the templates, most of its start, and the others read that."""
-    # Not before the standard library is patched: Jinja takes its locks from there.
-    from flask import Flask
-    from jinja2 import FileSystemBytecodeCache
-
-    options = {**Flask.jinja_options, "bytecode_cache": FileSystemBytecodeCache(folder)}
-    Flask.jinja_options = options
 
 
 def reap(children: set[int]) -> None:
@@ -192,7 +226,7 @@ def become_gunicorn(app: str, environment: Mapping[str, str], log: str) -> None:
     os.environ.update(environment)
     sys.argv = [*ARGUMENTS, app]
     try:
-        sys.modules[MODULES[0]].run()
+        sys.modules[PROGRAM].run()
     except SystemExit as end:
         if os.getpid() == arbiter:  # which has nothing cooperative to wind up
             os._exit(end.code if isinstance(end.code, int) else 0)
