@@ -27,6 +27,7 @@ from opcode_htmx.lib.git.commands.settings import (
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
+from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository
 from opcode_htmx.lib.late.patterns import late_pattern
 
@@ -38,12 +39,14 @@ _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
 _REBASE = (*_COMMIT, "pre-rebase", "post-checkout", "post-rewrite")
+_APPLY = ("applypatch-msg", "pre-applypatch", "post-applypatch")
+"""Of a rebase that was begun with --apply."""
 _HOOKS: dict[Act, tuple[str, ...]] = {
     "commit": (*_ALWAYS, *_COMMIT),
     "switch": (*_ALWAYS, "post-checkout"),
     "merge": (*_ALWAYS, *_MERGE),
     "rebase": (*_ALWAYS, *_REBASE),
-    "continue": (*_ALWAYS, *_REBASE, *_MERGE),
+    "continue": (*_ALWAYS, *_REBASE, *_MERGE, *_APPLY),
     "fetch": ("reference-transaction",),
     "push": ("reference-transaction", "pre-push"),
     "files": ("post-index-change",),
@@ -53,9 +56,11 @@ _MERGES = frozenset({"merge", "rebase", "continue"})
 _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
 _NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
-_MOST_SCRIPT_BYTES = 1024 * 1024
+MOST_SCRIPT_BYTES = 1024 * 1024
 _MOST = 200
-_EXEC = late_pattern(rb"^(?:exec|x)\s+(\S.*)$", re.MULTILINE)
+_EXEC = late_pattern(rb"^[ \t]*+(?:exec|x)\s+(\S.*)$", re.MULTILINE)
+_STRATEGIES = frozenset({"", "ort", "recursive", "resolve", "octopus", "ours", "subtree"})
+"""Git's own; another one is a program, `git-merge-NAME`, and may lie in the working tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,7 @@ def _small(path: Path) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return b""
-            return file.read(_MOST_SCRIPT_BYTES)
+            return file.read(MOST_SCRIPT_BYTES)
     except OSError:
         return b""
 
@@ -265,7 +270,30 @@ def _signing(values: dict[str, Setting], signs: Setting) -> Program:
 
 
 def _steps(git: Git) -> Iterator[Program]:
-    """Commands in the list of steps of a rebase that has begun."""
-    todo = _small(git.repository.git_dir / "rebase-merge" / "git-rebase-todo")
-    for match in _EXEC.finditer(todo):
+    """Commands that what has begun goes on with. Raises GitFailed."""
+    for match in _EXEC.finditer(_begun(git, "rebase-merge/git-rebase-todo")):
         yield Program(_STEP, "exec", match[1].decode("utf-8", "replace"), True)
+    for name in _strategies(git):
+        if name not in _STRATEGIES:
+            yield Program(_STEP, "merge strategy", f"git merge-{name}", True)
+
+
+def _strategies(git: Git) -> Iterator[str]:
+    """By which a rebase, a cherry-pick or a revert goes on to merge. Raises GitFailed."""
+    yield _begun(git, "rebase-merge/strategy").decode("utf-8", "replace").rstrip("\n")
+    if _begun(git, "sequencer/opts"):
+        path = str(git.repository.git_dir / "sequencer/opts")
+        output = git.under(LISTING).run("config", "--file", path, "--no-includes", "--list", "-z")
+        for pair in output.content.decode("utf-8", "replace").split("\0"):
+            key, _, value = pair.partition("\n")
+            if key == "options.strategy":
+                yield value
+
+
+def _begun(git: Git, name: str) -> bytes:
+    """A file of what has begun; empty if there is none. Raises GitFailed."""
+    path = git.repository.git_dir / name
+    content = _small(path)
+    if len(content) == MOST_SCRIPT_BYTES or (not content and path.exists() and path.stat().st_size):
+        raise GitFailed(f"{path} cannot be looked through for programs.")
+    return content

@@ -299,10 +299,38 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
     listed = programs.of(repo.git(), "continue")
     assert [(p.name, p.command) for p in listed.found] == [("exec", "touch ../sprung")]
     assert not listed.can_be_left_out
+    todo.write_text(" \texec touch ../sprung\n")
+    assert programs.of(repo.git(), "continue").digest == listed.digest, "git skips blanks before it"
+    todo.write_text(f"{'#' * programs.MOST_SCRIPT_BYTES}\nexec touch ../sprung\n")
+    with pytest.raises(GitFailed, match="cannot be looked through"):
+        programs.of(repo.git(), "continue")
     todo.write_text("")
     conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
     conflicts.go_on(repo.git(), "rebase")
     assert repo.plain("log", "--format=%s") == b"ours\ntheirs\nfirst\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "file", "content"),
+    [
+        ("rebase", "rebase-merge/strategy", "../x\n"),
+        ("cherry-pick", "sequencer/opts", "[options]\n\tstrategy = ../x\n"),
+    ],
+)
+def test_a_strategy_that_is_a_program_is_a_step_that_is_listed(
+    repo: Repo, verb: str, file: str, content: str
+) -> None:
+    conflict(repo, verb)
+    assert not programs.of(repo.git(), "continue")
+    repo.write(f".git/{file}", content)
+    listed = programs.of(repo.git(), "continue")
+    assert [(p.kind, p.command) for p in listed.found] == [("step of the rebase", "git merge-../x")]
+    assert not listed.can_be_left_out
+
+
+def test_the_hooks_of_a_rebase_with_apply_are_listed(repo: Repo) -> None:
+    hook(repo, "pre-applypatch")
+    assert [p.name for p in programs.of(repo.git(), "continue").found] == ["pre-applypatch"]
 
 
 def merge_driver(repo: Repo) -> None:
