@@ -11,7 +11,7 @@ from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.login import Login, Typed, Wanted, wanted
+from opcode_htmx.lib.git.login import Login, Typed, Wanted, refusal, wanted, was_accepted
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.sessions.repositories.logins import KeptLogins
 
@@ -70,6 +70,8 @@ class Logins:
             # looked at once more: the first attempt has taken a while
             if own and login is None and is_asked and not _who_else(git, remote, pushes):
                 return self._tried(own, remote, act)
+            if typed and typed.keeps and was_accepted(error):
+                self.kept.keep(typed.login)
             user = login.user if login else ""
             raise self._refusal(error, remote, login, user) from None
         if typed and typed.keeps:
@@ -120,9 +122,6 @@ def _who_else(git: Git, remote: Remote, pushes: bool) -> str:
 
 
 def _sentence(asked: Wanted, error: GitFailed, *, is_refused: bool) -> str:
-    host = asked.origin
-    if "403" in error.errors:
-        return f"{host} does not let this login do that. Another one may."
-    if is_refused:
-        return f"{host} did not accept this user name and password."
-    return f"{host} asks for a login."
+    if is_refused or "403" in error.errors:
+        return refusal(asked.origin, error.errors)
+    return f"{asked.origin} asks for a login."

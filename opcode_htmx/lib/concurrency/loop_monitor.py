@@ -22,6 +22,7 @@ from gevent import monkey
 
 from opcode_htmx.lib.concurrency.alarm import Alarm, alarm
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.metrics.families import Counter, Histogram
 
 log = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ class LoopMonitor:
         log.warning(
             "the event loop was blocked for %.0f ms%s%s",
             seconds * 1e3,
-            f" (and {others} times since the last warning)" if others else "",
+            f" (and {count(others, 'time')} since the last warning)" if others else "",
             "".join(f"\n    {call}" for call in self._last.by),
         )
 

@@ -12,7 +12,7 @@ from dataclasses import field
 from urllib.parse import urlsplit
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git.process import SECRET_DESCRIPTOR
+from opcode_htmx.lib.git.process import SECRET_DESCRIPTOR, GitFailed
 
 MOST_USER, MOST_PASSWORD = 255, 4096
 """Characters: tokens may have a thousand."""
@@ -26,6 +26,7 @@ _HELPER = (
 """A function of a shell; reading and printing are no programs, so nothing is in an argument."""
 _ASKED = re.compile(r"(?:could not read (?:Username|Password)|Authentication failed) for '(\S+)'")
 _FORBIDDEN = re.compile(r"unable to access '(\S+)': The requested URL returned error: 403")
+_REJECTED = re.compile(rb"^!\t[^\t\n]*\t\[(?:remote )?rejected\] ", re.MULTILINE)
 _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*+\.?|[0-9a-f.]*:[0-9a-f:.]+")
 """Anything else would have a meaning in a setting's name: `=` ends it, and `*` is any host."""
 _HARMLESS = frozenset(
@@ -103,6 +104,18 @@ def wanted(errors: str) -> Wanted | None:
     found = _ASKED.search(errors) or _FORBIDDEN.search(errors)
     origin = origin_of(found[1]) if found else ""
     return Wanted(origin, user_of(found[1])) if found and origin else None
+
+
+def refusal(origin: str, errors: str) -> str:
+    """What a person is told whose login a remote has refused, by the messages of git."""
+    if "403" in errors:
+        return f"{origin} does not let this login do that. Another one may."
+    return f"{origin} did not accept this user name and password."
+
+
+def was_accepted(error: GitFailed) -> bool:
+    """Whether a push failed behind the login: git says so of a branch, with --porcelain."""
+    return wanted(error.errors) is None and _REJECTED.search(error.output) is not None
 
 
 def origin_of(url: str) -> str:

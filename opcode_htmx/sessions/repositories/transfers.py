@@ -23,7 +23,7 @@ from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.clones.progress import ProgressReader
-from opcode_htmx.lib.git.login import Login, Typed, origin_of, wanted
+from opcode_htmx.lib.git.login import Login, Typed, origin_of, refusal, wanted
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.sessions.repositories.job_files import JobFiles, Kind, State, Transfer
@@ -203,6 +203,8 @@ class Transfers:
             return job
         if login is not None:
             self._kept.forget(login.origin)
+        if typed is not None:
+            job = replace(job, error=refusal(asked.origin, error.errors))
         user = asked.user or (typed.login.user if typed else "")
         keeps = typed is not None and typed.keeps
         return replace(job, asks=asked.origin, asks_user=user, asks_keeps=keeps)

@@ -109,6 +109,11 @@ def test_changes_are_read_commented_on_and_mended(
     expect(files).to_have_count(2)
     expect(lines).to_have_count(3)
 
+    page.get_by_text("Comment on lines").first.tap()
+    select = page.locator(".comment-new select").first
+    assert select.evaluate("e => e.getBoundingClientRect().width") > 110, "its words are cut"
+    page.get_by_text("Comment on lines").first.tap()
+
     lines.nth(1).tap()
     lines.nth(2).tap()
     page.get_by_role("button", name="Comment: Lines 2–3").tap()

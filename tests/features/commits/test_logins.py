@@ -15,7 +15,7 @@ from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.login import Login, Wanted, wanted
 from tests.features.commits.test_commits import HIDDEN, Desk
 from tests.support.environment import Sandbox
-from tests.support.git_server import GitServer, git, git_server
+from tests.support.git_server import GitServer, commit, git, git_server
 from tests.support.in_process import app_of
 
 USER, WORD = "ann", 'p\'w "$HOME" \\n `id`'
@@ -116,6 +116,16 @@ def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer)
     assert "is kept until" not in desk.page("/push")
     desk.repo.commit("Rake")
     assert push(desk).status_code == 409
+
+
+def test_a_login_that_was_accepted_is_kept_although_the_push_is_refused(
+    desk: Desk, server: GitServer
+) -> None:
+    commit(server.root / "a/b.git", "main", {"theirs.txt": "new"})
+    refused = again(desk, push(desk), login_user=USER, login_password=WORD, login_keep="1")
+    assert "Pull first, then push again." in refused.text
+    fields = desk.hidden(desk.page("/pull"), "/pull")
+    assert desk.post("/pull", mode="fetch", programs="run", **fields).status_code == 303
 
 
 def test_a_fetch_asks_as_well(desk: Desk, server: GitServer) -> None:

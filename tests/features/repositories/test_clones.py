@@ -219,7 +219,8 @@ def test_a_private_repository_is_cloned_with_the_login_that_its_page_asks_for(
     login = {"login_user": "me", "login_password": TOKEN}
     assert shed.client.post(again, data={**login, "login_user": "a\nb"}).status_code == 422
     shed.client.post(again, data={**login, "login_password": "wrong", "login_keep": "1"})
-    assert "refuses the login" in shed.ended("o__n", "failed")["transfer"]["error"]
+    refusal = shed.ended("o__n", "failed")["transfer"]["error"]
+    assert "did not accept this user name and password" in refusal
     refused = shed.client.get(page).text
     assert 'value="me"' in refused
     token = "glpat-typed-as-the-name-of-a-user"
