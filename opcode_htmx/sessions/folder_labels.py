@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opcode_htmx.sessions.repositories.places import own_name
 from opcode_htmx.sessions.workspace import Workspace
 
 
 def name_of(path: Path, workspace: Workspace) -> str:
-    """A folder's own name; words for the person's home, and for the sample project of the demo."""
+    """A folder's own name; words for the person's home, for worktrees and the demo's sample."""
     if path == _home():
         return "Home folder"
-    return "Sample project" if _is_sample(path, workspace) else path.name or "/"
+    return "Sample project" if _is_sample(path, workspace) else own_name(path)
 
 
 def place_of(path: Path, workspace: Workspace) -> str:

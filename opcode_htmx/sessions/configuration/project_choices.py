@@ -10,6 +10,7 @@ from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
+from opcode_htmx.sessions.repositories.places import own_name
 from opcode_htmx.sessions.workspace import Workspace
 
 MOST_TRIED = 2
@@ -46,7 +47,7 @@ def project_choices(
         if folder:
             text = reference(folder)
             if text not in found or (project_path == path and text in by_copy):
-                found[text] = ProjectChoice(project.id, folder.name or "/", text)
+                found[text] = ProjectChoice(project.id, own_name(folder), text)
             if project_path != path:
                 by_copy.add(text)
     return list(found.values())

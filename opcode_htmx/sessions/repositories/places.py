@@ -44,6 +44,11 @@ class WorktreeName:
     def __str__(self) -> str:
         return f"{self.repo}__{self.session_id}"
 
+    @property
+    def title(self) -> str:
+        """The repository in a person's words: `owner/name`."""
+        return self.repo.replace("__", "/", 1)
+
 
 class Places:
     """The folders of clones and worktrees below one folder."""
@@ -126,6 +131,18 @@ def worktree_name(text: str) -> WorktreeName | None:
     if match is None or not _REPOSITORY.fullmatch(match[1]):
         return None
     return WorktreeName(match[1], match[2])
+
+
+def named_after_clone(folder: str) -> WorktreeName | None:
+    """The same of the path of a worktree, by its last two parts."""
+    place, _, name = folder.rpartition("/")
+    return worktree_name(name) if place.endswith("/worktrees") else None
+
+
+def own_name(folder: Path) -> str:
+    """A folder's own name; `owner/name (01234567)` for the worktree of a session."""
+    cloned = named_after_clone(str(folder))
+    return f"{cloned.title} ({cloned.session_id[:8]})" if cloned else folder.name or "/"
 
 
 def is_repository_name(text: str) -> bool:

@@ -12,6 +12,7 @@ from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.worktrees import PLACE, BadRevision
 from opcode_htmx.lib.late.patterns import late_pattern
+from opcode_htmx.sessions.repositories.places import named_after_clone
 from opcode_htmx.sessions.worktrees.records import CopyRecords
 
 WORDS = 5
@@ -95,6 +96,8 @@ class CopyLabels:
             }
             self._seen = now
         known = self._known.get(folder)
+        if known is None and (cloned := named_after_clone(folder)):
+            return CopyLabel(cloned.title, f"session-{cloned.session_id[:8]}")
         if known is not None or _PLACE not in folder:
             return known
         project, _, rest = folder.partition(_PLACE)

@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories.places import worktree_name
 from opcode_htmx.sessions.repositories.services import services
+from opcode_htmx.sessions.worktrees.naming import CopyLabel
 from tests.features.repositories.conftest import TOKEN, Shed
 from tests.support import api
 from tests.support.git_server import git
@@ -47,6 +48,15 @@ def test_a_session_has_one_worktree_on_a_branch_of_its_own(cloned: Shed) -> None
     (found,) = cloned.get("/mgmt/worktrees")
     assert (found["id"], found["branch"], found["is_in_use"]) == (ID, "session-7c2f1d9e", False)
     assert cloned.get("/mgmt/repos/o__n")["worktrees"] == [ID]
+
+
+def test_a_worktree_is_called_by_its_repository(cloned: Shed) -> None:
+    path = made(cloned)
+    page = cloned.client.get(f"/new?folder={path}&session={SESSION}").text
+    assert "o/n (7c2f1d9e)" in page
+    label = cloned.client.application.jinja_env.globals["copy_of_folder"]
+    assert label(str(path)) == CopyLabel("o/n", "session-7c2f1d9e")
+    assert label(str(path.parent.with_name("src") / path.name)) is None
 
 
 def test_a_worktree_begins_at_a_branch_that_is_there(cloned: Shed) -> None:
