@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gevent
@@ -54,7 +55,7 @@ def test_a_worktree_is_called_by_its_repository(cloned: Shed) -> None:
     path = made(cloned)
     page = cloned.client.get(f"/new?folder={path}&session={SESSION}").text
     assert "o/n (7c2f1d9e)" in page
-    label = cloned.client.application.jinja_env.globals["copy_of_folder"]
+    label: Any = cloned.client.application.jinja_env.globals["copy_of_folder"]
     assert label(str(path)) == CopyLabel("o/n", "session-7c2f1d9e")
     assert label(str(path.parent.with_name("src") / path.name)) is None
 
@@ -108,6 +109,8 @@ def test_a_worktree_that_claude_works_in_stays_whatever_is_forced(
         refused = cloned.client.delete(address)
         assert (refused.status_code, "Stop it first" in refused.get_json()["error"]) == (409, True)
     assert path.exists()
+    page = cloned.client.get(f"/repositories/worktrees/{ID}/delete").text
+    assert "To the session" in page
 
 
 def test_two_requests_at_once_make_one_worktree(cloned: Shed) -> None:

@@ -230,6 +230,7 @@ def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
     wait_for_content(phone)
     size = {"standard": 32, "fixed": 32}
     phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
+    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
     for path in ("/", "/new", "/runs", "/logins"):
         phone.page.goto(path)
         expect(phone.page.locator("html")).to_have_css("font-size", "32px")
