@@ -9,6 +9,7 @@ the whole.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -47,6 +48,8 @@ _SIGNS = late_pattern(r"[`*_~\[]")
 _OPENING = late_pattern(r"\*(?![\s*])|(?<![^\W_])_(?![\s_])|~~|`|\]\(")
 """In text, what may begin an emphasis or a piece of code that later text ends, or go on as a
 link."""
+_TICKS = late_pattern(r"\\.|(`++)", re.DOTALL)
+_TICKS_IN_CODE = late_pattern(r"`++")
 _CODE_BEGIN = late_pattern(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
 _INNER_FENCE = late_pattern(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
 
@@ -196,6 +199,8 @@ def _is_closed(text: str) -> bool:
     """Whether no later text can be part of an emphasis, a link or code that begins in this one."""
     if not _SIGNS.search(text):
         return True
+    if _has_open_code(text):
+        return False
     brackets = 0
     for token in (
         inline_tokens(text) if len(text) <= SHORT else run_cpu_in_thread(inline_tokens, text)
@@ -207,3 +212,20 @@ def _is_closed(text: str) -> bool:
         for sign in token.content if "[" in token.content or "]" in token.content else "":
             brackets = max(0, brackets + (sign == "[") - (sign == "]"))
     return brackets == 0
+
+
+def _has_open_code(text: str) -> bool:
+    """Whether later text may end code that begins in this one, also in an address or an image.
+
+    Code goes before links: of those it begins in, the later text makes none.
+    """
+    place = 0
+    while begin := _TICKS.search(text, place):
+        place = begin.end()
+        if begin[1]:
+            ticks = _TICKS_IN_CODE.finditer(text, place)
+            end = next((each.end() for each in ticks if each[0] == begin[1]), None)
+            if end is None:
+                return True
+            place = end
+    return False

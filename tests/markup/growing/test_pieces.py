@@ -70,6 +70,23 @@ def test_the_pieces_of_a_paragraph_are_the_paragraph(text: str) -> None:
     assert words(joined(part.pieces)) == words(whole[0])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Words. See [a](x`y) and. More words` here.",
+        "Words. See ![a `b](x) and. More words` here.",
+        'Words. See [a](x "b ``c") and. More ` words`` here.',
+        "Words. See \\`a` b`, and. More words here.",
+        "Words. See <http://a.b/`c> and. More words` here.",
+    ],
+)
+@pytest.mark.usefixtures("short")
+def test_code_that_begins_in_a_link_is_not_cut(text: str) -> None:
+    part = Part(text, 1)
+    assert part.pieces
+    assert words(joined(part.pieces)) == words(dom.parse(part.html).elements[0])
+
+
 @examples(100)
 @given(CODE)
 @pytest.mark.usefixtures("short")
