@@ -11,6 +11,7 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.files import folder_names, history, sessions
 from opcode_htmx.engines.claude.files.lists.session_files import SessionFiles
+from opcode_htmx.engines.claude.files.session_listing import watched
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
@@ -78,6 +79,16 @@ class SessionLocations:
         if file is None:
             raise sessions.SessionNotFound("There is no session with this id.")
         return self._of_file(file, sessions.folder_of(file))
+
+    def newest_in(self, folder: Path) -> SessionLocation | None:
+        """A live session of a folder, or else the one that was written last; None for none."""
+        for run in self._supervisor.live():
+            if run.record.project_path == str(folder):
+                return self.of_run(run)
+        place = history.root(self._config_dir) / folder_names.claude_folder(folder.resolve())
+        files = [file for each in watched().look_at_all([place]) for file in each.files]
+        newest = max(files, key=lambda file: file.mtime_ns, default=None)
+        return self._of_file(place / newest.name, str(folder)) if newest else None
 
     def exists(self, session_id: str) -> bool:
         """Whether there is a session of this id: a run of it, or Claude's own file."""

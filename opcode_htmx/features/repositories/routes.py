@@ -153,13 +153,19 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         return redirect(url_for(".repository", repo=name.repo), 303)
 
     def address_of(worktree: SessionFolder) -> str:
-        """The address of the session of a worktree, or of the form for its first prompt."""
+        """The address of the session of a worktree, or of the form for its first prompt.
+
+        A session that a form begins has an id of its own, and only a program's that of the folder.
+        """
         session_id = worktree.name.session_id
         try:
             location = locations.of(session_id)
         except SessionNotFound:
-            folder = reference(worktree.path)
-            return url_for("new_session.new", folder=folder, session=session_id)
+            known = locations.newest_in(worktree.path)
+            if known is None:
+                folder = reference(worktree.path)
+                return url_for("new_session.new", folder=folder, session=session_id)
+            location = known
         return session_url(location.claude_folder, location.session_id)
 
     pages.add_app_template_global(address_of)

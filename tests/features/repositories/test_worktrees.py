@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import gevent
 import pytest
 
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.repositories.places import worktree_name
@@ -58,6 +60,18 @@ def test_a_worktree_is_called_by_its_repository(cloned: Shed) -> None:
     label: Any = cloned.client.application.jinja_env.globals["copy_of_folder"]
     assert label(str(path)) == CopyLabel("o/n", "session-7c2f1d9e")
     assert label(str(path.parent.with_name("src") / path.name)) is None
+
+
+def test_a_worktree_leads_to_the_session_that_a_form_began_there(cloned: Shed) -> None:
+    path, page = made(cloned), "/repositories/o__n"
+    assert "/new?folder=" in cloned.client.get(page).text
+    begun = "0" + SESSION[1:]
+    place = history.root(cloned.context.workspace.config_dir) / project_id(path)
+    place.mkdir(parents=True)
+    (place / f"{begun}.jsonl").write_text(json.dumps({"type": "user", "cwd": str(path)}) + "\n")
+    text = cloned.client.get(page).text
+    assert f"/sessions/{begun}" in text
+    assert "/new?folder=" not in text
 
 
 def test_a_worktree_begins_at_a_branch_that_is_there(cloned: Shed) -> None:
