@@ -87,6 +87,8 @@ class Places:
         Raises what `folder` does, CannotCompare where there is no repository, and GitProblem.
         """
         folder = self.folder(project_id, session_id)
+        if not folder.is_dir():
+            raise CannotCompare(f"The folder {folder} does not exist any more.")
         try:
             git = Git.at(folder, self._environment)
         except (GitFailed, RepositoryRefused) as error:

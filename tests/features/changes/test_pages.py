@@ -83,6 +83,11 @@ def test_a_project_without_a_repository_has_a_page(pages: Pages, repository: Rep
         assert each.get("/file", path="app.txt").status_code == 409
 
 
+def test_a_folder_that_is_gone_is_said_on_the_page(pages: Pages, repository: Repository) -> None:
+    repository.folder.rename(repository.home / "elsewhere")
+    assert "does not exist any more." in pages.text()
+
+
 def test_a_diff_marks_words_and_has_colours(pages: Pages, repository: Repository) -> None:
     repository.write("tree.py", "def grow(height: int) -> int:\n    return height + 1\n")
     repository.commit()

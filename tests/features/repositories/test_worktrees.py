@@ -117,7 +117,7 @@ def test_a_worktree_that_claude_works_in_stays_whatever_is_forced(
 ) -> None:
     path = made(cloned)
 
-    run = SimpleNamespace(record=SimpleNamespace(project_path=str(path)))
+    run = SimpleNamespace(record=SimpleNamespace(project_path=str(path), session_id=SESSION))
     monkeypatch.setattr(Supervisor, "live", lambda self: [run])
     for address in (f"/mgmt/worktrees/{ID}?force=1", "/mgmt/repos/o__n?force=1"):
         refused = cloned.client.delete(address)

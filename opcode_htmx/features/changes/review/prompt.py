@@ -23,8 +23,10 @@ def prompt_of(comments: Sequence[Anchored], top: Path, folder: Path) -> str:
 
     `top` is the folder that the paths of the comments are relative to.
     """
-    count = "this comment" if len(comments) == 1 else f"these {len(comments)} comments"
-    parts = [f"Please go through {count} on the changes, and mend what they say:"]
+    parts = ["Please go through this comment on the changes, and mend what it says:"]
+    if len(comments) != 1:
+        count = f"these {len(comments)} comments"
+        parts = [f"Please go through {count} on the changes, and mend what they say:"]
     parts += [_about(number, each, top, folder) for number, each in enumerate(comments, 1)]
     return "\n\n".join(parts)
 
