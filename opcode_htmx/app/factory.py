@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import gevent
-from flask import Flask, Response
+from flask import Blueprint, Flask, Response
 from gevent.event import Event
 from jinja2 import BytecodeCache, Environment
 
@@ -29,6 +29,7 @@ from opcode_htmx.app.navigation import entries as navigation
 from opcode_htmx.app.navigation import page_links
 from opcode_htmx.app.operation import logs
 from opcode_htmx.app.pairing import terminal
+from opcode_htmx.app.platform import App
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.config import state_format, state_use
 from opcode_htmx.config.settings import Settings
@@ -81,10 +82,10 @@ from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.sessions.worktrees.files import CopyFiles
 from opcode_htmx.sessions.worktrees.service import CopyServices, SessionWorktrees
 from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
-from opcode_htmx.web.http import forms
+from opcode_htmx.web.http import forms, health
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.rest.endpoint import Endpoint, register_endpoints
-from opcode_htmx.web.server.url_rules import LateMap, LateRoutes
+from opcode_htmx.web.server.url_rules import LateRoutes
 from opcode_htmx.web.websocket.router import SocketRouter
 
 KEEP_SECONDS = 3600.0
@@ -130,7 +131,8 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
         _shut_down, context.runs, app.extensions["opcode_shutdown"]
     )
     for feature in features:
-        _install(app, feature, context, router)
+        _install(app, feature, context)
+    _install_pages(app, features, context, router)
     _install_api(app, features, context, router)
     navigation.register(app, features, context)
     page_links.register(app, features, context)
@@ -293,11 +295,9 @@ def _compile(templates: BytecodeCache, environment: Environment, saved: SavedTem
         saved.save()
 
 
-def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRouter) -> None:
-    for blueprint in feature.routes(context):
-        app.register_blueprint(blueprint)
-    if feature.sockets and not feature.late_sockets:
-        feature.sockets(context, router)
+def _install(app: Flask, feature: Feature, context: AppContext) -> None:
+    if feature.at_start:
+        feature.at_start(context, app)
     for job in feature.jobs(context):
         context.jobs.add(job)
     if feature.measure:
@@ -307,8 +307,32 @@ def _install(app: Flask, feature: Feature, context: AppContext, router: SocketRo
             context.events.subscribe(kind, partial(handler, context), every_worker=every_worker)
 
 
+def _install_pages(
+    app: App, features: Sequence[Feature], context: AppContext, router: SocketRouter
+) -> None:
+    """The pages of all features, when somebody asks for the first one.
+
+    They are 200 modules: a fifth of what would be imported at the start.
+    """
+
+    def add() -> None:
+        blueprints: list[Blueprint] = []
+        for feature in features:
+            blueprints += feature.routes(context)
+            yield_to_loop()  # each imports its modules
+        # Routes last: should something before fail, the next request tries all of it once more
+        for blueprint in blueprints:
+            app.register_late(blueprint)
+            yield_to_loop()
+        for feature in features:
+            if feature.sockets and not feature.late_sockets:
+                feature.sockets(context, router)
+
+    app.url_map.add_late(("/",), add, known=(health.ADDRESS,))
+
+
 def _install_api(
-    app: Flask, features: Sequence[Feature], context: AppContext, router: SocketRouter
+    app: App, features: Sequence[Feature], context: AppContext, router: SocketRouter
 ) -> None:
     """What programs use, and the document that describes it, when the first one asks.
 
@@ -331,8 +355,7 @@ def _install_api(
         register_endpoints(LateRoutes(app, "api"), described)
 
     sockets = (folder for feature in features for folder in feature.late_sockets)
-    url_map: LateMap = app.url_map  # type: ignore[assignment]
-    url_map.add_late((*API_FOLDERS, *sockets), add)
+    app.url_map.add_late((*API_FOLDERS, *sockets), add)
 
 
 def _shut_down(runs: Supervisor, close_sockets: Callable[[], None]) -> None:

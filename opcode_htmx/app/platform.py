@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Blueprint, Flask
 from jinja2 import FileSystemLoader
 
 from opcode_htmx.app.template_cache import LateEnvironment
@@ -48,19 +48,36 @@ if TYPE_CHECKING:
 MAX_FORM_BYTES = 4 * 1024 * 1024
 
 
-class _App(Flask):
+class App(Flask):
     url_rule_class = LateRule
     url_map_class = LateMap
+    url_map: LateMap
     jinja_environment = LateEnvironment
+    _adds_late = False
+
+    def register_late(self, blueprint: Blueprint) -> None:
+        """Register a blueprint although the app has served already, which Flask refuses.
+
+        The first request for a page waits for all of them: see `LateMap`.
+        """
+        self._adds_late = True
+        try:
+            self.register_blueprint(blueprint)
+        finally:
+            self._adds_late = False
+
+    def _check_setup_finished(self, f_name: str) -> None:
+        if not self._adds_late:
+            super()._check_setup_finished(f_name)
 
 
-def make_app(features: Sequence[Feature]) -> Flask:
+def make_app(features: Sequence[Feature]) -> App:
     """A Flask app with our templates, static files, filters, headers and reading of bodies.
 
     Raises ValueError for a feature whose name is another's, or a folder of the common static files.
     """
     _check_names(features)
-    app = _App("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
+    app = App("opcode_htmx.app", root_path=str(resources.FOLDER), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_loader = FileSystemLoader(

@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 
 from opcode_htmx.config.declarations import FeatureSettings
 from opcode_htmx.features.context import AppContext
@@ -73,8 +73,11 @@ class Feature:
     name: str
     """The name of its folder, of its templates' folder and of its static files' folder."""
     routes: Callable[[AppContext], Iterable[Blueprint]] = no_routes
-    """Its pages and forms."""
+    """Its pages and forms; called when somebody asks for a page for the first time."""
+    at_start: Callable[[AppContext, Flask], None] | None = None
+    """What it does to the app, or to services, besides its pages; called when the app is built."""
     sockets: Callable[[AppContext, SocketRouter], None] | None = None
+    """Those of its pages, which are added with them."""
     late_sockets: tuple[str, ...] = ()
     """How the addresses of its sockets begin, where they are for programs: they are added with the
     API. Empty for sockets of pages."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from flask import Blueprint, url_for
+from flask import Blueprint, Flask, url_for
 
 from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
 from opcode_htmx.features.agents.exchange.github import DEFAULT_API, GitHub
@@ -30,6 +31,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from opcode_htmx.features.agents.pages import AgentPages
+    from opcode_htmx.sessions.schedules.agents import Agents
 
 
 def _address(value: str) -> str:
@@ -68,16 +70,24 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.agents import routes
     from opcode_htmx.features.agents.exchange import routes as exchange_routes
     from opcode_htmx.features.agents.running import routes as run_routes
-    from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
     from opcode_htmx.sessions.configuration.documents import Documents
 
     parts = _parts(context)
-    scheduled = AgentsToSchedule(parts.store, parts.runner, context.runs)
-    context.sessions.scheduled_agents.provide(scheduled)
     yield routes.blueprint(parts)
     yield run_routes.blueprint(parts)
     hub = GitHub(context.settings.of(AgentsSettings).github_api)
     yield exchange_routes.blueprint(parts, hub, Documents(context.sessions.configuration))
+
+
+def _at_start(context: AppContext, app: Flask) -> None:
+    context.sessions.scheduled_agents.provide(partial(context.once, _to_schedule))
+
+
+def _to_schedule(context: AppContext) -> Agents:
+    from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
+
+    parts = _parts(context)
+    return AgentsToSchedule(parts.store, parts.runner, context.runs)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
@@ -111,6 +121,7 @@ def _agents_here(context: AppContext, project_id: str, folder: str) -> str:
 FEATURE = Feature(
     name="agents",
     routes=_routes,
+    at_start=_at_start,
     nav=(NavItem("agents.page", "Agents", icon="bot", order=300),),
     session_links=(PageLink("Run of the agent", 500, _run_of),),
     project_links=(PageLink("Run an agent", 500, _agents_here),),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, url_for
+from flask import Blueprint, Flask, url_for
 
 from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
 from opcode_htmx.features.changes.places import CannotCompare, GitProblem
@@ -86,7 +86,6 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.changes.review.viewed import ViewedFiles
 
     listings, viewed = context.once(_listings), ViewedFiles()
-    context.sessions.changed_counts.counted_by(partial(_count, context))
     folder = context.state.folder
     reviews = Reviews(folder(store.OF_SESSIONS), folder(store.OF_PROJECTS))
     yield routes.blueprint(listings, reviews, viewed)
@@ -98,6 +97,10 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.runs,
     )
     yield review_routes.blueprint(listings, reviews, viewed, recipients)
+
+
+def _at_start(context: AppContext, app: Flask) -> None:
+    context.sessions.changed_counts.counted_by(partial(_count, context))
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
@@ -117,6 +120,7 @@ def _of_project(context: AppContext, project_id: str, folder: str) -> str:
 FEATURE = Feature(
     name="changes",
     routes=_routes,
+    at_start=_at_start,
     session_links=(PageLink("Changes", 100, _of_session),),
     project_links=(PageLink("Changes", 100, _of_project),),
     errors={CannotCompare: 409, GitProblem: 502, NoSuchComment: 404, TooManyComments: 409},

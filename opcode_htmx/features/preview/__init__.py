@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, Flask, url_for
-from flask.blueprints import BlueprintSetupState
 
 from opcode_htmx.config import values
 from opcode_htmx.config.declarations import FeatureSettings, Parser, setting
@@ -66,14 +65,12 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.preview import routes
 
     parts = context.once(_Parts)
-    pages = routes.blueprint(parts.previews, context.sessions.lookup, context.runs)
-    pages.record_once(partial(_install, parts))
-    yield pages
+    yield routes.blueprint(parts.previews, context.sessions.lookup, context.runs)
 
 
-def _install(parts: _Parts, state: BlueprintSetupState) -> None:
+def _at_start(context: AppContext, app: Flask) -> None:
     """Put the door before the app, and have its sockets closed with those of the app."""
-    app = cast(Flask, state.app)
+    parts = context.once(_Parts)
 
     def door(inner: WSGIApplication) -> WSGIApplication:
         parts.door = Door(
@@ -124,6 +121,7 @@ def _of_session(context: AppContext, project_id: str, session_id: str) -> str:
 FEATURE = Feature(
     name="preview",
     routes=_routes,
+    at_start=_at_start,
     nav=(NavItem("preview.overview", "Previews", icon="globe", order=470),),
     session_links=(PageLink("Preview", 170, _of_session),),
     errors={NoSuchServer: 404, NoRoom: 409},

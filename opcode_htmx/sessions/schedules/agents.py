@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,9 +42,10 @@ class ScheduledAgents:
     """The place where the feature of agents puts them; a server without that feature has none."""
 
     def __init__(self) -> None:
-        self._provided: Agents | None = None
+        self._provided: Callable[[], Agents] | None = None
 
-    def provide(self, agents: Agents) -> None:
+    def provide(self, agents: Callable[[], Agents]) -> None:
+        """`agents` gives them each time that they are asked for."""
         self._provided = agents
 
     @property
@@ -51,8 +53,8 @@ class ScheduledAgents:
         """Raises NoAgents."""
         if self._provided is None:
             raise NoAgents("This server has no agents.")
-        return self._provided
+        return self._provided()
 
     def name(self, agent_id: int | None) -> str:
         """What an agent is called; empty if there is none of this number, or none is chosen."""
-        return self._provided.name(agent_id) if self._provided and agent_id is not None else ""
+        return self._provided().name(agent_id) if self._provided and agent_id is not None else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, render_template, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,6 +18,7 @@ from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.server import request_ids
 from opcode_htmx.web.server.base_path import own_full_path, start_page
+from opcode_htmx.web.server.url_rules import LateMap
 
 _SENTENCES = {
     400: "The server could not understand this request.",
@@ -110,6 +111,8 @@ def respond(sentence: str, code: int, details: Mapping[str, Any] | None = None) 
     """
     if is_api():
         return envelope.failure(sentence, code, details)
+    if isinstance(current_app.url_map, LateMap):
+        current_app.url_map.add_below("/")  # the page of an error has links to others
     if request.headers.get("HX-Request") == "true":
         response = make_response(render_template("alert.html", sentence=sentence, status=code))
     else:

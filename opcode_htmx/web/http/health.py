@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+ADDRESS = "/healthz"
+
 
 def blueprint() -> Blueprint:
     health = Blueprint("health", __name__)
 
-    @health.get("/healthz")
+    @health.get(ADDRESS)
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
