@@ -1,0 +1,120 @@
+"""Pages come with the first request for one: what a start goes without, and what it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from flask import Blueprint
+
+from opcode_htmx.app import factory
+from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.config.settings import Settings
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.feature import Feature
+from tests.golden.parts import probe
+from tests.support.environment import Sandbox
+from tests.support.in_process import client_of
+
+ASK = """
+import json, sys
+from app import app
+
+client = app.test_client()
+seen = [client.get("/healthz").status_code]
+loaded = [sorted(sys.modules)]
+seen.append(client.get("/login").status_code)
+loaded.append(sorted(sys.modules))
+print(json.dumps([seen, loaded]))
+"""
+
+
+def environment(sandbox: Sandbox, stand_in: Path) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        "CLAUDE_PATH": str(stand_in),
+        "OPCODE_STATE_DIR": str(sandbox.state),
+        "OPCODE_DEMO": "0",
+        "OPCODE_ASK_AHEAD": "0",
+        "OPCODE_PASSWORD": "for-the-tests",
+    }
+
+
+def test_a_start_imports_neither_pages_nor_what_programs_need(
+    sandbox: Sandbox, stand_in: Path
+) -> None:
+    seen, loaded = probe.printed(ASK, environment(sandbox, stand_in))
+    assert seen == [200, 200]
+    at_start, with_pages = map(set, loaded)
+    pages = {name for name in with_pages if name.endswith(".routes")}
+    assert len(pages) > 30
+    assert not at_start & pages
+    assert not {"pydantic", "pydantic_core"} & with_pages
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Feature]]:
+    """The features, the last of which cannot make its pages at first."""
+    failures = [RuntimeError("no memory")]
+
+    def routes(context: AppContext) -> Iterable[Blueprint]:
+        if failures:
+            raise failures.pop()
+        pages = Blueprint("odd", __name__)
+        pages.add_url_rule("/odd", "page", lambda: "it is odd")
+        yield pages
+
+    yield [*FEATURES, Feature("odd", routes=routes)]
+
+
+def settings_of(sandbox: Sandbox, stand_in: Path, features: list[Feature]) -> Settings:
+    variables = environment(sandbox, stand_in) | {"OPCODE_USER": "opcode"}
+    kinds = tuple(each.settings for each in features if each.settings)
+    return Settings.from_env(variables, kinds)
+
+
+def test_pages_that_could_not_be_added_are_added_by_the_next_request(
+    sandbox: Sandbox, stand_in: Path, failing: list[Feature]
+) -> None:
+    client = client_of(factory.build(settings_of(sandbox, stand_in, failing), failing))
+    with pytest.raises(RuntimeError, match="no memory"):
+        client.get("/odd")
+    assert client.get("/odd").text == "it is odd"
+    assert client.get("/").status_code == 200
+
+
+def test_first_requests_at_the_same_time_all_find_their_pages(
+    sandbox: Sandbox, stand_in: Path
+) -> None:
+    app = factory.build(settings_of(sandbox, stand_in, list(FEATURES)))
+    asked = [gevent.spawn(client_of(app).get, path) for path in ("/", "/usage", "/odd", "/healthz")]
+    gevent.joinall(asked)
+    assert [each.value.status_code for each in asked] == [200, 200, 404, 200]
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "status"), [("POST", "localhost", 405), ("GET", "foreign.example", 421)]
+)
+def test_the_page_of_an_error_is_whole_before_any_other_page(
+    sandbox: Sandbox, stand_in: Path, method: str, host: str, status: int
+) -> None:
+    app = factory.build(settings_of(sandbox, stand_in, list(FEATURES)))
+    client = client_of(app)
+    first, again = (
+        client.open("/healthz", method=method, headers={"Host": host}) for _ in range(2)
+    )
+    assert first.status_code == again.status_code == status
+    own, id_again = (each.headers["X-Request-Id"] for each in (first, again))
+    assert first.text.replace(own, id_again) == again.text
+    assert "<main" in first.text
+
+
+def test_what_features_do_at_the_start_needs_no_page(sandbox: Sandbox, stand_in: Path) -> None:
+    app = factory.build(settings_of(sandbox, stand_in, list(FEATURES)))
+    context: AppContext = app.extensions["opcode_context"]
+    assert context.sessions.scheduled_agents.name(1) == ""
+    assert context.sessions.scheduled_agents.all.name(1) == ""
+    assert app.extensions["opcode_doors"]
+    assert "home.page" not in app.view_functions
