@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
@@ -31,6 +30,8 @@ from opcode_htmx.markup.spans import Span
 
 if TYPE_CHECKING:
     from bleach.sanitizer import Cleaner
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 TAGS = frozenset(
     {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre"}
@@ -101,9 +102,17 @@ so text with more of them is shown as plain text."""
 LONGEST_PREVIEW = 20_000
 """Characters; a longer preview is shown as plain text."""
 
-_parser = page_parser()
-_literal_parser = page_parser().disable(["entity"])
-"""Shows `&#x202e;` as written, for texts in which every character must be seen."""
+
+@cache
+def _parser() -> MarkdownIt:
+    """Made with the first text: its library would be a fifteenth of a start."""
+    return page_parser()
+
+
+@cache
+def _literal_parser() -> MarkdownIt:
+    """Shows `&#x202e;` as written, for texts in which every character must be seen."""
+    return page_parser().disable(["entity"])
 
 
 _EXPLICIT_BLOCK = late_pattern(r"^ {0,3}(?:```|~~~|\|? ?:?-{3,}:? ?\|[-:| ]*$)", re.MULTILINE)
@@ -130,6 +139,8 @@ def _new_cleaner() -> Cleaner:
 def prepare() -> None:
     """Load what the first text needs; meant for a thread."""
     _cleaners.append(_new_cleaner())
+    _parser()
+    _literal_parser()
 
 
 def _clean(html: str) -> Markup:
@@ -187,7 +198,7 @@ def render(text: str, literal: bool = False, places: Places | None = None) -> Ma
     `literal`: character references such as `&#8238;` are shown as written. `places`: where links to
     files lead; without them their paths are shown.
     """
-    parser = _literal_parser if literal else _parser
+    parser = _literal_parser() if literal else _parser()
     if len(text) <= SHORT:
         return _render(text, parser, places)
     return run_cpu_in_thread(_render, text, parser, places)
@@ -224,14 +235,16 @@ def inline(text: str, places: Places | None) -> Markup:
 
 def _inline(text: str, places: Places | None) -> Markup:
     env = {"places": places}
-    tokens = _parser.parseInline(text, env)
-    return _safe(_parser.renderer.render(tokens, _parser.options, env))
+    parser = _parser()
+    tokens = parser.parseInline(text, env)
+    return _safe(parser.renderer.render(tokens, parser.options, env))
 
 
 def inline_tokens(text: str) -> list[Token]:
     """What a piece of a paragraph consists of, before links are looked at."""
     tokens: list[Token] = []
-    _parser.inline.parse(text, _parser, {}, tokens)
+    parser = _parser()
+    parser.inline.parse(text, parser, {}, tokens)
     return tokens
 
 

@@ -1,24 +1,28 @@
-"""The Markdown parser: CommonMark with tables and task lists, without HTML, and with limits."""
+"""The Markdown parser: CommonMark with tables and task lists, without HTML, and with limits.
+
+Its library is imported with the first text, as every start imports this module.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, MutableMapping, Sequence
 from html import escape
-from typing import Any
-
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererProtocol
-from markdown_it.rules_block import StateBlock, table
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
-from markdown_it.utils import OptionsDict
+from typing import TYPE_CHECKING, Any
 
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import highlight
 from opcode_htmx.markup.addresses import bare_urls, loopback, rules
 from opcode_htmx.markup.addresses.places import Places
 from opcode_htmx.markup.spans import Span
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererProtocol
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
+    from markdown_it.utils import OptionsDict
 
 FENCE_LINES = 60
 """Lines; a longer fenced code block is split into parts, so that no part grows without limit."""
@@ -31,22 +35,25 @@ MOST_MISSING = 200
 _LINE_END = late_pattern(r"(\r\n?|\n)")
 
 
-class _Parser(MarkdownIt):
-    """Accepts any address as a link: `rules.rewrite` handles them."""
-
-    def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
-        return True
+def _any_link(url: str) -> bool:
+    """Accept any address as a link: `rules.rewrite` handles them."""
+    return True
 
 
 def commonmark() -> MarkdownIt:
     """A parser for CommonMark with tables and strikethrough, without HTML and link definitions."""
-    parser = _Parser("commonmark", {"html": False, "linkify": False, "breaks": False})
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": False})
+    parser.validateLink = _any_link  # type: ignore[method-assign]
     parser.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
     return parser.enable(["table", "strikethrough"]).disable(["reference"])
 
 
 def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """The library's rule, for tables of at most MOST_COLUMNS, up to MOST_MISSING missing cells."""
+    from markdown_it.rules_block import table
+
     columns = _line_of(state, start).count("|")
     if not columns or start + 1 >= end or not _is_delimiter(_line_of(state, start + 1)):
         return False
@@ -174,6 +181,8 @@ _CHECKBOX_HTML = '<span class="check"><span class="visually-hidden" dir="ltr">{}
 
 def _tasks(state: StateCore) -> None:
     """Give list items that begin with `[ ]` or `[x]` a checkbox that can be seen and heard."""
+    from markdown_it.token import Token
+
     tokens = state.tokens
     for item, paragraph, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
         first = inline.children[0] if inline.children else None

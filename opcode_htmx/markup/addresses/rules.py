@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
-
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.rules_inline import StateInline
-from markdown_it.token import Token
 
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import SAFE, Places, looks_like_file
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
 _ABSOLUTE = late_pattern(r"https?://[^/\\?#\s]|mailto:.", re.IGNORECASE)
 _LONGEST = 300
@@ -63,7 +65,7 @@ def _with_file_links(children: Sequence[Token], places: Places) -> Iterator[Toke
 
 
 def _opening(address: str) -> Token:
-    opening = Token("link_open", "a", 1)
+    opening = _token("link_open", "a", 1)
     opening.attrSet("class", "file-link")
     opening.attrSet("href", address)
     return opening
@@ -72,7 +74,7 @@ def _opening(address: str) -> Token:
 def _file_link(address: str, shown: Token) -> Iterator[Token]:
     yield _opening(address)
     yield shown
-    yield Token("link_close", "a", -1)
+    yield _token("link_close", "a", -1)
 
 
 def keep_together(state: StateInline, silent: bool) -> bool:
@@ -119,13 +121,13 @@ def _with_links(children: Sequence[Token], parser: MarkdownIt) -> Iterator[Token
 
 
 def _link(address: str, shown: Token, parser: MarkdownIt) -> Iterator[Token]:
-    opening = Token("link_open", "a", 1, attrs={"href": parser.normalizeLink(address)})
+    opening = _token("link_open", "a", 1, attrs={"href": parser.normalizeLink(address)})
     opening.attrSet("dir", "ltr")
     if loopback.is_loopback(address):
         opening.attrSet("title", loopback.TITLE)
     yield opening
     yield shown
-    yield Token("link_close", "a", -1)
+    yield _token("link_close", "a", -1)
 
 
 def _rewritten(
@@ -161,7 +163,7 @@ def _image(
 ) -> Iterator[Token]:
     address = _address(image, "src")
     if places and not is_absolute(address) and (own := places.image(address)):
-        shown = Token("image", "img", 0, children=[_text(alt)], content=alt)
+        shown = _token("image", "img", 0, children=[_text(alt)], content=alt)
         for name, value in (("src", own), ("alt", ""), ("loading", "lazy")):
             shown.attrSet(name, value)
         yield shown
@@ -176,12 +178,12 @@ def _image(
         yield _text(alt)
         yield from _path(image, "src", alt, parser)
         return
-    opening = Token("link_open", "a", 1, attrs={"href": _address(image, "src")})
+    opening = _token("link_open", "a", 1, attrs={"href": _address(image, "src")})
     if title := _address(image, "title"):
         opening.attrSet("title", title)
     yield opening
     yield _text(alt)
-    yield Token("link_close", "a", -1)
+    yield _token("link_close", "a", -1)
 
 
 def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Iterator[Token]:
@@ -192,7 +194,7 @@ def _path(token: Token, attribute: str, label: str, parser: MarkdownIt) -> Itera
         return
     shown = f'{path} "{title}"' if title else path
     yield _text(" (")
-    yield Token("code_inline", "code", 0, markup="`", content=_shortened(shown))
+    yield _token("code_inline", "code", 0, markup="`", content=_shortened(shown))
     yield _text(")")
 
 
@@ -209,7 +211,7 @@ def _shortened(text: str) -> str:
 
 
 def _text(content: str) -> Token:
-    return Token("text", "", 0, content=content)
+    return _token("text", "", 0, content=content)
 
 
 def _text_of(tokens: Sequence[Token]) -> str:
@@ -220,3 +222,10 @@ def _text_of(tokens: Sequence[Token]) -> str:
         else breaks.get(token.type, token.content)
         for token in tokens
     )
+
+
+def _token(kind: str, tag: str, nesting: Literal[-1, 0, 1], **more: Any) -> Token:
+    # Imported with the first text, as every start imports this module
+    from markdown_it.token import Token
+
+    return Token(kind, tag, nesting, **more)
