@@ -140,7 +140,7 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     if claude.unconfirmed:
         jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))
     jobs.add(_loading_of_later_pages(app))
-    jobs.add(once("compile the templates", partial(_compile, templates, app.jinja_env, saved)))
+    jobs.add(once("compile the templates", partial(_compile, templates, app, saved)))
     platform.stand_behind_proxies(app, settings)
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs
@@ -280,6 +280,7 @@ def _loading_of_later_pages(app: Flask) -> Job:
         highlight.prepare()
         load_macros(app.jinja_env)
         mimetypes.init()  # reads the system's table of file types
+        template_cache.give_back_memory()
 
     def work() -> None:
         is_asked.wait()
@@ -288,9 +289,10 @@ def _loading_of_later_pages(app: Flask) -> Job:
     return once("load what later pages need", work)
 
 
-def _compile(templates: BytecodeCache, environment: Environment, saved: SavedTemplates) -> None:
+def _compile(templates: BytecodeCache, app: App, saved: SavedTemplates) -> None:
     try:
-        template_cache.fill(templates, environment)
+        # Blueprints of pages add filters, without which templates cannot be compiled
+        template_cache.fill(templates, app.jinja_env, before=partial(app.url_map.add_below, "/"))
     finally:  # also when the worker ends before
         saved.save()
 

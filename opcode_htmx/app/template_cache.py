@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -33,24 +34,34 @@ class LateEnvironment(FlaskEnvironment):
         return run_in_thread(super().compile, *args, **kwargs)
 
 
-def fill(cache: BytecodeCache, environment: Environment) -> None:
-    """Compile every template of an environment that its cache has not."""
+def fill(
+    cache: BytecodeCache, environment: Environment, before: Callable[[], object] = lambda: None
+) -> None:
+    """Compile every template of an environment that its cache has not; `before` each, call that."""
     for name in sorted(environment.list_templates(), key=_is_of_a_page):
         try:
-            _add(cache, environment, name)
+            _add(cache, environment, name, before)
         except Exception:  # it takes the pages that use it, and no other one
             log.exception("template %s cannot be compiled", name)
     gc.freeze()  # what is there now stays, so no collection needs to look at it
+    run_in_thread(give_back_memory)  # else the thread keeps what compiling has freed
+
+
+def give_back_memory() -> None:
+    """Return to the system what the C library keeps for later: imports leave 8 MB of it."""
     if hasattr(psutil, "heap_trim"):  # not with every C library
-        run_in_thread(psutil.heap_trim)  # else the thread keeps what compiling has freed
+        psutil.heap_trim()
 
 
-def _add(cache: BytecodeCache, environment: Environment, name: str) -> None:
+def _add(
+    cache: BytecodeCache, environment: Environment, name: str, before: Callable[[], object]
+) -> None:
     loader = environment.loader or DictLoader({})
     source, filename, _ = loader.get_source(environment, name)
     key, checksum = cache.get_cache_key(name, filename), cache.get_source_checksum(source)
     bucket = Bucket(environment, key, checksum)
     if not _has(cache, bucket):
+        before()
         bucket.code = run_in_thread(environment.compile, source, name, filename)
         cache.dump_bytecode(bucket)
 

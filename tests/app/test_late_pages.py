@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
 import pytest
 from flask import Blueprint
+from jinja2 import BytecodeCache, Environment
 
-from opcode_htmx.app import factory
+from opcode_htmx.app import factory, template_cache
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.lib.concurrency.jobs import Jobs
 from tests.golden.parts import probe
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, until
 from tests.support.in_process import client_of
 
 ASK = """
@@ -119,3 +121,20 @@ def test_what_features_do_at_the_start_needs_no_page(sandbox: Sandbox, stand_in:
     assert context.sessions.scheduled_agents.all.name(1) == ""
     assert app.extensions["opcode_doors"]
     assert "home.page" not in app.view_functions
+
+
+def test_templates_are_compiled_with_the_filters_of_pages(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(cache: BytecodeCache, environment: Environment, before: Callable[[], object]) -> None:
+        before()
+        seen.update(environment.filters)
+
+    seen = set[str]()
+    monkeypatch.setattr(template_cache, "fill", fill)
+    app = factory.build(settings_of(sandbox, stand_in, list(FEATURES)))
+    jobs: Jobs = app.extensions["opcode_jobs"]
+    (job,) = (each for each in jobs._jobs if each.name == "compile the templates")
+    job.start()
+    until(lambda: seen, "templates are compiled", sleep=lambda: gevent.sleep(0.01))
+    assert "usage_short" in seen

@@ -108,3 +108,11 @@ def test_unreadable_template_is_logged_and_affects_no_other(
     environment.threads.clear()
     assert environment.get_template("page").render(name="hello") == "<main>hello</main>"
     assert environment.threads == {}
+
+
+@pytest.mark.usefixtures("frozen")
+def test_what_compiling_needs_is_made_only_where_a_template_is_new() -> None:
+    environment, made = RecordingEnvironment(), list[str]()
+    for _ in range(2):
+        fill(environment.cache_of_templates, environment, before=lambda: made.append("filters"))
+    assert made == ["filters"] * len(SOURCES)
