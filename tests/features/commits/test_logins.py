@@ -124,6 +124,7 @@ def test_a_login_that_was_accepted_is_kept_although_the_push_is_refused(
     commit(server.root / "a/b.git", "main", {"theirs.txt": "new"})
     refused = again(desk, push(desk), login_user=USER, login_password=WORD, login_keep="1")
     assert "Pull first, then push again." in refused.text
+    assert '/git/pull?remote=origin">Pull or fetch</a>' in refused.text
     fields = desk.hidden(desk.page("/pull"), "/pull")
     assert desk.post("/pull", mode="fetch", programs="run", **fields).status_code == 303
 
