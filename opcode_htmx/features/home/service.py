@@ -151,7 +151,7 @@ class Home:
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, busy, start, SELECTABLE)
         shown = [*pinned, *recent]
-        if history.SESSION_ID.fullmatch(chosen) and chosen not in {e.path.stem for e in shown}:
+        if history.SESSION_ID.fullmatch(chosen) and chosen not in {e.session_id for e in shown}:
             path = history.find(self._workspace.config_dir, chosen)
             if path and (summary := sessions.summary_of(path)):
                 shown.insert(0, summary)
@@ -184,7 +184,7 @@ class Home:
         found = [
             each
             for each in newest
-            if each.path.stem not in shown and not _is_pinned_or_archived(each, flags)
+            if each.session_id not in shown and not _is_pinned_or_archived(each, flags)
         ]
         return found[start:end], len(found) > end
 
@@ -197,7 +197,7 @@ class Home:
 
 
 def _flags_of(session: FileSummary, flags: Mapping[str, Flags]) -> Flags:
-    return flags.get(session.path.stem, NO_FLAGS).of_use(session.last_activity)
+    return flags.get(session.session_id, NO_FLAGS).of_use(session.last_activity)
 
 
 def _is_pinned_or_archived(session: FileSummary, flags: Mapping[str, Flags]) -> bool:
@@ -207,9 +207,9 @@ def _is_pinned_or_archived(session: FileSummary, flags: Mapping[str, Flags]) -> 
 
 def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, str]) -> SessionRow:
     return SessionRow(
-        id=found.path.stem,
-        key=f"{found.path.parent.name}/{found.path.stem}",
-        address=session_url(found.path.parent.name, found.path.stem),
+        id=found.session_id,
+        key=f"{found.claude_folder}/{found.session_id}",
+        address=session_url(found.claude_folder, found.session_id),
         title=shorten(found.name or found.title or "") or "A session",
         project_path=found.cwd or "",
         at=found.last_activity,

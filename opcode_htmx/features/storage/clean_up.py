@@ -45,7 +45,7 @@ class _Session:
 
     @property
     def key(self) -> str:
-        return f"{self.summary.path.parent.name}/{self.summary.path.stem}"
+        return f"{self.summary.claude_folder}/{self.summary.session_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +157,11 @@ class CleanUp:
         self, days: int, before: float, sessions: list[_Session], complete: bool
     ) -> tuple[Plan, list[_Session]]:
         # A session may have copies in several projects: what is kept for it goes with any of them
-        in_use = {each.summary.path.stem for each in sessions if _last_used(each) >= before}
+        in_use = {each.summary.session_id for each in sessions if _last_used(each) >= before}
         old = {
-            each.summary.path.stem: each
+            each.summary.session_id: each
             for each in sessions
-            if each.summary.path.stem not in in_use
+            if each.summary.session_id not in in_use
         }
         needed = self._needed.reasons(old)
         going = [each for session_id, each in old.items() if session_id not in needed]
@@ -185,8 +185,8 @@ class CleanUp:
             status = links.file_status(summary.path)
             if status and (status.st_size, status.st_mtime_ns) == (summary.size, summary.mtime_ns):
                 yield Deletable(
-                    session_id=summary.path.stem,
-                    project_id=summary.path.parent.name,
+                    session_id=summary.session_id,
+                    project_id=summary.claude_folder,
                     title=_title(summary),
                     history=summary.path,
                 )
@@ -200,7 +200,7 @@ def _groups(sessions: list[_Session]) -> list[tuple[str, list[_Session]]]:
     """The sessions by the paths of their projects, the largest first in both."""
     groups: dict[str, list[_Session]] = {}
     for each in sorted(sessions, key=lambda each: (-each.total, each.key)):
-        path = each.summary.cwd or each.summary.path.parent.name
+        path = each.summary.cwd or each.summary.claude_folder
         groups.setdefault(path, []).append(each)
     found = sorted(groups.items(), key=lambda group: (-sum(e.total for e in group[1]), group[0]))
     others = [each for _, group in found[LISTED_PROJECTS:] for each in group]

@@ -4,6 +4,8 @@ Knows one file at a time; sessions.py decides which files are sessions. The form
 changes with its releases: an unknown line is skipped, never an error.
 """
 
+import os
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -14,6 +16,7 @@ import orjson
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
+from opcode_htmx.engines.claude.files.links import ENDING
 from opcode_htmx.engines.claude.files.titles import Names
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
@@ -47,8 +50,8 @@ T = TypeVar("T")
 
 _TIMESTAMP = b'"timestamp":'
 
-_names_known: OrderedDict[Path, tuple[int, int, Names]] = OrderedDict()
-"""The names in the files that were read: of which file (inode), and up to where."""
+_names_known: OrderedDict[str, tuple[int, int, Names]] = OrderedDict()
+"""The names in the files that were read, by path: of which file (inode), and up to where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +69,36 @@ class FileSummary:
     last_activity: float
     size: int
     mtime_ns: int
-    path: Path
+    folder: Path
+    """Claude's folder of its project, one object for all files there: a path takes 500 bytes."""
+    session_id: str
+    """The name of the file without its ending."""
     name: str | None = None
     prompted_at: str | None = None
     """The time of the entry of the title, as written there."""
 
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.session_id}{ENDING}"
+
+    @property
+    def claude_folder(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
 
 def _of_newest_version(read: Callable[[Path, int, int], T]) -> Callable[[Path, int, int], T]:
     """Keep what `read` has found in the newest version of each file, and in no older one."""
-    kept: OrderedDict[Path, tuple[tuple[int, int], T]] = OrderedDict()
+    kept: OrderedDict[str, tuple[int, int, T]] = OrderedDict()
 
     @wraps(read)
     def cached(path: Path, size: int, mtime_ns: int) -> T:
-        known, version = kept.get(path), (size, mtime_ns)
-        if known is not None and known[0] == version:
-            return known[1]
+        key = os.fspath(path)  # of a quarter of a path's size
+        known = kept.get(key)
+        if known is not None and known[:2] == (size, mtime_ns):
+            return known[2]
         found = read(path, size, mtime_ns)
-        kept[path] = version, found
+        kept[key] = size, mtime_ns, found
         if len(kept) > MOST_KEPT:
             kept.popitem(last=False)
         return found
@@ -123,13 +139,14 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     name = title or command
     return FileSummary(
         title=_shorten(name) if name else None,
-        cwd=home.path,
+        cwd=sys.intern(home.path) if home.path else None,
         started_at=started_at or modified,
         # A copied file has a new modification time; a clock may have been wrong.
         last_activity=latest if latest and latest <= modified + 60 else modified,
         size=size,
         mtime_ns=mtime_ns,
-        path=path,
+        folder=path.parent,
+        session_id=path.stem,
         name=_shorten(names.best(path)) or None,
         prompted_at=prompted_at,
     )
@@ -138,9 +155,8 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
 def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """The summary of a file that could not be read."""
     modified = mtime_ns / 1e9
-    return FileSummary(
-        "A session that cannot be read", None, modified, modified, size, mtime_ns, path
-    )
+    title = "A session that cannot be read"
+    return FileSummary(title, None, modified, modified, size, mtime_ns, path.parent, path.stem)
 
 
 @_of_newest_version
@@ -244,8 +260,8 @@ def _tail(path: Path, size: int) -> bytes:
 
 def _names(path: Path, size: int, of_head: Names) -> Names:
     """The names in a file. Those of an earlier read are kept, however much was appended since."""
-    inode = path.stat().st_ino
-    known = _names_known.get(path)
+    inode, key = path.stat().st_ino, os.fspath(path)
+    known = _names_known.get(key)
     if known is not None and known[0] == inode and known[1] <= size:
         names, begin = known[2].copy(), max(known[1] - TAIL, size - MOST_GROWN)
     else:
@@ -253,7 +269,7 @@ def _names(path: Path, size: int, of_head: Names) -> Names:
     with path.open("rb", buffering=0) as file:
         file.seek(max(0, begin))
         names.take_lines(file.read(size - max(0, begin)))
-    _names_known[path] = inode, size, names
+    _names_known[key] = inode, size, names
     if len(_names_known) > MOST_KEPT:
         _names_known.popitem(last=False)
     return names

@@ -164,11 +164,11 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
     """
     found = projects_of(config_dir, project_id)
     owners = {session_id: project.id for project in found for session_id in project.session_ids}
-    own = [g for g in summaries(_place(config_dir, project_id)[0]) if g.path.stem in owners]
+    own = [g for g in summaries(_place(config_dir, project_id)[0]) if g.session_id in owners]
     return [
         SessionSummary(
-            id=g.path.stem,
-            project_id=owners[g.path.stem],
+            id=g.session_id,
+            project_id=owners[g.session_id],
             project_path=g.cwd,
             first_prompt=g.title or "",
             started_at=g.started_at,
@@ -327,7 +327,7 @@ def _of(id_: str, path: str | None, glances: tuple[FileSummary, ...]) -> Project
     return Project(
         id=id_,
         path=path,
-        session_ids=tuple(g.path.stem for g in glances),
+        session_ids=tuple(g.session_id for g in glances),
         last_activity=glances[0].last_activity,
         created_at=min(g.started_at for g in glances),
     )

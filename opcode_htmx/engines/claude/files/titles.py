@@ -38,6 +38,8 @@ MOST_SEARCHED = 64 * PIECE
 class Names:
     """The names in the lines of one history file, as far as they were read."""
 
+    __slots__ = ("_given", "_summaries")  # thousands are kept
+
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
         self._summaries: dict[str, str] = {}

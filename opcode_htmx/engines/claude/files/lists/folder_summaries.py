@@ -126,6 +126,14 @@ def newest_of(listing: Listing, is_enough: Callable[[FileSummary], bool]) -> Fil
     return first
 
 
+def of_file(folder: Path, file: File) -> FileSummary | None:
+    """What a list shows of one file; None if it could not be read."""
+    entry = _entry(folder, file)
+    if entry is None:
+        entry = _keep(folder, file)
+    return entry[1]
+
+
 def prompt_counts(found: Sequence[FileSummary]) -> list[int | None]:
     """The numbers of prompts in the files; None for a file too long to be read for this."""
     counts: list[int | None] = []
@@ -225,9 +233,9 @@ def _in_thread(work: Callable[[T], None], items: Sequence[T]) -> None:
         run_cpu_in_thread(piece)
 
 
-def _keep(folder: Path, file: File) -> None:
-    _add(folder, file, _summary(folder / file.name, file))
+def _keep(folder: Path, file: File) -> tuple[File, FileSummary | None]:
     _kept.is_behind = True
+    return _add(folder, file, _summary(folder / file.name, file))
 
 
 def _add(folder: Path, file: File, seen: FileSummary | None) -> tuple[File, FileSummary | None]:

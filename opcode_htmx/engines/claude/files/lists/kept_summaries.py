@@ -6,12 +6,14 @@ A summary counts for a file of the same name, size and times, as those in memory
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from opcode_htmx.engines.claude.files.links import ENDING
 from opcode_htmx.engines.claude.files.session_listing import File
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.lib.files import atomic_files
@@ -63,9 +65,10 @@ class KeptSummaries:
                 str() | None as name,
                 str() | None as prompted_at,
             ] if (size, mtime_ns, ctime_ns) == file[1:]:
-                path = folder / file.name
-                times = float(started_at), float(last_activity)
-                return FileSummary(title, cwd, *times, size, mtime_ns, path, name, prompted_at)
+                where = folder, file.name.removesuffix(ENDING)
+                cwd = sys.intern(cwd) if cwd else None
+                times = started_at, last_activity
+                return FileSummary(title, cwd, *times, size, mtime_ns, *where, name, prompted_at)
             case _:
                 return None
 

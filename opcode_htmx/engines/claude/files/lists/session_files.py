@@ -7,10 +7,13 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from opcode_htmx.engines.claude.files import links
+from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_listing import File, Listing
-from opcode_htmx.engines.claude.files.session_summary import FileSummary, summarize
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
 
-_by_id: WeakKeyDictionary[Listing, Mapping[str, tuple[int, str, Path, File]]] = WeakKeyDictionary()
+_Place = tuple[int, str, Path, File]
+"""When a file was modified, its folder as text with a slash, and its folder."""
+_by_id: WeakKeyDictionary[Listing, Mapping[str, _Place]] = WeakKeyDictionary()
 """For listings that are still valid: the files by the ids of their sessions, with what orders
 copies."""
 
@@ -20,7 +23,7 @@ class SessionFiles:
 
     def __init__(self, listings: Sequence[Listing]) -> None:
         self._folders = [_of(listing) for listing in listings]
-        self._all: dict[str, tuple[int, str, Path, File]] = {}
+        self._all: dict[str, _Place] = {}
         for folder in self._folders:
             self._all.update(folder)
         self._has_copies = len(self._all) < sum(map(len, self._folders))
@@ -35,19 +38,15 @@ class SessionFiles:
             return None
         if self._has_copies:
             known = max(each for folder in self._folders if (each := folder.get(session_id)))
-        _, _, path, file = known
-        try:
-            return summarize(path, file.size, file.mtime_ns)
-        except OSError:
-            return None
+        return folder_summaries.of_file(*known[2:])
 
 
-def _of(listing: Listing) -> Mapping[str, tuple[int, str, Path, File]]:
+def _of(listing: Listing) -> Mapping[str, _Place]:
     known = _by_id.get(listing)
     if known is None:
-        paths = [(listing.folder / file.name, file) for file in listing.files]
+        folder, text = listing.folder, f"{listing.folder}/"
         known = _by_id[listing] = {
-            file.name.removesuffix(links.ENDING): (file.mtime_ns, str(path), path, file)
-            for path, file in paths
+            file.name.removesuffix(links.ENDING): (file.mtime_ns, text, folder, file)
+            for file in listing.files
         }
     return known

@@ -93,6 +93,8 @@ class Watches:
 
     def unwatch_file(self, folder: Path, name: str) -> None:
         """No more of the file that had this name, unless it is watched under another one."""
+        if not self._file_watches:  # usually there is none, and each file of a folder comes here
+            return
         watch = self._file_watches.pop((folder, name), None)
         if watch is None:
             return
