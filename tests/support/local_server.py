@@ -14,7 +14,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.features.claude_plugins.cli import PluginCli
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.runs.queries.subcommand import Output
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
@@ -112,11 +114,36 @@ def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
-def _digest(sandbox: Sandbox) -> str:
-    """Of all content of the projects and of what Claude reads in its folder."""
+@contextlib.contextmanager
+def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
+    """Let the real CLI list plugins once for the same content of all files; what it does, it does.
+
+    `marketplaces` is a pattern of folders in the sandbox's home.
+    """
+    run, known = PluginCli._run, dict[object, Output]()
+
+    def remembered(cli: PluginCli, folder: Path | None, seconds: float, *arguments: str) -> Output:
+        if not {"list", "details"} & set(arguments[:2]):
+            return run(cli, folder, seconds, *arguments)
+        places = (sandbox.config_dir / "plugins", *sandbox.home.glob(marketplaces))
+        key = (folder, arguments, _digest(sandbox, *places))
+        found = known.get(key) or run(cli, folder, seconds, *arguments)
+        if found.status == 0:
+            known[key] = found
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginCli, "_run", remembered)
+        yield
+
+
+def _digest(sandbox: Sandbox, *more: Path) -> str:
+    """Of all content of the projects, of what Claude reads in its folder, and of more folders."""
     found = hashlib.sha256()
     files = [path for pattern in CONTENT for path in sandbox.config_dir.glob(pattern)]
-    for path in sorted({*files, *sandbox.project.parent.rglob("*")}):
+    for folder in (sandbox.project.parent, *more):
+        files += folder.rglob("*")
+    for path in sorted(set(files)):
         found.update(f"\0{path}\0{path.is_symlink() and path.readlink()}\0".encode())
         if path.is_file():
             found.update(path.read_bytes())

@@ -19,6 +19,7 @@ from tests.support import dom, marketplace
 from tests.support.claude_pages import outcome_of
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import app_of, client_of
+from tests.support.local_server import plugins_listed_once
 from tests.support.marketplace import NAME, PLUGIN
 
 pytestmark = pytest.mark.timeout(180)
@@ -38,7 +39,7 @@ def folder(sandbox: Sandbox) -> Path:
 
 @pytest.fixture(scope="module")
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(sandbox, claude) as made:
+    with app_of(sandbox, claude) as made, plugins_listed_once(sandbox, "market*"):
         context: AppContext = made.extensions["opcode_context"]
         context.runs.project_trust.accept(sandbox.project)
         yield made
@@ -65,6 +66,17 @@ def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:
 def states(sandbox: Sandbox, claude: Path) -> dict[str, bool]:
     """Whether the plugin is enabled in the scopes for which it is installed, as the CLI says."""
     return {each["scope"]: each["enabled"] for each in cli(sandbox, claude, "list", "--json")}
+
+
+def switched(sandbox: Sandbox, scope: str = "user") -> bool | None:
+    """Whether it is enabled in the file of a scope, from which the CLI has it; None: neither."""
+    files = {
+        "user": sandbox.config_dir / "settings.json",
+        "local": sandbox.project / ".claude/settings.local.json",
+    }
+    found = json.loads(files[scope].read_text()) if files[scope].exists() else {}
+    is_on: bool | None = found.get("enabledPlugins", {}).get(PLUGIN)
+    return is_on
 
 
 def finished(client: FlaskClient, answer: TestResponse) -> str:
@@ -109,7 +121,7 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     for part in ("PreToolUse (Bash)", "true", "echo", "cat", "hello", "waver", "wave", "Wave well"):
         assert part in shown, "what it brings is shown before it is installed"
     assert "t0p-secret" not in before
-    assert states(sandbox, claude) == {}
+    assert switched(sandbox) is None
 
     page = finished(client, act(client, "install", digest=digest(before)))
     assert "“greeter” is installed." in page
@@ -119,6 +131,7 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
 
     finished(client, act(client, "disable"))
     assert states(sandbox, claude) == {"user": False}
+    assert switched(sandbox) is False
 
     hook = folder / "plugins/greeter/hooks/hooks.json"
     old = client.get(PAGE).text
@@ -126,16 +139,15 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     answer = act(client, "enable", digest=digest(old))
     assert answer.status_code == 409
     assert "curl evil.example" in answer.text
-    assert states(sandbox, claude) == {"user": False}, "nobody was shown what it brings now"
+    assert switched(sandbox) is False, "nobody was shown what it brings now"
     finished(client, act(client, "enable", digest=digest(answer.text)))
-    assert states(sandbox, claude) == {"user": True}
+    assert switched(sandbox) is True
 
     where = {"folder": str(sandbox.project)}
     seen = client.get(PAGE, query_string=where).text
     finished(client, act(client, "install", "local", digest=digest(seen), **where))
     assert states(sandbox, claude) == {"user": True, "local": True}
-    local = json.loads((sandbox.project / ".claude/settings.local.json").read_text())
-    assert local["enabledPlugins"] == {PLUGIN: True}
+    assert switched(sandbox, "local") is True
 
     assert "latest version" in finished(client, act(client, "update"))
     finished(client, act(client, "uninstall", "local", **where))
@@ -219,7 +231,8 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
     status, sentence = api(client, "POST", f"/of/{PLUGIN}/install", {"scope": "user"})
     assert (status, "Look again" in sentence) == (409, True)
     assert api(client, "POST", f"/of/{PLUGIN}/install", {"scope": "local"})[0] == 422
-    assert states(sandbox, claude) == {}
+    assert api(client, "GET", "/installed") == (200, [])
+    assert switched(sandbox) is None
     project = {"project_path": str(sandbox.project)}
     seen = {"scope": "local", "digest": plugin["digest"], **project}
     assert ended(client, api(client, "POST", f"/of/{PLUGIN}/install", seen)).startswith(
@@ -234,10 +247,10 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
 
     where = {"scope": "local", **project}
     ended(client, api(client, "POST", f"/of/{PLUGIN}/disable", where))
-    assert states(sandbox, claude) == {"local": False}
+    assert switched(sandbox, "local") is False
     seen = {**where, "digest": here["digest"]}
     ended(client, api(client, "POST", f"/of/{PLUGIN}/enable", seen))
-    assert states(sandbox, claude) == {"local": True}
+    assert switched(sandbox, "local") is True
     assert "latest version" in ended(client, api(client, "POST", f"/of/{PLUGIN}/update", where))
     ended(client, api(client, "DELETE", f"/of/{PLUGIN}", **where))
     assert states(sandbox, claude) == {}

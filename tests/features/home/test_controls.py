@@ -188,8 +188,8 @@ def test_every_control_of_storage(walk: Walk) -> None:
 
     def open_counted(address: str, having: str) -> None:
         """A page with something of this walk: not every load counts anew."""
+        until(lambda: having in walk.server.get(address).text, f"{having} is counted")
         page.goto(address)
-        walk.phone.reload_until(lambda: having in page.content(), f"{having} is counted")
 
     open_counted("/storage", f"{name} thresh")
     walk.fits()
