@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import api
-from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.environment import SYSTEM_PATH, Sandbox, write_stand_in
 from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
@@ -84,10 +84,25 @@ def said(
     api.session(sandbox.config_dir, folder, "".join(lines), session_id)
 
 
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in, jobs=False) as app:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("files") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(home: Sandbox) -> Iterator[Flask]:
+    stand_in, roots = write_stand_in(home.home / "claude"), str(home.project.parent)
+    with app_of(home, stand_in, jobs=False, OPCODE_PROJECT_ROOTS=roots) as app:
         yield app
+
+
+@pytest.fixture
+def sandbox(home: Sandbox) -> Sandbox:
+    """With a folder of its own, and nothing in Claude's folder and in the trash of files."""
+    home.empty_config()
+    for each in (home.state / "file_trash").glob("*"):
+        shutil.rmtree(each)
+    return home.with_own_project()
 
 
 @pytest.fixture

@@ -315,9 +315,8 @@ def test_the_pages_of_a_project_and_a_session_lead_to_its_files(project: Project
 
 
 def test_files_outside_of_the_project_roots_are_not_shown(project: Project, tmp_path: Path) -> None:
-    folder = project.sandbox.project
-    project.folder.rename(folder.parent / "moved")
-    project.folder.symlink_to(folder.parent / "moved")
+    project.folder.rename(tmp_path / "moved")
+    project.folder.symlink_to(tmp_path / "moved")
     answer = project.get()
     assert answer.status_code == 403
     assert "OPCODE_PROJECT_ROOTS" in answer.text

@@ -14,7 +14,7 @@ from tests.features.session_page.test_live_updates import Viewer, begin
 from tests.support.environment import Sandbox, Server, until, write_stand_in
 
 WORKERS = 4
-SCRAPES = 120
+SCRAPES = 60
 """`make bench` has a thousand."""
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -59,9 +59,9 @@ def test_counters_never_fall(server: Server) -> None:
     before, killed = scrape(server), 0
     workers = until(lambda: _full(server), "all workers are there")
     for number in range(SCRAPES):
-        if number % 30 == 10:
+        if number % 15 == 5:
             begin(server, [["lines", 50]])
-        if number == 60:
+        if number == 30:
             victim = workers[0]
             victim.kill()
             killed = victim.pid
