@@ -6,11 +6,11 @@ import html
 import io
 import json
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +23,8 @@ from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
 from tests.support.environment import SYSTEM_PATH, Sandbox
-from tests.support.in_process import app_of, client_of
+from tests.support.in_process import client_of
+from tests.support.shared_app import app_of_projects
 
 FORM = {
     "name": "Pruner",
@@ -36,10 +37,31 @@ FORM = {
 }
 
 
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in) as app:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("agents") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def shared_app(home: Sandbox) -> Iterator[Flask]:
+    with app_of_projects(home) as app:
         yield app
+
+
+@pytest.fixture
+def sandbox(home: Sandbox) -> Sandbox:
+    """With a project for one test, in a state that knows of no agent."""
+    home.empty_config()
+    for name in ("agents", "agent_versions", "agent_runs", "profiles", "schedules", "drafts"):
+        for each in (home.state / name).glob("*"):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    (home.state / "agent_numbers.json").unlink(missing_ok=True)
+    return home.with_own_project()
+
+
+@pytest.fixture
+def app(shared_app: Flask, sandbox: Sandbox) -> Flask:
+    return shared_app
 
 
 @pytest.fixture
@@ -421,7 +443,7 @@ def test_damaged_records_and_agents_are_left_out(
         created_at=1.0,
     )
     runs = sandbox.state / "agent_runs"
-    runs.mkdir()
+    runs.mkdir(exist_ok=True)
     (runs / "7.json").write_text(json.dumps(asdict(made)))
     assert "Prune all." in client.get("/agents").text
     (runs / "7.json").write_text(json.dumps({**asdict(made), **damage}))

@@ -95,6 +95,11 @@ def diff_lines(page: str) -> list[str]:
 
 @pytest.fixture
 def repository(sandbox: Sandbox) -> Repository:
+    return made_repository(sandbox)
+
+
+def made_repository(sandbox: Sandbox) -> Repository:
+    """One in the project of a sandbox, with a session that begins now."""
     made = Repository(sandbox.home, sandbox.project)
     made.make()
     made.git("checkout", "--quiet", "--", ".")

@@ -4,10 +4,53 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.features.changes.conftest import Pages, Repository, diff_lines, names, plain
+import pytest
+from flask import Flask
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.changes.conftest import (
+    Pages,
+    Repository,
+    diff_lines,
+    made_repository,
+    names,
+    plain,
+)
+from tests.support.environment import Sandbox
+from tests.support.in_process import app_of, client_of
+from tests.support.shared_app import app_of_projects
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("changes") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(home: Sandbox) -> Iterator[Flask]:
+    with app_of_projects(home) as app:
+        yield app
+
+
+@pytest.fixture
+def sandbox(home: Sandbox) -> Sandbox:
+    """With a project for one test, and its session alone."""
+    home.empty_config()
+    return home.with_own_project()
+
+
+@pytest.fixture
+def lone_repository(tmp_path: Path, stand_in: Path) -> Iterator[tuple[Pages, Repository]]:
+    """The only project below the roots of an app of its own."""
+    sandbox = Sandbox(tmp_path / "lone").make()
+    made = made_repository(sandbox)
+    with app_of(sandbox, stand_in) as app:
+        yield Pages(client_of(app), project_id(made.folder)), made
 
 
 def test_the_list_says_what_became_of_each_file(pages: Pages, repository: Repository) -> None:
@@ -217,8 +260,9 @@ def test_a_conflict_stands_first(pages: Pages, repository: Repository) -> None:
 
 
 def test_only_the_project_is_shown_of_a_repository_beyond_the_roots(
-    pages: Pages, repository: Repository
+    lone_repository: tuple[Pages, Repository],
 ) -> None:
+    pages, repository = lone_repository
     outer = Repository(repository.home, repository.folder.parent)
     (repository.folder / ".git").rename(repository.home / "unused")
     outer.git("init", "--quiet", "--initial-branch=main")

@@ -25,6 +25,7 @@ from opcode_htmx.sessions.checkpoints.service import PlanChanged
 from tests.support import api
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox
 from tests.support.in_process import app_of, client_of
+from tests.support.shared_app import app_of_projects
 
 
 class Garden:
@@ -104,8 +105,26 @@ class Garden:
         )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("garden") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(home: Sandbox) -> Iterator[Flask]:
+    with app_of_projects(home, jobs=False) as app:
+        yield app
+
+
 @pytest.fixture
-def garden(sandbox: Sandbox, stand_in: Path) -> Iterator[Garden]:
+def garden(app: Flask, home: Sandbox) -> Garden:
+    """In a project of its own, with an app that others have gardens in."""
+    return Garden(app, home.with_own_project()).repository()
+
+
+@pytest.fixture
+def lone_garden(sandbox: Sandbox, stand_in: Path) -> Iterator[Garden]:
+    """The only one of its app, whose limits a test may change."""
     with app_of(sandbox, stand_in, jobs=False) as app:
         yield Garden(app, sandbox).repository()
 
@@ -298,7 +317,8 @@ def test_without_a_repository_nothing_is_taken_by_itself(plain: Garden) -> None:
     assert not (plain.context.state.folder("checkpoint_trees")).exists()
 
 
-def test_old_automatic_checkpoints_make_room_and_others_stay(garden: Garden) -> None:
+def test_old_automatic_checkpoints_make_room_and_others_stay(lone_garden: Garden) -> None:
+    garden = lone_garden
     checkpoints = garden.context.sessions.checkpoints
     checkpoints._keep = 2
     garden.take("by hand")
@@ -329,7 +349,8 @@ def test_a_restore_that_a_killed_server_has_begun_is_finished_at_the_start(
     assert garden.read("tree.txt") == "pear\n"
 
 
-def test_checkpoints_go_with_their_session(garden: Garden) -> None:
+def test_checkpoints_go_with_their_session(lone_garden: Garden) -> None:
+    garden = lone_garden
     garden.take()
     store = garden.context.sessions.checkpoints.store
     old = time.time() - 100 * 86400
@@ -343,8 +364,9 @@ def test_checkpoints_go_with_their_session(garden: Garden) -> None:
 
 @pytest.mark.parametrize("meanwhile", [False, True])
 def test_an_unused_tree_is_removed_unless_a_checkpoint_is_taken_at_that_moment(
-    garden: Garden, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+    lone_garden: Garden, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
 ) -> None:
+    garden = lone_garden
     checkpoints = garden.context.sessions.checkpoints
     checkpoints.remove(garden.id, {garden.take()})
     (private,) = checkpoints.trees.known()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.commits import api
 from tests.features.commits.test_commits import Desk, changed_at
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of
 
 
 class Program:
@@ -38,9 +36,8 @@ class Program:
 
 
 @pytest.fixture
-def program(sandbox: Sandbox, stand_in: Path) -> Iterator[Program]:
-    with app_of(sandbox, stand_in, jobs=False) as app:
-        yield Program(Desk(app, sandbox))
+def program(commits_app: Flask, own_project: Sandbox) -> Program:
+    return Program(Desk(commits_app, own_project))
 
 
 def test_a_list_of_very_many_files_says_that_there_are_more(

@@ -70,7 +70,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sandbox: Sandbox, stand_in: Path) -> Iterator[Desk]:
+def desk(commits_app: Flask, own_project: Sandbox) -> Desk:
+    return Desk(commits_app, own_project)
+
+
+@pytest.fixture
+def own_desk(sandbox: Sandbox, stand_in: Path) -> Iterator[Desk]:
+    """One with an app of its own, for a test to change."""
     with app_of(sandbox, stand_in, jobs=False) as app:
         yield Desk(app, sandbox)
 
@@ -291,18 +297,18 @@ def test_an_act_can_be_cancelled_and_its_progress_is_shown(desk: Desk, tmp_path:
 
 
 def test_a_project_without_a_repository_has_no_link_and_a_sentence(
-    sandbox: Sandbox, stand_in: Path
+    commits_app: Flask, own_project: Sandbox
 ) -> None:
+    sandbox, client = own_project, client_of(commits_app)
     api.session(sandbox.config_dir, sandbox.project, api.prompt("Prune", sandbox.project))
     address = f"/projects/{quote(project_id(sandbox.project))}"
-    with app_of(sandbox, stand_in, jobs=False) as app:
-        client = client_of(app)
-        assert f"{address}/git" not in client.get(address).text
-        answer = client.get(f"{address}/git")
-        assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)
+    assert f"{address}/git" not in client.get(address).text
+    answer = client.get(f"{address}/git")
+    assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)
 
 
-def test_other_pages_show_its_buttons_which_lead_back_to_them(desk: Desk) -> None:
+def test_other_pages_show_its_buttons_which_lead_back_to_them(own_desk: Desk) -> None:
+    desk = own_desk
     desk.repo.write("a.txt", changed_at(3))
     template = (
         "{{ change_actions(id) }}{{ file_actions(id, 'a.txt', 'unstaged') }}"

@@ -16,8 +16,9 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import api
-from tests.support.environment import SYSTEM_PATH, Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
+from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.in_process import client_of
+from tests.support.shared_app import app_of_projects
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
 GIT = shutil.which("git") or "git"
@@ -91,8 +92,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def app(home: Sandbox) -> Iterator[Flask]:
-    stand_in, roots = write_stand_in(home.home / "claude"), str(home.project.parent)
-    with app_of(home, stand_in, jobs=False, OPCODE_PROJECT_ROOTS=roots) as app:
+    with app_of_projects(home, jobs=False) as app:
         yield app
 
 

@@ -18,7 +18,7 @@ from opcode_htmx.lib.logs import context
 from opcode_htmx.lib.logs.formats import FIELDS
 from opcode_htmx.lib.logs.log_files import LogFiles, LogFilesHandler
 from opcode_htmx.web.auth.visitors import Visitor
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, write_stand_in
 from tests.support.in_process import app_of, client_of
 
 RUN = "c" * 32
@@ -35,6 +35,15 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return client_of(app)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """One for tests that change nothing."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("read") / "home").make()
+    with app_of(sandbox, write_stand_in(sandbox.home / "claude"), jobs=False) as app:
+        write(sandbox.state / "logs")
+        yield client_of(app)
 
 
 def write(folder: Path) -> None:
@@ -56,26 +65,26 @@ def messages(client: FlaskClient, query: str = "") -> list[str]:
     return [each["message"] for each in answer.get_json()["data"]["lines"]]
 
 
-def test_the_newest_line_comes_first(client: FlaskClient) -> None:
-    page = client.get("/logs").text
+def test_the_newest_line_comes_first(reader: FlaskClient) -> None:
+    page = reader.get("/logs").text
     assert page.index("a run has a problem") < page.index("the first line")
-    assert messages(client) == [HOSTILE, "a run has a problem", "the first line"]
+    assert messages(reader) == [HOSTILE, "a run has a problem", "the first line"]
 
 
 @pytest.mark.parametrize(
     "query", ["level=warning&text=RUN", f"run={RUN}", "request=0123456789ab", "text=has+a"]
 )
-def test_filters_are_those_of_the_address(client: FlaskClient, query: str) -> None:
-    assert messages(client, query) == ["a run has a problem"]
-    page = client.get(f"/logs?{query}").text
+def test_filters_are_those_of_the_address(reader: FlaskClient, query: str) -> None:
+    assert messages(reader, query) == ["a run has a problem"]
+    page = reader.get(f"/logs?{query}").text
     assert "a run has a problem" in page
     assert "the first line" not in page
 
 
-def test_times_limit_what_is_found(client: FlaskClient) -> None:
-    assert len(messages(client, "since=2020-01-01T00:00")) == 3
-    assert messages(client, "until=2020-01-01T00:00Z") == []
-    assert "Nothing found" in client.get("/logs?until=2020-01-01T00:00").text
+def test_times_limit_what_is_found(reader: FlaskClient) -> None:
+    assert len(messages(reader, "since=2020-01-01T00:00")) == 3
+    assert messages(reader, "until=2020-01-01T00:00Z") == []
+    assert "Nothing found" in reader.get("/logs?until=2020-01-01T00:00").text
 
 
 @pytest.mark.parametrize(
@@ -83,30 +92,30 @@ def test_times_limit_what_is_found(client: FlaskClient) -> None:
     ["level=loud", "run=%2e%2e/x", "request=%3Cb%3E", "since=yesterday", "text=" + "x" * 201]
     + ["since=2026-01-02T00:00&until=2026-01-01T00:00", "since=99999-01-01"],
 )
-def test_a_filter_that_means_nothing_is_refused(client: FlaskClient, query: str) -> None:
-    assert client.get(f"/logs?{query}").status_code == 422
-    assert client.get(f"/api/logs?{query}").status_code == 422
+def test_a_filter_that_means_nothing_is_refused(reader: FlaskClient, query: str) -> None:
+    assert reader.get(f"/logs?{query}").status_code == 422
+    assert reader.get(f"/api/logs?{query}").status_code == 422
 
 
-def test_older_lines_are_behind_a_link(client: FlaskClient) -> None:
-    answer = client.get("/api/logs?limit=2").get_json()["data"]
-    assert messages(client, f"cursor={answer['older']}") == ["the first line"]
-    page = client.get(f"/logs?cursor={answer['older']}").text
+def test_older_lines_are_behind_a_link(reader: FlaskClient) -> None:
+    answer = reader.get("/api/logs?limit=2").get_json()["data"]
+    assert messages(reader, f"cursor={answer['older']}") == ["the first line"]
+    page = reader.get(f"/logs?cursor={answer['older']}").text
     assert "the first line" in page
     assert "a run has a problem" not in page
-    assert client.get("/logs?cursor=1-1").status_code == 404
+    assert reader.get("/logs?cursor=1-1").status_code == 404
 
 
-def test_foreign_text_is_shown_as_text(client: FlaskClient) -> None:
-    page = client.get("/logs").text
+def test_foreign_text_is_shown_as_text(reader: FlaskClient) -> None:
+    page = reader.get("/logs").text
     assert "<script>alert" not in page
     assert '<hx-upsert id="x">' not in page
     assert "\x1b" not in page
     assert "\u202e" not in page
 
 
-def test_a_page_that_follows_is_loaded_again_with_and_without_scripts(client: FlaskClient) -> None:
-    still, follows = client.get("/logs").text, client.get("/logs?follow=1&level=error").text
+def test_a_page_that_follows_is_loaded_again_with_and_without_scripts(reader: FlaskClient) -> None:
+    still, follows = reader.get("/logs").text, reader.get("/logs?follow=1&level=error").text
     assert 'data-fresh="often"' not in still
     assert re.search(r'<section id="log-lines"[^>]* data-fresh="often"', follows)
     assert '<noscript><meta http-equiv="refresh"' in follows
@@ -134,8 +143,8 @@ def test_without_files_the_page_says_where_the_log_is(sandbox: Sandbox, stand_in
     assert not (sandbox.state / "logs").exists()
 
 
-def test_the_shape_for_programs(client: FlaskClient) -> None:
-    answer = client.get(f"/api/logs?run={RUN}").get_json()["data"]
+def test_the_shape_for_programs(reader: FlaskClient) -> None:
+    answer = reader.get(f"/api/logs?run={RUN}").get_json()["data"]
     (line,) = answer["lines"]
     assert (line["level"], line["logger"]) == ("warning", "opcode_htmx.tests")
     assert (line["request"], line["run"]) == ("0123456789ab", RUN)

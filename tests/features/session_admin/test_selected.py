@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from opcode_htmx.features.context import AppContext
 from tests.support import api
 from tests.support.cli.supervision import steps
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
+from tests.support.in_process import client_of
+from tests.support.shared_app import app_of_projects
 
 TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
 
@@ -68,10 +70,30 @@ class Lists:
         return re.findall(r'class="row-title row-prompt" dir="auto" title="([^"]*)"', page)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("lists") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def app(home: Sandbox) -> Iterator[Flask]:
+    with app_of_projects(home) as app:
+        yield app
+
+
 @pytest.fixture
-def lists(sandbox: Sandbox, stand_in: Path) -> Iterator[Lists]:
-    with app_of(sandbox, stand_in) as app:
-        yield Lists(app, sandbox)
+def sandbox(home: Sandbox) -> Sandbox:
+    """With a project for one test, and no sessions, marks and trash of another one."""
+    home.empty_config()
+    (home.state / "flags.json").unlink(missing_ok=True)
+    for each in (home.state / "trash").glob("*"):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    return home.with_own_project()
+
+
+@pytest.fixture
+def lists(app: Flask, sandbox: Sandbox) -> Lists:
+    return Lists(app, sandbox)
 
 
 def test_pinned_sessions_are_on_top_and_archived_ones_behind_a_link(lists: Lists) -> None:

@@ -85,6 +85,17 @@ def client(app: Flask) -> FlaskClient:
     return client_of(app)
 
 
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """One for tests that change nothing."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("read") / "home").make()
+    write_history(sandbox)
+    write_index(sandbox)
+    stand_in = write_stand_in(sandbox.home / "claude")
+    with app_of(sandbox, stand_in, OPCODE_SEARCH_INDEX="1", jobs=False) as app:
+        yield client_of(app)
+
+
 def text_of(client: FlaskClient, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -100,8 +111,8 @@ def data(client: FlaskClient, path: str) -> Any:
 # The page
 
 
-def test_page_shows_the_sums_and_says_what_is_unknown(client: FlaskClient) -> None:
-    page = text_of(client, "/usage?range=all")
+def test_page_shows_the_sums_and_says_what_is_unknown(reader: FlaskClient) -> None:
+    page = text_of(reader, "/usage?range=all")
     for part in (
         "$0.02 + unknown",
         "1 answer came from claude-unheard-of , whose price is not known. It is not in the cost.",
@@ -143,10 +154,10 @@ def test_page_lists_few_of_many_models_and_leads_to_more(
     ],
 )
 def test_page_is_limited_to_what_its_address_says(
-    client: FlaskClient, query: str, answers: int, monkeypatch: pytest.MonkeyPatch
+    reader: FlaskClient, query: str, answers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opcode_htmx.features.usage.query.today", lambda: 30_000)
-    page = text_of(client, f"/usage?{query}")
+    page = text_of(reader, f"/usage?{query}")
     found = re.findall(r"(\d+) answers? ·", page.partition("Models")[2].partition("Sessions")[0])
     assert sum(map(int, found)) == answers
     assert ("Nothing was used" in page) == (not answers)
@@ -156,9 +167,9 @@ def test_page_is_limited_to_what_its_address_says(
     "query", ["range=9", "since=yesterday", "since=2026-12-01&until=2026-11-01", "session=x"]
 )
 def test_address_that_means_nothing_is_refused_with_a_sentence(
-    client: FlaskClient, query: str
+    reader: FlaskClient, query: str
 ) -> None:
-    assert client.get(f"/usage?{query}").status_code == 422
+    assert reader.get(f"/usage?{query}").status_code == 422
 
 
 def test_page_says_that_the_index_is_off_or_in_the_making(sandbox: Sandbox, stand_in: Path) -> None:
@@ -198,8 +209,8 @@ def test_session_and_project_lead_to_their_usage(client: FlaskClient, sandbox: S
 # Export
 
 
-def test_export_has_all_groups_and_no_formula(client: FlaskClient) -> None:
-    answer = client.get("/usage/export.csv?range=all&by=session")
+def test_export_has_all_groups_and_no_formula(reader: FlaskClient) -> None:
+    answer = reader.get("/usage/export.csv?range=all&by=session")
     assert answer.mimetype == "text/csv"
     assert 'filename="usage-by-session.csv"' in answer.headers["Content-Disposition"]
     rows = {row["session"]: row for row in csv.DictReader(answer.text.splitlines())}
@@ -207,7 +218,7 @@ def test_export_has_all_groups_and_no_formula(client: FlaskClient) -> None:
     assert rows[ONE]["title"] == f"'{FORMULA}"
     assert rows[ONE]["cost_usd"] == "0.012"
     assert rows[ONE]["cost_by_claude_code_usd"] == "0.5"
-    models = client.get("/api/usage/export?by=model").text.splitlines()
+    models = reader.get("/api/usage/export?by=model").text.splitlines()
     (unknown,) = [row for row in csv.DictReader(models) if row["model"] == "claude-unheard-of"]
     assert (unknown["cost_usd"], unknown["answers_of_unknown_cost"]) == ("", "1")
 
@@ -215,8 +226,8 @@ def test_export_has_all_groups_and_no_formula(client: FlaskClient) -> None:
 # The API
 
 
-def test_stats_have_the_fields_of_the_references_client(client: FlaskClient) -> None:
-    found = data(client, "/api/usage")
+def test_stats_have_the_fields_of_the_references_client(reader: FlaskClient) -> None:
+    found = data(reader, "/api/usage")
     assert found["total_cost"] == pytest.approx(3 * DOLLARS)
     assert (found["total_sessions"], found["total_input_tokens"]) == (2, 4_500)
     models = {each["model"]: each["total_cost"] for each in found["by_model"]}
@@ -226,15 +237,15 @@ def test_stats_have_the_fields_of_the_references_client(client: FlaskClient) -> 
     )
     assert {each["project_name"] for each in found["by_project"]} >= {"infra"}
     last_day = found["by_date"][0]["date"]
-    by_range = data(client, f"/api/usage/range?startDate={last_day}&endDate={last_day}")
+    by_range = data(reader, f"/api/usage/range?startDate={last_day}&endDate={last_day}")
     assert by_range["total_cost"] == pytest.approx(DOLLARS)
 
 
-def test_sessions_and_details_are_listed(client: FlaskClient) -> None:
-    found = data(client, "/api/usage/sessions?order=asc")
+def test_sessions_and_details_are_listed(reader: FlaskClient) -> None:
+    found = data(reader, "/api/usage/sessions?order=asc")
     assert [each["session_id"] for each in found] == [ONE, TWO]
     assert [each["cost_by_claude_code"] for each in found] == [0.5, None]
-    entries = data(client, "/api/usage/details")
+    entries = data(reader, "/api/usage/details")
     assert sorted((each["agent"], each["cost"] is None) for each in entries) == [
         ("", False),
         ("", False),
@@ -246,11 +257,11 @@ def test_sessions_and_details_are_listed(client: FlaskClient) -> None:
         {*desktop, "cache_read_tokens", "cost", "session_id", "project_path"} <= each.keys()
         for each in entries
     )
-    stats = data(client, "/api/usage")
+    stats = data(reader, "/api/usage")
     assert sum(each["cost"] or 0.0 for each in entries) == pytest.approx(stats["total_cost"])
     assert sum(each["input_tokens"] for each in entries) == stats["total_input_tokens"]
-    assert len(data(client, "/api/usage/details?limit=1")) == 1
-    assert client.get("/api/usage/sessions?since=soon").status_code == 422
+    assert len(data(reader, "/api/usage/details?limit=1")) == 1
+    assert reader.get("/api/usage/sessions?since=soon").status_code == 422
 
 
 # What is left
