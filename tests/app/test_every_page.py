@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 from pprint import pformat
+from typing import Any, NamedTuple
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import who_may_act
-from tests.security.doors import Door, doors_of
+from tests.security.doors import Door, ask, doors_of
 from tests.security.hostile_project import make_hostile
 from tests.support import page_checks
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.in_process import app_of
+from tests.support.page_audit import PageAudit
 from tests.support.populated import Populated, populate
 from tests.support.shared import recorded
 
@@ -43,15 +45,25 @@ Checks = dict[str, object]
 @cache
 def shown() -> list[Door]:
     """Every GET that only shows, with well-formed values; what acts is no page."""
+    return [door for door, _ in _recorded()]
+
+
+@cache
+def public() -> set[str]:
+    """The rules of those that are shown to a stranger."""
+    return {door.rule for door, is_public in _recorded() if is_public}
+
+
+def _recorded() -> list[tuple[Door, bool]]:
     return recorded("the doors that only show", _found)
 
 
-def _found() -> list[Door]:
+def _found() -> list[tuple[Door, bool]]:
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder) / "home").make()
         with app_of(sandbox, write_stand_in(Path(folder) / "claude")) as app:
             return [
-                door
+                (door, ask(app, door).status_code == 200)
                 for door in doors_of(app, {})
                 if door.method == "GET"
                 and not door.is_socket
@@ -71,29 +83,47 @@ def populated(shared_server: Server) -> Populated:
     return found
 
 
+class Looked(NamedTuple):
+    """A browser that runs scripts, what is found on its page, and a browser that runs none."""
+
+    phone: Phone
+    audit: PageAudit
+    without: Phone
+
+
 @pytest.fixture(scope="module")
-def open_page(browser: Browser, shared_server: Server) -> Iterator[Callable[..., Phone]]:
-    """Gives a phone for these options, which other tests of this module use as well."""
+def open_page(browser: Browser, shared_server: Server) -> Iterator[Callable[[bool], Looked]]:
+    """Gives the browsers of a person who has logged in, or not, for all tests of this module."""
     with ExitStack() as stack:
 
         @cache
-        def phone(**options: object) -> Phone:
-            return stack.enter_context(closing(Phone(browser, shared_server, **options)))
+        def looked(logged_in: bool) -> Looked:
+            phone, without = (
+                stack.enter_context(
+                    closing(
+                        Phone(
+                            browser, shared_server, logged_in=logged_in, java_script_enabled=scripts
+                        )
+                    )
+                )
+                for scripts in (True, False)
+            )
+            return Looked(phone, PageAudit(phone.page), without)
 
-        yield phone
+        yield looked
 
 
 def test_every_address_answers_and_every_page_is_well_made(
     door: Door,
     shared_server: Server,
     populated: Populated,
-    open_page: Callable[..., Phone],
+    open_page: Callable[[bool], Looked],
 ) -> None:
     path = populated.address(door)
-    answer = requests.get(shared_server.url + path, timeout=20)
     # a page for those who have not logged in leads the others elsewhere
-    login = {"logged_in": not answer.ok}
-    answer = answer if answer.ok else shared_server.get(path)
+    is_public = door.rule in public()
+    answer = requests.get(shared_server.url + path, timeout=20) if is_public else None
+    answer = answer or shared_server.get(path)
     assert answer.status_code in expected(door), (
         f"{path} answers {answer.status_code}: if its rule has a part with a new name, "
         "tests/support/populated.py needs a value for it"
@@ -102,12 +132,12 @@ def test_every_address_answers_and_every_page_is_well_made(
         return
     if door.rule in REFUSED:  # the page of errors is looked at elsewhere
         return
-    phone, without = open_page(**login), open_page(java_script_enabled=False, **login)
+    phone, audit, without = open_page(not is_public)
     found = {
         # first, which loads the page that the others look at
         "shown with JavaScript only": lost_without_javascript(phone, without, path),
-        **looks(phone),
-        **structure(phone, door),
+        **audit.looks(),
+        **structure(audit.structure(), door),
         "complaints of the browser": complaints(door, phone, without),
     }
     if wrong := {check: details for check, details in found.items() if details}:
@@ -140,43 +170,10 @@ def is_page(answer: requests.Response) -> bool:
     return is_html and not is_saved and answer.text.lstrip()[:14].lower() == "<!doctype html"
 
 
-def looks(phone: Phone) -> Checks:
-    """What is wrong on screens of each width, in light and dark."""
-    page, wrong = phone.page, dict[str, object]()
-    wrong["letters smaller than 16 px"] = page_checks.too_small_to_type_in(page)
-    for width in page_checks.WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        if (by := page_checks.sticks_out(page)) > 0:
-            wrong[f"wider than the screen, {width}"] = by
-        wrong[f"smaller than a thumb, {width}"] = page_checks.smaller_than_a_thumb(page)
-        page.emulate_media(color_scheme="light")
-        wrong[f"axe, {width}, light"] = page_checks.violations(page)
-        page.emulate_media(color_scheme="dark")  # which differs in its colours only
-        wrong[f"axe, {width}, dark"] = page_checks.violations(page, "color-contrast")
-    return {**wrong, **large_letters(page)}
-
-
-def large_letters(page: Page) -> Checks:
-    """What is wrong with letters of 24 and 32 px, as a page's root and as the browser's setting."""
-    wrong = dict[str, object]()
-    page.set_viewport_size({"width": 390, "height": 844})
-    settings = page.context.new_cdp_session(page)
-    for letters in page_checks.LARGE_LETTERS:
-        page.evaluate("size => document.documentElement.style.fontSize = `${size}px`", letters)
-        wrong |= page_checks.with_letters(page, f"root of {letters} px")
-        page.evaluate("document.documentElement.style.fontSize = ''")
-        sizes = {"standard": letters, "fixed": letters}
-        settings.send("Page.setFontSizes", {"fontSizes": sizes})
-        wrong |= page_checks.with_letters(page, f"browser set to {letters} px")
-        settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 13}})
-    return wrong
-
-
-def structure(phone: Phone, door: Door) -> Checks:
+def structure(parts: Mapping[str, Any], door: Door) -> Checks:
     """One first heading, a title of its own, and its place in the navigation."""
-    headings = phone.page.locator("h1").count()
-    title = phone.page.title()
-    marked, expected = page_checks.current_entries(phone.page), place_of(phone, door)
+    headings, title, marked = parts["headings"], parts["title"], parts["marked"]
+    expected = place_of(parts["entries"], door)
     return {
         "first headings": headings if headings != 1 else None,
         "title": None if title.removesuffix("opcode").strip(" ·") else f"only {title!r}",
@@ -184,10 +181,8 @@ def structure(phone: Phone, door: Door) -> Checks:
     }
 
 
-def place_of(phone: Phone, door: Door) -> dict[str, str]:
+def place_of(entries: list[str], door: Door) -> dict[str, str]:
     """What the navigation should mark: the page's own entry, or that of its blueprint."""
-    links = phone.page.locator("nav a.nav-item")
-    entries = links.evaluate_all("all => all.map(each => each.getAttribute('href'))")
     if door.rule in entries:
         return {door.rule: "page"}
     endpoints = {each.rule: each.endpoint for each in shown()}

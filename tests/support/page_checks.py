@@ -30,13 +30,14 @@ def with_letters(page: Page, name: str) -> dict[str, object]:
     return {
         f"wider than the screen, {name}": max(0, sticks_out(page)),
         f"out of view, {name}": page.locator(ALWAYS_IN_VIEW).evaluate_all(OUT_OF_VIEW),
-        f"one word a line, {name}": page.locator(".status, .nav-label").evaluate_all(WORD_A_LINE),
+        f"one word a line, {name}": page.locator(MAY_BE_NARROW).evaluate_all(WORD_A_LINE),
     }
 
 
 ALWAYS_IN_VIEW = (
     ".nav-bar .nav-item, .nav-bar .badge, .topbar .back, .needs, .dock .composer-row .button"
 )
+MAY_BE_NARROW = ".status, .nav-label"
 OUT_OF_VIEW = """controls => controls.filter(each => each.checkVisibility()).filter(each => {
     const { left, right, top, bottom } = each.getBoundingClientRect();
     return left < 0 || right > innerWidth + 0.5 || top < 0 || bottom > innerHeight + 0.5;
@@ -53,53 +54,53 @@ def smaller_than_a_thumb(page: Page) -> list[str]:
 
     What is typed into or chosen in is tapped by its label as well, if that stands around it.
     """
-    found: list[str] = page.locator(
-        "a[href], button, summary, select, textarea, input:not([type=hidden]), [role=button]"
-    ).evaluate_all(
-        """(controls, thumb) => {
-            const isInProse = each => each.matches("a") && !each.closest("nav")
-                && getComputedStyle(each).display === "inline"
-                && each.parentElement.textContent.trim() !== each.textContent.trim();
-            return controls.filter(each => each.checkVisibility({ visibilityProperty: true }))
-                .filter(each => !isInProse(each) && !each.matches(".skip-link"))
-                .filter(each => {
-                    const box = (each.closest("label") ?? each).getBoundingClientRect();
-                    return box.width < thumb || box.height < thumb;
-                }).map(each => each.outerHTML.slice(0, 120));
-        }""",
-        THUMB,
-    )
+    found: list[str] = page.locator(TARGETS).evaluate_all(SMALLER_THAN_A_THUMB, THUMB)
     return found
+
+
+TARGETS = "a[href], button, summary, select, textarea, input:not([type=hidden]), [role=button]"
+SMALLER_THAN_A_THUMB = """(controls, thumb) => {
+    const isInProse = each => each.matches("a") && !each.closest("nav")
+        && getComputedStyle(each).display === "inline"
+        && each.parentElement.textContent.trim() !== each.textContent.trim();
+    return controls.filter(each => each.checkVisibility({ visibilityProperty: true }))
+        .filter(each => !isInProse(each) && !each.matches(".skip-link"))
+        .filter(each => {
+            const box = (each.closest("label") ?? each).getBoundingClientRect();
+            return box.width < thumb || box.height < thumb;
+        }).map(each => each.outerHTML.slice(0, 120));
+}"""
 
 
 def too_small_to_type_in(page: Page) -> list[str]:
     """The fields whose letters are so small that a phone zooms in on them."""
-    found: list[str] = page.locator(
-        "input:not([type=hidden], [type=radio], [type=checkbox]), textarea, select"
-    ).evaluate_all(
-        """fields => fields.filter(each => parseFloat(getComputedStyle(each).fontSize) < 16)
-            .map(each => each.outerHTML.slice(0, 80))"""
-    )
+    found: list[str] = page.locator(FIELDS).evaluate_all(TOO_SMALL_TO_TYPE_IN)
     return found
+
+
+FIELDS = "input:not([type=hidden], [type=radio], [type=checkbox]), textarea, select"
+TOO_SMALL_TO_TYPE_IN = """fields => fields
+    .filter(each => parseFloat(getComputedStyle(each).fontSize) < 16)
+    .map(each => each.outerHTML.slice(0, 80))"""
 
 
 def violations(page: Page, *rules: str) -> list[Violation]:
     """The violations that axe-core finds on the current page, by all its rules or by these."""
     if not page.evaluate("'axe' in window"):
-        page.evaluate(_axe())
-    found: list[Violation] = page.evaluate(
-        """async rules => {
-            const options = rules.length ? { runOnly: rules } : {};
-            return (await axe.run(options)).violations.map(
-                each => [each.id, each.help, each.nodes.map(node => node.html.slice(0, 120))]);
-        }""",
-        list(rules),
-    )
+        page.evaluate(axe())
+    found: list[Violation] = page.evaluate(VIOLATIONS, {"runOnly": rules} if rules else {})
     return found
 
 
+VIOLATIONS = """async options => {
+    const found = await axe.run({ resultTypes: ["violations"], ...options });
+    return found.violations.map(
+        each => [each.id, each.help, each.nodes.map(node => node.html.slice(0, 120))]);
+}"""
+
+
 @cache
-def _axe() -> str:
+def axe() -> str:
     if not AXE.is_installed():
         missing("axe-core", "run `make test`, which fetches it.")
     return (AXE.folder / "axe.min.js").read_text(encoding="utf-8")
@@ -116,8 +117,9 @@ def lines_of_main(page: Page) -> set[str]:
 
     Without the buttons that submit no form: without scripts they would do nothing.
     """
-    text: str = page.locator("main").evaluate(
-        """main => {
+    text: str = page.evaluate(
+        """() => {
+            const main = document.querySelector("main");
             const buttons = [...main.querySelectorAll("button[type=button]")];
             const shown = buttons.map(each => each.style.display);
             buttons.forEach(each => { each.style.display = "none"; });
@@ -131,11 +133,12 @@ def lines_of_main(page: Page) -> set[str]:
 
 def current_entries(page: Page) -> dict[str, str]:
     """The `aria-current` of the navigation's links that have one, by their addresses."""
-    found: dict[str, str] = page.locator("nav a[aria-current]").evaluate_all(
-        """links => Object.fromEntries(
-            links.map(each => [each.getAttribute("href"), each.getAttribute("aria-current")]))"""
-    )
+    found: dict[str, str] = page.locator("nav a[aria-current]").evaluate_all(CURRENT_ENTRIES)
     return found
+
+
+CURRENT_ENTRIES = """links => Object.fromEntries(
+    links.map(each => [each.getAttribute("href"), each.getAttribute("aria-current")]))"""
 
 
 def wait_until_pressable(page: Page) -> None:
