@@ -7,11 +7,11 @@ without an edit here; one with an unknown kind of URL part makes `doors_of` fail
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -138,21 +138,27 @@ def ask(app: Flask, door: Door, headers: Mapping[str, str] = {}, **how: Any) -> 
 
 def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:
     """The size and time of all that stands in the sandbox and that a view may have written."""
-    return {
-        str(path): (path.stat().st_size, 0 if _is_touched(path) else path.stat().st_mtime_ns)
-        for path in sandbox.home.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(NOT_OF_VIEWS) for part in path.relative_to(sandbox.home).parts)
-    }
+    return dict(_files_in(str(sandbox.home)))
 
 
-def _is_touched(path: Path) -> bool:
+def _files_in(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    for entry in os.scandir(folder):
+        if entry.name.startswith(NOT_OF_VIEWS):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_in(entry.path)
+        elif entry.is_file():
+            found = entry.stat()
+            yield entry.path, (found.st_size, 0 if _is_touched(entry.path) else found.st_mtime_ns)
+
+
+def _is_touched(path: str) -> bool:
     """Whether git gives the file a new time where it only reads.
 
     An object that it would write elsewhere as well, and the index, in which `git diff` refreshes
     the times of files.
     """
-    return ".git/objects/" in str(path) or path.parts[-2:] == (".git", "index")
+    return ".git/objects/" in path or path.endswith("/.git/index")
 
 
 class Visits:
