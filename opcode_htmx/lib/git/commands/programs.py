@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git.commands import begun
 from opcode_htmx.lib.git.commands.settings import (
     CONNECTIONS,
     LISTING,
@@ -27,9 +26,7 @@ from opcode_htmx.lib.git.commands.settings import (
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
-from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository
-from opcode_htmx.lib.late.patterns import late_pattern
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
@@ -56,11 +53,7 @@ _MERGES = frozenset({"merge", "rebase", "continue"})
 _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
 _NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
-MOST_SCRIPT_BYTES = 1024 * 1024
 _MOST = 200
-_EXEC = late_pattern(rb"^[ \t]*+(?:exec|x)\s+(\S.*)$", re.MULTILINE)
-_STRATEGIES = frozenset({"", "ort", "recursive", "resolve", "octopus", "ours", "subtree"})
-"""Git's own; another one is a program, `git-merge-NAME`, and may lie in the working tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +107,10 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
         found += _named_hooks(settings, _HOOKS[act])
         found += _filters(git, settings, all_own=act != "files") if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
-        found += _steps(git) if act == "continue" else ()
+        is_begun = act == "continue"
+        if act in _COMMITS:
+            found += _signing(settings, is_begun=is_begun and begun.is_signed(git))
+        found += _steps(git) if is_begun else ()
     if not may_log_in:
         found = [each for each in found if each.kind != _CREDENTIALS]
     return Programs(tuple(dict.fromkeys(found))[:_MOST])
@@ -166,7 +162,7 @@ def _hooks(
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(_small(path)).hexdigest()
+    return hashlib.sha256(begun.small_file(path)).hexdigest()
 
 
 def _named_hooks(settings: Sequence[Setting], names: Sequence[str]) -> Iterator[Program]:
@@ -207,38 +203,19 @@ def _filters(git: Git, settings: Sequence[Setting], *, all_own: bool) -> Iterato
 def _attributes(git: Git) -> bytes:
     """The attributes files of the working tree, of HEAD and of this computer, as one text."""
     listed = git.run("ls-files", "-z", "--cached", "--", ":(top,glob)**/.gitattributes")
-    found = [_small(git.repository.common_dir / "info" / "attributes")]
+    found = [begun.small_file(git.repository.common_dir / "info" / "attributes")]
     for path in listed.content.split(b"\0")[:-1][:1000]:
-        found.append(_small(git.repository.top / os.fsdecode(path)))
-    found.append(_small(git.repository.top / ".gitattributes"))
+        found.append(begun.small_file(git.repository.top / os.fsdecode(path)))
+    found.append(begun.small_file(git.repository.top / ".gitattributes"))
     return b"\n".join(found)
 
 
-def _small(path: Path) -> bytes:
-    """The begin of a file; empty where there is none: opening a pipe would wait for its writer."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return b""
-            return file.read(MOST_SCRIPT_BYTES)
-    except OSError:
-        return b""
-
-
 def _plain(act: Act, settings: Sequence[Setting], remote: str) -> Iterator[Program]:
-    values = {each.key: each for each in settings}
     promisors = promisors_of(settings)
     for each in settings:
         kind, name = _named(act, each, remote, promisors)
         if kind:
             yield Program(kind, name, redacted(each.value), each.of_repository)
-    signs = values.get("commit.gpgsign")
-    if act in _COMMITS and signs and signs.value.lower() not in ("", "false", "no", "off", "0"):
-        yield _signing(values, signs)
-        key = values.get("gpg.ssh.defaultkeycommand")
-        if key and key.value:
-            yield Program("signing", key.key, key.value, key.of_repository)
 
 
 def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -> tuple[str, str]:
@@ -261,39 +238,26 @@ def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -
     return "", ""
 
 
-def _signing(values: dict[str, Setting], signs: Setting) -> Program:
+def _signing(settings: Sequence[Setting], *, is_begun: bool) -> Iterator[Program]:
+    """What signs a commit. `is_begun`: what goes on was begun so, whatever the settings say."""
+    values = {each.key: each for each in settings}
+    signs = values.get("commit.gpgsign")
+    is_set = signs is not None and signs.value.lower() not in ("", "false", "no", "off", "0")
+    if not (is_set or is_begun):
+        return
     kind = values["gpg.format"].value if "gpg.format" in values else "openpgp"
     default = {"ssh": "ssh-keygen", "x509": "gpgsm"}.get(kind, "gpg")
     named = values.get(f"gpg.{kind}.program") or values.get("gpg.program")
-    command = named.value if named else default
-    return Program("signing", kind, command, named.of_repository if named else signs.of_repository)
+    by = named or (signs if is_set else None)
+    yield Program("signing", kind, named.value if named else default, not by or by.of_repository)
+    key = values.get("gpg.ssh.defaultkeycommand")
+    if key and key.value:
+        yield Program("signing", key.key, key.value, key.of_repository)
 
 
 def _steps(git: Git) -> Iterator[Program]:
     """Commands that what has begun goes on with. Raises GitFailed."""
-    for match in _EXEC.finditer(_begun(git, "rebase-merge/git-rebase-todo")):
-        yield Program(_STEP, "exec", match[1].decode("utf-8", "replace"), True)
-    for name in _strategies(git):
-        if name not in _STRATEGIES:
-            yield Program(_STEP, "merge strategy", f"git merge-{name}", True)
-
-
-def _strategies(git: Git) -> Iterator[str]:
-    """By which a rebase, a cherry-pick or a revert goes on to merge. Raises GitFailed."""
-    yield _begun(git, "rebase-merge/strategy").decode("utf-8", "replace").rstrip("\n")
-    if _begun(git, "sequencer/opts"):
-        path = str(git.repository.git_dir / "sequencer/opts")
-        output = git.under(LISTING).run("config", "--file", path, "--no-includes", "--list", "-z")
-        for pair in output.content.decode("utf-8", "replace").split("\0"):
-            key, _, value = pair.partition("\n")
-            if key == "options.strategy":
-                yield value
-
-
-def _begun(git: Git, name: str) -> bytes:
-    """A file of what has begun; empty if there is none. Raises GitFailed."""
-    path = git.repository.git_dir / name
-    content = _small(path)
-    if len(content) == MOST_SCRIPT_BYTES or (not content and path.exists() and path.stat().st_size):
-        raise GitFailed(f"{path} cannot be looked through for programs.")
-    return content
+    for command in begun.commands(git):
+        yield Program(_STEP, "exec", command, True)
+    for name in begun.foreign_strategies(git):
+        yield Program(_STEP, "merge strategy", f"git merge-{name}", True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.lib.git.commands import (
+    begun,
     branches,
     commits,
     conflicts,
@@ -301,7 +302,7 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
     assert not listed.can_be_left_out
     todo.write_text(" \texec touch ../sprung\n")
     assert programs.of(repo.git(), "continue").digest == listed.digest, "git skips blanks before it"
-    todo.write_text(f"{'#' * programs.MOST_SCRIPT_BYTES}\nexec touch ../sprung\n")
+    todo.write_text(f"{'#' * begun.MOST_BYTES}\nexec touch ../sprung\n")
     with pytest.raises(GitFailed, match="cannot be looked through"):
         programs.of(repo.git(), "continue")
     todo.write_text("")
@@ -326,6 +327,27 @@ def test_a_strategy_that_is_a_program_is_a_step_that_is_listed(
     listed = programs.of(repo.git(), "continue")
     assert [(p.kind, p.command) for p in listed.found] == [("step of the rebase", "git merge-../x")]
     assert not listed.can_be_left_out
+
+
+@pytest.mark.parametrize(
+    ("verb", "file", "content"),
+    [
+        ("rebase", "rebase-merge/gpg_sign_opt", "-S\n"),
+        ("rebase", "rebase-apply/gpg_sign_opt", "-S\n"),
+        ("cherry-pick", "sequencer/opts", "[options]\n\tgpg-sign = key\n"),
+    ],
+)
+def test_the_program_that_signs_what_was_begun_so_is_listed(
+    repo: Repo, verb: str, file: str, content: str
+) -> None:
+    conflict(repo, verb)
+    repo.plain("config", "gpg.program", "./sprung")
+    assert not programs.of(repo.git(), "continue")
+    repo.write(f".git/{file}", content)
+    listed = programs.of(repo.git(), "continue")
+    assert [(p.kind, p.command, p.of_repository) for p in listed.found] == [
+        ("signing", "./sprung", True)
+    ]
 
 
 def test_the_hooks_of_a_rebase_with_apply_are_listed(repo: Repo) -> None:
