@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +19,11 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
-from tests.support.environment import Sandbox, Server
+from tests.support.cli.idle_sessions import IdleSessions
+from tests.support.environment import Sandbox, Server, write_stand_in
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def gates() -> list[threading.Event]:
     """The gates of the tests so far."""
     return []
@@ -34,7 +37,7 @@ def gate(gates: list[threading.Event]) -> Iterator[threading.Event]:
     gates[-1].set()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_api(gates: list[threading.Event]) -> Iterator[MessagesApi]:
     scenes = (
         Scene("hold", "hold", [lambda _: (Text(WORDS, gate=gates[-1]),)]),
@@ -53,9 +56,40 @@ def _have_read(request: Request) -> Turn:
     return (Text(f"It says: {request.last_tool_result and request.last_tool_result.text}"),)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared_settings() -> dict[str, str]:
     return {"OPCODE_ASK_AHEAD": "0"}
+
+
+# One of each for all modules: their starts, and those of their Claudes, took a third of the time.
+
+
+@pytest.fixture(scope="package")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("composers") / "home").make()
+
+
+@pytest.fixture(scope="package")
+def shared_real_server(
+    claude: Path, shared_home: Sandbox, shared_api: MessagesApi, shared_settings: dict[str, str]
+) -> Iterator[Server]:
+    with closing(Server(shared_home, claude, shared_api.url, **shared_settings)) as server:
+        yield server.start()
+
+
+@pytest.fixture(scope="package")
+def idle_sessions(shared_real_server: Server) -> IdleSessions:
+    return IdleSessions(shared_real_server)
+
+
+@pytest.fixture(scope="package")
+def shared_server(
+    integration: None, tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
+) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("stand-in") / "home").make()
+    claude = write_stand_in(sandbox.home / "claude")
+    with closing(Server(sandbox, claude, "http://127.0.0.1:9", **shared_settings)) as server:
+        yield server.start()
 
 
 @pytest.fixture

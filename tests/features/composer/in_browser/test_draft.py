@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -87,14 +86,9 @@ REFUSE_PROMPTS = """() => {
 
 
 def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
-    start_server: Callable[..., Server],
-    shared_home: Sandbox,
-    stand_in: Path,
-    open_phone: Callable[..., Phone],
+    server: Server, sandbox: Sandbox, phone: Phone
 ) -> None:
-    server = start_server(shared_home, stand_in)
-    phone = open_phone(server)
-    begin(phone, shared_home)
+    begin(phone, sandbox)
     phone.forgiven += CUT_OFF
     unsent = phone.page.locator("#sending .block-prompt")
     phone.page.evaluate(REFUSE_PROMPTS)
