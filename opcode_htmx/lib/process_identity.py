@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import psutil
+from gevent import monkey
 
 from opcode_htmx.lib.dataclass import dataclass
 
@@ -21,6 +23,10 @@ START_TIME_TOLERANCE = 2.0
 
 _STAT_BYTES = 4096
 _START = 19
+
+close_file: Callable[[int], None] = monkey.get_original("os", "close")
+"""For a file in /proc, which gevent never watches: its own `os.close` asks the system twice for the
+kind of each file, and hundreds are read at a time."""
 
 
 class ProcessKey(NamedTuple):
@@ -78,7 +84,7 @@ def stat_fields(pid: int) -> list[bytes] | None:
         try:
             stat = os.read(descriptor, _STAT_BYTES)
         finally:
-            os.close(descriptor)
+            close_file(descriptor)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     # the name, which may hold anything, stands in parentheses in front of them

@@ -20,6 +20,7 @@ import psutil
 from opcode_htmx.lib.process_identity import (
     HAS_PROC,
     ProcessKey,
+    close_file,
     start_ticks,
     stat_fields,
 )
@@ -229,7 +230,7 @@ def _content(path: str) -> bytes:
             parts.append(part)
         return b"".join(parts)
     finally:
-        os.close(descriptor)
+        close_file(descriptor)
 
 
 def age(key: ProcessKey) -> float:
