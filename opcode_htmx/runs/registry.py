@@ -10,6 +10,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Set
+from typing import Any
+
+import gevent
 
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files import atomic_files
@@ -268,13 +271,20 @@ class RunRegistry:
 
     def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
+        loop: Any = gevent.get_hub().loop
 
         def on_write(names: Set[str]) -> None:
-            if OUTPUT in names:
-                run.note_write()
+            if not names or ERRORS in names:
+                run.note_errors()
+            is_awaited = written.is_awaited
             if not names or not names.isdisjoint(_READ_BY_FOLLOWERS):
                 written.notify()
-            run.files_changed(names)
+            if OUTPUT in names:
+                run.note_write()
+            if is_awaited:  # first who waits is served
+                loop.run_callback(run.files_changed, names)
+            else:
+                run.files_changed(names)
 
         self._watcher.watch_names(run.folder.path, on_write)
         run.on_end(lambda: self._watcher.unwatch(run.folder.path))

@@ -11,7 +11,7 @@ class SessionChanges:
     """Of all sessions, for one worker."""
 
     def __init__(self, begin_to_wait: Callable[[], None]) -> None:
-        """`begin_to_wait` is called whenever somebody begins to wait for a change."""
+        """`begin_to_wait` is called when somebody waits for a change and nobody did before."""
         self._changes: dict[str, Broadcast] = {}
         self._written: dict[str, Broadcast] = {}
         self._begin_to_wait = begin_to_wait
@@ -41,7 +41,8 @@ class SessionChanges:
 
     def _begin(self) -> None:
         self._waiting += 1
-        self._begin_to_wait()
+        if self._waiting == 1:  # else it is known that somebody waits
+            self._begin_to_wait()
 
     def _end(self) -> None:
         self._waiting -= 1

@@ -88,9 +88,12 @@ class SessionLines:
         """
         self._supervisor = supervisor
         self._session_id = session_id
+        self._written = supervisor.written(session_id)
         self._needs_messages = needs_messages
         self._run: Run | None = None
         self._end_yielded = False
+        self._errors_seen: int | None = None
+        """How often stderr had been written when it was read last; None: unknown."""
         self._files = ExitStack()
         if cursor:
             run = next((run for run in self._runs() if run.id == cursor.run_id), None)
@@ -112,20 +115,24 @@ class SessionLines:
     @property
     def version(self) -> int:
         """For `wait`: get it before you read."""
-        return self._supervisor.written(self._session_id).version
+        return self._written.version
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
         """Wait until something is written after version `seen`, or `timeout` seconds."""
-        return self._supervisor.written(self._session_id).wait(seen, timeout)
+        return self._written.wait(seen, timeout)
 
     def read(self) -> Iterator[Item]:
         """What has been written by now. Exhaust it, or go on with new SessionLines."""
         run = self._run or self._next()
         while run:
             over = run.record.end is not None  # before reading, so that no last line is missed
-            for error in self._errors.read(over):
-                place = Cursor(run.id, self._output.offset, error.end)
-                yield Item(Kind.ERROR, run, error.data, place)
+            written = run.errors_written
+            # most lines come without one of stderr: not to look for it is a tenth of a line's cost
+            if over or written is None or written != self._errors_seen:
+                for error in self._errors.read(over):
+                    place = Cursor(run.id, self._output.offset, error.end)
+                    yield Item(Kind.ERROR, run, error.data, place)
+                self._errors_seen = written
             stderr = self._errors.offset
             for line in self._output.read(over):
                 place = Cursor(run.id, line.end, stderr)
@@ -151,6 +158,7 @@ class SessionLines:
 
     def _open(self, run: Run, cursor: Cursor) -> None:
         self._run, self._end_yielded = run, False
+        self._errors_seen = None
         self._files.close()
         self._output = OutputFollower(run, cursor.output, needs_messages=self._needs_messages)
         self._errors = LineReader(run.folder.errors, cursor.errors)

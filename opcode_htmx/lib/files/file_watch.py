@@ -22,7 +22,7 @@ if sys.platform == "linux":
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-PATIENT_SECONDS = 0.1
+PATIENT_SECONDS = 0.2
 """Changes of so long are reported together while none is urgent: each wake-up of an idle process
 costs as much as what is done about a line."""
 READABLE = 1

@@ -110,6 +110,7 @@ class Run:
         """There as long as the files are followed."""
         self.changes = 0
         """How often its files have changed, as far as they are followed."""
+        self._errors_written = 0
         self._ended: Flag | None = None if record.end else Flag()
         """None once it has: runs that are over are kept for long, and have to be small."""
         if record.end:
@@ -381,6 +382,15 @@ class Run:
         if self.owner:
             self.owner.detach()
             self.owner = None
+
+    @property
+    def errors_written(self) -> int | None:
+        """How often stderr has been written, as far as it is followed; None: it is not followed."""
+        return None if self._files is None else self._errors_written
+
+    def note_errors(self) -> None:
+        """Something may have been written to stderr."""
+        self._errors_written += 1
 
     def files_changed(self, names: Set[str] = frozenset()) -> None:
         """Files of these names have changed; without any, it is unknown which."""

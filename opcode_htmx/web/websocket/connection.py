@@ -72,9 +72,10 @@ class WebSocketConnection:
     def send(self, data: bytes) -> int:
         """Raises OSError; then the connection is over, if a part of `data` has been sent."""
         with self._write_lock:
-            sent = 0
-            with contextlib.suppress(BlockingIOError):
+            try:
                 sent = self._inner.send(data, 0, 0.0)  # type: ignore[call-arg]  # gevent's
+            except BlockingIOError:
+                sent = 0
             if sent < len(data):
                 self._send_rest(memoryview(data)[sent:], begun=sent > 0)
         return len(data)
