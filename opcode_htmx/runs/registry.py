@@ -56,6 +56,7 @@ class RunRegistry:
         `unused_ended` is called with each run that has ended without a prompt.
         """
         self._settings = settings
+        self._runs_dir = os.fspath(settings.runs_dir)
         self._adopted = adopted
         self._on_change = on_change
         self._publish = publish
@@ -147,11 +148,11 @@ class RunRegistry:
     def _list(self) -> None:
         """Update the list of runs from the folders, if their parent folder has changed."""
         try:
-            changed = self._settings.runs_dir.stat().st_mtime_ns
+            changed = os.stat(self._runs_dir).st_mtime_ns  # noqa: PTH116 - asked very often
             if changed == self._listed:
                 return
             self._listed = changed if time.time_ns() - changed > atomic_files.CLOCK_TICK_NS else 0
-            with os.scandir(self._settings.runs_dir) as entries:
+            with os.scandir(self._runs_dir) as entries:
                 names = {entry.name for entry in entries}
         except (FileNotFoundError, NotADirectoryError):
             return

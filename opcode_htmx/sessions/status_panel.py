@@ -153,7 +153,9 @@ class StatusPanel:
     def _error_lines(self, run: Run) -> list[str]:
         """As `error_lines`, cached until stderr grows."""
         with contextlib.suppress(FileNotFoundError):
-            seen = run.id, run.folder.errors.stat().st_size
+            written = run.errors_written
+            size = run.folder.errors.stat().st_size if written is None else -1
+            seen = run.id, written, size
             if self._errors[0] != seen:
                 self._errors = seen, error_lines(run)
             return self._errors[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,29 +16,31 @@ class CachedJsonFiles(Generic[T]):
     """The files of one schema, the most recently used ones in memory.
 
     Files are replaced atomically, also by other workers: another inode or mtime is another content.
+    Callers that ask for each line of Claude's give a path as text: a Path costs as much as to look.
     """
 
     def __init__(self, schema: JsonFileSchema[T], most: int) -> None:
         """Keeps up to `most` files in memory."""
         self._schema = schema
         self._most = most
-        self._known: OrderedDict[Path, tuple[tuple[int, int], T | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[tuple[int, int], T | None]] = OrderedDict()
 
-    def read(self, path: Path) -> T | None:
+    def read(self, path: Path | str) -> T | None:
         """The parsed content; None if the file is missing or cannot be read. Raises nothing."""
-        seen = _seen(path)
-        known = self._known.pop(path, None)
+        name = os.fspath(path)
+        seen = _seen(name)
+        known = self._known.pop(name, None)
         if seen is None:
             return None
         if known is None or known[0] != seen:
-            known = seen, self._schema.read(path)
-        self._keep(path, known)
+            known = seen, self._schema.read(Path(path))
+        self._keep(name, known)
         return known[1]
 
     @staticmethod
     def seen(path: Path) -> tuple[int, int] | None:
         """A value that changes with the content of a file; None where it cannot be read."""
-        return _seen(path)
+        return _seen(os.fspath(path))
 
     def write(
         self,
@@ -54,20 +57,21 @@ class CachedJsonFiles(Generic[T]):
         """
         is_readable = self.read(path) is not None
         self._schema.write(path, content, durable=durable, is_readable=is_readable)
-        if value is not None and (seen := _seen(path)):
-            self._keep(path, (seen, value))
+        name = os.fspath(path)
+        if value is not None and (seen := _seen(name)):
+            self._keep(name, (seen, value))
 
-    def _keep(self, path: Path, known: tuple[tuple[int, int], T | None]) -> None:
+    def _keep(self, path: str, known: tuple[tuple[int, int], T | None]) -> None:
         self._known[path] = known
         self._known.move_to_end(path)
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
 
-def _seen(path: Path) -> tuple[int, int] | None:
+def _seen(path: str) -> tuple[int, int] | None:
     """What another content of a file has not: its inode and mtime. None: it cannot be read."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - asked very often
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns

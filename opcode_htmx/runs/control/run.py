@@ -419,7 +419,7 @@ class Run:
         if self._written_at is None:  # else it is the first that counts: no look for each line
             # not now: this is called late where the event loop was blocked
             with contextlib.suppress(OSError):
-                self._written_at = self.folder.output.stat().st_mtime
+                self._written_at = self.folder.written_at()
 
     def take_write_time(self) -> float | None:
         """When the first output was written since the last call, as a Unix time; else None."""

@@ -211,9 +211,13 @@ class RunFolder:
     def last_output(self) -> float:
         """The time of Claude's last output, in seconds since the epoch; now, if unknown."""
         try:
-            return os.stat(f"{self._path}/{OUTPUT}").st_mtime  # noqa: PTH116 - lists ask often
+            return self.written_at()
         except OSError:
             return time.time()
+
+    def written_at(self) -> float:
+        """The same. Raises OSError."""
+        return os.stat(f"{self._path}/{OUTPUT}").st_mtime  # noqa: PTH116 - asked very often
 
     def error_lines(self, limit: int) -> list[str]:
         """The last `limit` lines of stderr."""

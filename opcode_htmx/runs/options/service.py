@@ -65,9 +65,12 @@ class SessionOptionsService:
         """Changes whenever options may have been chosen; None where that is unknown."""
         return self._store.version
 
-    def permission_mode(self, session_id: str) -> str | None:
-        """The mode in which the session's next process starts; None: that of Claude's settings."""
-        mode = self.options(session_id).permission_mode or self._permission_mode
+    def permission_mode(self, session_id: str, options: Options | None = None) -> str | None:
+        """The mode in which the session's next process starts; None: that of Claude's settings.
+
+        `options` are the session's, if the caller has read them.
+        """
+        mode = (options or self.options(session_id)).permission_mode or self._permission_mode
         return None if mode == BYPASS and not self.allow_bypass else mode
 
     def check(self, permission_mode: object) -> None:
@@ -75,9 +78,9 @@ class SessionOptionsService:
         if permission_mode == BYPASS and not self.allow_bypass:
             permission_updates.refuse()
 
-    def keeps_running(self, session_id: str) -> bool:
-        """Whether the session's run goes on without a viewer."""
-        chosen = self.options(session_id).keep_running
+    def keeps_running(self, session_id: str, options: Options | None = None) -> bool:
+        """Whether the session's run goes on without a viewer. `options` as above."""
+        chosen = (options or self.options(session_id)).keep_running
         return self._keep_running if chosen is None else chosen
 
     def uses_project_settings(self, session_id: str) -> bool:

@@ -35,11 +35,15 @@ class Options:
     """What each process of the session may cost, as a schedule says."""
 
 
+_NOTHING = Options()
+
+
 class OptionStore:
     """The options of all sessions, in a folder of their own, shared by all workers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._prefix = f"{folder}/"
         self._files = CachedJsonFiles(_SCHEMA, KEPT)
 
     @property
@@ -49,8 +53,9 @@ class OptionStore:
 
     def get(self, session_id: str) -> Options:
         """The options of a session; none of them is set where nothing was chosen."""
-        path = self._path(session_id)
-        return (self._files.read(path) if path else None) or Options()
+        if not SESSION_ID.fullmatch(session_id):
+            return _NOTHING
+        return self._files.read(f"{self._prefix}{session_id}.json") or _NOTHING
 
     def change(self, session_id: str, **changes: Any) -> Options:
         """Change options; None resets one. Raises OSError when they cannot be stored."""

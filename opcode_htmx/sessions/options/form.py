@@ -124,10 +124,10 @@ class OptionsPresenter:
             models=choosing.models(run),
             options=options,
             live=live is not None,
-            mode=_mode(live, choosing.permission_mode(session_id)),
+            mode=_mode(live, choosing.permission_mode(session_id, options)),
             model=(live and live.state.model) or options.model or "",
             effort=_effort(live, options),
-            keep=choosing.keeps_running(session_id),
+            keep=choosing.keeps_running(session_id, options),
             isolated=live is not None and argv.is_isolated(live.record.argv),
         )
 

@@ -68,8 +68,7 @@ class LaterPanel:
         session_id, cursor = conversation.session_id, conversation.cursor
         known = self._limits.pop(session_id, None)
         if known is None or known[0] != cursor:
-            blocks = list(conversation.blocks())
-            known = cursor, reached_limit(reversed(blocks), time.time())
+            known = cursor, reached_limit(conversation.newest_first(), time.time())
         self._limits[session_id] = known
         if len(self._limits) > KEPT:
             self._limits.popitem(last=False)

@@ -95,6 +95,9 @@ class Draft:
         return hashlib.sha256(encoded(self.text)).hexdigest()[:16] if self.text else ""
 
 
+_EMPTY = Draft()
+
+
 def _change(
     function: Callable[Concatenate[Drafts, P], T],
 ) -> Callable[Concatenate[Drafts, P], T]:
@@ -115,12 +118,15 @@ class Drafts:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._prefix = f"{root}/"
         self.lock = root.with_name(f"{root.name}.lock")
         self._files = CachedJsonFiles(_SCHEMA, READ)
 
     def get(self, session_id: str) -> Draft:
         """The draft of a session; an empty one if there is none or it cannot be read."""
-        return self._files.read(self._folder(session_id) / "draft.json") or Draft()
+        if not NAME.fullmatch(session_id):
+            raise ValueError(session_id)
+        return self._files.read(f"{self._prefix}{session_id}/draft.json") or _EMPTY
 
     @_change
     def save_text(

@@ -131,6 +131,13 @@ class Conversation:
             top = sorted([*top, *self._branches.blocks], key=by_position)
         yield from top
 
+    def newest_first(self) -> Iterator[Block]:
+        """The same from the newest on; of a single run, not all are passed over for a few."""
+        transcripts = self._transcripts()
+        if len(transcripts) == 1 and not self._branches.blocks:
+            return (each for each in reversed(transcripts[0].blocks) if not each.parent)
+        return reversed(list(self.blocks()))
+
     def block(self, block_id: str) -> Block | None:
         """A block by its id; of a long history, one that a page has shown."""
         found = (transcript.shown(block_id) for transcript in self._transcripts())

@@ -35,7 +35,7 @@ RESTORABLE_NS = 7 * 86400 * 10**9
 
 def root(config_dir: Path) -> Path:
     """The folder that holds a folder for each project."""
-    return (config_dir / "projects").resolve()
+    return _path(os.path.realpath(f"{config_dir}/projects"))
 
 
 def claude_folders(config_dir: Path) -> list[Path]:
