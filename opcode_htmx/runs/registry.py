@@ -70,8 +70,8 @@ class RunRegistry:
         self._listed = 0
         """The modification time of the folder of runs when it was listed."""
         self._unreadable: set[str] = set()
-        self._session_changes = SessionChanges(lambda: self._watcher.hurry())
         self._watcher = FolderWatcher(lambda: self._session_changes.are_awaited)
+        self._session_changes = SessionChanges(self._watcher.hurry)
 
     # --- finding ----------------------------------------------------------------------------
 

@@ -14,13 +14,14 @@ class SessionChanges:
         """`begin_to_wait` is called when somebody waits for a change and nobody did before."""
         self._changes: dict[str, Broadcast] = {}
         self._written: dict[str, Broadcast] = {}
-        self._begin_to_wait = begin_to_wait
-        self._waiting = 0
+        self.begin_to_wait = begin_to_wait
+        self.waiting = 0
+        """How many greenlets wait for any change."""
 
     @property
     def are_awaited(self) -> bool:
         """Whether a greenlet waits for any change."""
-        return self._waiting > 0
+        return self.waiting > 0
 
     def of(self, session_id: str) -> Broadcast:
         """Notified when a run of the session starts, changes or ends."""
@@ -36,32 +37,27 @@ class SessionChanges:
     def _get(self, session_id: str, known: dict[str, Broadcast]) -> Broadcast:
         found = known.get(session_id)
         if found is None:
-            found = known[session_id] = _Awaited(self._begin, self._end)
+            found = known[session_id] = _Awaited(self)
         return found
-
-    def _begin(self) -> None:
-        self._waiting += 1
-        if self._waiting == 1:  # else it is known that somebody waits
-            self._begin_to_wait()
-
-    def _end(self) -> None:
-        self._waiting -= 1
 
 
 class _Awaited(Broadcast):
-    """Calls `begin` before each wait, and `end` after it."""
+    """Counts the greenlets that wait, in one call: one waits after each line."""
 
-    __slots__ = ("_begin", "_end")
+    __slots__ = ("_all",)
 
-    def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    def __init__(self, changes: SessionChanges) -> None:
         super().__init__()
-        self._begin, self._end = begin, end
+        self._all = changes
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
-        if self.version == seen:
-            self._begin()
+        if self._version == seen:
+            changes = self._all
+            changes.waiting += 1
             try:
+                if changes.waiting == 1:  # else it is known that somebody waits
+                    changes.begin_to_wait()
                 super().wait(seen, timeout)
             finally:
-                self._end()
-        return self.version
+                changes.waiting -= 1
+        return self._version

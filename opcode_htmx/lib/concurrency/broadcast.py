@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gevent
 from gevent.event import Event
 
 
@@ -37,7 +38,17 @@ class Broadcast:
     def wait(self, seen: int, timeout: float | None = None) -> int:
         """Wait until the version differs from `seen`, or `timeout` seconds; return the version."""
         if self._version == seen:
-            if self._event is None:
-                self._event = Event()
-            self._event.wait(timeout)
+            event = self._event
+            if event is None:
+                event = self._event = Event()
+            if timeout is not None:
+                event.wait(timeout)
+                return self._version
+            # as Event.wait does it, without its three calls for a timer that there is not
+            switch = gevent.getcurrent().switch
+            event.rawlink(switch)
+            try:
+                gevent.get_hub().switch()
+            finally:
+                event.unlink(switch)
         return self._version

@@ -43,6 +43,9 @@ class OutputFollower:
         if not run.live and (lines.is_complete or not self._needs_messages):
             yield from self._read_file(None, last)
             return
+        if not self._needs_messages and not lines.keeps_after(self.offset):
+            yield from self._read_file(None, last)  # as a line that is new always is
+            return
         more = True
         while True:
             while line := lines.line_after(self.offset):

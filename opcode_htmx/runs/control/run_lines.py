@@ -145,6 +145,10 @@ class RunLines:
             if not self._followers:
                 self._followers = self._buffer = None
 
+    def keeps_after(self, offset: int) -> bool:
+        """Whether anything after `offset` has been read: it may be kept."""
+        return self._output is None or self._output.offset > offset
+
     def line_after(self, offset: int) -> ParsedLine | None:
         """The line of the output that begins at `offset`, if it is kept."""
         return self._buffer.after(offset) if self._buffer else None
