@@ -23,7 +23,7 @@ from opcode_htmx.runs.model.run_folder import (
     STOP_REQUEST,
 )
 
-FOLD_SECONDS = 0.18
+FOLD_SECONDS = 0.13
 """How long lines may be left."""
 _RECORDS = frozenset({RECORD, STOP_REQUEST})
 _FOLLOWED = frozenset({*_RECORDS, INPUT_LOG, OUTPUT, ERRORS, INPUT_CUT})
