@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, expect
@@ -39,9 +39,20 @@ def shared_api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    """With drafts of its own, and the stand-in for Claude, which repeats what it is sent."""
-    return start_server(sandbox, stand_in)
+def sandbox(shared_server: Server) -> Sandbox:
+    """With a project for one test, and without the drafts and sessions of another one."""
+    found = shared_server.sandbox
+    found.empty_config()
+    for each in (found.state / "drafts").glob("*"):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+    return found.with_own_project()
+
+
+@pytest.fixture
+def server(shared_server: Server, sandbox: Sandbox) -> Server:
+    """With the stand-in for Claude, which repeats what it is sent."""
+    shared_server.ensure_started()
+    return shared_server
 
 
 @pytest.fixture

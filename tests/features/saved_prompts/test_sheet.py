@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
@@ -23,6 +23,17 @@ SIZES = ((390, 844), (360, 740), (390, 420), (844, 390), (1280, 800))
 
 
 @pytest.fixture
+def sandbox(shared_server: Server) -> Sandbox:
+    """With a project for one test, and no sessions, drafts and prompts of another one."""
+    found = shared_server.sandbox
+    found.empty_config()
+    for name in ("drafts", "saved_prompts"):
+        for each in (found.state / name).glob("*"):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+    return found.with_own_project()
+
+
+@pytest.fixture
 def library(sandbox: Sandbox) -> PromptLibrary:
     """With two prompts; and a session of the project with an earlier one."""
     said = [api.prompt(text, sandbox.project) for text in ("Prune the pears", "Dig")]
@@ -34,13 +45,8 @@ def library(sandbox: Sandbox) -> PromptLibrary:
 
 
 @pytest.fixture
-def server(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    library: PromptLibrary,
-) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server, library: PromptLibrary) -> Server:
+    return shared_server
 
 
 @pytest.fixture
