@@ -6,7 +6,6 @@ keep nothing from running.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -32,7 +31,7 @@ _INTERPRETER = (
 _LOCAL = r"(?!https?://(?:localhost|127\.0\.0\.1|\[::1\])[:/])"
 
 PATTERNS = {
-    re.compile(pattern): sentence
+    late_pattern(pattern): sentence
     for pattern, sentence in (
         (
             rf"{_REMOVE}[^;&|\n]{{0,200}}\s[\"']?{_PLACES}{_END}",
