@@ -165,6 +165,31 @@ def test_bug_3_each_stderr_line_is_sent_as_an_error(client: JsonClient, sandbox:
     assert error["session_id"] == session_id
 
 
+def test_stderr_of_a_live_run_comes_whenever_it_is_written(
+    client: JsonClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Also between lines of output, which come without a look at stderr."""
+    gates = [tmp_path / "first", tmp_path / "second"]
+    execute(
+        client,
+        sandbox,
+        steps(
+            ["text", "one"],
+            ["wait", str(gates[0])],
+            ["stderr", "first plum"],
+            ["text", "two"],
+            ["wait", str(gates[1])],
+            ["stderr", "second plum"],
+            ["wait", "/nowhere"],
+        ),
+    )
+    client.until("output")
+    gates[0].touch()
+    client.until(lambda message: message.get("content") == "first plum")
+    gates[1].touch()
+    client.until(lambda message: message.get("content") == "second plum")
+
+
 def test_bug_5_either_id_finds_the_session(client: JsonClient, sandbox: Sandbox) -> None:
     session_id = execute(client, sandbox, steps(["text", "one"], ["wait", "/nowhere"]))
     run_id = client.until("output")["run_id"]
