@@ -54,7 +54,7 @@ def until(
 ) -> T:
     """Wait until `condition` gives something true, and give that.
 
-    Between two looks it calls `sleep`; without one it pauses for four times as long as a look
+    Between two looks it calls `sleep`; without one it pauses for nine times as long as a look
     takes, so that costly looks do not slow down what is waited for. A process that ends while the
     condition looks at it is a reason to look again."""
     deadline = time.monotonic() + timeout
@@ -68,7 +68,7 @@ def until(
         if sleep:
             sleep()
         else:
-            pause(min(max(shortest, 4 * (now - began)), 0.5))
+            pause(min(max(shortest, 9 * (now - began)), 0.5))
 
 
 def missing(part: str, how: str) -> None:
