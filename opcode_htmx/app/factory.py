@@ -6,9 +6,11 @@ jobs, which the worker starts.
 
 from __future__ import annotations
 
+import gc
 import mimetypes
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from importlib import import_module
 
 import gevent
 from flask import Blueprint, Flask, Response
@@ -41,7 +43,11 @@ from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib import resources
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yield_to_loop
+from opcode_htmx.lib.concurrency.cooperative import (
+    run_cpu_in_thread,
+    run_in_thread,
+    yield_to_loop,
+)
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
 from opcode_htmx.lib.concurrency.loop_monitor import BUSY, STALLS, LoopMonitor
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
@@ -290,6 +296,7 @@ def _loading_of_later_pages(app: Flask) -> Job:
 
 
 def _compile(templates: BytecodeCache, app: App, saved: SavedTemplates) -> None:
+    app.url_map.on_added = gc.freeze  # modules stay: each collection would look at them for 30 ms
     try:
         # Blueprints of pages add filters, without which templates cannot be compiled
         template_cache.fill(templates, app.jinja_env, before=partial(app.url_map.add_below, "/"))
@@ -343,6 +350,8 @@ def _install_api(
     """
 
     def add() -> None:
+        # In a thread: with pydantic it would hold the loop for 75 ms
+        run_cpu_in_thread(import_module, "opcode_htmx.api.schema.openapi")
         from opcode_htmx.api.schema.openapi import Description
 
         endpoints: list[Endpoint] = []

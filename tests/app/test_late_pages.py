@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency.jobs import Jobs
+from opcode_htmx.web.server.url_rules import LateMap
 from tests.golden.parts import probe
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import client_of
@@ -138,3 +140,27 @@ def test_templates_are_compiled_with_the_filters_of_pages(
     job.start()
     until(lambda: seen, "templates are compiled", sleep=lambda: gevent.sleep(0.01))
     assert "usage_short" in seen
+
+
+def test_nothing_is_collected_while_routes_are_added() -> None:
+    """The collector would look at all new modules, and hold the event loop for that."""
+    seen: list[object] = []
+    routes = LateMap()
+    routes.on_added = lambda: seen.append(gc.isenabled())
+    routes.add_late(("/late",), lambda: seen.append(gc.isenabled()))
+    routes.add_below("/late/page")
+    routes.add_below("/late/other")
+    assert seen == [False, False]
+    assert gc.isenabled()
+
+
+def test_collector_goes_on_when_routes_cannot_be_added() -> None:
+    routes = LateMap()
+
+    def fail() -> None:
+        raise OSError("no such module")
+
+    routes.add_late(("/late",), fail)
+    with pytest.raises(OSError, match="no such module"):
+        routes.add_below("/late/page")
+    assert gc.isenabled()
