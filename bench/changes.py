@@ -51,6 +51,7 @@ def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
     large_tree.change(project, large_tree.CHANGED)
     yield _against("The status that the pages read", bare, _status(sandbox), STATUS)
     with running_server(sandbox, claude) as server:
+        load.health(server)  # loads the API, in pieces
         idle = load.health(server)["worst_ms"]
         _get(server, base)
         for count in (large_tree.CHANGED, large_tree.MANY):

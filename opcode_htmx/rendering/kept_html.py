@@ -9,8 +9,9 @@ from collections.abc import Hashable
 
 from markupsafe import Markup
 
-MOST = 2000
-"""Rows that are kept, of a kilobyte or less: those rendered last."""
+MOST = 1000
+"""Rows that are kept, of a kilobyte: those rendered last. Of one that has changed since, the former
+state is not shown again."""
 
 
 class KeptHtml:

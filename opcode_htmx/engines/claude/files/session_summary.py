@@ -8,7 +8,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,18 +145,26 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
         last_activity=latest if latest and latest <= modified + 60 else modified,
         size=size,
         mtime_ns=mtime_ns,
-        folder=path.parent,
+        folder=_same(path.parent),
         session_id=path.stem,
         name=_shorten(names.best(path)) or None,
         prompted_at=prompted_at,
     )
 
 
+@lru_cache(maxsize=1024)
+def _same(folder: Path) -> Path:
+    """One object for all equal ones: a path takes half a kilobyte, and there are many files."""
+    return folder
+
+
 def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """The summary of a file that could not be read."""
     modified = mtime_ns / 1e9
     title = "A session that cannot be read"
-    return FileSummary(title, None, modified, modified, size, mtime_ns, path.parent, path.stem)
+    return FileSummary(
+        title, None, modified, modified, size, mtime_ns, _same(path.parent), path.stem
+    )
 
 
 @_of_newest_version
