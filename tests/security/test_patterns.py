@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,10 @@ LENGTH = 20_000
 """Characters of each hostile text."""
 SECONDS = 0.3
 """Of the CPU, for one pattern on one text: linear ones take a hundredth, quadratic ones seconds."""
+SHORT = 6_000
+"""Characters of the text that is tried before."""
+SUSPECT = 0.005
+"""Seconds for that one: what takes more than linear time, and SECONDS for LENGTH, takes 0.008."""
 
 BUILT: dict[str, tuple[re.Pattern[Any], ...]] = {
     "lib/late/patterns.py": (),  # those of others, which are found where they stand
@@ -171,9 +176,9 @@ def test_patterns_are_found_in_modules_and_classes() -> None:
     assert len(found) > 50
 
 
-@pytest.mark.parametrize("each", compiled(), ids=str)
-def test_every_pattern_is_linear_by_its_structure(each: Compiled) -> None:
-    assert is_linear(each.pattern, each.methods) == ""
+def test_every_pattern_is_linear_by_its_structure() -> None:
+    found = {str(each): is_linear(each.pattern, each.methods) for each in compiled()}
+    assert {where: why for where, why in found.items() if why} == {}
 
 
 def test_patterns_are_compiled_outside_of_functions() -> None:
@@ -189,8 +194,9 @@ def test_patterns_are_compiled_outside_of_functions() -> None:
         ], path
 
 
-def hostile() -> Iterator[str]:
-    """Texts that no pattern was made for."""
+@cache
+def hostile(length: int) -> list[str]:
+    """Texts of `length` that no pattern was made for."""
     units = [
         *(" ", "\t", "\n", "\r", "\r\n", "\x0b", "<", ">", "[", "]", "(", ")", "`", "*", "_"),
         *("~", "!", "![", '"', "'", "\\", "1", "0", "a", "A", ".", "/", "|", "-", "+", "=", ":"),
@@ -214,10 +220,8 @@ def hostile() -> Iterator[str]:
         *("<command-name>", "<system-reminder>", "<tool_use_error>", "</tool_use_error>", "---\n"),
         *("agentId: ", "Exit code 1\n", '"type": ', '"uuid":"', "Task #", "\\ud83d", "  - ", "> "),
     ]
-    for unit in units:
-        text = unit * (LENGTH // len(unit))
-        yield f"{text}\0"
-    yield f"<command-name>{' ' * LENGTH}x"
+    found = [f"{unit * (length // len(unit))}\0" for unit in units]
+    return [*found, f"<command-name>{' ' * length}x"]
 
 
 def test_every_pattern_is_fast_on_hostile_texts() -> None:
@@ -237,24 +241,32 @@ def test_every_pattern_is_fast_on_hostile_texts() -> None:
 def main() -> None:
     """Run every pattern on every hostile text; one line for each pattern, in front of its work."""
     import resource
-    import time
 
-    texts = list(hostile())
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     for each in compiled():
         print(each, flush=True)
-        own = [*attacks(each.pattern, LENGTH)]
         resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 20, hard))
-        for text in [*texts, *own]:
-            given: Any = text
-            if isinstance(each.pattern.pattern, bytes):
-                given = text.encode("utf-8", "surrogatepass")
+        for number, text in enumerate(texts_for(each.pattern, SHORT)):
             for method in sorted(each.methods):
-                began = time.thread_time()
-                run(each.pattern, method, given)
-                took = time.thread_time() - began
-                if took > SECONDS:
-                    sys.exit(f"{each}.{method} takes {took:.1f} s for {text[:40]!r}…")
+                if seconds(each.pattern, method, text) < SUSPECT:
+                    continue
+                long = texts_for(each.pattern, LENGTH)[number]
+                if (took := seconds(each.pattern, method, long)) > SECONDS:
+                    sys.exit(f"{each}.{method} takes {took:.1f} s for {long[:40]!r}…")
+
+
+def texts_for(pattern: re.Pattern[Any], length: int) -> list[str]:
+    return [*hostile(length), *attacks(pattern, length)]
+
+
+def seconds(pattern: re.Pattern[Any], method: str, text: str) -> float:
+    """How long it takes, of the CPU."""
+    given: Any = text
+    if isinstance(pattern.pattern, bytes):
+        given = text.encode("utf-8", "surrogatepass")
+    began = time.thread_time()
+    run(pattern, method, given)
+    return time.thread_time() - began
 
 
 def run(pattern: re.Pattern[Any], method: str, text: Any) -> None:
