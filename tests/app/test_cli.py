@@ -244,7 +244,7 @@ def test_a_known_login_is_not_waited_for_and_the_demo_comes_when_it_has_ended(
     claude.write_text(
         "#!/bin/sh\n"
         '[ "$1" = --version ] && echo "2.2.0 (Claude Code)" && exit\n'
-        f"while [ ! -e {answer} ]; do sleep 0.02; done\n"
+        f"while [ ! -e {answer} ]; do sleep 0.2; done\n"
         f"cat {answer}\n"
         f"grep -q true {answer}\n"
     )

@@ -41,6 +41,9 @@ NOT_OF_VIEWS = ("log", "throttle", "reserve", "templates", "metrics", "summaries
 reading ahead write in the state folder: the threads that compile the templates and read all
 session files may end at any time."""
 
+ONLY = "OPCODE_TESTS_RULES"
+"""The variable with the only rules that the tests try whose time grows with all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -92,6 +95,12 @@ def _values(rule: Rule, known: Mapping[str, str]) -> dict[str, str]:
         )
         values[name] = quote(known.get(name, CONVERTERS[type(converter)]), safe="/")
     return values
+
+
+def tried(doors: list[Door]) -> list[Door]:
+    """The doors that are to be tried: all, or those of the rules in `ONLY`."""
+    rules = os.environ.get(ONLY, "").split()
+    return [door for door in doors if door.rule in rules] if rules else doors
 
 
 @dataclass(frozen=True, slots=True)
