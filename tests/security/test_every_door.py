@@ -465,6 +465,8 @@ BODIES: Mapping[str, tuple[str, bytes]] = {
 
 
 def test_no_body_causes_a_server_error(app: Flask, doors: list[Door], visits: Visits) -> None:
+    login, broken = log_in(app), list[str]()
+
     def send_all(door: Door, bodies: Sequence[tuple[str, tuple[str, bytes]]]) -> None:
         nonlocal login
         for name, (kind, body) in bodies:
@@ -473,7 +475,6 @@ def test_no_body_causes_a_server_error(app: Flask, doors: list[Door], visits: Vi
             if not answered_properly(answer) or not (entered or answer.status_code >= 400):
                 broken.append(f"{door} with {name}: {answer.status_code} {answer.text[:200]}")
 
-    login, broken = log_in(app), list[str]()
     for turn, door in enumerate(changing(doors)):
         bodies = rotated(list(BODIES.items()), turn)
         send_all(door, bodies)

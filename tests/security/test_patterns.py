@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -24,6 +25,7 @@ from opcode_htmx.rendering import search
 from opcode_htmx.sessions.index import terms
 from tests.security.regex_growth import attacks, is_linear
 from tests.support.environment import ROOT
+from tests.support.shared import FOLDER, recorded
 
 METHODS = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split"})
 LENGTH = 20_000
@@ -122,14 +124,19 @@ def sources() -> dict[str, ast.Module]:
 @cache
 def methods_by_name() -> dict[str, frozenset[str]]:
     """The methods called on each name; `search`, which tries most, where another use is found."""
+    return recorded("the methods of patterns", _methods_by_name)
+
+
+def _methods_by_name() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for tree in sources().values():
-        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+        nodes = list(ast.walk(tree))
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
                 value = node.value
-                name = value.id if isinstance(value, ast.Name) else value.attr
-                if node.attr in METHODS:
+                if isinstance(value, ast.Name | ast.Attribute):
+                    name = value.id if isinstance(value, ast.Name) else value.attr
                     how = node.attr if id(node) in called else "search"
                     found.setdefault(name, set()).add(how)
     return {name: frozenset(methods) for name, methods in found.items()}
@@ -226,10 +233,11 @@ def hostile(length: int) -> list[str]:
 
 def test_every_pattern_is_fast_on_hostile_texts() -> None:
     """In a process of its own: nothing but its end would interrupt a pattern that backtracks."""
+    shared = {FOLDER: os.environ[FOLDER]} if FOLDER in os.environ else {}
     ran = subprocess.run(
         [sys.executable, "-m", __name__],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **shared},
         capture_output=True,
         text=True,
         timeout=110,
