@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,16 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
+from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from opcode_htmx.engines.messages import BackgroundTask, PermissionRequest
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions import run_rows
-from opcode_htmx.sessions.run_rows import KeptRows, RunRow
+from opcode_htmx.sessions.attention import AttentionItem, Reason
+from opcode_htmx.sessions.locations import SessionLocation
+from opcode_htmx.sessions.run_rows import KeptRows, RunRow, RunRows
 from opcode_htmx.web.http import filters
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.in_process import app_of, client_of
 
 ROW = RunRow(
     id="r1",
@@ -117,6 +123,7 @@ def test_kept_row_is_the_one_that_would_be_rendered(
         *(("copy_of_folder", lambda _: copy), ("now", ROW.at + 7200)),
     ]
     with app_of(sandbox, write_stand_in(tmp_path / "claude"), jobs=False) as app:
+        assert client_of(app).get("/runs").status_code == 200  # pages come with the first request
         environment = app.jinja_env
         kept: Any = environment.globals["kept_rows"]
         values: dict[str, object] = {"alike": set(), "when": "started", "back": "runs"}
@@ -138,3 +145,55 @@ def test_kept_row_is_the_one_that_would_be_rendered(
             assert ROW.title in shown[0]
             seen.add(shown[0])
         assert len(seen) == 1 + len(changes)
+
+
+def test_row_of_a_run_is_made_anew_when_what_it_is_made_of_has_changed() -> None:
+    """Each source is changed in turn: the row is the one that a new page would make."""
+    summary: dict[str, Any] = {"title": "Plant trees", "cwd": "/home/me/shop"}
+    place: dict[str, Any] = {"claude_folder": "p", "folder": "/home/me/shop", "project_id": "p"}
+    state = SimpleNamespace(asks={}, still_running=(), phase=Phase.IDLE, sent={"x": "Plant"})
+    run: Any = SimpleNamespace(id="r1", state=state, live=True, warnings={}, is_unused=False)
+    run.record, run.phase, run.ahead = SimpleNamespace(session_id="s1"), Phase.IDLE, 0
+    item: dict[str, Any] = {"reason": Reason.DONE, "text": "Done", "at": 1_795_000_000.0}
+
+    def of_session(_: str) -> FileSummary:
+        times = 1.0, 2.0, 3, 4
+        return FileSummary(summary["title"], summary["cwd"], *times, Path("/c/p"), "s1")
+
+    def of_known(*_: object) -> SessionLocation:
+        return SessionLocation("s1", place["claude_folder"], None, place["folder"])
+
+    locations = SimpleNamespace(
+        files=lambda: SimpleNamespace(summary=of_session),
+        of_known=of_known,
+        project_id=lambda _: place["project_id"],
+    )
+    lookup: Any = SimpleNamespace(locations=locations)
+    kept, before = RunRows(lookup), None
+    ask = PermissionRequest("q1", "Bash", {"command": "make"}, "t1", "", "", ())
+    changes: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: summary.update(title="Plant apple trees"),
+        lambda: summary.update(title=""),
+        lambda: state.sent.update(x="Plant pears"),
+        lambda: place.update(claude_folder="other"),
+        lambda: place.update(folder="/home/me/garden"),
+        lambda: place.update(project_id="another"),
+        lambda: item.update(text="Done at last"),
+        lambda: item.update(at=1_795_000_001.0),
+        lambda: item.update(reason=Reason.FAILED),
+        lambda: setattr(run, "warnings", {"memory": "It takes much memory."}),
+        lambda: setattr(state, "still_running", (BackgroundTask("t", "local_bash", "serve"),)),
+        lambda: (state.asks.update(q1=ask), item.update(reason=Reason.ASKS)),
+        lambda: state.asks.update(q1=replace(ask, input={"command": "make all"})),
+    ]
+    for number, change in enumerate(changes):
+        change()
+        ((row,), _) = kept.of([AttentionItem(run, **item)], [])
+        assert (([row], []), number) == (
+            RunRows(lookup).of([AttentionItem(run, **item)], []),
+            number,
+        )
+        assert row != before, number
+        assert kept.of([AttentionItem(run, **item)], [])[0][0] is row
+        before = row
