@@ -160,7 +160,7 @@ def test_every_control_of_the_select_mode(walk: Walk) -> None:
     page, one, two = walk.page, f"{walk.name} mow", f"{walk.name} rake"
     walk.session(one, 0.1)
     walk.session(two, 0.2, folder=1)
-    until(lambda: one in walk.server.get("/").text, "they are listed")
+    walk.session(f"{walk.name} dig", 0.5)  # one that is never pinned, below which one selects
     walk.act("Pin", "2 sessions pinned.", one, two)
     expect(page.locator("#pinned .run", has_text=walk.name)).to_have_count(2)
     walk.act("Unpin", "1 session unpinned.", one)
