@@ -14,7 +14,7 @@ from tests.features.session_page.test_live_updates import Viewer, begin
 from tests.support.environment import Sandbox, Server, until, write_stand_in
 
 WORKERS = 4
-SCRAPES = 60
+SCRAPES = 120
 """`make bench` has a thousand."""
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
