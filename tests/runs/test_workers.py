@@ -152,7 +152,8 @@ def test_a_prompt_that_goes_to_both_at_once_starts_one_claude(
     with ThreadPoolExecutor() as pool:
         answers = list(pool.map(lambda server: execute(server, **body), servers))
     assert {answer.status_code for answer in answers} <= {202, 409}
-    until(lambda: status(servers[0], session_id) == "idle", "it is answered")
+    for server in servers:
+        until(lambda server=server: status(server, session_id) == "idle", "it is answered")  # type: ignore[misc]
     lines = (servers[0].sandbox.state / "runs").glob("*/out.ndjson")
     said = [line for path in lines for line in path.read_text().splitlines() if "once" in line]
     assert len([line for line in said if '"assistant"' in line]) == 1

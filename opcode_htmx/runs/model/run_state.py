@@ -179,6 +179,8 @@ class RunState:
 
     def apply_output(self, message: Message) -> None:
         """Fold a line that Claude has written."""
+        if self.phase is Phase.QUEUED:  # the record that says so may be read after its lines
+            self.step(Event.LAUNCHED)
         self.background.apply(message)
         match message:
             case Init():
