@@ -62,6 +62,7 @@ def app_of(
     try:
         yield app
     finally:
+        app.logger.disabled = False  # it is that of the next app, too
         context.jobs.stop()
         kill_processes_of(sandbox.state)
 

@@ -120,14 +120,14 @@ def test_without_another_branch_the_page_says_so(pages: Pages, repository: Repos
 
 
 def test_a_project_without_a_repository_has_a_page(pages: Pages, repository: Repository) -> None:
-    (repository.folder / ".git").rename(repository.home / "elsewhere")
+    (repository.folder / ".git").rename(repository.folder / "elsewhere")
     for each in (pages, pages.of_project):
         assert "in no git repository" in each.text()
         assert each.get("/file", path="app.txt").status_code == 409
 
 
 def test_a_folder_that_is_gone_is_said_on_the_page(pages: Pages, repository: Repository) -> None:
-    repository.folder.rename(repository.home / "elsewhere")
+    repository.folder.rename(repository.folder.with_name(f"{repository.folder.name}-moved"))
     assert "does not exist any more." in pages.text()
 
 

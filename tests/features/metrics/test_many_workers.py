@@ -59,9 +59,9 @@ def test_counters_never_fall(server: Server) -> None:
     before, killed = scrape(server), 0
     workers = until(lambda: _full(server), "all workers are there")
     for number in range(SCRAPES):
-        if number % 15 == 5:
+        if number % 30 == 10:
             begin(server, [["lines", 50]])
-        if number == 30:
+        if number == 60:
             victim = workers[0]
             victim.kill()
             killed = victim.pid

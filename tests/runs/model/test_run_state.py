@@ -82,11 +82,9 @@ def test_a_turn_that_is_read_before_the_record_of_its_start_is_over() -> None:
     """As in a worker that sees the start by another one and the answer at once."""
     state = RunState(CODEC)
     state.phase = Phase.QUEUED
-    fold(sent(SENT), state=state)
-    assert state.phase is Phase.QUEUED
-    fold(replay(PROMPT), SAYS, RESULT, state=state)
-    state.step(Event.LAUNCHED)
-    assert state.phase is Phase.IDLE
+    assert fold(sent(SENT), state=state).phase is Phase.QUEUED
+    fold(replay(PROMPT), SAYS, RESULT, state=state).step(Event.LAUNCHED)
+    assert [state.phase] == [Phase.IDLE]
 
 
 # Prompts -------------------------------------------------------------------------------------
