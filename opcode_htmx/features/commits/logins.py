@@ -11,7 +11,15 @@ from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.commands.words import GitRefused, LoginNeeded
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.login import Login, Typed, Wanted, refusal, wanted, was_accepted
+from opcode_htmx.lib.git.login import (
+    Login,
+    Typed,
+    Wanted,
+    is_forbidden,
+    refusal,
+    wanted,
+    was_accepted,
+)
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.sessions.repositories.logins import KeptLogins
 
@@ -122,6 +130,6 @@ def _who_else(git: Git, remote: Remote, pushes: bool) -> str:
 
 
 def _sentence(asked: Wanted, error: GitFailed, *, is_refused: bool) -> str:
-    if is_refused or "403" in error.errors:
+    if is_refused or is_forbidden(error.errors):
         return refusal(asked.origin, error.errors)
     return f"{asked.origin} asks for a login."

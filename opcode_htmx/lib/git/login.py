@@ -106,9 +106,14 @@ def wanted(errors: str) -> Wanted | None:
     return Wanted(origin, user_of(found[1])) if found and origin else None
 
 
+def is_forbidden(errors: str) -> bool:
+    """Whether a remote knows the login and does not let it do that."""
+    return _FORBIDDEN.search(errors) is not None
+
+
 def refusal(origin: str, errors: str) -> str:
     """What a person is told whose login a remote has refused, by the messages of git."""
-    if "403" in errors:
+    if is_forbidden(errors):
         return f"{origin} does not let this login do that. Another one may."
     return f"{origin} did not accept this user name and password."
 

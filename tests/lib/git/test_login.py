@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opcode_htmx.lib.git import process
-from opcode_htmx.lib.git.login import InvalidLogin, Login, origin_of, wanted
+from opcode_htmx.lib.git.login import InvalidLogin, Login, is_forbidden, origin_of, refusal, wanted
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,13 @@ def test_a_program_that_reads_a_login_without_end_does_not_hold_up_the_server() 
     process._feed(NeverFull(), b"ann\nword\n")  # type: ignore[arg-type]
     other.join()
     assert seen.index("another one") < 3
+
+
+def test_only_the_status_403_is_a_refusal_of_what_a_login_may_do() -> None:
+    origin = "http://127.0.0.1:40309"
+    lacking = f"fatal: could not read Username for '{origin}': terminal prompts disabled"
+    forbidden = f"fatal: unable to access '{origin}/a/': The requested URL returned error: 403"
+    assert not is_forbidden(lacking)
+    assert "did not accept" in refusal(origin, lacking)
+    assert is_forbidden(forbidden)
+    assert "does not let this login do that" in refusal(origin, forbidden)
