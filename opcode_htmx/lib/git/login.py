@@ -112,7 +112,7 @@ def is_forbidden(errors: str) -> bool:
 
 
 def refusal(origin: str, errors: str) -> str:
-    """What a person is told whose login a remote has refused, by the messages of git."""
+    """The sentence for a login that a remote has refused, by the messages of git."""
     if is_forbidden(errors):
         return f"{origin} does not let this login do that. Another one may."
     return f"{origin} did not accept this user name and password."
