@@ -507,7 +507,7 @@ class Run:
         """Its process has been started; `record` is the new record."""
         self.record = record
         if record.launched:
-            self.state.step(Event.LAUNCHED)
+            self.state.launched()
         self.changed.notify()
         self.news.notify()
 

@@ -73,6 +73,7 @@ class RunState:
         "_taken",
         "_turn_open",
         "_unconfirmed",
+        "_wrote_before_launch",
         "answered",
         "answers",
         "asks",
@@ -140,6 +141,8 @@ class RunState:
         """Prompts that Claude took up, or that a person took back: output may be read before the
         input that it belongs to."""
         self._cancelled: dict[str, None] = {}
+        self._wrote_before_launch = False
+        """Whether output was read before the record that says that it has been started."""
 
     @property
     def still_running(self) -> tuple[BackgroundTask, ...]:
@@ -148,6 +151,17 @@ class RunState:
 
     def step(self, event: Event) -> None:
         self.phase = after(self.phase, event)
+
+    def launched(self) -> None:
+        """Its process has been started; output may have been read already."""
+        self.step(Event.LAUNCHED)
+        if self._wrote_before_launch:
+            self._wrote_before_launch = False
+            if self._turn_open:
+                self.step(Event.ACTIVE)
+            if self.asks:
+                self.step(Event.ASKED)
+            self._settle_phase()
 
     def apply_input(self, message: Message) -> None:
         """Fold a line that was sent to Claude."""
@@ -179,8 +193,7 @@ class RunState:
 
     def apply_output(self, message: Message) -> None:
         """Fold a line that Claude has written."""
-        if self.phase is Phase.QUEUED:  # the record that says so may be read after its lines
-            self.step(Event.LAUNCHED)
+        self._wrote_before_launch |= self.phase is Phase.QUEUED
         self.background.apply(message)
         match message:
             case Init():

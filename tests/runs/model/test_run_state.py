@@ -83,7 +83,8 @@ def test_a_turn_that_is_read_before_the_record_of_its_start_is_over() -> None:
     state = RunState(CODEC)
     state.phase = Phase.QUEUED
     assert fold(sent(SENT), state=state).phase is Phase.QUEUED
-    fold(replay(PROMPT), SAYS, RESULT, state=state).step(Event.LAUNCHED)
+    assert fold(replay(PROMPT), SAYS, RESULT, state=state).phase is Phase.QUEUED, "to be launched"
+    state.launched()
     assert [state.phase] == [Phase.IDLE]
 
 
