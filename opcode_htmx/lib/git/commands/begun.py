@@ -15,7 +15,7 @@ from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST_BYTES = 1024 * 1024
 _EXEC = late_pattern(rb"^[ \t]*+(?:exec|x)\s+(\S.*)$", re.MULTILINE)
-_STRATEGIES = frozenset({"", "ort", "recursive", "resolve", "octopus", "ours", "subtree"})
+_STRATEGIES = frozenset({"ort", "recursive", "resolve", "octopus", "ours", "subtree"})
 """Git's own; another one is a program, `git-merge-NAME`, and may lie in the working tree."""
 _SIGNING = "rebase-merge/gpg_sign_opt", "rebase-apply/gpg_sign_opt"
 
@@ -40,15 +40,20 @@ def commands(git: Git) -> Iterator[str]:
 
 def foreign_strategies(git: Git) -> Iterator[str]:
     """Merge strategies that are no part of git. Raises GitFailed."""
-    rebase = _file(git, "rebase-merge/strategy").decode("utf-8", "replace").rstrip("\n")
-    for name in (rebase, *_options(git, "options.strategy")):
+    path = "rebase-merge/strategy"
+    is_named = os.path.lexists(git.repository.git_dir / path)
+    rebase = [_file(git, path).decode("utf-8", "replace").removesuffix("\n")] if is_named else []
+    # an empty one is the program `git merge-`
+    for name in (*rebase, *_options(git, "options.strategy")):
         if name not in _STRATEGIES:
             yield name
 
 
 def is_signed(git: Git) -> bool:
     """Whether commits are signed because it was begun so. Raises GitFailed."""
-    return any(_file(git, name) for name in _SIGNING) or any(_options(git, "options.gpg-sign"))
+    return any(_file(git, name) for name in _SIGNING) or any(
+        True for _ in _options(git, "options.gpg-sign")
+    )
 
 
 def _options(git: Git, key: str) -> Iterator[str]:

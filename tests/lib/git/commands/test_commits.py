@@ -335,6 +335,7 @@ def test_a_strategy_that_is_a_program_is_a_step_that_is_listed(
         ("rebase", "rebase-merge/gpg_sign_opt", "-S\n"),
         ("rebase", "rebase-apply/gpg_sign_opt", "-S\n"),
         ("cherry-pick", "sequencer/opts", "[options]\n\tgpg-sign = key\n"),
+        ("cherry-pick", "sequencer/opts", "[options]\n\tgpg-sign =\n"),
     ],
 )
 def test_the_program_that_signs_what_was_begun_so_is_listed(
