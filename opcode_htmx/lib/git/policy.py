@@ -59,6 +59,7 @@ _NO_PROGRAMS_CONFIGURATION = {
     "gpg.openpgp.program": "false",
     "gpg.x509.program": "false",
     "gpg.ssh.program": "false",
+    "gpg.ssh.defaultKeyCommand": "false",
     "log.showSignature": "false",
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",

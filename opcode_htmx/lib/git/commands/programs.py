@@ -26,6 +26,7 @@ from opcode_htmx.lib.git.commands.settings import (
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
+from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
@@ -113,7 +114,10 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
         found += _steps(git) if is_begun else ()
     if not may_log_in:
         found = [each for each in found if each.kind != _CREDENTIALS]
-    return Programs(tuple(dict.fromkeys(found))[:_MOST])
+    programs = tuple(dict.fromkeys(found))
+    if len(programs) > _MOST:  # one that is not listed would run unseen
+        raise GitFailed(f"This would run {len(programs)} programs: too many to look at.")
+    return Programs(programs)
 
 
 def who_reads_logins(git: Git) -> str:

@@ -305,6 +305,9 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
     todo.write_text(f"{'#' * begun.MOST_BYTES}\nexec touch ../sprung\n")
     with pytest.raises(GitFailed, match="cannot be looked through"):
         programs.of(repo.git(), "continue")
+    todo.write_text("".join(f"exec : {number}\n" for number in range(201)))
+    with pytest.raises(GitFailed, match="too many to look at"):
+        programs.of(repo.git(), "continue")
     todo.write_text("")
     conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
     conflicts.go_on(repo.git(), "rebase")
