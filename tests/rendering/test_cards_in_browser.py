@@ -141,7 +141,7 @@ def test_every_tool_card_has_a_summary_and_opens_to_details(
 
     edit = card(phone, "Edit")
     edit.locator("summary").click()
-    assert edit.locator(".diff-del .m, .diff-add .m").all_inner_texts() == ["+", "-"]
+    expect(edit.locator(".diff-del .m, .diff-add .m")).to_have_text(["+", "-"])
     assert edit.locator(".diff-add").get_attribute("data-n") == "125"
 
     failed = card(phone, "exit 3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ def test_chosen_project_is_shown_at_once_on_a_touch_screen(
     page.get_by_label("Project").select_option(label=sandbox.project.name)
     page.wait_for_url(f"**/claude/permissions?folder={quote(str(sandbox.project), safe='')}")
     page.get_by_role("link", name="Allow something").click()
-    assert "folder=" in page.url
+    page.wait_for_url(re.compile(r"/claude/permissions/rule\?.*folder="))
 
 
 def test_symbols_of_the_list_leave_room_for_the_words_at_twice_the_size(

@@ -30,11 +30,13 @@ def project(shared_server: Server) -> str:
     return f"/projects/{project_id(sandbox.project)}"
 
 
-def titles(page: Page) -> list[str]:
-    found: list[str] = page.locator(".list .row-title").evaluate_all(
-        "all => all.map(each => each.title)"
+def wait_for_titles(page: Page, *titles: str) -> None:
+    """Wait until the page lists these sessions, in this order."""
+    page.wait_for_function(
+        """titles => JSON.stringify(titles) === JSON.stringify(
+            [...document.querySelectorAll('.list .row-title')].map(each => each.title))""",
+        arg=titles,
     )
-    return found
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -66,7 +68,7 @@ def test_sessions_are_selected_and_cared_for(
     expect(bar.get_by_role("button", name="Unpin")).to_be_hidden()
     bar.get_by_role("button", name="Pin", exact=True).click()
     expect(page.get_by_text("2 sessions pinned.")).to_be_visible()
-    assert titles(page) == ["mend the fence", "sow the peas", "prune the trees", "water the beds"]
+    wait_for_titles(page, "mend the fence", "sow the peas", "prune the trees", "water the beds")
 
     page.get_by_role("link", name="Select").click()
     page.get_by_label("mend the fence").check()
@@ -80,20 +82,20 @@ def test_sessions_are_selected_and_cared_for(
     sheet.get_by_role("textbox").press("Enter")
     expect(page.get_by_text("2 sessions tagged.")).to_be_visible()
     page.get_by_role("link", name="spring 2").click()
-    assert titles(page) == ["mend the fence", "prune the trees"]
+    wait_for_titles(page, "mend the fence", "prune the trees")
 
     page.get_by_role("link", name="Select").click()
     page.get_by_role("link", name="All").click()
     bar.get_by_role("button", name="Archive").click()
     page.get_by_role("link", name="Archived (2)").click()
-    assert titles(page) == ["prune the trees", "mend the fence"]
+    wait_for_titles(page, "prune the trees", "mend the fence")
     page.get_by_role("link", name="Select").click()
     page.get_by_role("link", name="All").click()
     bar.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="Archived (2)")).to_be_visible()
-    assert titles(page) == ["sow the peas", "water the beds"]
+    wait_for_titles(page, "sow the peas", "water the beds")
 
 
 def test_a_long_press_on_a_row_begins_to_select_with_it(
