@@ -91,7 +91,7 @@ from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
 from opcode_htmx.web.http import forms, health
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.rest.endpoint import Endpoint, register_endpoints
-from opcode_htmx.web.server.url_rules import LateRoutes
+from opcode_htmx.web.server.url_rules import LateRoutes, all_or_nothing
 from opcode_htmx.web.websocket.router import SocketRouter
 
 KEEP_SECONDS = 3600.0
@@ -329,13 +329,13 @@ def _install_pages(
         for feature in features:
             blueprints += feature.routes(context)
             yield_to_loop()  # each imports its modules
-        # Routes last: should something before fail, the next request tries all of it once more
-        for blueprint in blueprints:
-            app.register_late(blueprint)
-            yield_to_loop()
-        for feature in features:
-            if feature.sockets and not feature.late_sockets:
-                feature.sockets(context, router)
+        with all_or_nothing(app):  # should it fail, another request tries all of it once more
+            for blueprint in blueprints:
+                app.register_late(blueprint)
+                yield_to_loop()
+            for feature in features:
+                if feature.sockets and not feature.late_sockets:
+                    feature.sockets(context, router)
 
     app.url_map.add_late(("/",), add, known=(health.ADDRESS,))
 
@@ -359,11 +359,11 @@ def _install_api(
             endpoints += feature.endpoints(context)
             yield_to_loop()  # each may have to import its models
         described = Description(endpoints, context.settings.base_path).endpoints
-        # Routes last: should something before fail, the next request tries all of it once more
-        for feature in features:
-            if feature.late_sockets and feature.sockets:
-                feature.sockets(context, router)
-        register_endpoints(LateRoutes(app, "api"), described)
+        with all_or_nothing(app):
+            for feature in features:
+                if feature.late_sockets and feature.sockets:
+                    feature.sockets(context, router)
+            register_endpoints(LateRoutes(app, "api"), described)
 
     sockets = (folder for feature in features for folder in feature.late_sockets)
     app.url_map.add_late((*API_FOLDERS, *sockets), add)

@@ -18,6 +18,7 @@ from jinja2.bccache import Bucket
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.web.assets.saved_templates import SavedTemplates
+from opcode_htmx.web.server.url_rules import RoutesMissing
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ def fill(
     for name in sorted(environment.list_templates(), key=_is_of_a_page):
         try:
             _add(cache, environment, name, before)
+        except RoutesMissing:  # it is logged; each request compiles what it needs
+            break
         except Exception:  # it takes the pages that use it, and no other one
             log.exception("template %s cannot be compiled", name)
     gc.freeze()  # what is there now stays, so no collection needs to look at it

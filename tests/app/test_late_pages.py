@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
+from opcode_htmx.features.health import readiness
 from opcode_htmx.lib.concurrency.jobs import Jobs
-from opcode_htmx.web.server.url_rules import LateMap
+from opcode_htmx.web.server import url_rules
+from opcode_htmx.web.server.url_rules import LateMap, RoutesMissing
+from opcode_htmx.web.websocket.router import SocketRouter
 from tests.golden.parts import probe
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import client_of
@@ -79,14 +83,72 @@ def settings_of(sandbox: Sandbox, stand_in: Path, features: list[Feature]) -> Se
     return Settings.from_env(variables, kinds)
 
 
-def test_pages_that_could_not_be_added_are_added_by_the_next_request(
-    sandbox: Sandbox, stand_in: Path, failing: list[Feature]
+def test_pages_that_could_not_be_added_are_added_by_a_later_request(
+    sandbox: Sandbox,
+    stand_in: Path,
+    failing: list[Feature],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    now = [100.0]
+    monkeypatch.setattr(url_rules, "monotonic", lambda: now[0])
     client = client_of(factory.build(settings_of(sandbox, stand_in, failing), failing))
-    with pytest.raises(RuntimeError, match="no memory"):
-        client.get("/odd")
+    whole = client.get("/healthz").headers.keys()
+    refused = client.get("/odd")
+    assert refused.status_code == 503
+    assert url_rules.NOT_LOADED in refused.text
+    assert "<main" in refused.text
+    assert set(whole) <= set(refused.headers.keys())
+    assert "frame-ancestors 'none'" in refused.headers["Content-Security-Policy"]
+    assert client.get("/odd", headers={"Host": "foreign.example"}).status_code == 421
+    assert client.get("/api/runs").get_json()["error"] == url_rules.NOT_LOADED
+    assert [client.get("/odd").status_code for _ in range(3)] == [503] * 3
+    assert client.get("/readyz").json == {"status": "unavailable", "reason": readiness.NOT_LOADED}
+    with client.get("/static/icon.svg") as icon:
+        assert icon.status_code == 200
+    browser = client.application.test_client()
+    login = {"user": "opcode", "password": "for-the-tests"}
+    assert browser.post("/login", data=login).status_code == 303
+    assert "<main" in browser.get("/").text, "although it has a navigation otherwise"
+    (logged,) = (each for each in caplog.records if each.levelno >= logging.ERROR)
+    assert logged.exc_text and "no memory" in logged.exc_text
+    now[0] += url_rules.RETRY_SECONDS
     assert client.get("/odd").text == "it is odd"
     assert client.get("/").status_code == 200
+    assert readiness.NOT_LOADED not in client.get("/readyz").text
+
+
+def test_pages_that_failed_half_way_are_added_once(
+    sandbox: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step fails, when all blueprints and most rules are there."""
+    failures = [MemoryError(), OSError("no such file")]
+
+    def sockets(context: AppContext, router: SocketRouter) -> None:
+        @router.route("/odd/live")
+        def odd_live(socket: object) -> None: ...
+
+        if failures:
+            raise failures.pop()
+
+    now = [100.0]
+    monkeypatch.setattr(url_rules, "monotonic", lambda: now[0])
+    features = [*FEATURES, Feature("odd", sockets=sockets)]
+    app, whole = (factory.build(settings_of(sandbox, stand_in, features), features) for _ in "12")
+    client = client_of(app)
+    for status in (503, 503, 200):
+        assert client.get("/").status_code == status
+        now[0] += url_rules.RETRY_SECONDS
+    failures.clear()
+    assert client_of(whole).get("/").status_code == 200
+    assert sorted(map(repr, app.url_map.iter_rules())) == sorted(
+        map(repr, whole.url_map.iter_rules())
+    )
+    for name in url_rules._OF_BLUEPRINTS:
+        own, others = getattr(app, name), getattr(whole, name)
+        assert own.keys() == others.keys(), name
+        if "funcs" in name:
+            assert {key: len(own[key]) for key in own} == {key: len(others[key]) for key in others}
 
 
 def test_first_requests_at_the_same_time_all_find_their_pages(
@@ -161,6 +223,7 @@ def test_collector_goes_on_when_routes_cannot_be_added() -> None:
         raise OSError("no such module")
 
     routes.add_late(("/late",), fail)
-    with pytest.raises(OSError, match="no such module"):
+    with pytest.raises(RoutesMissing) as refused:
         routes.add_below("/late/page")
+    assert str(refused.value.__cause__) == "no such module"
     assert gc.isenabled()

@@ -94,6 +94,17 @@ def test_an_unexpected_error_is_in_the_file_under_the_id_without_what_was_sent(
     assert "nobody may log" not in json.dumps(entry)
 
 
+def test_an_error_between_two_requests_of_a_connection_is_logged(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    """As when pages are loaded, before the request for one has begun."""
+    client.post("/prompts", data={"prompt": "a prompt"})
+    app.logger.error("it failed", exc_info=RuntimeError("no memory"))
+    assert [each["error"] for each in logged(sandbox) if each["message"] == "it failed"] == [
+        "RuntimeError: no memory"
+    ]
+
+
 def test_who_is_not_logged_in_fills_no_log(app: Flask, sandbox: Sandbox) -> None:
     stranger = app.test_client()
     before = len(logged(sandbox))

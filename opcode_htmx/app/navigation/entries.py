@@ -14,6 +14,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.web.server.url_rules import LateMap
 
 BAR_SIZE = 3
 """The number of entries in the bar of a phone, beside "More"; 320 px have no more space."""
@@ -90,7 +91,10 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
     if unknown := {item.icon for item in items if f'"{item.icon}": "' not in symbols}:
         raise ValueError(f"templates/icons.html has no symbol {', '.join(sorted(unknown))}")
 
-    def navigation() -> Navigation:
+    def navigation() -> Navigation | None:
+        """None while pages cannot be loaded."""
+        if isinstance(app.url_map, LateMap) and app.url_map.are_missing:
+            return None
         root = request.script_root
         entries = [_entry(item, address_of(root, item.endpoint), context) for item in items]
         return Navigation(entries[:BAR_SIZE], entries[BAR_SIZE:])

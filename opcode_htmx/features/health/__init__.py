@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
@@ -31,13 +31,18 @@ def _self_check(context: AppContext) -> SelfCheck:
     return SelfCheck(path, partial(checks.of, context.settings))
 
 
+def _at_start(context: AppContext, app: Flask) -> None:
+    """Machines are told that pages cannot be loaded, too."""
+    from opcode_htmx.features.health import readiness
+
+    ready = readiness.Readiness(context.jobs, context.state.path, context.claude_path)
+    app.register_blueprint(readiness.blueprint(ready))
+
+
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.health import routes
-    from opcode_htmx.features.health.readiness import Readiness
 
-    readiness = Readiness(context.jobs, context.state.path, context.claude_path)
-    check = context.once(_self_check)
-    yield routes.blueprint(readiness, check, context.settings, context.state)
+    yield routes.blueprint(context.once(_self_check), context.settings, context.state)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
@@ -52,5 +57,6 @@ FEATURE = Feature(
     nav=(NavItem("self_check.page", "Health", icon="heart", order=802),),
     state=(REPORT,),
     endpoints=_endpoints,
+    at_start=_at_start,
 )
 """The checks themselves are in sessions/health: the command line makes them without a server."""

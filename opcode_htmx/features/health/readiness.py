@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import gevent
+from flask import Blueprint, current_app
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.jobs import Jobs
+from opcode_htmx.web.server.url_rules import LateMap
 
 PATIENCE_SECONDS = 2.0
 """How long the disk may take: that of another machine may never answer."""
@@ -22,6 +24,7 @@ JOB_FAILED = "A part of the server could not be started; its log says which."
 NO_ANSWER = "The disk of the state folder does not answer."
 NOT_WRITABLE = "The state folder cannot be written to."
 NO_CLAUDE = "The Claude CLI is not there any more."
+NOT_LOADED = "A part of the server could not be loaded; its log says why."
 
 
 class Readiness:
@@ -33,8 +36,13 @@ class Readiness:
         self._claude = claude
         self._look: gevent.Greenlet[[], tuple[str, float]] | None = None
 
-    def problem(self) -> str:
-        """Why it cannot do its work, as a sentence without names of files; empty if it can."""
+    def problem(self, routes: object = None) -> str:
+        """Why it cannot do its work, as a sentence without names of files; empty if it can.
+
+        `routes` are those of the app, which may be missing some.
+        """
+        if isinstance(routes, LateMap) and routes.are_missing:
+            return NOT_LOADED
         if not self._jobs.are_started:
             return NOT_STARTED
         if self._jobs.failed:
@@ -64,3 +72,17 @@ class Readiness:
 
 def _is_fresh(look: gevent.Greenlet[[], tuple[str, float]]) -> bool:
     return look.value is not None and time.monotonic() - look.value[1] < FRESH_SECONDS
+
+
+def blueprint(readiness: Readiness) -> Blueprint:
+    """`/readyz`, which is there even if no page can be loaded."""
+    machines = Blueprint("readiness", __name__)
+
+    @machines.get("/readyz")
+    def readyz() -> tuple[dict[str, str], int]:
+        """No login is needed, so nothing is named."""
+        if problem := readiness.problem(current_app.url_map):
+            return {"status": "unavailable", "reason": problem}, 503
+        return {"status": "ok"}, 200
+
+    return machines

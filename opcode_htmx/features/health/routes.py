@@ -1,4 +1,4 @@
-"""`/readyz`, for machines, and the page of the self-check, for the owner."""
+"""The page of the self-check, for the owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.config.settings import Settings
-from opcode_htmx.features.health.readiness import Readiness
 from opcode_htmx.features.health.self_check import Report, SelfCheck
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.audit_log import log_act
@@ -26,17 +25,8 @@ OWNERS = "see how the server is"
 _WORST_FIRST = (State.PROBLEM, State.WARNING, State.UNKNOWN, State.HINT, State.OK)
 
 
-def blueprint(
-    readiness: Readiness, self_check: SelfCheck, settings: Settings, state: StateDir
-) -> Blueprint:
+def blueprint(self_check: SelfCheck, settings: Settings, state: StateDir) -> Blueprint:
     pages = Blueprint("self_check", __name__)
-
-    @pages.get("/readyz")
-    def readyz() -> tuple[dict[str, str], int]:
-        """No login is needed, so nothing is named."""
-        if problem := readiness.problem():
-            return {"status": "unavailable", "reason": problem}, 503
-        return {"status": "ok"}, 200
 
     @pages.get("/health")
     def page() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.server import request_ids
 from opcode_htmx.web.server.base_path import own_full_path, start_page
-from opcode_htmx.web.server.url_rules import LateMap
+from opcode_htmx.web.server.url_rules import LateMap, RoutesMissing
 
 _SENTENCES = {
     400: "The server could not understand this request.",
@@ -112,7 +113,8 @@ def respond(sentence: str, code: int, details: Mapping[str, Any] | None = None) 
     if is_api():
         return envelope.failure(sentence, code, details)
     if isinstance(current_app.url_map, LateMap):
-        current_app.url_map.add_below("/")  # the page of an error has links to others
+        with suppress(RoutesMissing):  # then it has no links
+            current_app.url_map.add_below("/")  # the page of an error has links to others
     if request.headers.get("HX-Request") == "true":
         response = make_response(render_template("alert.html", sentence=sentence, status=code))
     else:

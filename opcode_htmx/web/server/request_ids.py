@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
+from weakref import ref
 
 from flask import Flask, Response, g, request
 
@@ -44,7 +45,9 @@ def _begin() -> None:
     given = request.headers.get(HEADER, "")
     is_valid = _GIVEN.fullmatch(given) is not None and _is_from_proxy()
     # It holds until the greenlet's next request: what is logged while the answer is sent has it
-    context.begin(Work(given if is_valid else context.new_request_id(), private=_private(request)))
+    incoming: Any = request
+    texts = _private(ref(incoming._get_current_object()))
+    context.begin(Work(given if is_valid else context.new_request_id(), private=texts))
     g.began = perf_counter()
 
 
@@ -72,11 +75,15 @@ def _is_from_proxy() -> bool:
     return bool(request.environ.get(IS_PROXY))
 
 
-def _private(incoming: Any) -> Callable[[], Iterator[str]]:
-    """The texts that a form or a JSON body has brought, if it was read at all."""
+def _private(incoming: ref[Any]) -> Callable[[], Iterator[str]]:
+    """The texts that a form or a JSON body has brought, if it was read at all.
+
+    None once the request is over: what its greenlet logs before the next one is not about it.
+    """
 
     def texts() -> Iterator[str]:
-        read = vars(incoming)
+        found = incoming()
+        read = vars(found) if found is not None else {}
         form = read.get("form")
         for values in form.lists() if form is not None else ():
             yield from values[1]

@@ -6,17 +6,28 @@ What they need is 200 modules for pages, 100 for the API: a third of a start, an
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any
 
 from flask import Flask
 from gevent.lock import RLock
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.routing import Map, MapAdapter, Rule
+from werkzeug.routing.matcher import StateMachineMatcher
 
 from opcode_htmx.lib import surrogates
 
+log = logging.getLogger(__name__)
+
 _Builder = Callable[..., tuple[str, str]]
+
+RETRY_SECONDS = 1.0
+"""After routes could not be added: requests before then are refused, and do not try again."""
+
+NOT_LOADED = "A part of the server could not be loaded: its log says why. Try again in a moment."
 
 
 @contextmanager
@@ -53,14 +64,26 @@ class LateRule(Rule):
         return build
 
 
+class RoutesMissing(ServiceUnavailable):
+    """Late routes could not be added; the cause is in the log."""
+
+    def __init__(self) -> None:
+        super().__init__(NOT_LOADED, retry_after=round(RETRY_SECONDS))
+
+
 class LateMap(Map):
-    """The routes of the app. Those below some folders are added when somebody asks for one."""
+    """The routes of the app. Those below some folders are added when somebody asks for one.
+
+    Routes that cannot be added are tried again by a later request. Until then each request for what
+    is not there is refused with RoutesMissing, and other routes are served.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._late: dict[tuple[str, ...], Callable[[], None]] = {}
         self._known: tuple[str, ...] = ()
         self._adding = RLock()
+        self._failed: dict[tuple[str, ...], tuple[float, str]] = {}
         self.on_added: Callable[[], None] = lambda: None
         """Called when late routes have been added, before anything is collected again."""
 
@@ -75,34 +98,125 @@ class LateMap(Map):
         self._late[folders] = add
         self._known += known
 
+    @property
+    def are_missing(self) -> bool:
+        """Whether routes that somebody has asked for could not be added so far."""
+        return bool(self._failed)
+
     def add_below(self, path: str) -> None:
-        """Add the late routes of the folders in which a path is."""
+        """Add the late routes of the folders in which a path is. Raises RoutesMissing."""
         self._add([folders for folders in self._late if path.startswith(folders)])
 
     def bind_to_environ(self, environ: Any, *args: Any, **kwargs: Any) -> MapAdapter:
+        missing: RoutesMissing | None = None
         if self._late:
             # without the slashes that a redirect would take away
             path = "/" + environ.get("PATH_INFO", "").lstrip("/")
             if path not in self._known:
-                self.add_below(path)
-        return super().bind_to_environ(environ, *args, **kwargs)
+                try:
+                    self.add_below(path)
+                except RoutesMissing as error:
+                    missing = error
+        adapter = super().bind_to_environ(environ, *args, **kwargs)
+        if missing:
+            _refuse_unmatched(adapter, missing)
+        return adapter
 
     def bind(self, *args: Any, **kwargs: Any) -> MapAdapter:
-        self._add(list(self._late))
+        for folders in list(self._late):
+            with suppress(RoutesMissing):  # the rest is found
+                self._add([folders])
         return super().bind(*args, **kwargs)
 
     def iter_rules(self, endpoint: str | None = None) -> Iterator[Rule]:
         self._add(list(self._late))
         return super().iter_rules(endpoint)
 
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        """Within, rules are added; those added before an exception are removed again."""
+        before = {endpoint: list(rules) for endpoint, rules in self._rules_by_endpoint.items()}
+        try:
+            yield
+        except BaseException:
+            matcher = StateMachineMatcher(self.merge_slashes)
+            for rules in before.values():
+                for rule in rules:
+                    if not rule.build_only:
+                        matcher.add(rule)
+            self._rules_by_endpoint, self._matcher, self._remap = before, matcher, True
+            raise
+
     def _add(self, wanted: list[tuple[str, ...]]) -> None:
         for folders in wanted:
             with self._adding:  # another request for one of them waits until all are there
                 if add := self._late.get(folders):
-                    with _nothing_collected():
-                        add()
-                        self.on_added()
-                    del self._late[folders]
+                    self._try(folders, add)
+
+    def _try(self, folders: tuple[str, ...], add: Callable[[], None]) -> None:
+        tried, cause = self._failed.get(folders, (0.0, ""))
+        if cause and monotonic() - tried < RETRY_SECONDS:
+            raise RoutesMissing
+        with _nothing_collected():
+            try:
+                with self._all_or_none():
+                    add()
+            except Exception as error:
+                again, cause = cause, f"{type(error).__name__}: {error}"
+                self._failed[folders] = monotonic(), cause
+                if cause != again:  # who asks every second must not fill the log
+                    where = ", ".join(folders)
+                    log.exception("What is below %s cannot be loaded: answered with 503", where)
+                raise RoutesMissing from error
+            del self._late[folders]
+            self.on_added()
+        if self._failed.pop(folders, None):
+            log.warning("What is below %s is loaded now", ", ".join(folders))
+
+
+def _refuse_unmatched(adapter: MapAdapter, missing: RoutesMissing) -> None:
+    """Raised while the request is matched, it has our headers, and the host is checked before."""
+    match: Callable[..., Any] = adapter.match
+
+    def matched(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return match(*args, **kwargs)
+        except HTTPException:
+            raise missing from missing.__cause__
+
+    adapter.match = matched  # type: ignore[method-assign]
+
+
+_OF_BLUEPRINTS = (
+    "blueprints",
+    "view_functions",
+    "before_request_funcs",
+    "after_request_funcs",
+    "teardown_request_funcs",
+    "url_value_preprocessors",
+    "url_default_functions",
+    "template_context_processors",
+)
+"""What registering a blueprint adds to, but for what it may set twice."""
+
+
+@contextmanager
+def all_or_nothing(app: Flask) -> Iterator[None]:
+    """Within, late blueprints and views are added to an app; an exception undoes that, so that they
+    can be added later. `LateMap` does the same with their rules."""
+    before = {name: _copied(getattr(app, name)) for name in _OF_BLUEPRINTS}
+    try:
+        yield
+    except BaseException:
+        for name, content in before.items():
+            table = getattr(app, name)
+            table.clear()
+            table.update(content)
+        raise
+
+
+def _copied(table: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: [*each] if isinstance(each, list) else each for key, each in table.items()}
 
 
 class LateRoutes:
