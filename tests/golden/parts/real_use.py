@@ -21,6 +21,7 @@ from tests.golden.parts.package import (
     ToolUse,
 )
 from tests.support.environment import (
+    CHEAP_CLI,
     PASSWORD,
     USER,
     Sandbox,
@@ -231,7 +232,7 @@ class Use:
         process = psutil.Process(pid)
         assert process in processes_of(self.state, run.name)
         given = self.sandbox.environment(self.server.api_url)
-        environ = process.environ()
+        environ = {name: each for name, each in process.environ().items() if name not in CHEAP_CLI}
         kept = {name: "as given" for name, value in given.items() if environ.get(name) == value}
         return {
             "arguments": shapes.masked_json(process.cmdline(), self.names),
