@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -317,19 +318,42 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
 @pytest.mark.parametrize(
     ("verb", "file", "content"),
     [
-        ("rebase", "rebase-merge/strategy", "../x\n"),
-        ("cherry-pick", "sequencer/opts", "[options]\n\tstrategy = ../x\n"),
+        ("rebase", "rebase-merge/strategy", "{}\n"),
+        ("cherry-pick", "sequencer/opts", "[options]\n\tstrategy = {}\n"),
     ],
 )
+@pytest.mark.parametrize("name", ["mine", ""])
 def test_a_strategy_that_is_a_program_is_a_step_that_is_listed(
-    repo: Repo, verb: str, file: str, content: str
+    repo: Repo, verb: str, file: str, content: str, name: str
 ) -> None:
     conflict(repo, verb)
     assert not programs.of(repo.git(), "continue")
-    repo.write(f".git/{file}", content)
+    repo.write(f".git/{file}", content.format(name))
     listed = programs.of(repo.git(), "continue")
-    assert [(p.kind, p.command) for p in listed.found] == [("step of the rebase", "git merge-../x")]
+    assert [(p.kind, p.command) for p in listed.found] == [
+        ("step of the rebase", f"git merge-{name}")
+    ]
     assert not listed.can_be_left_out
+
+
+@pytest.mark.parametrize("name", ["mine", ""])
+def test_git_runs_the_program_of_a_strategy_also_that_without_a_name(repo: Repo, name: str) -> None:
+    """The reason for listing it: should git stop doing so, the list may be shorter."""
+    tools = repo.top.parent / "tools"
+    tools.mkdir()
+    program = tools / f"git-merge-{name}"
+    program.write_text("#!/bin/sh\ntouch ../sprung\n")
+    program.chmod(0o755)
+    conflict(repo, "rebase")
+    todo = repo.top / ".git/rebase-merge/git-rebase-todo"
+    todo.write_text(f"pick {repo.plain('rev-parse', 'main').decode()}")
+    repo.write(".git/rebase-merge/strategy", f"{name}\n")
+    conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
+    environment = {**repo.environment, "PATH": f"{tools}:{repo.environment['PATH']}"}
+    git = state.at_top(repo.top, environment, RUNNING)
+    with contextlib.suppress(GitFailed):
+        conflicts.go_on(git, "rebase")
+    assert (repo.top.parent / "sprung").exists()
 
 
 @pytest.mark.parametrize(
@@ -352,6 +376,20 @@ def test_the_program_that_signs_what_was_begun_so_is_listed(
     assert [(p.kind, p.command, p.of_repository) for p in listed.found] == [
         ("signing", "./sprung", True)
     ]
+
+
+def test_no_program_is_asked_for_the_key_of_what_was_begun_with_signing(repo: Repo) -> None:
+    conflict(repo, "rebase")
+    repo.plain("config", "gpg.format", "ssh")
+    repo.plain("config", "gpg.ssh.defaultKeyCommand", "touch ../sprung")
+    repo.write(".git/rebase-merge/gpg_sign_opt", "-S\n")
+    conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
+    with pytest.raises(GitFailed):
+        conflicts.go_on(repo.git(WRITING), "rebase")
+    assert not (repo.top.parent / "sprung").exists()
+    with pytest.raises(GitFailed):
+        conflicts.go_on(repo.git(RUNNING), "rebase")
+    assert (repo.top.parent / "sprung").exists(), "it is what git asks"
 
 
 def test_the_hooks_of_a_rebase_with_apply_are_listed(repo: Repo) -> None:
