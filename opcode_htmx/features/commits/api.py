@@ -17,7 +17,7 @@ from opcode_htmx.features.commits.projects import Answer
 from opcode_htmx.features.commits.services import Services
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.git.commands import programs, state, words
-from opcode_htmx.lib.git.commands.programs import Program, Programs
+from opcode_htmx.lib.git.listing.program import Program, Programs
 from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.sessions.repositories.logins import host_of

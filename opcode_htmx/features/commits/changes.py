@@ -14,12 +14,12 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import branches, conflicts, programs, staging, stashes, state
 from opcode_htmx.lib.git.commands.conflicts import Choice
-from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.staging import CannotSplit
 from opcode_htmx.lib.git.commands.state import Side, State, StateChanged
 from opcode_htmx.lib.git.discards import files, kept
 from opcode_htmx.lib.git.discards.kept import Kept
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.program import Programs
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.porcelain import Entry
 from opcode_htmx.web.http.forms import whole_number

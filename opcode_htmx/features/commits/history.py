@@ -19,11 +19,11 @@ from opcode_htmx.lib.git.commands import (
 )
 from opcode_htmx.lib.git.commands.branches import Branch
 from opcode_htmx.lib.git.commands.commits import InvalidMessage, LastCommit
-from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.stashes import Stash
 from opcode_htmx.lib.git.commands.state import State, StateChanged
 from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.program import Programs
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 

@@ -15,10 +15,10 @@ from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.git.commands import state
-from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.state import NoRepository, StateChanged
 from opcode_htmx.lib.git.commands.words import Busy
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.program import Programs
 from opcode_htmx.lib.git.policy import READING, RUNNING, WRITING, Policy
 from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.sessions.workspace import Workspace

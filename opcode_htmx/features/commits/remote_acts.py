@@ -12,10 +12,10 @@ from opcode_htmx.features.commits.projects import RUN, WITHOUT, Answer, Projects
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import programs, remotes, state
-from opcode_htmx.lib.git.commands.programs import Programs
 from opcode_htmx.lib.git.commands.remotes import PullMode, PushPlan, Remote
 from opcode_htmx.lib.git.commands.state import State, StateChanged
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.program import Programs
 from opcode_htmx.lib.git.login import Login, Typed
 from opcode_htmx.lib.git.policy import READING, RUNNING
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opcode_htmx.features.commits.projects import WITHOUT, Answer, Unconfirmed
-from opcode_htmx.lib.git.commands.programs import Program, Programs
+from opcode_htmx.lib.git.listing.program import Program, Programs
 from opcode_htmx.lib.git.policy import WRITING
 
 

@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from opcode_htmx.lib.git.commands.settings import LISTING
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.settings import LISTING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.late.patterns import late_pattern
 
@@ -33,16 +33,19 @@ def small_file(path: Path) -> bytes:
 
 
 def commands(git: Git) -> Iterator[str]:
-    """The commands of the shell in the steps that are left. Raises GitFailed."""
+    """The commands of the shell in the steps that are left, each as `os.fsdecode` gives it.
+
+    Raises GitFailed.
+    """
     for match in _EXEC.finditer(_file(git, "rebase-merge/git-rebase-todo")):
-        yield match[1].decode("utf-8", "replace")
+        yield os.fsdecode(match[1])
 
 
 def foreign_strategies(git: Git) -> Iterator[str]:
     """Merge strategies that are no part of git. Raises GitFailed."""
     path = "rebase-merge/strategy"
     is_named = os.path.lexists(git.repository.git_dir / path)
-    rebase = [_file(git, path).decode("utf-8", "replace").removesuffix("\n")] if is_named else []
+    rebase = [os.fsdecode(_file(git, path)).removesuffix("\n")] if is_named else []
     # an empty one is the program `git merge-`
     for name in (*rebase, *_options(git, "options.strategy")):
         if name not in _STRATEGIES:
@@ -63,7 +66,7 @@ def _options(git: Git, key: str) -> Iterator[str]:
         return
     path = str(git.repository.git_dir / name)
     output = git.under(LISTING).run("config", "--file", path, "--no-includes", "--list", "-z")
-    for pair in output.content.decode("utf-8", "replace").split("\0"):
+    for pair in os.fsdecode(output.content).split("\0"):
         found, _, value = pair.partition("\n")
         if found == key:
             yield value

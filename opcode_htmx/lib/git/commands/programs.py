@@ -6,15 +6,15 @@ the person's own. The digest of a list names exactly these programs, the texts o
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
-from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands import begun
-from opcode_htmx.lib.git.commands.settings import (
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing import hooks
+from opcode_htmx.lib.git.listing.program import STEP, Program, Programs
+from opcode_htmx.lib.git.listing.settings import (
     CONNECTIONS,
     LISTING,
     REMOTE_PROGRAMS,
@@ -23,16 +23,12 @@ from opcode_htmx.lib.git.commands.settings import (
     listed,
     promisors_of,
 )
-from opcode_htmx.lib.git.commands.words import redacted
-from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.login import decides_where
 from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.git.repository import Repository
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
 _CREDENTIALS = "credential helper"
-_STEP = "step of the rebase"
 _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
@@ -55,45 +51,7 @@ _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
 _NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
 _MOST = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A program that git would run."""
-
-    kind: str
-    """What it is, in a word or two, such as `hook`."""
-    name: str
-    command: str
-    """Its command line, or the path of its file; without logins in addresses."""
-    of_repository: bool
-    """Whether the repository names it; else the person's own configuration does."""
-    digest: str = ""
-    """Of the content of a hook."""
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """The programs of one command. An empty list runs nothing."""
-
-    found: tuple[Program, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.found)
-
-    @property
-    def can_be_left_out(self) -> bool:
-        """Whether the command can run without them: the steps of a rebase are the rebase."""
-        return all(each.kind != _STEP for each in self.found)
-
-    @property
-    def digest(self) -> str:
-        """Names exactly these programs."""
-        text = "\0".join(
-            f"{each.kind}\0{each.name}\0{each.command}\0{each.of_repository}\0{each.digest}"
-            for each in self.found
-        )
-        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+_MOST_ATTRIBUTES = 1000
 
 
 def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Programs:
@@ -104,8 +62,7 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
     settings = list(listed(git.under(LISTING)))
     found: list[Program] = []
     for act in acts:
-        found += _hooks(git.repository, _HOOKS[act], settings)
-        found += _named_hooks(settings, _HOOKS[act])
+        found += hooks.of(git, _HOOKS[act], settings)
         found += _filters(git, settings, all_own=act != "files") if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
         is_begun = act == "continue"
@@ -114,10 +71,10 @@ def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Progr
         found += _steps(git) if is_begun else ()
     if not may_log_in:
         found = [each for each in found if each.kind != _CREDENTIALS]
-    programs = tuple(dict.fromkeys(found))
-    if len(programs) > _MOST:  # one that is not listed would run unseen
-        raise GitFailed(f"This would run {len(programs)} programs: too many to look at.")
-    return Programs(programs)
+    programs = Programs.shown(found)
+    if len(programs.found) > _MOST:  # one that is not listed would run unseen
+        raise GitFailed(f"This would run {len(programs.found)} programs: too many to look at.")
+    return programs
 
 
 def who_reads_logins(git: Git) -> str:
@@ -144,42 +101,7 @@ def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:
         "check-attr", "-z", "--stdin", "filter", stdin=b"".join(path + b"\0" for path in paths)
     )
     used = set(output.content.split(b"\0")[2::3])
-    found = (each for each in configured if each.name.rpartition(".")[0].encode() in used)
-    return Programs(tuple(found))
-
-
-def _hooks(
-    repository: Repository, names: Sequence[str], settings: Sequence[Setting]
-) -> Iterator[Program]:
-    values = [each for each in settings if each.key == "core.hookspath"]
-    folder = repository.common_dir / "hooks"
-    if values:  # relative to where hooks run, with `~` for a home
-        folder = repository.top / Path(values[-1].value).expanduser()
-    of_repository = not values or values[-1].of_repository or folder.is_relative_to(repository.top)
-    for name in dict.fromkeys(names):
-        path = folder / name
-        try:
-            if os.access(path, os.X_OK) and path.is_file():
-                yield Program("hook", name, str(path), of_repository, _digest(path))
-        except OSError:
-            continue
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(begun.small_file(path)).hexdigest()
-
-
-def _named_hooks(settings: Sequence[Setting], names: Sequence[str]) -> Iterator[Program]:
-    """Hooks that newer versions of git read from the configuration."""
-    events = {
-        each.parts[1]
-        for each in settings
-        if each.parts[0] == "hook" and each.parts[2] == "event" and each.value in names
-    }
-    for each in settings:
-        section, name, last = each.parts
-        if section == "hook" and last == "command" and name in events:
-            yield Program("hook", name, each.value, each.of_repository)
+    return Programs.shown(each for each in configured if _filter_of(each) in used)
 
 
 def _configured_filters(settings: Sequence[Setting]) -> Iterator[Program]:
@@ -199,18 +121,31 @@ def _filters(git: Git, settings: Sequence[Setting], *, all_own: bool) -> Iterato
         return
     text = _attributes(git)
     for each in configured:
-        is_mentioned = f"filter={each.name.rpartition('.')[0]}".encode() in text
+        is_mentioned = text is None or b"filter=" + _filter_of(each) in text
         if is_mentioned or (all_own and each.of_repository):
             yield each
 
 
-def _attributes(git: Git) -> bytes:
-    """The attributes files of the working tree, of HEAD and of this computer, as one text."""
+def _filter_of(program: Program) -> bytes:
+    """The name that attributes have for it."""
+    return os.fsencode(program.name.rpartition(".")[0])
+
+
+def _attributes(git: Git) -> bytes | None:
+    """The attributes files of the working tree, of HEAD and of this computer, as one text.
+
+    None if they are too many or too large to be looked through.
+    """
     listed = git.run("ls-files", "-z", "--cached", "--", ":(top,glob)**/.gitattributes")
+    names = listed.content.split(b"\0")[:-1]
+    if len(names) > _MOST_ATTRIBUTES or listed.cut:
+        return None
+    top = git.repository.top
+    paths = (*(top / os.fsdecode(name) for name in names), top / ".gitattributes")
     found = [begun.small_file(git.repository.common_dir / "info" / "attributes")]
-    for path in listed.content.split(b"\0")[:-1][:1000]:
-        found.append(begun.small_file(git.repository.top / os.fsdecode(path)))
-    found.append(begun.small_file(git.repository.top / ".gitattributes"))
+    found += map(begun.small_file, paths)
+    if any(len(each) == begun.MOST_BYTES for each in found):
+        return None
     return b"\n".join(found)
 
 
@@ -219,7 +154,7 @@ def _plain(act: Act, settings: Sequence[Setting], remote: str) -> Iterator[Progr
     for each in settings:
         kind, name = _named(act, each, remote, promisors)
         if kind:
-            yield Program(kind, name, redacted(each.value), each.of_repository)
+            yield Program(kind, name, each.value, each.of_repository)
 
 
 def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -> tuple[str, str]:
@@ -262,6 +197,6 @@ def _signing(settings: Sequence[Setting], *, is_begun: bool) -> Iterator[Program
 def _steps(git: Git) -> Iterator[Program]:
     """Commands that what has begun goes on with. Raises GitFailed."""
     for command in begun.commands(git):
-        yield Program(_STEP, "exec", command, True)
+        yield Program(STEP, "exec", command, True)
     for name in begun.foreign_strategies(git):
-        yield Program(_STEP, "merge strategy", f"git merge-{name}", True)
+        yield Program(STEP, "merge strategy", f"git merge-{name}", True)

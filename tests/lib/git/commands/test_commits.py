@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from opcode_htmx.lib.git.commands import (
     words,
 )
 from opcode_htmx.lib.git.discards import files, kept
+from opcode_htmx.lib.git.listing import hooks
+from opcode_htmx.lib.git.listing.program import Programs
 from opcode_htmx.lib.git.policy import RUNNING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
@@ -98,6 +101,67 @@ def test_a_hook_is_listed_and_runs_only_when_it_may(repo: Repo) -> None:
     refused = words.refusal(raised.value, ran_hooks=True)
     assert "A hook of the repository refused" in str(refused)
     assert "too many trees" in refused.output
+
+
+def test_a_change_at_the_end_of_a_large_hook_is_another_hook(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 3 * 1024 * 1024
+    hook(repo, "pre-commit", f"exit\n{'#' * size}")
+    listed = programs.of(repo.git(), "commit").digest
+    hook(repo, "pre-commit", f"exit\n{'#' * (size - 1)}!")
+    assert programs.of(repo.git(), "commit").digest != listed
+    monkeypatch.setattr(hooks, "MOST_BYTES", size)
+    with pytest.raises(GitFailed, match="pre-commit cannot be looked through: it is too large"):
+        programs.of(repo.git(), "commit")
+    monkeypatch.undo()
+    monkeypatch.setattr(hooks, "MOST_SECONDS", -1.0)
+    with pytest.raises(GitFailed, match="too large"):
+        programs.of(repo.git(), "commit")
+
+
+def test_texts_that_look_the_same_have_other_digests(repo: Repo) -> None:
+    """Bytes that are no text, and logins that are not shown."""
+
+    def seen(act: programs.Act) -> Programs:
+        return programs.of(repo.git(), act, remote="origin")
+
+    conflict(repo, "rebase")
+    todo = repo.top / ".git/rebase-merge/git-rebase-todo"
+    todo.write_bytes(b"exec ./a\xff\n")
+    one = seen("continue")
+    todo.write_bytes(b"exec ./a\xfe\n")
+    other = seen("continue")
+    assert one.found[0].command == other.found[0].command == "./a\ufffd"
+    assert one.digest != other.digest
+    config = repo.top / ".git/config"
+    before, shown = config.read_bytes(), set[str]()
+    for given in (b"./a\xff", b"./a\xfe"), (b"a://x@b", b"a://`y`@b"):
+        digests = set[str]()
+        for value in given:
+            config.write_bytes(before + b'[core]\n\tsshCommand = "%s"\n' % value)
+            listed = seen("fetch")
+            digests.add(listed.digest)
+            (found,) = (each for each in listed.found if each.kind == "connection")
+            shown.add(found.command)
+        assert len(digests) == 2
+    assert shown == {"./a\ufffd", "a://***@b"}
+
+
+def test_the_hooks_of_a_folder_whose_name_is_no_text_are_listed(repo: Repo) -> None:
+    repo.write(os.fsdecode(b"h\xff/pre-commit"), "#!/bin/sh\n").chmod(0o755)
+    with (repo.top / ".git/config").open("ab") as file:
+        file.write(b"[core]\n\thooksPath = h\xff\n")
+    (found,) = programs.of(repo.git(), "commit").found
+    assert found.command.endswith("/h\ufffd/pre-commit")
+
+
+def test_filters_behind_attributes_that_are_too_long_are_listed(repo: Repo) -> None:
+    repo.plain("config", "--global", "filter.own.clean", "cat")
+    repo.write(".gitattributes", "*.png -text\n")
+    assert not programs.of(repo.git(), "files")
+    repo.write(".gitattributes", "#\n" * begun.MOST_BYTES + "*.png filter=own\n")
+    assert [each.name for each in programs.of(repo.git(), "files").found] == ["own.clean"]
 
 
 def test_every_kind_of_program_is_listed(repo: Repo) -> None:

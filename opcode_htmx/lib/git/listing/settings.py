@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -39,9 +40,9 @@ class Setting:
 
 
 def listed(listing: Git) -> Iterator[Setting]:
-    """All of them, under the policy LISTING. Raises GitFailed."""
+    """All, under the policy LISTING; texts as `os.fsdecode` gives them. Raises GitFailed."""
     output = listing.run("config", "--list", "--show-scope", "-z")
-    fields = output.content.decode("utf-8", "replace").split("\0")[:-1]
+    fields = os.fsdecode(output.content).split("\0")[:-1]
     for scope, pair in zip(fields[::2], fields[1::2], strict=False):
         if scope != "command":  # ours
             key, has_value, value = pair.partition("\n")

@@ -1,0 +1,1 @@
+"""What the programs are that a command of git would run."""

@@ -1,0 +1,96 @@
+"""The hooks that a command of git would run, with digests of what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.program import Program
+from opcode_htmx.lib.git.listing.settings import Setting
+from opcode_htmx.lib.git.process import GitFailed
+
+MOST_BYTES = 256 * 1024 * 1024
+MOST_SECONDS = 5.0
+"""The limits for one file: some hooks are programs that bring all they need with them."""
+_SMALL_BYTES = 256 * 1024
+_CHUNK = 1024 * 1024
+
+
+def of(git: Git, names: Sequence[str], settings: Sequence[Setting]) -> Iterator[Program]:
+    """Those in the hooks' folder, then those that newer versions of git read from the settings.
+
+    Raises GitFailed for one that cannot be looked through.
+    """
+    folder, of_repository = _folder(git, settings)
+    for name in dict.fromkeys(names):
+        path = folder / name
+        try:
+            is_hook = os.access(path, os.X_OK) and path.is_file()
+        except (OSError, ValueError):
+            continue
+        if is_hook:
+            yield Program("hook", name, str(path), of_repository, digest(path))
+    yield from _configured(names, settings)
+
+
+def digest(path: Path) -> str:
+    """Of a file as a whole. Raises GitFailed, also for one that is too large to be read."""
+    try:
+        is_small = path.stat().st_size <= _SMALL_BYTES
+        return _digest(path) if is_small else run_in_thread(_digest, path)
+    except OSError as error:
+        raise GitFailed(f"{path} cannot be looked through: {error.strerror}.") from None
+
+
+def _digest(path: Path) -> str:
+    found, size, until = hashlib.sha256(), 0, monotonic() + MOST_SECONDS
+    # opening a pipe would wait for its writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise GitFailed(f"{path} cannot be looked through: it is no file.")
+        while piece := file.read(_CHUNK):
+            found.update(piece)
+            size += len(piece)
+            if size > MOST_BYTES or monotonic() > until:
+                raise GitFailed(f"{path} cannot be looked through: it is too large.")
+    return found.hexdigest()
+
+
+def _folder(git: Git, settings: Sequence[Setting]) -> tuple[Path, bool]:
+    """The hooks' folder, and whether it is the repository's choice."""
+    values = [each for each in settings if each.key == "core.hookspath"]
+    if not values:
+        return git.repository.common_dir / "hooks", True
+    # relative to where hooks run
+    top = git.repository.top
+    folder = top / _expanded(values[-1].value, git.environment)
+    return folder, values[-1].of_repository or folder.is_relative_to(top)
+
+
+def _expanded(value: str, environment: Mapping[str, str]) -> Path:
+    """A path of the settings, whose `~` is the home that git has."""
+    if (value == "~" or value.startswith("~/")) and environment.get("HOME"):
+        return Path(environment["HOME"], value[2:])
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # of a user that is none: git refuses it
+        return Path(value)
+
+
+def _configured(names: Sequence[str], settings: Sequence[Setting]) -> Iterator[Program]:
+    events = {
+        each.parts[1]
+        for each in settings
+        if each.parts[0] == "hook" and each.parts[2] == "event" and each.value in names
+    }
+    for each in settings:
+        section, name, last = each.parts
+        if section == "hook" and last == "command" and name in events:
+            yield Program("hook", name, each.value, each.of_repository)
