@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.features.session_page.test_look import asks, texts
 from tests.support.browser import Phone
@@ -74,3 +74,38 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
         assert page.evaluate("underFinger") != "Allow"
     page.locator(OPEN).first.get_by_role("button", name="Allow").click()
     expect(page.locator(OPEN)).to_have_count(1)
+
+
+def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> None:
+    phone = open_phone(start_server(sandbox, stand_in))
+    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
+    page = phone.page
+    held: list[Route] = []
+    stops: list[str] = []
+    page.route("**/prompt", lambda route: held.append(route))
+    page.on("request", lambda each: stops.append(each.url) if "/stop" in each.url else None)
+    page.get_by_role("textbox", name="Prompt").fill("And this")
+    place = phone.button("Send").bounding_box()
+    assert place is not None
+    middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.click(*middle)
+    page.locator("#composer[data-just-sent=slow]").wait_for()
+
+    page.mouse.click(*middle)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert (len(held), stops) == (1, [])
+    stop = phone.button("Stop")  # the only one: nobody is locked out if the server hangs
+    expect(stop).to_have_count(1)
+    expect(page.locator(".state").get_by_role("button", name="Stop")).to_be_enabled()
+
+    held.pop().continue_()
+    expect(page.locator("#composer[data-just-sent]")).to_have_count(0)
+    expect(page.locator("#queue li")).to_have_count(1)
+    page.mouse.click(*middle)
+    expect(phone.status).to_have_text("Stopped by you.")

@@ -121,12 +121,17 @@
     composer.requestSubmit();
   };
 
-  // Send becomes Stop: the second tap of two is neither.
+  // Send becomes Stop: the second tap of two is neither. Nor is one more while the request takes
+  // long, when Stop is in the status line.
   const arm = () => {
     composer.dataset.justSent = "";
     clearTimeout(justSent);
-    justSent = setTimeout(() => delete composer.dataset.justSent, DOUBLE_TAP_MS);
+    justSent = setTimeout(() => {
+      if (isSending()) composer.dataset.justSent = "slow";
+      else delete composer.dataset.justSent;
+    }, DOUBLE_TAP_MS);
   };
+  const isSending = () => [...bubbles.values()].some(({ state }) => state === "sending");
   let hadStop = Boolean($("stop").firstElementChild);
   const watchStop = () => {
     const has = Boolean($("stop").firstElementChild);
@@ -161,7 +166,7 @@
     }
     if (!bubble) {
       // An empty prompt: the server's sentence says so, unless it is a tap more on one that is on its way.
-      if ([...bubbles.values()].some(({ state }) => state === "sending")) event.preventDefault();
+      if (isSending()) event.preventDefault();
       return;
     }
     request.body.set("csrf_token", composer.elements.csrf_token.value);
@@ -175,6 +180,7 @@
   composer.addEventListener("htmx:after:request", (event) => {
     const { bubble, response } = event.detail.ctx;
     if (event.target !== composer || !bubbles.has(bubble)) return;
+    arm();
     if ([502, 504].includes(response.status)) return show(bubble, "failed"); // a proxy's answer
     if (response.status >= 400) return giveBack(bubble); // the server says why
     Object.assign(bubbles.get(bubble), { id: response.headers.get("X-Prompt-Id"), acceptedAt: Date.now() });
@@ -184,7 +190,9 @@
     setTimeout(settle);
   });
   composer.addEventListener("htmx:error", ({ target, detail: { ctx } }) => {
-    if (target === composer && bubbles.has(ctx?.bubble)) show(ctx.bubble, "failed");
+    if (target !== composer || !bubbles.has(ctx?.bubble)) return;
+    arm();
+    show(ctx.bubble, "failed");
   });
 
   document.addEventListener("htmx:ws:after:message:incoming", () => {
