@@ -113,7 +113,7 @@ class StatusPanel:
                 "details", status, subject, _clock(since), progress, percent
             ),
             "warnings": self._render("warnings", warnings_of(run, room)),
-            "queue": self._render("queue", queued),
+            "queue": self._render("queue", queued, starts_with(run)),
             "errors": self._render("errors", errors),
             "background": self._render("background", *listed_tasks(run)),
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
@@ -189,6 +189,14 @@ def listed_tasks(run: Run | None) -> tuple[tuple[BackgroundTask, ...], int]:
     """The background tasks to list, and the number of further ones."""
     running = run.state.still_running if run else ()
     return running[:LISTED_TASKS], len(running[LISTED_TASKS:])
+
+
+def starts_with(run: Run | None) -> str:
+    """The id of the first prompt of a process that has taken up none yet; empty at other times."""
+    if run is None or not run.live or run.phase not in (Phase.STARTING, Phase.WORKING):
+        return ""
+    waiting = run.state.waiting
+    return next(iter(waiting), "") if len(waiting) == len(run.state.sent) else ""
 
 
 def kind_of(task: BackgroundTask) -> str:

@@ -125,7 +125,10 @@ def test_ended_run_shows_its_outcome(run: Run, ending: tuple[Outcome, str], text
 def test_prompts_wait_until_claude_takes_them_up(run: Run) -> None:
     sent(run, "one")
     sent(run, "two")
-    assert queued(run) == ["Waits its turn one", "Waits its turn two"]
+    first = ["Claude starts with this one", "Waits its turn two"]
+    assert queued(run) == first
+    said(run, line(type="system", subtype="init"))
+    assert queued(run) == first
     said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}))
     assert queued(run) == ["Waits its turn two"]
     assert [button.text for button in buttons(parts(run)["queue"])] == ["Edit", "Remove"]
@@ -179,7 +182,7 @@ def test_hostile_text_in_the_status_panel_is_escaped(run: Run) -> None:
     sent(run, HOSTILE)
     run.folder.errors.write_text(HOSTILE)
     shown = parts(run)
-    assert queued(run) == [f"Waits its turn {HOSTILE}"]
+    assert queued(run) == [f"Claude starts with this {HOSTILE}"]
     assert HOSTILE in shown["errors"].text
     to_stop(run, Outcome.FAILED, HOSTILE)
     finish(run, 1)

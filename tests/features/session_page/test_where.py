@@ -272,6 +272,25 @@ def test_output_during_sleep_is_marked_on_each_phone(
     until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
 
 
+def test_loading_the_page_again_in_the_middle_of_an_answer_marks_nothing_as_new(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    address = begin(server, *long_answer(6), ["wait", str(gate)], said("new", text("The newest.")))
+    until(lambda: "Word 5." in server.get(address).text, "there is something to read")
+    assert server.post(f"{address}/seen", {"block": "b-m5-0", "quiet": "1"}).ok
+    phone = open_phone(server)
+    # while messages come one upon the other the server is told of none
+    phone.page.route("**/seen", lambda route: route.fulfill(status=204))
+    open_session(phone, address)
+    expect(phone.page.locator("#new-since")).to_have_count(0)
+    gate.touch()
+    expect(phone.transcript).to_contain_text("The newest.")
+    assert 'id="new-since"' in server.get(address).text
+    phone.page.reload()
+    expect(phone.page.locator("#new-since")).to_have_count(0)
+    expect(phone.page.locator("#to-new")).to_be_hidden()
+
+
 def behind(phone: Phone, block: str) -> None:
     expect(phone.page.locator(f"#{block} + #new-since")).to_have_text("New since you left")
 

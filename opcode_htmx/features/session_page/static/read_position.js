@@ -75,7 +75,29 @@
     send(true);
     left = atEnd() ? (newest()?.id ?? "") : "";
   });
-  addEventListener("pagehide", () => document.hidden || send(true));
+
+  // Who loads the page again at its end did not leave, even if the server does not know yet what was
+  // read: no position is sent while messages come one upon the other.
+  const stays = `stays ${location.pathname}`;
+  let isOld = false; // from the back-forward cache, where it is loaded again
+  const keep = (stayed) => {
+    try {
+      const kept = sessionStorage.getItem(stays);
+      sessionStorage.removeItem(stays);
+      if (stayed) sessionStorage.setItem(stays, "1");
+      return kept;
+    } catch {} // forbidden
+  };
+  if (keep(false) && performance.getEntriesByType("navigation")[0]?.type === "reload") {
+    $("new-since")?.remove();
+    way.hidden = true;
+  }
+  addEventListener("pageshow", (event) => (isOld = event.persisted));
+  addEventListener("pagehide", () => {
+    keep(!document.hidden && !isOld && !left && !$("new-since") && atEnd());
+    if (!document.hidden) send(true);
+  });
+
   addEventListener("scroll", () => rest(), { passive: true });
   document.addEventListener("htmx:ws:after:message:incoming", () => {
     badge();
