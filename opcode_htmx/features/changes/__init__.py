@@ -88,7 +88,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     listings, viewed = context.once(_listings), ViewedFiles()
     folder = context.state.folder
     reviews = Reviews(folder(store.OF_SESSIONS), folder(store.OF_PROJECTS))
-    yield routes.blueprint(listings, reviews, viewed)
+    yield routes.blueprint(listings, reviews, viewed, context.sessions.lookup)
     recipients = review_routes.Recipients(
         context.workspace.config_dir,
         context.sessions.locations,

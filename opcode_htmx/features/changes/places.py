@@ -20,6 +20,10 @@ class CannotCompare(Exception):
     """There is nothing to compare with; the text is a sentence for the person."""
 
 
+class NotUnderGit(CannotCompare):
+    """A folder is in no repository."""
+
+
 class GitProblem(Exception):
     """git could not read the changes; the text is a sentence for the person."""
 
@@ -84,7 +88,7 @@ class Places:
     def at(self, project_id: str, session_id: str = "") -> Place:
         """The place of a session or project.
 
-        Raises what `folder` does, CannotCompare where there is no repository, and GitProblem.
+        Raises what `folder` does, CannotCompare where there is no folder, NotUnderGit, GitProblem.
         """
         folder = self.folder(project_id, session_id)
         if not folder.is_dir():
@@ -94,7 +98,7 @@ class Places:
         except (GitFailed, RepositoryRefused) as error:
             raise GitProblem(f"This repository cannot be read: {error}") from error
         if git is None:
-            raise CannotCompare(
+            raise NotUnderGit(
                 "This folder is in no git repository, so there is nothing to compare its files "
                 "with."
             )

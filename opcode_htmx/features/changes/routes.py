@@ -11,9 +11,10 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from opcode_htmx.features.changes import hunks, rows
 from opcode_htmx.features.changes.bases import Base, offered
 from opcode_htmx.features.changes.colours import Contents
+from opcode_htmx.features.changes.edits import edited
 from opcode_htmx.features.changes.hunks import Gap
 from opcode_htmx.features.changes.listings import Listings, Seen
-from opcode_htmx.features.changes.places import CannotCompare, GitProblem
+from opcode_htmx.features.changes.places import CannotCompare, GitProblem, NotUnderGit
 from opcode_htmx.features.changes.review.anchors import Anchored, anchored
 from opcode_htmx.features.changes.review.store import NEW, Review, Reviews
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
@@ -21,6 +22,7 @@ from opcode_htmx.features.changes.rows import Row
 from opcode_htmx.features.changes.view import View, given_path, given_side, number
 from opcode_htmx.lib.git.changes.model import Change, Status
 from opcode_htmx.lib.git.diffs import FileDiff
+from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.http.forms import by_htmx, session_address
 
 PROJECT = "/projects/<project_id>"
@@ -32,7 +34,9 @@ MODE_HEADERS = (b"old mode ", b"new mode ", b"new file mode 120000", b"new file 
 """Lines of git that say more of a file than its status."""
 
 
-def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blueprint:
+def blueprint(
+    listings: Listings, reviews: Reviews, viewed: ViewedFiles, lookup: SessionLookup
+) -> Blueprint:
     pages = Blueprint("changes", __name__)
     answered: dict[str, tuple[float, Review, int]] = {}
     """By the digests of lists: what they were made of, so that a poll makes none again."""
@@ -43,6 +47,8 @@ def blueprint(listings: Listings, reviews: Reviews, viewed: ViewedFiles) -> Blue
         view = View.of_request(project_id, session_id)
         try:
             seen = listings.now(project_id, session_id, view.base)
+        except NotUnderGit:
+            return _edits(view, lookup)
         except CannotCompare as error:
             return _nothing(view, str(error))
         return render_template("changes/changes.html", **_listing(view, seen))
@@ -210,6 +216,23 @@ def back_address(view: View) -> str:
     if view.session_id:
         return session_address(view.project_id, view.session_id)
     return url_for("projects.project", project_id=view.project_id)
+
+
+def _edits(view: View, lookup: SessionLookup) -> str:
+    """The page of a folder that is in no repository: what Claude's own tools have changed."""
+    files, is_part = [], False
+    if view.session_id:
+        session = lookup.read(view.project_id, view.session_id)
+        files = edited(session.conversation.blocks(), session.folder)
+        is_part = session.conversation.earlier is not None
+    return render_template(
+        "changes/edits.html",
+        view=view,
+        address=view.address,
+        files=files,
+        is_part=is_part,
+        back_address=back_address(view),
+    )
 
 
 def _nothing(view: View, sentence: str) -> str:

@@ -29,6 +29,10 @@ RUN, WITHOUT = "run", "without"
 """What a person answers when a command would run programs."""
 
 
+class NoFolder(NoRepository):
+    """The folder of a project is not known, or gone; the text says so."""
+
+
 class Unconfirmed(Exception):
     """A command would run programs, and nobody has said whether it may."""
 
@@ -87,10 +91,10 @@ class Projects:
         """The folder of a project. Raises ProjectNotFound, InvalidFolder, NoRepository."""
         path = sessions.project(self._workspace.config_dir, project_id).path
         if path is None:
-            raise NoRepository("The folder of this project is not known, so neither is its git.")
+            raise NoFolder("The folder of this project is not known, so neither is its git.")
         folder = Path(path)
         if not folder.is_dir():
-            raise NoRepository("The folder of this project is gone.")
+            raise NoFolder("The folder of this project is gone.")
         self._workspace.folders.check(folder)
         return folder
 

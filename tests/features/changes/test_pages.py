@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.features.changes.conftest import (
     names,
     plain,
 )
+from tests.support import api
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
 from tests.support.shared_app import app_of_projects
@@ -122,8 +124,52 @@ def test_without_another_branch_the_page_says_so(pages: Pages, repository: Repos
 def test_a_project_without_a_repository_has_a_page(pages: Pages, repository: Repository) -> None:
     (repository.folder / ".git").rename(repository.folder / "elsewhere")
     for each in (pages, pages.of_project):
-        assert "in no git repository" in each.text()
+        words = plain(each.text())
+        assert "in no git repository" in words and "git init" in words
         assert each.get("/file", path="app.txt").status_code == 409
+
+
+def call(name: str, *, fails: bool = False, **given: str) -> str:
+    """The lines of a tool call, as Claude's file has them."""
+    tool = {"type": "tool_use", "id": f"call-{uuid.uuid4()}", "name": name, "input": given}
+    result = {"type": "tool_result", "tool_use_id": tool["id"], "content": "ok", "is_error": fails}
+    message = {"id": f"m-{tool['id']}", "role": "assistant", "content": [tool]}
+    return api.line(
+        {"type": "assistant", "uuid": str(uuid.uuid4()), "message": message}
+    ) + api.line(
+        {
+            "type": "user",
+            "uuid": str(uuid.uuid4()),
+            "message": {"role": "user", "content": [result]},
+        }
+    )
+
+
+def test_without_a_repository_the_page_lists_what_claude_edited(
+    pages: Pages, repository: Repository, sandbox: Sandbox
+) -> None:
+    (repository.folder / ".git").rename(repository.folder / "elsewhere")
+    assert "Claude has edited no file in this session." in pages.text()
+    folder = repository.folder
+    lines = (
+        call("Write", file_path=f"{folder}/fresh/new.txt", content="a\nb\n"),
+        call("Edit", file_path=f"{folder}/app.txt", old_string="one", new_string="two"),
+        call("Edit", file_path=f"{folder}/app.txt", old_string="two", new_string="three"),
+        call("Edit", file_path=f"{folder}/failed.txt", fails=True, old_string="a", new_string="b"),
+        call("Write", file_path="/elsewhere/<b>.txt", content="c\n"),
+        call("Bash", command="touch by-a-command.txt"),
+    )
+    history = sandbox.config_dir / "projects" / pages.project / f"{pages.session}.jsonl"
+    with history.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+    page = pages.text()
+    assert names(page) == ["<b>.txt", "app.txt", "new.txt"]
+    words = plain(page)
+    assert "3 files" in words and "+2 −2" in words and "2 edits" in words
+    assert "/elsewhere" in words and "fresh" in words
+    (place,) = re.findall(r'href="([^"]*)"[^>]*>(?=<span class="file-name"><b><bdi[^>]*>app)', page)
+    address, _, element = place.partition("#")
+    assert f'id="{element}"' in pages.client.get(address).text
 
 
 def test_a_folder_that_is_gone_is_said_on_the_page(pages: Pages, repository: Repository) -> None:

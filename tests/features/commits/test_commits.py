@@ -303,8 +303,13 @@ def test_a_project_without_a_repository_has_no_link_and_a_sentence(
     api.session(sandbox.config_dir, sandbox.project, api.prompt("Prune", sandbox.project))
     address = f"/projects/{quote(project_id(sandbox.project))}"
     assert f"{address}/git" not in client.get(address).text
-    answer = client.get(f"{address}/git")
-    assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)
+    for answer in (client.get(f"{address}/git"), client.get(f"{address}/git/branches")):
+        assert (answer.status_code, "is in no git repository" in answer.text) == (404, True)
+        assert f'href="{address}"' in answer.text and "git init" in answer.text
+    sandbox.project.rmdir()
+    gone = client.get(f"{address}/git")
+    assert (gone.status_code, "is gone" in gone.text, "git init" in gone.text) == (404, True, False)
+    assert f'href="{address}"' in gone.text
 
 
 def test_other_pages_show_its_buttons_which_lead_back_to_them(own_desk: Desk) -> None:

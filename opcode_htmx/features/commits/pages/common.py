@@ -10,17 +10,17 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.commits.acts import Act
 from opcode_htmx.features.commits.changes import Done, Selection
-from opcode_htmx.features.commits.projects import Answer, Unconfirmed
+from opcode_htmx.features.commits.projects import Answer, NoFolder, Unconfirmed
 from opcode_htmx.features.commits.services import ERRORS
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.git.commands import words
+from opcode_htmx.lib.git.commands.state import NoRepository
 from opcode_htmx.lib.git.commands.words import GitRefused
 from opcode_htmx.lib.git.login import Typed
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.sessions.repositories import logins
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
-from opcode_htmx.web.http.errors import respond
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.server.base_path import start_page
 
@@ -104,6 +104,17 @@ def refused(
     return page, status
 
 
+def unusable(error: Exception, project_id: str, status: int) -> tuple[str, int]:
+    """The page of a project without a repository, or with one that cannot be used."""
+    page = render_template(
+        "commits/unusable.html",
+        error=error,
+        project_id=project_id,
+        has_none=isinstance(error, NoRepository) and not isinstance(error, NoFolder),
+    )
+    return page, status
+
+
 def handle_refusals(pages: Blueprint) -> None:
     """Show failures of git, and programs that nobody has confirmed, as pages of their own."""
 
@@ -112,8 +123,8 @@ def handle_refusals(pages: Blueprint) -> None:
 
     def answer(error: Exception) -> tuple[str, int] | BaseResponse:
         status = next(code for kind, code in ERRORS.items() if isinstance(error, kind))
-        if request.endpoint == "commits.page":
-            return respond(str(error), status)
+        if isinstance(error, NoRepository) or request.endpoint == "commits.page":
+            return unusable(error, _project_id(), status)
         return refused(error, _project_id(), back_of(_project_id()), status)
 
     def unconfirmed(error: Unconfirmed) -> tuple[str, int]:
