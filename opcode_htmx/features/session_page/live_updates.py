@@ -15,7 +15,7 @@ from flask import request
 from gevent.event import Event
 
 from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot
+from opcode_htmx.features.session_page.snapshots import FrameScheduler, PageSnapshot, panel_digest
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
@@ -61,7 +61,7 @@ def register(
                 view = lookup.view(project_id, session_id, whole=True)
             view.learn()
             with viewers.viewing(session_id):
-                _serve(ws, view, cursor, frames)
+                _serve(ws, view, cursor, frames, request.args.get("panel", ""))
         except ConnectionClosed:
             pass  # the page is gone; it reconnects with its cursor
         except (sessions.ProjectNotFound, sessions.SessionNotFound):
@@ -71,7 +71,9 @@ def register(
             sockets.remove(ws, SERVICE_RESTART)
 
 
-def _serve(ws: Server, view: SessionView, cursor: Cursor, frames: FrameScheduler) -> None:
+def _serve(
+    ws: Server, view: SessionView, cursor: Cursor, frames: FrameScheduler, panel: str
+) -> None:
     host = hosts.host_name(request.host) or ""
     wake = Event()
     reader = gevent.spawn(_read_until_closed, ws, wake)
@@ -80,7 +82,7 @@ def _serve(ws: Server, view: SessionView, cursor: Cursor, frames: FrameScheduler
         return bool(ws.connected) and not view.conversation.gone
 
     try:
-        for message in updates(frames, view, cursor, wake, goes_on):
+        for message in updates(frames, view, cursor, wake, goes_on, panel):
             send_text(ws, _for_host(message, host, view.address))
     finally:
         reader.kill()
@@ -113,10 +115,13 @@ def updates(
     cursor: Cursor,
     wake: Event,
     while_: Callable[[], bool],
+    panel: str = "",
 ) -> Iterator[TextFrame]:
     """The messages that bring a viewer at `cursor` up to date, each when it is due.
 
-    `wake` is for this viewer alone; setting it checks `while_` again.
+    `wake` is for this viewer alone; setting it checks `while_` again. `panel` is the digest of the
+    elements around the transcript that the viewer has; the first message leaves them out if they
+    are still the same.
     """
     had: PageSnapshot | None = None
     with frames.producing(view, wake) as producer:
@@ -125,7 +130,8 @@ def updates(
             wake.clear()
             snapshot = producer.snapshot
             if snapshot is not had and snapshot is not None:
-                message = producer.message(snapshot, cursor, had)
+                is_known = had is None and panel == panel_digest(snapshot.around)
+                message = producer.message(snapshot, cursor, snapshot if is_known else had)
                 had, cursor = snapshot, snapshot.cursor
                 if snapshot.written_at is not None:
                     frames.rendered(time.time() - snapshot.written_at)

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.session_page import found, selection
 from opcode_htmx.features.session_page.selection import Selection
+from opcode_htmx.features.session_page.snapshots import panel_digest
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
@@ -84,6 +85,7 @@ def blueprint(
         view.fragments.render(shown.blocks)
         view.look_around()
         came_from, project_page = way_back(), _project_page(lookup, project_id, session_id)
+        status_panel = view.status_panel()
         page = render_template(
             "session_page/session.html",
             title=lookup.title_or_prompt(project_id, session_id, view),
@@ -99,7 +101,8 @@ def blueprint(
             window=shown,
             render=found.renderer(view.fragments, shown.blocks, request.args, _whole_text),
             dom_id=dom_id,
-            status_panel=view.status_panel(),
+            status_panel=status_panel,
+            panel=panel_digest(status_panel),
             cursor=cursor,
             all_sessions=project_page[0],
             prompt_id=uuid.uuid4(),

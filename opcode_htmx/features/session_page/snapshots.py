@@ -9,6 +9,7 @@ snapshot get the same message. All this runs when the server is otherwise idle.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +72,11 @@ class PageSnapshot:
     """What the session will be sent by itself."""
     written_at: float | None = None
     """When the oldest of its new lines was written, as a Unix time; None if none is new."""
+
+
+def panel_digest(around: Mapping[str, str]) -> str:
+    """What a page tells its socket of the elements that it has been rendered with."""
+    return hashlib.blake2s(encoded("\0".join(around.values())), digest_size=8).hexdigest()
 
 
 class FrameScheduler:

@@ -191,6 +191,30 @@ def test_live_page_goes_on_from_the_end(reader: Reader) -> None:
     assert "<article" not in "".join(messages[:-1]), "older blocks are not sent"
 
 
+def test_first_message_leaves_out_what_came_with_the_page(reader: Reader) -> None:
+    page = unescape(reader.get())
+    live = re.search(r"/live\?cursor=([^&]+)&panel=(\w+)", page)
+    assert live
+    cursor, same = live.groups()
+    view = reader.view()
+    frames = FrameScheduler(reader.context.sessions.views.environment, float)
+
+    def first_message(panel: str) -> str:
+        viewer = updates(frames, view, Cursor.parse(cursor), Event(), lambda: True, panel)
+        text = next(viewer).text
+        viewer.close()
+        return text
+
+    assert 'id="cursor"' in first_message(same)
+    assert 'id="status"' not in first_message(same)
+    assert 'id="status"' in first_message("")
+    reader.play([("todo_list", 2)])
+    view.conversation.changed.notify()
+    changed = first_message(same)
+    assert 'id="todos"' in changed
+    assert 'id="status"' in changed
+
+
 def test_viewer_who_was_away_for_long_gets_all_that_was_added(reader: Reader) -> None:
     cursor = reader.view().conversation.cursor
     reader.play([(USUAL[at % len(USUAL)], at % 8) for at in range(80)])

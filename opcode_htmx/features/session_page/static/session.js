@@ -81,6 +81,7 @@
     // Each connection sends the cursor of this page, so no change is sent twice or left out.
     const url = new URL(event.detail.connection.url);
     url.searchParams.set("cursor", $("cursor").value);
+    url.searchParams.delete("panel"); // of the elements as they came with the page
     event.detail.connection.url = url.href;
     guardAsks();
     requestAnimationFrame(guardAsks); // the block may come after the message
