@@ -1,5 +1,5 @@
-// Dictation into the composer by the browser's own speech recognition. Loaded only where there is one
-// (feedback.js); elsewhere the keyboard of a phone has its own microphone.
+// Dictation into the composer by the browser's own speech recognition. Loaded when the composer is used first
+// (dictation_button.js).
 "use strict";
 
 (() => {
@@ -7,7 +7,6 @@
   const $ = (id) => document.getElementById(id);
   const prompt = $("prompt");
   const composer = $("composer");
-  if (!Recognition || !prompt) return;
   const LISTENING = "Listening…";
   const ERRORS = {
     "not-allowed": "The browser may not use the microphone here. Allow it in the settings of this page.",
@@ -20,12 +19,7 @@
   let recognition = null; // while it listens
   let [before, after] = ["", ""]; // the text around what is said
 
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "button dictate";
-  button.title = button.ariaLabel = "Dictate";
-  button.ariaPressed = "false";
-  button.innerHTML = '<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path d="M12 3a3 3 0 0 1 3 3v5a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM6 11a6 6 0 0 0 12 0M12 17v4" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>';
+  const button = document.querySelector(".dictate");
 
   const show = () => {
     button.ariaPressed = String(Boolean(recognition));
@@ -83,15 +77,8 @@
     show();
   };
 
-  button.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
   button.addEventListener("click", () => (recognition ? finish() : begin()));
   prompt.addEventListener("input", ({ isTrusted }) => isTrusted && recognition && drop()); // typed after all
   composer.addEventListener("submit", drop, true); // else the next words would bring back what was sent
   document.addEventListener("visibilitychange", () => document.hidden && finish());
-
-  const style = document.createElement("link");
-  style.rel = "stylesheet";
-  style.href = document.querySelector("[data-dictation]").dataset.dictation.split(" ")[1];
-  style.addEventListener("load", () => prompt.after(button));
-  document.head.append(style);
 })();

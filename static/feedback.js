@@ -90,8 +90,6 @@
     document.head.append(script);
   };
   if (matchMedia("(pointer: fine)").matches) load(document.body.dataset.keyboard);
-  if (isSecureContext && (window.SpeechRecognition ?? window.webkitSpeechRecognition))
-    load(document.querySelector("[data-dictation]")?.dataset.dictation);
   if (matchMedia("(any-pointer: coarse)").matches) {
     const loadGestures = () => load(document.body.dataset.gestures);
     // a session's page has more urgent things to load

@@ -73,6 +73,7 @@ ATTRIBUTES = {
     ),
     *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-archived", "data-base", "data-by", "data-copy", "data-count"),
+    "data-copying",
     *(
         "data-earlier",
         "data-fresh",

@@ -231,6 +231,36 @@
     showEarlier();
   });
 
+  // --- copying ----------------------------------------------------------------------------
+
+  // copy.js is loaded with what it serves first, a tap on a block's menu or a finger on code, and then gets that.
+  const copied = [];
+  const loadCopying = (event) => {
+    const { type } = event;
+    const target = event.target.closest(type === "click" ? ".more" : "pre");
+    if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (copied.push({ target, type }) > 1) return;
+    const script = document.createElement("script");
+    script.src = transcript.dataset.copying;
+    script.onload = () => {
+      for (const each of COPYING) transcript.removeEventListener(each, loadCopying);
+      for (const { target, type } of copied) {
+        if (type === "click") target.click();
+        else target.dispatchEvent(new Event(type, { bubbles: true }));
+      }
+    };
+    script.onerror = () => {
+      const link = copied.splice(0).find(({ type }) => type === "click")?.target;
+      if (link) location.assign(link.href);
+    };
+    document.head.append(script);
+  };
+  const COPYING = ["click", "pointerover", "focusin"];
+  for (const type of COPYING) transcript.addEventListener(type, loadCopying);
+
+  // --- details and requests ---------------------------------------------------------------
+
   // Opened details stay open when a newer version arrives.
   const opened = new Map();
   document.addEventListener("toggle", (event) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.support import page_checks
 from tests.support.browser import Phone
@@ -57,12 +57,17 @@ def prompt(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Prompt")
 
 
+def dictate(phone: Phone) -> None:
+    """Press the button, whose script may have to be loaded, until it listens."""
+    phone.button("Dictate").click()
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
+
+
 def test_words_are_written_at_the_caret_and_kept_as_a_draft(phone: Phone) -> None:
     page = phone.page
     prompt(page).fill("Please now.")
     prompt(page).evaluate("field => field.setSelectionRange(6, 6)")
-    phone.button("Dictate").click()
-    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
+    dictate(phone)
     assert page.evaluate("[heard.lang, heard.interimResults]") == ["en-US", True]
     page.evaluate("say('prune the')")
     expect(prompt(page)).to_have_value("Please prune the now.")
@@ -79,7 +84,7 @@ def test_words_are_written_at_the_caret_and_kept_as_a_draft(phone: Phone) -> Non
 
 def test_what_was_sent_does_not_come_back(phone: Phone) -> None:
     page = phone.page
-    phone.button("Dictate").click()
+    dictate(phone)
     page.evaluate("say('Water the trees')")
     phone.button("Send").click()
     expect(prompt(page)).to_have_value("")
@@ -89,9 +94,30 @@ def test_what_was_sent_does_not_come_back(phone: Phone) -> None:
     expect(page.locator(".block-prompt").last).to_contain_text("Water the trees")
 
 
+def test_its_script_is_loaded_when_the_composer_is_used(phone: Phone) -> None:
+    page = phone.page
+    loaded = page.locator("script[src*='dictation.js']")
+    expect(phone.button("Dictate")).to_be_visible()
+    expect(loaded).to_have_count(0)
+    prompt(page).focus()
+    expect(loaded).to_have_count(1)
+
+
+def test_a_tap_is_kept_while_its_script_is_on_its_way(phone: Phone) -> None:
+    page = phone.page
+    held: list[Route] = []
+    page.route("**/dictation.js*", lambda route: held.append(route))
+    expect(phone.button("Dictate")).to_be_visible()
+    phone.button("Dictate").click()
+    until(lambda: page.title() and held, "the script is on its way")
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    held[0].continue_()
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
+
+
 def test_typing_ends_it(phone: Phone) -> None:
     page = phone.page
-    phone.button("Dictate").click()
+    dictate(phone)
     page.evaluate("say('Water')")
     prompt(page).press("End")
     prompt(page).press_sequentially("!")
@@ -102,10 +128,10 @@ def test_typing_ends_it(phone: Phone) -> None:
 
 def test_a_refusal_is_a_sentence(phone: Phone) -> None:
     page = phone.page
-    phone.button("Dictate").click()
+    dictate(phone)
     page.evaluate("fail('not-allowed')")
     expect(page.get_by_role("alert")).to_contain_text("may not use the microphone")
-    phone.button("Dictate").click()
+    dictate(phone)
     expect(page.get_by_role("alert")).to_be_empty()
     page.evaluate("fail('no-speech')")
     expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
