@@ -5,6 +5,7 @@ import logging
 import re
 from pathlib import Path
 
+import brotli
 import pytest
 from flask import Flask, Response, abort, redirect
 from flask.testing import FlaskClient
@@ -171,13 +172,31 @@ def test_a_static_file_that_is_gone_does_not_break_the_page(
 # Compression
 
 
-def test_long_text_is_compressed_when_accepted(client: FlaskClient) -> None:
-    packed = client.get("/long", headers={"Accept-Encoding": "br, gzip"})
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(packed.data).decode() == LONG
+UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("br", "br"),
+        ("br;q=0.5, gzip", "gzip"),
+        ("br;q=0, gzip;q=0.1", "gzip"),
+    ],
+)
+def test_long_text_is_compressed_as_the_client_likes_it(
+    client: FlaskClient, accepted: str, encoding: str
+) -> None:
+    packed = client.get("/long", headers={"Accept-Encoding": accepted})
+    assert packed.headers["Content-Encoding"] == encoding
+    assert UNPACK[encoding](packed.data).decode() == LONG
     assert int(packed.headers["Content-Length"]) == len(packed.data) < len(LONG) / 10
     assert packed.headers["Vary"] == "Accept-Encoding"
-    for accepted in ({}, {"Accept-Encoding": "br"}, {"Accept-Encoding": "gzip;q=0"}):
+
+
+def test_long_text_is_plain_for_other_clients(client: FlaskClient) -> None:
+    for accepted in ({}, {"Accept-Encoding": "zstd"}, {"Accept-Encoding": "gzip;q=0, br;q=0"}):
         plain = client.get("/long", headers=accepted)
         assert "Content-Encoding" not in plain.headers
         assert plain.text == LONG
@@ -191,14 +210,15 @@ def test_short_text_and_streams_stay_as_they_are(client: FlaskClient, path: str)
     assert "Content-Encoding" not in response.headers
 
 
+@pytest.mark.parametrize("encoding", UNPACK)
 def test_static_files_are_compressed_and_still_revalidate(
-    client: FlaskClient, tmp_path: Path
+    client: FlaskClient, tmp_path: Path, encoding: str
 ) -> None:
-    accept = {"Accept-Encoding": "gzip"}
+    accept = {"Accept-Encoding": encoding}
     with client.get("/static/style.css", headers=accept) as packed:
         body = packed.data
     content = (tmp_path / "static" / "style.css").read_bytes()
-    assert gzip.decompress(body) == content
+    assert UNPACK[encoding](body) == content
     tag = packed.headers["ETag"]
     assert tag.startswith('W/"')
     with client.get("/static/style.css", headers={**accept, "If-None-Match": tag}) as again:
