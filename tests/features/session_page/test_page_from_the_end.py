@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from html import unescape
 from unittest import mock
@@ -202,6 +202,7 @@ def test_first_message_leaves_out_what_came_with_the_page(reader: Reader) -> Non
     def first_message(panel: str) -> str:
         viewer = updates(frames, view, Cursor.parse(cursor), Event(), lambda: True, panel)
         text = next(viewer).text
+        assert isinstance(viewer, Generator)
         viewer.close()
         return text
 
