@@ -7,8 +7,10 @@ without an edit here; one with an unknown kind of URL part makes `doors_of` fail
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +19,8 @@ from urllib.parse import quote
 
 from flask import Flask
 from werkzeug.routing import IntegerConverter, PathConverter, Rule, UnicodeConverter
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
+from werkzeug.wrappers import Request
 
 from tests.support.environment import PASSWORD, USER, Sandbox
 
@@ -133,16 +136,33 @@ def log_in(app: Flask) -> Login:
 def ask(app: Flask, door: Door, headers: Mapping[str, str] = {}, **how: Any) -> TestResponse:
     """Send one request to a door and read its answer. An empty header is left out."""
     sent = {"Host": HOST, **(UPGRADE if door.is_socket else {}), **headers}
-    client = app.test_client(use_cookies=False)
-    answer = client.open(
-        door.path,
-        method=door.method,
-        headers={name: value for name, value in sent.items() if value},
-        **how,
-    )
-    answer.get_data()
+    given = {name: value for name, value in sent.items() if value}
+    if how:
+        client = app.test_client(use_cookies=False)
+        answer = client.open(door.path, method=door.method, headers=given, **how)
+        answer.get_data()
+    else:
+        answer = _answer(app, door, given)
     answer.close()
     return answer
+
+
+def _answer(app: Flask, door: Door, headers: Mapping[str, str]) -> TestResponse:
+    """As the test client does it for a request without a body, at a fraction of its cost.
+
+    Tens of thousands are sent."""
+    environ = {**_environ(door.path, door.method), "wsgi.input": io.BytesIO()}
+    for name, value in headers.items():
+        environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    parts, status, given = run_wsgi_app(app, environ, buffered=True)
+    return TestResponse(parts, status, given, Request(environ))
+
+
+@functools.lru_cache(maxsize=4096)
+def _environ(path: str, method: str) -> dict[str, Any]:
+    """That of a request to the address, without headers."""
+    found = EnvironBuilder(path, f"{ORIGIN}/", method=method, errors_stream=sys.__stderr__)
+    return {**found.get_environ(), "REMOTE_ADDR": "127.0.0.1", "HTTP_USER_AGENT": "tests"}
 
 
 def files_of(sandbox: Sandbox) -> dict[str, tuple[int, int]]:

@@ -10,9 +10,10 @@ that some text makes the rest of the pattern fail, unless the loop can end the m
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 from re import _constants as c  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
@@ -24,7 +25,7 @@ MOST_COPIES = 3
 _SYMBOLS = [*range(128), 0x85, 0xA0, 0xE9, 0xFF, 0x130, 0x3B1, 0x2028, 0x2500, 0x2603, 0xD83D]
 
 
-_DOTALL, _IGNORECASE = int(re.DOTALL), int(re.IGNORECASE)
+_DOTALL, _IGNORECASE, _ASCII = int(re.DOTALL), int(re.IGNORECASE), int(re.ASCII)
 """As numbers: `&` of the flags themselves takes ten times as long, a million times."""
 
 
@@ -169,6 +170,17 @@ def _bits(automaton: Automaton, holds: Any) -> int:
     return sum(1 << number for number, symbol in enumerate(automaton.alphabet) if holds(symbol))
 
 
+@cache
+def _cases(symbol: int) -> tuple[int, int]:
+    """The symbol in lower and in upper case, as far as that is one character."""
+    return ord(chr(symbol).lower()[0]), ord(chr(symbol).upper()[0])
+
+
+@cache
+def _is_in(letter: str, is_ascii: bool, symbol: int) -> bool:
+    return bool(re.match(letter, chr(symbol), re.ASCII if is_ascii else 0))
+
+
 class _Builder:
     def __init__(self, automaton: Automaton, flags: int, _groups: object) -> None:
         self._automaton = automaton
@@ -263,7 +275,7 @@ class _Builder:
         if op is c.NOT_LITERAL:
             return automaton.every & ~self._symbols(c.LITERAL, value)
         if op is c.LITERAL:
-            return _bits(automaton, lambda symbol: self._same(symbol, value, value))
+            return self._between(value, value)
         found = 0
         negated = False
         for inner, each in value:
@@ -272,26 +284,28 @@ class _Builder:
             elif inner is c.LITERAL:
                 found |= self._symbols(c.LITERAL, each)
             elif inner is c.RANGE:
-                found |= _bits(automaton, lambda symbol, each=each: self._same(symbol, *each))
+                found |= self._between(*each)
             elif inner is c.CATEGORY:
                 found |= self._category(each)
             else:
                 raise Unbounded(str(inner))
         return automaton.every & ~found if negated else found
 
-    def _same(self, symbol: int, low: int, high: int) -> bool:
-        if low <= symbol <= high:
-            return True
+    def _between(self, low: int, high: int) -> int:
+        """The symbols from `low` to `high`, which stand next to each other in the alphabet."""
+        alphabet = self._automaton.alphabet
+        first, behind = bisect_left(alphabet, low), bisect_right(alphabet, high)
+        found = (1 << behind) - (1 << first)
         if not self._flags & _IGNORECASE:
-            return False
-        return any(
-            low <= ord(each[0]) <= high for each in (chr(symbol).lower(), chr(symbol).upper())
+            return found
+        return found | _bits(
+            self._automaton, lambda symbol: any(low <= each <= high for each in _cases(symbol))
         )
 
     def _category(self, category: Any) -> int:
         letter, negated = _CATEGORIES[category]
-        is_in = re.compile(letter, self._flags & re.ASCII)
-        found = _bits(self._automaton, lambda symbol: is_in.match(chr(symbol)))
+        is_ascii = bool(self._flags & _ASCII)
+        found = _bits(self._automaton, lambda symbol: _is_in(letter, is_ascii, symbol))
         return self._automaton.every & ~found if negated else found
 
 

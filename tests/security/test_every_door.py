@@ -10,12 +10,12 @@ import contextlib
 import json
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, request
 from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
@@ -115,6 +115,25 @@ def stranger(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     sandbox = Sandbox(tmp_path_factory.mktemp("stranger") / "home").make()
     with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
         yield app
+
+
+@contextlib.contextmanager
+def shown_once(about: Callable[[], str] = str) -> Iterator[None]:
+    """The page of an error is made once for each sentence, method and `about`, and then repeated.
+
+    Thousands of them say the same."""
+    made: dict[tuple[str, int, str, str], str] = {}
+    make = errors._page
+
+    def page(sentence: str, code: int) -> str:
+        key = sentence, code, request.method, about()
+        if key not in made:
+            made[key] = make(sentence, code)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(errors, "_page", page)
+        yield
 
 
 def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:
@@ -353,13 +372,14 @@ def test_unsupported_method_is_405(
     for door in doors:
         by_path.setdefault(door.path, set()).add(door.method)
     first = {door.path: door for door in doors if not door.is_socket}
-    for path, door in first.items():
-        for method in sorted(methods - by_path[path]):
-            other = Door(door.rule, method, "", is_socket=False, values=door.values)
-            with visits.watch() as entered:
-                answer = ask(app, other, login.headers)
-            if answer.status_code != 405 or entered or "Allow" not in answer.headers:
-                wrong.append(f"{other}: {answer.status_code}, entered: {entered}")
+    with shown_once():
+        for path, door in first.items():
+            for method in sorted(methods - by_path[path]):
+                other = Door(door.rule, method, "", is_socket=False, values=door.values)
+                with visits.watch() as entered:
+                    answer = ask(app, other, login.headers)
+                if answer.status_code != 405 or entered or "Allow" not in answer.headers:
+                    wrong.append(f"{other}: {answer.status_code}, entered: {entered}")
     assert wrong == []
 
 
@@ -416,8 +436,13 @@ def test_unknown_url_part_is_404(
         for name in door.values
     ]
     assert len(parts) > 50
-    for turn, (door, name) in enumerate(parts):
-        for value in rotated(NO_IDS, turn):
+    tries = [
+        (door, name, value)
+        for turn, (door, name) in enumerate(parts)
+        for value in rotated(NO_IDS, turn)
+    ]
+    with shown_once(lambda: value):
+        for door, name, value in tries:
             answer = ask(app, door.with_value(name, value), login.headers)
             # Two slashes become one: the address is put right before anything is looked up
             refused = 400 <= answer.status_code < 500 or (
@@ -465,24 +490,25 @@ BODIES: Mapping[str, tuple[str, bytes]] = {
 
 
 def test_no_body_causes_a_server_error(app: Flask, doors: list[Door], visits: Visits) -> None:
-    login, broken = log_in(app), list[str]()
+    login, broken, name = log_in(app), list[str](), ""
 
     def send_all(door: Door, bodies: Sequence[tuple[str, tuple[str, bytes]]]) -> None:
-        nonlocal login
+        nonlocal name
         for name, (kind, body) in bodies:
             with visits.watch() as entered:
                 answer = ask(app, door, login.headers, data=body, content_type=kind)
             if not answered_properly(answer) or not (entered or answer.status_code >= 400):
                 broken.append(f"{door} with {name}: {answer.status_code} {answer.text[:200]}")
 
-    for turn, door in enumerate(changing(doors)):
-        bodies = rotated(list(BODIES.items()), turn)
-        send_all(door, bodies)
-        if (now := still(app, login)) is not login:  # one of them has ended it for the others
-            login = now
-            for each in bodies:
-                send_all(door, [each])
-                login = still(app, login)
+    with shown_once(lambda: name):
+        for turn, door in enumerate(changing(doors)):
+            bodies = rotated(list(BODIES.items()), turn)
+            send_all(door, bodies)
+            if (now := still(app, login)) is not login:  # one of them has ended it for the others
+                login = now
+                for each in bodies:
+                    send_all(door, [each])
+                    login = still(app, login)
     assert broken == []
 
 
@@ -622,9 +648,9 @@ def test_no_header_twice_and_no_odd_request_opens_a_door(
         "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         "a method of control characters": raw("G\x01T", "/", own, cookie),
     }
-    for name, request in wrong.items():
+    for name, sent in wrong.items():
         status = answer_to(
-            shared_server, request + (b"\r\n\r\n" if name == "another protocol" else b"")
+            shared_server, sent + (b"\r\n\r\n" if name == "another protocol" else b"")
         )
         assert re.match(r"$|HTTP/1\.[01] 4\d\d ", status), (name, status)
     right = raw("POST", "/runs/stop-all", own, cookie, token, origin, "Content-Length: 0")
