@@ -200,15 +200,14 @@ HTMX = {
     "hx-ws:connect": "^div#live$",
 }
 """On which elements the attributes of htmx stand."""
-STYLES = [
+STYLES = {
     (minified(path) or b"").decode()
     for folder in (ROOT / "static", ROOT / "opcode_htmx" / "features")
     for path in sorted(folder.rglob("*.css"))
     if "vendor" not in path.parts
-]
-"""Our stylesheets, as they are served."""
+}
+"""Our stylesheets, as they are served: too long to be sent to the browser with each inspection."""
 GOLDEN = {
-    "styles": STYLES,
     "tags": sorted(STRUCTURE),
     "attributes": sorted(ATTRIBUTES),
     "readable": sorted(READABLE),
@@ -292,7 +291,8 @@ def inspect(page: Page, html: str | None = None, *, export: bool = False) -> Fin
     if export:  # it brings its policy along
         golden |= {"attributes": [*ATTRIBUTES, "http-equiv"], "names": f"{NAMES}|referrer"}
     found: dict[str, Any] = page.evaluate(SCRIPT, {"html": html, "golden": golden})
-    return Finding(found["wrong"], found["text"], found["values"])
+    planted = [f"style: {each[:300]}" for each in found["styles"] if each not in STYLES]
+    return Finding([*found["wrong"], *planted], found["text"], found["values"])
 
 
 @dataclass(frozen=True, slots=True)
