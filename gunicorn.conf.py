@@ -2,7 +2,7 @@
 
 Of the app it imports only the choice of ports, because it is read before the worker patches the
 standard library. The worker class and the logger class are also loaded before that, and import
-little.
+little. The arbiter never loads gevent.
 """
 
 import gc
@@ -12,8 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-import gevent
 
 pythonpath = str(Path(__file__).parent)
 if pythonpath not in sys.path:  # gunicorn adds it later, and the current folder may be any
@@ -27,7 +25,7 @@ _address = f"[{_host}]" if ":" in _host else _host
 _previews = preview_ports.choose(_host, int(_port), os.environ) if _port.isdecimal() else ()
 bind = [f"{_address}:{port}" for port in (_port, *_previews)]
 
-worker_class = "opcode_htmx.web.server.worker.Worker"
+worker_class = "opcode_htmx.web.server.late_worker.LateWorker"
 # Each shows and controls all runs; each run is owned by one of them.
 workers = int(os.environ.get("OPCODE_WORKERS") or "1")
 # 400 of these are for clients without a login; see web/server/connections.py.
@@ -71,6 +69,8 @@ def _close_sockets(worker: Any) -> None:
 
 
 def _watch(worker: Any) -> None:
+    import gevent
+
     if hasattr(worker, "wait_for_end"):
         worker.wait_for_end()
     else:  # another class of worker, chosen on the command line
@@ -101,6 +101,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    import gevent
+
     from opcode_htmx.web.server import service_manager
 
     # Ctrl-C reaches the whole process group. The arbiter handles it and sends SIGQUIT; a worker

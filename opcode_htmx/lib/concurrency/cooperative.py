@@ -2,22 +2,24 @@
 
 `gevent.sleep(0)` does not yield enough: gevent runs some fifty ready greenlets, for however long
 that takes, before it polls the sockets again.
+
+In a process that has not loaded gevent, such as the indexer, there is nobody to yield to, and the
+work is done where it is called. This module does not load it.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from time import perf_counter
-from typing import Any, ParamSpec, Self, TypeVar
-
-import gevent
-from gevent import monkey
-from gevent._hub_local import get_hub_if_exists
-from gevent.hub import Waiter
-from gevent.lock import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from opcode_htmx.lib.logs import context
+
+if TYPE_CHECKING:
+    from gevent.lock import BoundedSemaphore
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,12 +27,8 @@ T = TypeVar("T")
 CEDE_EVERY, CEDE_SECONDS = 0.02, 0.0001
 """Seconds: how often, and for how long, the hub pauses so that a thread working for it runs."""
 
-_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
-_this_thread: Callable[[], int] = monkey.get_original("_thread", "get_ident")
 _worker_threads: set[int] = set()
 """The ids of the threads in which `run_in_thread` is running something."""
-_cpu_slot = BoundedSemaphore(1)
-"""Held by the one piece of CPU-bound work that runs in a thread."""
 
 SLICE = 0.004
 """Seconds that a greenlet may work before it yields."""
@@ -42,19 +40,29 @@ MAX_IDLE_WAIT = 0.05
 """Seconds after which idle work is done even if the loop is still busy."""
 
 
+def has_loop() -> bool:
+    """Whether this process has loaded gevent, and so may have an event loop."""
+    return "gevent" in sys.modules
+
+
 def yield_to_loop() -> None:
     """Let the hub poll sockets, files and timers, and run every greenlet that is ready.
 
     Does nothing in a thread of `run_in_thread`: the hub runs beside it anyway.
     """
-    if _this_thread() in _worker_threads:
+    if _has_no_hub():
         return
+    import gevent
+
     loop: Any = gevent.get_hub().loop
     gevent.idle(loop.MAXPRI)
 
 
 def wait_until_idle(timeout: float = MAX_IDLE_WAIT) -> None:
     """Wait until no other greenlet is ready to run, or `timeout` seconds."""
+    import gevent
+    from gevent.hub import Waiter
+
     hub: Any = gevent.get_hub()
     waiter: Any = Waiter(hub)
     with hub.loop.idle() as idle, hub.loop.timer(timeout) as expired:
@@ -69,13 +77,14 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     For blocking file operations, and for long work on data that nothing else uses meanwhile.
     Called within such a thread, it calls `function` directly.
     """
-    if _this_thread() in _worker_threads:
+    if _has_no_hub():
         return function(*args, **kwargs)
+    import gevent
 
-    caller = context.current()
+    caller, this_thread = context.current(), _original("_thread", "get_ident")
 
     def work() -> tuple[T, None] | tuple[None, BaseException]:
-        _worker_threads.add(_this_thread())
+        _worker_threads.add(this_thread())
         try:
             with context.doing(caller):
                 return function(*args, **kwargs), None
@@ -83,16 +92,38 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
             return None, error
         finally:
             _end_hub_of_thread()
-            _worker_threads.discard(_this_thread())
+            _worker_threads.discard(this_thread())
 
     hub: Any = gevent.get_hub()
     # A hub that never blocks takes the interpreter again before any thread has woken up
     with hub.loop.timer(CEDE_EVERY, CEDE_EVERY) as cede_timer:
-        cede_timer.start(_sleep, CEDE_SECONDS)
+        cede_timer.start(_original("time", "sleep"), CEDE_SECONDS)
         result, error = hub.threadpool.apply(work)
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
+
+
+def _has_no_hub() -> bool:
+    """Whether the caller has no hub to wait in: in a thread of `run_in_thread`, or without gevent."""
+    return not has_loop() or _original("_thread", "get_ident")() in _worker_threads
+
+
+@cache
+def _original(module: str, name: str) -> Callable[..., Any]:
+    """A function of the standard library as it was before gevent has patched it."""
+    from gevent import monkey
+
+    original: Callable[..., Any] = monkey.get_original(module, name)
+    return original
+
+
+@cache
+def _cpu_slot() -> BoundedSemaphore:
+    """Held by the one piece of CPU-bound work that runs in a thread."""
+    from gevent.lock import BoundedSemaphore
+
+    return BoundedSemaphore(1)
 
 
 def _end_hub_of_thread() -> None:
@@ -100,6 +131,8 @@ def _end_hub_of_thread() -> None:
 
     While there is one, gevent's `os.close` leaves the closing to its loop, which never runs.
     """
+    from gevent._hub_local import get_hub_if_exists
+
     hub: Any = get_hub_if_exists()
     if hub is not None:
         hub.loop.run(nowait=True)  # closes what it was left
@@ -113,7 +146,7 @@ def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
     longer. The garbage collector takes no turns, and scans the whole memory when many objects are
     made at once, so it is disabled meanwhile.
     """
-    if _this_thread() in _worker_threads:
+    if _has_no_hub():
         return function(*args, **kwargs)
 
     def work() -> T:
@@ -125,7 +158,7 @@ def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
             if was_enabled:
                 gc.enable()
 
-    with _cpu_slot:
+    with _cpu_slot():
         return run_in_thread(work)
 
 
@@ -157,6 +190,8 @@ class IdleQueue:
     """Runs work that can wait, one piece at a time, while the loop has nothing else to do."""
 
     def __init__(self) -> None:
+        from gevent.lock import BoundedSemaphore
+
         self.lock = BoundedSemaphore(1)
         self.slice_start = 0.0
         """When the current slice began, by `perf_counter`."""
@@ -187,6 +222,8 @@ class IdleSlot:
     def step(self) -> None:
         """In the middle of longer work: if the slice is over, let others run first."""
         if perf_counter() - self._queue.slice_start > IDLE_SLICE:
+            import gevent
+
             self._release()
             gevent.sleep(0)  # wakes the next greenlet that waits for the slot, which comes first
             self._acquire()

@@ -12,8 +12,6 @@ import os
 import socket
 from collections.abc import MutableMapping
 
-import gevent
-
 from opcode_htmx.lib.dataclass import dataclass
 
 NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -33,6 +31,8 @@ class ServiceManager:
 
     def report(self) -> None:
         """Report that this worker is ready, then, as long as its event loop turns, that it is."""
+        import gevent
+
         self.send("READY=1")
         while self.watchdog:
             self.send("WATCHDOG=1")
@@ -68,5 +68,7 @@ def take(environ: MutableMapping[str, str]) -> None:
 
 def begin() -> None:
     """In a worker that is ready: report, if a service manager has started the server."""
+    import gevent
+
     for each in _taken:
         gevent.spawn(each.report)
