@@ -12,11 +12,9 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
+from opcode_htmx.lib.files.inotify import OVERFLOW, Flags, Inotify
 
 if sys.platform == "linux":
-    import inotify_simple
-
     _epoll = monkey.get_original("select", "epoll")
 
 log = logging.getLogger(__name__)
@@ -65,10 +63,9 @@ class InotifyWatcher:
 
         `removals`: also when one is removed. Raises OSError if this user has no inotify watch left.
         """
-        masks = inotify_simple.flags
-        flags = masks.MODIFY | masks.MOVED_TO | masks.CREATE
+        flags = Flags.MODIFY | Flags.MOVED_TO | Flags.CREATE
         if removals:
-            flags |= masks.DELETE | masks.MOVED_FROM
+            flags |= Flags.DELETE | Flags.MOVED_FROM
         self._watches[self._inotify.add(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:

@@ -1,20 +1,23 @@
-"""One inotify instance and its events: the only reader of inotify in the package. Linux only."""
+"""One inotify instance and its events: the only reader of inotify in the package. Linux only.
+
+The three calls of the C library are made here: a library for them would load `subprocess` and
+twenty other modules, in the process of the index a tenth of its memory.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 import sys
+from enum import IntEnum
 from pathlib import Path
 
 if sys.platform == "linux":
     import ctypes
 
-    import inotify_simple
-
-    # The C library of this process. inotify_simple would look for it by starting `ldconfig`.
-    inotify_simple._libc = ctypes.CDLL(None, use_errno=True)
+    _libc = ctypes.CDLL(None, use_errno=True)
 
 EVENTS_BYTES = 64 * 1024
 OVERFLOW = -1
@@ -27,23 +30,39 @@ Event = tuple[int, int, str]
 watched folder; empty for the watched file itself."""
 
 
+class Flags(IntEnum):
+    """What is watched for and what has happened, as in inotify(7)."""
+
+    MODIFY = 0x2
+    ATTRIB = 0x4
+    MOVED_FROM = 0x40
+    MOVED_TO = 0x80
+    CREATE = 0x100
+    DELETE = 0x200
+    DELETE_SELF = 0x400
+    MOVE_SELF = 0x800
+    IGNORED = 0x8000
+    ONLYDIR = 0x1000000
+    DONT_FOLLOW = 0x2000000
+
+
 class Inotify:
     """Reads events without blocking."""
 
     def __init__(self) -> None:
         """Raises OSError if this user has no inotify instance left."""
-        self._inotify = inotify_simple.INotify(nonblocking=True)
+        self._file = io.FileIO(_called(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)))
 
     def fileno(self) -> int:
-        return int(self._inotify.fileno())
+        return self._file.fileno()
 
     def add(self, path: Path | str, mask: int) -> int:
         """The watch descriptor. Raises OSError if this user has no inotify watch left."""
-        return int(self._inotify.add_watch(path, mask))
+        return _called(_libc.inotify_add_watch(self.fileno(), os.fsencode(path), mask))
 
     def remove(self, watch: int) -> None:
         with contextlib.suppress(OSError):  # the folder is gone, and its watch with it
-            self._inotify.rm_watch(watch)
+            _called(_libc.inotify_rm_watch(self.fileno(), watch))
 
     def read(self) -> list[Event]:
         """The events that are there, up to a buffer full; none: there are no more for now."""
@@ -63,4 +82,12 @@ class Inotify:
             return b""
 
     def close(self) -> None:
-        self._inotify.close()
+        self._file.close()
+
+
+def _called(result: int) -> int:
+    """What a function of the C library has returned. Raises OSError where it has failed."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

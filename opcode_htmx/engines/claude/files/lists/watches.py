@@ -10,10 +10,7 @@ import sys
 from pathlib import Path
 
 from opcode_htmx.engines.identifiers import SESSION_ID
-from opcode_htmx.lib.files.inotify import OVERFLOW, Inotify
-
-if sys.platform == "linux":
-    import inotify_simple
+from opcode_htmx.lib.files.inotify import OVERFLOW, Flags, Inotify
 
 log = logging.getLogger(__name__)
 
@@ -110,14 +107,14 @@ class Watches:
         ANY stands for every file of a folder.
         """
         found: dict[Path, set[str]] = {}
-        gone = inotify_simple.flags.IGNORED | inotify_simple.flags.MOVE_SELF
+        gone = Flags.IGNORED | Flags.MOVE_SELF
         overflow = False
         while events := self._inotify.read():
             for watch, mask, name in events:
                 overflow = overflow or watch == OVERFLOW
                 for folder, own in tuple(self._files.get(watch, ())):
                     found.setdefault(folder, set()).add(own)
-                    if mask & inotify_simple.flags.IGNORED:
+                    if mask & Flags.IGNORED:
                         self.unwatch_file(folder, own)
                 in_folder = self._folders.get(watch)
                 if in_folder is None or (name and not is_session_file(name)):
@@ -135,16 +132,14 @@ class Watches:
 
 
 def _changes() -> int:
-    flags = inotify_simple.flags
-    in_files = flags.MODIFY | flags.ATTRIB | flags.CREATE | flags.DELETE
-    moves = flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
-    return int(in_files | moves | flags.ONLYDIR)
+    in_files = Flags.MODIFY | Flags.ATTRIB | Flags.CREATE | Flags.DELETE
+    moves = Flags.MOVED_FROM | Flags.MOVED_TO | Flags.DELETE_SELF | Flags.MOVE_SELF
+    return int(in_files | moves | Flags.ONLYDIR)
 
 
 def _changes_of_file() -> int:
     """Also its deletion under one of its names, which changes their number."""
-    flags = inotify_simple.flags
-    return int(flags.MODIFY | flags.ATTRIB | flags.DONT_FOLLOW)
+    return int(Flags.MODIFY | Flags.ATTRIB | Flags.DONT_FOLLOW)
 
 
 def watches() -> Watches | None:
