@@ -8,7 +8,11 @@ from gevent import monkey
 if not monkey.is_module_patched("socket"):
     monkey.patch_all()
 
-from opcode_htmx import create_app
+from opcode_htmx.app import plain_flask
+
+plain_flask.load()
+
+from opcode_htmx import create_app  # noqa: E402
 
 # What is created here stays, so collections would take time for nothing, but for those of the newest
 # objects: each class with slots leaves the one that it was made of, in all a megabyte
