@@ -14,8 +14,8 @@ plain_flask.load()
 
 from opcode_htmx import create_app  # noqa: E402
 
-# What is created here stays, so collections would take time for nothing, but for those of the newest
-# objects: each class with slots leaves the one that it was made of, in all a megabyte
+# What is created here stays, so collections would take time for nothing, but for those of the
+# newest objects: each class with slots leaves the one that it was made of, in all a megabyte
 gc.set_threshold(5000, 1_000_000, 1_000_000)
 app = create_app()
 gc.freeze()

@@ -59,7 +59,7 @@ from opcode_htmx.sessions.schedules.model import OPEN, Occurrence, Schedule, Sta
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, checked
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
-from opcode_htmx.sessions.terminals import services as terminal_services
+from opcode_htmx.sessions.terminals import settings as terminal_settings
 from opcode_htmx.sessions.terminals.model import SCHEMA, Program, TerminalRecord
 from opcode_htmx.sessions.terminals.store import RECORD
 from opcode_htmx.sessions.worktrees.copies import copy_id
@@ -355,7 +355,7 @@ def _backup(sandbox: Sandbox) -> None:
 
 def _terminal(sandbox: Sandbox, project: Path) -> None:
     """A terminal that has ended, with the last lines of its output."""
-    folder = state_dir(sandbox.state).folder(terminal_services.FOLDER.name) / TERMINAL
+    folder = state_dir(sandbox.state).folder(terminal_settings.FOLDER.name) / TERMINAL
     folder.mkdir(parents=True)
     record = TerminalRecord(TERMINAL, Program.SHELL, str(project), api.NOON, owner(USER))
     SCHEMA.write(folder / RECORD, record.as_json())

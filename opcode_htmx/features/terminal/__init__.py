@@ -15,7 +15,7 @@ from opcode_htmx.sessions.terminals.model import (
     TerminalRuns,
     TerminalsOff,
 )
-from opcode_htmx.sessions.terminals.services import FOLDER, TerminalSettings
+from opcode_htmx.sessions.terminals.settings import FOLDER, TerminalSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -44,9 +44,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 
 def _is_on(context: AppContext) -> bool:
-    from opcode_htmx.sessions.terminals.services import services
-
-    return context.once(services).is_on
+    return context.settings.of(TerminalSettings).on
 
 
 def _of_session(context: AppContext, project_id: str, session_id: str) -> str:

@@ -105,7 +105,7 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
 
 
 def _has_no_hub() -> bool:
-    """Whether the caller has no hub to wait in: in a thread of `run_in_thread`, or without gevent."""
+    """Whether the caller has none to wait in: a thread of `run_in_thread`, or without gevent."""
     return not has_loop() or _original("_thread", "get_ident")() in _worker_threads
 
 

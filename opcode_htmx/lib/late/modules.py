@@ -13,7 +13,7 @@ from typing import Any
 class LateModule(ModuleType):
     """Stands in for a module. What it was not given it takes from the module itself."""
 
-    def __init__(self, name: str, given: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, given: Mapping[str, object]) -> None:
         super().__init__(name)
         self.__dict__.update(given)
 
@@ -30,7 +30,7 @@ class LateModule(ModuleType):
 
 
 @contextmanager
-def imported_late(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+def imported_late(modules: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
     """Within, an import of one of these modules gives a stand-in that has the attributes given.
 
     What `from … import …` takes of a stand-in has to be given, or the module is imported then. One
@@ -45,6 +45,20 @@ def imported_late(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
             each.withdraw()
 
 
-def late_function(module: str, name: str) -> Any:
-    """A function of a module, which is imported by the first call."""
-    return lambda *args, **kwargs: getattr(import_module(module), name)(*args, **kwargs)
+class LateFunction:
+    """A function or a class of a module, to be called: the first call imports the module.
+
+    It is an object, as a function would become a method where a class has it.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(import_module(self._module), self._name)(*args, **kwargs)
+
+
+def late_functions(module: str, *names: str) -> dict[str, dict[str, LateFunction]]:
+    """A module of which these functions are imported, for `imported_late`."""
+    return {module: {name: LateFunction(module, name) for name in names}}

@@ -5,40 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from opcode_htmx.config import values
-from opcode_htmx.config.declarations import FeatureSettings, setting
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.files.state_folders import Backup, StateDir, StateFolder
+from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.identity import OWNER, Identity
-from opcode_htmx.sessions.terminals.model import VERSION, Program, Terminal, TerminalsOff
-from opcode_htmx.sessions.terminals.store import MOST_ENDED, USUAL_SIZE, Terminals
+from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalsOff
+from opcode_htmx.sessions.terminals.settings import FOLDER, TerminalSettings
+from opcode_htmx.sessions.terminals.store import USUAL_SIZE, Terminals
 from opcode_htmx.sessions.terminals.watch import OutputWatch
 from opcode_htmx.sessions.workspace import Workspace
 
-FOLDER = StateFolder(
-    "terminals",
-    holds="the terminals: records, pipes, and the newest 2 MB of output",
-    keep=f"until it is removed; of those that have ended, the newest {MOST_ENDED}",
-    version=VERSION,
-    backup=Backup.NEVER,  # its processes are on this machine, and its output may show secrets
-)
 OFF = "This server has no terminal. Its owner can start it with OPCODE_TERMINAL=1."
 NOT_YOURS = "Only the owner of this server may use its terminal."
-
-
-class TerminalSettings(FeatureSettings):
-    """Reads OPCODE_TERMINAL."""
-
-    on: values.Switch = setting(
-        "0",
-        "`1`: a terminal in the browser, with a shell or Claude's own interface. Who can log in "
-        "then has all that this user has on the machine.",
-        name="OPCODE_TERMINAL",
-    )
 
 
 @dataclass(frozen=True, slots=True)

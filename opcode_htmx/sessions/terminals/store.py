@@ -35,13 +35,12 @@ from opcode_htmx.sessions.terminals.model import (
     TerminalRecord,
     TerminalRuns,
 )
+from opcode_htmx.sessions.terminals.settings import MOST_ENDED
 
 RECORD = "terminal.json"
 USUAL_SIZE = 80, 24
 """Columns and lines."""
 MOST_LIVE = 20
-MOST_ENDED = 50
-"""The oldest of more are removed when another one is started."""
 END_SECONDS = 4.0
 """How long a host may take to end its terminal before it is killed."""
 _SHELL = "/bin/sh"

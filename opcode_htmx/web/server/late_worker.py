@@ -1,4 +1,4 @@
-"""The worker as the arbiter knows it: it loads gevent, and becomes the real one, in its own process.
+"""The worker as the arbiter knows it: in its own process it loads gevent and becomes the real one.
 
 The arbiter only waits. Without gevent it takes 4 MB less, which each worker would take once more:
 counting references copies what both have.
