@@ -16,7 +16,7 @@ from opcode_htmx import create_app  # noqa: E402
 
 # What is created here stays, so collections would take time for nothing, but for those of the
 # newest objects: each class with slots leaves the one that it was made of, in all a megabyte
-gc.set_threshold(5000, 1_000_000, 1_000_000)
+gc.set_threshold(20_000, 1_000_000, 1_000_000)
 app = create_app()
 gc.freeze()
 # A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
