@@ -531,7 +531,8 @@ def test_two_phones_that_answer_at_once_answer_once(supervision: Supervision) ->
         gevent.sleep(0.05)
     for phone in phones:
         phone.join(timeout=PATIENCE)
-    assert [type(phone.exception) for phone in phones] == [type(None), AlreadyAnswered]
+    # either may be first
+    assert {type(phone.exception) for phone in phones} == {type(None), AlreadyAnswered}
     assert len(sent(run)) == 2
 
 
