@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 """Changes with the tables, and with what is read from the files."""
 
 BUSY_SECONDS = 5.0

@@ -23,7 +23,9 @@ from opcode_htmx.engines.claude.files.session_summary import (
     count_prompts,
     summarize,
 )
+from opcode_htmx.engines.claude.prices import price_of
 from opcode_htmx.engines.claude.protocol import encoder, parser, tagged
+from opcode_htmx.engines.claude.protocol.usage.entries import PICO
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
 from opcode_htmx.engines.messages import (
     BlockDelta,
@@ -47,6 +49,7 @@ from opcode_htmx.engines.user_parts import (
     TaskNotification,
 )
 from opcode_htmx.rendering import search, to_markdown
+from opcode_htmx.sessions.index.usage.answers import AnswerCounter
 from opcode_htmx.transcript.blocks import (
     Block,
     ErrorBlock,
@@ -568,6 +571,24 @@ def test_words_sent_to_the_real_cli_are_shown_verbatim_live_and_past(
     for transcript in (print_mode.live(), print_mode.past()):
         texts = [block.text for block in transcript.blocks if isinstance(block, PromptBlock)]
         assert words in texts
+
+
+def test_an_interrupted_answer_costs_in_its_history_what_the_cli_has_counted(
+    print_mode: Printed,
+) -> None:
+    """So Usage, which reads histories, has the sum of Budgets, which ask the CLI."""
+    counter = AnswerCounter(is_agent=False)
+    for number, entry in enumerate(print_mode.history.read_bytes().splitlines()):
+        counter.add(json.loads(entry), number, None, 0)
+    cost = 0
+    for each in counter.found.values():
+        price = price_of(each.model)
+        if price and each.usage.output:
+            of_input, of_output, *_ = price.per_token()
+            cost += each.usage.input * of_input + each.usage.output * of_output
+    ends = [each for each in map(parser.parse, print_mode.stdout) if isinstance(each, TurnResult)]
+    assert ends[-1].cost_usd is not None
+    assert cost == round(ends[-1].cost_usd * PICO)
 
 
 def test_history_shows_the_same_as_the_run(print_mode: Printed) -> None:

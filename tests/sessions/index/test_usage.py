@@ -257,6 +257,31 @@ def test_a_subagents_type_and_project_are_those_of_its_session(index: Searchable
     assert [each.sums.answers for each in groups(index, By.SESSION)] == [2]
 
 
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_an_interrupted_answer_has_the_tokens_of_its_text_once(
+    index: Searchable, passes: int
+) -> None:
+    """Claude Code counts a third of its UTF-16 units: it never learns the true number."""
+    session, begun = index.session(), {"input_tokens": 10, "output_tokens": 1}
+    content = [{"type": "text", "text": "\U0001f600" * 30}]
+    whole = {"id": "m1", "model": MODELS[0], "usage": begun, "content": content}
+    session.add("assistant", [], message=whole)
+    if passes > 1:
+        index.update()
+        assert total(index).output == 1
+    if passes > 2:
+        session.prompt("meanwhile")
+        index.update()
+    call = {"type": "tool_use", "name": "Bash", "input": {"command": "ls"}}
+    session.add("assistant", [], message={**whole, "content": [call]}, isAbortedMidStream=True)
+    index.update()
+    found = total(index)
+    assert (found.answers, found.input, found.output) == (1, 10, round((60 + 4 + 17) / 3))
+    spend(session, "m2")
+    index.update()
+    assert total(index).output == found.output + 100
+
+
 def test_unknown_model_has_no_cost_unless_the_cli_has_recorded_one(index: Searchable) -> None:
     session = index.session()
     spend(session, "m1", model="claude-unheard-of")

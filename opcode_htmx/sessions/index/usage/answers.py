@@ -13,7 +13,14 @@ from dataclasses import field
 from hashlib import sha256
 from typing import NamedTuple
 
-from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_changed, usage_of
+from opcode_htmx.engines.claude.protocol.usage.entries import (
+    Usage,
+    is_cut,
+    lines_changed,
+    output_of_cut,
+    units_of,
+    usage_of,
+)
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 
@@ -101,10 +108,14 @@ class AnswerCounter:
         self._last_at, self._since = 0.0, Extras()
         self._key, self._hash = "", 0
         """Of the newest answer."""
+        self._parts: list[Json] = []
+        """The entries of the newest answer: should it be cut, its tokens follow from its text."""
+        self._units = 0
+        """What the pass before has read of that."""
         self.last: Counted | None = None
         """The newest answer of the pass before: a next line of it replaces its figures."""
         if pending:
-            self._last_at, since, last = json.loads(pending)
+            self._last_at, since, last, self._units = json.loads(pending)
             self._since = Extras(*since)
             self.last = Counted(*last) if last else None
 
@@ -128,7 +139,14 @@ class AnswerCounter:
     def _answered(self, entry: Json, usage: Usage, start: int, at: float | None) -> None:
         if usage.key != self._key:  # else another part of the same answer
             self._key, self._hash = usage.key, hash_of(usage.key)
+            self._parts = []
+            if self._hash != (self.last.message if self.last and not self.found else None):
+                self._units = 0
         key = self._hash
+        self._parts.append(entry)
+        if is_cut(entry):
+            output = max(usage.output, output_of_cut(self._units_of_newest))
+            usage = usage._replace(output=output)
         old = self.found.get(key)
         new = Answer(
             day_of(at) if at is not None else UNDATED,
@@ -147,6 +165,10 @@ class AnswerCounter:
         self.found[key] = new
 
     @property
+    def _units_of_newest(self) -> int:
+        return self._units + sum(map(units_of, self._parts))
+
+    @property
     def pending(self) -> str:
         """What the next pass needs, as a short text."""
         last, its = self.last, self._since
@@ -154,7 +176,8 @@ class AnswerCounter:
             last = Counted(message, each.day, each.model, each.kind, each.figures[:OWN])
             break
         since = round(its.seconds), its.prompts, its.added, its.removed
-        return json.dumps([round(self._last_at), since, last], separators=(",", ":"))
+        parts = round(self._last_at), since, last, self._units_of_newest
+        return json.dumps(parts, separators=(",", ":"))
 
 
 def _kind(entry: Json, usage: Usage) -> int:

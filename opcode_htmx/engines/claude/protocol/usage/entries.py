@@ -5,6 +5,7 @@ Pure: a parsed entry in, values out. No entry is an error.
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
@@ -73,6 +74,32 @@ def usage_of(entry: Json) -> Usage | None:
         pico_dollars(entry.get("costUSD")) if "costUSD" in entry else None,
     )
     return found if found.prompt_tokens or found.output or found.recorded else None
+
+
+def is_cut(entry: Json) -> bool:
+    """Whether the answer was interrupted while it was written; the figures are those of its begin.
+
+    The entry with its last words says so.
+    """
+    return entry.get("isAbortedMidStream") is True
+
+
+def units_of(entry: Json) -> int:
+    """How much an entry has of an answer, in UTF-16 units: see `output_of_cut`."""
+    return sum(map(_units_in, as_list(as_dict(entry.get("message")).get("content"))))
+
+
+def output_of_cut(units: int) -> int:
+    """The tokens that Claude Code counts for a cut answer with so many units over all entries."""
+    return (2 * units + 3) // 6  # a third, rounded
+
+
+def _units_in(part: object) -> int:
+    found = as_dict(part)
+    texts = [as_str(found.get(name)) for name in ("text", "thinking", "name")]
+    if "input" in found:
+        texts.append(json.dumps(found["input"], ensure_ascii=False))
+    return sum(len(each.encode("utf-16-le", "surrogatepass")) // 2 for each in texts)
 
 
 def model_of(message: Json) -> str:
