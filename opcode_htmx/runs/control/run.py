@@ -82,8 +82,11 @@ class Run:
         """Shared by the runs of a session."""
         self.news = Broadcast()
         """Notified when events may follow from what has changed: most lines are none."""
-        self.idle_since = time.time()
-        """When it last did something, in a turn or in the background, as a Unix time."""
+        self.idle_since = time.monotonic()
+        """When it last did something, in a turn or in the background, by the monotonic clock.
+
+        Of a run that was adopted it is not known, and counts from then on.
+        """
         self.allow_bypass = False
         """Whether an answer to a permission request may switch Claude to bypass mode."""
         self.owner: OwnerProtocol | None = None
@@ -468,7 +471,7 @@ class Run:
         except Exception:  # the state lacks this line, and none of the later ones
             log.exception("run %s: could not fold the line that ends at byte %d", self.id, line.end)
         if self.phase is not before and self.phase is Phase.IDLE:
-            self.idle_since = time.time()
+            self.idle_since = time.monotonic()
 
     # --- the record -------------------------------------------------------------------------
 

@@ -128,14 +128,14 @@ class LimitMonitor:
             )
             _end(run, Outcome.TIMED_OUT, cause)
         if not run.resting:
-            run.idle_since = time.time()
+            run.idle_since = time.monotonic()
         elif self._is_idle_too_long(run):
             cause = f"Ended after {idle_limit / 60:g} idle minutes; a prompt resumes it."
             _end(run, Outcome.COMPLETED, cause)
 
     def _is_idle_too_long(self, run: Run) -> bool:
         limit = self._limits.idle_timeout
-        return bool(limit) and time.time() - run.idle_since > limit
+        return bool(limit) and time.monotonic() - run.idle_since > limit
 
     def _check_output(self, run: Run) -> None:
         limit = self._limits.output

@@ -2,10 +2,11 @@
 
 A phone that locks, reloads or changes its network is back within seconds, so a run is ended only
 when its last viewer has been gone for the whole grace period. For a run that never had a viewer it
-counts from the run's start; for one of an earlier server, from the start of this server.
+counts from the run's start; for one of an earlier server, from its adoption by this one.
 
 A viewer holds a lock on a file of the session, so that the worker that owns the run knows of
-viewers in the other workers; the file's time is when the last viewer was there.
+viewers in the other workers; the file's time is another one whenever a viewer was there. How long
+ago that is, each worker measures itself: the clock of the computer may be set.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class ViewerPresence:
         self._grace = grace
         self._viewers: Counter[str] = Counter()
         self._locks: dict[str, int] = {}
-        self._started = time.time()
+        self._absent: dict[str, tuple[float, float]] = {}
+        """By run, the time of its session's file, and since when that is so (monotonic)."""
         self._version = version
         self._kept: tuple[object, set[str]] = (None, set())
         """A version, and the runs that go on without a viewer as long as it is the same."""
@@ -145,6 +147,7 @@ class ViewerPresence:
         if version is None or version != self._kept[0] or len(self._kept[1]) > 2 * len(runs):
             self._kept = version, set()
         others = [run for run in runs if run.id not in self._kept[1] and not self._goes_on(run)]
+        self._absent = {run.id: self._absent[run.id] for run in others if run.id in self._absent}
         for run in others:
             if run.phase is not Phase.STOPPING and self._is_abandoned(run):
                 self._end(run)
@@ -166,8 +169,12 @@ class ViewerPresence:
             # a worker that is killed cannot record that its viewers have gone
             self.seen(session_id)
             return False
-        last_seen = max(self._started, run.record.created_at, self.last_seen(session_id))
-        return time.time() - last_seen >= self._grace
+        now, seen = time.monotonic(), self.last_seen(session_id)
+        known, since = self._absent.get(run.id, (None, now))
+        if known != seen:
+            since = now
+        self._absent[run.id] = seen, since
+        return now - since >= self._grace
 
     def _end(self, run: Run) -> None:
         working = run.phase in OPEN_TURN

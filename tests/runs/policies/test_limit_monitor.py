@@ -10,11 +10,13 @@ from typing import Any
 import psutil
 import pytest
 
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.formatting import (
     format_bytes,
     format_duration,
     round_to_one_digit,
 )
+from opcode_htmx.runs.control import run as run_module
 from opcode_htmx.runs.control.run import Run, error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome, RunEnd
@@ -98,7 +100,7 @@ def test_a_run_that_begins_to_work_by_lines_seen_before_they_are_read_times_out(
     monkeypatch.setattr(limit_monitor, "_end", lambda run, outcome, cause: ended.append(outcome))
     monkeypatch.setattr(limit_monitor, "LONGEST_STEP", 1.0)
     run: Any = SimpleNamespace(
-        id="run", changes=1, phase=Phase.IDLE, resting=True, idle_since=time.time(),
+        id="run", changes=1, phase=Phase.IDLE, resting=True, idle_since=time.monotonic(),
         state=SimpleNamespace(turns=1),
     )  # fmt: skip
     monitor = LimitMonitor(lambda: [run], Limits(run_timeout=0.02), dict)
@@ -108,6 +110,29 @@ def test_a_run_that_begins_to_work_by_lines_seen_before_they_are_read_times_out(
         let_pass(0.02)
         monitor.check()
     assert Outcome.TIMED_OUT in ended
+
+
+def test_idle_time_is_not_that_of_a_clock_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(limit_monitor, "_end", lambda run, outcome, cause: ended.append(cause))
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=lambda: 1_000_000 * now[0])
+    for module in (limit_monitor, run_module):
+        monkeypatch.setattr(module, "time", clock)
+    record: Any = SimpleNamespace(id="run", end=None, launched=True)
+    codec: Any = None
+    run = Run(RunFolder(tmp_path), record, Broadcast(), codec)
+    run.state.phase = Phase.IDLE
+    monitor = LimitMonitor(lambda: [run], Limits(idle_timeout=60), dict)
+    for passed in (1, 58, 1):
+        now[0] += passed
+        monitor.check()
+        assert not ended
+    now[0] += 1
+    monitor.check()
+    assert ended
 
 
 def test_without_a_limit_nothing_is_ended(supervision: Supervision) -> None:

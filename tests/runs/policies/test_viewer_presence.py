@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gevent
 import pytest
@@ -11,7 +15,9 @@ import pytest
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.runs.policies import viewer_presence
 from opcode_htmx.runs.policies.limit_monitor import Limits
+from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from tests.support.cli.supervision import (
     Supervision,
     idle,
@@ -133,6 +139,32 @@ def test_choice_survives_a_restart_and_the_grace_starts_again(
     assert run.join(30)
     assert time.time() - began >= GRACE
     assert "nobody was looking" in outcome(run)[1]
+
+
+def test_the_grace_is_not_that_of_a_clock_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=lambda: 1_000_000 * now[0])
+    monkeypatch.setattr(viewer_presence, "time", clock)
+    ended: list[str] = []
+    run: Any = SimpleNamespace(
+        id="run",
+        phase=Phase.IDLE,
+        record=SimpleNamespace(session_id="s", created_at=0.0),
+        stop=lambda outcome, cause, by: ended.append(cause),
+    )
+    viewers = ViewerPresence(tmp_path, lambda: [run], lambda _: False, lambda: None, grace=60)
+    for passed, is_seen in ((1, True), (59, True), (59, False), (1, True), (59, False)):
+        now[0] += passed
+        if is_seen:
+            viewers.seen("s")
+            os.utime(tmp_path / "s", (now[0], now[0]))
+        viewers.check()
+        assert not ended
+    now[0] += 1
+    viewers.check()
+    assert ended
 
 
 def test_a_run_that_waits_for_an_answer_outlives_the_idle_timeout(supervision: Supervision) -> None:
