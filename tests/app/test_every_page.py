@@ -26,7 +26,7 @@ from tests.support import page_checks
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, write_stand_in
 from tests.support.in_process import app_of
-from tests.support.page_audit import PageAudit
+from tests.support.page_audit import SCREEN, PageAudit
 from tests.support.populated import Populated, populate
 from tests.support.shared import recorded
 
@@ -142,6 +142,49 @@ def test_every_address_answers_and_every_page_is_well_made(
     }
     if wrong := {check: details for check, details in found.items() if details}:
         pytest.fail(f"{path}\n{pformat(wrong, width=100)}", pytrace=False)
+
+
+LARGE = "size => { document.documentElement.style.fontSize = size; }"
+ENDS = """selector => [...document.querySelectorAll(selector)]
+    .map(each => each.getBoundingClientRect().right)"""
+LABELS = """() => [...document.querySelectorAll(".nav-bar .nav-label")].map(each => {
+    each.style.fontWeight = 650; // as the page's own entry
+    return each.scrollWidth <= each.clientWidth ? parseFloat(getComputedStyle(each).fontSize) : 0;
+})"""
+SUGGESTIONS = """() => {
+    document.querySelector("#composer .prompt").insertAdjacentHTML("beforebegin", `
+        <section class="try"><ul class="list"><li><button class="row">
+        <span class="row-title">Run the app and save its report</span></button>
+        </li></ul></section>`);
+    const words = document.querySelector(".try .row-title");
+    const { scrollWidth, clientWidth, scrollHeight, clientHeight } = words;
+    return scrollWidth <= clientWidth && scrollHeight <= clientHeight;
+}"""
+
+
+def test_nothing_is_cut_on_narrow_phones_and_in_large_letters(
+    shared_server: Server, populated: Populated, open_page: Callable[[bool], Looked]
+) -> None:
+    page = open_page(True).phone.page
+    address = {door.rule: populated.address(door) for door in shown()}
+    try:
+        page.set_viewport_size({"width": 390, "height": 560})
+        page.goto(address["/projects/<project_id>/sessions/<session_id>/changes"])
+        ends = page.evaluate(ENDS, ".list-filter .filter")
+        assert len(ends) == 3 and max(ends) <= 390
+
+        page.goto(address["/new"])
+        page.evaluate(LARGE, "32px")
+        assert page.evaluate(SUGGESTIONS), "the words of a suggestion are cut"
+        assert min(page.evaluate(LABELS)) > 1.5 * 12, "the labels of the bar hardly grow"
+        page.set_viewport_size({"width": 320, "height": 560})
+        assert min(page.evaluate(LABELS)) > 1.3 * 12
+
+        page.goto(address["/repositories/<repo>"])
+        page.evaluate(LARGE, "32px")
+        assert page_checks.sticks_out(page) == 0
+    finally:
+        page.set_viewport_size(SCREEN)  # type: ignore[arg-type]
 
 
 REFUSED = {
