@@ -161,6 +161,12 @@ SUGGESTIONS = """() => {
     return scrollWidth <= clientWidth && scrollHeight <= clientHeight;
 }"""
 
+PLACEHOLDER = """() => {
+    const prompt = document.getElementById("prompt");
+    prompt.value = "";
+    return prompt.scrollWidth <= prompt.clientWidth;
+}"""
+
 
 def test_nothing_is_cut_on_narrow_phones_and_in_large_letters(
     shared_server: Server, populated: Populated, open_page: Callable[[bool], Looked]
@@ -179,6 +185,10 @@ def test_nothing_is_cut_on_narrow_phones_and_in_large_letters(
         assert min(page.evaluate(LABELS)) > 1.5 * 12, "the labels of the bar hardly grow"
         page.set_viewport_size({"width": 320, "height": 560})
         assert min(page.evaluate(LABELS)) > 1.3 * 12
+
+        page.goto(address["/projects/<project_id>/sessions/<session_id>"])
+        page.evaluate(LARGE, "32px")
+        assert page.evaluate(PLACEHOLDER), "the words in the empty field are cut"
 
         page.goto(address["/repositories/<repo>"])
         page.evaluate(LARGE, "32px")
