@@ -168,12 +168,29 @@ class Sandbox:
 
 def write_stand_in(path: Path) -> Path:
     """Write the stand-in for the CLI, executable at `path`; see stand_in.py for its steps."""
-    return write_script(ROOT / "tests/support/cli/stand_in.py", path)
+    source = ROOT / "tests/support/cli/stand_in.py"
+    return _made_executable(path, STAND_IN.format(sys.executable, str(source.parent)))
+
+
+STAND_IN = """#!{} -IS
+import sys
+if sys.argv[1:] == ["--version"]:
+    print("2.1.330 (Claude Code)")
+else:
+    sys.path.append({!r})
+    import stand_in
+    stand_in.main()
+"""
+"""Half of a start would be the compilation of what it does, and what answering that needs not."""
 
 
 def write_script(source: Path, path: Path) -> Path:
     """A Python script as a command of its own, executable at `path`."""
-    path.write_text(f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}", encoding="utf-8")
+    return _made_executable(path, f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
+
+
+def _made_executable(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 

@@ -16,19 +16,42 @@ as it can, `["fill", bytes]` a line that does not end, `["close", "stdout"]` clo
 a file. Any other prompt is answered with its
 own text. Without a step that ends, the turn is closed.
 
-The tests start it a thousand times and more, so it imports as little as it can.
+The tests start it a thousand times and more, so it imports as little as it can, and is itself
+imported by the command that environment.write_stand_in makes, which has its version.
 """
 
-import json
+# `signal` imports `enum`, and `json` imports `re`, which would be half of a start.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import sys
 import time
-from collections import deque
+from _json import encode_basestring_ascii, make_encoder, make_scanner
+from types import SimpleNamespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SESSION = "unknown"
 
-prompts: deque[dict[str, object]] = deque()
+_READING = {"strict": True, "object_hook": None, "object_pairs_hook": None}
+_context: "Any" = SimpleNamespace(
+    **_READING, parse_float=float, parse_int=int, parse_constant=float, memo={}
+)
+_scan = make_scanner(_context)
+_other: "Any" = None
+_encode = make_encoder({}, _other, encode_basestring_ascii, None, ": ", ", ", False, False, True)
+
+
+def loads(text: str) -> "Any":
+    return _scan(text.strip(), 0)[0]
+
+
+def dumps(value: object) -> str:
+    return "".join(_encode(value, 0))
+
+
+prompts: list[dict[str, object]] = []
 """Prompts that arrived while a request was open."""
 
 exit_after_turn: list[int] = []
@@ -36,7 +59,7 @@ after_turn: list[list[object]] = []
 
 
 def say(value: object) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.write(dumps(value) + "\n")
     sys.stdout.flush()
 
 
@@ -49,7 +72,7 @@ def answer(text: str, number: int = 0) -> None:
 def half(text: str, seconds: float) -> None:
     content = [{"type": "text", "text": text}]
     message = {"id": f"msg_{time.time_ns()}", "role": "assistant", "content": content}
-    line = json.dumps({"type": "assistant", "message": message, "session_id": SESSION})
+    line = dumps({"type": "assistant", "message": message, "session_id": SESSION})
     sys.stdout.write(line[: len(line) // 2])
     sys.stdout.flush()
     time.sleep(seconds)
@@ -63,7 +86,7 @@ def request(request_id: str, deaf_until: str = "", /, **what: object) -> dict[st
     while deaf_until and not os.path.exists(deaf_until):
         time.sleep(0.01)
     while True:
-        line: dict[str, object] = json.loads(sys.stdin.readline())
+        line: dict[str, object] = loads(sys.stdin.readline())
         if line["type"] == "control_response":
             return line
         if line["type"] == "user":
@@ -74,7 +97,7 @@ def flood(count: int) -> None:
     """Lines that are ready before the first of them is written."""
     content = [{"type": "text", "text": "NUMBER"}]
     message = {"id": "msg_NUMBER", "role": "assistant", "content": content}
-    line = json.dumps({"type": "assistant", "message": message, "session_id": SESSION}) + "\n"
+    line = dumps({"type": "assistant", "message": message, "session_id": SESSION}) + "\n"
     head, middle, tail = line.encode().split(b"NUMBER")
     lines = (b"%s%d%s%d%s" % (head, each, middle, each, tail) for each in range(count))
     data = b"".join(lines)
@@ -86,7 +109,7 @@ def flood(count: int) -> None:
 def report() -> str:
     umask = os.umask(0o077)
     os.umask(umask)
-    return json.dumps(
+    return dumps(
         {
             "arguments": sys.argv[1:],
             "folder": os.getcwd(),
@@ -137,7 +160,7 @@ def do(step: list[object]) -> None:
             wait = "".join(map(str, deaf_until))
             say(request(request_id, wait, subtype="can_use_tool", **tool))
         case ["request", str(request_id), str(subtype)]:
-            answer(json.dumps(request(request_id, subtype=subtype)))
+            answer(dumps(request(request_id, subtype=subtype)))
         case ["wait", str(path)]:
             while not os.path.exists(str(path)):
                 time.sleep(0.01)
@@ -168,7 +191,7 @@ def do(step: list[object]) -> None:
 
 
 def turn(text: str) -> None:
-    steps: list[list[object]] = json.loads(text) if text.startswith("[[") else [["text", text]]
+    steps: list[list[object]] = loads(text) if text.startswith("[[") else [["text", text]]
     for step in steps:
         do(step)
     say({"type": "result", "subtype": "success", "uuid": f"r{time.time_ns()}", "is_error": False})
@@ -180,9 +203,9 @@ def turn(text: str) -> None:
 
 def next_prompt() -> dict[str, object] | None:
     if prompts:
-        return prompts.popleft()
+        return prompts.pop(0)
     while line := sys.stdin.readline():
-        value: dict[str, object] = json.loads(line)
+        value: dict[str, object] = loads(line)
         if value["type"] == "user":
             return value
     return None
@@ -191,7 +214,7 @@ def next_prompt() -> dict[str, object] | None:
 def answer_queries() -> None:
     """Refuse each query, as the real CLI does with one that it does not know."""
     for line in sys.stdin:
-        request = json.loads(line)
+        request = loads(line)
         known = request["request"]["subtype"] == "initialize"
         response = {"subtype": "success", "response": {}} if known else {"subtype": "error"}
         response |= {} if known else {"error": "Unsupported control request"}
@@ -210,14 +233,12 @@ def main() -> None:
     if "--no-session-persistence" in arguments:
         answer_queries()
         return
-    if arguments == ["--version"]:
-        print("2.1.330 (Claude Code)")
-    elif arguments[:2] == ["auth", "status"]:
-        print(json.dumps({"loggedIn": True}))
+    if arguments[:2] == ["auth", "status"]:
+        print(dumps({"loggedIn": True}))
     elif arguments[:2] == ["plugin", "list"]:
-        print(json.dumps({"installed": [], "available": [{"pluginId": "greeter@orchard"}]}))
+        print(dumps({"installed": [], "available": [{"pluginId": "greeter@orchard"}]}))
     elif arguments[:3] == ["plugin", "marketplace", "list"]:
-        print(json.dumps([{"name": "orchard", "source": "directory", "path": "/srv/orchard"}]))
+        print(dumps([{"name": "orchard", "source": "directory", "path": "/srv/orchard"}]))
     else:
         flag = "--resume" if "--resume" in arguments else "--session-id"
         SESSION = arguments[arguments.index(flag) + 1]
@@ -226,6 +247,3 @@ def main() -> None:
             message = value["message"]
             assert isinstance(message, dict)
             turn(message["content"])
-
-
-main()
