@@ -11,5 +11,6 @@
   const fetched = files.filter((_, index) => answers[index].ok).map((file) => new URL(file, location).searchParams.get("v"));
   const before = document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1].split(".") ?? [];
   const all = [...new Set([...fetched, ...before])].slice(0, KEPT).join(".");
-  document.cookie = `${name}=${all}; path=${path}; max-age=31536000; samesite=strict`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `${name}=${all}; path=${path}; max-age=31536000; samesite=strict${secure}`;
 })().catch(() => null); // offline: the next page has its styles inside as well
