@@ -18,6 +18,7 @@ from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.support.api import line, prompt, session
 from tests.support.environment import (
     PASSWORD,
+    ROOT,
     USER,
     Sandbox,
     Server,
@@ -118,7 +119,12 @@ def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
             *("--generation-database", "none", "--seed", "4", "--no-color"),
         ],
         cwd=tmp_path,
-        env={**server.sandbox.environment(), "PYTHONWARNINGS": "ignore"},
+        env={
+            **server.sandbox.environment(),
+            "PYTHONWARNINGS": "ignore",
+            # else it makes its table of all characters anew, which takes seconds
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+        },
         capture_output=True,
         text=True,
         timeout=SECONDS,

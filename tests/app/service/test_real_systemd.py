@@ -103,7 +103,7 @@ def service(sandbox: Sandbox, stand_in: Path) -> Iterator[Service]:
         yield Service(sandbox, systemd.start(), settings)
 
 
-def test_the_service_lives_through_kills_and_restarts_and_its_runs_through_all(
+def test_the_service_lives_through_kills_hangs_and_restarts_and_its_runs_through_all(
     service: Service,
 ) -> None:
     said = service.command("install", **service.settings)
@@ -147,17 +147,13 @@ def test_the_service_lives_through_kills_and_restarts_and_its_runs_through_all(
     )
     assert answer.status_code < 300, answer.text
     until(lambda: not runs_alive(service) - runs, "the new server has stopped a run of the old one")
+    a_server_that_hangs_is_started_again_by_the_watchdog(service)
     service.command("uninstall")
     assert service.main_pid() == 0
     assert not list(service.sandbox.home.rglob("*.service"))
 
 
-def runs_alive(service: Service) -> set[int]:
-    return {process.pid for process in processes_of(service.sandbox.state)}
-
-
-def test_a_server_that_hangs_is_started_again_by_the_watchdog(service: Service) -> None:
-    service.command("install", **service.settings)
+def a_server_that_hangs_is_started_again_by_the_watchdog(service: Service) -> None:
     # gunicorn would replace a hung worker after a minute; here systemd is the faster one
     drop_in = service.sandbox.home / ".config/systemd/user" / f"{SERVICE}.d"
     drop_in.mkdir()
@@ -175,6 +171,10 @@ def test_a_server_that_hangs_is_started_again_by_the_watchdog(service: Service) 
         with contextlib.suppress(psutil.NoSuchProcess):
             worker.kill()
     until(lambda: service.get("/healthz").status_code == 200, "it answers again")
+
+
+def runs_alive(service: Service) -> set[int]:
+    return {process.pid for process in processes_of(service.sandbox.state)}
 
 
 def test_a_server_that_cannot_start_is_reported_and_tried_again(service: Service) -> None:
