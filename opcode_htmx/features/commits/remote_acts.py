@@ -185,8 +185,7 @@ def _pull_page(git: Git, remote: str) -> PullPage:
     follows_remote, follows, _ = remotes.upstream(git, found.branch) if found.branch else ("",) * 3
     name = remote or follows_remote or next((each.name for each in known), "")
     chosen = remotes.find(git, name) if name else None
-    may_log_in = chosen is not None and chosen.may_log_in
-    listed = programs.of(git, "fetch", "merge", "rebase", remote=name, may_log_in=may_log_in)
+    listed = programs.of(git, "fetch", "merge", "rebase", remote=name)
     follows = follows if follows_remote == name else ""
     shown = (repr(chosen), follows, listed.digest)
     return PullPage(found, known, chosen, follows, listed, _digest(*shown))
@@ -194,15 +193,15 @@ def _pull_page(git: Git, remote: str) -> PullPage:
 
 def _push_page(git: Git, remote: str) -> PushPage:
     plan = remotes.push_plan(git, remote)
-    name, may_log_in = plan.remote.name, plan.remote.may_log_in
-    listed = programs.of(git, "push", remote=name, may_log_in=may_log_in)
+    listed = programs.of(git, "push", remote=plan.remote.name)
     known = tuple(remotes.listed(git))
     return PushPage(known, plan, listed, _digest(repr(plan), listed.digest))
 
 
 def _check(answer: Answer, page: PullPage | PushPage) -> None:
     """Raises Unconfirmed, StateChanged: nothing is sent to an address that nobody has seen."""
-    if answer.choice not in (RUN, WITHOUT):
+    can_be_left_out = page.programs.can_be_left_out
+    if answer.choice not in ((RUN, WITHOUT) if can_be_left_out else (RUN,)):
         raise Unconfirmed(page.programs)
     if answer.digest != page.digest:
         raise StateChanged(

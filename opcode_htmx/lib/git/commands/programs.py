@@ -12,11 +12,12 @@ from typing import Literal
 
 from opcode_htmx.lib.git.commands import begun
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.listing import hooks
+from opcode_htmx.lib.git.listing import addresses, helpers, hooks, pushed_to
 from opcode_htmx.lib.git.listing.program import STEP, Program, Programs
 from opcode_htmx.lib.git.listing.settings import (
     CONNECTIONS,
     LISTING,
+    NO_PROGRAM,
     REMOTE_PROGRAMS,
     Setting,
     fetches_missing,
@@ -28,7 +29,6 @@ from opcode_htmx.lib.git.process import GitFailed
 
 Act = Literal["commit", "switch", "merge", "rebase", "fetch", "push", "files", "continue"]
 
-_CREDENTIALS = "credential helper"
 _ALWAYS = ("reference-transaction", "post-index-change")
 _COMMIT = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-rewrite")
 _MERGE = ("pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-merge", "post-checkout")
@@ -49,28 +49,23 @@ _WRITES_FILES = frozenset({"switch", "merge", "rebase", "continue", "files"})
 _MERGES = frozenset({"merge", "rebase", "continue"})
 _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
-_NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
 _MOST = 200
 _MOST_ATTRIBUTES = 1000
 
 
-def of(git: Git, *acts: Act, remote: str = "", may_log_in: bool = True) -> Programs:
-    """What the acts would run in this repository now. Raises GitFailed.
-
-    `may_log_in`: whether the addresses of the remote are such that git would ask for a login.
-    """
+def of(git: Git, *acts: Act, remote: str = "") -> Programs:
+    """What the acts would run in this repository now, with a remote. Raises GitFailed."""
     settings = list(listed(git.under(LISTING)))
     found: list[Program] = []
     for act in acts:
         found += hooks.of(git, _HOOKS[act], settings)
         found += _filters(git, settings, all_own=act != "files") if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
+        found += _of_remote(git, settings, remote, act) if remote and act in _REMOTE else ()
         is_begun = act == "continue"
         if act in _COMMITS:
             found += _signing(settings, is_begun=is_begun and begun.is_signed(git))
         found += _steps(git) if is_begun else ()
-    if not may_log_in:
-        found = [each for each in found if each.kind != _CREDENTIALS]
     programs = Programs.shown(found)
     if len(programs.found) > _MOST:  # one that is not listed would run unseen
         raise GitFailed(f"This would run {len(programs.found)} programs: too many to look at.")
@@ -160,7 +155,7 @@ def _plain(act: Act, settings: Sequence[Setting], remote: str) -> Iterator[Progr
 def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -> tuple[str, str]:
     """The kind and the name of the program in a setting; empty if it has none for this act."""
     section, name, last = setting.parts
-    if setting.key == "core.fsmonitor" and setting.value.lower() not in _NO_PROGRAM:
+    if setting.key == "core.fsmonitor" and setting.value.lower() not in NO_PROGRAM:
         return "file monitor", setting.key
     if act in _MERGES and section == "merge" and name and last == "driver":
         return "merge driver", name
@@ -168,13 +163,19 @@ def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -
         return "connection", last
     if act not in _REMOTE:
         return "", ""
-    if section == "credential" and last == "helper" and setting.value:
-        return _CREDENTIALS, name or "for any address"
     if setting.key in CONNECTIONS:
         return "connection", last
     if section == "remote" and name == remote and last in REMOTE_PROGRAMS:
         return "connection", last
     return "", ""
+
+
+def _of_remote(git: Git, settings: Sequence[Setting], remote: str, act: Act) -> Iterator[Program]:
+    urls = addresses.of(git, remote, pushes=act == "push")
+    yield from helpers.of(git, settings, urls)
+    for url in urls if act == "push" else ():
+        if addresses.is_folder(url):
+            yield from pushed_to.of(git, url)
 
 
 def _signing(settings: Sequence[Setting], *, is_begun: bool) -> Iterator[Program]:

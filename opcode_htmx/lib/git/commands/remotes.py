@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from opcode_htmx.lib import surrogates
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.lib.git.commands import state
@@ -16,6 +17,7 @@ from opcode_htmx.lib.git.commands.branches import NoBranch
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing import addresses, helpers
 from opcode_htmx.lib.git.login import Login, origin_of
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
@@ -51,14 +53,9 @@ class Remote:
     """`owner/name` at github.com; empty for another one."""
 
     @property
-    def may_log_in(self) -> bool:
-        """Whether git would ask for a login: credential helpers are for addresses of HTTP."""
-        return any(url.startswith("http") for url in (self.fetch_url, *self.push_urls))
-
-    @property
     def pushes_here(self) -> bool:
         """Whether a push goes to a folder of this computer, too, and runs its hooks."""
-        return any(map(_is_folder, self.push_urls))
+        return any(map(addresses.is_folder, self.push_urls))
 
     @property
     def origins(self) -> frozenset[str]:
@@ -182,9 +179,10 @@ def push(
     if overwrite:
         options.append(f"--force-with-lease={target}:{plan.lease}")
     refs = f"refs/heads/{plan.branch}:{target}"
+    to = addresses.of(git, plan.remote.name, pushes=True)
     output = git.run(
         *("push", *options, "--", plan.remote.name, refs),
-        settings=settings,
+        settings={**helpers.silenced(git, to), **(settings or {})},
         login=login,
         progress=progress,
         seconds=SECONDS,
@@ -205,9 +203,10 @@ def fetch(
     remote = find(git, name)
     options = ["--progress", "--no-recurse-submodules", "--no-auto-maintenance"]
     options += ["--prune", "--no-prune-tags"] if prune else ["--no-prune"]
+    others = helpers.silenced(git, addresses.of(git, remote.name, pushes=False))
     git.run(
         *("fetch", *options, *_refs(git, remote.name)),
-        settings=settings,
+        settings={**others, **(settings or {})},
         login=login,
         progress=progress,
         seconds=SECONDS,
@@ -244,12 +243,6 @@ def integrate(git: Git, mode: PullMode, settings: Mapping[str, str] | None = Non
     return f"Pulled {count(number, 'commit')} into “{branch}”."
 
 
-def _is_folder(url: str) -> bool:
-    """By git's rule: what has a colon before any slash has a protocol or a host."""
-    begin, colon, _ = url.partition(":")
-    return begin == "file" or not colon or "/" in begin
-
-
 def _refs(git: Git, name: str) -> tuple[str, ...]:
     """The remote, and what to get of it: as its settings say if they fill only `refs/remotes/`.
 
@@ -281,16 +274,10 @@ def _branch(git: Git) -> str:
 
 
 def _remote(reading: Git, name: str) -> Remote:
-    def urls(*options: str) -> list[str]:
-        try:
-            output = reading.run("remote", "get-url", "--all", *options, "--", name)
-        except GitFailed as error:
-            if error.status is None:
-                raise
-            return []
-        return output.content.decode("utf-8", "replace").split("\n")[:-1]
-
-    fetched, pushed = urls(), urls("--push")
+    fetched, pushed = (
+        [surrogates.replaced(each) for each in addresses.of(reading, name, pushes=pushes)]
+        for pushes in (False, True)
+    )
     github = _GITHUB.fullmatch((pushed or fetched or [""])[0])
     return Remote(
         name,

@@ -27,7 +27,17 @@ def of(git: Git, names: Sequence[str], settings: Sequence[Setting]) -> Iterator[
 
     Raises GitFailed for one that cannot be looked through.
     """
-    folder, of_repository = _folder(git, settings)
+    repository = git.repository
+    common, top = repository.common_dir, repository.top
+    folder, of_repository = folder_of(common, top, settings, git.environment)
+    yield from in_folder("hook", folder, names, of_repository=of_repository)
+    yield from configured("hook", names, settings)
+
+
+def in_folder(
+    kind: str, folder: Path, names: Sequence[str], *, of_repository: bool
+) -> Iterator[Program]:
+    """Those in a hooks' folder. Raises GitFailed."""
     for name in dict.fromkeys(names):
         path = folder / name
         try:
@@ -35,8 +45,7 @@ def of(git: Git, names: Sequence[str], settings: Sequence[Setting]) -> Iterator[
         except (OSError, ValueError):
             continue
         if is_hook:
-            yield Program("hook", name, str(path), of_repository, digest(path))
-    yield from _configured(names, settings)
+            yield Program(kind, name, str(path), of_repository, digest(path))
 
 
 def digest(path: Path) -> str:
@@ -63,18 +72,18 @@ def _digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def _folder(git: Git, settings: Sequence[Setting]) -> tuple[Path, bool]:
-    """The hooks' folder, and whether it is the repository's choice."""
+def folder_of(
+    common_dir: Path, top: Path, settings: Sequence[Setting], environment: Mapping[str, str]
+) -> tuple[Path, bool]:
+    """The hooks' folder, and whether it is the repository's choice; hooks run in `top`."""
     values = [each for each in settings if each.key == "core.hookspath"]
     if not values:
-        return git.repository.common_dir / "hooks", True
-    # relative to where hooks run
-    top = git.repository.top
-    folder = top / _expanded(values[-1].value, git.environment)
+        return common_dir / "hooks", True
+    folder = top / expanded(values[-1].value, environment)
     return folder, values[-1].of_repository or folder.is_relative_to(top)
 
 
-def _expanded(value: str, environment: Mapping[str, str]) -> Path:
+def expanded(value: str, environment: Mapping[str, str]) -> Path:
     """A path of the settings, whose `~` is the home that git has."""
     if (value == "~" or value.startswith("~/")) and environment.get("HOME"):
         return Path(environment["HOME"], value[2:])
@@ -84,7 +93,8 @@ def _expanded(value: str, environment: Mapping[str, str]) -> Path:
         return Path(value)
 
 
-def _configured(names: Sequence[str], settings: Sequence[Setting]) -> Iterator[Program]:
+def configured(kind: str, names: Sequence[str], settings: Sequence[Setting]) -> Iterator[Program]:
+    """Those that newer versions of git read from the settings."""
     events = {
         each.parts[1]
         for each in settings
@@ -93,4 +103,4 @@ def _configured(names: Sequence[str], settings: Sequence[Setting]) -> Iterator[P
     for each in settings:
         section, name, last = each.parts
         if section == "hook" and last == "command" and name in events:
-            yield Program("hook", name, each.value, each.of_repository)
+            yield Program(kind, name, each.value, each.of_repository)

@@ -11,6 +11,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.commands.words import redacted
 
 STEP = "step of the rebase"
+OF_FOLDER = "program of the folder that is pushed to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ class Programs:
 
     @property
     def can_be_left_out(self) -> bool:
-        """Whether the command can run without them: the steps of a rebase are the rebase."""
-        return all(each.kind != STEP for each in self.found)
+        """Whether the command can run without them.
+
+        The steps of a rebase are the rebase, and a folder that gets commits runs its own programs.
+        """
+        return all(each.kind not in (STEP, OF_FOLDER) for each in self.found)
 
     @property
     def digest(self) -> str:

@@ -16,6 +16,10 @@ LISTING = Policy(
     runs_nothing=False,
 )
 """Reads settings and attributes as a command that may run programs does, and runs none."""
+NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"})
+"""Values, in lower case, that name no program."""
+LIST = ("config", "--list", "--show-scope", "-z")
+"""The command that lists them."""
 CONNECTIONS = frozenset({"core.sshcommand", "core.gitproxy"})
 """Settings that name the program of a connection."""
 REMOTE_PROGRAMS = frozenset({"uploadpack", "receivepack", "vcs"})
@@ -41,8 +45,12 @@ class Setting:
 
 def listed(listing: Git) -> Iterator[Setting]:
     """All, under the policy LISTING; texts as `os.fsdecode` gives them. Raises GitFailed."""
-    output = listing.run("config", "--list", "--show-scope", "-z")
-    fields = os.fsdecode(output.content).split("\0")[:-1]
+    yield from parsed(listing.run(*LIST).content)
+
+
+def parsed(content: bytes) -> Iterator[Setting]:
+    """Those in the output of LIST."""
+    fields = os.fsdecode(content).split("\0")[:-1]
     for scope, pair in zip(fields[::2], fields[1::2], strict=False):
         if scope != "command":  # ours
             key, has_value, value = pair.partition("\n")

@@ -176,6 +176,7 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
         ("gpg.ssh.program", "sign"),
         ("gpg.ssh.defaultKeyCommand", "key"),
         ("credential.https://x.example.helper", "!echo https://me:secret@x.example"),
+        ("credential.https://y.example.helper", "another host's"),
         ("core.sshCommand", "ssh -i key"),
         ("remote.origin.url", "https://x.example/a"),
         ("remote.origin.receivepack", "receive"),

@@ -1,0 +1,35 @@
+"""The addresses of a remote, as git uses them: with logins, and with `insteadOf` applied."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.policy import READING
+from opcode_htmx.lib.git.process import GitFailed
+
+
+def of(git: Git, remote: str, *, pushes: bool) -> list[str]:
+    """To fetch from there, or to push to all of them. Raises GitFailed."""
+    options = ("--push",) if pushes else ()
+    try:
+        output = git.under(READING).run("remote", "get-url", "--all", *options, "--", remote)
+    except GitFailed as error:
+        if error.status is None:
+            raise
+        return []
+    return output.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+
+
+def is_folder(url: str) -> bool:
+    """By git's rule: what has a colon before any slash has a protocol or a host."""
+    begin, colon, _ = url.partition(":")
+    return begin == "file" or not colon or "/" in begin
+
+
+def path_of(url: str) -> str:
+    """The path that the address of a folder names."""
+    scheme, is_url, rest = url.partition("://")
+    if scheme != "file" or not is_url:
+        return url
+    return unquote("/" + rest.partition("/")[2], errors="surrogateescape")

@@ -1,0 +1,73 @@
+"""What runs in a folder of this computer that is pushed to, whatever the pushing git may run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from opcode_htmx.lib.git import process
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing import hooks
+from opcode_htmx.lib.git.listing.addresses import path_of
+from opcode_htmx.lib.git.listing.program import OF_FOLDER, Program
+from opcode_htmx.lib.git.listing.settings import LIST, LISTING, NO_PROGRAM, parsed
+from opcode_htmx.lib.git.process import GitFailed
+
+_HOOKS = (
+    *("pre-receive", "reference-transaction", "update", "proc-receive", "post-receive"),
+    *("post-update", "push-to-checkout", "post-index-change", "pre-auto-gc"),
+)
+_PROGRAMS = frozenset({"core.alternaterefscommand", "core.fsmonitor"})
+_SUFFIXES = ("/.git", "", ".git/.git", ".git")
+"""Where git looks for the repository of a path, in its order."""
+
+
+def of(git: Git, url: str) -> Iterator[Program]:
+    """The programs of the repository at an address that is a folder. Raises GitFailed."""
+    git_dir = _git_dir(git, path_of(url))
+    if git_dir is None:
+        return  # the push fails
+    variables = {"GIT_DIR": str(git_dir)}
+    output = process.run(LIST, git_dir, git.environment, policy=LISTING, repository=variables)
+    settings = list(parsed(output.content))
+    folder, _ = hooks.folder_of(_common_dir(git_dir), git_dir, settings, git.environment)
+    yield from hooks.in_folder(OF_FOLDER, folder, _HOOKS, of_repository=True)
+    yield from hooks.configured(OF_FOLDER, _HOOKS, settings)
+    writes = any(
+        each.key == "receive.denycurrentbranch" and each.value.lower() == "updateinstead"
+        for each in settings
+    )
+    for each in settings:
+        is_filter = writes and each.parts[0] == "filter" and each.parts[2] in ("smudge", "process")
+        if is_filter or (each.key in _PROGRAMS and each.value.lower() not in NO_PROGRAM):
+            yield Program(OF_FOLDER, each.key, each.value, each.of_repository)
+
+
+def _git_dir(git: Git, path: str) -> Path | None:
+    base = git.repository.top / hooks.expanded(path, git.environment)
+    try:
+        for suffix in _SUFFIXES:
+            found = Path(f"{base}{suffix}")
+            if found.is_file():
+                return _named_in(found)
+            if all((found / name).exists() for name in ("HEAD", "objects", "refs")):
+                return found.resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise GitFailed(f"The folder {base} cannot be looked through: {error}.") from None
+    return None
+
+
+def _named_in(file: Path) -> Path:
+    """What a file `.git` names as its repository. Raises OSError, ValueError."""
+    label, _, name = os.fsdecode(file.read_bytes()[:4096]).partition(":")
+    if label != "gitdir":
+        raise ValueError(f"{file} names no repository")
+    return (file.parent / name.strip()).resolve(strict=True)
+
+
+def _common_dir(git_dir: Path) -> Path:
+    file = git_dir / "commondir"
+    if not file.is_file():
+        return git_dir
+    return (git_dir / os.fsdecode(file.read_bytes()[:4096]).strip()).resolve()

@@ -1,0 +1,1 @@
+"""The programs that a command of git would run."""

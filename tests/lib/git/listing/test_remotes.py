@@ -1,0 +1,166 @@
+"""Exactly the programs are listed that a push or a fetch runs, with real git."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.git.commands import programs, remotes
+from opcode_htmx.lib.git.listing.program import OF_FOLDER
+from opcode_htmx.lib.git.policy import RUNNING
+from opcode_htmx.lib.git.process import GitFailed
+from tests.lib.git.commands.repo import Repo
+
+HOOK = "#!/bin/sh\necho $(basename $0) >> {}\n"
+TARGET_HOOKS = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    repo = Repo(tmp_path / "orchard").make()
+    repo.commit()
+    return repo
+
+
+def kinds(repo: Repo, act: programs.Act, kind: str) -> list[tuple[str, str]]:
+    found = programs.of(repo.git(), act, remote="origin").found
+    return [(each.name, each.command) for each in found if each.kind == kind]
+
+
+def helpers(repo: Repo, act: programs.Act = "push") -> set[str]:
+    """Of the repository: the computer may have some of its own."""
+    found = programs.of(repo.git(), act, remote="origin").found
+    return {
+        each.command for each in found if each.kind == "credential helper" and each.of_repository
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_asked"),
+    [
+        ("https://x.example", True),
+        ("https://X.example:443/team", True),
+        ("https://*.example", True),
+        ("https://me@x.example", False),
+        ("https://x.example/other", False),
+        ("https://x.example:8443", False),
+        ("http://x.example", False),
+        ("https://y.example", False),
+        ("x.example", True),
+        ("y.example", False),
+        ("https://", True),
+        ("http://", False),
+    ],
+)
+def test_a_helper_is_listed_if_git_asks_it_for_this_address(
+    repo: Repo, pattern: str, is_asked: bool
+) -> None:
+    repo.plain("remote", "add", "origin", "https://x.example/team/a")
+    repo.plain("config", f"credential.{pattern}.helper", "own")
+    assert helpers(repo) == helpers(repo, "fetch") == ({"own"} if is_asked else set())
+    # git says the same: it asks a helper that prints, for the address as it is pushed to
+    repo.plain("config", f"credential.{pattern}.helper", "!echo username=u; echo password=p; :")
+    asked = repo.plain(
+        *("-c", "core.askPass=false", "credential", "fill"),
+        check=False,
+        stdin=b"url=https://x.example/team/a\n\n",
+    )
+    assert (b"password=p" in asked) == is_asked
+
+
+def test_helpers_that_an_empty_one_resets_and_those_for_another_way_are_not_listed(
+    repo: Repo,
+) -> None:
+    repo.plain("remote", "add", "origin", "https://x.example/a")
+    for value in ("first", "", "second"):
+        repo.plain("config", "--add", "credential.helper", value)
+    assert helpers(repo) == {"second"}
+    repo.plain("remote", "set-url", "--push", "origin", "git@x.example:a")
+    assert helpers(repo, "fetch") == {"second"}
+    assert helpers(repo, "push") == set(), "it is over SSH"
+
+
+@pytest.fixture
+def redirecting() -> Iterator[int]:
+    """A server that asks for a login at `localhost`, whereto it redirects from 127.0.0.1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            host = self.headers["Host"]
+            if host.startswith("127."):
+                self.send_response(302)
+                self.send_header("Location", f"http://localhost:{port}{self.path}")
+            else:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        port = server.server_port
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_redirect_reaches_no_helper_that_was_not_listed(
+    repo: Repo, redirecting: int, is_listed: bool
+) -> None:
+    host = "localhost" if is_listed else "127.0.0.1"
+    repo.plain("remote", "add", "origin", f"http://{host}:{redirecting}/a")
+    mark = repo.top.parent / "asked"
+    helper = f"!touch {mark}; :"
+    repo.plain("config", f"credential.http://localhost:{redirecting}.helper", helper)
+    assert helpers(repo, "fetch") == ({helper} if is_listed else set())
+    with pytest.raises(GitFailed, match="could not read"):
+        remotes.fetch(repo.git(RUNNING), "origin", progress=lambda _: None)
+    assert mark.exists() == is_listed
+
+
+@pytest.mark.parametrize("way", ["{}/bare", "file://{}/bare", "../bare", "../linked", "{}/b%61re"])
+def test_what_runs_in_a_folder_that_is_pushed_to_is_listed(repo: Repo, way: str) -> None:
+    home, is_encoded = repo.top.parent, "%" in way
+    repo.plain("init", "-q", "--bare", "-b", "main", str(home / "bare"))
+    (home / "linked").mkdir()
+    (home / "linked/.git").write_text("gitdir: ../bare\n")
+    log = home / "ran"
+    for name in TARGET_HOOKS:
+        path = home / "bare/hooks" / name
+        path.write_text(HOOK.format(log))
+        path.chmod(0o755)
+    repo.plain("remote", "add", "origin", ("file://" if is_encoded else "") + way.format(home))
+    listed = kinds(repo, "push", OF_FOLDER)
+    assert kinds(repo, "fetch", OF_FOLDER) == []
+    found = programs.of(repo.git(), "push", remote="origin")
+    assert not found.can_be_left_out, "git runs them whatever it is told"
+    plan = remotes.push_plan(repo.git(RUNNING))
+    without = remotes.WITHOUT_HOOKS
+    remotes.push(
+        repo.git(RUNNING), plan, overwrite=False, progress=lambda _: None, settings=without
+    )
+    assert {name for name, _ in listed} == set(log.read_text().split())
+    (home / "bare/hooks/update").write_text("#!/bin/sh\n")
+    assert programs.of(repo.git(), "push", remote="origin").digest != found.digest
+
+
+def test_a_folder_with_files_runs_filters_and_hooks_that_its_settings_name(repo: Repo) -> None:
+    other = Repo(repo.top.parent / "other").make()
+    other.plain("config", "core.hooksPath", "mine")
+    other.write(".git/mine/push-to-checkout", "#!/bin/sh\n").chmod(0o755)
+    other.plain("config", "filter.own.smudge", "cat")
+    repo.plain("remote", "add", "origin", str(other.top))
+    assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == ["push-to-checkout"]
+    other.plain("config", "receive.denyCurrentBranch", "updateInstead")
+    assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == [
+        "push-to-checkout",
+        "filter.own.smudge",
+    ]
