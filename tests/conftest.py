@@ -229,6 +229,21 @@ def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
     return open_phone(server)
 
 
+@pytest.fixture(scope="module")
+def _module_phone(browser: Browser, shared_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def kept_phone(_module_phone: Phone) -> Iterator[Phone]:
+    """One on `shared_server` for all tests of a module.
+
+    For tests that change no more of it than its page and the size of its screen."""
+    yield _module_phone
+    _module_phone.hand_on()
+
+
 @pytest.fixture
 def idle_phone(
     open_phone: Callable[..., Phone], shared_real_server: Server, idle_sessions: IdleSessions

@@ -59,6 +59,8 @@ CUT_OFF = (
     "Failed to fetch",
 )
 """The browser's messages when the server has been killed under its page."""
+LEFT = ("closed before the connection is established", "Transition was")
+"""Its messages about a page that was left, or one without a transition to it."""
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -97,8 +99,7 @@ class Phone:
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
         self.complaints: list[str] = []
-        # a page that was left, or one without a transition to it
-        self.forgiven = ["closed before the connection is established", "Transition was"]
+        self.forgiven = [*LEFT]
         """The browser errors that a test expects, as parts of the messages."""
         self.page.on("console", self._record_message)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -109,6 +110,20 @@ class Phone:
 
     def close(self) -> None:
         self._context.close()
+        self._has_no_complaint()
+
+    def hand_on(self) -> None:
+        """Leave the page, and be as at first for the next test: a context of its own costs it more
+        than its first page does."""
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        try:
+            self._has_no_complaint()
+        finally:
+            self.complaints.clear()
+            self.forgiven = [*LEFT]
+
+    def _has_no_complaint(self) -> None:
         complaints = [c for c in self.complaints if not any(f in c for f in self.forgiven)]
         assert not complaints, complaints
 

@@ -17,7 +17,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from tests.support import screenshots
-from tests.support.browser import Phone
+from tests.support.browser import PHONE, Phone
 from tests.support.environment import Sandbox, Server, until
 from tests.support.page_checks import (
     WIDTHS,
@@ -127,12 +127,23 @@ def gate(tmp_path: Path) -> Gate:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Server:
+    return shared_server
 
 
-def play(phone: Phone, sandbox: Sandbox, *steps: list[object]) -> None:
-    phone.begin(sandbox.project, json.dumps(steps))
+@pytest.fixture
+def project(server: Server) -> Path:
+    """A folder for one test."""
+    return server.sandbox.with_own_project().project
+
+
+@pytest.fixture
+def phone(kept_phone: Phone) -> Phone:
+    return kept_phone
+
+
+def play(phone: Phone, project: Path, *steps: list[object]) -> None:
+    phone.begin(project, json.dumps(steps))
 
 
 def wait_for_content(phone: Phone) -> None:
@@ -194,63 +205,25 @@ def top_of(phone: Phone, number: int) -> float:
 # A session that shows everything; the checks of every page are in tests/app/test_every_page.py
 
 
-def test_a_session_that_shows_everything_is_not_wider_than_the_screen(
-    phone: Phone, sandbox: Sandbox
+def test_a_session_that_shows_everything_fits_and_its_controls_are_large_and_seen(
+    server: Server, open_phone: OpenPhone, project: Path
 ) -> None:
-    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
+    phone = open_phone(server)
+    play(phone, project, *EVERYTHING, ["wait", "/nowhere"])
     wait_for_content(phone)
     phone.send(LONG_WORD)
     expect(phone.page.locator("#queue")).to_contain_text(LONG_WORD)
-    wide = []
-    for path in (phone.page.url, "/", "/runs"):
-        phone.page.goto(path)
-        open_every_card(phone.page)
-        for width in WIDTHS:
-            phone.page.set_viewport_size({"width": width, "height": 700})
-            if (by := sticks_out(phone.page)) > 0:
-                wide.append((path, width, by))
-    assert wide == []
+    session = phone.page.url
+    assert (smaller_than_a_thumb(phone.page), too_small_to_type_in(phone.page)) == ([], [])
+    assert without_an_outline(phone, session) == []
+    letters_of_twice_the_size_fit(phone, session)
+    assert wider_than_the_screen(phone, session, "/", "/runs") == []
+    overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(phone, session)
 
 
-def test_letters_of_twice_the_size_fit(phone: Phone, sandbox: Sandbox) -> None:
-    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    wait_for_content(phone)
-    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
-    expect(phone.page.locator("html")).to_have_css("font-size", "32px")
-    assert sticks_out(phone.page) <= 0
-    controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
-    assert covered(phone.page, controls) == []
-
-
-def test_overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    """The browser's own setting changes what `rem` means in media queries too."""
-    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    wait_for_content(phone)
-    size = {"standard": 32, "fixed": 32}
-    phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
-    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
-    for path in ("/", "/new", "/runs", "/logins"):
-        phone.page.goto(path)
-        expect(phone.page.locator("html")).to_have_css("font-size", "32px")
-        assert sticks_out(phone.page) <= 0
-        assert covered(phone.page, ".topbar a, .nav-bar .nav-item") == []
-
-
-def test_buttons_are_as_large_as_a_thumb_and_fields_do_not_make_the_phone_zoom(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    wait_for_content(phone)
-    page = phone.page
-    assert (smaller_than_a_thumb(page), too_small_to_type_in(page)) == ([], [])
-
-
-def test_focused_element_has_a_visible_outline(phone: Phone, sandbox: Sandbox) -> None:
-    play(phone, sandbox, *EVERYTHING, ["wait", "/nowhere"])
-    wait_for_content(phone)
-    phone.page.goto(phone.page.url.removesuffix("#end"))  # Tab continues from the target of a link
+def without_an_outline(phone: Phone, session: str) -> list[str]:
+    """The controls that show no focus, of the first ones that Tab leads to."""
+    phone.page.goto(session.removesuffix("#end"))  # Tab continues from the target of a link
     unseen = []
     for _ in range(25):
         phone.page.keyboard.press("Tab")
@@ -260,7 +233,48 @@ def test_focused_element_has_a_visible_outline(phone: Phone, sandbox: Sandbox) -
         )
         if style == "none":
             unseen.append(html)
-    assert unseen == []
+    return unseen
+
+
+def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
+    phone.page.goto(session)
+    phone.page.reload()
+    wait_for_content(phone)
+    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+    assert sticks_out(phone.page) <= 0
+    controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
+    assert covered(phone.page, controls) == []
+
+
+def wider_than_the_screen(phone: Phone, *addresses: str) -> list[tuple[str, int, int]]:
+    """By how much which page is, in which width."""
+    wide = []
+    for path in addresses:
+        phone.page.goto(path)
+        open_every_card(phone.page)
+        for width in WIDTHS:
+            phone.page.set_viewport_size({"width": width, "height": 700})
+            if (by := sticks_out(phone.page)) > 0:
+                wide.append((path, width, by))
+    phone.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    return wide
+
+
+def overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
+    phone: Phone, session: str
+) -> None:
+    """The browser's own setting changes what `rem` means in media queries too."""
+    size = {"standard": 32, "fixed": 32}
+    phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
+    phone.page.goto(session)
+    wait_for_content(phone)
+    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
+    for path in ("/", "/new", "/runs", "/logins"):
+        phone.page.goto(path)
+        expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+        assert sticks_out(phone.page) <= 0, path
+        assert covered(phone.page, ".topbar a, .nav-bar .nav-item") == [], path
 
 
 # Tables, code and images
@@ -289,9 +303,9 @@ EDGE = """box => {
 
 
 def test_tables_and_code_go_on_beyond_a_shadow_and_code_can_be_wrapped(
-    phone: Phone, sandbox: Sandbox
+    phone: Phone, project: Path
 ) -> None:
-    play(phone, sandbox, ["text", CODE_AND_TABLE])
+    play(phone, project, ["text", CODE_AND_TABLE])
     page = phone.page
     table, code = page.locator(".md .scroll"), page.locator(".md pre")
     expect(phone.status).to_have_text("Ready for the next prompt")
@@ -322,9 +336,9 @@ def edge_colour(box: Locator, scrolled: int) -> bytes:
 # The dock
 
 
-def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, sandbox: Sandbox) -> None:
+def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, project: Path) -> None:
     page = phone.page
-    play(phone, sandbox, *texts(20), ["wait", "/nowhere"])
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
     answers_are_there(phone, 20)
     controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
     assert page.locator(controls).count() == 6
@@ -343,9 +357,9 @@ def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, sandbox:
 
 
 def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
-    phone: Phone, sandbox: Sandbox
+    phone: Phone, project: Path
 ) -> None:
-    play(phone, sandbox, *texts(20))
+    play(phone, project, *texts(20))
     expect(phone.status).to_have_text("Ready for the next prompt")
     field = phone.page.get_by_role("textbox", name="Prompt")
     heights = []
@@ -370,22 +384,25 @@ def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
 
 
 def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
-    phone: Phone, sandbox: Sandbox
+    phone: Phone, project: Path
 ) -> None:
-    play(phone, sandbox, *texts(20), ["wait", "/nowhere"])
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
     answers_are_there(phone, 20)
     phone.page.set_viewport_size({"width": 390, "height": 420})
     is_at_the_end(phone.page)
     assert covered(phone.page, "#composer textarea, #composer .button") == []
 
 
-def test_a_keyboard_that_covers_the_page_lifts_the_dock(phone: Phone, sandbox: Sandbox) -> None:
+def test_a_keyboard_that_covers_the_page_lifts_the_dock(
+    server: Server, open_phone: OpenPhone, project: Path
+) -> None:
+    phone = open_phone(server)
     # as on iOS: the page keeps its height, and only the visual viewport changes
     phone.page.add_init_script(
         """const view = Object.assign(new EventTarget(), { scale: 1, height: 844, offsetTop: 0 });
         Object.defineProperty(window, "visualViewport", { value: view });"""
     )
-    play(phone, sandbox, *texts(20), ["wait", "/nowhere"])
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
     answers_are_there(phone, 20)
     lifted = """([height, scale]) => {
         Object.assign(visualViewport, { height, scale });
@@ -397,8 +414,8 @@ def test_a_keyboard_that_covers_the_page_lifts_the_dock(phone: Phone, sandbox: S
     assert round(phone.page.evaluate(lifted, [844, 1])) == 0
 
 
-def test_errors_are_shown_above_the_composer(phone: Phone, sandbox: Sandbox) -> None:
-    play(phone, sandbox, *texts(20))
+def test_errors_are_shown_above_the_composer(phone: Phone, project: Path) -> None:
+    play(phone, project, *texts(20))
     expect(phone.status).to_have_text("Ready for the next prompt")
     phone.forgiven.append("422")
     phone.button("Send").click()
@@ -406,8 +423,8 @@ def test_errors_are_shown_above_the_composer(phone: Phone, sandbox: Sandbox) -> 
     assert covered(phone.page, "#flash .error-note, #composer textarea, #composer .button") == []
 
 
-def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox) -> None:
-    play(phone, sandbox, *texts(3))
+def test_without_a_socket_the_page_says_so_in_red(phone: Phone, project: Path) -> None:
+    play(phone, project, *texts(3))
     expect(phone.status).to_have_text("Ready for the next prompt")
     phone.page.evaluate(
         """document.dispatchEvent(new CustomEvent("htmx:ws:close",
@@ -421,9 +438,10 @@ def test_without_a_socket_the_page_says_so_in_red(phone: Phone, sandbox: Sandbox
 
 
 def test_output_before_the_scripts_load_reaches_the_page(
-    phone: Phone, sandbox: Sandbox, gate: Gate
+    server: Server, open_phone: OpenPhone, project: Path, gate: Gate
 ) -> None:
-    play(phone, sandbox, *texts(2), gate.step, *texts(2, begin=2))
+    phone = open_phone(server)
+    play(phone, project, *texts(2), gate.step, *texts(2, begin=2))
     answers_are_there(phone, 2)
     held: list[Route] = []
     phone.page.route("**/later.bundle*", lambda route: held.append(route))
@@ -442,8 +460,8 @@ def test_output_before_the_scripts_load_reaches_the_page(
 # The reader's place
 
 
-def test_view_at_the_end_follows_new_output(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
-    play(phone, sandbox, *texts(20), gate.step, *texts(20, begin=20))
+def test_view_at_the_end_follows_new_output(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(20), gate.step, *texts(20, begin=20))
     answers_are_there(phone, 20)
     is_at_the_end(phone.page)
     gate.open()
@@ -454,9 +472,9 @@ def test_view_at_the_end_follows_new_output(phone: Phone, sandbox: Sandbox, gate
 
 
 def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
-    phone: Phone, sandbox: Sandbox, gate: Gate
+    phone: Phone, project: Path, gate: Gate
 ) -> None:
-    play(phone, sandbox, *texts(18), gate.step, *texts(7, begin=18))
+    play(phone, project, *texts(18), gate.step, *texts(7, begin=18))
     answers_are_there(phone, 18)
     phone.page.mouse.move(195, 300)
     phone.page.mouse.wheel(0, -1500)
@@ -475,9 +493,9 @@ def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
 
 
 def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
-    phone: Phone, sandbox: Sandbox, gate: Gate
+    phone: Phone, project: Path, gate: Gate
 ) -> None:
-    play(phone, sandbox, *texts(20), gate.step, *texts(1, begin=20))
+    play(phone, project, *texts(20), gate.step, *texts(1, begin=20))
     answers_are_there(phone, 20)
     before = top_of(phone, 19)
     phone.page.mouse.move(195, 300)
@@ -493,10 +511,10 @@ def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
 
 
 def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
-    phone: Phone, sandbox: Sandbox, gate: Gate
+    phone: Phone, project: Path, gate: Gate
 ) -> None:
     calls = said("m1", tool("Bash", "t1", command="sleep 9"))
-    play(phone, sandbox, calls, gate.step, gave("t1", "slept well"))
+    play(phone, project, calls, gate.step, gave("t1", "slept well"))
     card = phone.page.locator(".block-tool")
     expect(card).to_have_attribute("data-state", "running")
     card.locator("summary").focus()
@@ -508,8 +526,8 @@ def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     expect(card.locator("summary")).to_be_focused()
 
 
-def test_draft_and_focus_survive_updates(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
-    play(phone, sandbox, *texts(3), gate.step, *texts(20, begin=3))
+def test_draft_and_focus_survive_updates(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
     answers_are_there(phone, 3)
     field = phone.page.get_by_role("textbox", name="Prompt")
     field.focus()
@@ -521,8 +539,8 @@ def test_draft_and_focus_survive_updates(phone: Phone, sandbox: Sandbox, gate: G
     expect(field).to_be_focused()
 
 
-def test_selection_survives_updates(phone: Phone, sandbox: Sandbox, gate: Gate) -> None:
-    play(phone, sandbox, *texts(3), gate.step, *texts(20, begin=3))
+def test_selection_survives_updates(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
     answers_are_there(phone, 3)
     phone.page.locator(".block-text").first.select_text()
     selected = phone.page.evaluate("getSelection().toString()")
