@@ -25,7 +25,7 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
-from tests.support.shared import FOLDER
+from tests.support.shared import FOLDER, import_share, one_at_a_time
 from tests.support.start_guard import INTEGRATION, guard
 
 # Hypothesis's examples are the same each time, so that the suite cannot fail by chance. With
@@ -48,6 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # of what is imported and collected, nothing is garbage
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if session.config.args == session.config.getini("testpaths"):
+        import_share(getattr(session.config, "workerinput", {}))
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from visiting modules and test items again and again."""
     gc.freeze()
@@ -55,14 +60,17 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-# First, so that `-m unit` finds the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Around the others, so that `-m unit` finds the marks. One process at a time, for Hypothesis reads
+# the sources of all modules then, and keeps what it found for the other processes.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if INTEGRATION not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.unit)
     # What may take longest begins first: at the end one process would run it alone.
     items.sort(key=_time_limit, reverse=True)
+    with one_at_a_time("collected"):
+        return (yield)
 
 
 def _time_limit(item: pytest.Item) -> float:
