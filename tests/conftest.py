@@ -15,6 +15,7 @@ from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from tests.support import shared_fixtures
 from tests.support.browser import Phone, launched
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
@@ -168,47 +169,18 @@ def shared_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """That of `shared_server`."""
-    return Sandbox(tmp_path_factory.mktemp("shared") / "home").make()
+def shared_jobs() -> bool:
+    """Whether the background jobs of `shared_app` run, for a module to choose."""
+    return False
 
 
-@pytest.fixture(scope="module")
-def shared_server(
-    integration: None, shared_sandbox: Sandbox, shared_settings: dict[str, str]
-) -> Iterator[Server]:
-    """A server with the stand-in for tests that leave each other's sessions alone."""
-    claude = write_stand_in(shared_sandbox.home / "claude")
-    server = Server(shared_sandbox, claude, "http://127.0.0.1:9", **shared_settings)
-    try:
-        yield server.start()
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The sandbox of `shared_real_server`; most of its tests have projects of their own."""
-    return Sandbox(tmp_path_factory.mktemp("shared") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def shared_real_server(
-    claude: Path, shared_home: Sandbox, shared_api: MessagesApi, shared_settings: dict[str, str]
-) -> Iterator[Server]:
-    """A server with the real CLI, and behind that the model that a module scripts: `shared_api`.
-
-    For tests that leave each other's sessions alone."""
-    server = Server(shared_home, claude, shared_api.url, **shared_settings)
-    try:
-        yield server.start()
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def idle_sessions(shared_real_server: Server) -> IdleSessions:
-    return IdleSessions(shared_real_server)
+# The sandbox of `shared_server`, and that of the others.
+shared_sandbox = pytest.fixture(scope="module")(shared_fixtures.home)
+shared_home = pytest.fixture(scope="module")(shared_fixtures.home)
+shared_server = pytest.fixture(scope="module")(shared_fixtures.server)
+shared_real_server = pytest.fixture(scope="module")(shared_fixtures.real_server)
+idle_sessions = pytest.fixture(scope="module")(shared_fixtures.idle_sessions)
+shared_app = pytest.fixture(scope="module")(shared_fixtures.app)
 
 
 @pytest.fixture(scope="session")

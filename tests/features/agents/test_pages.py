@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +24,6 @@ from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.in_process import client_of
-from tests.support.shared_app import app_of_projects
 
 FORM = {
     "name": "Pruner",
@@ -38,25 +37,19 @@ FORM = {
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("agents") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def shared_app(home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(home) as app:
-        yield app
+def shared_jobs() -> bool:
+    return True
 
 
 @pytest.fixture
-def sandbox(home: Sandbox) -> Sandbox:
+def sandbox(shared_home: Sandbox) -> Sandbox:
     """With a project for one test, in a state that knows of no agent."""
-    home.empty_config()
+    shared_home.empty_config()
     for name in ("agents", "agent_versions", "agent_runs", "profiles", "schedules", "drafts"):
-        for each in (home.state / name).glob("*"):
+        for each in (shared_home.state / name).glob("*"):
             shutil.rmtree(each) if each.is_dir() else each.unlink()
-    (home.state / "agent_numbers.json").unlink(missing_ok=True)
-    return home.with_own_project()
+    (shared_home.state / "agent_numbers.json").unlink(missing_ok=True)
+    return shared_home.with_own_project()
 
 
 @pytest.fixture

@@ -25,25 +25,23 @@ from tests.features.changes.conftest import (
 from tests.support import api
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
-from tests.support.shared_app import app_of_projects
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("changes") / "home").make()
+def shared_jobs() -> bool:
+    return True
 
 
 @pytest.fixture(scope="module")
-def app(home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(home) as app:
-        yield app
+def app(shared_app: Flask) -> Flask:
+    return shared_app
 
 
 @pytest.fixture
-def sandbox(home: Sandbox) -> Sandbox:
+def sandbox(shared_home: Sandbox) -> Sandbox:
     """With a project for one test, and its session alone."""
-    home.empty_config()
-    return home.with_own_project()
+    shared_home.empty_config()
+    return shared_home.with_own_project()
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from opcode_htmx.sessions.checkpoints.service import PlanChanged
 from tests.support import api
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox
 from tests.support.in_process import app_of, client_of
-from tests.support.shared_app import app_of_projects
 
 
 class Garden:
@@ -105,21 +104,10 @@ class Garden:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("garden") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def app(home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(home, jobs=False) as app:
-        yield app
-
-
 @pytest.fixture
-def garden(app: Flask, home: Sandbox) -> Garden:
+def garden(shared_app: Flask, shared_home: Sandbox) -> Garden:
     """In a project of its own, with an app that others have gardens in."""
-    return Garden(app, home.with_own_project()).repository()
+    return Garden(shared_app, shared_home.with_own_project()).repository()
 
 
 @pytest.fixture

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 
 from opcode_htmx.features.commits import acts
 from tests.support.environment import Sandbox
-from tests.support.shared_app import app_of_projects
-
-
-@pytest.fixture(scope="module")
-def commits_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("commits") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def commits_app(commits_home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(commits_home, jobs=False) as app:
-        yield app
 
 
 @pytest.fixture
-def own_project(commits_home: Sandbox) -> Sandbox:
+def own_project(shared_home: Sandbox) -> Sandbox:
     """With a project for one test, in a folder that has nothing else."""
-    found = Sandbox(commits_home.home, f"{uuid.uuid4().hex[:8]}/orchard")
+    found = Sandbox(shared_home.home, f"{uuid.uuid4().hex[:8]}/orchard")
     found.project.mkdir(parents=True)
     return found
 

@@ -36,8 +36,8 @@ class Program:
 
 
 @pytest.fixture
-def program(commits_app: Flask, own_project: Sandbox) -> Program:
-    return Program(Desk(commits_app, own_project))
+def program(shared_app: Flask, own_project: Sandbox) -> Program:
+    return Program(Desk(shared_app, own_project))
 
 
 def test_a_list_of_very_many_files_says_that_there_are_more(

@@ -70,8 +70,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(commits_app: Flask, own_project: Sandbox) -> Desk:
-    return Desk(commits_app, own_project)
+def desk(shared_app: Flask, own_project: Sandbox) -> Desk:
+    return Desk(shared_app, own_project)
 
 
 @pytest.fixture
@@ -297,9 +297,9 @@ def test_an_act_can_be_cancelled_and_its_progress_is_shown(desk: Desk, tmp_path:
 
 
 def test_a_project_without_a_repository_has_no_link_and_a_sentence(
-    commits_app: Flask, own_project: Sandbox
+    shared_app: Flask, own_project: Sandbox
 ) -> None:
-    sandbox, client = own_project, client_of(commits_app)
+    sandbox, client = own_project, client_of(shared_app)
     api.session(sandbox.config_dir, sandbox.project, api.prompt("Prune", sandbox.project))
     address = f"/projects/{quote(project_id(sandbox.project))}"
     assert f"{address}/git" not in client.get(address).text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -18,7 +17,6 @@ from opcode_htmx.engines.claude.files.history import project_id
 from tests.support import api
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.in_process import client_of
-from tests.support.shared_app import app_of_projects
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
 GIT = shutil.which("git") or "git"
@@ -86,23 +84,17 @@ def said(
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("files") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def app(home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(home, jobs=False) as app:
-        yield app
+def app(shared_app: Flask) -> Flask:
+    return shared_app
 
 
 @pytest.fixture
-def sandbox(home: Sandbox) -> Sandbox:
+def sandbox(shared_home: Sandbox) -> Sandbox:
     """With a folder of its own, and nothing in Claude's folder and in the trash of files."""
-    home.empty_config()
-    for each in (home.state / "file_trash").glob("*"):
+    shared_home.empty_config()
+    for each in (shared_home.state / "file_trash").glob("*"):
         shutil.rmtree(each)
-    return home.with_own_project()
+    return shared_home.with_own_project()
 
 
 @pytest.fixture

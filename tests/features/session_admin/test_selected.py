@@ -7,7 +7,6 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -21,7 +20,6 @@ from tests.support import api
 from tests.support.cli.supervision import steps
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import client_of
-from tests.support.shared_app import app_of_projects
 
 TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
 
@@ -71,29 +69,23 @@ class Lists:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("lists") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def app(home: Sandbox) -> Iterator[Flask]:
-    with app_of_projects(home) as app:
-        yield app
+def shared_jobs() -> bool:
+    return True
 
 
 @pytest.fixture
-def sandbox(home: Sandbox) -> Sandbox:
+def sandbox(shared_home: Sandbox) -> Sandbox:
     """With a project for one test, and no sessions, marks and trash of another one."""
-    home.empty_config()
-    (home.state / "flags.json").unlink(missing_ok=True)
-    for each in (home.state / "trash").glob("*"):
+    shared_home.empty_config()
+    (shared_home.state / "flags.json").unlink(missing_ok=True)
+    for each in (shared_home.state / "trash").glob("*"):
         shutil.rmtree(each) if each.is_dir() else each.unlink()
-    return home.with_own_project()
+    return shared_home.with_own_project()
 
 
 @pytest.fixture
-def lists(app: Flask, sandbox: Sandbox) -> Lists:
-    return Lists(app, sandbox)
+def lists(shared_app: Flask, sandbox: Sandbox) -> Lists:
+    return Lists(shared_app, sandbox)
 
 
 def test_pinned_sessions_are_on_top_and_archived_ones_behind_a_link(lists: Lists) -> None:

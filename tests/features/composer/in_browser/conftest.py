@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +17,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
-from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support import shared_fixtures
+from tests.support.environment import Sandbox, Server
 
 
 @pytest.fixture(scope="package")
@@ -64,32 +62,11 @@ def shared_settings() -> dict[str, str]:
 # One of each for all modules: their starts, and those of their Claudes, took a third of the time.
 
 
-@pytest.fixture(scope="package")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("composers") / "home").make()
-
-
-@pytest.fixture(scope="package")
-def shared_real_server(
-    claude: Path, shared_home: Sandbox, shared_api: MessagesApi, shared_settings: dict[str, str]
-) -> Iterator[Server]:
-    with closing(Server(shared_home, claude, shared_api.url, **shared_settings)) as server:
-        yield server.start()
-
-
-@pytest.fixture(scope="package")
-def idle_sessions(shared_real_server: Server) -> IdleSessions:
-    return IdleSessions(shared_real_server)
-
-
-@pytest.fixture(scope="package")
-def shared_server(
-    integration: None, tmp_path_factory: pytest.TempPathFactory, shared_settings: dict[str, str]
-) -> Iterator[Server]:
-    sandbox = Sandbox(tmp_path_factory.mktemp("stand-in") / "home").make()
-    claude = write_stand_in(sandbox.home / "claude")
-    with closing(Server(sandbox, claude, "http://127.0.0.1:9", **shared_settings)) as server:
-        yield server.start()
+shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
+shared_real_server = pytest.fixture(scope="package")(shared_fixtures.real_server)
+idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
 
 
 @pytest.fixture
