@@ -109,6 +109,7 @@ def _script() -> str:
         **{"targets": page_checks.TARGETS, "fields": page_checks.FIELDS},
         "alwaysInView": page_checks.ALWAYS_IN_VIEW,
         "mayBeNarrow": page_checks.MAY_BE_NARROW,
+        "colours": page_checks.COLOURS,
     }
     functions = {
         "violations": page_checks.VIOLATIONS,
