@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,15 +118,24 @@ def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
 def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
     """Let the real CLI list plugins once for the same content of all files; what it does, it does.
 
-    `marketplaces` is a pattern of folders in the sandbox's home.
+    `marketplaces` is a pattern of folders in the sandbox's home. Whether a plugin is on changes
+    neither the list of marketplaces nor what the plugin costs: these are asked once whatever is on.
     """
     run, known = PluginCli._run, dict[object, Output]()
+    plugins = sandbox.config_dir / "plugins"
 
     def remembered(cli: PluginCli, folder: Path | None, seconds: float, *arguments: str) -> Output:
-        if not {"list", "details"} & set(arguments[:2]):
-            return run(cli, folder, seconds, *arguments)
-        places = (sandbox.config_dir / "plugins", *sandbox.home.glob(marketplaces))
-        key = (folder, arguments, _digest(sandbox, *places))
+        places = [*sandbox.home.glob(marketplaces)]
+        match arguments:
+            case ("marketplace", "list", *_):
+                content = _digest_of([plugins / "known_marketplaces.json", *_files_in(places)])
+            case ("details", *_):
+                content = _digest_of(_files_in([plugins, *places]))
+            case ("list", *_):
+                content = _digest(sandbox, plugins, *places)
+            case _:
+                return run(cli, folder, seconds, *arguments)
+        key = (folder, arguments, content)
         found = known.get(key) or run(cli, folder, seconds, *arguments)
         if found.status == 0:
             known[key] = found
@@ -137,20 +146,25 @@ def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
         yield
 
 
+def _files_in(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders for path in folder.rglob("*")]
+
+
 def _digest(sandbox: Sandbox, *more: Path) -> str:
     """Of all content of the projects, of what Claude reads in its folder, and of more folders."""
-    found = hashlib.sha256()
     files = [path for pattern in CONTENT for path in sandbox.config_dir.glob(pattern)]
-    for folder in (sandbox.project.parent, *more):
-        files += folder.rglob("*")
-    for path in sorted(set(files)):
-        found.update(f"\0{path}\0{path.is_symlink() and path.readlink()}\0".encode())
-        if path.is_file():
-            found.update(path.read_bytes())
     state = sandbox.config_dir / ".claude.json"
     content = state.read_bytes() if state.is_file() else b"{}"
     with contextlib.suppress(ValueError, AttributeError):
         read = json.loads(content)
         content = json.dumps([read.get(each) for each in STATE]).encode()
-    found.update(content)
+    return _digest_of([*files, *_files_in([sandbox.project.parent, *more])], content)
+
+
+def _digest_of(files: Iterable[Path], content: bytes = b"") -> str:
+    found = hashlib.sha256(content)
+    for path in sorted(set(files)):
+        found.update(f"\0{path}\0{path.is_symlink() and path.readlink()}\0".encode())
+        if path.is_file():
+            found.update(path.read_bytes())
     return found.hexdigest()
