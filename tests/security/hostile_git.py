@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.environment import SYSTEM_PATH
+from tests.support.plain_git import GIT
 
 SIGNATURES = {"openpgp": "PGP SIGNATURE", "ssh": "SSH SIGNATURE"}
 
@@ -36,7 +37,7 @@ class Trap:
             "GIT_COMMITTER_NAME": "A",
             "EMAIL": "a@b.example",
         }
-        command = ["git", *arguments]
+        command = [*GIT, *arguments]
         done = subprocess.run(
             command,
             cwd=folder or self.folder,

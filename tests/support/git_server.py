@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.support.plain_git import GIT
+
 WHO = {
     "GIT_AUTHOR_NAME": "a",
     "GIT_AUTHOR_EMAIL": "a@b",
@@ -55,7 +57,7 @@ class GitServer:
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     """What git prints, without any configuration of this machine."""
     return subprocess.run(
-        ["/usr/bin/env", "git", *arguments],
+        [*GIT, *arguments],
         cwd=folder,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", **WHO},
         input=stdin,
@@ -69,7 +71,7 @@ def commit(bare: Path, branch: str, files: dict[str, str], message: str = "work"
     lines = [f"commit refs/heads/{branch}\ncommitter a <a@b> 1700000000 +0000\n"]
     lines.append(f"data {len(message.encode())}\n{message}\n")
     head = subprocess.run(
-        ["/usr/bin/env", "git", "rev-parse", "-q", "--verify", f"refs/heads/{branch}"],
+        [*GIT, "rev-parse", "-q", "--verify", f"refs/heads/{branch}"],
         cwd=bare,
         capture_output=True,
         check=False,

@@ -20,6 +20,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import app_of, client_of
+from tests.support.plain_git import GIT
 
 
 class Workshop:
@@ -43,7 +44,7 @@ class Workshop:
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=at or self.top,
             env=self.environment,
             capture_output=True,

@@ -24,6 +24,7 @@ from opcode_htmx.runs.policies.budget_book import BudgetReached
 from tests.support.claude_pages import form_of, links_of
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.in_process import client_of
+from tests.support.plain_git import GIT
 
 FORM = {
     "name": "Pruner",
@@ -361,7 +362,7 @@ def git(sandbox: Sandbox) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         who = ("-c", "user.name=a", "-c", "user.email=a@b")
-        command = ["/usr/bin/env", "git", *who, *arguments]
+        command = [*GIT, *who, *arguments]
         environment = {"PATH": SYSTEM_PATH, "HOME": str(sandbox.project.parent)}
         return subprocess.run(
             command,

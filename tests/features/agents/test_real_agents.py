@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.demo.script import Request, Step
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.claude_pages import form_of
 from tests.support.environment import Sandbox, Server, basic_header, find_claude, runs_of, until
+from tests.support.plain_git import GIT
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -170,7 +171,7 @@ def test_denied_tools_are_denied_hooks_fire_and_the_project_stays_untouched(
 
 def git(folder: Path, environment: dict[str, str], *arguments: str) -> str:
     return subprocess.run(
-        ["/usr/bin/env", "git", *arguments],
+        [*GIT, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

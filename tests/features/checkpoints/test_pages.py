@@ -25,6 +25,7 @@ from opcode_htmx.sessions.checkpoints.service import PlanChanged
 from tests.support import api
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox
 from tests.support.in_process import app_of, client_of
+from tests.support.plain_git import GIT
 
 
 class Garden:
@@ -45,7 +46,7 @@ class Garden:
         environment = {"PATH": SYSTEM_PATH, "HOME": str(self.folder.parent), "EMAIL": "a@b.example"}
         who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=self.folder, env={**environment, **who}, capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
 

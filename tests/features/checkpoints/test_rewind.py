@@ -27,6 +27,7 @@ from tests.support import page_checks
 from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession
 from tests.support.environment import PASSWORD, SYSTEM_PATH, USER, Sandbox, Server, until
+from tests.support.plain_git import GIT
 
 GATE = threading.Event()
 """Set: Claude goes on to its tool. So a checkpoint is complete before, as with a slower model."""
@@ -64,7 +65,7 @@ def git(folder: Path, *arguments: str) -> str:
     environment = {"PATH": SYSTEM_PATH, "HOME": str(folder.parent), "EMAIL": "a@b.example"}
     who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
     return subprocess.run(
-        ["/usr/bin/env", "git", *arguments],
+        [*GIT, *arguments],
         cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
 

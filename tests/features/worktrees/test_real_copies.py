@@ -15,6 +15,7 @@ import requests
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.demo.script import Request, Step
 from tests.support.environment import Sandbox, Server, basic_header, find_claude, until
+from tests.support.plain_git import GIT
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -55,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
 def git(sandbox: Sandbox, *arguments: str) -> str:
     environment = {"PATH": sandbox.environment()["PATH"], "HOME": str(sandbox.home)}
     return subprocess.run(
-        ["/usr/bin/env", "git", *arguments],
+        [*GIT, *arguments],
         cwd=sandbox.project,
         env=environment,
         capture_output=True,

@@ -11,6 +11,7 @@ import pytest
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from tests.support.environment import SYSTEM_PATH
+from tests.support.plain_git import GIT
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def git(tmp_path: Path, environment: dict[str, str]) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=top,
             env=environment,
             capture_output=True,

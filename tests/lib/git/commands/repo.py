@@ -11,6 +11,7 @@ from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from tests.support.environment import SYSTEM_PATH
+from tests.support.plain_git import GIT
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Repo:
     def plain(self, *arguments: str, check: bool = True, stdin: bytes = b"") -> bytes:
         """Plain git, as a person would run it there."""
         done = subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=self.top,
             env=dict(self.environment),
             input=stdin,
@@ -39,8 +40,8 @@ class Repo:
     def make(self) -> Repo:
         self.top.mkdir(parents=True, exist_ok=True)
         self.plain("init", "-q", "-b", "main")
-        self.plain("config", "user.name", "A")
-        self.plain("config", "user.email", "a@b.example")
+        with (self.top / ".git/config").open("a") as config:
+            config.write("[user]\n\tname = A\n\temail = a@b.example\n")
         return self
 
     def write(self, name: str, content: bytes | str) -> Path:

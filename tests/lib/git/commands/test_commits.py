@@ -218,15 +218,13 @@ def test_a_setting_without_a_value_is_a_yes(repo: Repo) -> None:
     assert (found.kind, found.command) == ("signing", "sign")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", " ", "-d", "--", "a b", "a..b", "a~1", "@{-1}", "x.lock", "HEAD", "a\nb", "ü\u202e"],
-)
-def test_a_name_that_is_none_is_refused(repo: Repo, name: str) -> None:
-    with pytest.raises(branches.InvalidName):
-        branches.create(repo.git(), name)
-    with pytest.raises(branches.NoBranch):
-        branches.commit_of(repo.git(), name)
+def test_a_name_that_is_none_is_refused(repo: Repo) -> None:
+    names = ("", " ", "-d", "--", "a b", "a..b", "a~1", "@{-1}", "x.lock", "HEAD", "a\nb")
+    for name in (*names, "ü\u202e"):
+        with pytest.raises(branches.InvalidName):
+            pytest.fail(f"made {name!r}: {branches.create(repo.git(), name)}")
+        with pytest.raises(branches.NoBranch):
+            pytest.fail(f"{name!r} is {branches.commit_of(repo.git(), name)}")
 
 
 def test_branches_are_made_switched_to_deleted_and_brought_back(repo: Repo) -> None:
@@ -380,25 +378,43 @@ def test_a_rebase_goes_on_and_its_commands_are_listed(repo: Repo) -> None:
     assert repo.plain("log", "--format=%s") == b"ours\ntheirs\nfirst\n"
 
 
-@pytest.mark.parametrize(
-    ("verb", "file", "content"),
-    [
-        ("rebase", "rebase-merge/strategy", "{}\n"),
-        ("cherry-pick", "sequencer/opts", "[options]\n\tstrategy = {}\n"),
+STEP, SIGNING = "step of the rebase", "signing"
+OPTIONS = "sequencer/opts"
+NAMED: dict[str, list[tuple[str, str, str, str]]] = {
+    "rebase": [
+        ("rebase-merge/strategy", "mine\n", STEP, "git merge-mine"),
+        ("rebase-merge/strategy", "\n", STEP, "git merge-"),
+        ("rebase-merge/gpg_sign_opt", "-S\n", SIGNING, "./sprung"),
+        ("rebase-apply/gpg_sign_opt", "-S\n", SIGNING, "./sprung"),
     ],
-)
-@pytest.mark.parametrize("name", ["mine", ""])
-def test_a_strategy_that_is_a_program_is_a_step_that_is_listed(
-    repo: Repo, verb: str, file: str, content: str, name: str
-) -> None:
+    "cherry-pick": [
+        (OPTIONS, "[options]\n\tstrategy = mine\n", STEP, "git merge-mine"),
+        (OPTIONS, "[options]\n\tstrategy = \n", STEP, "git merge-"),
+        (OPTIONS, "[options]\n\tgpg-sign = key\n", SIGNING, "./sprung"),
+        (OPTIONS, "[options]\n\tgpg-sign =\n", SIGNING, "./sprung"),
+    ],
+}
+"""Files of what has begun, with what they say, and the program which that names."""
+
+
+@pytest.mark.parametrize("verb", NAMED)
+def test_a_program_that_what_was_begun_names_is_listed(repo: Repo, verb: str) -> None:
+    """A strategy that is a program, or a signature."""
     conflict(repo, verb)
-    assert not programs.of(repo.git(), "continue")
-    repo.write(f".git/{file}", content.format(name))
-    listed = programs.of(repo.git(), "continue")
-    assert [(p.kind, p.command) for p in listed.found] == [
-        ("step of the rebase", f"git merge-{name}")
-    ]
-    assert not listed.can_be_left_out
+    repo.plain("config", "gpg.program", "./sprung")
+    for file, content, kind, command in NAMED[verb]:
+        assert not programs.of(repo.git(), "continue"), "nothing is left of the one before"
+        path = repo.top / ".git" / file
+        is_first = not path.parent.exists()
+        repo.write(f".git/{file}", content)
+        listed = programs.of(repo.git(), "continue")
+        assert [(p.kind, p.command, p.of_repository) for p in listed.found] == [
+            (kind, command, True)
+        ], (file, content)
+        assert listed.can_be_left_out == (kind == SIGNING), (file, content)
+        path.unlink()
+        if is_first:
+            path.parent.rmdir()
 
 
 @pytest.mark.parametrize("name", ["mine", ""])
@@ -419,28 +435,6 @@ def test_git_runs_the_program_of_a_strategy_also_that_without_a_name(repo: Repo,
     with contextlib.suppress(GitFailed):
         conflicts.go_on(git, "rebase")
     assert (repo.top.parent / "sprung").exists()
-
-
-@pytest.mark.parametrize(
-    ("verb", "file", "content"),
-    [
-        ("rebase", "rebase-merge/gpg_sign_opt", "-S\n"),
-        ("rebase", "rebase-apply/gpg_sign_opt", "-S\n"),
-        ("cherry-pick", "sequencer/opts", "[options]\n\tgpg-sign = key\n"),
-        ("cherry-pick", "sequencer/opts", "[options]\n\tgpg-sign =\n"),
-    ],
-)
-def test_the_program_that_signs_what_was_begun_so_is_listed(
-    repo: Repo, verb: str, file: str, content: str
-) -> None:
-    conflict(repo, verb)
-    repo.plain("config", "gpg.program", "./sprung")
-    assert not programs.of(repo.git(), "continue")
-    repo.write(f".git/{file}", content)
-    listed = programs.of(repo.git(), "continue")
-    assert [(p.kind, p.command, p.of_repository) for p in listed.found] == [
-        ("signing", "./sprung", True)
-    ]
 
 
 def test_no_program_is_asked_for_the_key_of_what_was_begun_with_signing(repo: Repo) -> None:

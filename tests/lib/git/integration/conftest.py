@@ -10,6 +10,7 @@ import pytest
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
 from tests.support.environment import SYSTEM_PATH
+from tests.support.plain_git import GIT
 
 
 class Orchard:
@@ -29,7 +30,7 @@ class Orchard:
 
     def run(self, *arguments: str, at: Path | None = None) -> str:
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=at or self.top,
             env=self.environment,
             capture_output=True,

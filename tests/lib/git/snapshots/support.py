@@ -16,6 +16,7 @@ from opcode_htmx.lib.git.snapshots.restore import Outcome
 from opcode_htmx.lib.git.snapshots.snapshot import Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
 from tests.support.environment import SYSTEM_PATH
+from tests.support.plain_git import GIT
 
 SESSION = "0a1b2c3d-0000-4000-8000-000000000001"
 NAMES = (
@@ -42,7 +43,7 @@ class Orchard:
 
     def git(self, *arguments: str) -> bytes:
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=self.top,
             env=self.environment,
             capture_output=True,

@@ -13,6 +13,7 @@ from opcode_htmx.lib.git.snapshots.tree import SnapshotFailed, WorkingTree, refe
 from tests.lib.git.snapshots.support import SESSION
 from tests.security.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.plain_git import GIT
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_checkpoint_that_the_repository_has_planted_leads_nowhere(
 
     def made(kind: str, stdin: bytes, *arguments: str) -> str:
         return subprocess.run(
-            ["/usr/bin/env", "git", *arguments],
+            [*GIT, *arguments],
             cwd=trap.folder,
             input=stdin,
             capture_output=True,
