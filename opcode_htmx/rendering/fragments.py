@@ -44,14 +44,20 @@ from opcode_htmx.transcript.content.raw import is_complete, log_failure, raw_tex
 from opcode_htmx.transcript.content.weight import FEW, is_heavy
 from opcode_htmx.transcript.conversation.conversation import Change
 
-_SAFE_ID = late_pattern(r"[A-Za-z0-9_-]{1,80}")
+_SAFE_ID = late_pattern(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
+_OF_PART = late_pattern(r"-[0-9]+-[0-9]+$|-[a-z]+$")
+"""How ids of elements within a block end: that of a text, `MESSAGE-NUMBER`, is followed by numbers
+of its parts and their pieces, or by a word."""
 
 
 def dom_id(block_id: str) -> str:
-    """The id of a block's element. Claude's ids are not trusted: unusual ones are hashed."""
-    if _SAFE_ID.fullmatch(block_id):
+    """The id of a block's element, which is that of no element within another block.
+
+    Claude's ids are not trusted: unusual ones are hashed.
+    """
+    if _SAFE_ID.fullmatch(block_id) and not _OF_PART.search(block_id):
         return f"b-{block_id}"
-    return f"b-{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
+    return f"b--{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
 
 
 class RenderContext(NamedTuple):

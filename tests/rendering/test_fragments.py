@@ -88,6 +88,27 @@ def test_an_id_of_claudes_is_kept() -> None:
     assert dom_id("msg_01AbC-2") == "b-msg_01AbC-2"
 
 
+@given(
+    st.from_regex(r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,3}-[0-9]", fullmatch=True),
+    st.from_regex(r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,4}(?:-parts)?", fullmatch=True),
+    st.sampled_from(["-{}", "-{}-{}", "-{}-in", "-parts", "-d", "-children"]),
+    st.lists(st.integers(0, 9), min_size=2, max_size=2),
+)
+def test_no_block_has_the_id_of_a_part_of_a_text(
+    text_id: str, block_id: str, suffix: str, numbers: list[int]
+) -> None:
+    assert dom_id(block_id) != dom_id(text_id) + suffix.format(*numbers)
+    hashed = dom_id("a b").removeprefix("b-") + suffix.format(*numbers)
+    assert dom_id(hashed) != dom_id("a b") + suffix.format(*numbers)
+
+
+def test_parts_of_two_texts_have_different_ids() -> None:
+    """Although the message of the second one is named as if it were a part of the first one."""
+    whole = [f"{message}-0" for message in ("m", "m-0", "m-0-0", "m-0-parts")]
+    ids = [f"{dom_id(each)}{more}" for each in whole for more in ("", "-0", "-0-0", "-parts")]
+    assert len(set(ids)) == len(ids)
+
+
 # --- a viewer -------------------------------------------------------------------------------
 
 

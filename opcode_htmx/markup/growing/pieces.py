@@ -32,6 +32,8 @@ SHORTEST = 120
 """Characters of a piece, at least."""
 LONG = 400
 """Characters; a longer piece of a paragraph ends behind any word, not only behind a sentence."""
+UNBROKEN = 200
+"""Characters beyond those without a place to cut, as in some scripts: then it is cut in a word."""
 UNCLOSED = 2_000
 """Characters; from here on a paragraph is cut although something in it is not closed. Nobody reads
 an emphasis or the text of a link as long as this."""
@@ -40,8 +42,13 @@ NEVER = sys.maxsize
 """Higher than any revision."""
 
 _SENTENCE = late_pattern(r"[.!?:;…][)\"”’'»]* (?=[^\W_])|[。！？](?=[^\W_])")
+_SENTENCE_END = late_pattern(r"[。！？]")
 _WORD = late_pattern(r" (?=[^\W_])")
 """What follows is a letter or a digit, which means nothing in Markdown."""
+_IN_WORD = late_pattern(r"(?<=[^\W_\x00-\x7f])(?=[^\W_\x00-\x7f])|(?<=[^\W_]{20})(?=[^\W_]{20})")
+"""A place in a word where no address begins: those of links, and their schemes, are shorter."""
+_NOT_APART = late_pattern(r"[:@/]|[&#\\<][^\W_]*+\Z")
+"""In a text without blanks, what a cut at its end may take apart: an address, or a sign's name."""
 _OTHER_LINE = late_pattern(r"\n[ \t]*+(?![^\W\d_]|[\"'(“‘„«])|\r")
 """A line that may be no more text of the paragraph; one that begins with a letter surely is."""
 _SIGNS = late_pattern(r"[`*_~\[]")
@@ -177,7 +184,9 @@ def _next_line(text: str, start: int) -> int | None:
 def _next_sentence(text: str, start: int) -> int | None:
     length = SHORTEST
     while (cut := _next_end(text, start, length)) is not None:
-        if cut - start >= UNCLOSED or _is_closed(text[start:cut]):
+        if cut - start >= UNCLOSED:
+            return cut
+        if not _is_in_word(text, start, cut) and _is_closed(text[start:cut]):
             return cut
         # What is not closed here will mostly not be at the next word: fewer and fewer places are
         # looked at, so that the time stays linear
@@ -191,8 +200,23 @@ def _next_end(text: str, start: int, length: int) -> int | None:
         if sentence := _SENTENCE.search(text, start + length, start + LONG + 2):
             return sentence.end()
         length = LONG
-    word = _WORD.search(text, start + length)
-    return word.end() if word else None
+    limit = start + length + UNBROKEN
+    if word := _WORD.search(text, start + length, limit):
+        return word.end()
+    if len(text) < limit + UNBROKEN:
+        return None
+    place = _IN_WORD.search(text, limit, limit + UNBROKEN)
+    return place.end() if place else limit
+
+
+def _is_in_word(text: str, start: int, cut: int) -> bool:
+    """Whether what is around a place to cut might be taken apart there."""
+    if text[cut - 1].isspace() or _SENTENCE_END.match(text, cut - 1):
+        return False
+    if not _IN_WORD.match(text, cut):
+        return True
+    begin = max(start, text.rfind(" ", start, cut) + 1)
+    return _NOT_APART.search(text, begin, cut) is not None
 
 
 def _is_closed(text: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.markup.growing import pieces as pieces_module
 from opcode_htmx.markup.growing.part import Part
-from opcode_htmx.markup.growing.pieces import MOST_WHOLE, UNCLOSED, Pieces
+from opcode_htmx.markup.growing.pieces import MOST_WHOLE, UNBROKEN, UNCLOSED, Pieces
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
 from tests.support import dom
 from tests.support.fuzzing import examples, patient
@@ -18,7 +18,7 @@ from tests.support.fuzzing import examples, patient
 pytestmark = patient
 
 SENTENCE = "A sentence with *some* `code` and a [link](http://a.b/c) in it. "
-SHORT_LIMITS = {"MOST_WHOLE": 12, "SHORTEST": 4, "LONG": 16, "UNCLOSED": 10**9}
+SHORT_LIMITS = {"MOST_WHOLE": 12, "SHORTEST": 4, "LONG": 16, "UNBROKEN": 3, "UNCLOSED": 10**9}
 
 MARKS = (
     *("*", "**", "_", "__", "~~", "~", "`", "``", "[", "]", "(", ")", "](", "](http://a.b)", "<"),
@@ -138,6 +138,34 @@ def test_a_finished_piece_is_never_rendered_nor_sent_again(text: str) -> None:
             assert seen.setdefault(number, now) == now
         assert last[1].revision > end - 2
     assert len(seen) > 3
+
+
+HOSTILE = {
+    "a word": "x" * 20_000,
+    "signs": "! " * 10_000,
+    "a script without blanks": "漢字" * 10_000,
+    "an address": "http://a.b/" + "x" * 20_000,
+    "openings": "*so " * 5_000,
+    "one opening": "*" + "so " * 7_000,
+    "entities": "&amp;" * 4_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_piece_of_a_paragraph_is_long(text: str) -> None:
+    """It is rendered and sent at each growth: one that has no end would be without a bound."""
+    pieces = Part(f"Go {text}", 1).pieces
+    assert pieces
+    assert "".join(texts_of(pieces)) == f"Go {text}".strip()
+    assert max(map(len, texts_of(pieces))) <= UNCLOSED + 2 * UNBROKEN
+
+
+def test_an_address_is_not_cut_nor_a_sign_that_has_a_name() -> None:
+    for text in ("http://a.b/" + "x" * 1_500, "&amp;" * 300):
+        whole = dom.parse(Part(f"漢字 {text}", 1).html).elements[0]
+        pieces = Part(f"漢字 {text}", 1).pieces
+        assert pieces
+        assert words(joined(pieces)) == words(whole)
 
 
 def open_pieces(text: str) -> Iterator[str]:
