@@ -47,5 +47,5 @@ def test_a_worker_does_without_what_flask_and_jinja_rarely_need(
 ) -> None:
     loaded = probe.printed(WORKER, environment(sandbox, stand_in))
     assert {"flask", "jinja2.environment"} <= set(loaded)
-    rare = {"click", "flask.cli", "http.server", "jinja2.compiler", "werkzeug.test"}
+    rare = {"click", "cronsim", "flask.cli", "http.server", "jinja2.compiler", "werkzeug.test"}
     assert not rare & set(loaded)

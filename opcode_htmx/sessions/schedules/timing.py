@@ -13,9 +13,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from itertools import count, islice
 
-from cronsim import CronSim, CronSimError
-from cronsim.explain import explain
-
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.schedules import zones
 
@@ -175,6 +172,9 @@ def inline_words(moment: float, zone: str, now: float) -> str:
 
 def explained(expression: str) -> str:
     """A cron expression in words; itself where it cannot be put into any."""
+    from cronsim import CronSimError
+    from cronsim.explain import explain
+
     try:
         return str(explain(expression))
     except (CronSimError, ValueError, IndexError, AssertionError):
@@ -210,6 +210,8 @@ def _check_cron(expression: str) -> None:
             "A cron expression has five fields: minute, hour, day of the month, month and day of"
             " the week, such as “0 7 * * MON-FRI”."
         )
+    from cronsim import CronSim, CronSimError
+
     try:
         CronSim(expression, datetime(2026, 1, 1, tzinfo=UTC))
     except (CronSimError, ValueError, AssertionError) as error:
@@ -219,6 +221,8 @@ def _check_cron(expression: str) -> None:
 
 
 def _cron(expression: str, moment: float, zone: tzinfo) -> Iterator[float]:
+    from cronsim import CronSim
+
     try:
         for each in CronSim(expression, datetime.fromtimestamp(moment, zone)):
             yield each.timestamp()
