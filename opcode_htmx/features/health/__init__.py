@@ -32,7 +32,7 @@ def _self_check(context: AppContext) -> SelfCheck:
 
 
 def _at_start(context: AppContext, app: Flask) -> None:
-    """Machines are told that pages cannot be loaded, too."""
+    """`/readyz` answers with the cause where pages cannot be loaded, too."""
     from opcode_htmx.features.health import readiness
 
     ready = readiness.Readiness(context.jobs, context.state.path, context.claude_path)

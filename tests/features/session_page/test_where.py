@@ -279,7 +279,7 @@ def test_loading_the_page_again_in_the_middle_of_an_answer_marks_nothing_as_new(
     until(lambda: "Word 5." in server.get(address).text, "there is something to read")
     assert server.post(f"{address}/seen", {"block": "b-m5-0", "quiet": "1"}).ok
     phone = open_phone(server)
-    # while messages come one upon the other the server is told of none
+    # while messages come one upon the other the page sends no position
     phone.page.route("**/seen", lambda route: route.fulfill(status=204))
     open_session(phone, address)
     expect(phone.page.locator("#new-since")).to_have_count(0)

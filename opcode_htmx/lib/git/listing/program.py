@@ -33,12 +33,12 @@ class Program:
 
     def shown(self) -> Program:
         """The same without logins in addresses, and as valid text."""
-        told = "\0".join((self.name, self.command, self.digest))
+        identity = "\0".join((self.name, self.command, self.digest))
         return replace(
             self,
             name=surrogates.replaced(self.name),
             command=redacted(surrogates.replaced(self.command)),
-            digest=hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest(),
+            digest=hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest(),
         )
 
 

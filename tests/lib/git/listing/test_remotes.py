@@ -141,7 +141,7 @@ def test_what_runs_in_a_folder_that_is_pushed_to_is_listed(repo: Repo, way: str)
     listed = kinds(repo, "push", OF_FOLDER)
     assert kinds(repo, "fetch", OF_FOLDER) == []
     found = programs.of(repo.git(), "push", remote="origin")
-    assert not found.can_be_left_out, "git runs them whatever it is told"
+    assert not found.can_be_left_out, "git runs them whatever its options are"
     plan = remotes.push_plan(repo.git(RUNNING))
     without = remotes.WITHOUT_HOOKS
     remotes.push(
