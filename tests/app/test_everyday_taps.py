@@ -6,8 +6,6 @@ They are done one-handed: all that is tapped is in the lower 60 % of the screen.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, expect
@@ -27,11 +25,16 @@ REACH = 0.4 * PHONE["height"]
 EDIT = {"file_path": "/a.py", "old_string": "price = 1", "new_string": "price = 2"}
 
 
+@pytest.fixture(scope="module")
+def server(shared_server: Server) -> Server:
+    assert shared_server.post("/appearance", {"reach": "on"}).status_code == 303
+    return shared_server
+
+
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    server = start_server(sandbox, stand_in)
-    assert server.post("/appearance", {"reach": "on"}).status_code == 303
-    return server
+def sandbox(server: Server) -> Sandbox:
+    """With a project of this test's own."""
+    return server.sandbox.with_own_project()
 
 
 def home(thumb: Thumb, words: str) -> Locator:

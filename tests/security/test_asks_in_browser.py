@@ -55,21 +55,10 @@ def asks(project: Path) -> list[Scene]:
     ]
 
 
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
-    with MessagesApi(asks(sandbox.project)) as api:
-        yield api
-
-
 @pytest.fixture(scope="module")
 def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
     with MessagesApi(asks(shared_home.project)) as api:
         yield api
-
-
-@pytest.fixture
-def server_settings() -> dict[str, str]:
-    return {"OPCODE_ASK_AHEAD": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +67,9 @@ def shared_settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def folder(sandbox: Sandbox) -> Path:
+def folder(shared_home: Sandbox) -> Path:
     """A project whose name reads as another one."""
-    found = sandbox.project / "safe\u202e\u2066gpj"
+    found = shared_home.project / "safe\u202e\u2066gpj"
     found.mkdir()
     return found
 
@@ -114,9 +103,9 @@ def assert_nothing_hides(phone: Phone) -> None:
 
 
 def test_a_second_command_is_seen_counted_and_copied_as_it_is(
-    real_server: Server, folder: Path, open_phone: Callable[..., Phone]
+    shared_real_server: Server, folder: Path, open_phone: Callable[..., Phone]
 ) -> None:
-    phone = open_phone(real_server, permissions=["clipboard-read", "clipboard-write"])
+    phone = open_phone(shared_real_server, permissions=["clipboard-read", "clipboard-write"])
     phone.begin(folder, "bash \u202ehsab")
     command = card(phone).locator(".tool-input").first
     expect(command).to_have_text(SHOWN)
