@@ -37,6 +37,8 @@ class Conditions:
 
     cpu_slowdown: float = 1.0
     line: tuple[float, float] | None = None
+    encodings: str = ""
+    """The `Accept-Encoding` of all requests; empty for that of the browser on this computer."""
 
     def apply(self, devtools: CDPSession) -> None:
         devtools.send("Emulation.setCPUThrottlingRate", {"rate": self.cpu_slowdown})
@@ -96,7 +98,13 @@ def load(
     Bytes are counted until `settle` returns, which is called after the load event.
     """
     # With a finger: a page loads its script for keys where there is a mouse
-    context = browser.new_context(viewport=PHONE, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
+    asks = {"Accept-Encoding": conditions.encodings} if conditions.encodings else {}
+    context = browser.new_context(
+        viewport=PHONE,  # type: ignore[arg-type]
+        is_mobile=True,
+        has_touch=True,
+        extra_http_headers=asks,
+    )
     try:
         origin = urljoin(url, "/")  # a cookie given for the page alone would not go to its scripts
         for name, value in cookies.items():
