@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.page_audit import SETTINGS, PageAudit
+from tests.support.page_checks import misfits
 
 pytestmark = pytest.mark.browser
 
@@ -100,3 +101,16 @@ def test_what_large_letters_push_out_is_found(looks: Looks) -> None:
     narrow = ".status { width: 70px; line-height: 1.2 }"
     found = looks("<p class=status>To be or not to be</p>", narrow).keys()
     assert found >= settings("a word a line")
+
+
+def test_what_does_not_fit_is_found_in_one_call(browser: Browser) -> None:
+    with closing(browser.new_context(viewport={"width": 390, "height": 800})) as context:
+        page = context.new_page()
+        page.set_content("<button style='width: 60px; height: 60px'>Press</button>")
+        assert misfits(page) == {}
+        small = "<input aria-label=Name style='font-size: 12px'><p style='width: 500px'>Words"
+        page.set_content(f"<body style='margin: 0'>{small}")
+        found = misfits(page)
+        assert found["wider than the screen"] == 110
+        assert "aria-label" in str(found["smaller than a thumb"])
+        assert "aria-label" in str(found["letters smaller than 16 px"])

@@ -16,7 +16,7 @@ from playwright.sync_api import ViewportSize, expect
 from tests.support import api
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until, write_stand_in
-from tests.support.page_checks import smaller_than_a_thumb, sticks_out, too_small_to_type_in
+from tests.support.page_checks import misfits
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -73,9 +73,7 @@ class Walk:
         """On both phones, last on the one that is pressed on."""
         for size in SIZES if self.scripts else reversed(SIZES):
             self.page.set_viewport_size(size)
-            assert sticks_out(self.page) <= 0, size
-            assert smaller_than_a_thumb(self.page) == [], size
-            assert too_small_to_type_in(self.page) == [], size
+            assert misfits(self.page) == {}, size
 
     def leads_to(self, role: str, name: str, address: str) -> None:
         """A link or button of the page that is open leads to an address; go back afterwards."""

@@ -19,12 +19,7 @@ from tests.features.session_page.test_look import line
 from tests.support import api
 from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, runs_of, until, write_stand_in
-from tests.support.page_checks import (
-    smaller_than_a_thumb,
-    sticks_out,
-    too_small_to_type_in,
-    violations,
-)
+from tests.support.page_checks import misfits, sticks_out, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -139,9 +134,7 @@ def test_questions_and_requests_are_answered_on_the_start_page(
     page.goto("/")
     needs = page.locator("#needs-you .run")
     if scripted:
-        assert sticks_out(page) <= 0
-        assert smaller_than_a_thumb(page) == []
-        assert too_small_to_type_in(page) == []
+        assert misfits(page) == {}
     ripe = needs.filter(has=page.get_by_role("button", name="Pears"))
     expect(ripe).to_contain_text("orchard asks")
     ripe.get_by_role("button", name="Pears").click()
@@ -334,8 +327,7 @@ def test_newer_words_of_another_page_are_not_lost_to_an_older_start_page(
     other = phone.page.get_by_text("You have written something else on another page")
     expect(other).to_be_visible()
     expect(phone.page.locator("blockquote")).to_have_text("Graft the apples and the plums")
-    assert sticks_out(phone.page) <= 0
-    assert smaller_than_a_thumb(phone.page) == []
+    assert misfits(phone.page) == {}
     assert violations(phone.page) == []
     assert kept() == "Graft the apples and the plums"
     phone.button("Add it to this").click()
