@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.features.session_page.test_look import asks, covered, texts
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -20,19 +20,22 @@ SCREENS = {"phone": (390, 844), "keyboard": (390, 420), "landscape": (844, 390)}
 DECISION = ".block-ask .decide .button"
 
 
-@pytest.fixture
-def asking(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
-) -> Phone:
-    """The page of a session with a long command that waits for an answer."""
-    phone = open_phone(start_server(sandbox, stand_in))
+@pytest.fixture(scope="module")
+def asking(shared_server: Server) -> str:
+    """The page of a session with a long command that waits for an answer, which no test gives."""
     steps = [*texts(8), asks("r1", "Bash", command=COMMAND), ["wait", "/no"]]
-    phone.begin(sandbox.project, json.dumps(steps))
-    expect(phone.button("Allow")).to_be_visible()
-    return phone
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(shared_server.sandbox.project), "prompt": json.dumps(steps), **ids}
+    address = shared_server.post("/sessions", form).headers["Location"]
+    page = address.partition("#")[0]
+    until(lambda: 'data-state="open"' in shared_server.get(page).text, "it asks")
+    return address
+
+
+@pytest.fixture
+def page(kept_phone: Phone, asking: str) -> Page:
+    kept_phone.open_session(asking)
+    return kept_phone.page
 
 
 def card(page: Page) -> Locator:
@@ -57,15 +60,17 @@ def top_is_in_view(page: Page) -> bool:
     return found
 
 
-def test_request_is_seen_from_its_top_with_its_decision_in_reach(asking: Phone) -> None:
-    page, address, wrong = asking.page, asking.page.url, []
+def test_request_is_seen_from_its_top_with_its_decision_in_reach(
+    shared_server: Server, open_phone: Callable[..., Phone], asking: str
+) -> None:
+    page, wrong = open_phone(shared_server).page, list[str]()
     settings = page.context.new_cdp_session(page)
     for letters in (16, 32):
         sizes = {"standard": letters, "fixed": letters}
         settings.send("Page.setFontSizes", {"fontSizes": sizes})
         for screen, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
-            loaded(page, address)
+            loaded(page, asking)
             if not top_is_in_view(page):
                 wrong.append(f"{screen}, {letters} px: the top of the request is not in view")
             if height < 480:
@@ -76,9 +81,8 @@ def test_request_is_seen_from_its_top_with_its_decision_in_reach(asking: Phone) 
 
 
 def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
-    asking: Phone,
+    page: Page,
 ) -> None:
-    page = asking.page
     page.evaluate("scrollTo(0, 0)")
     page.get_by_role("button", name="Jump to the question").click()
     assert top_is_in_view(page)
@@ -87,9 +91,8 @@ def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
 
 
 def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view(
-    asking: Phone,
+    page: Page,
 ) -> None:
-    page = asking.page
     page.set_viewport_size({"width": 390, "height": 420})
     card(page).locator("summary", has_text="Deny with a reason").click()
     expect(page.get_by_label("Tell Claude why")).to_be_focused()
