@@ -383,6 +383,22 @@ def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
     expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
 
 
+def test_a_tap_on_the_copy_menu_is_kept_while_its_script_is_on_its_way(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, begin(server, said("m", text(ANSWER))))
+    held: list[Route] = []
+    phone.page.route("**/copy.js*", lambda route: held.append(route))
+    phone.page.locator(".block-summary").hover()
+    phone.page.locator(".block-summary > .more").click()
+    until(lambda: phone.page.title() and held, "the script is on its way")
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+    expect(sheet).to_have_count(0)
+    held[0].continue_()
+    expect(sheet).to_be_visible()
+
+
 def test_text_stays_selected_when_copying_fails(server: Server, open_phone: OpenPhone) -> None:
     phone = open_phone(server)
     phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
