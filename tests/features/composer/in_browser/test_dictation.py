@@ -63,8 +63,18 @@ def dictate(phone: Phone) -> None:
     expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
 
 
-def test_words_are_written_at_the_caret_and_kept_as_a_draft(phone: Phone) -> None:
+def stopped(phone: Phone) -> None:
+    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+
+
+def test_words_are_written_at_the_caret_until_the_person_types_or_sends(phone: Phone) -> None:
     page = phone.page
+    loaded = page.locator("script[src*='dictation.js']")
+    expect(phone.button("Dictate")).to_be_visible()
+    expect(loaded, "nobody has used the composer").to_have_count(0)
+    prompt(page).focus()
+    expect(loaded).to_have_count(1)
+
     prompt(page).fill("Please now.")
     prompt(page).evaluate("field => field.setSelectionRange(6, 6)")
     dictate(phone)
@@ -74,33 +84,44 @@ def test_words_are_written_at_the_caret_and_kept_as_a_draft(phone: Phone) -> Non
     with page.expect_request("**/draft") as saved:
         page.evaluate("say('prune the tree', ' in the north ')")
     expect(prompt(page)).to_have_value("Please prune the tree in the north now.")
-    assert "prune+the+tree" in (saved.value.post_data or "")
+    assert "prune+the+tree" in (saved.value.post_data or ""), "it is kept as a draft"
     phone.button("Dictate").click()
-    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    stopped(phone)
     assert page_checks.violations(page) == []
     assert page_checks.smaller_than_a_thumb(page) == []
     assert page_checks.sticks_out(page) <= 0
 
+    prompt(page).fill("")
+    dictate(phone)
+    page.evaluate("say('Water')")
+    prompt(page).press("End")
+    prompt(page).press_sequentially("!")
+    page.evaluate("say('Water the trees')")
+    expect(prompt(page), "typing ends it").to_have_value("Water!")
+    assert page.evaluate("heard.aborted")
+    stopped(phone)
 
-def test_what_was_sent_does_not_come_back(phone: Phone) -> None:
-    page = phone.page
+    prompt(page).fill("")
     dictate(phone)
     page.evaluate("say('Water the trees')")
     phone.button("Send").click()
     expect(prompt(page)).to_have_value("")
     page.evaluate("say('Water the trees today')")
-    expect(prompt(page)).to_have_value("")
-    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
+    expect(prompt(page), "what was sent does not come back").to_have_value("")
+    stopped(phone)
     expect(page.locator(".block-prompt").last).to_contain_text("Water the trees")
 
 
-def test_its_script_is_loaded_when_the_composer_is_used(phone: Phone) -> None:
+def test_a_refusal_is_a_sentence(phone: Phone) -> None:
     page = phone.page
-    loaded = page.locator("script[src*='dictation.js']")
-    expect(phone.button("Dictate")).to_be_visible()
-    expect(loaded).to_have_count(0)
-    prompt(page).focus()
-    expect(loaded).to_have_count(1)
+    dictate(phone)
+    page.evaluate("fail('not-allowed')")
+    expect(page.get_by_role("alert")).to_contain_text("may not use the microphone")
+    dictate(phone)
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.evaluate("fail('no-speech')")
+    stopped(phone)
+    expect(page.get_by_role("alert")).to_be_empty()
 
 
 def test_a_tap_is_kept_while_its_script_is_on_its_way(phone: Phone) -> None:
@@ -113,29 +134,6 @@ def test_a_tap_is_kept_while_its_script_is_on_its_way(phone: Phone) -> None:
     expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
     held[0].continue_()
     expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "true")
-
-
-def test_typing_ends_it(phone: Phone) -> None:
-    page = phone.page
-    dictate(phone)
-    page.evaluate("say('Water')")
-    prompt(page).press("End")
-    prompt(page).press_sequentially("!")
-    page.evaluate("say('Water the trees')")
-    expect(prompt(page)).to_have_value("Water!")
-    assert page.evaluate("heard.aborted")
-
-
-def test_a_refusal_is_a_sentence(phone: Phone) -> None:
-    page = phone.page
-    dictate(phone)
-    page.evaluate("fail('not-allowed')")
-    expect(page.get_by_role("alert")).to_contain_text("may not use the microphone")
-    dictate(phone)
-    expect(page.get_by_role("alert")).to_be_empty()
-    page.evaluate("fail('no-speech')")
-    expect(phone.button("Dictate")).to_have_attribute("aria-pressed", "false")
-    expect(page.get_by_role("alert")).to_be_empty()
 
 
 def test_without_speech_recognition_nothing_is_shown(
