@@ -71,7 +71,7 @@ ATTRIBUTES = {
         "autocomplete",
         "autocorrect",
     ),
-    *("autofocus", "blocking", "charset", "checked", "class", "content", "cx", "cy", "d"),
+    *("autofocus", "charset", "checked", "class", "content", "cx", "cy", "d"),
     *("data-address", "data-archived", "data-base", "data-by", "data-copy", "data-count"),
     "data-copying",
     *(
