@@ -101,6 +101,11 @@
     // A socket that is accepted and closed at once counts as a success, which is retried immediately.
     const wait = full ? { reconnectDelay: FULL_MS, reconnectMaxDelay: FULL_MS } : { reconnectDelay: 500, reconnectMaxDelay: 5000 };
     if (event.detail.connection?.config) Object.assign(event.detail.connection.config, wait);
+    if (event.detail.connection) {
+      const url = new URL(event.detail.connection.url);
+      url.searchParams.delete("panel"); // `offline` has changed what came with the page
+      event.detail.connection.url = url.href;
+    }
     if (event.detail.reason === "closed" && !document.hidden) offline();
   });
 
