@@ -110,12 +110,14 @@ def test_few_inotify_watches_are_a_warning_and_none_left_is_a_problem(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is of Linux")
-def test_the_inotify_watches_of_this_user_are_counted() -> None:
-    before = sum(limits._of_this_user())
+def test_the_inotify_watches_of_this_user_are_counted(tmp_path: Path) -> None:
+    number = 211  # which no other instance of this machine has by chance
     watcher = Inotify()
     try:
-        watcher.add("/tmp", limits._IN_CREATE)
-        assert sum(limits._of_this_user()) > before
+        for each in range(number):
+            (folder := tmp_path / str(each)).mkdir()
+            watcher.add(folder, limits._IN_CREATE)
+        assert number in limits._of_this_user()
     finally:
         watcher.close()
 
