@@ -45,9 +45,10 @@ from opcode_htmx.transcript.content.weight import FEW, is_heavy
 from opcode_htmx.transcript.conversation.conversation import Change
 
 _SAFE_ID = late_pattern(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
-_OF_PART = late_pattern(r"-[0-9]+-[0-9]+$|-[a-z]+$")
+_OF_PART = late_pattern(r"-[0-9]{1,7}-[0-9]{1,7}$|-[a-z]+$")
 """How ids of elements within a block end: that of a text, `MESSAGE-NUMBER`, is followed by numbers
-of its parts and their pieces, or by a word."""
+of its parts and their pieces, which are shorter than the last twelve digits of a UUID, or by a
+word."""
 
 
 def dom_id(block_id: str) -> str:

@@ -37,7 +37,7 @@
   const addresses = known(["href", "src", "action", "formaction", "hx-get", "hx-post", "hx-ws:connect", "data-earlier", "data-address", "data-select"]);
   const inspect = (element) => {
     const tag = element.localName;
-    if (element.namespaceURI !== "http://www.w3.org/1999/xhtml" && !element.closest("a.back, .menu-button, .attach, .send, .stop, .run-more, .dictate, .nav-item, .nav-close, .project-chip, .folder-row, .folder-make, .pin-mark, .select-action, .library, .home-search, .home-project"))
+    if (element.namespaceURI !== "http://www.w3.org/1999/xhtml" && !element.closest("a.brand, a.back, .menu-button, .attach, .send, .stop, .run-more, .dictate, .nav-item, .nav-close, .project-chip, .folder-row, .folder-make, .pin-mark, .select-action, .library, .home-search, .home-project"))
       return complain(element, "drawing or formula");
     if (!tags.has(tag)) complain(element, "element");
     for (const { name, value } of element.attributes) {
