@@ -37,6 +37,7 @@ from opcode_htmx.rendering import (
 )
 from opcode_htmx.rendering.cards.parts import first_line
 from opcode_htmx.rendering.questions import questions_of
+from opcode_htmx.transcript.block_store import OWN_ID
 from opcode_htmx.transcript.blocks import Block, BranchBlock, TextBlock
 from opcode_htmx.transcript.content import images, other_content
 from opcode_htmx.transcript.content.downloads import File
@@ -45,10 +46,16 @@ from opcode_htmx.transcript.content.weight import FEW, is_heavy
 from opcode_htmx.transcript.conversation.conversation import Change
 
 _SAFE_ID = late_pattern(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
-_OF_PART = late_pattern(r"-[0-9]{1,7}-[0-9]{1,7}$|-[a-z]+$")
+_OF_PART = late_pattern(
+    r"-[0-9]{1,7}-[0-9]{1,7}$"
+    r"|-(?:a|about|children|d|in|n|none|note|parts|preview|problem|r|reason|state|text|x[0-9]+)$"
+    r"|^line(?:-[0-9]+){1,2}$"
+)
 """How ids of elements within a block end: that of a text, `MESSAGE-NUMBER`, is followed by numbers
-of its parts and their pieces, which are shorter than the last twelve digits of a UUID, or by a
-word."""
+of its parts and their pieces, which are shorter than the last twelve digits of a UUID, or by a word
+of the templates. And what, followed by such numbers, would be an id as OWN_ID."""
+_HASHED = late_pattern(r"b--?[0-9a-f]{24}")
+"""The id of an element with a hash instead of its block's id; once with one hyphen."""
 
 
 def dom_id(block_id: str) -> str:
@@ -56,9 +63,26 @@ def dom_id(block_id: str) -> str:
 
     Claude's ids are not trusted: unusual ones are hashed.
     """
-    if _SAFE_ID.fullmatch(block_id) and not _OF_PART.search(block_id):
+    is_kept = OWN_ID.fullmatch(block_id) or not _OF_PART.search(block_id)
+    if is_kept and _SAFE_ID.fullmatch(block_id):
         return f"b-{block_id}"
-    return f"b--{sha256(block_id.encode('utf-8', 'replace')).hexdigest()[:24]}"
+    return f"b--{_hash(block_id)}"
+
+
+def is_hashed(element: str) -> bool:
+    """Whether the id of a block's element may have a hash instead of the block's id."""
+    return bool(_HASHED.fullmatch(element))
+
+
+def block_of(element: str, ids: Iterable[str]) -> str:
+    """The one of `ids` whose block's element has or had the id `element`; empty if none."""
+    own_id = element.removeprefix("b-")
+    hashed = own_id.removeprefix("-") if is_hashed(element) else ""
+    return next((each for each in ids if each == own_id or (hashed and _hash(each) == hashed)), "")
+
+
+def _hash(block_id: str) -> str:
+    return sha256(block_id.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 class RenderContext(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import TypeVar
 
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.transcript import todos
 from opcode_htmx.transcript.blocks import (
     UNFINISHED,
@@ -24,6 +25,9 @@ from opcode_htmx.transcript.blocks import (
 )
 
 B = TypeVar("B", bound=Block)
+
+OWN_ID = late_pattern(r"line-[0-9]{1,6}-([0-9]{1,15})-[0-9]{1,9}")
+"""The id of a block whose line has none: its place, and the end of the line."""
 
 
 class BlockStore:

@@ -7,6 +7,7 @@ import re
 import time
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import Message
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
 from opcode_htmx.rendering import clock
-from opcode_htmx.rendering.fragments import Fragments, dom_id
+from opcode_htmx.rendering.fragments import Fragments, block_of, dom_id, is_hashed
 from opcode_htmx.rendering.tool_cards import SHOWN_CHARACTERS
 from opcode_htmx.transcript.blocks import (
     Block,
@@ -38,8 +39,10 @@ from tests.support.cli.captured import (
     line,
     with_ends,
 )
+from tests.support.environment import ROOT
 
 RUN_ID = "r" * 32
+UUID = "0a1b2c3d-0000-4000-8000-123456789012"
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)></pre>{{7*7}}&lt;"
 
 ATTRIBUTES = {
@@ -84,14 +87,44 @@ def test_unsafe_id_is_replaced_by_a_unique_safe_one(block_id: str) -> None:
     assert block_id not in dom_id(block_id) or not block_id
 
 
-def test_an_id_of_claudes_is_kept() -> None:
-    assert dom_id("msg_01AbC-2") == "b-msg_01AbC-2"
+@pytest.mark.parametrize(
+    "block_id", ["msg_01AbC-2", f"{UUID}-0", f"{UUID}-error", "line-0-4711-1", f"end-{UUID}"]
+)
+def test_a_usual_id_is_kept(block_id: str) -> None:
+    assert dom_id(block_id) == f"b-{block_id}"
+
+
+@given(st.from_regex(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-([0-9]{12}|[a-f]{12})", fullmatch=True))
+def test_the_id_of_a_prompt_is_kept(prompt_id: str) -> None:
+    """The page finds by it whether what was sent is there: sending.js."""
+    assert dom_id(prompt_id) == f"b-{prompt_id}"
+
+
+def test_no_block_has_the_id_of_an_element_that_a_template_names() -> None:
+    templates = (ROOT / "templates/transcript").glob("*.html")
+    ids = re.findall(r'(?<![-\w])id="(\{\{[^"]*)"', "".join(each.read_text() for each in templates))
+    words = {found[1] for each in ids if (found := re.search(r"\}-([a-z]+)(?:\{\{.*)?$", each))}
+    assert words >= {"d", "parts", "children", "in", "x", "preview", "problem", "none"}
+    for word in words:
+        block_id = "m-0-x0" if word == "x" else f"m-0-{word}"
+        assert dom_id(block_id) != f"b-{block_id}"
+
+
+@pytest.mark.parametrize("block_id", ["m-0-1", "a b", "line-0-4711-1"])
+def test_a_block_is_found_by_the_id_of_its_element_also_by_earlier_ones(block_id: str) -> None:
+    hashed = sha256(block_id.encode()).hexdigest()[:24]
+    for element in (dom_id(block_id), f"b-{block_id}", f"b-{hashed}"):
+        assert block_of(element, ["m-0", block_id, "m-1"]) == block_id
+        assert block_of(element, ["m-0", "m-1"]) == ""
+    assert is_hashed(dom_id("a b")) and not is_hashed(dom_id("m-0"))
 
 
 @given(
     st.from_regex(r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,3}-[0-9]", fullmatch=True),
-    st.from_regex(r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,4}(?:-parts)?", fullmatch=True),
-    st.sampled_from(["-{}", "-{}-{}", "-{}-in", "-parts", "-d", "-children"]),
+    st.from_regex(
+        r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,4}(?:-parts|-x[0-9])?", fullmatch=True
+    ),
+    st.sampled_from(["-{}", "-{}-{}", "-{}-in", "-parts", "-d", "-x{}"]),
     st.lists(st.integers(0, 9), min_size=2, max_size=2),
 )
 def test_no_block_has_the_id_of_a_part_of_a_text(

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import gevent
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.fragments import block_of, is_hashed
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import window
@@ -17,8 +16,6 @@ from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.earlier import WholeNeeded
 from opcode_htmx.transcript.conversation.window import Window
 
-_HASH = late_pattern(r"[0-9a-f]{24}")
-"""Of an unusual id, in the id of its element."""
 STEP_AT_LEAST = 30
 """Blocks before those of the first response that are folded for it. The way to earlier ones without
 JavaScript leads over as many as are in memory, and over at most a whole step."""
@@ -65,13 +62,10 @@ def newest(conversation: Conversation, from_id: str | None, element: str) -> Sel
 
 def _id_of(blocks: Sequence[Block], element: str) -> str:
     """The id of the block that an element belongs to; empty if it is none of these."""
-    own_id = element.removeprefix("b-")
-    if not own_id:
+    if not element:
         return ""
-    ids = (block.id for block in reversed(blocks))  # mostly one of the newest was read last
-    if _HASH.fullmatch(own_id):
-        return next((each for each in ids if dom_id(each) == element), "")
-    return next((each for each in ids if each == own_id and dom_id(each) == element), "")
+    # mostly one of the newest was read last
+    return block_of(element, (block.id for block in reversed(blocks)))
 
 
 def before(conversation: Conversation, block_id: str) -> Window | None:
@@ -109,7 +103,7 @@ def of(conversation: Conversation, block: Block | None) -> list[Block]:
 def _read_before(conversation: Conversation, element: str, behind: int) -> tuple[str, int | None]:
     """The block of an element before the part in memory, and the number of blocks after it."""
     earlier, block_id = conversation.earlier, element.removeprefix("b-")
-    if _HASH.fullmatch(block_id):
+    if is_hashed(element):
         raise WholeNeeded
     if earlier is None or not earlier.has(block_id):
         return "", 0

@@ -19,7 +19,7 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.transcript.block_store import by_position
+from opcode_htmx.transcript.block_store import OWN_ID, by_position
 from opcode_htmx.transcript.blocks import Block, BranchBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
 from opcode_htmx.transcript.conversation import history_scan, starts
@@ -38,8 +38,6 @@ KEPT = 4
 """Parts whose blocks stay in memory."""
 
 
-_OWN_ID = late_pattern(r"line-[0-9]{1,6}-([0-9]{1,15})-[0-9]{1,9}")
-"""The id of a block whose line has none: its place, and the end of the line."""
 _NUMBER = late_pattern(r"-[0-9]{1,4}$")
 """The number of a text in its message, or of a part in its line."""
 
@@ -280,7 +278,7 @@ class Earlier:
 
     def has(self, block_id: str) -> bool:
         """Whether the history before the newest part names this block, or the one it is of."""
-        if match := _OWN_ID.fullmatch(block_id):
+        if match := OWN_ID.fullmatch(block_id):
             return int(match[1]) < self.begin
         name = _NUMBER.sub("", block_id).encode("utf-8", "replace")
         path = self._newest.path

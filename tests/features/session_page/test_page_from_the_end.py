@@ -159,6 +159,23 @@ def test_way_to_what_was_read_last_far_above(
     assert re.search(r'id="to-new"[^>]* hidden', reader.get())
 
 
+def test_way_to_what_was_read_last_with_an_unusual_id(reader: Reader) -> None:
+    words = [{"type": "text", "text": "Words"}]
+    reader.writer.entry("assistant", message={"id": "m-0", "content": words})
+    for events, place in (
+        ([("prompt", 1), ("answer", 1)], '<p id="new-since"'),
+        (EVENTS, "?from=m-0-0#b--"),
+    ):
+        reader.play(events)
+        ids = [block.id for block in reader.view(whole=True).conversation.blocks()]
+        behind = len(ids) - 1 - ids.index("m-0-0")
+        reader.context.sessions.views.forget(reader.id)
+        reader.context.sessions.read_positions.look(reader.id, dom_id("m-0-0"))
+        page = reader.get()
+        assert f"{behind} new messages since you left" in page
+        assert place in page
+
+
 def test_every_block_has_its_pages(reader: Reader) -> None:
     tools = [b for b in reader.view(whole=True).conversation.blocks() if b.kind == "tool"]
     for block in (tools[1], tools[-1]):
