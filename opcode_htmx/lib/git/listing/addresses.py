@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing import settings
 from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
 
@@ -18,7 +19,18 @@ def of(git: Git, remote: str, *, pushes: bool) -> list[str]:
         if error.status is None:
             raise
         return []
-    return output.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    found = output.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
+    if len(found) > 1:  # several addresses, or one of several lines
+        _refuse_line_breaks(git, remote)
+    return found
+
+
+def _refuse_line_breaks(git: Git, remote: str) -> None:
+    """Raises GitFailed if an address has one: what git would use could not be told from others."""
+    own = {f"remote.{remote}.url", f"remote.{remote}.pushurl"}
+    for each in settings.listed(git.under(settings.LISTING)):
+        if each.key in own and "\n" in each.value:
+            raise GitFailed(f"An address of the remote “{remote}” has a line break. Correct it.")
 
 
 def is_folder(url: str) -> bool:

@@ -18,6 +18,8 @@ _HOOKS = (
     *("pre-receive", "reference-transaction", "update", "proc-receive", "post-receive"),
     *("post-update", "push-to-checkout", "post-index-change", "pre-auto-gc"),
 )
+_FILTERS = ("clean", "smudge", "process")
+"""Of a folder whose files a push writes; git cleans them first, to see whether they changed."""
 _PROGRAMS = frozenset({"core.alternaterefscommand", "core.fsmonitor"})
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """Where git looks for the repository of a path, in its order."""
@@ -39,7 +41,7 @@ def of(git: Git, url: str) -> Iterator[Program]:
         for each in settings
     )
     for each in settings:
-        is_filter = writes and each.parts[0] == "filter" and each.parts[2] in ("smudge", "process")
+        is_filter = writes and each.parts[0] == "filter" and each.parts[2] in _FILTERS
         if is_filter or (each.key in _PROGRAMS and each.value.lower() not in NO_PROGRAM):
             yield Program(OF_FOLDER, each.key, each.value, each.of_repository)
 
@@ -51,11 +53,20 @@ def _git_dir(git: Git, path: str) -> Path | None:
             found = Path(f"{base}{suffix}")
             if found.is_file():
                 return _named_in(found)
-            if all((found / name).exists() for name in ("HEAD", "objects", "refs")):
+            if _is_repository(found):
                 return found.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise GitFailed(f"The folder {base} cannot be looked through: {error}.") from None
     return None
+
+
+def _is_repository(folder: Path) -> bool:
+    """Raises OSError, ValueError."""
+    if not os.path.lexists(folder / "HEAD"):  # it may be a link to a branch without commits
+        return False
+    # a linked worktree has the rest in the repository that it is of
+    common_dir = _common_dir(folder)
+    return all((common_dir / name).exists() for name in ("objects", "refs"))
 
 
 def _named_in(file: Path) -> Path:
@@ -70,4 +81,4 @@ def _common_dir(git_dir: Path) -> Path:
     file = git_dir / "commondir"
     if not file.is_file():
         return git_dir
-    return (git_dir / os.fsdecode(file.read_bytes()[:4096]).strip()).resolve()
+    return (git_dir / os.fsdecode(file.read_bytes()[:4096]).rstrip("\r\n")).resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.lib.git.commands import programs, remotes
+from opcode_htmx.lib.git.listing import addresses
 from opcode_htmx.lib.git.listing.program import OF_FOLDER
 from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
@@ -37,6 +39,14 @@ def helpers(repo: Repo, act: programs.Act = "push") -> set[str]:
     return {
         each.command for each in found if each.kind == "credential helper" and each.of_repository
     }
+
+
+def push(repo: Repo) -> None:
+    plan = remotes.push_plan(repo.git(RUNNING), "origin")
+    without = remotes.WITHOUT_HOOKS
+    remotes.push(
+        repo.git(RUNNING), plan, overwrite=False, progress=lambda _: None, settings=without
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,11 +152,7 @@ def test_what_runs_in_a_folder_that_is_pushed_to_is_listed(repo: Repo, way: str)
     assert kinds(repo, "fetch", OF_FOLDER) == []
     found = programs.of(repo.git(), "push", remote="origin")
     assert not found.can_be_left_out, "git runs them whatever its options are"
-    plan = remotes.push_plan(repo.git(RUNNING))
-    without = remotes.WITHOUT_HOOKS
-    remotes.push(
-        repo.git(RUNNING), plan, overwrite=False, progress=lambda _: None, settings=without
-    )
+    push(repo)
     assert {name for name, _ in listed} == set(log.read_text().split())
     (home / "bare/hooks/update").write_text("#!/bin/sh\n")
     assert programs.of(repo.git(), "push", remote="origin").digest != found.digest
@@ -164,3 +170,67 @@ def test_a_folder_with_files_runs_filters_and_hooks_that_its_settings_name(repo:
         "push-to-checkout",
         "filter.own.smudge",
     ]
+
+
+@pytest.mark.parametrize("kind", ["clean", "smudge", "process"])
+def test_every_filter_of_a_folder_whose_files_a_push_writes_is_listed(
+    repo: Repo, kind: str
+) -> None:
+    log = repo.top.parent / "ran"
+    repo.write(".gitattributes", "*.txt filter=own\n")
+    repo.write("a.txt", "one\n")
+    repo.commit()
+    other = Repo(repo.top.parent / "other")
+    repo.plain("clone", "-q", str(repo.top), str(other.top))
+    other.plain("config", "receive.denyCurrentBranch", "updateInstead")
+    command = f"echo {kind} >> {log}; cat"
+    other.plain("config", f"filter.own.{kind}", command)
+    os.utime(other.top / "a.txt", (1, 1))  # git looks whether it changed
+    repo.plain("remote", "add", "origin", str(other.top))
+    repo.write("a.txt", "two\n")
+    repo.commit()
+    assert kinds(repo, "push", OF_FOLDER) == [(f"filter.own.{kind}", command)]
+    push(repo)
+    assert log.read_text().split()[0] == kind, "git has run it"
+
+
+def test_hooks_run_for_a_push_to_the_git_folder_of_a_linked_worktree_are_listed(
+    repo: Repo,
+) -> None:
+    other, log = Repo(repo.top.parent / "other"), repo.top.parent / "ran"
+    repo.plain("clone", "-q", str(repo.top), str(other.top))
+    other.plain("worktree", "add", "-q", "-b", "side", "../linked")
+    other.plain("config", "receive.denyCurrentBranch", "ignore")
+    hook = other.write(".git/hooks/post-receive", HOOK.format(log))
+    hook.chmod(0o755)
+    repo.plain("remote", "add", "origin", f"{other.top}/.git/worktrees/linked")
+    repo.commit()
+    assert kinds(repo, "push", OF_FOLDER) == [("post-receive", str(hook))]
+    push(repo)
+    assert log.read_text() == "post-receive\n"
+
+
+@pytest.mark.parametrize("key", ["url", "pushurl"])
+def test_an_address_with_a_line_break_is_refused(repo: Repo, key: str) -> None:
+    base = repo.top.parent / "a\nb"
+    repo.plain("init", "-q", "--bare", "-b", "main", str(base))
+    repo.plain("remote", "add", "origin", "../plain")
+    repo.plain("config", f"remote.origin.{key}", str(base))
+    repo.plain("push", "-q", "origin", "main")  # git takes it
+    with pytest.raises(GitFailed, match="“origin” has a line break"):
+        programs.of(repo.git(), "push", remote="origin")
+    with pytest.raises(GitFailed, match="“origin” has a line break"):
+        remotes.push_plan(repo.git(RUNNING))
+
+
+def test_a_line_break_that_a_setting_of_the_address_replaces_is_none(repo: Repo) -> None:
+    repo.plain("remote", "add", "origin", "x\ny:a")
+    repo.plain("config", "url.../.insteadOf", "x\ny:")
+    assert addresses.of(repo.git(), "origin", pushes=True) == ["../a"]
+
+
+def test_line_breaks_in_addresses_of_other_remotes_do_not_matter(repo: Repo) -> None:
+    for name in ("one", "two"):
+        repo.plain("remote", "add", name, "odd\naddress")
+        repo.plain("config", "--add", "remote.origin.url", f"../{name}")
+    assert addresses.of(repo.git(), "origin", pushes=True) == ["../one", "../two"]
