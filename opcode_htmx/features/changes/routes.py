@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from opcode_htmx.features.changes import hunks, rows
 from opcode_htmx.features.changes.bases import Base, offered
 from opcode_htmx.features.changes.colours import Contents
-from opcode_htmx.features.changes.edits import edited
+from opcode_htmx.features.changes.edits import MOST, edited
 from opcode_htmx.features.changes.hunks import Gap
 from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.features.changes.places import CannotCompare, GitProblem, NotUnderGit
@@ -229,7 +229,8 @@ def _edits(view: View, lookup: SessionLookup) -> str:
         "changes/edits.html",
         view=view,
         address=view.address,
-        files=files,
+        files=files[:MOST],
+        total=len(files),
         is_part=is_part,
         back_address=back_address(view),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,8 @@ import pytest
 from flask import Flask
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.changes import edits, routes
+from opcode_htmx.transcript.blocks import ToolBlock, ToolState
 from tests.features.changes.conftest import (
     Pages,
     Repository,
@@ -168,6 +170,47 @@ def test_without_a_repository_the_page_lists_what_claude_edited(
     (place,) = re.findall(r'href="([^"]*)"[^>]*>(?=<span class="file-name"><b><bdi[^>]*>app)', page)
     address, _, element = place.partition("#")
     assert f'id="{element}"' in pages.client.get(address).text
+
+
+def test_of_many_edited_files_the_newest_are_listed_and_all_are_counted(
+    pages: Pages, repository: Repository, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MOST", 2)
+    (repository.folder / ".git").rename(repository.folder / "elsewhere")
+    history = sandbox.config_dir / "projects" / pages.project / f"{pages.session}.jsonl"
+    with history.open("a", encoding="utf-8") as file:
+        for name in "abc":
+            path = f"{repository.folder}/{name}.txt"
+            file.write(call("Write", file_path=path, content="x\n"))
+    page = pages.text()
+    assert names(page) == ["c.txt", "b.txt"]
+    assert "3 files" in plain(page)
+    assert "Listed are the 2 that were edited last." in plain(page)
+
+
+def test_a_large_edit_is_compared_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_threads: list[int] = []
+
+    def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        in_threads.append(len(arguments[0].input["new_string"]))
+        return function(*arguments)
+
+    monkeypatch.setattr(edits, "run_cpu_in_thread", run)
+    blocks = [
+        ToolBlock(
+            id=str(lines),
+            order=str(lines),
+            created=0,
+            revision=0,
+            name="Edit",
+            input={"file_path": "/w/a.txt", "old_string": "", "new_string": "tree\n" * lines},
+            state=ToolState.DONE,
+        )
+        for lines in (3, 5000)
+    ]
+    (file,) = edits.edited(blocks, "/w")
+    assert (file.added, file.removed, file.edits) == (5003, 0, 2)
+    assert in_threads == [25000]
 
 
 def test_a_folder_that_is_gone_is_said_on_the_page(pages: Pages, repository: Repository) -> None:
