@@ -70,7 +70,7 @@ def _services(context: AppContext) -> _Services:
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.claude_account import routes
 
-    services = _services(context)
+    services = context.once(_services)
     yield routes.blueprint(services.account, services.logins, services.versions)
 
 
@@ -78,7 +78,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     from opcode_htmx.features.claude_account.api import AccountApi
     from opcode_htmx.features.claude_account.installations_api import InstallationsApi
 
-    services = _services(context)
+    services = context.once(_services)
     yield from AccountApi(services.account, services.logins).endpoints()
     yield from InstallationsApi(services.versions).endpoints()
 

@@ -119,6 +119,8 @@ class Versions:
                 output = subcommand.run(command, self._empty_folder, UPDATE_SECONDS)
             except SubcommandFailed as error:
                 raise ActFailed(str(error)) from None
+            finally:
+                self._installations.ask_again()
             said = (output.text if output.status == 0 else output.errors or output.text).strip()
             if output.status != 0:
                 raise ActFailed(said[-500:] or "The update failed, and did not say why.")

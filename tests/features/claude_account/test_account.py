@@ -16,6 +16,9 @@ from werkzeug.test import TestResponse
 from opcode_htmx.app import feature_settings
 from opcode_htmx.app.claude_environment import find_claude
 from opcode_htmx.config.settings import Settings
+from opcode_htmx.features.claude_account import FEATURE
+from opcode_htmx.features.context import AppContext
+from opcode_htmx.lib.concurrency.jobs import Jobs
 from tests.support import dom
 from tests.support.claude_pages import outcome_of
 from tests.support.environment import ROOT, Sandbox, until, write_script
@@ -53,6 +56,18 @@ def client(home: Sandbox) -> Iterator[FlaskClient]:
 
 def words(page: TestResponse) -> str:
     return " ".join(dom.parse(page.text).text.split())
+
+
+def test_pages_and_programs_share_one_service_also_where_loading_is_repeated(
+    home: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added: list[str] = []
+    with app_of(home, stand_in, jobs=False) as app:
+        context: AppContext = app.extensions["opcode_context"]
+        monkeypatch.setattr(Jobs, "add", lambda _, job: added.append(job.name))
+        for _ in range(2):  # the first loading has failed in the middle
+            assert [*FEATURE.routes(context), *FEATURE.endpoints(context)]
+    assert added == ["hold log-ins to Claude"]
 
 
 def begin(client: FlaskClient, **form: str) -> tuple[str, str]:
@@ -242,6 +257,7 @@ def test_an_installation_is_updated_and_one_that_claude_path_fixes_is_not_exchan
     assert "2.1.330" in client.get("/claude/account").text
     update = client.post("/claude/account/version", data={"path": path, "act": "update"})
     assert "Successfully updated to 2.1.999" in finished(client, update)
+    assert "2.1.999" in client.get("/claude/account").text
     answer = client.post("/claude/account/version", data={"path": path})
     assert answer.status_code == 422
     assert "CLAUDE_PATH" in words(answer)

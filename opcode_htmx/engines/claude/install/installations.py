@@ -1,6 +1,6 @@
 """Every Claude CLI on this computer, with its version.
 
-A CLI is asked for its version once; again only when its file has changed.
+A CLI is asked for its version once; again when its file has changed, or after `ask_again`.
 """
 
 from __future__ import annotations
@@ -67,6 +67,11 @@ class Installations:
                 self._asked = {k: v for k, v in self._asked.items() if k[0] != key[0]}
                 self._asked[key] = cli_binary.probe(candidate, self._path, self._home)
             return self._asked[key]
+
+    def ask_again(self) -> None:
+        """After an update: the file of a wrapper stays the same, and starts another version."""
+        with self._one_at_a_time:
+            self._asked = {}
 
     def _source(self, candidate: Path) -> str:
         """How it was found, in the words of the desktop app where it has some."""
