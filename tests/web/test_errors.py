@@ -3,6 +3,8 @@
 import gzip
 import logging
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import brotli
@@ -201,6 +203,30 @@ def test_long_text_is_plain_for_other_clients(client: FlaskClient) -> None:
         assert "Content-Encoding" not in plain.headers
         assert plain.text == LONG
         assert plain.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.fixture
+def no_brotli(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a platform that has no wheel of it."""
+    compress._library.cache_clear()
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    yield
+    compress._library.cache_clear()
+
+
+@pytest.mark.usefixtures("no_brotli")
+def test_without_brotli_text_is_compressed_with_gzip_and_the_log_says_so_once(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/long", "/static/style.css"):
+        with client.get(path, headers={"Accept-Encoding": "gzip, deflate, br"}) as packed:
+            assert (packed.status_code, packed.headers["Content-Encoding"]) == (200, "gzip")
+            assert int(packed.headers["Content-Length"]) == len(packed.data)
+            assert len(gzip.decompress(packed.data)) > compress.MINIMUM
+    plain = client.get("/long", headers={"Accept-Encoding": "br"})
+    assert (plain.status_code, plain.text) == (200, LONG)
+    assert "Content-Encoding" not in plain.headers
+    assert caplog.text.count("brotli cannot be imported") == 1
 
 
 @pytest.mark.parametrize("path", ["/short", "/stream"])

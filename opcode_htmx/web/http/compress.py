@@ -1,16 +1,20 @@
 """Compress text responses; streams, sockets and small answers pass untouched.
 
 With brotli for browsers that accept it, which is over https and from the computer itself; with gzip
-for all others. A page takes the same CPU time with either, and has 9 % fewer bytes with brotli; our
-scripts and styles, which are compressed once, 8 %.
+for all others, and where brotli cannot be imported. A page takes the same CPU time with either, and
+has 9 % fewer bytes with brotli; our scripts and styles, which are compressed once, 8 %.
 """
 
 import gzip
-from functools import lru_cache
+import logging
+from functools import cache, lru_cache
+from typing import Any
 
 from flask import Flask, Response, request
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+
+log = logging.getLogger(__name__)
 
 MINIMUM = 1024  # bytes; below this the header costs more than compression saves
 LARGE = 200_000
@@ -32,12 +36,11 @@ def _compress(response: Response) -> Response:
     if response.is_streamed and not static:
         return response
     response.vary.add("Accept-Encoding")
-    encoding = _encoding()
     if (
         response.status_code in {204, 206, 304}
         or request.method == "HEAD"
         or "Content-Encoding" in response.headers
-        or not encoding
+        or not (encoding := _encoding())
     ):
         return response
     response.direct_passthrough = False
@@ -64,10 +67,12 @@ def _is_text(mimetype: str) -> bool:
 
 
 def _encoding() -> str:
-    """What the client accepts and likes best; empty if it is neither."""
+    """What the client accepts and likes best, and we have; empty if it is neither."""
     accepted = request.accept_encodings
     brotli, gzip_ = accepted["br"], accepted["gzip"]
-    return "br" if brotli > 0 and brotli >= gzip_ else "gzip" if gzip_ > 0 else ""
+    if brotli > 0 and brotli >= gzip_ and _library():
+        return "br"
+    return "gzip" if gzip_ > 0 else ""
 
 
 def _quick(body: bytes, encoding: str) -> bytes:
@@ -88,7 +93,19 @@ def _best(body: bytes, encoding: str) -> bytes:
 
 
 def _brotli(body: bytes, quality: int) -> bytes:
-    import brotli  # with the first response for somebody who accepts it
-
-    compressed: bytes = brotli.compress(body, quality=quality, lgwin=18)
+    compressed: bytes = _library().compress(body, quality=quality, lgwin=18)
     return compressed
+
+
+@cache
+def _library() -> Any:
+    """The module, imported for the first client that accepts it; None where that fails.
+
+    Such as on a platform without a wheel, or after an update of the code alone.
+    """
+    try:
+        import brotli
+    except ImportError as error:
+        log.warning("brotli cannot be imported, so responses are compressed with gzip: %s", error)
+        return None
+    return brotli
