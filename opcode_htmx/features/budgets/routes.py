@@ -66,6 +66,7 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
             seen=_seen(_fields(book.limits)) if seen is None else seen,
             error=error or book.problem,
             today=dollars(book.spent_today()),
+            is_used_up=(day := book.standing_of_day()) is not None and day.is_reached,
             notice=flashed()[0],
         )
 

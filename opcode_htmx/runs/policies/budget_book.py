@@ -175,6 +175,11 @@ class BudgetBook:
         own = [Standing(Scope.RUN, self.spent_by_run(run_id), run)] if run else []
         return [*own, *self._standings_of_day(project)]
 
+    def standing_of_day(self) -> Standing | None:
+        """How the budget of a day stands, with what is allowed more today; None without one."""
+        found = self._standings_of_day(Path("/"))  # the day's is that of all projects
+        return next((each for each in found if each.scope is Scope.DAY), None)
+
     def _standings_of_day(self, project: Path) -> list[Standing]:
         kept, found = self._kept(), list[Standing]()
         for scope, limit, where in (

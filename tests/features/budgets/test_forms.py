@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Limits
+from opcode_htmx.runs.policies.budget_figures import Limits, Scope
 from tests.sessions.index.histories import ONE, Session
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
@@ -71,6 +71,26 @@ def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None
     assert client.post("/budgets", data={"seen": again, "run": "1"}).status_code == 303
     found = client.get("/api/budgets").get_json()["data"]
     assert (found["run"], found["day"]) == (1, None)
+
+
+def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_so(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.record("r1", ONE, sandbox.project, 1.26, is_new=True)
+    said = "Saved. Today has cost $1.26 already: runs will pause."
+
+    def page_after(day: str) -> str:
+        answer = client.post("/budgets", data={"day": day})
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        return client.get("/budgets", headers={"Cookie": cookie}).text
+
+    for day, is_said in (("1", True), ("2", False), ("", False)):
+        page = page_after(day)
+        assert ("Saved." in page, said in page) == (True, is_said), day
+    book.add(Scope.DAY, sandbox.project, 1)
+    assert said not in page_after("1"), "more is allowed for today"
+    assert said in page_after("0.25")
 
 
 def test_a_budget_that_is_none_is_refused_with_what_was_typed(
