@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.listing.program import Program
 from opcode_htmx.lib.git.listing.settings import LISTING, Setting, listed
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late.patterns import late_pattern
 
 KIND = "credential helper"
 _MATCH = "opcodematch"
 """A section of settings that is nobody's."""
+_BROKEN = late_pattern(r"%(?![0-9A-Fa-f]{2})")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 
@@ -53,7 +55,7 @@ def _is_helper(setting: Setting) -> bool:
 
 def _asked(git: Git, settings: Iterable[Setting], urls: Sequence[str]) -> list[str]:
     """The addresses for which git may ask for a login: those of HTTP, and of proxies with users."""
-    over_http = [each for each in urls if each.startswith(("http://", "https://"))]
+    over_http = [each for each in map(_given, urls) if _split(each)[0] in ("http", "https")]
     if not over_http:
         return []
     proxies = [each.value for each in settings if each.parts[2] == "proxy"]
@@ -61,6 +63,12 @@ def _asked(git: Git, settings: Iterable[Setting], urls: Sequence[str]) -> list[s
     return over_http + [
         each if "://" in each else f"http://{each}" for each in proxies if "@" in each
     ]
+
+
+def _given(url: str) -> str:
+    """What git's program for HTTP is given: that program can be named before, as in `https::`."""
+    program, is_named, rest = url.partition("::")
+    return rest if is_named and program in ("http", "https") else url
 
 
 def _matched(git: Git, helpers: Iterable[Setting], url: str) -> set[str]:
@@ -82,29 +90,41 @@ def _matched(git: Git, helpers: Iterable[Setting], url: str) -> set[str]:
             "config", "-z", "--get-urlmatch", _MATCH, url, settings=keys
         )
     except GitFailed as error:
-        if error.status != 1:  # none matches
-            raise
-        return found
+        if error.status == 1:  # none matches
+            return found
+        if error.status == 128:  # it takes no such address: it asks some of them all the same
+            return found.union(whole)
+        raise
     for name in output.content.decode("ascii", "replace").split("\0")[:-1]:
         found.add(whole[int(name.rpartition(".m")[2].partition("\n")[0])])
     return found
 
 
 def _is_unclear(pattern: str) -> bool:
-    """Whether it may be for more than addresses of HTTP, or cannot be in an argument."""
-    return pattern.startswith("cert:") or "=" in pattern or "\n" in pattern
+    """Whether it may be for more than addresses of HTTP, or cannot be in an argument.
+
+    Or git decodes it: it takes `exam%70le.com` in a pattern for `example.com`.
+    """
+    is_decoded = "%" in _split(pattern)[1] or bool(_BROKEN.search(pattern))
+    return is_decoded or pattern.startswith("cert:") or "=" in pattern or "\n" in pattern
 
 
 def _is_whole(pattern: str) -> bool:
-    scheme, has_scheme, rest = pattern.partition("://")
-    return bool(scheme and has_scheme and rest.partition("/")[0].rpartition("@")[2])
+    return all(_split(pattern))
 
 
 def _matches_in_part(pattern: str, url: str) -> bool:
     """For a pattern without a scheme or a host, by these two: it may be for other paths."""
-    scheme, has_scheme, rest = pattern.partition("://")
+    scheme, host = _split(pattern)
+    asked_scheme, asked_host = _split(url)
+    return scheme in ("", asked_scheme) and host in ("", unquote(asked_host).lower())
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme, and host with port, in lower case, each empty if missing; of any text at all."""
+    scheme, has_scheme, rest = url.partition("://")
     if not has_scheme:
-        scheme, rest = "", pattern
-    address, host = urlsplit(url), rest.partition("/")[0].rpartition("@")[2].lower()
-    place = address.netloc.rpartition("@")[2].lower()
-    return scheme in ("", address.scheme) and host in ("", place)
+        scheme, rest = "", url
+    for mark in "/?#":
+        rest = rest.partition(mark)[0]
+    return scheme.lower(), rest.rpartition("@")[2].lower()

@@ -64,6 +64,10 @@ def push(repo: Repo) -> None:
         ("y.example", False),
         ("https://", True),
         ("http://", False),
+        ("https://x%2Eexample", True),
+        ("https://me%40b@y.example", False),
+        ("https://y.example/a%20b", False),
+        ("x%2Eexample", True),
     ],
 )
 def test_a_helper_is_listed_if_git_asks_it_for_this_address(
@@ -134,6 +138,57 @@ def test_a_redirect_reaches_no_helper_that_was_not_listed(
     with pytest.raises(GitFailed, match="could not read"):
         remotes.fetch(repo.git(RUNNING), "origin", progress=lambda _: None)
     assert mark.exists() == is_listed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://münchen.example/a",
+        "https://x.example/a%b",
+        "https://us:p@ss@x.example/a",
+        "https://[fe80::1%25eth0]/a",
+        "https://x%2Eexample/a",
+        "https://[x/a%b",
+        "https://x℀.example/a",
+    ],
+)
+def test_of_an_address_that_git_matches_with_nothing_every_helper_is_listed(
+    repo: Repo, url: str
+) -> None:
+    repo.plain("config", "credential.https://y.example.helper", "one")
+    repo.plain("config", f"credential.{url.removesuffix('/a')}.helper", "two")
+    repo.plain("config", "credential.z.example.helper", "of no such host")
+    repo.plain("remote", "add", "origin", url)
+    assert helpers(repo, "push") == helpers(repo, "fetch") == {"one", "two"}
+
+
+def test_the_same_holds_for_a_proxy(repo: Repo) -> None:
+    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.plain("config", "credential.https://y.example.helper", "one")
+    assert helpers(repo) == set()
+    repo.plain("config", "http.proxy", "http://me:p@ss@proxy.example:3128")
+    assert helpers(repo) == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("url", "pattern"),
+    [
+        ("http://localhost:{}/a%b", "http://localhost:{}"),
+        ("http://local%68ost:{}/a", "localhost:{}"),
+        ("http::http://localhost:{}/a", "http://localhost:{}"),
+    ],
+)
+def test_a_fetch_asks_the_helper_that_is_listed_however_the_address_is_written(
+    repo: Repo, redirecting: int, url: str, pattern: str
+) -> None:
+    repo.plain("remote", "add", "origin", url.format(redirecting))
+    mark = repo.top.parent / "asked"
+    helper = f"!touch {mark}; :"
+    repo.plain("config", f"credential.{pattern.format(redirecting)}.helper", helper)
+    assert helpers(repo, "fetch") == {helper}
+    with pytest.raises(GitFailed, match="could not read"):
+        remotes.fetch(repo.git(RUNNING), "origin", progress=lambda _: None)
+    assert mark.exists()
 
 
 @pytest.mark.parametrize("way", ["{}/bare", "file://{}/bare", "../bare", "../linked", "{}/b%61re"])
