@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Locator, Route, expect
@@ -76,6 +77,74 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
     expect(page.locator(OPEN)).to_have_count(1)
 
 
+def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> None:
+    phone = open_phone(start_server(sandbox, stand_in))
+    page = phone.page
+    page.add_init_script(
+        """addEventListener("DOMContentLoaded", () => {
+            const button = document.querySelector("#stop .button");
+            if (!button) return;
+            const { left, right, top, bottom } = button.getBoundingClientRect();
+            const target = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+            window.underFinger = button.contains(target) ? "Stop" : target.localName;
+        });"""
+    )
+    for motion in ("reduce", "no-preference"):
+        page.emulate_media(reduced_motion=motion)
+        page.goto(f"/new?folder={quote(str(sandbox.project))}")
+        page.get_by_role("textbox", name="Prompt").fill(json.dumps([*texts(1), ["wait", "/no"]]))
+        phone.button("Send").click()
+        page.wait_for_url("**/sessions/*")
+        page.wait_for_function("() => window.underFinger")
+        assert page.evaluate("underFinger") != "Stop", motion
+        page.locator("#stop").get_by_role("button", name="Stop").click()  # once it takes a press
+        expect(phone.status).to_have_text("Stopped by you.")
+
+
+TAP_ON = """async ([x, y]) => {
+    const hit = [];
+    for (let tap = 0; tap < 10; tap++) {
+        const target = document.elementFromPoint(x, y);
+        if (target.closest(".stop")) hit.push(tap);
+        target.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+        await new Promise((done) => setTimeout(done, 300));
+    }
+    return hit;
+}"""
+"""Taps at a place for three seconds, by the clock of the page; which of them would stop a run."""
+
+
+def test_tapping_on_fast_after_a_prompt_in_a_session_does_not_stop_its_run(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> None:
+    phone = open_phone(start_server(sandbox, stand_in))
+    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
+    page = phone.page
+    page.get_by_role("textbox", name="Prompt").fill("And this")
+    place = middle_of(phone.button("Send"))
+    with page.expect_response("**/prompt"):
+        page.evaluate("() => document.querySelector('.send').click()")
+    assert page.evaluate(TAP_ON, place) == []
+    phone.button("Stop").click()  # once nobody has tapped for a second
+    expect(phone.status).to_have_text("Stopped by you.")
+
+
+def middle_of(each: Locator) -> tuple[float, float]:
+    expect(each).to_be_visible()
+    box = each.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
     sandbox: Sandbox,
     stand_in: Path,
@@ -91,9 +160,7 @@ def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
     page.route("**/prompt", lambda route: held.append(route))
     page.on("request", lambda each: stops.append(each.url) if "/stop" in each.url else None)
     page.get_by_role("textbox", name="Prompt").fill("And this")
-    place = phone.button("Send").bounding_box()
-    assert place is not None
-    middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    middle = middle_of(phone.button("Send"))
     page.mouse.click(*middle)
     page.locator("#composer[data-just-sent=slow]").wait_for()
 
@@ -107,5 +174,5 @@ def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
     held.pop().continue_()
     expect(page.locator("#composer[data-just-sent]")).to_have_count(0)
     expect(page.locator("#queue li")).to_have_count(1)
-    page.mouse.click(*middle)
+    phone.button("Stop").click()
     expect(phone.status).to_have_text("Stopped by you.")

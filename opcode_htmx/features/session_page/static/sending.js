@@ -5,7 +5,8 @@
 (() => {
   const RETRY_MS = 300000; // for so long it is sent again by itself once the server answers
   const ACCEPTED_MS = 4000; // a command may have no block of its own
-  const DOUBLE_TAP_MS = 500;
+  const DOUBLE_TAP_MS = 1000;
+  const TAPPING_MS = 5000; // who taps on for longer means Stop
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
   const prompt = $("prompt");
@@ -14,6 +15,7 @@
   const bubbles = new Map(); // each bubble's form data and state
   let retried = null; // the bubble whose data are sent instead of the form's
   let justSent = 0;
+  let armedAt = 0;
 
   // --- bubbles ----------------------------------------------------------------------------
 
@@ -121,9 +123,13 @@
     composer.requestSubmit();
   };
 
-  // Send becomes Stop: the second tap of two is neither. Nor is one more while the request takes
-  // long, when Stop is in the status line.
+  // Send becomes Stop: the second tap of two is neither, nor is any that follows as fast. Nor is one more
+  // while the request takes long, when Stop is in the status line.
   const arm = () => {
+    armedAt = Date.now();
+    hold();
+  };
+  const hold = () => {
     composer.dataset.justSent = "";
     clearTimeout(justSent);
     justSent = setTimeout(() => {
@@ -131,6 +137,9 @@
       else delete composer.dataset.justSent;
     }, DOUBLE_TAP_MS);
   };
+  composer.addEventListener("pointerdown", ({ target }) => {
+    if (target !== prompt && composer.dataset.justSent === "" && Date.now() - armedAt < TAPPING_MS) hold();
+  });
   const isSending = () => [...bubbles.values()].some(({ state }) => state === "sending");
   let hadStop = Boolean($("stop").firstElementChild);
   const watchStop = () => {
