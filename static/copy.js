@@ -68,6 +68,9 @@
   sheet.className = "sheet";
   sheet.ariaLabel = "Link, copy, fork";
   document.body.append(sheet);
+  const sorry = document.createElement("p");
+  sorry.className = "error-note";
+  sorry.textContent = "The menu could not be loaded. Try again.";
 
   // The displayed text of a block, or of the whole answer that a summary ends.
   const textOf = (block) => {
@@ -85,8 +88,10 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const answer = await fetch(link.href).catch(() => null);
-    if (!answer?.ok) return location.assign(link.href);
-    const box = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("share");
+    const html = answer?.ok ? await answer.text().catch(() => "") : "";
+    const box = new DOMParser().parseFromString(html, "text/html").getElementById("share");
+    if (!box) return $("flash").replaceChildren(sorry);
+    sorry.remove();
     const plain = box.querySelector("#share-plain");
     if (plain) {
       plain.value = textOf(link.parentElement);

@@ -29,7 +29,15 @@
       button.removeEventListener("click", tap);
       if (isTapped) button.click();
     };
-    script.onerror = () => (isLoading = isTapped = false); // the next tap tries again
+    script.onerror = () => {
+      if (isTapped) {
+        const note = document.createElement("p");
+        note.className = "error-note";
+        note.textContent = "Dictation could not be loaded. Try again.";
+        document.getElementById("flash").replaceChildren(note);
+      }
+      isLoading = isTapped = false;
+    };
     document.head.append(script);
   };
   button.addEventListener("click", tap);

@@ -388,15 +388,35 @@ def test_a_tap_on_the_copy_menu_is_kept_while_its_script_is_on_its_way(
 ) -> None:
     phone = open_phone(server)
     open_session(phone, begin(server, said("m", text(ANSWER))))
+    phone.forgiven.append("ERR_FAILED")  # what is refused here
     held: list[Route] = []
     phone.page.route("**/copy.js*", lambda route: held.append(route))
-    phone.page.locator(".block-summary").hover()
-    phone.page.locator(".block-summary > .more").click()
-    until(lambda: phone.page.title() and held, "the script is on its way")
+    address, alert = phone.page.url, phone.page.get_by_role("alert")
     sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+
+    def tap() -> None:
+        phone.page.locator(".block-summary").hover()
+        phone.page.locator(".block-summary > .more").click()
+
+    tap()
+    until(lambda: phone.page.title() and held, "the script is on its way")
     expect(sheet).to_have_count(0)
-    held[0].continue_()
+    held.pop().abort()
+    expect(alert).to_have_text("The menu could not be loaded. Try again.")
+    tap()
+    until(lambda: phone.page.title() and held, "the script is on its way again")
+    replaced = "block => { block.replaceWith(block.cloneNode(true)); }"
+    phone.page.locator(".block-summary").evaluate(replaced)
+    held.pop().continue_()
     expect(sheet).to_be_visible()
+    expect(alert).to_be_empty()
+    phone.page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+    phone.page.route("**/share", lambda route: route.abort())
+    tap()
+    expect(alert).to_have_text("The menu could not be loaded. Try again.")
+    assert phone.page.url == address
 
 
 def test_text_stays_selected_when_copying_fails(server: Server, open_phone: OpenPhone) -> None:

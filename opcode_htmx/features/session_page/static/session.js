@@ -240,24 +240,28 @@
 
   // copy.js is loaded with what it serves first, a tap on a block's menu or a finger on code, and then gets that.
   const copied = [];
+  const sorry = document.createElement("p");
+  sorry.className = "error-note";
+  sorry.textContent = "The menu could not be loaded. Try again.";
   const loadCopying = (event) => {
     const { type } = event;
     const target = event.target.closest(type === "click" ? ".more" : "pre");
     if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    if (copied.push({ target, type }) > 1) return;
+    if (copied.push({ target, type, id: target.closest(".block").id }) > 1) return;
+    sorry.remove();
     const script = document.createElement("script");
     script.src = transcript.dataset.copying;
     script.onload = () => {
       for (const each of COPYING) transcript.removeEventListener(each, loadCopying);
-      for (const { target, type } of copied) {
-        if (type === "click") target.click();
-        else target.dispatchEvent(new Event(type, { bubbles: true }));
+      for (const { target, type, id } of copied) {
+        // a newer version may have replaced the block
+        if (type === "click") $(id)?.querySelector(":scope > .more")?.click();
+        else if (target.isConnected) target.dispatchEvent(new Event(type, { bubbles: true }));
       }
     };
     script.onerror = () => {
-      const link = copied.splice(0).find(({ type }) => type === "click")?.target;
-      if (link) location.assign(link.href);
+      if (copied.splice(0).some(({ type }) => type === "click")) $("flash").replaceChildren(sorry);
     };
     document.head.append(script);
   };
