@@ -17,6 +17,15 @@ from tests.support.environment import Sandbox, Server
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 OPEN = ".block-ask[data-state=open]"
+UNDER_FINGER = """addEventListener("DOMContentLoaded", () => {
+    const button = document.querySelector("%s");
+    if (!button) return;
+    button.scrollIntoView();
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    const target = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    window.underFinger = button.contains(target) ? "the button" : target.localName;
+});"""
+"""Notes what a finger on the middle of a button touches as soon as a page is drawn."""
 
 
 @pytest.fixture
@@ -33,6 +42,20 @@ def two_requests(
     phone.begin(sandbox.project, json.dumps(steps))
     expect(phone.page.locator(OPEN)).to_have_count(2)
     expect(phone.page.locator("[data-new]")).to_have_count(0)
+    return phone
+
+
+@pytest.fixture
+def working(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> Phone:
+    """The page of a session in which Claude works until it is stopped."""
+    phone = open_phone(start_server(sandbox, stand_in))
+    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
     return phone
 
 
@@ -56,23 +79,14 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
     two_requests: Phone,
 ) -> None:
     page = two_requests.page
-    page.add_init_script(
-        """addEventListener("DOMContentLoaded", () => {
-            const button = document.querySelector(".button[value=allow]");
-            if (!button) return;
-            button.scrollIntoView();
-            const { left, right, top, bottom } = button.getBoundingClientRect();
-            const target = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-            window.underFinger = target === button ? "Allow" : target.localName;
-        });"""
-    )
+    page.add_init_script(UNDER_FINGER % ".button[value=allow]")
     for motion in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=motion)
         page.goto("/runs")
-        assert page.evaluate("underFinger") != "Allow"
+        assert page.evaluate("underFinger") != "the button"
         page.locator("#runs .row").first.click()
         page.locator("body[data-link=online]").wait_for()
-        assert page.evaluate("underFinger") != "Allow"
+        assert page.evaluate("underFinger") != "the button"
     page.locator(OPEN).first.get_by_role("button", name="Allow").click()
     expect(page.locator(OPEN)).to_have_count(1)
 
@@ -85,15 +99,7 @@ def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt
 ) -> None:
     phone = open_phone(start_server(sandbox, stand_in))
     page = phone.page
-    page.add_init_script(
-        """addEventListener("DOMContentLoaded", () => {
-            const button = document.querySelector("#stop .button");
-            if (!button) return;
-            const { left, right, top, bottom } = button.getBoundingClientRect();
-            const target = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-            window.underFinger = button.contains(target) ? "Stop" : target.localName;
-        });"""
-    )
+    page.add_init_script(UNDER_FINGER % "#stop .button")
     for motion in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=motion)
         page.goto(f"/new?folder={quote(str(sandbox.project))}")
@@ -101,7 +107,7 @@ def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt
         phone.button("Send").click()
         page.wait_for_url("**/sessions/*")
         page.wait_for_function("() => window.underFinger")
-        assert page.evaluate("underFinger") != "Stop", motion
+        assert page.evaluate("underFinger") != "the button", motion
         page.locator("#stop").get_by_role("button", name="Stop").click()  # once it takes a press
         expect(phone.status).to_have_text("Stopped by you.")
 
@@ -120,15 +126,9 @@ TAP_ON = """async ([x, y]) => {
 
 
 def test_tapping_on_fast_after_a_prompt_in_a_session_does_not_stop_its_run(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
+    working: Phone,
 ) -> None:
-    phone = open_phone(start_server(sandbox, stand_in))
-    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
-    expect(phone.status).to_have_attribute("data-phase", "working")
-    page = phone.page
+    phone, page = working, working.page
     page.get_by_role("textbox", name="Prompt").fill("And this")
     place = middle_of(phone.button("Send"))
     with page.expect_response("**/prompt"):
@@ -146,15 +146,9 @@ def middle_of(each: Locator) -> tuple[float, float]:
 
 
 def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
+    working: Phone,
 ) -> None:
-    phone = open_phone(start_server(sandbox, stand_in))
-    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
-    expect(phone.status).to_have_attribute("data-phase", "working")
-    page = phone.page
+    phone, page = working, working.page
     held: list[Route] = []
     stops: list[str] = []
     page.route("**/prompt", lambda route: held.append(route))

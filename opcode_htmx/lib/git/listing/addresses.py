@@ -26,7 +26,7 @@ def of(git: Git, remote: str, *, pushes: bool) -> list[str]:
 
 
 def _refuse_line_breaks(git: Git, remote: str) -> None:
-    """Raises GitFailed if an address has one: what git would use could not be told from others."""
+    """Raises GitFailed if an address has one: `get-url` separates addresses by line breaks."""
     own = {f"remote.{remote}.url", f"remote.{remote}.pushurl"}
     for each in settings.listed(git.under(settings.LISTING)):
         if each.key in own and "\n" in each.value:

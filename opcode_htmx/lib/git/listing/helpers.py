@@ -33,7 +33,7 @@ def of(git: Git, settings: Sequence[Setting], urls: Sequence[str]) -> Iterator[P
 
 
 def silenced(git: Git, urls: Sequence[str]) -> Mapping[str, str]:
-    """Settings under which no other helper is asked, whereto ever a server may redirect.
+    """Settings under which no other helper is asked, wherever a server redirects to.
 
     Raises GitFailed.
     """
