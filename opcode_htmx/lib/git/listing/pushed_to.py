@@ -13,6 +13,7 @@ from opcode_htmx.lib.git.listing.addresses import path_of
 from opcode_htmx.lib.git.listing.program import OF_FOLDER, Program
 from opcode_htmx.lib.git.listing.settings import LIST, LISTING, NO_PROGRAM, parsed
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.late.patterns import late_pattern
 
 _HOOKS = (
     *("pre-receive", "reference-transaction", "update", "proc-receive", "post-receive"),
@@ -21,6 +22,10 @@ _HOOKS = (
 _FILTERS = ("clean", "smudge", "process")
 """Of a folder whose files a push writes; git cleans them first, to see whether they changed."""
 _PROGRAMS = frozenset({"core.alternaterefscommand", "core.fsmonitor"})
+_HEAD = late_pattern(r"ref:[ \t\n\v\f\r]*refs/|[0-9A-Fa-f]{40}")
+_HEAD_BYTES = 255
+_MOST_BYTES = 64 * 1024
+"""Of the path of another repository."""
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """Where git looks for the repository of a path, in its order."""
 
@@ -61,24 +66,41 @@ def _git_dir(git: Git, path: str) -> Path | None:
 
 
 def _is_repository(folder: Path) -> bool:
-    """Raises OSError, ValueError."""
-    if not os.path.lexists(folder / "HEAD"):  # it may be a link to a branch without commits
+    """By git's own rule. Raises OSError, ValueError."""
+    if not _is_head(folder / "HEAD"):
         return False
     # a linked worktree has the rest in the repository that it is of
     common_dir = _common_dir(folder)
-    return all((common_dir / name).exists() for name in ("objects", "refs"))
+    return all(os.access(common_dir / name, os.X_OK) for name in ("objects", "refs"))
+
+
+def _is_head(file: Path) -> bool:
+    """Whether it names a branch, which may have no commits, or a commit."""
+    if file.is_symlink():
+        return str(file.readlink()).startswith("refs/")
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return _HEAD.match(opened.read(_HEAD_BYTES).decode("ascii", "replace")) is not None
 
 
 def _named_in(file: Path) -> Path:
     """What a file `.git` names as its repository. Raises OSError, ValueError."""
-    label, _, name = os.fsdecode(file.read_bytes()[:4096]).partition(":")
-    if label != "gitdir":
+    begin, label, name = _text(file).partition("gitdir: ")
+    if begin or not label:
         raise ValueError(f"{file} names no repository")
-    return (file.parent / name.strip()).resolve(strict=True)
+    return (file.parent / name).resolve(strict=True)
 
 
 def _common_dir(git_dir: Path) -> Path:
     file = git_dir / "commondir"
-    if not file.is_file():
-        return git_dir
-    return (git_dir / os.fsdecode(file.read_bytes()[:4096]).rstrip("\r\n")).resolve()
+    return (git_dir / _text(file)).resolve() if file.is_file() else git_dir
+
+
+def _text(file: Path) -> str:
+    """A file's path of another one, without the line's end. Raises OSError, ValueError."""
+    with file.open("rb") as opened:
+        content = opened.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"{file} is too large")
+    return os.fsdecode(content).rstrip("\r\n")

@@ -265,6 +265,42 @@ def test_hooks_run_for_a_push_to_the_git_folder_of_a_linked_worktree_are_listed(
     assert log.read_text() == "post-receive\n"
 
 
+@pytest.mark.parametrize("decoy", ["broken HEAD", "objects in a file", "another name"])
+def test_hooks_of_the_repository_that_git_takes_are_listed(repo: Repo, decoy: str) -> None:
+    base, log = repo.top.parent / "base", repo.top.parent / "ran"
+    taken = base / "real " if decoy == "another name" else base
+    repo.plain("init", "-q", "--bare", "-b", "main", str(taken))
+    if decoy == "another name":
+        repo.plain("init", "-q", "--bare", "-b", "main", str(base / "real"))
+        (base / ".git").write_text("gitdir: real \n")
+    else:
+        (base / ".git/refs").mkdir(parents=True)
+        is_broken = decoy == "broken HEAD"
+        (base / ".git/HEAD").write_text("junk\n" if is_broken else "ref: refs/heads/main\n")
+        objects = base / ".git/objects"
+        objects.mkdir() if is_broken else objects.touch()
+    hook = taken / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(HOOK.format(log))
+    hook.chmod(0o755)
+    repo.plain("remote", "add", "origin", str(base))
+    repo.commit()
+    assert kinds(repo, "push", OF_FOLDER) == [("pre-receive", str(hook))]
+    push(repo)
+    assert log.read_text() == "pre-receive\n"
+
+
+def test_a_file_in_place_of_a_repository_is_not_read_whole(repo: Repo) -> None:
+    file = repo.top.parent / "base/.git"
+    file.parent.mkdir()
+    file.write_text("gitdir: there")
+    os.truncate(file, 1 << 40)
+    repo.plain("remote", "add", "origin", str(file.parent))
+    repo.commit()
+    with pytest.raises(GitFailed, match="is too large"):
+        kinds(repo, "push", OF_FOLDER)
+
+
 @pytest.mark.parametrize("key", ["url", "pushurl"])
 def test_an_address_with_a_line_break_is_refused(repo: Repo, key: str) -> None:
     base = repo.top.parent / "a\nb"
