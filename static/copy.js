@@ -88,6 +88,8 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const answer = await fetch(link.href).catch(() => null);
+    // logged out, or the block is gone: the server says so on a page of its own
+    if (answer?.status >= 400 && answer.status < 500) return location.assign(link.href);
     const html = answer?.ok ? await answer.text().catch(() => "") : "";
     const box = new DOMParser().parseFromString(html, "text/html").getElementById("share");
     if (!box) return $("flash").replaceChildren(sorry);
