@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 from playwright.sync_api import (
@@ -84,6 +85,11 @@ def log_in(context: BrowserContext, server: Server) -> None:
     assert answer.status == 303, answer.text()
 
 
+def _without_polls(*_: object, **__: object) -> NoReturn:
+    """Playwright polls by animation frames, which a page without scripts never calls back."""
+    raise AssertionError("Wait for a locator: a function is evaluated once without scripts.")
+
+
 class Phone:
     """A browser of its own, logged in, with a session page that it may be looking at."""
 
@@ -98,6 +104,8 @@ class Phone:
         self._server = server
         self._scripted = bool(options.get("java_script_enabled", True))
         self.page: Page = self._context.new_page()
+        if not self._scripted:
+            self.page.wait_for_function = _without_polls  # type: ignore[method-assign]
         self.complaints: list[str] = []
         self.forgiven = [*LEFT]
         """The browser errors that a test expects, as parts of the messages."""

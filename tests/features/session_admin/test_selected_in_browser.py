@@ -32,11 +32,19 @@ def project(shared_server: Server) -> str:
 
 def wait_for_titles(page: Page, *titles: str) -> None:
     """Wait until the page lists these sessions, in this order."""
-    page.wait_for_function(
-        """titles => JSON.stringify(titles) === JSON.stringify(
-            [...document.querySelectorAll('.list .row-title')].map(each => each.title))""",
-        arg=titles,
-    )
+    expect(page.locator(".list .row-title")).to_have_text(titles)
+
+
+def select(page: Page) -> None:
+    """Begin to select in the list that the page shows."""
+    page.get_by_role("link", name="Select").click()
+    page.wait_for_url("**select=**")  # the list before it has links named All as well
+
+
+def select_all(page: Page) -> None:
+    select(page)
+    page.get_by_role("link", name="All").click()
+    expect(page.get_by_role("link", name="None")).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -45,7 +53,7 @@ def test_sessions_are_selected_and_cared_for(
 ) -> None:
     page = open_phone(shared_server, java_script_enabled=scripts).page
     page.goto(project)
-    page.get_by_role("link", name="Select").click()
+    select(page)
     bar = page.get_by_role("group", name="With the selected sessions")
     box = bar.bounding_box()
     assert box is not None
@@ -68,9 +76,10 @@ def test_sessions_are_selected_and_cared_for(
     expect(bar.get_by_role("button", name="Unpin")).to_be_hidden()
     bar.get_by_role("button", name="Pin", exact=True).click()
     expect(page.get_by_text("2 sessions pinned.")).to_be_visible()
-    wait_for_titles(page, "mend the fence", "sow the peas", "prune the trees", "water the beds")
+    pinned = "Pinned: mend the fence"
+    wait_for_titles(page, pinned, "Pinned: sow the peas", "prune the trees", "water the beds")
 
-    page.get_by_role("link", name="Select").click()
+    select(page)
     page.get_by_label("mend the fence").check()
     expect(bar.get_by_role("button", name="Unpin")).to_be_visible()  # that is pinned
     page.get_by_label("prune the trees").check()
@@ -82,20 +91,18 @@ def test_sessions_are_selected_and_cared_for(
     sheet.get_by_role("textbox").press("Enter")
     expect(page.get_by_text("2 sessions tagged.")).to_be_visible()
     page.get_by_role("link", name="spring 2").click()
-    wait_for_titles(page, "mend the fence", "prune the trees")
+    wait_for_titles(page, pinned, "prune the trees")
 
-    page.get_by_role("link", name="Select").click()
-    page.get_by_role("link", name="All").click()
+    select_all(page)
     bar.get_by_role("button", name="Archive").click()
     page.get_by_role("link", name="Archived (2)").click()
     wait_for_titles(page, "prune the trees", "mend the fence")
-    page.get_by_role("link", name="Select").click()
-    page.get_by_role("link", name="All").click()
+    select_all(page)
     bar.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("link", name="Archived (2)")).to_be_visible()
-    wait_for_titles(page, "sow the peas", "water the beds")
+    wait_for_titles(page, "Pinned: sow the peas", "water the beds")
 
 
 def test_a_long_press_on_a_row_begins_to_select_with_it(
