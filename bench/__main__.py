@@ -8,32 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bench import (
-    api,
-    changes,
-    costs,
-    document,
-    endurance,
-    growth,
-    hostile,
-    index,
-    json_lines,
-    latency,
-    lighthouse,
-    lists,
-    load,
-    long_page,
-    metrics,
-    page,
-    search,
-    send,
-    smooth,
-    stalls,
-    start,
-    usage,
-)
+from bench import document
 from bench.figures import Figure, table
 from bench.november import with_before
+from bench.parts.archive import api, index, lists, search, usage
+from bench.parts.pages import changes, lighthouse, long_page, page
+from bench.parts.servers import endurance, hostile, load, metrics, stalls, start
+from bench.parts.streams import costs, growth, json_lines, latency, send, smooth
 
 PARTS: dict[str, Callable[[], Sequence[Figure]]] = {
     "latency": latency.measure,

@@ -1,17 +1,22 @@
-"""The server of a benchmark, isolated as in the tests, and the CPU time that its processes use."""
+"""The server of a benchmark, isolated as in the tests: its requests, processes and CPU time."""
 
 from __future__ import annotations
 
+import http.client
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox, Server, basic_header, until
 
+MB = 1_000_000
+REQUESTS = 60
+"""Of a page, one after the other."""
 QUIET_SECONDS, QUIET_SHARE = 60.0, 2.0
 """How long a start may take to come to rest, and the percentage of a core that is rest."""
 NOBODY = "http://127.0.0.1:9"
@@ -52,6 +57,45 @@ def wait_until_quiet(pids: Sequence[int]) -> None:
     quiet = 0
     while quiet < 3 and time.monotonic() < deadline:
         quiet = quiet + 1 if idle_share(pids, 1.0) < QUIET_SHARE else 0
+
+
+def worker_of(server: Server) -> psutil.Process:
+    """The worker process."""
+    workers = [
+        each
+        for each in psutil.Process(server.pid).children()
+        if "gunicorn" in " ".join(each.cmdline())
+    ]
+    assert len(workers) == 1, workers
+    return workers[0]
+
+
+def health(server: Server, seconds: int = 10) -> dict[str, Any]:
+    """The server's report on its event loop; `worst_lately_ms` is about the last `seconds`."""
+    data: dict[str, Any] = server.get(f"/api/health?seconds={seconds}").json()["data"]
+    return data
+
+
+def prepare(sandbox: Sandbox, claude: Path) -> None:
+    """Start once, so that what the first start of all makes is there."""
+    with running_server(sandbox, claude) as server:
+        assert server.get("/").ok
+        until((sandbox.state / "templates").exists, "the compiled templates are kept")
+
+
+def times(server: Server, path: str, count: int = REQUESTS) -> list[float]:
+    """Milliseconds from a request to the last byte of its response, on one connection."""
+    found = []
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+        connection.connect()
+        for _ in range(count):
+            began = time.perf_counter()
+            connection.request("GET", path, headers=basic_header())
+            response = connection.getresponse()
+            response.read()
+            found.append((time.perf_counter() - began) * 1000)
+            assert response.status == 200, (path, response.status)
+    return found
 
 
 def _cpu_seconds(pid: int) -> float:

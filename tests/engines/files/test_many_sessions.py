@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench import many_sessions
+from bench.data import many_sessions
 from opcode_htmx.engines.claude.files import sessions, subagents
 from opcode_htmx.engines.claude.files.lineage import Lineage
 

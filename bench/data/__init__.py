@@ -1,0 +1,1 @@
+"""Data to measure with: sessions, projects and repositories, as Claude's CLI and git leave them."""

@@ -1,0 +1,1 @@
+"""The measured parts, by subject; `bench/__main__.py` lists them."""

@@ -1,0 +1,1 @@
+"""What stands around a server while it is measured: a stand-in that writes, and its readers."""
