@@ -13,11 +13,13 @@ from itertools import pairwise
 
 import requests
 
-from chaos.clients import Page, load, shown
-from chaos.environment import Holdings, ServerUnderTest
-from chaos.folders import RunOnDisk
-from chaos.person import Person, comes_true, comes_true_or_stalls
-from chaos.received import Line, ReceivedLines
+from chaos.differences import first_difference, page_differences, surplus_of
+from chaos.server.environment import Holdings, ServerUnderTest
+from chaos.server.folders import RunOnDisk
+from chaos.users.pages import Page, load, shown
+from chaos.users.person import Person
+from chaos.users.received import Line, ReceivedLines
+from chaos.users.waiting import comes_true, comes_true_or_stalls
 from tests.support.environment import PASSWORD, USER, processes_of
 
 OUTCOMES = {"completed", "cancelled", "failed", "timed out", "interrupted"}
@@ -65,7 +67,7 @@ def every_line_was_heard_once_and_in_order(scene: Scene) -> Iterator[str]:
                     return got() == lines
 
                 if not comes_true_or_stalls(complete, progress, REST_SECONDS):
-                    difference = _difference(lines, got())
+                    difference = first_difference(lines, got())
                     yield f"{name} of session {person.id}, {stream}: {difference}"
 
 
@@ -84,7 +86,7 @@ def every_written_line_is_in_the_file(scene: Scene) -> Iterator[str]:
             if numbers not in (list(range(noted)), list(range(noted + 1))):
                 yield (
                     f"run {run.id}, {stream}: Claude says that it wrote {noted} lines; "
-                    f"the file has {_difference(list(range(noted)), numbers)}"
+                    f"the file has {first_difference(list(range(noted)), numbers)}"
                 )
 
 
@@ -177,7 +179,7 @@ def every_page_is_as_if_loaded_now(scene: Scene) -> Iterator[str]:
 
             def differences(page: Page = page, person: Person = person) -> list[str]:
                 fresh = shown(load(browser, scene.server, person.path))
-                return _differences(fresh, page.shown())
+                return page_differences(fresh, page.shown())
 
             def current(differences: Callable[[], list[str]] = differences) -> bool:
                 return not differences()
@@ -232,7 +234,7 @@ def the_server_has_let_go_of_everything(scene: Scene) -> Iterator[str]:
     surplus: list[str] = []
 
     def at_rest() -> bool:
-        surplus[:] = _surplus(scene.before, scene.server.holdings())
+        surplus[:] = surplus_of(scene.before, scene.server.holdings())
         return not surplus
 
     scene.checks += 3
@@ -283,45 +285,3 @@ WHEN_LEFT: tuple[Callable[[Scene], Iterator[str]], ...] = (
     the_log_has_no_traceback,
 )
 """Checks once all clients have disconnected."""
-
-
-def _difference(wanted: Sequence[object], got: Sequence[object]) -> str:
-    """The first difference of two sequences, in a few words."""
-    for place, (one, other) in enumerate(zip(wanted, got, strict=False)):
-        if one != other:
-            again = " (which it has already)" if other in got[:place] else ""
-            return (
-                f"{len(got)} of {len(wanted)}; at {place} {str(one)[:300]} is wanted, "
-                f"and there is {str(other)[:300]}{again}"
-            )
-    if len(got) == len(wanted):
-        return "no difference"
-    what = got[len(wanted)] if len(got) > len(wanted) else wanted[len(got)]
-    word = "too much" if len(got) > len(wanted) else "missing"
-    return f"{len(got)} of {len(wanted)}; {word} from {str(what)[:300]}"
-
-
-def _differences(fresh: dict[str, str], page: dict[str, str]) -> list[str]:
-    return [
-        f"{name}: {_around(fresh.get(name, ''), page.get(name, ''))}"
-        for name in sorted(fresh.keys() | page.keys())
-        if fresh.get(name) != page.get(name)
-    ]
-
-
-def _around(fresh: str, page: str) -> str:
-    """Two texts from a little before their first difference."""
-    same = next((i for i, (a, b) in enumerate(zip(fresh, page, strict=False)) if a != b), 0)
-    begin = max(0, same - 80)
-    return f"fresh …{fresh[begin : same + 200]!r}, live …{page[begin : same + 200]!r}"
-
-
-def _surplus(before: Holdings, now: Holdings) -> list[str]:
-    files = now.files - before.files
-    greenlets = now.greenlets - before.greenlets
-    threads = now.threads - before.threads
-    return [
-        *(f"{count}× {what}" for what, count in files.items()),
-        *(f"{count}× greenlet {what}" for what, count in greenlets.items()),
-        *([f"{threads}× thread"] if threads > 0 else []),
-    ]

@@ -9,18 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos import browsers, invariants, model
-from chaos.browsers import BrowserPage
+from chaos import invariants
 from chaos.counts import Counts
-from chaos.environment import ServerUnderTest
-from chaos.folders import Runs
 from chaos.invariants import Scene
-from chaos.person import Person
 from chaos.plan import Blow, Plan
-from chaos.received import ReceivedLines
+from chaos.server import model
+from chaos.server.environment import ServerUnderTest
+from chaos.server.folders import Runs
+from chaos.users import browsers
+from chaos.users.browsers import BrowserPage
+from chaos.users.person import Person
+from chaos.users.received import ReceivedLines
 from tests.support.environment import find_claude, write_script
 
-STAND_IN = Path(__file__).with_name("stand_in.py")
+STAND_IN = Path(__file__).parent / "server" / "stand_in.py"
 BLOW_SECONDS = 120
 """How long a server fault waits at most for the lines after which it is due."""
 

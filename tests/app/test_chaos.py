@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from chaos import invariants
-from chaos.environment import Holdings, ServerUnderTest
-from chaos.folders import RunOnDisk, Runs
 from chaos.invariants import Scene
-from chaos.person import Person
 from chaos.plan import (
     Blow,
     Plan,
     draw,
     plan,
 )
-from chaos.received import Line, ReceivedLines
 from chaos.round import play
+from chaos.server.environment import Holdings, ServerUnderTest
+from chaos.server.folders import RunOnDisk, Runs
+from chaos.users.person import Person
+from chaos.users.received import Line, ReceivedLines
 
 SLOW = pytest.mark.timeout(400)  # a machine that does much else at the same time takes its time
 OUTPUT, ERRORS = "stdout", "stderr"

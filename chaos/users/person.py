@@ -11,26 +11,21 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import requests
 
-from chaos import clients
-from chaos.browsers import BrowserPage
-from chaos.clients import (
-    BREATH,
-    LOST,
-    Listener,
-    Page,
-    Poller,
-)
 from chaos.counts import Counts
-from chaos.environment import ServerUnderTest
-from chaos.folders import RunOnDisk, Runs
 from chaos.plan import Session, Turn
-from chaos.received import Line, ReceivedLines
+from chaos.server.environment import ServerUnderTest
+from chaos.server.folders import RunOnDisk, Runs
+from chaos.users.browsers import BrowserPage
+from chaos.users.clients import BREATH, LOST, RESTART_SECONDS, Client, next_message
+from chaos.users.pages import Page
+from chaos.users.programs import Listener, Poller, open_socket
+from chaos.users.received import Line, ReceivedLines
+from chaos.users.waiting import comes_true
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import PASSWORD, USER
 
@@ -74,7 +69,7 @@ class Person:
         """Set to follow the session with a browser as well."""
 
     @property
-    def clients(self) -> list[clients.Client]:
+    def clients(self) -> list[Client]:
         return [each for each in (self.listener, self.poller, self.page) if each]
 
     @property
@@ -150,11 +145,11 @@ class Person:
         return "" if answer.status_code == 202 else f"{answer.status_code} {answer.text[:300]}"
 
     def _by_socket(self, turn: Turn) -> str:
-        ws = clients.open_socket(self.server)
+        ws = open_socket(self.server)
         try:
             for command in ("execute", "resume"):
                 ws.send(json.dumps({"command_type": command, **self._body(turn), "detach": True}))
-                while (message := json.loads(clients.next_message(ws)))["type"] not in (
+                while (message := json.loads(next_message(ws)))["type"] not in (
                     "start",
                     "error",
                 ):
@@ -189,7 +184,7 @@ class Person:
         return requests.post(self.server.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
 
     def _await_server(self) -> None:
-        if not self.server.up.wait(clients.RESTART_SECONDS):
+        if not self.server.up.wait(RESTART_SECONDS):
             raise GaveUp("the server does not come back")
 
     # --- the end of a turn ------------------------------------------------------------------
@@ -239,11 +234,11 @@ class Person:
 
     def _stopped(self, way: str, run_id: str) -> bool:
         if way == "socket":
-            ws = clients.open_socket(self.server)
+            ws = open_socket(self.server)
             try:
                 ws.send(json.dumps({"command_type": "cancel", "session_id": self.id}))
                 while True:
-                    message = json.loads(clients.next_message(ws))
+                    message = json.loads(next_message(ws))
                     if message["type"] in ("ended", "error") and not message.get("content"):
                         return message["type"] == "ended" or "ended" in message["message"]
             finally:
@@ -283,7 +278,7 @@ class Person:
         """Answer until some answer is known to have arrived, or the run has ended."""
         run = self._runs.get(run_id)
         for _ in range(50):
-            if not self.server.up.wait(clients.RESTART_SECONDS):
+            if not self.server.up.wait(RESTART_SECONDS):
                 return
             with contextlib.suppress(*LOST):
                 self.counts.answers += 1
@@ -294,7 +289,7 @@ class Person:
 
     def _give_answer(self, way: str, run_id: str, request_id: str) -> None:
         if way == "socket":
-            ws = clients.open_socket(self.server)
+            ws = open_socket(self.server)
             try:
                 permission = {
                     "command_type": "permission",
@@ -304,7 +299,7 @@ class Person:
                 }
                 ws.send(json.dumps(permission))
                 ws.send(json.dumps({"command_type": "attach", "session_id": self.id}))
-                clients.next_message(ws)  # something, once both have been carried out
+                next_message(ws)  # something, once both have been carried out
             finally:
                 ws.shutdown()
         else:
@@ -341,30 +336,3 @@ class Person:
         if self.browser:
             self.counts += self.browser.counts
             self.complaints += self.browser.complaints
-
-
-def comes_true(condition: Callable[[], object], timeout: float) -> bool:
-    """Poll a condition on files until it holds, at most so long; return whether it does."""
-    return comes_true_or_stalls(condition, lambda: 0, timeout)
-
-
-LONGEST = 4
-"""Overall limit of the wait, as a multiple of the quiet time."""
-
-
-def comes_true_or_stalls(
-    condition: Callable[[], object], progress: Callable[[], int], quiet: float
-) -> bool:
-    """The same, as long as there is progress: until there has been none for `quiet` seconds.
-
-    Endless activity, such as a heartbeat, does not count as progress.
-    """
-    began = since = time.monotonic()
-    was = progress()
-    while not condition():
-        if (now := progress()) != was:
-            was, since = now, time.monotonic()
-        if time.monotonic() - since > quiet or time.monotonic() - began > LONGEST * quiet:
-            return False
-        time.sleep(BREATH)
-    return True

@@ -9,9 +9,9 @@ import traceback
 
 from playwright.sync_api import Error, Page
 
-from chaos.clients import RESTART_SECONDS
 from chaos.counts import Counts
-from chaos.environment import ServerUnderTest
+from chaos.server.environment import ServerUnderTest
+from chaos.users.clients import RESTART_SECONDS
 from scripts import chromium
 from tests.support.browser import CUT_OFF, Phone, launched
 

@@ -17,7 +17,7 @@ import greenlet
 
 from opcode_htmx.lib.concurrency import cooperative
 
-_APPS = runpy.run_path(str(Path(__file__).parents[1] / "gunicorn.conf.py"))
+_APPS = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
 globals().update({name: value for name, value in _APPS.items() if not name.startswith("__")})
 
 COUNTS_SIGNAL = signal.SIGRTMIN + 3

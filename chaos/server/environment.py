@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from chaos.gunicorn_conf import COUNTS_SIGNAL
+from chaos.server.gunicorn_conf import COUNTS_SIGNAL
 from tests.support.environment import (
     ROOT,
     Sandbox,
@@ -26,6 +26,8 @@ from tests.support.environment import (
 
 SETTINGS = {"OPCODE_STOP_DEADLINE": "2", "OPCODE_ASK_AHEAD": "0"}
 WORKERS = "OPCODE_WORKERS"
+CONFIGURATION = "chaos/server/gunicorn_conf.py"
+"""Of gunicorn, from the root of the checkout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class ServerUnderTest(Server):
     def start(self) -> ServerUnderTest:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "chaos/gunicorn_conf.py", "app:app"],
+                [sys.executable, "-m", "gunicorn", "-c", CONFIGURATION, "app:app"],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Who uses a session through all faults: a person, programs, pages and browsers."""
