@@ -12,9 +12,9 @@ from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import conversation as conversations
-from opcode_htmx.transcript.conversation import earlier, history_scan, starts
+from opcode_htmx.transcript.conversation import folded_parts, history_scan, starts
 from opcode_htmx.transcript.conversation.conversation import Conversation
-from opcode_htmx.transcript.conversation.earlier import WholeNeeded
+from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
 from tests.support.cli.captured import fragments
 
 Reading = Literal["parts", "end", "whole"]
@@ -28,7 +28,7 @@ def small_parts(context: int = 4, lines: int = 5, piece: int = 3_000) -> Iterato
         for module, name, value in (
             (conversations, "LONG", 0),
             (conversations, "LINES", (lines, 3 * lines)),
-            (earlier, "LINES", (lines, 3 * lines)),
+            (folded_parts, "LINES", (lines, 3 * lines)),
             (starts, "CONTEXT", context),
             (history_scan, "PIECE", piece),
         ):

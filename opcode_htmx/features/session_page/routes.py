@@ -43,7 +43,7 @@ from opcode_htmx.transcript.blocks import (
 )
 from opcode_htmx.transcript.content.other_content import all_as_text
 from opcode_htmx.transcript.conversation.cursor import Cursor
-from opcode_htmx.transcript.conversation.earlier import WholeNeeded
+from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
 from opcode_htmx.web.http.forms import previews_of
 from opcode_htmx.web.http.way_back import WayBack, remember, way_back
 from opcode_htmx.web.origin import hosts

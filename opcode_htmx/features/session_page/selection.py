@@ -13,7 +13,7 @@ from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.conversation.conversation import Conversation
-from opcode_htmx.transcript.conversation.earlier import WholeNeeded
+from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
 from opcode_htmx.transcript.conversation.window import Window
 
 STEP_AT_LEAST = 30

@@ -30,7 +30,8 @@ from opcode_htmx.transcript.conversation.branches import (
     with_line_uuids,
 )
 from opcode_htmx.transcript.conversation.cursor import Cursor
-from opcode_htmx.transcript.conversation.earlier import Earlier, WholeNeeded
+from opcode_htmx.transcript.conversation.earlier import Earlier
+from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
 from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
 from opcode_htmx.transcript.conversation.run_part import RunPart
 from opcode_htmx.transcript.conversation.starts import Start

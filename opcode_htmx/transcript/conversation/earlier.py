@@ -7,9 +7,8 @@ on, where rewinds have cut, and whether an interruption has finished what was op
 
 from __future__ import annotations
 
-from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 
 from gevent.lock import BoundedSemaphore
@@ -17,21 +16,23 @@ from gevent.lock import BoundedSemaphore
 from opcode_htmx.engines.claude.files.lineage import BEFORE
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.transcript.block_store import OWN_ID, by_position
-from opcode_htmx.transcript.blocks import Block, BranchBlock
+from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.context_usage import ContextUsage
 from opcode_htmx.transcript.conversation import history_scan, starts
-from opcode_htmx.transcript.conversation.branches import Branches
+from opcode_htmx.transcript.conversation.folded_parts import (
+    Below,
+    FoldedPart,
+    Part,
+    PartFolder,
+    WholeNeeded,
+)
 from opcode_htmx.transcript.conversation.history_part import HistoryPart
 from opcode_htmx.transcript.conversation.history_scan import HistoryScan
-from opcode_htmx.transcript.conversation.starts import Start
 from opcode_htmx.transcript.conversation.window import index_of
 from opcode_htmx.transcript.todos import Todo, is_written_by, todo_list
 
-LINES = (160, 800, 3_000)
-"""Lines of a part, and of a longer one if blocks depend on lines before it."""
 SEARCHED = 10
 """Parts that are searched for the size of the context, which each answer of Claude has."""
 KEPT = 4
@@ -42,65 +43,22 @@ _NUMBER = late_pattern(r"-[0-9]{1,4}$")
 """The number of a text in its message, or of a part in its line."""
 
 
-class WholeNeeded(Exception):
-    """The history cannot be shown in parts: it has to be folded from its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Below:
-    """What the parts from byte `begin` on say about the one that ends there."""
-
-    begin: int
-    continued: str
-    """The entry that the path of the conversation continues; empty if it has ended."""
-    cuts: frozenset[str]
-    is_interrupted: bool
-    is_settled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part that was folded, without its blocks. `below` is what was known before."""
-
-    below: _Below
-    start: Start | None
-    own: _Below
-    """What is known for the part before it."""
-    count: int
-    """The number of its blocks at the top level."""
-    ids: array[int]
-    """Hashes of the ids of its blocks, and of those in its branches."""
-
-
-@dataclass(slots=True, weakref_slot=True, eq=False)
-class FoldedPart:
-    """The blocks of a part."""
-
-    blocks: list[Block]
-    history: HistoryPart
-    branches: Branches
-
-    def get(self, block_id: str) -> Block | None:
-        return self.history.transcript.shown(block_id) or self.branches.get(block_id)
-
-
 class Earlier:
     """The parts of one history before the newest part, which is kept by its Conversation."""
 
     def __init__(self, newest: HistoryPart, is_taken: Callable[[str], bool]) -> None:
         """`is_taken` says whether a run has a block with an id."""
         self._newest = newest
-        self._is_taken = is_taken
         self.is_settled = False
         """Whether a run has begun since, which finishes what was open."""
         self.leaf = ""
         """The entry that Claude continues from."""
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
         """Those that were folded once, the latest in the file first."""
         self._kept: OrderedDict[int, FoldedPart] = OrderedDict()
         """The blocks of those shown last, by their number in `_parts`."""
-        self._known_for = _Below(0, "", frozenset(), False, False)
-        self._scan: HistoryScan | None = None
+        self._known_for = Below(0, "", frozenset(), False, False)
+        self._folder = PartFolder(newest.path, is_taken)
         self._lock = BoundedSemaphore(1)
         self.is_begun = False
         """Whether somebody has begun to learn it."""
@@ -160,7 +118,7 @@ class Earlier:
         if scan.is_spanned(self.begin):
             raise WholeNeeded
         with self._lock:
-            self._scan = scan
+            self._folder.scan = scan
             if any(part.start and scan.is_spanned(part.start.begin) for part in self._parts):
                 self._parts.clear()
                 self._kept.clear()
@@ -304,7 +262,7 @@ class Earlier:
     def _check(self) -> None:
         """Forget the parts if the newest one says otherwise about them now."""
         lineage, newest = self._newest.lineage, self._newest
-        known = _Below(
+        known = Below(
             newest.begin,
             lineage.way_out(self.leaf, newest.first_number),
             lineage.cuts,
@@ -317,7 +275,7 @@ class Earlier:
             self._kept.clear()
 
     @property
-    def _below(self) -> _Below:
+    def _below(self) -> Below:
         return self._parts[-1].own if self._parts else self._known_for
 
     @property
@@ -330,7 +288,7 @@ class Earlier:
             return True
         if self._has_all:
             return False
-        part, folded = self._fold(self._below)
+        part, folded = self._folder.before(self._below)
         self._parts.append(part)
         self._keep(len(self._parts) - 1, folded)
         return True
@@ -338,7 +296,7 @@ class Earlier:
     def _folded(self, number: int) -> FoldedPart:
         folded = self._kept.get(number)
         if folded is None:
-            folded = self._fold_from(self._parts[number].start, self._parts[number].below)
+            folded = self._folder.from_start(self._parts[number].start, self._parts[number].below)
             if folded is None:
                 raise WholeNeeded
         self._keep(number, folded)
@@ -365,64 +323,7 @@ class Earlier:
                 return number
         return None
 
-    # --- folding ----------------------------------------------------------------------------
-
-    def _fold(self, below: _Below) -> tuple[_Part, FoldedPart]:
-        """Fold the part that ends where `below` begins."""
-        path = self._newest.path
-        for lines in (*LINES, 0) if below.continued else (0,):
-            start = starts.before(path, below.begin, lines) if lines else starts.BEGINNING
-            if start is None or (start == starts.BEGINNING and below.begin > starts.MOST_BYTES):
-                continue
-            start = None if start == starts.BEGINNING else start
-            if start and self._scan and self._scan.is_spanned(start.begin):
-                continue
-            folded = self._fold_from(start, below)
-            if folded is None:
-                if start is None:
-                    break
-                continue
-            history = folded.history
-            leaf = history.lineage.standing_for(below.continued)
-            own = _Below(
-                history.begin,
-                history.lineage.way_out(leaf, history.first_number),
-                history.lineage.cuts,
-                below.is_interrupted or history.transcript.is_interrupted,
-                below.is_settled,
-            )
-            ids = array("q", map(hash, _ids(folded.blocks)))
-            return _Part(below, start, own, len(folded.blocks), ids), folded
-        raise WholeNeeded
-
-    def _fold_from(self, start: Start | None, below: _Below) -> FoldedPart | None:
-        """The part from `start` on; None if its blocks depend on lines before that."""
-        history = HistoryPart.of(self._newest.path, self._is_taken, start)
-        history.fold([], below.begin)
-        if below.is_interrupted:
-            history.transcript.end_turn()
-        if below.is_settled:
-            history.transcript.settle(below.begin)
-        lineage = history.lineage
-        lineage.add_cuts(below.cuts)
-        leaf = lineage.standing_for(below.continued)
-        if (below.continued and not leaf) or history.reaches_back(leaf):
-            return None
-        if any(True for _ in history.transcript.refused):
-            return None  # whether it was sent again as text is known by later lines
-        branches = Branches()
-        branches.arrange(lineage.left(leaf), lineage, [history.transcript.blocks], frozenset())
-        top = [block for block in history.transcript.blocks if not block.parent]
-        return FoldedPart(sorted([*top, *branches.blocks], key=by_position), history, branches)
-
 
 def _on_top(events: Iterable[Block]) -> list[Block]:
     """Those that are not in an abandoned branch."""
     return [event for event in events if not event.parent]
-
-
-def _ids(blocks: Sequence[Block]) -> Iterator[str]:
-    for block in blocks:
-        yield block.id
-        if isinstance(block, BranchBlock):
-            yield from (child.id for child in block.children)
