@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.engines.claude.permissions import decision, shell
-from opcode_htmx.engines.claude.permissions.decision import Outcome, PlacedRule, Situation, decide
+from opcode_htmx.engines.claude.permissions import rulebook, shell
+from opcode_htmx.engines.claude.permissions.decision import decide
+from opcode_htmx.engines.claude.permissions.rulebook import Outcome, PlacedRule, Situation
 from opcode_htmx.engines.claude.permissions.rules import (
     Behavior,
     InvalidRule,
@@ -247,6 +248,6 @@ def test_longest_hostile_rules_and_commands_take_a_moment(monkeypatch: pytest.Mo
     assert seconds([stars], "Bash", "sudo " * 2000) < 1
     assert seconds([f"Read(//**/{'*a*' * 600}b)"], "Read", "/" + "a" * 9000) < 1
     # as many of them as a file holds: it gives up
-    assert decision.SECONDS < 8
-    monkeypatch.setattr(decision, "SECONDS", 0.2)
+    assert rulebook.SECONDS < 8
+    monkeypatch.setattr(rulebook, "SECONDS", 0.2)
     assert seconds([f"Bash({'*a' * 450}b{n})" for n in range(1000)], "Bash", "a" * 10_000) < 1

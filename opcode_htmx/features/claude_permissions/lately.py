@@ -8,11 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from opcode_htmx.engines.claude.permissions import rules
-from opcode_htmx.engines.claude.permissions.decision import (
-    PlacedRule,
-    Situation,
-    decide,
-)
+from opcode_htmx.engines.claude.permissions.decision import decide
+from opcode_htmx.engines.claude.permissions.rulebook import PlacedRule, Situation
 from opcode_htmx.engines.claude.permissions.rules import BASH, EDIT, EDITING, FETCH, READ
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread

@@ -11,7 +11,7 @@ from opcode_htmx.engines.claude.config import json_text
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
-from opcode_htmx.engines.claude.permissions.decision import Decision, Outcome
+from opcode_htmx.engines.claude.permissions.rulebook import Decision, Outcome
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import (

@@ -9,12 +9,8 @@ from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.json_text import InvalidJson
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
-from opcode_htmx.engines.claude.permissions.decision import (
-    Decision,
-    PlacedRule,
-    Situation,
-    decide,
-)
+from opcode_htmx.engines.claude.permissions.decision import decide
+from opcode_htmx.engines.claude.permissions.rulebook import Decision, PlacedRule, Situation
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread

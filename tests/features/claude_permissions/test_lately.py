@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.engines.claude.permissions.decision import PlacedRule
+from opcode_htmx.engines.claude.permissions.rulebook import PlacedRule
 from opcode_htmx.engines.claude.permissions.rules import Behavior
 from opcode_htmx.features.claude_permissions.lately import DAYS, LatelyMatched
 from opcode_htmx.sessions.index.reader import IndexReader

@@ -1,19 +1,23 @@
 """What Claude would do with a tool call: allow it, ask for it or deny it, and by which rule.
 
-Rules that deny come first, then those that ask, then those that allow, whatever their scopes; where
-none matches, the permission mode decides. A command is judged by each of the commands in it.
+A command is judged by each of the commands in it.
 """
 
 from __future__ import annotations
 
-import posixpath
-import time
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from opcode_htmx.engines.claude.permissions import commands, patterns, shell
-from opcode_htmx.engines.claude.permissions.patterns import Roots
+from opcode_htmx.engines.claude.permissions.rulebook import (
+    Decision,
+    Matches,
+    Outcome,
+    PlacedRule,
+    Rulebook,
+    Situation,
+    TooLong,
+)
 from opcode_htmx.engines.claude.permissions.rules import (
     BASH,
     EDIT,
@@ -21,69 +25,13 @@ from opcode_htmx.engines.claude.permissions.rules import (
     FETCH,
     READ,
     Behavior,
-    InvalidRule,
     Rule,
-    parse,
 )
 from opcode_htmx.engines.claude.permissions.shell import Command
-from opcode_htmx.lib.dataclass import dataclass
 
-_PROTECTED = frozenset(
-    {
-        *(".git", ".claude", ".vscode", ".idea", ".husky", ".mcp.json", ".gitmodules"),
-        *(".gitconfig", ".bashrc", ".bash_profile", ".zshrc", ".zprofile", ".profile"),
-    }
-)
-"""Files and folders that are asked about whatever allows edits."""
-SECONDS = 5.0
-"""Of the processor, for one decision: the rules may be in a file that nobody has checked."""
-_WILD = frozenset("*?[")
 _NOWHERE = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 _EDIT_MODES = frozenset({"acceptEdits", "auto"})
 _SHARP = frozenset({"rm", "rmdir"})
-
-
-class Outcome(StrEnum):
-    """What becomes of a call."""
-
-    ALLOWED = "allowed"
-    ASKED = "asked"
-    DENIED = "denied"
-    JUDGED = "judged"
-    """A model decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRule:
-    """A rule where it stands; `root` is the folder that its paths with one slash are below."""
-
-    behavior: Behavior
-    text: str
-    scope: str
-    root: str = "/"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What a decision depends on. Folders are absolute paths without links.
-
-    `folders` are those that Claude works in: the project, and the additional directories.
-    """
-
-    rules: Sequence[PlacedRule]
-    mode: str
-    folder: str
-    home: str
-    folders: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The outcome; `rule` decides it, if one does, and `reason` says the rest, for people."""
-
-    outcome: Outcome
-    reason: str
-    rule: PlacedRule | None = None
 
 
 def decide(tool: str, subject: str, situation: Situation) -> Decision:
@@ -93,7 +41,7 @@ def decide(tool: str, subject: str, situation: Situation) -> Decision:
     """
     try:
         return _decide(_Judge(situation), tool, subject)
-    except _TooLong:
+    except TooLong:
         return Decision(Outcome.ASKED, "The rules take too long to be looked through here.")
 
 
@@ -109,32 +57,7 @@ def _decide(judge: _Judge, tool: str, subject: str) -> Decision:
     return judge.other(tool)
 
 
-class _TooLong(Exception):
-    """The rules have taken SECONDS."""
-
-
-Matches = Callable[[Rule, PlacedRule], bool]
-
-
-class _Judge:
-    def __init__(self, situation: Situation) -> None:
-        self._situation = situation
-        self._deadline = time.thread_time() + SECONDS
-        self._rules: list[tuple[Rule, PlacedRule]] = []
-        for placed in situation.rules:
-            try:
-                self._rules.append((parse(placed.text), placed))
-            except InvalidRule:
-                continue
-        if situation.mode == "auto":  # Claude leaves these out there
-            self._rules = [
-                (rule, placed)
-                for rule, placed in self._rules
-                if placed.behavior is not Behavior.ALLOW
-                or rule.tool != BASH
-                or not commands.allows_any_code(rule.content)
-            ]
-
+class _Judge(Rulebook):
     # --- tools ------------------------------------------------------------------------------
 
     def other(self, tool: str) -> Decision:
@@ -282,89 +205,6 @@ class _Judge:
             for each in command.plain[1:]
             if not each.startswith("-")
         )
-
-    # --- paths ------------------------------------------------------------------------------
-
-    def absolute(self, path: str, folder: str = "") -> str:
-        """A path as Claude would follow it, without `.` and `..`."""
-        if path == "~" or path.startswith("~/"):
-            path = self._situation.home + path[1:]
-        found = posixpath.normpath(posixpath.join(folder or self._situation.folder, path))
-        return found.replace("//", "/", 1) if found.startswith("//") else found
-
-    def _is_inside(self, path: str) -> bool:
-        return any(
-            patterns.relative(path, folder) is not None for folder in self._situation.folders
-        )
-
-    def _is_protected(self, path: str) -> bool:
-        folders = self._situation.folders
-        inside = next((r for f in folders if (r := patterns.relative(path, f)) is not None), path)
-        return not _PROTECTED.isdisjoint(inside.split("/"))
-
-    def _named(self, about: str, path: str) -> Matches:
-        """Matches rules that limit the tool `about` to paths that hold this one."""
-        is_pattern = not _WILD.isdisjoint(path)
-
-        def matches(rule: Rule, placed: PlacedRule) -> bool:
-            if rule.tool != about or rule.content is None or is_pattern:
-                return False
-            roots = Roots(self._situation.folder, self._situation.home, placed.root)
-            return patterns.matches_path(rule.content, path, roots)
-
-        return matches
-
-    def _about_path(self, tool: str, about: str, path: str) -> Matches:
-        named = self._named(about, path)
-
-        def matches(rule: Rule, placed: PlacedRule) -> bool:
-            return (rule.is_whole and rule.tool == tool) or named(rule, placed)
-
-        return matches
-
-    # --- rules and modes --------------------------------------------------------------------
-
-    def _first(self, behavior: Behavior, matches: Matches) -> PlacedRule | None:
-        for rule, placed in self._rules:
-            if time.thread_time() > self._deadline:
-                raise _TooLong
-            if placed.behavior is behavior and matches(rule, placed):
-                return placed
-        return None
-
-    def _by_rules(self, matches: Matches) -> Decision | None:
-        for behavior in Behavior:
-            if found := self._first(behavior, matches):
-                return self._ruled(found)
-        return None
-
-    def _ruled(self, placed: PlacedRule) -> Decision:
-        match placed.behavior:
-            case Behavior.DENY:
-                return Decision(Outcome.DENIED, "A rule denies it.", placed)
-            case Behavior.ASK if self._situation.mode == "dontAsk":
-                reason = "A rule asks about it, and the mode never asks."
-                return Decision(Outcome.DENIED, reason, placed)
-            case Behavior.ASK:
-                return Decision(Outcome.ASKED, "A rule asks about it.", placed)
-            case Behavior.ALLOW:
-                return Decision(Outcome.ALLOWED, "A rule allows it.", placed)
-
-    def _asked(self, reason: str) -> Decision:
-        outcomes = {"dontAsk": Outcome.DENIED, "auto": Outcome.JUDGED}
-        return Decision(outcomes.get(self._situation.mode, Outcome.ASKED), reason)
-
-    def _by_mode(self, reason: str) -> Decision:
-        """What becomes of a call that no rule decides."""
-        match self._situation.mode:
-            case "bypassPermissions":
-                return Decision(Outcome.ALLOWED, "The mode allows everything.")
-            case "dontAsk":
-                return Decision(Outcome.DENIED, f"{reason} The mode never asks.".strip())
-            case "plan" | "auto":
-                return Decision(Outcome.JUDGED, reason)
-            case _:
-                return Decision(Outcome.ASKED, reason)
 
 
 def _any_of_commands(every: Sequence[Command]) -> Matches:
