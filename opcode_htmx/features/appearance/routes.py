@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.features.appearance.service import CHOICES, Appearance, AppearanceStore
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.auth.visitors import visitor
+from opcode_htmx.web.auth.visitor import visitor
 
 
 def blueprint(store: AppearanceStore) -> Blueprint:

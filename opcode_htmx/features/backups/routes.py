@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.features.backups.service import KEPT, Backups
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.web.auth.visitors import current_identity, require_owner
+from opcode_htmx.web.auth.visitor import current_identity, require_owner
 from opcode_htmx.web.http.disposition import download
 from opcode_htmx.web.http.forms import BadForm
 

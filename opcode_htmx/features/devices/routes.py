@@ -13,7 +13,7 @@ from opcode_htmx.lib import qr
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes, grouped
-from opcode_htmx.web.auth.visitors import current_identity, login_id
+from opcode_htmx.web.auth.visitor import current_identity, login_id
 from opcode_htmx.web.origin import hosts, server_addresses
 from opcode_htmx.web.server.base_path import base_path
 

@@ -8,7 +8,7 @@ from opcode_htmx.features.health.routes import OWNERS
 from opcode_htmx.features.health.schema import HealthReport
 from opcode_htmx.features.health.self_check import SelfCheck
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.web.auth.visitors import current_identity, require_owner
+from opcode_htmx.web.auth.visitor import current_identity, require_owner
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 PATH = "/api/health/checks"

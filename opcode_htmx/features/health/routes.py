@@ -18,7 +18,7 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.sessions.health import checks, network
 from opcode_htmx.sessions.health.check import SYMBOLS, WORDS, Result, State
 from opcode_htmx.sessions.support_bundle import bundle
-from opcode_htmx.web.auth.visitors import current_identity, require_owner
+from opcode_htmx.web.auth.visitor import current_identity, require_owner
 from opcode_htmx.web.http.disposition import save_as
 
 OWNERS = "see how the server is"

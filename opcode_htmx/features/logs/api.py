@@ -10,7 +10,7 @@ from pydantic import Field
 from opcode_htmx.features.logs.query import LONGEST_TEXT, form_of
 from opcode_htmx.features.logs.service import LogReader
 from opcode_htmx.lib.logs.formats import iso_time
-from opcode_htmx.web.auth.visitors import require_owner
+from opcode_htmx.web.auth.visitor import require_owner
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.invalid_request import InvalidRequest

@@ -9,7 +9,7 @@ from flask import Blueprint, render_template, request
 from opcode_htmx.features.logs.query import LEVELS, form_of
 from opcode_htmx.features.logs.service import LogReader
 from opcode_htmx.lib.logs.reader import LogEntry, LogPage
-from opcode_htmx.web.auth.visitors import require_owner
+from opcode_htmx.web.auth.visitor import require_owner
 
 SHOWN = 60
 """Lines of a page."""

@@ -24,7 +24,7 @@ from opcode_htmx.lib.files.disk_space import SENTENCE, DiskFull
 from opcode_htmx.sessions.storage import uploads
 from opcode_htmx.sessions.storage.drafts import Drafts, DraftTooLarge, draft_name
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.auth.visitors import visitor
+from opcode_htmx.web.auth.visitor import visitor
 from opcode_htmx.web.http.forms import new_session_address
 from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import takes_shares

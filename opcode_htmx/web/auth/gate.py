@@ -13,13 +13,8 @@ from werkzeug.exceptions import Forbidden, MethodNotAllowed, RequestEntityTooLar
 
 from opcode_htmx.web.auth import login, login_list, pair
 from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginForm, LoginHints
-from opcode_htmx.web.auth.visitors import (
-    Visitor,
-    Visitors,
-    current_identity,
-    is_websocket,
-    login_id,
-)
+from opcode_htmx.web.auth.visitor import Visitor, current_identity, is_websocket, login_id
+from opcode_htmx.web.auth.visitors import Visitors
 from opcode_htmx.web.origin import cors, fetch_metadata
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
 from opcode_htmx.web.server import connections

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.devices import MAX_CHARACTERS, tidy_name
 from opcode_htmx.web.auth.logins import How, Login, Logins
-from opcode_htmx.web.auth.visitors import current_identity
+from opcode_htmx.web.auth.visitor import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 
 WAYS: dict[How, str] = {

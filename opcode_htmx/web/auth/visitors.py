@@ -8,16 +8,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from typing import Literal
 
 from flask import Response, g, request
 from flask_httpauth import HTTPBasicAuth
-from werkzeug.exceptions import Forbidden, TooManyRequests
+from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.identity import OWNER, Identity, owner
+from opcode_htmx.lib.identity import owner
 from opcode_htmx.lib.metrics.families import Counter
 from opcode_htmx.lib.metrics.store import MetricStore
 from opcode_htmx.web.auth.devices import device
@@ -25,6 +23,7 @@ from opcode_htmx.web.auth.logins import LOGIN_ID, How, Login, Logins
 from opcode_htmx.web.auth.pairing import PairingCode, PairingCodes
 from opcode_htmx.web.auth.rate_limit import RateLimiter
 from opcode_htmx.web.auth.tokens import Tokens, digest, equal
+from opcode_htmx.web.auth.visitor import Visitor, current_identity, is_websocket, login_id, visitor
 from opcode_htmx.web.origin import cors, own_addresses
 from opcode_htmx.web.server.base_path import base_path, cookie_name, cookie_path
 
@@ -41,15 +40,6 @@ REFUSED = Counter(
     "Attempts to log in that were refused, by a form, a pairing code or HTTP Basic",
     {"reason": ("wrong", "too_many")},
 )
-
-
-@dataclass(slots=True)
-class Visitor:
-    """An authenticated person or program. By Basic, `login` is None until it is needed."""
-
-    by: Literal["cookie", "basic"]
-    identity: Identity
-    login: Login | None = None
 
 
 class Visitors:
@@ -282,44 +272,6 @@ class Visitors:
             httponly=True,
             samesite="Strict",
         )
-
-
-def is_websocket() -> bool:
-    """Whether the current request is a WebSocket handshake."""
-    upgrade: str = request.environ.get("HTTP_UPGRADE", "")
-    return request.method == "GET" and upgrade.lower() == "websocket"
-
-
-def login_id() -> str:
-    """The id of the login of the current request; empty without one."""
-    found = visitor()
-    return found.login.id if found and found.login else ""
-
-
-def current_identity() -> Identity:
-    """The identity of the sender of the current request, or of the opener of the current socket.
-
-    Raises RuntimeError for unauthenticated requests: public addresses perform no actions.
-    """
-    found = visitor()
-    if found is None:
-        raise RuntimeError("This request is not authenticated.")
-    return found.identity
-
-
-def require_owner(what: str) -> None:
-    """Refuse the current request unless its sender is the owner; `what` is what only they may do.
-
-    Raises Forbidden, and RuntimeError for unauthenticated requests.
-    """
-    if OWNER not in current_identity().roles:
-        raise Forbidden(f"Only the owner of this server may {what}.")
-
-
-def visitor() -> Visitor | None:
-    """The sender of the current request; None if it is not authenticated."""
-    found: Visitor | None = g.get("visitor")
-    return found
 
 
 def _address() -> str:

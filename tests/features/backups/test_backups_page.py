@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.features.backups.service import KEPT, Backups
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.web.auth.visitors import Visitor
+from opcode_htmx.web.auth.visitor import Visitor
 from tests.support.environment import Sandbox, until
 from tests.support.in_process import app_of, client_of
 

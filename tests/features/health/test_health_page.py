@@ -16,7 +16,7 @@ from opcode_htmx.features.health import self_check
 from opcode_htmx.features.health.self_check import SelfCheck
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.health.check import Check, Finding, State
-from opcode_htmx.web.auth import visitors
+from opcode_htmx.web.auth import visitor
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
 
@@ -72,7 +72,7 @@ def test_the_page_says_by_which_way_this_browser_came_in(client: FlaskClient) ->
 def test_only_the_owner_sees_it(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
-    monkeypatch.setattr(visitors, "current_identity", lambda: Identity("guest", "", ("viewer",)))
+    monkeypatch.setattr(visitor, "current_identity", lambda: Identity("guest", "", ("viewer",)))
     answer = client.open(path, method=method)
     assert answer.status_code == 403
     assert "Only the owner of this server may see how the server is." in answer.text

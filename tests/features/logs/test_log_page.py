@@ -17,7 +17,7 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.logs import context
 from opcode_htmx.lib.logs.formats import FIELDS
 from opcode_htmx.lib.logs.log_files import LogFiles, LogFilesHandler
-from opcode_htmx.web.auth.visitors import Visitor
+from opcode_htmx.web.auth.visitor import Visitor
 from tests.support.environment import Sandbox, write_stand_in
 from tests.support.in_process import app_of, client_of
 
