@@ -8,8 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from opcode_htmx.app import run_settings
 from opcode_htmx.app.operation import logs
+from opcode_htmx.app.shared import run_settings
 from opcode_htmx.config.log_settings import LogSettings
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.engines.claude.demo.service import CONFIG_NAME

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.app import feature_settings
-from opcode_htmx.app.claude_environment import find_claude
+from opcode_htmx.app.shared.claude_environment import find_claude
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.claude_account import FEATURE
 from opcode_htmx.features.context import AppContext

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from opcode_htmx.app.claude_environment import ClaudeEnvironment
+from opcode_htmx.app.shared.claude_environment import ClaudeEnvironment
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.base import Engine
 from opcode_htmx.engines.capabilities import Model

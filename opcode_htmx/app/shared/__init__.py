@@ -1,0 +1,1 @@
+"""What all features share, built from the settings: Claude, its runs, and services of sessions."""
