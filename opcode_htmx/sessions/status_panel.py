@@ -19,7 +19,8 @@ from opcode_htmx.engines.messages import BackgroundTask
 from opcode_htmx.rendering.activity_text import activity_of, request_text
 from opcode_htmx.rendering.cards.parts import first_line
 from opcode_htmx.runs.control.prompt_queue import queue
-from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.following.followed_run import error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.sessions.elsewhere import NOT_ELSEWHERE, Elsewhere

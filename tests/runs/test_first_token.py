@@ -12,7 +12,7 @@ from opcode_htmx.engines.messages import (
     Message,
     TextContent,
 )
-from opcode_htmx.runs.control.first_token import FirstTokenTimer
+from opcode_htmx.runs.following.first_token import FirstTokenTimer
 from opcode_htmx.runs.model.lifecycle import Phase
 
 WORDS = Assistant("m", "u", None, (TextContent("words"),), None)
@@ -24,7 +24,7 @@ INIT = Init("s", "/work", "model", "default", ())
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the timer reads; its only item may be replaced."""
     now = [100.0]
-    monkeypatch.setattr("opcode_htmx.runs.control.first_token.monotonic", lambda: now[0])
+    monkeypatch.setattr("opcode_htmx.runs.following.first_token.monotonic", lambda: now[0])
     return now
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.protocol import encoder
-from opcode_htmx.runs.control.run import ERROR_LINES, Run
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.following.followed_run import ERROR_LINES
 from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.record import Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder

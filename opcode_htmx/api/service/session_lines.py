@@ -17,8 +17,8 @@ from opcode_htmx.api.service.refusals import BadCursor
 from opcode_htmx.engines.messages import Message
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.following.output_follower import OutputFollower
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.runs.model.parsed_lines import ParsedLine
 from opcode_htmx.runs.supervisor import Supervisor

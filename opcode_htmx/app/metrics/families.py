@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.lib.metrics.families import Family
-from opcode_htmx.runs.control import first_token
+from opcode_htmx.runs.following import first_token
 from opcode_htmx.web.auth import visitors
 from opcode_htmx.web.server import request_times
 

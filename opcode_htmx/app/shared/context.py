@@ -16,7 +16,7 @@ from opcode_htmx.lib.concurrency.jobs import Job, Jobs
 from opcode_htmx.lib.concurrency.loop_monitor import BUSY, STALLS, LoopMonitor
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
-from opcode_htmx.runs.control.first_token import FIRST_TOKEN
+from opcode_htmx.runs.following.first_token import FIRST_TOKEN
 from opcode_htmx.runs.supervisor import Supervisor
 
 

@@ -18,8 +18,8 @@ from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.files.versioned_files import VersionedFiles
 from opcode_htmx.runs.capabilities import probe
 from opcode_htmx.runs.capabilities.cache import FOLDER, CapabilityCache
-from opcode_htmx.runs.control import first_token
 from opcode_htmx.runs.control.launcher import RunSettings
+from opcode_htmx.runs.following import first_token
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.supervisor import Supervisor

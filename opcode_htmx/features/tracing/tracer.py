@@ -17,9 +17,9 @@ from gevent.lock import RLock
 from opcode_htmx.features.tracing.run_trace import RunTrace, root_id
 from opcode_htmx.lib.tracing.exporter import SpanExporter
 from opcode_htmx.lib.tracing.spans import traceparent
-from opcode_htmx.runs.control.output_follower import OutputFollower
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events.types import RunEnded, RunEvent, RunStarted
+from opcode_htmx.runs.following.output_follower import OutputFollower
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.runs.control import first_token
 from opcode_htmx.runs.events import progress
 from opcode_htmx.runs.events.journal import Journal
 from opcode_htmx.runs.events.progress import Progress
+from opcode_htmx.runs.following import first_token
 from opcode_htmx.runs.model import actors
 from opcode_htmx.runs.model.actors import Act, Actor
 from opcode_htmx.runs.model.record import RunRecord

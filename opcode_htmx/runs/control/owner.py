@@ -16,7 +16,8 @@ import gevent
 
 from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.control import shutdown
-from opcode_htmx.runs.control.run import ERROR_LINES, Run
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.following.followed_run import ERROR_LINES
 from opcode_htmx.runs.model.exit_status import how_it_ended
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.runs.model.record import Outcome, RunEnd, RunRecord

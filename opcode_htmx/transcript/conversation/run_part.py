@@ -14,9 +14,10 @@ from opcode_htmx.engines.messages import (
 )
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.runs.control.output_follower import OutputFollower
-from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.control.sent_prompts import SentPrompts
+from opcode_htmx.runs.following.followed_run import error_lines
+from opcode_htmx.runs.following.output_follower import OutputFollower
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.transcript.fold import Transcript
 

@@ -16,8 +16,9 @@ from opcode_htmx.lib.formatting import (
     format_duration,
     round_to_one_digit,
 )
-from opcode_htmx.runs.control import run as run_module
-from opcode_htmx.runs.control.run import Run, error_lines
+from opcode_htmx.runs.control.run import Run
+from opcode_htmx.runs.following import followed_run
+from opcode_htmx.runs.following.followed_run import error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome, RunEnd
 from opcode_htmx.runs.model.run_folder import RunFolder
@@ -119,7 +120,7 @@ def test_idle_time_is_not_that_of_a_clock_that_is_set(
     monkeypatch.setattr(limit_monitor, "_end", lambda run, outcome, cause: ended.append(cause))
     now = [1000.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], time=lambda: 1_000_000 * now[0])
-    for module in (limit_monitor, run_module):
+    for module in (limit_monitor, followed_run):
         monkeypatch.setattr(module, "time", clock)
     record: Any = SimpleNamespace(id="run", end=None, launched=True)
     codec: Any = None

@@ -1,0 +1,1 @@
+"""The files of a run, followed by every worker: lines, record, and what is known from them."""
