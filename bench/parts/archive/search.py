@@ -19,7 +19,8 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.sessions.index.excerpts import excerpt_of
 from opcode_htmx.sessions.index.file_pass import Facts, FilePass
 from opcode_htmx.sessions.index.indexer import Indexer
-from opcode_htmx.sessions.index.reader import IndexReader, Query
+from opcode_htmx.sessions.index.reader import IndexReader
+from opcode_htmx.sessions.index.search import Query
 
 TYPED = (
     *("the retry", "cache", "invoices", "pytest", '"drop the old', "登录", "검색", "session"),

@@ -11,7 +11,7 @@ from flask import url_for
 
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.sessions.index.reader import Query
+from opcode_htmx.sessions.index.search import Query
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.web.http.forms import BadForm, whole_number
 

@@ -19,15 +19,8 @@ from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.sessions.index.excerpts import Excerpt, excerpt_of
-from opcode_htmx.sessions.index.reader import (
-    TEXTS_OF_PAGE,
-    Choices,
-    Found,
-    FoundSession,
-    IndexReader,
-    IndexUnavailable,
-    Query,
-)
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
+from opcode_htmx.sessions.index.search import TEXTS_OF_PAGE, Choices, Found, FoundSession, Query
 from opcode_htmx.sessions.index.terms import LONGEST_QUERY
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.web.http.forms import session_address

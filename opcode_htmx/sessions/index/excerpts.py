@@ -10,7 +10,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import markdown_signs
 from opcode_htmx.sessions.index.file_pass import entry_at
-from opcode_htmx.sessions.index.reader import Place
+from opcode_htmx.sessions.index.search import Place
 from opcode_htmx.sessions.index.terms import Phrase, SearchedText, plain
 
 BEFORE, LONGEST = 50, 200

@@ -9,7 +9,8 @@ from typing import Any
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.sessions.index.excerpts import excerpt_of
 from opcode_htmx.sessions.index.indexer import Indexer
-from opcode_htmx.sessions.index.reader import IndexReader, Query
+from opcode_htmx.sessions.index.reader import IndexReader
+from opcode_htmx.sessions.index.search import Query
 from tests.support.api import stamp
 
 ONE = "11111111-1111-4111-8111-111111111111"

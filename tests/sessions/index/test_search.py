@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.sessions.index.excerpts import excerpt_of
-from opcode_htmx.sessions.index.reader import Query
+from opcode_htmx.sessions.index.search import Query
 from opcode_htmx.sessions.index.terms import folded, phrases_of, separated, spans_of
 from tests.sessions.index.histories import NOON, ONE, TWO, Searchable
 

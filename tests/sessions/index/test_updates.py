@@ -25,7 +25,8 @@ from opcode_htmx.lib import resources
 from opcode_htmx.lib.logs.set_up import LogOptions
 from opcode_htmx.sessions.index import file_pass, indexer, schema, sources
 from opcode_htmx.sessions.index.indexer import Indexer
-from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable, Query
+from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
+from opcode_htmx.sessions.index.search import Query
 from opcode_htmx.sessions.index.writing import texts, writer
 from tests.sessions.index.histories import ONE, TWO, Searchable, Session
 from tests.support.environment import until
