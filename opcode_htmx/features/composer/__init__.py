@@ -19,6 +19,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         completion,
         forks,
         new_session,
+        new_session_routes,
         prompts,
         routes,
         typed_words,
@@ -28,7 +29,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     lookup, drafts = sessions.lookup, sessions.drafts
     files = sessions.project_files
     page = new_session.NewSessionPage(workspace, drafts, context.capabilities, sessions.options)
-    yield new_session.blueprint(
+    yield new_session_routes.blueprint(
         page, workspace, drafts, context.capabilities, sessions.options, files
     )
     yield forks.blueprint(page, lookup, drafts, runs, sessions.flags)

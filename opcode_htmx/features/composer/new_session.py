@@ -12,18 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as BaseResponse
+from flask import render_template, url_for
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.engines.identifiers import SESSION_ID
-from opcode_htmx.features.composer import attachments
-from opcode_htmx.features.composer.chosen_folder import ChosenFolder, folder_name_for
-from opcode_htmx.features.composer.completion import completions, known_commands
+from opcode_htmx.features.composer.chosen_folder import ChosenFolder
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.files.disk_space import DiskFull
-from opcode_htmx.lib.surrogates import encoded
-from opcode_htmx.lib.tree.search import ProjectFiles
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.policies import working_folders
 from opcode_htmx.runs.policies.working_folders import reference
@@ -31,17 +25,13 @@ from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.storage.drafts import (
     MAX_FILE,
     Draft,
-    DraftChanged,
     Drafts,
-    DraftTooLarge,
     draft_name,
 )
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
-from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
-from opcode_htmx.web.http.request_body import accepts_up_to
-from opcode_htmx.web.origin.fetch_metadata import acts
+from opcode_htmx.web.http.forms import new_session_address
 from opcode_htmx.web.server.base_path import start_page
 
 FOLDER_CHARACTERS = 12_288
@@ -55,10 +45,6 @@ MOST_TRIED = 20
 """Projects that are looked at for one that is still there."""
 LONGEST_IN_ADDRESS = 1000
 """Bytes of a path that is handed to the picker, escaped; the draft has it in any case."""
-REVISION = "X-Draft-Revision"
-"""The header of an answer with the revision of the draft."""
-CAPABILITY_SECONDS = 15.0
-"""How long a request of the page, already shown, waits for Claude's capabilities."""
 
 
 class NewSessionPage:
@@ -191,7 +177,7 @@ def carried(form: Mapping[str, str]) -> dict[str, str]:
     return found | {name: form[name] for name in kept if form.get(name)}
 
 
-def _kept_in_address(form: Mapping[str, str]) -> str:
+def kept_in_address(form: Mapping[str, str]) -> str:
     """The query of the page with what `form` had; a long folder is left to the draft."""
     fields = carried(form)
     if len(quote(fields.get("folder", ""))) >= LONGEST_IN_ADDRESS:
@@ -202,165 +188,3 @@ def _kept_in_address(form: Mapping[str, str]) -> str:
 def back_of(project_id: str) -> str:
     """The address of the page above the one for a new session."""
     return url_for("projects.project", project_id=project_id) if project_id else start_page()
-
-
-def blueprint(
-    page: NewSessionPage,
-    workspace: Workspace,
-    drafts: Drafts,
-    capabilities: CapabilityCache,
-    presenter: OptionsPresenter,
-    files: ProjectFiles,
-) -> Blueprint:
-    pages = Blueprint("new_session", __name__)
-
-    @pages.get("/projects/<project_id>/new")
-    def new_in_project(project_id: str) -> str:
-        _check(project_id)
-        return page.page(project_id, carried(request.args))
-
-    @pages.get("/new")
-    def new() -> str:
-        return page.page("", carried(request.args), session=request.args.get("session", ""))
-
-    @pages.post("/projects/<project_id>/new/draft")
-    @pages.post("/new/draft", defaults={"project_id": ""})
-    @accepts_up_to(attachments.MAX_REQUEST)
-    def draft(project_id: str) -> BaseResponse:
-        """Save the text typed so far, and the folder it is for; `open` leads to the form.
-
-        `seen` is the revision of the draft that the page has shown: a text that another page has
-        saved since stays. A script gets it with 409; with `open`, both are in the form.
-        """
-        _check(project_id)
-        form, words = request.form, typed(request.form.get("prompt", ""))
-        name, folder = draft_name(project_id), page.kept_folder(form.get("folder", ""))
-        form_id, seen = form.get("prompt_id", ""), form.get("seen")
-        if "open" in form:
-            try:
-                if words:  # an empty field may be older than the draft
-                    drafts.save_beside(name, words, form=form_id, folder=folder, seen=seen)
-            except DraftTooLarge as error:
-                return make_response(page.page(project_id, form, str(error)), 413)
-            return redirect(new_session_address(project_id), 303)
-        by = form.get("by", "")[:40]
-        try:
-            drafts.save_text(name, words, form=form_id, by=by, folder=folder, seen=seen)
-        except DraftChanged as changed:
-            response = Response(encoded(changed.draft.text), 409, mimetype="text/plain")
-        else:
-            response = Response(status=204)
-        response.headers[REVISION] = drafts.get(name).revision
-        return response
-
-    @pages.post("/projects/<project_id>/new/folder")
-    @pages.post("/new/folder", defaults={"project_id": ""})
-    @accepts_up_to(attachments.MAX_REQUEST)
-    def choose_folder(project_id: str) -> BaseResponse:
-        """Save what the form holds, and show the folder picker, which leads back here."""
-        _check(project_id)
-        form, words = request.form, typed(request.form.get("prompt", ""))
-        folder = form.get("folder", "")[:FOLDER_CHARACTERS]
-        try:
-            drafts.save_text(
-                draft_name(project_id),
-                words,
-                form=form.get("prompt_id", ""),
-                by=form.get("by", "")[:40],
-                folder=page.kept_folder(folder),
-            )
-            attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
-        except (DiskFull, *attachments.REFUSALS) as error:
-            sentence, status = attachments.refusal(error)
-            status = 507 if isinstance(error, DiskFull) else status
-            return make_response(page.page(project_id, form, sentence), status)
-        left_out = {"folder": folder, "back": back_of(project_id)}
-        kept = urlencode([each for each in carried(form).items() if each not in left_out.items()])
-        picker = {
-            "next": f"{new_session_address(project_id)}{'?' if kept else ''}{kept}",
-            "chosen": folder if len(quote(folder)) < LONGEST_IN_ADDRESS else "",
-            "name": folder_name_for(words),
-        }
-        query = urlencode([each for each in picker.items() if each[1]])
-        return redirect(f"{url_for('folders.browse')}?{query}", 303)
-
-    @pages.post("/projects/<project_id>/new/attachments")
-    @pages.post("/new/attachments", defaults={"project_id": ""})
-    @accepts_up_to(attachments.MAX_REQUEST)
-    def attach(project_id: str) -> BaseResponse | str:
-        _check(project_id)
-        try:
-            attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
-        except attachments.REFUSALS as error:
-            if not by_htmx():
-                raise
-            sentence, status = attachments.refusal(error)
-            return make_response(_changed(project_id, sentence), status)
-        return _changed(project_id)
-
-    @pages.get("/projects/<project_id>/new/attachments/<token>")
-    @pages.get("/new/attachments/<token>", defaults={"project_id": ""})
-    def attached(project_id: str, token: str) -> Response:
-        _check(project_id)
-        return attachments.preview(drafts, draft_name(project_id), token)
-
-    @pages.post("/projects/<project_id>/new/attachments/<token>/remove")
-    @pages.post("/new/attachments/<token>/remove", defaults={"project_id": ""})
-    def detach(project_id: str, token: str) -> BaseResponse | str:
-        _check(project_id)
-        attachments.remove(drafts, draft_name(project_id), token)
-        if by_htmx() or "prompt" not in request.form:
-            return _changed(project_id)
-        form, words = request.form, typed(request.form["prompt"])
-        folder = page.kept_folder(form.get("folder", "")[:FOLDER_CHARACTERS])
-        try:
-            drafts.save_text(
-                draft_name(project_id), words, form=form.get("prompt_id", ""), folder=folder
-            )
-        except (DiskFull, DraftTooLarge) as error:
-            return make_response(page.page(project_id, form, str(error)), 413)
-        return redirect(f"{new_session_address(project_id)}?{_kept_in_address(form)}", 303)
-
-    @pages.get("/projects/<project_id>/new/complete")
-    @pages.get("/new/complete", defaults={"project_id": ""})
-    @acts(by="pages")
-    def complete(project_id: str) -> str:
-        """Empty until the form has a folder in which Claude may work."""
-        _check(project_id)
-        folder = page.usable_folder(request.args.get("folder", ""))
-        if folder is None:
-            return ""
-        return completions(
-            files, folder, lambda: known_commands([], folder, workspace.config_dir, capabilities)
-        )
-
-    @pages.get("/new/options")
-    @acts(by="pages")
-    def options() -> str | tuple[str, int]:
-        """The options once Claude has listed its models, with the choices made before."""
-        capabilities.want()
-        if not capabilities.wait(CAPABILITY_SECONDS):
-            return "", 204
-        view = presenter.view(str(uuid.uuid4()))
-        return render_template(
-            "composer/new_options.html", options=view, filled=request.args, asked=True
-        )
-
-    def _check(project_id: str) -> None:
-        if project_id:
-            sessions.projects_of(workspace.config_dir, project_id)  # or it is 404
-
-    def _changed(project_id: str, sentence: str = "") -> BaseResponse | str:
-        address = new_session_address(project_id)
-        if not by_htmx():
-            return redirect(address, 303)
-        kept = drafts.get(draft_name(project_id))
-        return render_template(
-            "composer/draft_changed.html",
-            draft=kept,
-            address=address,
-            sentence=sentence,
-            form="composer",
-        )
-
-    return pages
