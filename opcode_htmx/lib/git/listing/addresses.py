@@ -6,29 +6,32 @@ from urllib.parse import unquote
 
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.listing import settings
-from opcode_htmx.lib.git.policy import READING
 from opcode_htmx.lib.git.process import GitFailed
 
 
 def of(git: Git, remote: str, *, pushes: bool) -> list[str]:
-    """To fetch from there, or to push to all of them. Raises GitFailed."""
+    """To fetch from there, or to push to all of them. Raises GitFailed.
+
+    Under LISTING: the settings of the computer say where git goes, too.
+    """
     options = ("--push",) if pushes else ()
+    listing = git.under(settings.LISTING)
     try:
-        output = git.under(READING).run("remote", "get-url", "--all", *options, "--", remote)
+        output = listing.run("remote", "get-url", "--all", *options, "--", remote)
     except GitFailed as error:
         if error.status is None:
             raise
         return []
     found = output.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
     if len(found) > 1:  # several addresses, or one of several lines
-        _refuse_line_breaks(git, remote)
+        _refuse_line_breaks(listing, remote)
     return found
 
 
-def _refuse_line_breaks(git: Git, remote: str) -> None:
+def _refuse_line_breaks(listing: Git, remote: str) -> None:
     """Raises GitFailed if an address has one: `get-url` separates addresses by line breaks."""
     own = {f"remote.{remote}.url", f"remote.{remote}.pushurl"}
-    for each in settings.listed(git.under(settings.LISTING)):
+    for each in settings.listed(listing):
         if each.key in own and "\n" in each.value:
             raise GitFailed(f"An address of the remote “{remote}” has a line break. Correct it.")
 
