@@ -63,7 +63,7 @@ class Git:
         if not policy.runs_nothing:
             return cls(found, folder, policy, environment, {})
         keys = _keys(found, environment)
-        return cls(found, folder, policy, environment, _disabling(keys), _are_shared(keys))
+        return cls(found, folder, policy, environment, disabling(keys), _are_shared(keys))
 
     def under(self, policy: Policy) -> Git:
         """The same repository under a policy; for another one, its settings are read again.
@@ -137,7 +137,7 @@ def overrides(found: Repository, environment: Mapping[str, str]) -> dict[str, st
 
     Raises GitFailed, RepositoryRefused.
     """
-    return _disabling(_keys(found, environment))
+    return disabling(_keys(found, environment))
 
 
 def _keys(found: Repository, environment: Mapping[str, str]) -> list[str]:
@@ -162,7 +162,8 @@ def _are_shared(keys: Sequence[str]) -> bool:
     return not any(key.startswith(_OF_ONE_WORKTREE) for key in keys)
 
 
-def _disabling(keys: Sequence[str]) -> dict[str, str]:
+def disabling(keys: Sequence[str]) -> dict[str, str]:
+    """Harmless values for the filters and hooks with these settings. Raises RepositoryRefused."""
     found_settings = {key: value for each in keys for key, value in _disabling_settings(each)}
     if len(found_settings) > _MOST_OVERRIDES or any(
         "=" in key or "\n" in key for key in found_settings
@@ -173,10 +174,10 @@ def _disabling(keys: Sequence[str]) -> dict[str, str]:
 
 def _disabling_settings(key: str) -> Iterator[tuple[str, str]]:
     section, _, rest = key.partition(".")
-    name, _, _ = rest.rpartition(".")
+    name, has_name, _ = rest.rpartition(".")  # a name may be empty
     if section == "filter":
         yield from ((f"filter.{name}.{setting}", value) for setting, value in _FILTER.items())
-    elif section == "hook" and name:
+    elif section == "hook" and has_name:
         yield f"hook.{name}.enabled", "false"
-    elif section == "merge" and name:
+    elif section == "merge" and has_name:
         yield f"merge.{name}.driver", _PLAIN_MERGE

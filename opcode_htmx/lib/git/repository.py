@@ -110,28 +110,35 @@ def _at(
 
 
 def _git_file(entry: Path) -> Path:
-    text = _small_file(entry)
-    label, _, name = text.partition(":")
-    if label != "gitdir" or not name.strip():
+    before, label, name = small_file(entry).partition("gitdir: ")
+    name = name.rstrip("\r\n")  # as git reads it: blanks at its end are part of the name
+    if before or not label or not name:
         raise RepositoryRefused(f"{entry} names no repository.")
-    return (entry.parent / name.strip()).resolve(strict=True)
+    return (entry.parent / name).resolve(strict=True)
 
 
 def _path_in(file: Path, base: Path) -> Path | None:
     """The resolved path in a file (a last part `.git` is not resolved); None without a file."""
     try:
-        path = base / _small_file(file).strip()
+        path = base / small_file(file).rstrip("\r\n")
     except FileNotFoundError:
         return None
     return path.parent.resolve() / path.name if path.name == ".git" else path.resolve()
 
 
-def _small_file(path: Path) -> str:
+def small_file(path: Path, most: int = _MOST_BYTES) -> str:
+    """A whole file of a repository; opening a pipe in its place would wait for its writer.
+
+    Raises RepositoryRefused for one that is no file or has more than `most` bytes, and OSError.
+    """
     descriptor = os.open(path, confined.READ)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise RepositoryRefused(f"{path} is not a file.")
-        return os.fsdecode(file.read(_MOST_BYTES))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise RepositoryRefused(f"{path} is too large.")
+    return os.fsdecode(content)
 
 
 def _check_owner(*paths: Path) -> None:

@@ -7,6 +7,7 @@ stay what the repository holds.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -25,6 +26,8 @@ PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""
 SECONDS = 120.0
 LONGEST_NAME = 200
+_MOST_BYTES = 1024 * 1024
+"""Of the log of a branch, and of the list of ignored files."""
 _NAME = late_pattern(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
 _MADE = late_pattern(rb"0+ ([0-9a-f]{40,64}) ")
 """The first entry of a branch's log: no commit before, and the one that it was made at."""
@@ -296,8 +299,8 @@ def known_in(common_dir: Path) -> Iterator[Path]:
         return
     for entry in entries:
         try:
-            text = (entry / "gitdir").read_text(errors="surrogateescape").strip()
-        except OSError:
+            text = repository.small_file(entry / "gitdir").rstrip("\r\n")
+        except (OSError, RepositoryRefused):
             continue
         yield (entry / text).parent
 
@@ -315,13 +318,13 @@ def _begin(found: Repository) -> tuple[str, str]:
     Only for a branch that `add` has made, whose log begins with its making.
     """
     try:
-        head = (found.git_dir / "HEAD").read_text(errors="surrogateescape").strip()
+        head = repository.small_file(found.git_dir / "HEAD").strip()
         name = head.removeprefix(f"ref: {_BRANCH}")
         if name == head or ".." in name or name.startswith("/"):
             return "", ""
-        with (found.common_dir / "logs" / "refs" / "heads" / name).open("rb") as file:
-            entry = _MADE.match(file.readline(4096))
-    except OSError:
+        log = found.common_dir / "logs" / "refs" / "heads" / name
+        entry = _MADE.match(os.fsencode(repository.small_file(log, _MOST_BYTES)))
+    except (OSError, RepositoryRefused):
         return "", ""
     return (name, entry[1].decode()) if entry else ("", "")
 
@@ -329,9 +332,12 @@ def _begin(found: Repository) -> tuple[str, str]:
 def _ignore(common_dir: Path) -> None:
     """Keep the worktrees out of `git status` of the main checkout, for this computer only."""
     path = common_dir / "info" / "exclude"
-    if path.is_symlink():
+    try:
+        before = repository.small_file(path, _MOST_BYTES)
+    except FileNotFoundError:
+        before = ""
+    except (OSError, RepositoryRefused):  # a link, a pipe, or more than anybody has written
         return
-    before = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
     if _IGNORED in before.splitlines():
         return
     path.parent.mkdir(exist_ok=True)

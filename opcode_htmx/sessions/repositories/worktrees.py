@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,8 +18,6 @@ from opcode_htmx.sessions.repositories.places import Places, WorktreeName
 
 _ORIGIN = "refs/remotes/origin/"
 _HEADS = "refs/heads/"
-_SMALL = 1000
-"""Bytes of the files that git keeps about a worktree."""
 
 
 class CannotMakeWorktree(Exception):
@@ -226,9 +225,8 @@ def _branch(head: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_SMALL).decode("utf-8", "replace")
-    except OSError:
+        return os.fsencode(repository.small_file(path)).decode("utf-8", "replace")
+    except (OSError, RepositoryRefused):
         return ""
 
 

@@ -9,6 +9,7 @@ from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import kept
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration import submodules
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -20,6 +21,8 @@ _COMMIT = late_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _DROPPED = late_pattern(r"\(([0-9a-f]{40,64})\)\s*\Z", re.ASCII)
 """What `stash drop` says at its end."""
 _ATTEMPTS = 5
+_NO_INDEX_OF_SUBMODULES = {"GIT_OPTIONAL_LOCKS": "0"}
+"""A variable under which git that looks into them writes nothing, so that it runs no hook."""
 _WHO = {"user.name": "opcode", "user.email": "opcode@localhost"}
 
 
@@ -53,12 +56,18 @@ def listed(git: Git) -> list[Stash]:
 def push(git: Git, message: str = "") -> str:
     """Put all changes away, new files too; gives the stash, or an empty text if there was nothing.
 
-    Raises GitFailed.
+    Raises GitFailed, RepositoryRefused.
     """
     before = state.resolved(git, _REF)
     named = ("--message", " ".join(message.split())[:300]) if message.strip() else ()
     options = ("--include-untracked", "--quiet")
-    git.run("stash", "push", *options, *named, settings=_identity(git), seconds=SECONDS)
+    settings = {**submodules.silenced(git), **_identity(git)}
+    git.run(
+        *("stash", "push", *options, *named),
+        settings=settings,
+        variables=_NO_INDEX_OF_SUBMODULES,
+        seconds=SECONDS,
+    )
     after = state.resolved(git, _REF)
     return "" if after == before else after
 

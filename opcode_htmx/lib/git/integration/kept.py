@@ -95,9 +95,8 @@ def take(git: Git) -> str:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(git.repository.git_dir / "index", private)
         variables = {"GIT_INDEX_FILE": str(private)}
-        # git would note a repository within this one by its commit only
-        without = [f":(top,exclude,literal){each}" for each in found.nested]
-        git.run("add", "--all", "--", ":(top)", *without, variables=variables, seconds=SECONDS)
+        # without those nested in it, which git would note by their commits only
+        work.stage(git, (*found.changed, *found.conflicts, *found.untracked), variables)
         return _commit(git, _tree(git, variables), parents, "Uncommitted work", settings)
 
 

@@ -8,15 +8,16 @@ uncommitted changes. No hook, filter or merge driver of the repository runs.
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+from opcode_htmx.lib.git import repository
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.worktrees import Worktree, main_git
 
 SECONDS = 120.0
@@ -72,12 +73,7 @@ def commit_all(git: Git, message: str, without: Sequence[str] = ()) -> str:
         )
     check_filters(git, [*found.changed, *found.untracked], "HEAD")
     if found.count:
-        top = git.at_top()
-        top.run("add", "--update", "--", ".", seconds=SECONDS)
-        top.run(  # paths on stdin: a command takes only so many arguments
-            "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
-            stdin=b"".join(os.fsencode(each) + b"\0" for each in found.untracked), seconds=SECONDS,
-        )  # fmt: skip
+        work.stage(git, (*found.changed, *found.untracked))
         git.run(
             "commit", "--quiet", "--cleanup=whitespace", "--file=-",
             stdin=f"{message.strip()}\n".encode("utf-8", "replace"),
@@ -125,8 +121,8 @@ def _in_progress(common_dir: Path) -> set[str]:
     found = set[str]()
     for git_dir in (common_dir, *(common_dir / "worktrees").glob("*")):
         for name in ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                found.add((git_dir / name).read_text().strip().removeprefix(_BRANCH))
+            with contextlib.suppress(OSError, RepositoryRefused):
+                found.add(repository.small_file(git_dir / name).strip().removeprefix(_BRANCH))
     return found
 
 

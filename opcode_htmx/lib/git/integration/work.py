@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 
 SECONDS = 10.0
+STAGE_SECONDS = 120.0
 MOST_COUNTED = 500
 """Untracked files whose lines are counted."""
 MOST_BYTES = 2 * 1024 * 1024
@@ -67,6 +68,18 @@ class FileChange:
     removed: int | None
 
 
+def stage(git: Git, paths: Iterable[str], variables: Mapping[str, str] | None = None) -> None:
+    """Put paths into the index as they are in the working tree, gone ones too. Raises GitFailed.
+
+    `git add` would look into the submodules, by git in each, which runs the filters named there.
+    """
+    names = b"".join(os.fsencode(each) + b"\0" for each in paths)  # a command takes only so many
+    git.at_top().run(
+        *("update-index", "--add", "--remove", "--replace", "-z", "--stdin"),
+        stdin=names, variables=variables, seconds=STAGE_SECONDS,
+    )  # fmt: skip
+
+
 def uncommitted(git: Git) -> Uncommitted:
     """What is not committed in the working tree of `git`. Raises GitFailed."""
     output = git.run(*porcelain.STATUS, seconds=SECONDS).content
@@ -78,7 +91,9 @@ def uncommitted(git: Git) -> Uncommitted:
             found = nested if each.is_repository else untracked
         else:
             found = changed
-        found.append(each.path.decode("utf-8", "surrogateescape"))
+        found.append(os.fsdecode(each.path))
+        if each.unstaged == "R" and each.origin is not None:  # of a file that git is to know
+            found.append(os.fsdecode(each.origin))
     return Uncommitted(tuple(changed), tuple(untracked), tuple(nested), tuple(conflicts))
 
 

@@ -1,0 +1,127 @@
+"""The repository of a folder is the one that git takes, and nothing in it holds the server up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+import pytest
+
+from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration import merges
+from opcode_htmx.lib.git.repository import RepositoryRefused
+from tests.lib.git.commands.repo import Repo
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    repo = Repo(tmp_path / "orchard").make()
+    repo.commit()
+    return repo
+
+
+def named(repo: Repo, text: bytes) -> Git | None:
+    (repo.top / ".git").write_bytes(text)
+    return Git.at(repo.top, repo.environment)
+
+
+@pytest.mark.parametrize("name", ["real ", "real\t", " real", "re\nal", "real\r\n "])
+@pytest.mark.parametrize("has_other", [True, False])
+def test_blanks_are_part_of_the_name_of_a_repository(
+    repo: Repo, name: str, has_other: bool
+) -> None:
+    home = repo.top.parent
+    (repo.top / ".git").rename(home / name)
+    for key, value in (("core.worktree", str(repo.top)), ("core.bare", "false")):
+        repo.plain("--git-dir", str(home / name), "config", key, value)
+    if has_other:  # it names the folder in turn, too
+        repo.plain("init", "-q", "--bare", str(home / name.strip()))
+        path = str(home / name.strip())
+        repo.plain("--git-dir", path, "config", "core.worktree", str(repo.top))
+    git = named(repo, f"gitdir: ../{name}\n".encode())
+    assert git
+    taken = repo.plain("rev-parse", "--absolute-git-dir")
+    assert git.repository.git_dir == home / name == Path(taken.decode().removesuffix("\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"gitdir:../real\n",
+        b" gitdir: ../real\n",
+        b"gitdir: \n",
+        b"gitdir: \r\n",
+        b"gitdir: ../real\0\n",
+        b"gitdir: ../real \n",
+        b"gitdir: ../real\n\n \n",
+        b"gitdir: ../" + b"./" * 40_000 + b"real\n",
+        b"",
+    ],
+)
+def test_what_git_takes_for_no_repository_or_another_one_is_refused(
+    repo: Repo, text: bytes
+) -> None:
+    (repo.top / ".git").rename(repo.top.parent / "real")
+    config = ("--git-dir", str(repo.top.parent / "real"), "config")
+    repo.plain(*config, "core.worktree", str(repo.top))
+    assert named(repo, b"gitdir: ../real\r\n\n\r"), "git strips ends of lines"
+    repo.plain("status")
+    with pytest.raises(RepositoryRefused):
+        named(repo, text)
+
+
+def of_a_worktree(repo: Repo) -> Callable[[], object]:
+    (repo.top / ".git/worktrees/copy/gitdir").unlink()
+    os.mkfifo(repo.top / ".git/worktrees/copy/gitdir")
+    return lambda: worktrees.inside(repo.top / ".git", repo.top)
+
+
+def of_ignored_files(repo: Repo) -> Callable[[], object]:
+    exclude = repo.top / ".git/info/exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.unlink(missing_ok=True)
+    os.mkfifo(exclude)
+
+    def make() -> object:
+        # git itself waits, and the server goes on meanwhile
+        with contextlib.suppress(gevent.Timeout), gevent.Timeout(2):
+            worktrees.make(repo.top, "another", repo.environment)
+        return None
+
+    return make
+
+
+def of_a_branch(repo: Repo) -> Callable[[], object]:
+    log = repo.top / ".git/logs/refs/heads/copy"
+    log.unlink()
+    os.mkfifo(log)
+    folder = repo.top / worktrees.PLACE / "copy"
+    return lambda: worktrees.remove(folder, repo.environment)
+
+
+def of_a_rebase(repo: Repo) -> Callable[[], object]:
+    (repo.top / ".git/rebase-merge").mkdir()
+    os.mkfifo(repo.top / ".git/rebase-merge/head-name")
+    git = worktrees.at(repo.top, repo.environment)
+    found = worktrees.listed(git)
+
+    def merge() -> object:
+        with pytest.raises(merges.NothingToMerge):
+            merges.merge(git, "main", "copy", merges.Way.MERGE, "x", found)
+        return None
+
+    return merge
+
+
+@pytest.mark.timeout(40)
+@pytest.mark.parametrize("pipe", [of_a_worktree, of_ignored_files, of_a_branch, of_a_rebase])
+def test_a_pipe_in_place_of_a_file_of_a_repository_is_not_waited_for(
+    repo: Repo, pipe: Callable[[Repo], Callable[[], object]]
+) -> None:
+    worktrees.make(repo.top, "copy", repo.environment)
+    act = pipe(repo)
+    act()
