@@ -34,6 +34,12 @@ _CONFIGURATION = {
     "maintenance.auto": "false",
     "color.ui": "false",
     "advice.detachedHead": "false",
+    # A message for an editor would show the state: of submodules, by git in them, and as text
+    "commit.status": "false",
+    "commit.verbose": "false",
+    "status.submoduleSummary": "false",
+    "submodule.recurse": "false",
+    "i18n.logOutputEncoding": "UTF-8",
 }
 
 # The user's own configuration (~/.gitconfig) is read, for its list of ignored files; programs that
@@ -61,9 +67,7 @@ _NO_PROGRAMS_CONFIGURATION = {
     "gpg.ssh.program": "false",
     "gpg.ssh.defaultKeyCommand": "false",
     "log.showSignature": "false",
-    "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
-    "status.submoduleSummary": "false",
     "diff.submodule": "short",
 }
 """Settings that a repository's configuration must not decide."""

@@ -23,6 +23,7 @@ from opcode_htmx.lib.git.listing.settings import (
     fetches_missing,
     listed,
     promisors_of,
+    runs_for_missing,
 )
 from opcode_htmx.lib.git.login import decides_where
 from opcode_htmx.lib.git.process import GitFailed
@@ -49,6 +50,8 @@ _WRITES_FILES = frozenset({"switch", "merge", "rebase", "continue", "files"})
 _MERGES = frozenset({"merge", "rebase", "continue"})
 _COMMITS = frozenset({"commit", "merge", "rebase", "continue"})
 _REMOTE = frozenset({"fetch", "push"})
+_SECRET = frozenset({"extraheader"})
+"""The last parts of settings with values that are not shown."""
 _MOST = 200
 _MOST_ATTRIBUTES = 1000
 
@@ -59,7 +62,7 @@ def of(git: Git, *acts: Act, remote: str = "") -> Programs:
     found: list[Program] = []
     for act in acts:
         found += hooks.of(git, _HOOKS[act], settings)
-        found += _filters(git, settings, all_own=act != "files") if act in _WRITES_FILES else ()
+        found += _filters(git, settings) if act in _WRITES_FILES else ()
         found += _plain(act, settings, remote)
         found += _of_remote(git, settings, remote, act) if remote and act in _REMOTE else ()
         is_begun = act == "continue"
@@ -106,10 +109,10 @@ def _configured_filters(settings: Sequence[Setting]) -> Iterator[Program]:
             yield Program("filter", f"{name}.{last}", each.value, each.of_repository)
 
 
-def _filters(git: Git, settings: Sequence[Setting], *, all_own: bool) -> Iterator[Program]:
-    """Filters that an attributes file mentions; with `all_own` all that the repository names.
+def _filters(git: Git, settings: Sequence[Setting]) -> Iterator[Program]:
+    """Filters that an attributes file mentions, and all that the repository names.
 
-    Another commit may have attributes that are not known before.
+    Another commit, or the index, may have attributes that are not known before.
     """
     configured = list(_configured_filters(settings))
     if not configured:
@@ -117,7 +120,7 @@ def _filters(git: Git, settings: Sequence[Setting], *, all_own: bool) -> Iterato
     text = _attributes(git)
     for each in configured:
         is_mentioned = text is None or b"filter=" + _filter_of(each) in text
-        if is_mentioned or (all_own and each.of_repository):
+        if is_mentioned or each.of_repository:
             yield each
 
 
@@ -148,7 +151,9 @@ def _plain(act: Act, settings: Sequence[Setting], remote: str) -> Iterator[Progr
     promisors = promisors_of(settings)
     for each in settings:
         kind, name = _named(act, each, remote, promisors)
-        if kind:
+        if kind and each.parts[2] in _SECRET:
+            yield Program(kind, name, "…", each.of_repository, each.value)
+        elif kind:
             yield Program(kind, name, each.value, each.of_repository)
 
 
@@ -157,16 +162,22 @@ def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -
     section, name, last = setting.parts
     if setting.key == "core.fsmonitor" and setting.value.lower() not in NO_PROGRAM:
         return "file monitor", setting.key
-    if act in _MERGES and section == "merge" and name and last == "driver":
+    # the name of a driver may be empty
+    if act in _MERGES and section == "merge" and setting.key != "merge.driver" and last == "driver":
         return "merge driver", name
-    if fetches_missing(setting, promisors):
-        return "connection", last
+    if runs_for_missing(setting, promisors):
+        return (helpers.KIND, name) if section == "credential" else ("connection", last)
     if act not in _REMOTE:
         return "", ""
     if setting.key in CONNECTIONS:
         return "connection", last
-    if section == "remote" and name == remote and last in REMOTE_PROGRAMS:
+    if section == "remote" and name != remote:
+        return "", ""
+    if section == "remote" and last in REMOTE_PROGRAMS:
         return "connection", last
+    # such as a proxy: whoever it leads to may get what a credential helper gives
+    if setting.of_repository and decides_where(setting.key):
+        return "connection", setting.key
     return "", ""
 
 
@@ -180,14 +191,15 @@ def _of_remote(git: Git, settings: Sequence[Setting], remote: str, act: Act) -> 
 
 def _signing(settings: Sequence[Setting], *, is_begun: bool) -> Iterator[Program]:
     """What signs a commit. `is_begun`: what goes on was begun so, whatever the settings say."""
-    values = {each.key: each for each in settings}
+    # in the order of the settings: the last one counts
+    values = {each.key.replace("gpg.openpgp.", "gpg."): each for each in settings}
     signs = values.get("commit.gpgsign")
     is_set = signs is not None and signs.value.lower() not in ("", "false", "no", "off", "0")
     if not (is_set or is_begun):
         return
     kind = values["gpg.format"].value if "gpg.format" in values else "openpgp"
     default = {"ssh": "ssh-keygen", "x509": "gpgsm"}.get(kind, "gpg")
-    named = values.get(f"gpg.{kind}.program") or values.get("gpg.program")
+    named = values.get("gpg.program" if kind == "openpgp" else f"gpg.{kind}.program")
     by = named or (signs if is_set else None)
     yield Program("signing", kind, named.value if named else default, not by or by.of_repository)
     key = values.get("gpg.ssh.defaultkeycommand")

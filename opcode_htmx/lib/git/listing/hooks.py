@@ -19,6 +19,8 @@ MOST_BYTES = 256 * 1024 * 1024
 MOST_SECONDS = 5.0
 """The limits for one file: some hooks are programs that bring all they need with them."""
 _SMALL_BYTES = 256 * 1024
+_ONLY_FOR_GIT = ("%(", ":(")
+"""How paths begin that have other rules, such as `%(prefix)/hooks`."""
 _CHUNK = 1024 * 1024
 
 
@@ -75,7 +77,10 @@ def _digest(path: Path) -> str:
 def folder_of(
     common_dir: Path, top: Path, settings: Sequence[Setting], environment: Mapping[str, str]
 ) -> tuple[Path, bool]:
-    """The hooks' folder, and whether it is the repository's choice; hooks run in `top`."""
+    """The hooks' folder, and whether it is the repository's choice; hooks run in `top`.
+
+    Raises GitFailed.
+    """
     values = [each for each in settings if each.key == "core.hookspath"]
     if not values:
         return common_dir / "hooks", True
@@ -84,13 +89,20 @@ def folder_of(
 
 
 def expanded(value: str, environment: Mapping[str, str]) -> Path:
-    """A path of the settings, whose `~` is the home that git has."""
-    if (value == "~" or value.startswith("~/")) and environment.get("HOME"):
-        return Path(environment["HOME"], value[2:])
+    """A path of the settings. Raises GitFailed for one that only git can read."""
+    if value.startswith(_ONLY_FOR_GIT):
+        raise GitFailed(f"The path “{value}” of the settings cannot be looked through.")
+    return with_home(value, environment)
+
+
+def with_home(path: str, environment: Mapping[str, str]) -> Path:
+    """A path, in which `~` at its begin is the home that git has."""
+    if (path == "~" or path.startswith("~/")) and environment.get("HOME"):
+        return Path(environment["HOME"], path[2:])
     try:
-        return Path(value).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:  # of a user that is none: git refuses it
-        return Path(value)
+        return Path(path)
 
 
 def configured(kind: str, names: Sequence[str], settings: Sequence[Setting]) -> Iterator[Program]:

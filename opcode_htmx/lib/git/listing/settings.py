@@ -76,3 +76,11 @@ def fetches_missing(setting: Setting, promisors: frozenset[str]) -> bool:
     if setting.key in CONNECTIONS:
         return bool(promisors)
     return section == "remote" and name in promisors and last in REMOTE_PROGRAMS
+
+
+def runs_for_missing(setting: Setting, promisors: frozenset[str]) -> bool:
+    """The same, with the credential helpers of the repository: its server may ask for a login."""
+    section, _, last = setting.parts
+    is_helper = section == "credential" and last == "helper" and bool(setting.value)
+    is_asked = is_helper and setting.of_repository and bool(promisors)
+    return is_asked or fetches_missing(setting, promisors)

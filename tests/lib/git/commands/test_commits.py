@@ -197,7 +197,7 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
     assert kinds("commit") == {monitor, ("signing", "ssh"), of_key}
     filters = {("filter", "lfs.clean"), ("filter", "later.clean")}
     assert kinds("switch") == {monitor, ("hook", "post-checkout"), *filters}
-    assert kinds("files") == {monitor, ("filter", "lfs.clean")}
+    assert kinds("files") == {monitor, *filters}
     assert kinds("push") == {
         monitor,
         ("hook", "pre-push"),

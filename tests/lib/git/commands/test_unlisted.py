@@ -1,0 +1,258 @@
+"""What a hostile repository would have git run beside what is listed is listed, or does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.lib.git.commands import (
+    commits,
+    conflicts,
+    programs,
+    remotes,
+    staging,
+    stashes,
+)
+from opcode_htmx.lib.git.discards import files
+from opcode_htmx.lib.git.integration import kept, merges
+from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
+from opcode_htmx.lib.git.process import GitFailed
+from tests.lib.git.commands.repo import Repo
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    repo = Repo(tmp_path / "orchard").make()
+    repo.write("a", "1\n2\n3\n")
+    repo.commit()
+    return repo
+
+
+def log(repo: Repo) -> Path:
+    return repo.top.parent / "ran"
+
+
+def program(repo: Repo, name: str) -> str:
+    return f"echo {name} >> {log(repo)}"
+
+
+def listed(repo: Repo, *acts: programs.Act, remote: str = "") -> list[tuple[str, str, str]]:
+    found = programs.of(repo.git(), *acts, remote=remote).found
+    return [(each.kind, each.name, each.command) for each in found]
+
+
+def conflict(repo: Repo, verb: str) -> None:
+    """A conflict in `a`, which is resolved."""
+    repo.plain("switch", "-qc", "other")
+    repo.write("a", "1\n2\ntheirs\n")
+    repo.commit("theirs")
+    repo.plain("switch", "-q", "main")
+    repo.write("a", "1\n2\nours\n")
+    repo.commit("ours")
+    repo.plain(verb, "other", check=False)
+    conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
+
+
+def test_a_merge_driver_without_a_name_is_one(repo: Repo) -> None:
+    with (repo.top / ".git/config").open("a") as config:
+        config.write(f'[merge ""]\n\tdriver = {program(repo, "driver")}\n')
+    repo.write(".gitattributes", "a merge=\n")
+    repo.commit()
+    for branch, text in (("other", "1\n2\ntheirs\n"), ("main", "one\n2\n3\n")):
+        repo.plain("switch", "-q", *(["-c"] if branch == "other" else []), branch)
+        repo.write("a", text)
+        repo.commit()
+    assert listed(repo, "merge") == [("merge driver", "", program(repo, "driver"))]
+    repo.plain("merge", "-q", "other", check=False)
+    assert log(repo).read_text() == "driver\n", "git runs it"
+    log(repo).unlink()
+    repo.plain("reset", "-q", "--hard", "ORIG_HEAD", check=False)
+    repo.plain("merge", "--abort", check=False)
+    merges.merge(repo.git(), "main", "other", merges.Way.MERGE, "x", [])
+    assert not log(repo).exists()
+    assert repo.plain("show", "main:a") == b"one\n2\ntheirs\n"
+
+
+@pytest.mark.parametrize("policy", [WRITING, RUNNING], ids=["writing", "running"])
+@pytest.mark.parametrize("verb", ["rebase", "cherry-pick", "merge"])
+def test_going_on_converts_no_file_to_text(repo: Repo, verb: str, policy: Policy) -> None:
+    repo.write(".gitattributes", "a diff=own\n")
+    repo.commit()
+    repo.plain("config", "commit.verbose", "true")
+    repo.plain("config", "diff.own.textconv", f"{program(repo, 'text')}; cat")
+    conflict(repo, verb)
+    log(repo).unlink(missing_ok=True)
+    assert listed(repo, "continue") == []
+    conflicts.go_on(repo.git(policy), verb)
+    assert not log(repo).exists()
+
+
+def test_the_last_program_for_signing_is_listed(repo: Repo) -> None:
+    for name in ("good", "evil"):
+        path = repo.top.parent / name
+        path.write_text(f"#!/bin/sh\n{program(repo, name)}\nexit 1\n")
+        path.chmod(0o755)
+    repo.plain("config", "--global", "commit.gpgSign", "true")
+    repo.plain("config", "--global", "gpg.openpgp.program", str(repo.top.parent / "good"))
+    repo.plain("config", "gpg.program", str(repo.top.parent / "evil"))
+    (found,) = programs.of(repo.git(), "commit").found
+    assert (found.command, found.of_repository) == (str(repo.top.parent / "evil"), True)
+    repo.write("a", "x\n")
+    staging.stage_files(repo.git(), repo.state().unstaged)
+    with pytest.raises(GitFailed, match="failed to sign"):
+        commits.commit(repo.git(RUNNING), "x")
+    assert log(repo).read_text() == "evil\n"
+    repo.plain("config", "gpg.format", "ssh")
+    assert listed(repo, "commit") == [("signing", "ssh", "ssh-keygen")], "no other one signs so"
+
+
+@pytest.mark.parametrize("form", ["%(prefix)/..{}", ":(optional){}"])
+def test_a_folder_of_hooks_that_only_git_finds_is_refused(repo: Repo, form: str) -> None:
+    repo.write("mine/pre-commit", "#!/bin/sh\n").chmod(0o755)
+    repo.plain("config", "core.hooksPath", form.format(repo.top / "mine"))
+    with pytest.raises(GitFailed, match="cannot be looked through"):
+        programs.of(repo.git(), "commit")
+
+
+def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
+    repo.plain("remote", "add", "origin", "https://x.example/a")
+    for key, value in (
+        ("http.proxy", "http://me:secret@evil.example:3128"),
+        ("http.https://x.example.sslVerify", "false"),
+        ("http.extraHeader", "Authorization: Basic secret"),
+        ("http.postBuffer", "1000"),
+        ("remote.origin.proxy", "http://evil.example"),
+        ("remote.other.proxy", "http://other.example"),
+    ):
+        repo.plain("config", key, value)
+    repo.plain("config", "--global", "http.sslCAInfo", "of the person")
+    for act in ("fetch", "push"):
+        assert set(listed(repo, act, remote="origin")) == {
+            ("connection", "http.proxy", "http://***@evil.example:3128"),
+            ("connection", "http.https://x.example.sslverify", "false"),
+            ("connection", "http.extraheader", "…"),
+            ("connection", "remote.origin.proxy", "http://evil.example"),
+        }
+    assert listed(repo, "commit") == []
+    before = programs.of(repo.git(), "fetch", remote="origin").digest
+    repo.plain("config", "http.extraHeader", "Authorization: Basic another")
+    assert programs.of(repo.git(), "fetch", remote="origin").digest != before
+
+
+def test_a_helper_that_a_server_of_missing_files_asks_is_listed(repo: Repo) -> None:
+    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.plain("config", "credential.helper", "evil")
+    assert listed(repo, "switch") == []
+    repo.plain("config", "remote.origin.promisor", "true")
+    assert ("credential helper", "", "evil") in listed(repo, "switch")
+
+
+def test_the_subjects_of_commits_are_read_in_whatever_encoding_they_are(repo: Repo) -> None:
+    repo.plain("config", "i18n.logOutputEncoding", "UTF-16")
+    repo.write("a", "ü\n")
+    repo.commit("ü")
+    found = remotes.commits(repo.git(), "HEAD~1", "HEAD")
+    assert [each.subject for each in found] == ["ü"]
+
+
+# --- submodules ------------------------------------------------------------------------------
+
+
+def with_submodule(repo: Repo, *, is_named: bool = True, is_nested: bool = False) -> None:
+    """One in which git would run filters to see whether it has changed."""
+    top = Repo(repo.top / "inner").make()
+    places = [top]
+    if is_nested:
+        places.insert(0, Repo(top.top / "deep").make())
+    for each in places:
+        each.write("file", "x\n")
+        each.write(".gitattributes", "file filter=own\n")
+        each.commit()
+    if is_named:
+        repo.write(".gitmodules", '[submodule "inner"]\n\tpath = inner\n\turl = ../inner\n')
+    repo.commit("a submodule")
+    for each in places:
+        for kind in ("clean", "process"):
+            command = f"{program(repo, kind)}; cat"
+            each.plain("config", f"filter.own.{kind}", command)
+        each.plain("config", "core.fsmonitor", f"{program(repo, 'monitor')}; false")
+        hook = each.write(".git/hooks/post-index-change", f"#!/bin/sh\n{program(repo, 'hook')}\n")
+        hook.chmod(0o755)
+        each.write("file", "y\n")
+    log(repo).unlink(missing_ok=True)
+
+
+def stash(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    made = stashes.push(repo.git(policy))
+    assert made
+    stashes.take(repo.git(policy), made, drop=True)
+
+
+def stash_of_everything(repo: Repo, policy: Policy) -> None:
+    repo.write("new", "new\n")
+    assert stashes.push(repo.git(policy))
+
+
+def commit(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    staging.stage_files(repo.git(policy), repo.state().unstaged)
+    commits.commit(repo.git(policy), "x")
+    commits.commit(repo.git(policy), "y", amend=True)
+
+
+def commit_of_everything(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    repo.write("new", "new\n")
+    merges.commit_all(repo.git(policy), "x")
+    assert repo.plain("show", "--format=", "--name-only") == b"a\nnew\n"
+
+
+def snapshot(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    repo.write("new", "new\n")
+    commit = kept.take(repo.git(policy))
+    assert repo.plain("diff", "--name-only", "HEAD", commit) == b"a\nnew\n"
+
+
+def discard(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    entries = [each for each in repo.state().unstaged if each.path == b"a"]
+    files.discard_files(repo.git(policy), entries, "a")
+
+
+def going_on(repo: Repo, policy: Policy) -> None:
+    conflict(repo, "rebase")
+    log(repo).unlink(missing_ok=True)
+    conflicts.go_on(repo.git(policy), "rebase")
+
+
+def stopping(repo: Repo, policy: Policy) -> None:
+    for verb in ("rebase", "merge"):
+        conflict(repo, verb)
+        log(repo).unlink(missing_ok=True)
+        conflicts.abort(repo.git(policy), verb)
+        assert not log(repo).exists()
+        repo.plain("branch", "-qD", "other")
+        repo.write("a", "1\n2\n3\n")
+        repo.commit()
+        log(repo).unlink(missing_ok=True)
+
+
+ACTS = [
+    *(stash, stash_of_everything, commit, commit_of_everything),
+    *(snapshot, discard, going_on, stopping),
+]
+
+
+@pytest.mark.parametrize("policy", [WRITING, RUNNING], ids=["writing", "running"])
+@pytest.mark.parametrize("kind", ["named", "unnamed", "nested"])
+@pytest.mark.parametrize("act", ACTS)
+def test_no_act_runs_what_a_submodule_names(
+    repo: Repo, act: Callable[[Repo, Policy], None], kind: str, policy: Policy
+) -> None:
+    with_submodule(repo, is_named=kind != "unnamed", is_nested=kind == "nested")
+    act(repo, policy)
+    assert not log(repo).exists(), log(repo).read_text()
