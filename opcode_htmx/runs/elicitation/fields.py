@@ -194,6 +194,12 @@ def _rules_in(schema: Json, kind: FieldKind) -> Iterator[str]:
     """The limits that are of the right type; others are shown as they are."""
     for rule in _RULES.get(kind, ()):
         value: Any = schema.get(rule)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and math.isfinite(value):
+        if is_number(value):
             yield rule
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a finite number. One of 400 digits is, and has no `math.isfinite`."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -16,7 +16,7 @@ from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import DEEPEST
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of, key_of
+from opcode_htmx.runs.elicitation.fields import Field, FieldKind, fields_of, is_number, key_of
 
 LONGEST = 20_000
 """Characters of one answer."""
@@ -190,9 +190,7 @@ def _problem_of_text(field: Field, value: Any) -> str:
 
 def _problem_of_number(field: Field, value: Any) -> str:
     whole = field.kind is FieldKind.INTEGER
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "Use a whole number." if whole else "Use a number."
-    if not math.isfinite(value) or (whole and value != int(value)):
+    if not is_number(value) or (whole and value != int(value)):
         return "Use a whole number." if whole else "Use a number."
     rules = field.rules
     if "minimum" in rules and value < rules["minimum"]:
