@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount
+from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount, used_up
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import Limits, as_typed, dollars
@@ -16,6 +17,9 @@ from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import by_htmx, session_url
 
 NAMES = {"run": "one run", "day": "a day", "project": "a day in one project"}
+SAVED = "budgets-saved"
+MOST_NAMED = 5
+"""Projects that are named where more of them have no budget left."""
 AGAIN = "Nothing is saved yet: save again to replace them by what stands here."
 
 
@@ -40,7 +44,7 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
         book.set_limits(limits)
         log_act(current_identity(), "budget.set")
         response = redirect(url_for(".page"), 303)
-        flash(response, "budgets-saved")
+        flash(response, SAVED)
         return response
 
     @pages.post("/budgets/held/<session_id>/go-on")
@@ -60,14 +64,18 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
         return redirect(session_url(location.claude_folder, location.session_id), 303)
 
     def _page(fields: Mapping[str, str], error: str = "", seen: str | None = None) -> str:
+        is_saved = flashed()[0] == SAVED
         return render_template(
             "budgets/budgets.html",
             fields=fields,
             seen=_seen(_fields(book.limits)) if seen is None else seen,
             error=error or book.problem,
             today=dollars(book.spent_today()),
-            is_used_up=(day := book.standing_of_day()) is not None and day.is_reached,
-            notice=flashed()[0],
+            is_saved=is_saved,
+            used_up=used_up(book) if is_saved else None,
+            most_named=MOST_NAMED,
+            dollars=dollars,
+            zone=time.strftime("%Z"),
         )
 
     return pages

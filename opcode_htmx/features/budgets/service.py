@@ -12,14 +12,17 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
+from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import (
     LEAST_USD,
     MOST_USD,
     Hold,
     Limits,
+    Scope,
     typed_amount,
 )
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.folder_labels import shortened
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules.planned import GO_ON
 from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
@@ -55,6 +58,29 @@ def check(limits: Limits) -> None:
 def _check_least(budget: float) -> None:
     if budget < LEAST_USD:
         raise InvalidBudget(f"A budget is at least ${LEAST_USD}.")
+
+
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """The budgets of a day that are used up already."""
+
+    day: float | None
+    """What the day has cost, in US dollars; None where its budget is not used up."""
+    projects: list[tuple[str, float]]
+    """The folders, with what today has cost there, the dearest first."""
+
+
+def used_up(book: BudgetBook) -> UsedUp:
+    """What stops Claude from now on until the day is over."""
+    day = book.standing_of_day()
+    projects = [
+        (shortened(project), each.spent)
+        for project in book.projects_of_today()
+        for each in book.standings("", project)
+        if each.scope is Scope.PROJECT and each.is_reached
+    ]
+    projects.sort(key=lambda each: (-each[1], each[0]))
+    return UsedUp(day.spent if day and day.is_reached else None, projects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,11 @@ class BudgetBook:
             each.days.get(today, 0.0) for each in found if wanted is None or each.project == wanted
         )
 
+    def projects_of_today(self) -> set[Path]:
+        """The projects in which today has cost something."""
+        today = _today()
+        return {Path(each.project) for each in self._ledger().values() if each.days.get(today)}
+
     def standings(self, run_id: str, project: Path) -> list[Standing]:
         """How the budgets stand that hold for a run, the narrowest first."""
         run = self.limits.run

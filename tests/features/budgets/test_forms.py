@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import Limits, Scope
+from opcode_htmx.sessions.folder_labels import shortened
 from tests.sessions.index.histories import ONE, Session
 from tests.support.environment import Sandbox
 from tests.support.in_process import app_of, client_of
@@ -73,24 +77,48 @@ def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None
     assert (found["run"], found["day"]) == (1, None)
 
 
-def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_so(
+def page_after(client: FlaskClient, **budgets: str) -> str:
+    """The page that is shown once these are saved, in one line."""
+    answer = client.post("/budgets", data=budgets)
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    page = client.get("/budgets", headers={"Cookie": cookie}).text
+    return html.unescape(re.sub(r"<[^>]+>", "", page))
+
+
+UNTIL = f"and takes no prompt until midnight ({time.strftime('%Z')}), unless you allow more."
+
+
+def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_what_follows(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
     book = BudgetBook(sandbox.state)
     book.record("r1", ONE, sandbox.project, 1.26, is_new=True)
-    said = "Saved. Today has cost $1.26 already: runs will pause."
-
-    def page_after(day: str) -> str:
-        answer = client.post("/budgets", data={"day": day})
-        cookie = answer.headers["Set-Cookie"].partition(";")[0]
-        return client.get("/budgets", headers={"Cookie": cookie}).text
-
+    said = f"Saved. Today has cost $1.26 already: Claude pauses at once in every project {UNTIL}"
     for day, is_said in (("1", True), ("2", False), ("", False)):
-        page = page_after(day)
+        page = page_after(client, day=day)
         assert ("Saved." in page, said in page) == (True, is_said), day
     book.add(Scope.DAY, sandbox.project, 1)
-    assert said not in page_after("1"), "more is allowed for today"
-    assert said in page_after("0.25")
+    assert UNTIL not in page_after(client, day="1"), "more is allowed for today"
+    assert said in page_after(client, day="0.25")
+
+
+def test_a_budget_of_projects_that_is_used_up_already_names_those_that_stop_and_until_when(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    book = BudgetBook(sandbox.state)
+    orchard, meadow = sandbox.home / "orchard", sandbox.home / "meadow"
+    for number, (project, cost) in enumerate(((orchard, 1.26), (meadow, 0.5), (orchard, 1))):
+        book.record(f"r{number}", f"s{number}", project, cost, is_new=True)
+    trees, grass = shortened(orchard), shortened(meadow)
+    said = f"Used up for today already: {trees} ($2.26). Claude pauses there at once {UNTIL}"
+    assert f"Saved. {said}" in page_after(client, project="2")
+    assert UNTIL not in page_after(client, project="3"), "none is used up"
+    assert UNTIL not in page_after(client)
+    both = page_after(client, project="0.50")
+    assert f"already: {trees} ($2.26), {grass} ($0.50). Claude pauses there at once" in both
+    book.add(Scope.PROJECT, orchard, 1)
+    assert UNTIL not in page_after(client, project="2"), "more is allowed there for today"
+    assert "used up" not in client.get("/budgets").text.lower(), "it is said once"
 
 
 def test_a_budget_that_is_none_is_refused_with_what_was_typed(
