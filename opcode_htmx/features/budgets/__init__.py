@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,9 +18,12 @@ from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 if TYPE_CHECKING:
+    from opcode_htmx.engines.base import Engine
     from opcode_htmx.runs.control.run import Run
     from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
+    from opcode_htmx.runs.supervisor import Supervisor
 
+log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
 """How long a process may take to say what its session has cost."""
@@ -37,7 +41,17 @@ def _monitor(context: AppContext) -> BudgetMonitor:
         parts = runs.budgets.version, schedules.version_with_progress
         return None if None in parts else parts
 
-    return BudgetMonitor(runs.budgets, runs.live, _cost_of, other, version)
+    find, before = partial(_find, runs), partial(_cost_before, context.engine)
+    return BudgetMonitor(runs.budgets, runs.live, find, _cost_of, before, other, version)
+
+
+def _find(runs: Supervisor, run_id: str) -> Run | None:
+    from opcode_htmx.runs.supervisor import RunNotFound
+
+    try:
+        return runs.get(run_id)
+    except RunNotFound:
+        return None
 
 
 def _cost_of(run: Run) -> float | None:
@@ -51,6 +65,24 @@ def _cost_of(run: Run) -> float | None:
     except (ControlRefused, RunNotLive):
         return None
     return queries.cost_in(answer)
+
+
+def _cost_before(engine: Engine, run: Run) -> float | None:
+    """What the files of a session say that it had cost when a run resumed it; None if they do not.
+
+    It reads them in a thread, from the end.
+    """
+    from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+    from opcode_htmx.transcript.conversation import history_scan
+
+    path = engine.history.file(run.record.session_id)
+    if path is None:
+        return None
+    try:
+        return run_in_thread(history_scan.cost_before, path, run.record.history_start)
+    except OSError as error:
+        log.warning("could not read what session %s had cost: %s", run.record.session_id, error)
+        return None
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

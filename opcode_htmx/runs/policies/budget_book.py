@@ -119,7 +119,7 @@ class BudgetBook:
         project: Path,
         total: float,
         *,
-        is_new: bool,
+        before: float | None,
         at: float | None = None,
     ) -> None:
         """Note the total cost of a session that a run has reported.
@@ -127,8 +127,9 @@ class BudgetBook:
         `at`: when it was reported, a Unix time; None: now. One that comes after a later one is
         ignored: its total is smaller, as if the session had been cleared. Nothing is noted where
         what was noted before cannot be read.
-        `is_new`: the run began the session. What a session that is resumed has cost before is
-        what was seen last, or, if nothing was, what its run reports first.
+        `before` is what the session had cost when the run began, as far as its process counts it:
+        0 where the run has begun it. Where that is not known (None), it is what was seen last, or,
+        if nothing was, what the run reports first. The first report of a run decides.
         Raises OSError, DiskFull.
         """
         if not 0 <= total <= MOST:
@@ -143,7 +144,10 @@ class BudgetBook:
             # a time in the future is of a clock that was wrong
             if known and at < known.at <= now:
                 return
-            before = known.total if known else (0.0 if is_new else _last_of(ledger, session_id))
+            if known:
+                before = known.total
+            elif before is None:
+                before = _last_of(ledger, session_id)
             if before is None:
                 before = total
             # after a /clear Claude counts from zero
@@ -156,6 +160,10 @@ class BudgetBook:
             ledger.pop(run_id, None)  # the last one noted is the newest
             ledger[run_id] = replace(known, total=total, spent=known.spent + more, days=days, at=at)
             self._write_ledger(ledger)
+
+    def has_noted(self, run_id: str) -> bool:
+        """Whether a cost of the run was noted."""
+        return run_id in self._ledger()
 
     def spent_by_run(self, run_id: str) -> float:
         found = self._ledger().get(run_id)

@@ -43,18 +43,26 @@ class BudgetMonitor:
         self,
         book: BudgetBook,
         live: Callable[[], Iterable[Run]],
+        find: Callable[[str], Run | None],
         ask: Callable[[Run], float | None],
+        cost_before: Callable[[Run], float | None],
         other: Callable[[Run], Standing | None],
         version: Callable[[], object] = lambda: None,
     ) -> None:
-        """`ask` returns the cost of the run's session so far, in US dollars, as its process says.
+        """`find` returns a run by its id, also one that has ended; None if it is gone.
 
+        `ask` returns the cost of the run's session so far, in US dollars, as its process says.
+
+        `cost_before` returns that from which the process of a run that resumes a session counts on;
+        None where it is not known.
         `other` is a budget of the run's own, beside those of the book. As long as `version` returns
         the same, and not None, all standings are the same for runs that do nothing.
         """
         self._book = book
         self._live = live
+        self._find = find
         self._ask = ask
+        self._cost_before = cost_before
         self._other = other
         self._version = version
         self._asked: dict[str, tuple[int, float]] = {}
@@ -97,13 +105,16 @@ class BudgetMonitor:
     def turn_ended(self, event: TurnEnded) -> None:
         """Note the cost of a turn, also without a budget, and pause its run if one is used."""
         total = event.usage.session_cost_usd
-        run = next((run for run in self._live() if run.id == event.run_id), None)
         if total is None:
             return
-        is_new = run.record.history_start == 0 if run else event.usage.cost_usd == total
+        run = self._find(event.run_id)
+        if run:
+            before = self._before(run)
+        else:
+            before = 0.0 if event.usage.cost_usd == total else None
         project = Path(event.project_path)
         self._book.record(
-            event.run_id, event.session_id, project, total, is_new=is_new, at=event.at
+            event.run_id, event.session_id, project, total, before=before, at=event.at
         )
         if run:
             self._judge(run, was_working=event.is_error)
@@ -126,8 +137,14 @@ class BudgetMonitor:
         seen, asked_at = self._asked.get(run.id, (-1, 0.0))
         return run.read_to != seen and time.monotonic() - asked_at >= ASK_SECONDS
 
+    def _before(self, run: Run) -> float | None:
+        """What its session had cost when a run began; None where that is not known or needed."""
+        if run.record.history_start == 0:
+            return 0.0
+        return None if self._book.has_noted(run.id) else self._cost_before(run)
+
     def _look(self, run: Run) -> None:
-        seen, is_new = run.read_to, run.record.history_start == 0
+        seen = run.read_to
         at = time.time()  # the end of a turn that comes while the process answers is later
         # now: Claude itself may end the turn at the budget before it has answered
         was_working = run.phase in OPEN_TURN
@@ -136,7 +153,8 @@ class BudgetMonitor:
             if total is not None:
                 project = Path(run.record.project_path)
                 session_id = run.record.session_id
-                self._book.record(run.id, session_id, project, total, is_new=is_new, at=at)
+                before = self._before(run)
+                self._book.record(run.id, session_id, project, total, before=before, at=at)
                 self._judge(run, was_working=was_working)
         except (OSError, DiskFull) as error:
             log.warning("could not note the cost of run %s: %s", run.id, error)

@@ -13,7 +13,8 @@ from dataclasses import field
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files.history import LONGEST
-from opcode_htmx.engines.claude.protocol import json_lines
+from opcode_htmx.engines.claude.protocol import json_lines, parser
+from opcode_htmx.engines.messages import CostState
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 
@@ -152,6 +153,20 @@ def cost_lines(path: Path, begin: int, end: int) -> list[bytes]:
     with path.open("rb") as file:
         file.seek(begin)
         return [line for line in file.read(end - begin).split(b"\n") if _COST in line]
+
+
+def cost_before(path: Path, end: int) -> float:
+    """The cost of the session in US dollars that the first `end` bytes note last; 0 if none.
+
+    Claude notes it as it ends, and a process that resumes the session counts on from there: what
+    one has cost that was killed is in no later total. Raises OSError.
+    """
+    for data in _backwards(path, end, None):
+        for line in reversed(data.split(b"\n")) if _COST in data else ():
+            found = parser.parse(line) if _COST in line else None
+            if isinstance(found, CostState) and found.cost_usd is not None:
+                return found.cost_usd
+    return 0.0
 
 
 # --- the checkpoint -----------------------------------------------------------------------------

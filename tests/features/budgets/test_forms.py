@@ -92,7 +92,7 @@ def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_wh
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
     book = BudgetBook(sandbox.state)
-    book.record("r1", ONE, sandbox.project, 1.26, is_new=True)
+    book.record("r1", ONE, sandbox.project, 1.26, before=0.0)
     said = f"Saved. Today has cost $1.26 already: Claude pauses at once in every project {UNTIL}"
     for day, is_said in (("1", True), ("2", False), ("", False)):
         page = page_after(client, day=day)
@@ -108,7 +108,7 @@ def test_a_budget_of_projects_that_is_used_up_already_names_those_that_stop_and_
     book = BudgetBook(sandbox.state)
     orchard, meadow = sandbox.home / "orchard", sandbox.home / "meadow"
     for number, (project, cost) in enumerate(((orchard, 1.26), (meadow, 0.5), (orchard, 1))):
-        book.record(f"r{number}", f"s{number}", project, cost, is_new=True)
+        book.record(f"r{number}", f"s{number}", project, cost, before=0.0)
     trees, grass = shortened(orchard), shortened(meadow)
     said = f"Used up for today already: {trees} ($2.26). Claude pauses there at once {UNTIL}"
     assert f"Saved. {said}" in page_after(client, project="2")

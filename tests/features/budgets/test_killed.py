@@ -1,0 +1,82 @@
+"""The cost of a session whose Claude was killed, so that it does not know what it had cost."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from tests.sessions.index.histories import ONE, Session
+from tests.support.environment import Sandbox, runs_of, until
+from tests.support.in_process import app_of, client_of
+
+KILL = ["signal", 9]
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return client_of(app)
+
+
+def costs(total: float) -> list[object]:
+    """The end of a turn, as Claude reports it: `total` is what it knows of its session."""
+    end = {"subtype": "success", "uuid": str(uuid.uuid4()), "is_error": False}
+    return ["say", {"type": "result", **end, "total_cost_usd": total}]
+
+
+def wait() -> None:
+    gevent.sleep(0.02)
+
+
+@pytest.fixture
+def run(client: FlaskClient, sandbox: Sandbox) -> Callable[..., float]:
+    """Sends a prompt of steps, which starts a process; what the book notes for its run."""
+    session = Session(sandbox.config_dir, ONE, str(sandbox.project))
+    session.prompt("Water the trees")
+    session.answer("Watered.")
+    session.write(json.dumps({"type": "cost-state", "totalCostUSD": 0.4}) + "\n")
+    page = f"/projects/{session.path.parent.name}/sessions/{ONE}"
+    book = BudgetBook(sandbox.state)
+
+    def run(*steps: object) -> float:
+        number = len(runs_of(sandbox.state, ONE))
+        form = {"prompt": json.dumps(steps), "prompt_id": str(uuid.uuid4())}
+        answer = client.post(f"{page}/prompt", data=form)
+        assert answer.status_code == 303, answer.text
+        started = runs_of(sandbox.state, ONE)[number].name
+        until(lambda: book.has_noted(started), "its cost is noted", sleep=wait)
+        session.answer("Pruned.")
+        if KILL in steps:
+            record = sandbox.state / "runs" / started / "run.json"
+            until(lambda: json.loads(record.read_bytes())["end"], "it is dead", sleep=wait)
+        return book.spent_by_run(started)
+
+    return run
+
+
+def test_a_run_costs_what_is_more_than_the_files_of_its_session_note(
+    run: Callable[..., float],
+) -> None:
+    assert run(costs(1.0), KILL) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("total", [0.5, 1.5], ids=["less than was seen", "more than was seen"])
+def test_after_a_kill_a_run_counts_from_what_claude_noted_last(
+    run: Callable[..., float], sandbox: Sandbox, total: float
+) -> None:
+    run(costs(1.0), KILL)  # it notes nothing in the file
+    assert run(costs(total)) == pytest.approx(total - 0.4)
+    assert BudgetBook(sandbox.state).spent_today() == pytest.approx(0.6 + total - 0.4)
