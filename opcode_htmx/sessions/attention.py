@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -33,6 +33,11 @@ class AttentionItem:
     at: float
 
 
+def seen_until(items: Iterable[AttentionItem]) -> int:
+    """The time, in Unix milliseconds, up to which a person sees these items; 0 without one."""
+    return max((int(item.at * 1000) + 1 for item in items), default=0)
+
+
 class AttentionList:
     """Finds the sessions that need attention, from their newest runs and read positions."""
 
@@ -46,6 +51,13 @@ class AttentionList:
         runs, seen = self._supervisor.newest(), self._positions.seen()
         items = [item for run in runs if (item := self._item_of(run, seen))]
         return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
+
+    def count_as_seen(self, until: float) -> None:
+        """What was done up to a Unix time counts as seen, on all devices."""
+        until = min(until, time.time())
+        items = (item for item in self.all() if item.reason is Reason.DONE and item.at <= until)
+        self._positions.count_as_seen([item.run.record.session_id for item in items], until)
+        self._cached = -FRESH_SECONDS, []
 
     def beside(self, session_id: str) -> int:
         """The number of other sessions that need attention; cached, as every frame needs it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -16,13 +16,15 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.attention import AttentionList, Reason, seen_until
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.run_rows import KeptRows, RunRows, with_other_paths
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import session_address
+from opcode_htmx.web.http.forms import BadForm, session_address, whole_number
 from opcode_htmx.web.http.way_back import lists_sessions
 
+LONGEST_TIME = 14
+"""Digits of a time in milliseconds."""
 SHOWN_ORPHANS = 5
 """Of one run; the rest are only counted."""
 
@@ -51,21 +53,25 @@ class RunsPage:
     ) -> None:
         self._supervisor = supervisor
         self._lookup = lookup
-        self._attention = attention
+        self.attention = attention
         self._orphans = orphans
         self._rows = RunRows(lookup)
 
     def page(self) -> str:
-        live, attention = self._supervisor.live(), once_a_request(self._attention.all)
+        live, attention = self._supervisor.live(), once_a_request(self.attention.all)
         orphans = self._orphans.found()
         attention_ids = {item.run.id for item in attention}
         rest = [run for run in live if run.id not in attention_ids]
-        rows, others = self._rows.of(attention, rest)
+        done = [item for item in attention if item.reason is Reason.DONE]
+        needing = [item for item in attention if item.reason is not Reason.DONE]
+        rows, others = self._rows.of([*needing, *done], rest)
         return render_template(
             "attention/runs.html",
             disk_message=self._supervisor.disk_guard.message,
-            attention=rows,
+            needs_you=rows[: len(needing)],
             runs=others,
+            done=rows[len(needing) :],
+            seen_until=seen_until(done),
             alike=with_other_paths([*rows, *others]),
             orphans=[self._orphan_row(group) for group in orphans],
             stoppable=sum(run.phase is not Phase.STOPPING for run in live),
@@ -107,6 +113,15 @@ def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Bluep
     def badge() -> str:
         """The badges of the navigation, which other pages fetch to keep theirs current."""
         return render_template("attention/nav_badge.html")
+
+    @pages.post("/runs/seen")
+    def count_as_seen() -> BaseResponse:
+        """Count as seen what was done when the page was shown, also where it has no row there."""
+        until = whole_number(request.form.get("until", ""), LONGEST_TIME)
+        if until is None:
+            raise BadForm("This list is out of date. Load the page again.")
+        page.attention.count_as_seen(until / 1000)
+        return redirect(url_for("home.page" if "home" in request.args else ".runs"), 303)
 
     @pages.post("/runs/stop-all")
     def stop_all() -> BaseResponse:

@@ -13,7 +13,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.attention import AttentionItem, AttentionList
+from opcode_htmx.sessions.attention import AttentionItem, AttentionList, Reason, seen_until
 from opcode_htmx.sessions.configuration.project_choices import (
     ProjectChoice,
     project_choices,
@@ -75,10 +75,16 @@ class HomeLists:
 
     needs_you: list[RunRow]
     running: list[RunRow]
+    done: list[RunRow]
+    """Those that are done since the person has looked at them."""
+    seen_until: int
+    """The time, in Unix milliseconds, up to which these are known here."""
     more_that_need_you: int
     """Sessions that need the person, and have no row here."""
     more_at_work: int
     """Sessions at work that have no row here."""
+    more_done: int
+    """Sessions that are done, and have no row here."""
     alike: Collection[str]
     pinned: list[SessionRow]
     recent: list[SessionRow]
@@ -115,7 +121,11 @@ class Home:
         """The lists, with the recent sessions from the number `start` on."""
         flags = self._flags.all()
         items, working, ids = self._busy()
-        needs_you, running = self._rows.of(items[:MOST_RUNS], working[:MOST_RUNS])
+        done = [item for item in items if item.reason is Reason.DONE]
+        items = [item for item in items if item.reason is not Reason.DONE]
+        needing = items[:MOST_RUNS]
+        ended, running = self._rows.of([*needing, *done[:MOST_RUNS]], working[:MOST_RUNS])
+        needs_you, rows_of_done = ended[: len(needing)], ended[len(needing) :]
         pinned = self._pinned(flags, ids)
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, ids, start, PAGE)
@@ -123,9 +133,12 @@ class Home:
         return HomeLists(
             needs_you=needs_you,
             running=running,
+            done=rows_of_done,
+            seen_until=seen_until(done),
             more_that_need_you=len(items) - len(needs_you),
             more_at_work=len(working) - len(running),
-            alike=with_other_paths([*needs_you, *running]),
+            more_done=len(done) - len(rows_of_done),
+            alike=with_other_paths([*ended, *running]),
             pinned=[_row(each, flags, words) for each in pinned],
             recent=[_row(each, flags, words) for each in recent],
             older=start + PAGE if has_more else 0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,20 @@ class ReadPositions:
 
     def look(self, session_id: str, block: str = "") -> None:
         """The person looks at the session, and has read up to `block`; empty: as far as before."""
+        self._note((session_id,), time.time(), block)
+
+    def count_as_seen(self, session_ids: Collection[str], at: float) -> None:
+        """Sessions count as viewed at a Unix time; each has been read as far as before."""
+        if session_ids:
+            self._note(session_ids, at)
+
+    def _note(self, session_ids: Iterable[str], at: float, block: str = "") -> None:
         with self._locked():
             since, known = self._load()
             positions = dict(known)
-            before = positions.pop(session_id, None)
-            block = block or (before.block if before else "")
-            positions[session_id] = ReadPosition(block, time.time())
+            for each in session_ids:
+                before = positions.pop(each, ReadPosition("", at))
+                positions[each] = ReadPosition(block or before.block, max(before.at, at))
             while len(positions) > KEPT:
                 del positions[next(iter(positions))]
             self._store(since, positions)

@@ -1,0 +1,118 @@
+"""What is done stands below what runs, and one tap marks all of it as seen, on every device."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.features.home.service import MOST_RUNS
+from tests.support.environment import Sandbox, until
+from tests.support.in_process import app_of, client_of
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return client_of(app)
+
+
+def begin(client: FlaskClient, sandbox: Sandbox, *steps: object) -> str:
+    """The address of a session whose prompt is these steps."""
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(sandbox.project), "prompt": json.dumps(steps), **ids}
+    answer = client.post("/sessions", data=form)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"].partition("#")[0]
+
+
+def rows(page: str, heading: str) -> list[str]:
+    """The addresses of the sessions below a heading, without their fragments."""
+    part = re.search(rf">{heading}</h[12]>(.*?)(?=<h[12]|$)", page, re.DOTALL)
+    found = re.findall(r'<a class="row" href="([^"#]*)', part[1]) if part else []
+    return [each.partition("?")[0] for each in found]
+
+
+def wait_for(client: FlaskClient, heading: str, number: int, address: str = "/") -> str:
+    """The page once it has so many sessions below a heading."""
+    pages: list[str] = []
+
+    def found() -> bool:
+        pages.append(client.get(address).text)
+        return len(rows(pages[-1], heading)) == number
+
+    until(found, f"{number} × {heading}", sleep=lambda: gevent.sleep(0.05))
+    return pages[-1]
+
+
+def tap(client: FlaskClient, page: str) -> str:
+    """Send the form that marks all as seen, as a browser without scripts does; where it leads."""
+    form = re.search(r'<form class="all-seen"[^>]* action="([^"]*)">(.*?)</form>', page, re.DOTALL)
+    assert form
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[2]))
+    assert "csrf_token" in fields
+    answer = client.post(form[1], data=fields)
+    assert answer.status_code == 303
+    return str(answer.headers["Location"])
+
+
+@pytest.mark.parametrize("address", ["/", "/runs"])
+def test_what_is_done_stands_below_what_runs_until_one_tap(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, address: str
+) -> None:
+    asking = begin(client, sandbox, ["ask", "r1"])
+    working = begin(client, sandbox, ["wait", "/nonexistent/for-ever"])
+    failed = begin(client, sandbox, ["exit", 3])
+    done = [begin(client, sandbox, ["text", "Done."]) for _ in range(2)]
+    wait_for(client, "Needs you", 2, address)
+    page = wait_for(client, "Done", 2, address)
+    assert re.findall(">(Needs you|Running|Done)</h", page) == ["Needs you", "Running", "Done"]
+    assert sorted(rows(page, "Needs you")) == sorted([asking, failed])
+    assert rows(page, "Running") == [working]
+    assert sorted(rows(page, "Done")) == sorted(done)
+    assert tap(client, page) == address
+    other = client_of(app)  # another device
+    for each in ("/", "/runs"):
+        page = other.get(each).text
+        assert ">Done</h" not in page and "All seen" not in page
+        assert len(rows(page, "Needs you")) == 2, "a failure stays until it is opened"
+
+
+def test_what_ends_after_the_page_was_shown_is_not_marked(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    begin(client, sandbox, ["text", "Done."])
+    shown = wait_for(client, "Done", 1)
+    later = begin(client, sandbox, ["text", "Done later."])
+    wait_for(client, "Done", 2)
+    tap(client, shown)
+    assert rows(client.get("/").text, "Done") == [later]
+
+
+def test_the_tap_marks_also_those_that_have_no_row(client: FlaskClient, sandbox: Sandbox) -> None:
+    for _ in range(MOST_RUNS + 1):
+        begin(client, sandbox, ["text", "Done."])
+    wait_for(client, "Done", MOST_RUNS + 1, "/runs")
+    page = client.get("/").text
+    assert len(rows(page, "Done")) == MOST_RUNS
+    assert page.count(">1 more<") == 1
+    tap(client, page)
+    assert ">Done</h" not in client.get("/runs").text
+
+
+def test_a_form_without_a_time_is_refused_with_a_sentence(client: FlaskClient) -> None:
+    for data in ({}, {"until": "x"}, {"until": "9" * 30}):
+        answer = client.post("/runs/seen", data=data)
+        assert (answer.status_code, "Load the page again." in answer.text) == (422, True)
