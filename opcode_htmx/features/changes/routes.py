@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
 from opcode_htmx.features.changes import hunks, rows
-from opcode_htmx.features.changes.bases import Base, offered
+from opcode_htmx.features.changes.bases import Base, Choice, offered
 from opcode_htmx.features.changes.colours import Contents
 from opcode_htmx.features.changes.edits import MOST, edited
 from opcode_htmx.features.changes.hunks import Gap
@@ -33,6 +35,9 @@ MOST_COLOURED = 400_000
 MODE_HEADERS = (b"old mode ", b"new mode ", b"new file mode 120000", b"new file mode 100755")
 """Lines of git that say more of a file than its status."""
 
+Reading = Callable[[str, str, str], Seen]
+"""As Listings.now and Listings.recent."""
+
 
 def blueprint(
     listings: Listings, reviews: Reviews, viewed: ViewedFiles, lookup: SessionLookup
@@ -51,7 +56,7 @@ def blueprint(
             return _edits(view, lookup)
         except CannotCompare as error:
             return _nothing(view, str(error))
-        return render_template("changes/changes.html", **_listing(view, seen))
+        return render_template("changes/changes.html", **_listing(view, seen, listings.now))
 
     @pages.get(f"{PROJECT}/changes/state", defaults={"session_id": ""})
     @pages.get(f"{SESSION}/changes/state")
@@ -62,23 +67,24 @@ def blueprint(
         review = reviews.of(session_id, seen.place.folder)
         if answered.get(request.args.get("seen", "")) == (seen.at, review, _first(seen)):
             return Response(status=204)
-        found = _listing(view, seen)
+        found = _listing(view, seen, listings.recent)
         if found["digest"] == request.args.get("seen"):
             return Response(status=204)
         return make_response(render_template("changes/list.html", **found))
 
-    def _listing(view: View, seen: Seen) -> dict[str, Any]:
-        """What the template of the list is given."""
+    def _listing(view: View, seen: Seen, read: Reading) -> dict[str, Any]:
+        """What the template of the list is given; `read` is for the lists from other bases."""
         place = seen.place
         first = _first(seen)
         shown = rows.part(place.top, seen.ordered, first)
         review = reviews.of(view.session_id, place.folder)
         looked_at = viewed.among(place.top, seen.choice.base, review, shown)
         counts = comment_counts(review)
+        elsewhere = [] if seen.ordered else list(_elsewhere(view, read))
         parts = (
             [(row.id, row.version, row.change.added, row.change.removed) for row in shown],
             *(len(seen.ordered), sorted(looked_at), sorted(counts.items()), seen.choice),
-            review.comments,
+            *(review.comments, elsewhere),
         )
         digest = sha256(repr(parts).encode()).hexdigest()[:16]
         answered[digest] = seen.at, review, first
@@ -95,7 +101,17 @@ def blueprint(
             "count": len(seen.ordered),
             "page_size": rows.PAGE,
             "digest": digest,
+            "elsewhere": elsewhere,
         }
+
+    def _elsewhere(view: View, read: Reading) -> Iterator[tuple[Choice, int]]:
+        """The other bases from which something differs, with the numbers of files."""
+        for base in offered(view.session_id):
+            if base is not view.base:
+                with contextlib.suppress(CannotCompare, GitProblem):
+                    other = read(view.project_id, view.session_id, base)
+                    if other.ordered:
+                        yield other.choice, other.totals.files
 
     # --- one file ---------------------------------------------------------------------------
 

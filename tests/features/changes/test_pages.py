@@ -6,6 +6,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -84,6 +85,45 @@ def test_a_session_is_compared_with_its_first_checkpoint(
     repository.write("inner/deep.txt", "by Claude\n")
     assert pages.files() == ["deep.txt"]
     assert pages.files(base="commit") == ["app.txt", "deep.txt"]
+
+
+def links_when_empty(page: str) -> dict[str, str]:
+    """The texts of the links below "Nothing has changed", with their addresses."""
+    empty = page.partition("Nothing has changed")[2].partition("</div>")[0]
+    found = re.findall(r'href="([^"]*)">(.*?)</a>', empty)
+    return {plain(text): unescape(address) for address, text in found}
+
+
+def test_where_nothing_has_changed_the_page_leads_to_what_differs_from_other_bases(
+    pages: Pages, repository: Repository
+) -> None:
+    repository.checkpoint(repository.git("rev-parse", "HEAD"))
+    nothing = pages.text()
+    assert "Nothing has changed" in nothing
+    assert links_when_empty(nothing) == {}
+    repository.git("checkout", "--quiet", "-b", "work")
+    repository.write("inner/deep.txt", "committed on the branch\n")
+    repository.commit()
+    repository.write("app.txt", "before the session\n")
+    repository.write("new.txt", "before the session\n")
+    snapshot = repository.commit()
+    repository.git("reset", "--quiet", "--mixed", "HEAD~1")
+    repository.checkpoint(snapshot)
+    page = pages.text()
+    assert names(page) == []
+    links = links_when_empty(page)
+    assert list(links) == ["2 files differ since the last commit", "3 files differ since it left main"]
+    for text, address in links.items():
+        assert len(names(pages.client.get(address).text)) == int(text.split()[0])
+    # the page that polls gets the same, and another one once it differs
+    digest = re.findall('data-digest="([^"]*)"', page)[0]
+    assert pages.get("/state", seen=digest).status_code == 204
+    repository.commit()
+    assert links_when_empty(pages.text(base="commit")) == {
+        "3 files differ since it left main": pages.address(base="branch")
+    }
+    (repository.folder / "inner/deep.txt").write_text("by Claude\n")
+    assert "Nothing has changed" not in pages.text()
 
 
 def test_without_a_checkpoint_a_session_is_compared_with_the_commit_at_its_begin(
