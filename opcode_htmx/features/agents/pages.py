@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections import Counter
@@ -68,6 +69,8 @@ class AgentSchedule:
     when: str
     state: str
     """When it is due next, or why it is not."""
+    due: float
+    """The next Unix time at which it starts the agent; infinity if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +148,11 @@ class AgentPages:
         )
 
     def schedules(self, agent_id: int) -> list[AgentSchedule]:
-        """The schedules that start an agent."""
+        """The schedules that start an agent, the one that is due first before the others."""
         store, now = self.context.sessions.schedules, time.time()
         found = [each for each in store.all() if each.work.agent_id == agent_id]
-        return [_schedule(each, store.progress(each.id), now) for each in found]
+        shown = [_schedule(each, store.progress(each.id), now) for each in found]
+        return sorted(shown, key=lambda each: each.due)
 
     def rows(self, found: Sequence[AgentRun]) -> list[Row]:
         """The rows of a list of runs. Each looks for its session's file: only of those shown."""
@@ -190,11 +194,12 @@ class AgentPages:
 
 def _schedule(schedule: Schedule, progress: Progress, now: float) -> AgentSchedule:
     timing = schedule.timing
-    due = timing.next(max(progress.handled, now - 1), 1)
-    state = f"Next: {day_words(due[0], timing.zone, now)}" if due else "Over"
-    return AgentSchedule(
-        schedule.id, schedule.title, timing.words(), "Paused" if schedule.paused else state
-    )
+    due = next(iter(timing.next(max(progress.handled, now - 1), 1)), math.inf)
+    if schedule.paused:
+        state, due = "Paused", math.inf
+    else:
+        state = "Over" if due == math.inf else f"Next: {day_words(due, timing.zone, now)}"
+    return AgentSchedule(schedule.id, schedule.title, timing.words(), state, due)
 
 
 def _is_worktree(folder: str) -> bool:

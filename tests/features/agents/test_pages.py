@@ -296,6 +296,24 @@ def test_the_page_of_an_agent_lists_its_schedules(client: FlaskClient, sandbox: 
     assert "Friday · Paused" in client.get("/agents/1").text
 
 
+def test_the_schedule_of_an_agent_that_is_due_first_stands_first_and_a_button_makes_one_more(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    client.post("/agents", data=FORM)
+    new = re.compile(r'<button [^>]*form="run"[^>]*formaction="/schedules/new"[^>]*>New<')
+    assert not new.search(client.get("/agents/1").text), "there is one beside Run"
+    form = {"folder": str(sandbox.project), "zone": "UTC", "kind": "cron", "agent": "1"}
+    addresses = [
+        client.post("/schedules", data={**form, "prompt": "Prune", "cron": cron}).headers["Location"]
+        for cron in ("0 0 1 1 *", "* * * * *", "30 * * * *")
+    ]
+    client.post(f"{addresses[1]}/pause")
+    page = client.get("/agents/1").text
+    found = re.findall(r'href="(/schedules/[0-9a-f]{32})"', page)
+    assert found == [addresses[2], addresses[0], addresses[1]]
+    assert new.search(page)
+
+
 def test_what_cannot_start_comes_back_with_its_words(client: FlaskClient, sandbox: Sandbox) -> None:
     client.post("/agents", data=FORM)
     form = fields(client.get("/agents/1").text) | {"prompt": "Prune all of it."}
