@@ -18,8 +18,6 @@ from opcode_htmx.web.http.forms import by_htmx, session_url
 
 NAMES = {"run": "one run", "day": "a day", "project": "a day in one project"}
 SAVED = "budgets-saved"
-MOST_NAMED = 5
-"""Projects that are named where more of them have no budget left."""
 AGAIN = "Nothing is saved yet: save again to replace them by what stands here."
 
 
@@ -73,7 +71,6 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
             today=dollars(book.spent_today()),
             is_saved=is_saved,
             used_up=used_up(book) if is_saved else None,
-            most_named=MOST_NAMED,
             dollars=dollars,
             zone=time.strftime("%Z"),
         )

@@ -27,6 +27,8 @@ from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules.planned import GO_ON
 from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 
+MOST_NAMED = 5
+"""Projects that are named where more of them have no budget left."""
 _IDS = uuid.UUID("8f1f9f0e-1f0a-4d51-9d55-4f1c0d0f4c55")
 
 
@@ -67,7 +69,9 @@ class UsedUp:
     day: float | None
     """What the day has cost, in US dollars; None where its budget is not used up."""
     projects: list[tuple[str, float]]
-    """The folders, with what today has cost there, the dearest first."""
+    """The folders, with what today has cost there, the dearest first; at most MOST_NAMED."""
+    more: int
+    """The number of further projects."""
 
 
 def used_up(book: BudgetBook) -> UsedUp:
@@ -80,7 +84,8 @@ def used_up(book: BudgetBook) -> UsedUp:
         if each.scope is Scope.PROJECT and each.is_reached
     ]
     projects.sort(key=lambda each: (-each[1], each[0]))
-    return UsedUp(day.spent if day and day.is_reached else None, projects)
+    spent = day.spent if day and day.is_reached else None
+    return UsedUp(spent, projects[:MOST_NAMED], len(projects[MOST_NAMED:]))
 
 
 @dataclass(frozen=True, slots=True)

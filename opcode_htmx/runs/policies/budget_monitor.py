@@ -108,10 +108,8 @@ class BudgetMonitor:
         if total is None:
             return
         run = self._find(event.run_id)
-        if run:
-            before = self._before(run)
-        else:
-            before = 0.0 if event.usage.cost_usd == total else None
+        of_new = 0.0 if event.usage.cost_usd == total else None
+        before = self._before(run) if run else of_new
         project = Path(event.project_path)
         self._book.record(
             event.run_id, event.session_id, project, total, before=before, at=event.at

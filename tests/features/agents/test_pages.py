@@ -304,7 +304,9 @@ def test_the_schedule_of_an_agent_that_is_due_first_stands_first_and_a_button_ma
     assert not new.search(client.get("/agents/1").text), "there is one beside Run"
     form = {"folder": str(sandbox.project), "zone": "UTC", "kind": "cron", "agent": "1"}
     addresses = [
-        client.post("/schedules", data={**form, "prompt": "Prune", "cron": cron}).headers["Location"]
+        client.post("/schedules", data={**form, "prompt": "Prune", "cron": cron}).headers[
+            "Location"
+        ]
         for cron in ("0 0 1 1 *", "* * * * *", "30 * * * *")
     ]
     client.post(f"{addresses[1]}/pause")

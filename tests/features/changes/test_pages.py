@@ -112,7 +112,10 @@ def test_where_nothing_has_changed_the_page_leads_to_what_differs_from_other_bas
     page = pages.text()
     assert names(page) == []
     links = links_when_empty(page)
-    assert list(links) == ["2 files differ since the last commit", "3 files differ since it left main"]
+    assert list(links) == [
+        "2 files differ since the last commit",
+        "3 files differ since it left main",
+    ]
     for text, address in links.items():
         assert len(names(pages.client.get(address).text)) == int(text.split()[0])
     # the page that polls gets the same, and another one once it differs
