@@ -15,6 +15,7 @@
   const answers = document.createElement("form");
   answers.id = "answer";
   answers.hidden = answers.noValidate = true; // Decline needs no valid fields
+  answers.method = "post"; // of a press that comes before htmx does
   answers.append(composer.elements.csrf_token.cloneNode());
   composer.after(answers);
   $("no-answer").onclick = () => false;
