@@ -60,6 +60,8 @@ CUT_OFF = (
     "Failed to fetch",
 )
 """The browser's messages when the server has been killed under its page."""
+REPLACED = ("Not attached to an active page", "net::ERR_ABORTED")
+"""Playwright's messages when a page is loaded again that another one is just replacing."""
 LEFT = ("closed before the connection is established", "Transition was")
 """Its messages about a page that was left, or one without a transition to it."""
 
@@ -149,7 +151,7 @@ class Phone:
             try:
                 self.page.reload()
             except Error as error:  # the page that a form leads to is just replacing this one
-                if "Not attached to an active page" not in str(error):
+                if not any(words in str(error) for words in REPLACED):
                     raise
                 return False
             return condition()

@@ -362,11 +362,11 @@ def test_stop_all_asks_first(
     expect(sure).to_be_hidden()
     phone.page.locator("summary", has_text="Stop all").click()
     expect(phone.page.get_by_text("This ends Claude in 1 session")).to_be_visible()
-    sure.click()
-    phone.page.wait_for_url("**/runs")
+    with phone.page.expect_navigation():
+        sure.click()
     until(lambda: record(folder)["end"], "it has ended")
-    phone.page.reload()
-    expect(phone.page.get_by_role("heading", name="Nothing is running")).to_be_visible()
+    nothing = phone.page.get_by_role("heading", name="Nothing is running")
+    phone.reload_until(nothing.is_visible, "nothing is running")
 
 
 @pytest.mark.browser

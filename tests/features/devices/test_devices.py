@@ -181,6 +181,7 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     hand = Hand()
     hand.tap(phone.page.get_by_role("link", name="Open"))
     sign_in = phone.page.get_by_role("button", name="Sign in as Chrome on Android", exact=True)
+    expect(sign_in).to_be_visible()
     expect(phone.page.get_by_label("Code")).to_be_hidden()
     assert page_checks.violations(phone.page) == []
     hand.tap(sign_in)

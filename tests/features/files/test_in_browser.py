@@ -51,11 +51,12 @@ def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
         expect(page.locator("#file-picked")).to_contain_text("Line 560")
         page.locator("#L563").click(position={"x": 20, "y": 8})
         expect(page.locator("#file-picked")).to_contain_text("Lines 560–563")
-        assert page.url.endswith("#L560-L563")
+        expect(page).to_have_url(re.compile("#L560-L563$"))
         page.goto(page.url.partition("?")[0] + "?path=src/values.py#L110-L111")
         expect(page.locator("#L111")).to_have_class(re.compile("marked"))
         expect(page.locator("#L111")).to_be_in_viewport()
     page.get_by_role("link", name="Edit").click()
+    page.wait_for_url("**/edit?**")
     text = page.get_by_label("Text")
     assert text.input_value() == LINES
     text.fill(LINES.replace("value_560 = 560", "value_560 = 0"))

@@ -136,6 +136,8 @@ def test_questions_and_requests_are_answered_on_the_start_page(
         lambda: all(each in needs_you(server) for each in ("Postgres", "Allow", "Pears")),
         "all wait for an answer",
     )
+    both = asking.partition("#")[0]
+    until(lambda: server.get(both).text.count('data-state="open"') == 2, "the second one, too")
     page.goto("/")
     needs = page.locator("#needs-you .run")
     if scripted:
@@ -157,6 +159,8 @@ def test_questions_and_requests_are_answered_on_the_start_page(
     sent = (folder / "in.ndjson").read_text(encoding="utf-8")
     assert '"action": "accept", "content": {"fruit": "p"}' in sent
     page.goto(deciding)
+    if not scripted:
+        phone.reload_until(page.locator(".block-text").count, "Claude has gone on")
     expect(page.locator(".block-text")).to_have_text("It was answered.")
     for address in (asking, deciding, of_server):
         page.goto(address)
@@ -200,9 +204,9 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     page.goto(address)
     row = page.locator(".run", has_text=f"{words} elsewhere")
     action = row.locator(".run-ask").get_attribute("action") or ""
+    page.route(f"{server.url}{address}", lambda route: route.abort())  # it does not know yet
     server.post(action, {"decision": "deny"})
     phone.forgiven.append("409 (CONFLICT)")
-    page.route(f"{server.url}{address}", lambda route: route.abort())  # it does not know yet
     row.get_by_role("button", name="Allow").click()
     expect(page.locator("#refusal")).to_contain_text("This was answered already")
     for session in (deciding, other):
@@ -248,14 +252,18 @@ def test_older_sessions_come_as_one_scrolls_once_each(
 ) -> None:
     page = open_phone(server).page
     page.goto("/")
-    for _ in range(OLD // PAGE):
+    rows = page.locator("#older li")
+
+    def scrolled() -> bool:
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_timeout(50)
-    expect(page.locator("#older li")).to_have_count(OLD - PAGE)
+        return rows.count() >= OLD - PAGE
+
+    until(scrolled, "all have come", sleep=lambda: page.wait_for_timeout(50))
+    expect(rows).to_have_count(OLD - PAGE)
     shown = [each for each in older_titles(page) if each.startswith("Old session")]
     assert len(shown) == len(set(shown)) == OLD
-    assert page.locator("#home-older [rel=next]").count() == 0
-    page.locator("#older li").last.click()
+    expect(page.locator("#home-older [rel=next]")).to_have_count(0)
+    rows.last.click()
     page.wait_for_url("**/sessions/**")
     page.go_back()
     expect(page.get_by_text("Old session 0", exact=True)).to_be_in_viewport()
@@ -277,7 +285,7 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     prompt = page.get_by_role("textbox", name="Prompt")
     expect(prompt).to_have_value("Water the trees")
     expect(prompt).to_be_focused()
-    assert prompt.evaluate("field => field.selectionEnd") == len("Water the trees")
+    expect(prompt).to_have_js_property("selectionEnd", len("Water the trees"))
     page.goto("/")
     phone.forgiven.append("ERR_")
     page.context.set_offline(True)
@@ -303,6 +311,7 @@ def test_prompt_of_the_start_page_keeps_its_words_without_javascript(
     page.goto("/")
     page.get_by_role("textbox", name="New session: prompt").fill("Prune the trees")
     phone.button("Options").click()
+    page.wait_for_url("**/new")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Prune the trees")
     phone.button("Send").click()
     page.wait_for_url("**/sessions/**")

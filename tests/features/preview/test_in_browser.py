@@ -72,6 +72,7 @@ def opened(browser: Browser, start_dev: Callable[..., Dev]) -> Iterator[Callable
         page.goto(f"{dev.server.url}{dev.page}/preview")
         with context.expect_page() as popup:
             page.get_by_role("button", name=button).click()
+        popup.value.wait_for_url(re.compile("^http"))  # it may begin as about:blank
         return popup.value
 
     yield open_
@@ -88,6 +89,21 @@ def attacked(page: Page) -> dict[str, str]:
     expect(page).to_have_title(re.compile(r"^\{.*\}$"))
     found: dict[str, str] = json.loads(page.title())
     return found
+
+
+def are_refused(page: Page, dev: Dev, statuses: Callable[[], list[tuple[str, int]]]) -> None:
+    """Wait until the browser has reported its answers to all that the page has tried of the app."""
+    tried = {"/api/projects", "/runs/stop-all", "/runs"}
+
+    def answers() -> dict[str, int]:
+        return {
+            url.removeprefix(dev.server.url): status
+            for url, status in statuses()
+            if url.startswith(dev.server.url) and "/preview/" not in url
+        }
+
+    until(lambda: answers().keys() >= tried, "all", sleep=lambda: page.wait_for_timeout(50))
+    assert answers() == dict.fromkeys(tried, 403)
 
 
 def test_a_page_with_absolute_addresses_modules_and_live_reload_works_with_one_tap(
@@ -158,12 +174,7 @@ def test_a_hostile_dev_server_gets_nothing_of_the_app(
         "framed": "TypeError",
         "stores": "1",
     }
-    answers = {
-        url.removeprefix(dev.server.url): status
-        for url, status in statuses()
-        if url.startswith(dev.server.url)
-    }
-    assert answers == dict.fromkeys(("/api/projects", "/runs/stop-all", "/runs"), 403)
+    are_refused(page, dev, statuses)
     page.get_by_role("button", name="Post").click()
     # What it has set takes the place of no login
     answer = page.goto(f"{dev.server.url}/runs")
@@ -188,12 +199,7 @@ def test_in_a_sandbox_a_page_works_and_a_hostile_one_has_no_origin(
     for denied in ("cookies", "sets", "worker", "stores"):
         assert found[denied] == "SecurityError", denied
     assert (found["socket"], found["framed"]) == ("refused", "TypeError")
-    answers = {
-        url.removeprefix(dev.server.url): status
-        for url, status in statuses()
-        if url.startswith(dev.server.url) and "/preview/" not in url
-    }
-    assert answers == dict.fromkeys(("/api/projects", "/runs/stop-all", "/runs"), 403)
+    are_refused(page, dev, statuses)
     answer = page.goto(f"{dev.server.url}/runs")
     assert answer
     assert answer.ok

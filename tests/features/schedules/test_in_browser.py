@@ -128,6 +128,7 @@ def test_a_schedule_is_made_by_its_form_without_javascript(
     phone.button("Pause").click()
     expect(page.get_by_text("Paused: nothing is started")).to_be_visible()
     phone.button("Go on").click()
+    expect(phone.button("Pause")).to_be_visible()
     phone.button("Run now").click()
     expect(page.get_by_text("It starts within a second.")).to_be_visible()
     phone.reload_until(page.get_by_text("Done").is_visible, "the run is over")

@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
 from tests.features.session_page import long_session
 from tests.support.browser import Phone
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -56,6 +56,10 @@ def place_of(phone: Phone, number: int) -> float:
     return box["y"]
 
 
+def is_at(phone: Phone, number: int, place: float) -> bool:
+    return abs(place_of(phone, number) - place) < 2
+
+
 def read_up_to(phone: Phone, number: int) -> None:
     phone.page.locator(f"#b-prompt-{number}").evaluate("block => block.scrollIntoView()")
 
@@ -69,14 +73,12 @@ def test_earlier_blocks_load_on_scrolling_up_without_moving_the_text(
     newest = PROMPTS - FIRST
     assert ids(phone) == expected(newest), "few blocks at first, and none before they are wanted"
 
-    places: list[tuple[float, float]] = []
     for begin in (newest, newest - STEP):
         read_up_to(phone, begin)
         before = place_of(phone, begin)
         more = phone.page.locator(f"#b-prompt-{max(0, begin - STEP)}")
         expect(more).to_be_attached()
-        places.append((before, place_of(phone, begin)))
-    assert all(abs(after - before) < 2 for before, after in places), places
+        until(lambda: is_at(phone, begin, before), "it has not moved")  # noqa: B023
     assert ids(phone) == expected(0), "each once, in order"
     expect(phone.page.locator("#earlier")).to_be_empty()
 
@@ -113,7 +115,7 @@ def test_without_javascript_a_link_shows_earlier_blocks_and_keeps_the_place(
     phone.page.get_by_role("link", name=f"Show {newest} earlier messages").click()
     phone.page.wait_for_url("**#b-prompt-*")
     assert ids(phone) == expected(newest - STEP)
-    assert 0 <= place_of(phone, newest) < 200, "where one was is at the top"
+    until(lambda: 0 <= place_of(phone, newest) < 200, "where one was is at the top")
 
 
 def test_earlier_blocks_of_an_unknown_block_are_not_found(server: Server, path: str) -> None:
@@ -143,6 +145,8 @@ def test_changes_of_unloaded_blocks_are_present_once_loaded(
     assert phone.page.locator("#b-task").count() == 0
     gate.touch()
     expect(phone.transcript).to_contain_text("The end.")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.page.locator(".block-summary")).to_be_attached()
     live = whole_dom(phone)
     expect(phone.page.locator("#b-task")).to_contain_text("The subagent speaks.")
     phone.page.reload()
