@@ -169,7 +169,7 @@ class Sandbox:
 def write_stand_in(path: Path) -> Path:
     """Write the stand-in for the CLI, executable at `path`; see stand_in.py for its steps."""
     source = ROOT / "tests/support/cli/stand_in.py"
-    return _made_executable(path, STAND_IN.format(sys.executable, str(source.parent)))
+    return make_executable(path, STAND_IN.format(sys.executable, str(source.parent)))
 
 
 STAND_IN = """#!{} -IS
@@ -186,10 +186,11 @@ else:
 
 def write_script(source: Path, path: Path) -> Path:
     """A Python script as a command of its own, executable at `path`."""
-    return _made_executable(path, f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
+    return make_executable(path, f"#!{sys.executable}\n{source.read_text(encoding='utf-8')}")
 
 
-def _made_executable(path: Path, text: str) -> Path:
+def make_executable(path: Path, text: str) -> Path:
+    """Write a script that can be started."""
     path.write_text(text, encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
