@@ -167,8 +167,8 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     assert plan.read_text() == _text(LINES)
     assert git(garden, "log", "-1", "--format=%s") == "Plant a quince hedge"
     page.get_by_role("button", name="Undo").click()
+    until(lambda: plan.read_text() == _text(MENDED), "the files are as they were")
     expect(page.get_by_text("Put the files back")).to_be_visible()
-    assert plan.read_text() == _text(MENDED)
     assert git(garden, "status", "--porcelain") == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -110,19 +111,26 @@ def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
 ) -> None:
     phone = open_phone(shared_real_server, java_script_enabled=scripted)
     phone.open_session(idle_sessions.take())
-    phone.send("ask me")
-    while not scripted and not phone.page.locator(".block-ask[data-state=open]").count():
-        phone.button("Refresh").click()
+
+    def press(name: str) -> None:
+        with nullcontext() if scripted else phone.page.expect_navigation():
+            phone.button(name).click()
+
+    phone.page.get_by_role("textbox", name="Prompt").fill("ask me")
+    press("Send")
+    if not scripted:
+        asking = phone.page.locator(".block-ask[data-state=open]")
+        phone.reload_until(asking.count, "Claude asks")
     asked = card(phone)
     asked.get_by_role("radio", name="List").check()
     asked.get_by_text("Add a note").first.click()
     asked.get_by_label("A note for Claude on this answer").first.fill("With a total\nat the end.")
     asked.get_by_role("checkbox", name="Apples").check()
     asked.get_by_role("checkbox", name="Pears").check()
-    phone.button("Answer").click()
+    press("Answer")
     said = phone.page.locator(".block-text").last
-    while not scripted and (asked.count() or "notes:" not in said.inner_text()):
-        phone.button("Refresh").click()
+    if not scripted:
+        phone.reload_until(lambda: "notes:" in said.inner_text(), "Claude has the answer")
     expect(said).to_contain_text("notes: With a total")
     expect(said).to_contain_text('"Which fruits?"="Apples, Pears"')
     answered = phone.page.locator(".block-ask").last

@@ -170,7 +170,7 @@ def test_page_reconnects_when_its_worker_dies(
     open_phone: Callable[..., Phone],
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
-    assert len(server.worker_processes()) == 2
+    until(lambda: len(server.worker_processes()) == 2, "both are there")
     gate = sandbox.home / "gate"
     phone = open_phone(server)
     phone.forgiven += CUT_OFF

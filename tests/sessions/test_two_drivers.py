@@ -132,13 +132,13 @@ def test_open_page_receives_desk_activity(
     phone = open_phone(shared_real_server)
     phone.page.goto(f"{shared_real_server.url}{session.address}")
     desk(session, claude, "DESK two")
-    phone.page.get_by_text("ANSWER to DESK two").wait_for(timeout=20_000)
-    phone.page.get_by_text(ALSO_USED).wait_for()
+    expect(phone.page.get_by_text("ANSWER to DESK two")).to_be_visible()
+    expect(phone.page.get_by_text(ALSO_USED)).to_be_visible()
     phone.page.get_by_role("button", name="Begin again from the newest").click()
     expect(phone.status).to_contain_text("Ended, to begin again")
     # what was marked as the computer's is a part of the conversation now
-    until(lambda: phone.page.locator(".block-branch").count() == 0, "it is unfolded")
-    assert phone.page.get_by_text("ANSWER to DESK two").count() == 1
+    expect(phone.page.locator(".block-branch"), "it is unfolded").to_have_count(0)
+    expect(phone.page.get_by_text("ANSWER to DESK two")).to_have_count(1)
 
 
 def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:

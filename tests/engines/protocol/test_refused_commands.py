@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from tests.features.composer.in_browser.page import png
@@ -274,4 +275,4 @@ def test_refused_command_appears_live_and_is_sent_by_a_tap(
     phone.button("Send as text").click()
     phone.page.get_by_text(f"I read: {LINES[1]}").wait_for()
     phone.page.get_by_text("Sent again as text").wait_for()
-    assert phone.page.locator(".prompt-text", has_text=LINES[1]).count() == 1
+    expect(phone.page.locator(".prompt-text", has_text=LINES[1])).to_have_count(1)

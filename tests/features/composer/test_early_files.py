@@ -158,6 +158,5 @@ def test_without_scripts_a_refused_file_costs_no_words(
     picker(phone).set_input_files([GOOD])
     phone.button("Send").click()
     phone.page.wait_for_url("**/sessions/**")
-    while not phone.page.locator(".block-prompt").count():
-        phone.button("Refresh").click()
+    phone.reload_until(phone.page.locator(".block-prompt").count, "it is sent")
     expect(phone.page.locator(".block-prompt")).to_contain_text("good.txt")

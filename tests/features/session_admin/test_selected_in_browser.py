@@ -16,8 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 OpenPhone = Callable[..., Phone]
 TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
-PRESS_MS = 700
-"""Longer than static/gestures.js waits."""
 
 
 @pytest.fixture
@@ -116,7 +114,7 @@ def test_a_long_press_on_a_row_begins_to_select_with_it(
     touch = page.context.new_cdp_session(page)
     point = {"x": row["x"] + 60, "y": row["y"] + 20}
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
-    page.wait_for_timeout(PRESS_MS)
+    page.locator(".held").wait_for()
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_url("**select=**")
     expect(page.get_by_label("water the beds")).to_be_checked()

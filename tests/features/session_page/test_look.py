@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -323,6 +324,7 @@ def test_tables_and_code_go_on_beyond_a_shadow_and_code_can_be_wrapped(
     after = code.bounding_box()
     assert top and after and after["height"] > top["height"]
     wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "false")
     assert code.evaluate("box => box.scrollWidth > box.clientWidth")
 
 
@@ -497,6 +499,7 @@ def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
 ) -> None:
     play(phone, project, *texts(20), gate.step, *texts(1, begin=20))
     answers_are_there(phone, 20)
+    is_at_the_end(phone.page)
     before = top_of(phone, 19)
     phone.page.mouse.move(195, 300)
     phone.page.mouse.wheel(0, -40)
@@ -568,6 +571,7 @@ def test_title_of_a_new_session_is_its_first_prompt_before_and_after_reload(
     expect(heading).to_have_text("New session")
     gate.open()
     expect(heading).to_contain_text("Mind the following")
+    expect(phone.page).to_have_title(re.compile("Mind the following"))
     names = heading.inner_text(), phone.page.title()
     phone.page.reload()
     assert (heading.inner_text(), phone.page.title()) == names

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.engines.claude.demo.script import Scene, Text
@@ -104,9 +104,9 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     two.type(r"printf '\e[31mred \e[38;5;99mnumber \e[48;2;9;99;9mvalue\e[m over\n'")
     two.until("value over\n$")
     one.until("value over\n$")
-    assert one.page.locator(".xterm-fg-1", has_text="red").count() == 1
+    expect(one.page.locator(".xterm-fg-1", has_text="red")).to_have_count(1)
     background = one.page.locator("span", has_text="value").last
-    assert background.evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(9, 99, 9)"
+    expect(background).to_have_css("background-color", "rgb(9, 99, 9)")
 
     # an editor, and the keys of the bar
     one.type("vim -u NONE trees")
@@ -114,9 +114,13 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     one.key("Down")
     one.page.keyboard.insert_text("dd")
     one.key("Escape")
+    until(
+        lambda: two.screen.startswith("tree 0 äpfel\ntree 2 äpfel"),
+        "the editor has taken the keys",
+        sleep=lambda: two.page.wait_for_timeout(50),
+    )
     one.equals_the_reference()
     two.equals_the_reference()
-    assert two.screen.startswith("tree 0 äpfel\ntree 2 äpfel")
     one.type(":wq")
     one.until("$")
 
@@ -126,9 +130,12 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     for phone in phones:
         phone.forgiven += CUT_OFF
     server.kill()
+    lost = [each.page.locator("#terminal-state", has_text="Connecting") for each in (one, two)]
+    for sign in lost:  # what is typed before a page knows it would be for the server that is gone
+        sign.wait_for()
     server.start()
-    for each in (one, two):
-        each.page.locator("#terminal-state", has_text="Connecting").wait_for(state="hidden")
+    for sign in lost:
+        sign.wait_for(state="hidden")
     one.key("Control C: interrupt")
     one.until("^C\n$")
     two.until("^C\n$")
@@ -139,7 +146,8 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     one.page.set_viewport_size({"width": 390, "height": 420})
     one.type("clear; stty size")  # at a new size, a terminal decides itself on what it wraps
     until(lambda: one.box.evaluate("it => it.opcodeTerminal.rows") < 25, "it is small")
-    one.type("cat")
+    one.type("echo now; cat")  # the shell itself would take the key otherwise
+    one.until("now")
     one.key("Ctrl")
     one.page.keyboard.insert_text("d")
     one.until("$")
@@ -159,6 +167,8 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
         one.page.get_by_role("button", name="Terminal menu").click()
         one.page.get_by_label("Width").select_option(columns)
         one.page.keyboard.press("Escape")
+        width = "it => String(it.opcodeTerminal.cols)"
+        until(lambda: one.box.evaluate(width) == columns, f"it is {columns} wide")  # noqa: B023
         one.type("stty size")
         until(lambda: f" {columns}\n$" in one.screen, f"it has {columns} columns")  # noqa: B023
         one.equals_the_reference()
@@ -171,7 +181,7 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     assert pasted == line.replace("\\n", "\n") * 31250
     one.page.get_by_role("button", name="Copy", exact=True).click()
     sheet = one.page.get_by_role("dialog", name="Copy")
-    assert "got it" in sheet.inner_text()
+    expect(sheet).to_contain_text("got it")
 
 
 @pytest.fixture(scope="module")

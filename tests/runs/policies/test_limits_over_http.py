@@ -138,6 +138,7 @@ def test_refused_page_says_so_and_reconnects(
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MAX_VIEWERS="1")
     path = begin(server, "Hello")
+    until(lambda: "Ready for the next prompt" in server.get(path).text, "all is said")
     viewer = sockets(Viewer(server, path))
     viewer.receive()
     phone = open_phone(server)
