@@ -7,21 +7,24 @@ page look alike. (The price: link definitions, which could change settled parts,
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from markupsafe import Markup
 
-from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
-from opcode_htmx.lib.late.patterns import late_pattern
+from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.markup.addresses.places import Places
-from opcode_htmx.markup.growing.openings import openings
+from opcode_htmx.markup.growing import long_lines
+from opcode_htmx.markup.growing.blocks import (
+    Block,
+    closing_line,
+    is_blank,
+    is_ended,
+    is_long_fence,
+    top_level_blocks,
+)
 from opcode_htmx.markup.growing.part import Part, PlainPart, render_or_show
+from opcode_htmx.markup.growing.pieces import Kind
 from opcode_htmx.markup.markdown import join, render
 from opcode_htmx.markup.markdown_parser import FENCE_LINES, lines_of
 
-SHORT = 2_000
-"""Characters whose blocks are found within a few milliseconds in the worst case; longer text is
-parsed in a thread."""
 LONGEST_BLOCK = 20_000
 """Characters; a longer block, such as a list of hundreds of items, is split between two lines, so
 that its cost stays linear. Nothing that people read is as long."""
@@ -36,8 +39,6 @@ PLAIN_PIECE, MOST_PLAIN = 20_000, 200_000
 """Of the rest: characters in one piece, and characters that are shown at all."""
 
 _PLAIN_NOTE = "*From here on, this long text is shown as it was written.*"
-
-_FENCE = late_pattern(r" {0,3}(`{3,}|~{3,})")
 
 
 def render_complete(text: str, literal: bool = False, places: Places | None = None) -> Markup:
@@ -78,6 +79,12 @@ class IncrementalMarkdown:
         """Whether the last part is that of the tail, or the tail has none yet."""
         self._window = WINDOW
         """Characters at the start of the tail to parse in order to find the end of a block."""
+        self._passed = 0
+        """A place in the tail's last line of those that are too long, and in pieces."""
+        self._is_paragraph = False
+        """Whether that is a line of a paragraph, and not of code."""
+        self._is_rest = False
+        """Whether the tail begins with the rest of a line that was cut."""
 
     @property
     def parts(self) -> list[Part]:
@@ -95,6 +102,8 @@ class IncrementalMarkdown:
     def _adopt(self, split: IncrementalMarkdown) -> None:
         self._parts, self._length, self._tail = split._parts, split._length, split._tail
         self._fence, self._is_open, self._window = split._fence, split._is_open, split._window
+        self._passed, self._is_paragraph = split._passed, split._is_paragraph
+        self._is_rest = split._is_rest
         self._waiting = None
 
     def append(self, text: str, revision: int) -> None:
@@ -136,14 +145,14 @@ class IncrementalMarkdown:
         begins_line = self._tail.endswith("\n")
         self._tail += text
         # Only a whole line settles anything, or the first letter of the next one: "#" may become a
-        # heading, or "#1 is broken".
-        if begins_line or "\n" in text:
+        # heading, or "#1 is broken". And a line that becomes too long.
+        if begins_line or "\n" in text or self._has_long_line():
             slicer = TimeSlicer()
             while self._settle(revision):
                 slicer.step()
         # A fence that closes a block right after the split is no code of its own
-        ended = not self._tail or _closing_line(self._fence, [self._tail]) == 0
-        if self._fence or not _is_blank(self._tail):
+        ended = not self._tail or closing_line(self._fence, [self._tail]) == 0
+        if self._fence or not is_blank(self._tail):
             self._open_part(revision)
         if self._is_open:
             shown = "" if self._fence and ended else self._fence + self._tail
@@ -155,9 +164,54 @@ class IncrementalMarkdown:
             self._parts.append(Part("", revision))
             self._is_open = True
 
+    def _has_long_line(self) -> bool:
+        """Whether the last line is too long, and not in pieces."""
+        line = self._tail.rfind("\n") + 1
+        return len(self._tail) - line > long_lines.LONGEST_LINE and line >= self._passed
+
     def _settle(self, revision: int) -> bool:
         """Turn text that cannot change any more into parts; True if there may be more of it."""
-        end = self._tail.rfind("\n") + 1
+        line = self._next_long_line()
+        end: int | None = None
+        if self._is_rest and line != 0:
+            end = self._tail.find("\n") + 1
+        elif self._is_paragraph:
+            end = long_lines.end_of_paragraph(self._tail, self._passed)
+        if end:
+            self._settle_text(self._tail[:end], revision)
+            return True
+        if self._settle_before(line, revision):
+            return True
+        return line is not None and self._settle_long(line, revision)
+
+    def _next_long_line(self) -> int | None:
+        """Where the next line begins that is too long, and was not passed."""
+        if not self._passed:
+            return long_lines.first(self._tail)
+        end = self._tail.find("\n", self._passed) + 1
+        return long_lines.first(self._tail, end) if end else None
+
+    def _settle_long(self, line: int, revision: int) -> bool:
+        """Cut the long line at `line`, unless it is sent in pieces."""
+        text = self._tail[: line + long_lines.LONGEST_LINE]
+        lines = lines_of(text)
+        blocks = [] if self._fence else top_level_blocks(lines)
+        for block, settled in zip(blocks[:-1], [0, *(each.end for each in blocks)], strict=False):
+            self._settle_text("".join(lines[settled : block.end]), revision)
+        if len(blocks) > 1:
+            return True
+        if kind := long_lines.kind_in_pieces(self._fence + text):
+            self._passed, self._is_paragraph = len(text), kind is Kind.PARAGRAPH
+            return True
+        self._settle_text(text[: long_lines.cut_in(text, line)], revision)
+        if blocks and blocks[0].type == "fence":
+            self._fence = lines[blocks[0].opening]
+        self._is_rest = not self._fence
+        return True
+
+    def _settle_before(self, line: int | None, revision: int) -> bool:
+        """The same for all whole lines, or those before `line`."""
+        end = self._tail.rfind("\n") + 1 if line is None else line
         while True:
             start = self._tail[: self._window] if self._window < end else self._tail[:end]
             start = start[: start.rfind("\n") + 1]
@@ -173,10 +227,10 @@ class IncrementalMarkdown:
         """The same for the first lines of the tail; `after` is the character behind them."""
         if self._fence:
             return self._settle_code(lines, revision)
-        blocks = _top_level_blocks(lines)
+        blocks = top_level_blocks(lines)
         settled = 0
         for block in blocks:
-            if _is_long_fence(lines[block.opening : block.end], block):
+            if is_long_fence(lines[block.opening : block.end], block):
                 split = block.opening + 1 + FENCE_LINES
                 self._settle_text("".join(lines[settled:split]), revision)
                 self._fence = lines[block.opening]
@@ -184,18 +238,19 @@ class IncrementalMarkdown:
             if split_at := _split_line(lines, block):
                 self._settle_text("".join(lines[settled:split_at]), revision)
                 return True
-            if block is not blocks[-1] or _is_ended(lines[block.opening :], block, after):
+            if block is not blocks[-1] or is_ended(lines[block.opening :], block, after):
                 self._settle_text("".join(lines[settled : block.end]), revision)
                 settled = block.end
         return settled > 0
 
     def _settle_code(self, lines: list[str], revision: int) -> bool:
-        closing = _closing_line(self._fence, lines[:FENCE_LINES])
+        closing = closing_line(self._fence, lines[:FENCE_LINES])
         if closing is None and len(lines) < FENCE_LINES:
             return False
         if closing == 0:
             self._open_part(revision)
             self._tail = self._tail[len(lines[0]) :]
+            self._pass_nothing()
         else:
             end = FENCE_LINES if closing is None else closing + 1
             self._settle_text("".join(lines[:end]), revision)
@@ -203,60 +258,19 @@ class IncrementalMarkdown:
             self._fence = ""
         return True
 
+    def _pass_nothing(self) -> None:
+        self._passed, self._is_paragraph, self._is_rest = 0, False, False
+
     def _settle_text(self, text: str, revision: int) -> None:
         """Make a part of `text`, the start of the tail."""
         self._open_part(revision)
         self._parts[-1].replace(self._fence + text, revision)
         self._is_open = False
         self._tail = self._tail[len(text) :]
+        self._pass_nothing()
 
 
-class _Block(NamedTuple):
-    """A top-level block: the line that opens it, and the line at which the next one begins."""
-
-    opening: int
-    end: int
-    type: str
-
-
-def _top_level_blocks(lines: list[str]) -> list[_Block]:
-    text = "".join(lines)
-    found = openings(text) if len(text) <= SHORT else run_cpu_in_thread(openings, text)
-    ends = [*(opening for opening, _ in found[1:]), len(lines)]
-    return [_Block(opening, end, type_) for (opening, type_), end in zip(found, ends, strict=False)]
-
-
-def _is_blank(text: str) -> bool:
-    """As CommonMark sees it: `str.strip` also removes other separators."""
-    return not text.strip(" \t\r\n")
-
-
-def _is_ended(lines: list[str], block: _Block, after: str) -> bool:
-    """Whether no more lines can belong to the last block, `lines`; `after` comes behind them.
-
-    So the next block is rendered by itself from its first letter on.
-    """
-    is_blank = _is_blank(lines[-1])
-    match block.type:
-        case "heading_open" | "hr":
-            return True
-        case "fence":
-            return _closing_line(lines[0], lines[1:]) is not None
-        case "paragraph_open" | "table_open" | "blockquote_open":
-            return is_blank
-        case _:  # lists, and code by its indent
-            return is_blank and after.isalpha()
-
-
-def _is_long_fence(lines: list[str], block: _Block) -> bool:
-    return (
-        block.type == "fence"
-        and len(lines) > FENCE_LINES
-        and _closing_line(lines[0], lines[1 : 1 + FENCE_LINES]) is None
-    )
-
-
-def _split_line(lines: list[str], block: _Block) -> int | None:
+def _split_line(lines: list[str], block: Block) -> int | None:
     """The number of the line before which a block is split; None if it is not too long."""
     if block.type == "fence":
         return None
@@ -266,17 +280,3 @@ def _split_line(lines: list[str], block: _Block) -> int | None:
         if length > LONGEST_BLOCK or number - block.opening >= MOST_LINES:
             return number + 1
     return None
-
-
-def _closing_line(opening: str, lines: list[str]) -> int | None:
-    """The number of the line that closes the fence which `opening` opens."""
-    fence = _FENCE.match(opening)
-    if fence is None:
-        return None
-    return next((number for number, line in enumerate(lines) if _closes(fence[1], line)), None)
-
-
-def _closes(fence: str, line: str) -> bool:
-    text = line.lstrip(" ")
-    indent, text = len(line) - len(text), text.rstrip(" \t\r\n")
-    return indent <= 3 and text.startswith(fence) and not text.strip(fence[0])

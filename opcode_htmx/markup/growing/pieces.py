@@ -58,6 +58,8 @@ link."""
 _TICKS = late_pattern(r"\\.|(`++)", re.DOTALL)
 _TICKS_IN_CODE = late_pattern(r"`++")
 _CODE_BEGIN = late_pattern(r"(`{3,}+|~{3,}+)[ \t]*+([a-z0-9+#.-]{0,40}+)(?:[ \t][^`\n]*+)?\n")
+_CODE_SIGN = late_pattern(r"[\s;,(){}\"'<>]")
+"""A sign of code that is in no address."""
 _INNER_FENCE = late_pattern(r"\n {0,3}(`{3,}+|~{3,}+)|\r")
 
 
@@ -153,6 +155,12 @@ def is_still(container: Container, text: str) -> bool:
     return lines < FENCE_LINES and not closes
 
 
+def next_other_line(text: str, start: int) -> int | None:
+    """The first letter of the next line that may be no more text of a paragraph; None: none yet."""
+    found = _OTHER_LINE.search(text, start)
+    return found.end() if found else None
+
+
 def grown(before: Pieces, text: str, revision: int) -> Pieces:
     """The pieces of a text that is longer now; other greenlets run while it is a long one."""
     kind = before.container.kind
@@ -177,8 +185,14 @@ def _cuts(kind: Kind, text: str, start: int, slicer: TimeSlicer) -> Iterator[int
 
 
 def _next_line(text: str, start: int) -> int | None:
-    """The end of the line before which SHORTEST characters have come."""
-    return text.find("\n", start + SHORTEST) + 1 or None
+    """The end of the line before which SHORTEST characters have come; a long line is cut."""
+    limit = start + UNCLOSED
+    if end := text.find("\n", start + SHORTEST, limit) + 1:
+        return end
+    if len(text) < limit:
+        return None
+    sign = _CODE_SIGN.search(text, limit - UNBROKEN, limit)
+    return sign.end() if sign else limit
 
 
 def _next_sentence(text: str, start: int) -> int | None:
