@@ -240,6 +240,8 @@ class RunState:
                 self._answer(message)
                 self._unconfirmed.pop(message.request_id, None)
             case ControlCancel():
+                if self._unconfirmed.pop(message.request_id, None):
+                    self.answers.pop(message.request_id, None)  # Claude has not taken it
                 self._close(message.request_id, withdrawn=True)
             case TurnResult():
                 if self._ended_without_result not in message.prompt_ids:
@@ -297,7 +299,8 @@ class RunState:
 
     def _answer(self, message: ControlResponse) -> None:
         answer = Answer(self._reader.answer_in(message), message.answered_at)
-        self.answers.setdefault(message.request_id, answer)
+        if not self.answered.get(message.request_id):  # Claude reads no answer to what it withdrew
+            self.answers.setdefault(message.request_id, answer)
         self._close(message.request_id)
 
     def _reopen(self, request_id: str) -> None:

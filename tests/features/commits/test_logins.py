@@ -143,8 +143,14 @@ def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
     asked = push(desk)
     for key in ("http.proxy", "http.sslVerify", "remote.origin.proxy"):
         desk.repo.plain("config", key, "false" if key.endswith("Verify") else server.url)
+        login = {"login_origin": server.url, "login_user": USER, "login_password": WORD}
         refused = again(desk, asked, login_user=USER, login_password=WORD)
-        assert (refused.status_code, key.lower() in refused.text) == (409, True)
+        assert (refused.status_code, "has changed since you looked" in refused.text) == (409, True)
+        page = desk.page("/push")
+        assert f"connection {key.lower()}</strong>" in page
+        refused = desk.post("/push", programs="run", **desk.hidden(page, "/push"), **login)
+        assert refused.status_code == 409
+        assert f"own settings ({key.lower()}) affect who could read the login" in refused.text
         desk.repo.plain("config", "--unset", key)
     assert server.authorizations == []
 
@@ -198,7 +204,7 @@ def test_a_login_goes_to_the_host_that_was_shown_only(
     with git_server(tmp_path / "trap") as trap:
         trap.login = USER, WORD
         server.redirect = trap.url
-        elsewhere = again(desk, asked, **login)
+        elsewhere = again(desk, asked, login_user=USER, login_password=WORD)
         assert (elsewhere.status_code, trap.authorizations) == (409, [])
         assert "login_password" not in elsewhere.text
     assert server.authorizations == []

@@ -7,6 +7,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def repeated(request: Request) -> Turn:
 def shared_api() -> Iterator[MessagesApi]:
     scenes = [
         Scene(name, name, [ToolUse(f"mcp__orchard__{name}", {}), repeated])
-        for name in ("form", "page")
+        for name in ("form", "page", "fleeting")
     ]
     with MessagesApi([*scenes, Scene("anything", "", [Text("Yes.")])]) as api:
         yield api
@@ -189,6 +190,79 @@ def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Se
     assert asked.open == []
     assert post(action="cancel").status_code == 409
     assert "Declined" in asked.page()
+
+
+def test_of_two_phones_that_answer_at_once_one_is_told_what_the_other_did(server: Server) -> None:
+    asked = Asked(server, "form")
+    with ThreadPoolExecutor(4) as phones:
+        decisions = ("accept", "decline", "cancel", "accept")
+        sent = [
+            phones.submit(asked.send, decision, f0=f"{SECRET}-{number}", f2="4", f5="1")
+            for number, decision in enumerate(decisions)
+        ]
+        answers = [each.result() for each in sent]
+    assert sorted(each.status_code for each in answers) == [303, 409, 409, 409]
+    (first,) = (number for number, each in enumerate(answers) if each.status_code == 303)
+    got = asked.got()
+    assert got["action"] == decisions[first]
+    if got["action"] == "accept":
+        assert got["content"]["name"] == f"{SECRET}-{first}"
+    for each in answers[:first] + answers[first + 1 :]:
+        assert "answered already" in each.text
+        assert SECRET not in each.text
+    assert SECRET not in server.log.read_text(encoding="utf-8")
+
+
+def test_an_answer_after_the_question_was_withdrawn_goes_nowhere(server: Server) -> None:
+    asked = Asked(server, "fleeting")
+    mark = server.sandbox.project / "withdraw"
+    try:
+        mark.touch()
+        until(lambda: not asked.open, "it is not asked any more")
+        assert asked.got() == {"action": "withdrawn"}
+        assert "No longer asked" in asked.page()
+        for decision in ("accept", "decline", "cancel"):
+            late = asked.send(decision, f0=SECRET, f2="4", f5="1")
+            assert (late.status_code, "no longer asks this" in late.text) == (409, True)
+            assert SECRET not in late.text
+        invalid = asked.send("accept", f0="", f2="x")
+        assert invalid.status_code == 409, "no form is shown again"
+        path = f"{server.url}{asked.elicitations}/{asked.request['request_id']}"
+        content = {"name": SECRET, "fruit": "a", "count": 3}
+        body: dict[str, Any] = {"action": "accept", "content": content}
+        assert requests.post(path, json=body, auth=(USER, PASSWORD), timeout=30).status_code == 409
+        page = asked.page()
+        assert "No longer asked" in page
+        assert "answered" not in page.partition("Which fruit, just now?")[2].partition("</form>")[0]
+        assert SECRET not in server.log.read_text(encoding="utf-8")
+    finally:
+        mark.unlink()
+
+
+def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
+    """Whoever comes first: the tool ends, and the page says one thing only."""
+    mark = server.sandbox.project / "withdraw"
+    for _ in range(2):
+        asked = Asked(server, "fleeting")
+        with ThreadPoolExecutor(3) as phones:
+            withdrawn = phones.submit(mark.touch)
+            sent = [
+                phones.submit(asked.send, decision, f0="Anna", f2="4", f5="1")
+                for decision in ("accept", "decline")
+            ]
+            answers = [each.result() for each in sent]
+            withdrawn.result()
+        try:
+            got = asked.got()
+        finally:
+            mark.unlink()
+        statuses = sorted(each.status_code for each in answers)
+        assert statuses in ([303, 409], [409, 409])
+        assert asked.open == []
+        verdicts = {
+            words for words in ("Accepted", "Declined", "No longer asked") if words in asked.page()
+        }
+        assert len(verdicts) == 1, (verdicts, got, statuses)
 
 
 @pytest.mark.browser

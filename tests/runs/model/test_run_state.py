@@ -284,6 +284,26 @@ def test_a_question_of_an_mcp_server_is_open_until_it_is_answered_or_withdrawn()
     assert state.asks == {}
 
 
+@pytest.mark.parametrize("is_answer_first", [True, False])
+def test_an_answer_that_meets_the_withdrawal_of_its_request_is_none(is_answer_first: bool) -> None:
+    ask = line("control_request", request_id="e1", request={"subtype": "elicitation"})
+    answer = sent(encoder.elicitation_line("e1", "accept", {}, at=5.0))
+    cancel = line("control_cancel_request", request_id="e1")
+    parts = (answer, cancel) if is_answer_first else (cancel, answer)
+    state = fold(INIT, ask, *parts)
+    assert (state.asks, state.answers, state.phase) == ({}, {}, Phase.WORKING)
+    fold(sent(encoder.undelivered_line("e1")), state=state)
+    assert state.asks == {}, "it stays withdrawn"
+
+
+def test_an_answer_that_claude_has_taken_stays_one() -> None:
+    ask = line("control_request", request_id="e1", request={"subtype": "elicitation"})
+    answer = encoder.elicitation_line("e1", "accept", {}, at=5.0)
+    cancel = line("control_cancel_request", request_id="e1")
+    state = fold(INIT, ask, sent(answer), answer, cancel)
+    assert "accepted" in state.answers["e1"].in_words()
+
+
 def test_a_request_of_an_unknown_kind_is_noted_until_it_is_answered() -> None:
     state = fold(INIT, HOOK)
     assert list(state.unsupported) == ["hook-1"]

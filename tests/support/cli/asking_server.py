@@ -1,10 +1,14 @@
 """An MCP server over stdin and stdout whose tools ask the person: a form, or a page to open.
 
-The result of a tool is the answer that it got, as JSON.
+The result of a tool is the answer that it got, as JSON. What the tool `fleeting` asks is withdrawn
+once there is a file `withdraw` in the folder in which this was started.
 """
 
 import json
 import sys
+import threading
+import time
+from pathlib import Path
 
 FORM: dict[str, object] = {
     "type": "object",
@@ -25,6 +29,7 @@ FORM: dict[str, object] = {
 }
 ASKED: dict[str, dict[str, object]] = {
     "form": {"message": "How shall the harvest be?", "requestedSchema": FORM},
+    "fleeting": {"message": "Which fruit, just now?", "requestedSchema": FORM},
     "page": {
         "mode": "url",
         "message": "Sign in to the orchard",
@@ -36,6 +41,14 @@ ASKED: dict[str, dict[str, object]] = {
 
 def say(**message: object) -> None:
     print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def withdraw(asked: str, number: object) -> None:
+    """Take back a question when the time has come, and end its tool."""
+    while not Path("withdraw").exists():
+        time.sleep(0.02)
+    say(method="notifications/cancelled", params={"requestId": asked, "reason": "too late"})
+    say(id=number, result={"content": [{"type": "text", "text": '{"action": "withdrawn"}'}]})
 
 
 def main() -> None:
@@ -61,6 +74,10 @@ def main() -> None:
             case {"method": "tools/call", "id": number, "params": {"name": name}}:
                 calls[f"ask-{number}"] = number
                 say(id=f"ask-{number}", method="elicitation/create", params=ASKED[name])
+                if name == "fleeting":
+                    threading.Thread(
+                        target=withdraw, args=(f"ask-{number}", number), daemon=True
+                    ).start()
             case {"id": str(asked)} if asked in calls:
                 text = json.dumps(message.get("result", message.get("error")), sort_keys=True)
                 say(id=calls.pop(asked), result={"content": [{"type": "text", "text": text}]})
