@@ -189,6 +189,7 @@ def _install_pages(
             for feature in features:
                 if feature.sockets and not feature.late_sockets:
                     feature.sockets(context, router)
+        template_cache.forget_macros(app.jinja_env)  # those of a page about an error
 
     app.url_map.add_late(("/",), add, known=(health.ADDRESS,))
 

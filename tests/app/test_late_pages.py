@@ -112,9 +112,13 @@ def test_pages_that_could_not_be_added_are_added_by_a_later_request(
     assert "<main" in browser.get("/").text, "although it has a navigation otherwise"
     (logged,) = (each for each in caplog.records if each.levelno >= logging.ERROR)
     assert logged.exc_text and "no memory" in logged.exc_text
+    macros = client.application.jinja_env.get_template("macros.html")
     now[0] += url_rules.RETRY_SECONDS
     assert client.get("/odd").text == "it is odd"
     assert client.get("/").status_code == 200
+    assert client.application.jinja_env.get_template("macros.html") is not macros, (
+        "those knew no functions of pages"
+    )
     assert readiness.NOT_LOADED not in client.get("/readyz").text
 
 

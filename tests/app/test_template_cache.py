@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jinja2 import BytecodeCache, ChoiceLoader, DictLoader, Environment, FileSystemLoader
+from flask import Flask
+from jinja2 import BytecodeCache, ChoiceLoader, DictLoader, Environment, FileSystemLoader, nodes
 from jinja2.bccache import Bucket
 
-from opcode_htmx.app.template_cache import fill
+from opcode_htmx.app.template_cache import LateEnvironment, fill, forget_macros
+from tests.support.environment import TEMPLATES
 
 SOURCES = {"page": "{% extends 'base' %}{% block main %}{{ name }}{% endblock %}", "base": ""}
 SOURCES["base"] = "<main>{% block main %}{% endblock %}</main>"
@@ -116,3 +118,41 @@ def test_what_compiling_needs_is_made_only_where_a_template_is_new() -> None:
     for _ in range(2):
         fill(environment.cache_of_templates, environment, before=lambda: made.append("filters"))
     assert made == ["filters"] * len(SOURCES)
+
+
+def test_macros_know_functions_that_were_added_after_they_had_been_made() -> None:
+    environment = LateEnvironment(
+        Flask(__name__),
+        loader=DictLoader(
+            {
+                "macros": "{% macro named() %}{{ name() if name is defined }}{% endmacro %}",
+                "page": "{% from 'macros' import named %}{{ named() }}",
+            }
+        ),
+    )
+    assert environment.get_template("page").render() == ""
+    environment.globals["name"] = lambda: "added"
+    forget_macros(environment)
+    assert environment.get_template("page").render() == "added"
+
+
+def test_what_is_imported_without_its_context_is_the_same_for_every_request() -> None:
+    """Its macros are made once, so that beside them there is nothing but constants."""
+    environment = Environment(autoescape=True)
+    texts = {
+        str(path).rpartition("/templates/")[2]: path.read_text(encoding="utf-8")
+        for path in TEMPLATES
+    }
+    shared = {
+        found.template.value
+        for text in texts.values()
+        for found in environment.parse(text).find_all(nodes.FromImport)
+        if not found.with_context and isinstance(found.template, nodes.Const)
+    }
+    assert {"macros.html", "icons.html"} <= shared
+    for name in shared:
+        for node in environment.parse(texts[name]).body:
+            assert isinstance(node, nodes.Macro | nodes.FromImport | nodes.Assign | nodes.Output)
+            beside = node.node if isinstance(node, nodes.Assign) else node
+            if not isinstance(node, nodes.Macro):
+                assert not list(beside.find_all((nodes.Call, nodes.Name))), name

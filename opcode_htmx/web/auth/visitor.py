@@ -19,6 +19,8 @@ class Visitor:
     by: Literal["cookie", "basic"]
     identity: Identity
     login: Login | None = None
+    cookie: str = ""
+    """The value of the login's cookie, once a login by Basic is there."""
 
 
 def is_websocket() -> bool:

@@ -235,7 +235,7 @@ class Visitors:
     def _login_of(self, visitor: Visitor) -> Login:
         """The login of a visitor; for a browser with Basic one is created, the same each time."""
         if visitor.login is None:
-            visitor.login, _ = self._basic_login()
+            visitor.login, visitor.cookie = self._basic_login()
         return visitor.login
 
     def _basic_login(self) -> tuple[Login, str]:
@@ -259,7 +259,8 @@ class Visitors:
         if found is None or found.by == "cookie" or g.get("logged_out"):
             return response
         if not (is_websocket() or cors.is_api()):
-            self._set_cookie(response, *self._basic_login())
+            login = self._login_of(found)
+            self._set_cookie(response, login, found.cookie)
         return response
 
     def _set_cookie(self, response: BaseResponse, login: Login, cookie: str) -> None:

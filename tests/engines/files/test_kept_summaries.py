@@ -44,6 +44,7 @@ def start_again(kept: Path) -> None:
     folder_summaries._prompted.clear()
     sessions._projects.clear()
     sessions._outlines.clear()
+    sessions._sessions.clear()
     folder_summaries.keep_in(kept)
 
 
@@ -129,6 +130,21 @@ def test_what_was_not_asked_for_is_kept_and_what_is_gone_is_not(
     folder_summaries._kept.is_behind = True
     folder_summaries.save()
     assert ONE not in kept.read_text()
+
+
+def test_first_lists_of_a_start_need_no_file_that_was_kept(kept: Path, reads: list[Path]) -> None:
+    for number in range(9):
+        Session(kept.parent, f"{number:08}-0000-4000-8000-{0:012}").prompt("plant", at=number)
+    before = sessions.recent(kept.parent, 3)
+    (project,) = sessions.projects(kept.parent)
+    folder_summaries.save()
+    start_again(kept)
+    reads.clear()
+    assert sessions.recent(kept.parent, 3) == before
+    (outlined,) = sessions.outline(kept.parent)
+    assert (outlined.id, outlined.path) == (project.id, project.path)
+    assert outlined.session_count == 9
+    assert not reads
 
 
 @pytest.mark.parametrize(

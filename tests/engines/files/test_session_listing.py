@@ -16,6 +16,7 @@ from opcode_htmx.engines.claude.files import session_listing
 from opcode_htmx.engines.claude.files.lists import watches as kernel
 from opcode_htmx.engines.claude.files.lists.watches import file_system
 from opcode_htmx.engines.claude.files.session_listing import Folders
+from opcode_htmx.lib.concurrency import cooperative
 from opcode_htmx.lib.files import inotify
 
 ONE = "11111111-1111-4111-8111-111111111111.jsonl"
@@ -294,6 +295,61 @@ def test_a_change_while_a_folder_is_read_is_not_lost(
     heard.set()
     assert listing.get(timeout=10) == {ONE}
     assert names(listed, project) == {ONE, TWO}
+    listed.close()
+
+
+def test_new_folders_are_listed_in_one_turn_of_a_thread(
+    listed: Folders, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[object] = []
+    real = cooperative.run_in_thread
+
+    def turn(function: Any, *arguments: Any) -> Any:
+        turns.append(function)
+        return real(function, *arguments)
+
+    others = [project.with_name(f"p{number}") for number in range(3)]
+    for other in others:
+        other.mkdir()
+        (other / ONE).write_text("1")
+    others[1].rename(project.with_name("gone"))
+    monkeypatch.setattr(session_listing, "run_in_thread", turn)
+    listed._list_together([*others, project])
+    assert len(turns) == 1
+    found = listed.look_at_all([*others, project])
+    assert [each.folder for each in found] == [others[0], others[2], project]
+    (others[2] / TWO).write_text("2")
+    assert names(listed, others[2]) == {ONE, TWO}
+
+
+def test_a_change_while_folders_are_listed_together_is_not_lost(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Folders()
+    real = session_listing._files_of_all
+
+    def changing(folders: Any) -> object:
+        found = real(folders)
+        (project / TWO).write_text("2")
+        return found
+
+    monkeypatch.setattr(session_listing, "_files_of_all", changing)
+    (first,) = listed.look_at_all([project])
+    assert [file.name for file in first.files] == [ONE]
+    assert names(listed, project) == {ONE, TWO}
+    listed.close()
+
+
+def test_folders_whose_listing_was_interrupted_are_listed_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Folders()
+    with monkeypatch.context() as broken:
+        broken.setattr(session_listing, "_files_of_all", lambda folders: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            listed.look_at_all([project])
+    assert not listed._kept
+    assert names(listed, project) == {ONE}
     listed.close()
 
 

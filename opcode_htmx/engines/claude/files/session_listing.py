@@ -35,6 +35,9 @@ from opcode_htmx.lib.dataclass import dataclass
 MOST = 4096
 """Folders whose listings are kept."""
 
+TOGETHER = 200
+"""Folders that are listed in one turn of a thread."""
+
 MOST_CHECKED = 200
 """Changed files of one folder; if there are more, the folder is listed again."""
 
@@ -74,6 +77,21 @@ class _Kept:
     """The names of files that may change without a report."""
 
 
+_Found = tuple[dict[str, File], set[str]]
+"""The session files of a folder by name, and the names of those that are not watched."""
+
+
+class _Reading(NamedTuple):
+    """A folder that is being listed."""
+
+    folder: Path
+    watches: Watches | None
+    """What watches it; None: nothing does."""
+    kept: _Kept
+    before: _Kept | None
+    """What was kept of it."""
+
+
 class Folders:
     """The listed folders, and the changes that the kernel has reported since.
 
@@ -93,8 +111,12 @@ class Folders:
     def look_at_all(self, folders: Iterable[Path]) -> list[Listing]:
         """The same of many folders, of which some may have been deleted just now."""
         self._hear()
+        wanted = list(folders)
+        new = [folder for folder in wanted if folder not in self._kept]
+        for at in range(0, len(new), TOGETHER):
+            self._list_together(new[at : at + TOGETHER])
         found: list[Listing] = []
-        for folder in yielding(folders):
+        for folder in yielding(wanted):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 found.append(self._look(folder))
         return found
@@ -143,23 +165,53 @@ class Folders:
             kept.files, kept.listing = files, _listing(folder, files)
 
     def _list(self, folder: Path, identity: tuple[int, int]) -> _Kept:
+        reading = self._begin(folder, identity)
+        try:
+            found = run_in_thread(_files, folder, reading.watches)
+        except BaseException:  # such as of a folder that is gone
+            self._forget(folder)
+            raise
+        return self._finish(reading, found)
+
+    def _list_together(self, folders: Iterable[Path]) -> None:
+        """List folders that never were, in one turn of a thread: a turn costs as much as a folder.
+
+        One that cannot be listed is left out.
+        """
+        with contextlib.ExitStack() as locks:
+            begun: list[_Reading] = []
+            for folder in sorted(folders):  # so that no two wait for one another
+                locks.enter_context(self._locks.of(str(folder)))
+                with contextlib.suppress(OSError):
+                    if folder not in self._kept:
+                        begun.append(self._begin(folder, _identity(folder)))
+            unfinished = {each.folder for each in begun}
+            try:
+                for each, found in zip(begun, run_in_thread(_files_of_all, begun), strict=True):
+                    if found is not None:
+                        unfinished.discard(each.folder)
+                        self._finish(each, found)
+            finally:
+                for folder in unfinished:
+                    self._forget(folder)
+
+    def _begin(self, folder: Path, identity: tuple[int, int]) -> _Reading:
+        """Keep and watch a folder that is read next: a change meanwhile is noted for later."""
         before = self._kept.pop(folder, None)
         # A link is listed every time: what it leads to may have a watch of its own, and there is
         # only one for each folder.
         watches = None if folder.is_symlink() else self._watches
         is_watched = watches is not None and watches.watch(folder)
         listing = before.listing if before else Listing(folder, ())
-        kept = _Kept(identity, listing, {}, is_watched)
-        # Kept and watched first: a change while the folder is read is noted for the next time
-        self._kept[folder] = kept
-        try:
-            files, kept.unwatched = run_in_thread(_files, folder, watches if is_watched else None)
-        except BaseException:  # such as of a folder that is gone
-            self._forget(folder)
-            raise
-        kept.files, kept.is_read = files, True
-        if before is None or before.files != files:
-            kept.listing = _listing(folder, files)
+        kept = self._kept[folder] = _Kept(identity, listing, {}, is_watched)
+        return _Reading(folder, watches if is_watched else None, kept, before)
+
+    def _finish(self, reading: _Reading, found: _Found) -> _Kept:
+        kept, before = reading.kept, reading.before
+        kept.files, kept.unwatched = found
+        kept.is_read = True
+        if before is None or before.files != kept.files:
+            kept.listing = _listing(reading.folder, kept.files)
         if len(self._kept) > MOST:
             self._forget(next(iter(self._kept)))
         return kept
@@ -206,7 +258,18 @@ def _listing(folder: Path, files: Mapping[str, File]) -> Listing:
     return Listing(folder, tuple(sorted(files.values())))
 
 
-def _files(folder: Path, watches: Watches | None) -> tuple[dict[str, File], set[str]]:
+def _files_of_all(folders: Iterable[_Reading]) -> list[_Found | None]:
+    """What `_files` returns for each; None for a folder that cannot be read, or is gone."""
+    found: list[_Found | None] = []
+    for each in folders:
+        try:
+            found.append(_files(each.folder, each.watches))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def _files(folder: Path, watches: Watches | None) -> _Found:
     """The session files of a folder by name, and the names of those that `watches` does not watch.
 
     Of an unreadable folder there are none.

@@ -23,6 +23,8 @@ from opcode_htmx.lib.dataclass import dataclass
 _projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 _outlines: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
 """The results for listings that are still valid."""
+_sessions: WeakKeyDictionary[Listing, dict[str, tuple["SessionSummary", ...]]] = WeakKeyDictionary()
+"""The same, by the digest of the project's path; empty for all."""
 
 
 class ProjectNotFound(Exception):
@@ -112,7 +114,10 @@ def outline(config_dir: Path, found: Sequence[Listing] | None = None) -> list[Pr
     Such a folder counts as one project, all its files count as sessions, and the times are those
     of the files. `found` is what `listings` has returned just now.
     """
-    return _in_use(map(_outline_of, yielding(listings(config_dir) if found is None else found)))
+    if found is None:
+        found = listings(config_dir)
+    folder_summaries.load_kept(found)
+    return _in_use(map(_outline_of, yielding(found)))
 
 
 def recent(
@@ -132,10 +137,7 @@ def projects_of(config_dir: Path, project_id: str) -> tuple[Project, ...]:
         known = _projects_in(folder)
     except (FileNotFoundError, NotADirectoryError):  # deleted just now
         known = ()
-    found = tuple(p for p in known if not digest or folder_names.digest(p.path or "") == digest)
-    if not found:
-        raise ProjectNotFound(_NO_PROJECT)
-    return found
+    return _with_digest(known, digest)
 
 
 def project(config_dir: Path, project_id: str) -> Project:
@@ -162,24 +164,38 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
 
     Raises ProjectNotFound.
     """
-    found = projects_of(config_dir, project_id)
+    folder, digest = _place(config_dir, project_id)
+    try:
+        listing = session_listing.watched().look(folder)
+        known = _sessions.get(listing, {}).get(digest)
+        if known is None:
+            known = _sessions_of(listing, digest)
+            _sessions.setdefault(listing, {})[digest] = known
+    except (FileNotFoundError, NotADirectoryError) as error:  # deleted just now
+        raise ProjectNotFound(_NO_PROJECT) from error
+    return list(known)
+
+
+def _sessions_of(listing: Listing, digest: str) -> tuple[SessionSummary, ...]:
+    """Those in a folder of all projects, or of that whose path has this digest."""
+    found = _with_digest(_projects_listed(listing), digest)
     owners = {session_id: project.id for project in found for session_id in project.session_ids}
-    own = [g for g in summaries(_place(config_dir, project_id)[0]) if g.session_id in owners]
-    return [
+    own = [each for each in folder_summaries.of(listing) if each.session_id in owners]
+    return tuple(
         SessionSummary(
-            id=g.session_id,
-            project_id=owners[g.session_id],
-            project_path=g.cwd,
-            first_prompt=g.title or "",
-            started_at=g.started_at,
-            last_activity=g.last_activity,
-            size_bytes=g.size,
+            id=each.session_id,
+            project_id=owners[each.session_id],
+            project_path=each.cwd,
+            first_prompt=each.title or "",
+            started_at=each.started_at,
+            last_activity=each.last_activity,
+            size_bytes=each.size,
             prompt_count=prompt_count,
-            name=g.name,
-            prompted_at=g.prompted_at,
+            name=each.name,
+            prompted_at=each.prompted_at,
         )
-        for g, prompt_count in zip(own, folder_summaries.prompt_counts(own), strict=True)
-    ]
+        for each, prompt_count in zip(own, folder_summaries.prompt_counts(own), strict=True)
+    )
 
 
 def session_file(config_dir: Path, project_id: str, session_id: str) -> Path:
@@ -260,6 +276,14 @@ def listings(config_dir: Path) -> list[Listing]:
     return session_listing.watched().look_at_all(history.claude_folders(config_dir))
 
 
+def _with_digest(projects: tuple[Project, ...], digest: str) -> tuple[Project, ...]:
+    """Those whose path has this digest, all for an empty one; raises ProjectNotFound for none."""
+    found = tuple(p for p in projects if not digest or folder_names.digest(p.path or "") == digest)
+    if not found:
+        raise ProjectNotFound(_NO_PROJECT)
+    return found
+
+
 def _in_use(found: Iterable[Iterable[Project]]) -> list[Project]:
     in_use = [project for some in found for project in some if project.session_ids]
     return sorted(in_use, key=lambda p: p.last_activity, reverse=True)
@@ -267,8 +291,11 @@ def _in_use(found: Iterable[Iterable[Project]]) -> list[Project]:
 
 def _projects_in(folder: Path) -> tuple[Project, ...]:
     """The projects whose sessions are in one of Claude's folders; one without sessions if none."""
-    listing = session_listing.watched().look(folder)
-    return _projects_of(listing, folder_summaries.of(listing)) or (_empty(folder),)
+    return _projects_listed(session_listing.watched().look(folder))
+
+
+def _projects_listed(listing: Listing) -> tuple[Project, ...]:
+    return _projects_of(listing, folder_summaries.of(listing)) or (_empty(listing.folder),)
 
 
 def _projects_of(listing: Listing, found: tuple[FileSummary, ...]) -> tuple[Project, ...]:
@@ -280,6 +307,9 @@ def _projects_of(listing: Listing, found: tuple[FileSummary, ...]) -> tuple[Proj
 
 
 def _outline_of(listing: Listing) -> tuple[Project, ...]:
+    known = _projects.get(listing)
+    if known is not None:
+        return known
     found = folder_summaries.if_few_unread(listing)
     if found is not None:
         return _projects_of(listing, found)

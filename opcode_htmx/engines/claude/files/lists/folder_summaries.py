@@ -75,25 +75,46 @@ def of(listing: Listing) -> tuple[FileSummary, ...]:
 
 def of_all(listings: Sequence[Listing]) -> list[tuple[FileSummary, ...]]:
     """The same of several folders, of which the newest files are read first."""
+    load_kept(listings)
     files = _unread_of(listings)
-    if not _kept.is_loaded and len(files) > MANY:
-        run_in_thread(_kept.load)
-        files = _unread_of(listings)
     files.sort(key=_modified, reverse=True)
     _read_in_thread(files)
     return [_known(listing) for listing in yielding(listings)]
 
 
+def load_kept(listings: Iterable[Listing]) -> None:
+    """Load what an earlier start has kept, where MANY files of these folders were not read yet."""
+    if _kept.is_loaded:
+        return
+    unread = sum(max(0, _not_in_memory(each)) for each in listings if each not in _prompted)
+    if unread > MANY:
+        run_in_thread(_kept.load)
+
+
 def if_few_unread(listing: Listing) -> tuple[FileSummary, ...] | None:
-    """What `of` returns if FEW files or less have to be read for it, else None."""
-    return of(listing) if len(_unread(listing)) <= FEW else None
+    """What `of` returns if FEW files or less have to be read for it, else None.
+
+    What was kept of a folder counts as unread as long as nobody has asked for all of its files.
+    """
+    known = _prompted.get(listing)
+    if known is not None:
+        return known
+    if _not_in_memory(listing) > FEW or len(_unread(listing)) > FEW:
+        return None
+    return of(listing)
 
 
-def newest(listings: Iterable[Listing], most: int) -> list[FileSummary]:
+def _not_in_memory(listing: Listing) -> int:
+    """At least so many files of a folder were not read yet."""
+    return len(listing.files) - len(_read.get(listing.folder, ()))
+
+
+def newest(listings: Sequence[Listing], most: int) -> list[FileSummary]:
     """At most `most` sessions with a prompt, the last used first, of all these folders.
 
     Only the files that may belong to them are read.
     """
+    load_kept(listings)
     read: list[Sequence[FileSummary]] = []
     files: list[_File] = []
     for each in listings:
