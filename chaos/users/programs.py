@@ -23,10 +23,8 @@ from chaos.users.received import Line, ReceivedLines
 from tests.support.environment import PASSWORD, USER, basic_header
 
 
-class Listener(SocketClient):
-    """A JSON client of /ws/claude, which reconnects with the cursor of its last message."""
-
-    kind = "listener"
+class Program(Client):
+    """A client that collects lines, and goes on from the cursor of the last ones."""
 
     def __init__(
         self,
@@ -38,7 +36,13 @@ class Listener(SocketClient):
     ) -> None:
         super().__init__(server, session_id, cuts, seed)
         self.heard = heard
-        self._cursor: str | None = None
+        self._cursor = ""
+
+
+class Listener(Program, SocketClient):
+    """A JSON client of /ws/claude, which reconnects with the cursor of its last message."""
+
+    kind = "listener"
 
     def visit(self) -> None:
         ws = open_socket(self.server, small=self._dice.random() < 0.3)
@@ -82,22 +86,10 @@ def open_socket(server: ServerUnderTest, *, small: bool = False) -> Any:
     return ws
 
 
-class Poller(Client):
+class Poller(Program):
     """A JSON client that polls the REST API for the output after its cursor."""
 
     kind = "poller"
-
-    def __init__(
-        self,
-        server: ServerUnderTest,
-        session_id: str,
-        cuts: Sequence[Cut],
-        seed: int,
-        heard: ReceivedLines,
-    ) -> None:
-        super().__init__(server, session_id, cuts, seed)
-        self.heard = heard
-        self._cursor = ""
 
     def visit(self) -> None:
         with requests.Session() as connection:

@@ -165,15 +165,7 @@ class CheckpointsApi:
                 changes = plans.compare(tree, parent, then)
                 return _diff(views.files(tree, parent, then, changes), "")
         with self._checkpoints.preview(session_id, number) as found:
-            files = views.files(
-                found.tree,
-                found.now,
-                found.then,
-                found.plan.changes,
-                outside=found.outside,
-                kept=found.plan.kept,
-            )
-            return _diff(files, found.digest)
+            return _diff(views.of_preview(found), found.digest)
 
     def restore(
         self, session_id: str, checkpoint: str, body: schema.CheckpointRestore

@@ -67,15 +67,7 @@ def blueprint(context: AppContext, rewind: Rewind) -> Blueprint:
 
     def _preview(session_id: str, number: int) -> dict[str, Any]:
         with checkpoints.preview(session_id, number) as preview:
-            changes = views.files(
-                preview.tree,
-                preview.now,
-                preview.then,
-                preview.plan.changes,
-                outside=preview.outside,
-                kept=preview.plan.kept,
-            )
-            return {"changes": changes, "digest": preview.digest}
+            return {"changes": views.of_preview(preview), "digest": preview.digest}
 
     @pages.post("/rewind/look")
     def look(project_id: str, session_id: str) -> Response:

@@ -133,14 +133,7 @@ def blueprint(context: AppContext) -> Blueprint:
         try:
             with checkpoints.preview(session_id, checkpoint) as preview:
                 digest = preview.digest
-                changes = views.files(
-                    preview.tree,
-                    preview.now,
-                    preview.then,
-                    preview.plan.changes,
-                    outside=preview.outside,
-                    kept=preview.plan.kept,
-                )
+                changes = views.of_preview(preview)
             checkpoints.check_rest(Path(found.top))
         except context.refusals as error:
             refusal = str(error)

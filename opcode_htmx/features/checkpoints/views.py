@@ -15,6 +15,7 @@ from opcode_htmx.lib.git.snapshots.snapshot import Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree
 from opcode_htmx.markup import diff
 from opcode_htmx.markup.diff import DiffLine
+from opcode_htmx.sessions.checkpoints.service import Preview
 
 MOST_FILES = 300
 """Files that a page names."""
@@ -65,6 +66,18 @@ class FileDiff:
     """What is said where there are no lines."""
     added: int = 0
     removed: int = 0
+
+
+def of_preview(preview: Preview) -> Files:
+    """The rows for what a restore would change."""
+    return files(
+        preview.tree,
+        preview.now,
+        preview.then,
+        preview.plan.changes,
+        outside=preview.outside,
+        kept=preview.plan.kept,
+    )
 
 
 def files(

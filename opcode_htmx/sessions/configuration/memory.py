@@ -16,6 +16,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.config import json_text, queries
 from opcode_htmx.engines.claude.config.documents.kinds import Kind, checked_name
 from opcode_htmx.engines.claude.config.scopes import SHARED_MODE, Scope, user_memory_place
+from opcode_htmx.engines.claude.config.slash_commands import markdown_files
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
@@ -275,15 +276,7 @@ def _shared(project: Path, name: str) -> Place:
 
 
 def _markdown(folder: Path) -> list[Path]:
-    """The Markdown files below a folder; links to folders are not followed."""
-    found: list[Path] = []
-    seen = 0
-    for inside, folders, names in os.walk(folder):
-        seen += len(folders) + len(names)
-        found += (Path(inside, name) for name in names if name.endswith(".md"))
-        if seen > MOST_ENTRIES:
-            break
-    return sorted(found)[:MOST_FILES]
+    return markdown_files(folder, None)[:MOST_FILES]
 
 
 def _in_folders(project: Path) -> list[str]:
