@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_plugins.service import InvalidPlugin, PluginChanged, UnknownPlugin
+from opcode_htmx.features.claude_plugins.errors import InvalidPlugin, PluginChanged, UnknownPlugin
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.web.rest.endpoint import Endpoint

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.claude_plugins.service import InvalidPlugin, Plugins
+from opcode_htmx.features.claude_plugins.errors import InvalidPlugin
+from opcode_htmx.features.claude_plugins.service import Plugins
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flashed

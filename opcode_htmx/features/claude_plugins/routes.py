@@ -6,14 +6,8 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.plugin_contents import RUNNING
-from opcode_htmx.features.claude_plugins.service import (
-    NO_PLUGIN,
-    SCOPES,
-    InvalidPlugin,
-    PluginChanged,
-    Plugins,
-    is_found,
-)
+from opcode_htmx.features.claude_plugins.errors import InvalidPlugin, PluginChanged
+from opcode_htmx.features.claude_plugins.service import NO_PLUGIN, SCOPES, Plugins, is_found
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity

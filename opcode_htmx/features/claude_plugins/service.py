@@ -6,13 +6,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import gevent
 
 from opcode_htmx.engines.claude.config import plugin_contents
 from opcode_htmx.engines.claude.config.plugin_contents import Contents
-from opcode_htmx.engines.requests import Query
 from opcode_htmx.engines.trust import Kind
 from opcode_htmx.features.claude_plugins.cli import (
     ID,
@@ -23,20 +19,18 @@ from opcode_htmx.features.claude_plugins.cli import (
     Listing,
     PluginCli,
 )
+from opcode_htmx.features.claude_plugins.errors import InvalidPlugin, PluginChanged, UnknownPlugin
+from opcode_htmx.features.claude_plugins.reloading import reloaded
+from opcode_htmx.features.claude_plugins.sources import checked_source
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.runs.control import control_requests
-from opcode_htmx.runs.control.control_requests import ControlRefused
-from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.configuration.acts import Act, ActFailed, Acts
+from opcode_htmx.sessions.configuration.acts import Act, Acts
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
-RELOAD = Query("reload_plugins")
-RELOAD_SECONDS = 30.0
 KEPT_SECONDS = 120.0
 """For which a listing counts, unless one of Claude's files changes: marketplaces may be folders."""
 SCOPES = {
@@ -61,19 +55,6 @@ DONE = {
 NEEDS_LOOK = frozenset({"install", "enable"})
 """What lets a plugin run: only what the person was shown."""
 NO_PLUGIN = "There is no such plugin, or its marketplace was removed."
-_LONGEST_SOURCE = 500
-
-
-class InvalidPlugin(Exception):
-    """A name, a scope or a source that cannot be used; the text says why."""
-
-
-class UnknownPlugin(InvalidPlugin):
-    """There is no such plugin or marketplace."""
-
-
-class PluginChanged(Exception):
-    """A plugin brings other things than those that the person was shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,57 +259,6 @@ class Plugins:
             yield place.path
 
 
-def reloaded(runs: Iterable[Run]) -> str:
-    """Have running sessions use the plugins as they are now; a sentence on it, if there are any."""
-
-    def reload(run: Run) -> bool:
-        try:
-            control_requests.ask(run, RELOAD, RELOAD_SECONDS)
-        except (ControlRefused, RunNotLive):
-            return False
-        return True
-
-    asked = [gevent.spawn(reload, run) for run in runs if not run.is_unused]
-    gevent.joinall(asked)
-    done = sum(each.value is True for each in asked)
-    if not asked:
-        return ""
-    sessions = "1 running session uses" if done == 1 else f"{done} running sessions use"
-    rest = len(asked) - done
-    late = f" {rest} did not answer, and will once they are started again." if rest else ""
-    return f"{sessions} it now.{late}"
-
-
-def checked_source(text: str) -> str:
-    """The source of a marketplace: a folder, a git URL, or owner/repo. Raises InvalidPlugin."""
-    source = text.strip()
-    if not source or len(source) > _LONGEST_SOURCE or not source.isprintable():
-        raise InvalidPlugin("Give a folder, the address of a git repository, or owner/repository.")
-    if source.startswith("-"):
-        raise InvalidPlugin("A source does not begin with a dash.")
-    if "://" in source:
-        try:
-            parts = urlsplit(source)
-        except ValueError:
-            raise InvalidPlugin("This address cannot be read.") from None
-        if parts.scheme not in ("https", "http", "ssh", "git") or not parts.hostname:
-            raise InvalidPlugin("An address begins with https:// or ssh://.")
-        if parts.password or (parts.username and parts.scheme in ("https", "http")):
-            raise InvalidPlugin(
-                "An address with a password or token would be visible to others on the computer. "
-                "Log in to git there, and give the address without it."
-            )
-        return source
-    if source.startswith("~/"):
-        return str(Path(source).expanduser())
-    owner, slash, repository = source.partition("#")[0].partition("/")
-    is_repository = slash and NAME.fullmatch(owner) and NAME.fullmatch(repository)
-    is_ssh = source.startswith("git@") and ":" in source
-    if source.startswith("/") or is_repository or is_ssh:
-        return source
-    raise InvalidPlugin("Give a whole path, the address of a git repository, or owner/repository.")
-
-
 def is_found(plugin: Available | Installed, words: str) -> bool:
     """Whether a plugin has all the words in its name, marketplace or description."""
     description = plugin.description if isinstance(plugin, Available) else ""
@@ -355,13 +285,3 @@ def _stamp(path: Path) -> object:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-__all__ = [
-    "ActFailed",
-    "InvalidPlugin",
-    "PluginChanged",
-    "PluginView",
-    "Plugins",
-    "UnknownPlugin",
-]
