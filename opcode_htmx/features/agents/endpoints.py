@@ -9,18 +9,15 @@ from typing import Any
 from flask import Response
 
 from opcode_htmx.features.agents import api_models as models
-from opcode_htmx.features.agents import model
+from opcode_htmx.features.agents.api_values import agent_info, agent_of, run_info
 from opcode_htmx.features.agents.exchange import document
-from opcode_htmx.features.agents.model import Agent
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.output import last_lines
 from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.features.agents.running.runner import Start
-from opcode_htmx.features.agents.running.state import RunView
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import yielding
-from opcode_htmx.rendering.clock import iso_time
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.line_reader import LineReader
 from opcode_htmx.sessions.submit import InvalidPrompt, TrustDecision
@@ -123,22 +120,22 @@ class AgentsApi:
     # --- agents -----------------------------------------------------------------------------
 
     def all(self) -> list[models.Agent]:
-        return list(map(_info, self._parts.store.all()))
+        return list(map(agent_info, self._parts.store.all()))
 
     def get(self, agent_id: int) -> models.Agent:
-        return _info(self._agent(agent_id))
+        return agent_info(self._agent(agent_id))
 
     def add(self, body: models.NewAgent) -> models.Agent:
-        stored = self._parts.store.add(_agent(body))
+        stored = self._parts.store.add(agent_of(body))
         log_act(current_identity(), "agent.add", agent=str(stored.id))
-        return _info(stored)
+        return agent_info(stored)
 
     def change(self, agent_id: int, body: models.ChangedAgent) -> models.Agent:
         before = self._agent(agent_id)
-        changed = _agent(body, before.agent)
+        changed = agent_of(body, before.agent)
         stored = self._parts.store.change(before.id, changed, body.revision or before.revision)
         log_act(current_identity(), "agent.change", agent=str(stored.id))
-        return _info(stored)
+        return agent_info(stored)
 
     def delete(self, agent_id: int) -> None:
         stored = self._agent(agent_id)
@@ -155,7 +152,7 @@ class AgentsApi:
             agent = document.of_value(body.model_dump(exclude_unset=True))
         stored = self._parts.store.add(agent)
         log_act(current_identity(), "agent.import", agent=str(stored.id))
-        return _info(stored)
+        return agent_info(stored)
 
     def execute(self, agent_id: int, body: models.AgentExecution) -> int:
         stored = self._agent(agent_id)
@@ -182,16 +179,16 @@ class AgentsApi:
 
     def runs(self, query: models.RunsQuery) -> list[models.AgentRunInfo]:
         runner = self._parts.runner
-        return [_run(runner.row(each)) for each in self._parts.records.all(query.agent_id)]
+        return [run_info(runner.row(each)) for each in self._parts.records.all(query.agent_id)]
 
     def run(self, agent_run: int) -> models.AgentRunInfo:
-        return _run(self._parts.runner.row(self._record(agent_run)))
+        return run_info(self._parts.runner.row(self._record(agent_run)))
 
     def measured(self, agent_run: int) -> models.MeasuredAgentRun:
         view = self._parts.runner.view(self._record(agent_run))
         metrics = view.metrics
         return models.MeasuredAgentRun(
-            **_run(view).model_dump(),
+            **run_info(view).model_dump(),
             metrics=models.AgentRunMetrics(
                 duration_ms=int(view.duration * 1000),
                 total_tokens=metrics.tokens,
@@ -263,80 +260,6 @@ def _endpoint(
         response=response,
         numbered="{" in path,
         **more,
-    )
-
-
-def _agent(body: models.NewAgent, before: Agent | None = None) -> Agent:
-    """The agent of a request, with the unknown keys of the one that it replaces."""
-    return model.checked(
-        Agent(
-            name=body.name,
-            icon=body.icon,
-            system_prompt=body.system_prompt,
-            default_task=body.default_task or "",
-            model=body.model or "",
-            permission_mode=body.permission_mode,
-            may_read_files=body.enable_file_read,
-            may_write_files=body.enable_file_write,
-            may_use_network=body.enable_network,
-            replaces_prompt=body.replaces_prompt,
-            allowed_tools=tuple(body.allowed_tools),
-            denied_tools=tuple(body.denied_tools),
-            folders=tuple(body.folders),
-            closed_paths=tuple(body.closed_paths),
-            hooks=model.hooks_of(body.hooks),
-            unknown=before.unknown if before else {},
-            unknown_own=before.unknown_own if before else {},
-        )
-    )
-
-
-def _info(stored: StoredAgent) -> models.Agent:
-    agent = stored.agent
-    shown = model.as_document(agent)
-    return models.Agent(
-        id=stored.id,
-        name=agent.name,
-        icon=agent.icon,
-        system_prompt=agent.system_prompt,
-        default_task=agent.default_task or None,
-        model=agent.model,
-        enable_file_read=agent.may_read_files,
-        enable_file_write=agent.may_write_files,
-        enable_network=agent.may_use_network,
-        hooks=shown["hooks"],
-        permission_mode=agent.permission_mode,
-        replaces_prompt=agent.replaces_prompt,
-        allowed_tools=list(agent.allowed_tools),
-        denied_tools=list(agent.denied_tools),
-        folders=list(agent.folders),
-        closed_paths=list(agent.closed_paths),
-        revision=stored.revision,
-        created_at=iso_time(stored.created_at),
-        updated_at=iso_time(stored.updated_at),
-    )
-
-
-def _run(view: RunView) -> models.AgentRunInfo:
-    record, process = view.record, view.run.record if view.run else None
-    started = process.process_started_at if process else None
-    ended_at = view.beginning.ended_at if view.beginning else record.completed_at
-    return models.AgentRunInfo(
-        id=record.id,
-        agent_id=record.agent_id,
-        agent_name=record.agent_name,
-        agent_icon=record.agent_icon,
-        task=record.task,
-        model=record.model,
-        project_path=record.project,
-        session_id=record.session_id,
-        status=view.status.value,
-        pid=process.pid if process and view.is_live else None,
-        process_started_at=iso_time(started) if started else None,
-        created_at=iso_time(record.created_at),
-        completed_at=iso_time(ended_at) if ended_at else None,
-        working_path=record.folder,
-        problem=view.beginning.problem or None if view.beginning else None,
     )
 
 
