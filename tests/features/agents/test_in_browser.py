@@ -101,4 +101,5 @@ def test_agents_are_made_imported_and_run_without_javascript(
     phone.page.get_by_role("heading", name="Recent runs").wait_for()
     phone.page.get_by_role("link", name="[]").click()
     phone.page.get_by_role("link", name="Run again").click()
+    phone.page.wait_for_url("**/agents/1?**")
     assert phone.page.get_by_label("Task").input_value() == "[]"

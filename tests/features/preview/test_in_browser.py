@@ -150,8 +150,13 @@ def test_the_session_s_page_has_a_sign_as_long_as_something_listens(
             process.kill()
     # Without a script the page has the sign of what listens while it is loaded
     until(lambda: not answers(second), "it has ended")
-    page = dev.client.get(f"{dev.server.url}{dev.page}", timeout=PATIENCE).text
-    assert re.search(r'id="dev-servers"[^>]* hidden', page)
+    address = f"{dev.server.url}{dev.page}"
+
+    def is_hidden() -> bool:
+        page = dev.client.get(address, timeout=PATIENCE).text
+        return bool(re.search(r'id="dev-servers"[^>]* hidden', page))
+
+    until(is_hidden, "the sign has gone")
     phone.close()
 
 

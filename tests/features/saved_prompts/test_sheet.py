@@ -109,7 +109,8 @@ def test_it_fits_every_screen_and_takes_no_space_from_the_text(
     for address in (session_page, "/new"):
         page.set_viewport_size({"width": 390, "height": 844})
         page.goto(address)
-        page.wait_for_load_state("networkidle")  # A button that comes late changes the text's width
+        page.wait_for_load_state("networkidle")
+        expect(phone.button("Dictate")).to_be_visible()  # which changes the text's width
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate("document.activeElement.blur()")

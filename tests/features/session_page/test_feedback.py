@@ -45,7 +45,7 @@ def ask_with_suggestion() -> list[object]:
 SILENT = """() => {
     window.sent = 0;
     window.fetch = address => {
-        if (!/draft|badge/.test(address)) sent += 1; // those are sent without a tap
+        if (!/draft|badge|[.]css/.test(address)) sent += 1; // those are sent without a tap
         return new Promise(() => {});
     };
     // after the page's own listeners: the way to the next page takes for ever as well
