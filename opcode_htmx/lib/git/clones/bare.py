@@ -141,6 +141,9 @@ class BareRepository:
 
     def pack_objects(self) -> None:
         """Pack them; those that nothing needs go once they are two weeks old. Raises GitFailed."""
+        keys = self.run("config", "--list", "--name-only", "-z")
+        if keys.cut or b"gc.recentobjectshook" in keys.content.split(b"\0"):
+            raise GitFailed("The settings of this repository name a program for packing it.")
         self.run(
             *("gc", "--quiet", "--prune=2.weeks.ago"), policy=WRITING, seconds=PACK_SECONDS
         )  # fmt: skip

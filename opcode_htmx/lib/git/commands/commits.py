@@ -53,7 +53,7 @@ def last(git: Git) -> LastCommit | None:
     )  # fmt: skip
     names = remotes.content.decode("utf-8", "replace").split("\n")
     pushed = tuple(name for name in names if name and not name.endswith("/HEAD"))
-    return LastCommit(commit, message.strip("\n"), author, float(at), " " in parents, pushed)
+    return LastCommit(commit, message.strip("\n"), author, float(at or 0), " " in parents, pushed)
 
 
 def identity(git: Git) -> str:

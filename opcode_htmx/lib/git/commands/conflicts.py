@@ -5,6 +5,7 @@ Whatever replaces a file of the working tree keeps it for 7 days before.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Literal
 
@@ -13,12 +14,17 @@ from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import files, working_files
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.listing.settings import LISTING, listed
 from opcode_htmx.lib.git.policy import LITERAL
 from opcode_htmx.lib.git.porcelain import Entry
+from opcode_htmx.lib.git.process import GitFailed
 
 SECONDS = 600.0
 Choice = Literal["ours", "theirs", "as-it-is"]
 _STAGES = {"ours": "2", "theirs": "3"}
+_AUTOSTASHES = ("rebase-merge/autostash", "rebase-apply/autostash")
+_OF_BRANCH = "includeif.onbranch:"
+"""How the names of settings begin that another file has for a branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,22 @@ def _checked(git: Git, operation: str) -> state.State:
     found = state.read(git)
     if not operation or found.operation != operation:
         raise StateChanged("That is not under way any more. Nothing was done.")
+    if any(os.path.lexists(git.repository.git_dir / each) for each in _AUTOSTASHES):
+        _check_branches(git)
     return found
+
+
+def _check_branches(git: Git) -> None:
+    """Raises GitFailed where a branch has settings of its own: no list of programs has these.
+
+    At its end a rebase goes back to its branch, and has another git put back what was stashed.
+    """
+    settings = listed(git.under(LISTING))
+    if any(each.of_repository and each.key.startswith(_OF_BRANCH) for each in settings):
+        raise GitFailed(
+            "This rebase will put stashed changes back on its branch, and this repository has "
+            "settings for some branches only. Go on at the computer."
+        )
 
 
 def _stages(git: Git, path: bytes) -> dict[str, bytes]:

@@ -169,7 +169,7 @@ def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -
         return (helpers.KIND, name) if section == "credential" else ("connection", last)
     if act not in _REMOTE:
         return "", ""
-    if setting.key in CONNECTIONS:
+    if setting.key in CONNECTIONS or (act == "fetch" and setting.key == "fetch.bundleuri"):
         return "connection", last
     if section == "remote" and name != remote:
         return "", ""

@@ -22,6 +22,8 @@ def of(git: Git, remote: str, *, pushes: bool) -> list[str]:
         if error.status is None:
             raise
         return []
+    if output.cut:
+        raise GitFailed(f"The remote “{remote}” has too many addresses.")
     found = output.content.decode("utf-8", "surrogateescape").split("\n")[:-1]
     if len(found) > 1:  # several addresses, or one of several lines
         _refuse_line_breaks(listing, remote)

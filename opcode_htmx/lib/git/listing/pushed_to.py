@@ -14,6 +14,7 @@ from opcode_htmx.lib.git.listing.program import OF_FOLDER, Program
 from opcode_htmx.lib.git.listing.settings import (
     LIST,
     LISTING,
+    MOST_BYTES,
     NO_PROGRAM,
     Setting,
     parsed,
@@ -101,8 +102,13 @@ def _programs(settings: Sequence[Setting], *, with_filters: bool = False) -> Ite
 def _settings(git: Git, git_dir: Path) -> list[Setting]:
     """Those of another repository. Raises GitFailed."""
     variables = {"GIT_DIR": str(git_dir)}
-    output = process.run(LIST, git_dir, git.environment, policy=LISTING, repository=variables)
-    return list(parsed(output.content))
+    output = process.run(
+        *(LIST, git_dir, git.environment),
+        policy=LISTING,
+        repository=variables,
+        most_bytes=MOST_BYTES,
+    )
+    return list(parsed(output))
 
 
 def _last(settings: Sequence[Setting], key: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, Policy
+from opcode_htmx.lib.git.process import GitFailed, Output
 
 _OWN_SETTINGS = ("GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM")
 LISTING = Policy(
@@ -20,6 +21,8 @@ NO_PROGRAM = frozenset({"", "false", "true", "0", "1", "no", "yes", "on", "off"}
 """Values, in lower case, that name no program."""
 LIST = ("config", "--list", "--show-scope", "-z")
 """The command that lists them."""
+MOST_BYTES = 32 * 1024 * 1024
+"""Of its output."""
 CONNECTIONS = frozenset({"core.sshcommand", "core.gitproxy"})
 """Settings that name the program of a connection."""
 REMOTE_PROGRAMS = frozenset({"uploadpack", "receivepack", "vcs"})
@@ -45,12 +48,14 @@ class Setting:
 
 def listed(listing: Git) -> Iterator[Setting]:
     """All, under the policy LISTING; texts as `os.fsdecode` gives them. Raises GitFailed."""
-    yield from parsed(listing.run(*LIST).content)
+    yield from parsed(listing.run(*LIST, most_bytes=MOST_BYTES))
 
 
-def parsed(content: bytes) -> Iterator[Setting]:
-    """Those in the output of LIST."""
-    fields = os.fsdecode(content).split("\0")[:-1]
+def parsed(output: Output) -> Iterator[Setting]:
+    """Those in the output of LIST. Raises GitFailed if it is cut: more would run than is known."""
+    if output.cut:
+        raise GitFailed("The settings of this repository are too long to be looked through.")
+    fields = os.fsdecode(output.content).split("\0")[:-1]
     for scope, pair in zip(fields[::2], fields[1::2], strict=False):
         if scope != "command":  # ours
             key, has_value, value = pair.partition("\n")

@@ -17,6 +17,7 @@ from opcode_htmx.lib.git.commands import (
 )
 from opcode_htmx.lib.git.discards import files
 from opcode_htmx.lib.git.integration import kept, merges
+from opcode_htmx.lib.git.listing import settings
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
@@ -141,6 +142,15 @@ def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
     assert programs.of(repo.git(), "fetch", remote="origin").digest != before
 
 
+def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> None:
+    """Of versions of git from 2.40 on."""
+    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.plain("config", "fetch.bundleURI", "https://evil.example/b")
+    found = [("connection", "bundleuri", "https://evil.example/b")]
+    assert listed(repo, "fetch", remote="origin") == found
+    assert listed(repo, "push", remote="origin") == []
+
+
 def test_a_helper_that_a_server_of_missing_files_asks_is_listed(repo: Repo) -> None:
     repo.plain("remote", "add", "origin", "https://x.example/a")
     repo.plain("config", "credential.helper", "evil")
@@ -155,6 +165,59 @@ def test_the_subjects_of_commits_are_read_in_whatever_encoding_they_are(repo: Re
     repo.commit("ü")
     found = remotes.commits(repo.git(), "HEAD~1", "HEAD")
     assert [each.subject for each in found] == ["ü"]
+
+
+def test_settings_that_are_too_long_to_be_looked_through_let_nothing_run(repo: Repo) -> None:
+    other = Repo(repo.top.parent / "other").make()
+    for each in (repo, other):
+        with (each.top / ".git/config").open("a") as config:
+            config.write(f"[long]\n\ttext = {'x' * settings.MOST_BYTES}\n")
+            config.write(f"[core]\n\tfsmonitor = {program(repo, 'monitor')}\n")
+    for act in ("commit", "switch", "push"):
+        with pytest.raises(GitFailed, match="too long to be looked through"):
+            programs.of(repo.git(), act)
+    writer = Repo(repo.top.parent / "writer").make()
+    writer.plain("remote", "add", "origin", str(other.top))
+    with pytest.raises(GitFailed, match="too long to be looked through"):
+        programs.of(writer.git(), "push", remote="origin")
+
+
+@pytest.mark.parametrize("act", ["go on", "abort"])
+@pytest.mark.parametrize("has_stash", [True, False])
+def test_a_rebase_runs_no_filter_of_its_branch_that_was_not_listed(
+    repo: Repo, act: str, has_stash: bool
+) -> None:
+    repo.write("b", "1\n")
+    repo.write(".gitattributes", "b filter=own\n")
+    repo.commit()
+    repo.plain("switch", "-qc", "side")
+    repo.write("a", "ours\n")
+    repo.commit()
+    repo.plain("switch", "-qc", "other", "HEAD~1")
+    repo.write("a", "theirs\n")
+    repo.commit()
+    repo.plain("switch", "-q", "side")
+    if has_stash:
+        repo.write("b", "stashed\n")
+    repo.plain("-c", "rebase.autoStash=true", "rebase", "other", check=False)
+    repo.write(".git/more", f'[filter "own"]\n\tclean = {program(repo, "clean")}; cat\n')
+    repo.plain("config", "includeIf.onbranch:side.path", "more")
+    assert listed(repo, "continue") == listed(repo, "switch") == []
+    conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
+
+    def run() -> None:
+        conflicts.go_on(repo.git(), "rebase") if act == "go on" else conflicts.abort(
+            repo.git(), "rebase"
+        )
+
+    if has_stash:
+        with pytest.raises(GitFailed, match="settings for some branches only"):
+            run()
+        assert not log(repo).exists()
+        repo.plain("config", "--remove-section", "includeIf.onbranch:side")
+    run()
+    assert repo.state().branch == "side"
+    assert (repo.top / "b").read_text() == ("stashed\n" if has_stash else "1\n")
 
 
 # --- submodules ------------------------------------------------------------------------------
