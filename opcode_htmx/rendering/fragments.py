@@ -75,14 +75,27 @@ def is_hashed(element: str) -> bool:
 
 
 def block_of(element: str, ids: Iterable[str]) -> str:
-    """The one of `ids` whose block's element has or had the id `element`; empty if none."""
+    """The one of `ids` whose block's element has or had the id `element`; empty if none.
+
+    An id that reads as a hash is not taken for one that has this hash.
+    """
     own_id = element.removeprefix("b-")
-    hashed = own_id.removeprefix("-") if is_hashed(element) else ""
-    return next((each for each in ids if each == own_id or (hashed and _hash(each) == hashed)), "")
+    if not is_hashed(element):
+        return next((each for each in ids if each == own_id), "")
+    hashed, formerly = own_id.removeprefix("-"), ""
+    for each in ids:
+        if each == hashed == own_id:
+            return each
+        if not formerly and _hash(each) == hashed:
+            if own_id != hashed:
+                return each
+            formerly = each  # its element had the hash with one hyphen, which may be an id, too
+    return formerly
 
 
 def _hash(block_id: str) -> str:
-    return sha256(block_id.encode("utf-8", "replace")).hexdigest()[:24]
+    # also of ids that are no valid Unicode, each of which has its own
+    return sha256(block_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 class RenderContext(NamedTuple):

@@ -119,6 +119,17 @@ def test_a_block_is_found_by_the_id_of_its_element_also_by_earlier_ones(block_id
     assert is_hashed(dom_id("a b")) and not is_hashed(dom_id("m-0"))
 
 
+@pytest.mark.parametrize("prefix", ["", "-"])
+def test_an_id_that_reads_as_the_hash_of_another_one_is_not_taken_for_it(prefix: str) -> None:
+    hostile = prefix + dom_id("a b").removeprefix("b--")
+    for ids in ([hostile, "a b"], ["a b", hostile]):
+        assert [block_of(dom_id(each), ids) for each in ids] == ids
+
+
+def test_ids_that_are_no_valid_unicode_have_different_elements() -> None:
+    assert len({dom_id(each) for each in ("a?", "a\ud800", "a\udfff", "a\ufffd")}) == 4
+
+
 @given(
     st.from_regex(r"(?:msg_[0-9a]|line|[0-9a-b]{1,2})(?:-[0-9]){0,3}-[0-9]", fullmatch=True),
     st.from_regex(
