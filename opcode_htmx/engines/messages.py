@@ -170,6 +170,8 @@ class User:
     """The uuid of the line that this one follows, in history files only."""
     is_refused: bool = False
     """A prompt that Claude Code took as a command and did not run: Claude has not read it."""
+    said_at: float = 0.0
+    """In seconds since the epoch; 0 if the line does not have it."""
 
 
 INTERRUPTED = frozenset({"aborted_streaming", "aborted_tools"})

@@ -171,11 +171,16 @@ class StatusPanel:
         working = run.phase is Phase.WORKING
         if working and isinstance(current, ToolBlock) and current.id in progress.tool_starts:
             return progress.tool_starts[current.id]
+        if working and progress.said_at:
+            return max(progress.said_at, run.record.created_at)
         key = run.id, run.phase, status_text(run, current)
         if self._since[0] != key:
             # A line has changed the status, and the file's mtime is that of the newest line
-            starting = run.phase is Phase.STARTING
-            began = run.record.created_at if starting else run.folder.last_output()
+            began = run.folder.last_output()
+            if working:  # since a prompt of which Claude has written nothing yet
+                began = max(began, run.folder.last_input())
+            elif run.phase is Phase.STARTING:
+                began = run.record.created_at
             self._since = key, began
         return self._since[1]
 

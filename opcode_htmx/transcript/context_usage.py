@@ -1,4 +1,4 @@
-"""Track a session's context size, its cost, and when its tools were called.
+"""Track a session's context size, its cost, and since when Claude does what it does.
 
 Pure: derived from the messages alone, without a clock.
 """
@@ -11,9 +11,11 @@ from opcode_htmx.engines.messages import (
     Assistant,
     CostState,
     Message,
+    PromptState,
     SystemEvent,
     ToolUse,
     TurnResult,
+    User,
 )
 from opcode_htmx.lib.dataclass import dataclass
 
@@ -32,11 +34,16 @@ class ContextUsage:
     """Whether the context was compacted, and there was no answer since."""
     tool_starts: dict[str, float] = field(default_factory=dict)
     """When tools were called, as Unix times, by the ids of their calls."""
+    said_at: float = field(default=0.0, compare=False)
+    """The time of the newest entry of the turn, as a Unix time; 0 if it has none, or is over."""
+    _newest: float = field(default=0.0, compare=False)
+    """The same of any turn: a prompt that has waited for its turn is older than that."""
 
     def add(self, message: Message) -> None:
         """Update the values from one message."""
         match message:
             case Assistant():
+                self._note(message)
                 for content in message.content:
                     if isinstance(content, ToolUse) and message.said_at:
                         self.tool_starts[content.id] = message.said_at
@@ -45,10 +52,19 @@ class ContextUsage:
             case TurnResult() | CostState():
                 self.window = message.context_window or self.window
                 self.cost_usd = self.cost_usd if message.cost_usd is None else message.cost_usd
+                self.said_at = 0.0
+            case PromptState(state="started"):
+                self.said_at = 0.0
+            case User():
+                self._note(message)
             case SystemEvent(subtype="compact_boundary"):
                 self.tokens, self.is_compacted = 0, True  # unknown until the next answer
             case _:
                 pass
+
+    def _note(self, message: Assistant | User) -> None:
+        if message.said_at and message.parent is None:
+            self._newest = self.said_at = max(self._newest, message.said_at)
 
     def or_else(self, earlier: ContextUsage) -> ContextUsage:
         """These values; missing ones are taken from `earlier`."""
@@ -58,4 +74,5 @@ class ContextUsage:
             earlier.cost_usd if self.cost_usd is None else self.cost_usd,
             self.is_compacted,
             self.tool_starts,
+            self.said_at,
         )

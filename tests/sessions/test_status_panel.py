@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -15,6 +16,7 @@ from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.record import Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.sessions.status_panel import StatusPanel, status_text
+from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo
 from tests.support import dom
 from tests.support.cli.captured import line, templates
@@ -96,6 +98,44 @@ def test_the_status_follows_the_run(run: Run) -> None:
     assert status() == ("idle", "Ready for the next prompt")
     run.state.step(Event.STOPPED)
     assert status() == ("stopping", "Stopping…")
+
+
+def since(run: Run, transcript: Transcript, panel: StatusPanel) -> float:
+    """The beginning of the time that the page counts, as a Unix time."""
+    shown = panel.parts(run, transcript.current, transcript.context_usage)
+    (time,) = [node for node in dom.parse(shown["since"]).walk() if node.tag == "time"]
+    return float(time.attributes["data-since"] or 0)
+
+
+def test_the_clock_of_a_turn_goes_on_after_a_restart_of_the_server(run: Run) -> None:
+    at, message = "2026-11-21T16:06:15Z", {"content": "one"}
+    start = {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"text": "On and on"}}
+    events = ({"type": "message_start", "message": {"id": "m"}}, start, delta, delta)
+    lines = [
+        line(type="user", uuid="one", isReplay=True, message=message, timestamp=at),
+        *(line(type="stream_event", event=each, api_message_id="m") for each in events),
+    ]
+    sent(run, "one")
+    transcript, panel, end = Transcript("1", run_id=run.id), StatusPanel(templates()), 0
+    for number, each in enumerate(lines):
+        said(run, each)
+        transcript.feed(run.codec.parse(each), end := end + len(each))
+        os.utime(run.folder.output, (0, 1795277175 + number))
+        for server in (panel, StatusPanel(templates())):
+            assert since(run, transcript, server) == 1795277175
+    assert status_text(run, transcript.current) == "Writing…"
+
+
+def test_a_turn_does_not_begin_with_the_end_of_the_one_before(run: Run) -> None:
+    sent(run, "one")
+    said(run, line(type="user", uuid="one", isReplay=True, message={"content": "one"}), RESULT)
+    os.utime(run.folder.output, (0, 1795277175))
+    sent(run, "two")
+    os.utime(run.folder.input_log, (0, 1795280775))
+    assert status_text(run) == "Working…"
+    for panel in (StatusPanel(templates()), StatusPanel(templates())):
+        assert since(run, Transcript("1", run_id=run.id), panel) == 1795280775
 
 
 def test_every_state_has_a_label(run: Run) -> None:

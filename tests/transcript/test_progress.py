@@ -84,6 +84,25 @@ def test_a_tool_began_when_claude_called_it() -> None:
     assert transcript.context_usage.tool_starts == {"t": 1795277175.0}
 
 
+def test_a_turn_is_as_old_as_its_newest_entry() -> None:
+    def prompt(at: str) -> bytes:
+        return line(type="user", uuid=at, isReplay=True, message={"content": "x"}, timestamp=at)
+
+    def began(*lines: bytes) -> float:
+        return fold(*lines).context_usage.said_at - 1795277100
+
+    answer = assistant("a", timestamp="2026-11-21T16:05:15Z")
+    of_subagent = assistant("s", timestamp="2026-11-21T16:09:00Z", parent_tool_use_id="t")
+    turn = [prompt("2026-11-21T16:05:09Z"), answer, of_subagent]
+    assert began(*turn[:1]) == 9
+    assert began(*turn) == 15
+    over = [*turn, line(type="result", subtype="success")]
+    assert fold(*over).context_usage.said_at == 0
+    assert began(*over, prompt("2026-11-21T16:05:10Z")) == 15, "it has waited for its turn"
+    begun = line(type="command_lifecycle", command_uuid="p", state="started")
+    assert fold(*turn, begun).context_usage.said_at == 0
+
+
 # --- doing ----------------------------------------------------------------------------------
 
 

@@ -206,6 +206,13 @@ class RunFolder:
                 raise InputClosed("Claude has ended and takes no more input.") from error
             raise
 
+    def last_input(self) -> float:
+        """The time of the last line that was sent, in seconds since the epoch; 0 if unknown."""
+        try:
+            return self.input_log.stat().st_mtime
+        except OSError:
+            return 0.0
+
     # --- output -------------------------------------------------------------------------------
 
     def last_output(self) -> float:

@@ -11,6 +11,7 @@ from opcode_htmx.lib.coerce import (
     as_list,
     as_str,
     optional,
+    seconds,
 )
 
 
@@ -27,6 +28,7 @@ def user_of(raw: Json) -> User:
         author=authorship.author_of(raw),
         origin=authorship.origin_of(raw),
         parent_uuid=as_str(raw.get("parentUuid")),
+        said_at=seconds(raw.get("timestamp")),
     )
 
 
