@@ -68,9 +68,8 @@
   sheet.className = "sheet";
   sheet.ariaLabel = "Link, copy, fork";
   document.body.append(sheet);
-  const sorry = document.createElement("p");
-  sorry.className = "error-note";
-  sorry.textContent = "The menu could not be loaded. Try again.";
+  // To session.js, which says so.
+  const tellMenu = (failed) => transcript.dispatchEvent(new CustomEvent("opcode:menu", { detail: failed }));
 
   // The displayed text of a block, or of the whole answer that a summary ends.
   const textOf = (block) => {
@@ -92,8 +91,8 @@
     if (answer?.status >= 400 && answer.status < 500) return location.assign(link.href);
     const html = answer?.ok ? await answer.text().catch(() => "") : "";
     const box = new DOMParser().parseFromString(html, "text/html").getElementById("share");
-    if (!box) return $("flash").replaceChildren(sorry);
-    sorry.remove();
+    tellMenu(!box);
+    if (!box) return;
     const plain = box.querySelector("#share-plain");
     if (plain) {
       plain.value = textOf(link.parentElement);
