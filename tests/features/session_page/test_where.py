@@ -277,6 +277,26 @@ def test_output_during_sleep_is_marked_on_each_phone(
     until(lambda: 'id="new-since"' not in server.get(address).text, "it is read")
 
 
+def test_what_comes_after_a_phone_was_unlocked_is_not_new(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    address = begin(server, *long_answer(6), ["wait", str(gate)], said("new", text("The newest.")))
+    phone = open_phone(server)
+    open_session(phone, address)
+    expect(phone.transcript).to_contain_text("Word 5.")
+    phone.lock()
+    is_current = phone.page.evaluate_handle(
+        """() => ({ at: new Promise(resolve => document.addEventListener(
+            "htmx:ws:after:message:incoming", resolve, { once: true })) })"""
+    )
+    phone.unlock()
+    is_current.evaluate("async ({ at }) => { await at; }")
+    gate.touch()
+    expect(phone.transcript).to_contain_text("The newest.")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.page.locator("#new-since")).to_have_count(0)
+
+
 def test_loading_the_page_again_in_the_middle_of_an_answer_marks_nothing_as_new(
     server: Server, open_phone: OpenPhone, gate: Path
 ) -> None:

@@ -101,7 +101,10 @@
   addEventListener("scroll", () => rest(), { passive: true });
   document.addEventListener("htmx:ws:after:message:incoming", () => {
     badge();
-    if (!document.hidden) line();
+    if (!document.hidden) {
+      line();
+      left = ""; // the first message brings all that has come meanwhile
+    }
     rest(works() ? REST_MS : END_MS);
   });
   // A person who sends a prompt has read the blocks above.
