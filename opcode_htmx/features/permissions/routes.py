@@ -31,7 +31,7 @@ from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url, whole_numb
 
 MAX_REASON_CHARACTERS = 4000
 SHOWN_SECONDS = 3.0
-"""How long a page waits until the answer is on record."""
+"""How long a page waits until the answer, or the end of the run, is on record."""
 PLAN_MODES = ("default", "acceptEdits")
 """The modes in which an approved plan may be carried out."""
 
@@ -71,10 +71,13 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
     def _done(run: Run, request_id: str = "") -> BaseResponse | str:
         if by_htmx():
             return render_template("alert.html", sentence="")
-        if request_id:  # a page without a script shows the request again if it is loaded too early
-            run.wait_for_answer(request_id, SHOWN_SECONDS)
         lists = {"runs": "attention.runs", "home": "home.page"}
         back = next((url_for(lists[name]) for name in request.args if name in lists), None)
+        # A page without a script that is loaded too early shows the request again, or “Stopping…”
+        if request_id:
+            run.wait_for_answer(request_id, SHOWN_SECONDS)
+        elif back is None:
+            run.join(SHOWN_SECONDS)
         location = lookup.locations.of_run(run)
         return redirect(back or session_url(location.claude_folder, location.session_id), 303)
 
