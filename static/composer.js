@@ -22,6 +22,7 @@
     return element;
   };
   const complain = (sentence) => $("flash").replaceChildren(note(sentence));
+  composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.ctx?.bubble) return; // sending.js shows it
     if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
@@ -109,10 +110,11 @@
     prompt.focus();
   });
 
-  // A tap on a button beside the field leaves the keyboard open: without it the dock would be another
-  // one before the finger is up.
+  // A tap beside the field leaves the keyboard open: without it the dock would be another one before the
+  // finger is up, or taps on.
   document.addEventListener("mousedown", (event) => {
-    if (event.target.closest?.(".composer-row :is(.button, svg), .state .button, .chip, .attached .button")) event.preventDefault();
+    const { target } = event;
+    if (target !== prompt && target.closest?.(".composer-row, .state .button, .chip, .attached .button")) event.preventDefault();
   });
 
   // --- files ------------------------------------------------------------------------------

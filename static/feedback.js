@@ -7,6 +7,7 @@
   const LONGEST_MS = 30000; // after which a control can be pressed again
   const GROUP = ".block-ask, .queue li, .attached li, .with-action, #stop, #stop-line, #end-claude, .composer-row, .choice, .keep, form";
   const CONTROL = "button, input, select, summary, form";
+  const NEW = "[data-new], [data-just-sent='']:has(#prompt:placeholder-shown)"; // see session.js, sending.js
   const root = document.documentElement;
   const held = new Map(); // each busy control, with its group and the timer that releases it
 
@@ -40,7 +41,7 @@
   const refuse = (event) => {
     releaseReplaced();
     const control = (event.submitter ?? event.target).closest?.(CONTROL);
-    const isNew = control?.matches(".button") && control.closest("[data-new]"); // see session.js
+    const isNew = control?.matches(".button") && control.closest(NEW);
     if (!control || !(isNew || groupOf(control).closest("[data-held]"))) return;
     event.preventDefault();
     event.stopImmediatePropagation();

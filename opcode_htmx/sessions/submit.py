@@ -14,6 +14,9 @@ from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 
+NO_PROMPT = "Write a prompt first."
+"""Said of a prompt without words and files, by a page with a script before it is sent."""
+
 
 class InvalidPrompt(Exception):
     """A prompt that says nothing, or too much; the text is a sentence for the person."""
@@ -133,7 +136,7 @@ class PromptSubmitter:
 def check_prompt(text: str, *, has_files: bool = False) -> None:
     """Raises InvalidPrompt."""
     if not text and not has_files:
-        raise InvalidPrompt("Write a prompt first.")
+        raise InvalidPrompt(NO_PROMPT)
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise InvalidPrompt(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
 

@@ -162,9 +162,10 @@ CURRENT_ENTRIES = """links => Object.fromEntries(
 
 
 def wait_until_pressable(page: Page) -> None:
-    """Wait until what has just come takes a press: see `arrive` in style.css, and session.js."""
+    """Wait until what has just come takes a press: see style.css, and session.js."""
     page.wait_for_function(
         """() => !document.querySelector("[data-new]")
             && !document.getAnimations().some(
-                each => each.animationName === "arrive" && each.playState !== "finished")"""
+                each => ["arrive", "drawn"].includes(each.animationName)
+                    && each.playState !== "finished")"""
     )

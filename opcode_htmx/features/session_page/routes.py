@@ -26,10 +26,12 @@ from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.submit import NO_PROMPT
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.transcript.blocks import (
@@ -71,7 +73,8 @@ def blueprint(
         changed = lookup.view(project_id, session_id).conversation.changed
         viewers.seen(session_id)
         view = lookup.read(project_id, session_id)
-        if view.conversation.run is None:
+        run = view.conversation.run
+        if run is None:
             capabilities.want(changed.notify)
         from_id, element = request.args.get("from"), read_positions.of(session_id).block
         try:
@@ -102,10 +105,12 @@ def blueprint(
             render=found.renderer(view.fragments, shown.blocks, request.args, _whole_text),
             dom_id=dom_id,
             status_panel=status_panel,
+            is_stopping=run is not None and run.phase is Phase.STOPPING,
             panel=panel_digest(status_panel),
             cursor=cursor,
             all_sessions=project_page[0],
             prompt_id=uuid.uuid4(),
+            no_prompt=NO_PROMPT,
             draft=view.draft,
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,

@@ -17,6 +17,7 @@ from tests.support.environment import Sandbox, Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
+KEYBOARD = {"width": 390, "height": 420}
 OPEN = ".block-ask[data-state=open]"
 UNDER_FINGER = """addEventListener("DOMContentLoaded", () => {
     const button = document.querySelector("%s");
@@ -118,37 +119,70 @@ def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt
         expect(phone.status).to_have_text("Stopped by you.")
 
 
-TAP_ON = """async ([x, y]) => {
-    const composer = document.getElementById("composer");
-    const sent = new Promise(
-        (done) => composer.addEventListener("htmx:after:request", done, { once: true }));
-    composer.querySelector(".send").click();
-    await sent;
-    const hit = [];
-    let last = performance.now();
-    for (let tap = 0; tap < 10; tap++) {
-        const target = document.elementFromPoint(x, y);
-        const isFast = performance.now() - last < 900; // a busy machine may have slept meanwhile
-        if (isFast && target.closest(".stop")) hit.push(tap);
-        last = performance.now();
-        target.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
-        await new Promise((done) => setTimeout(done, 300));
-    }
-    return hit;
-}"""
-"""Sends the prompt, and taps on at a place for three seconds, by the clock of the page; which of
-these taps would stop a run."""
+class Finger:
+    """Taps by real touches; between them time passes for the page, and only then."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.page = phone.page
+        self.stops: list[str] = []
+        self.page.on(
+            "request", lambda each: self.stops.append(each.url) if "/stop" in each.url else None
+        )
+        self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1000)
+
+    def tap(self, at: tuple[float, float]) -> None:
+        self.page.touchscreen.tap(*at)
+        self.wait(300)
+
+    def wait(self, ms: int) -> None:
+        self.page.clock.run_for(ms)
 
 
-def test_tapping_on_fast_after_a_prompt_in_a_session_does_not_stop_its_run(
-    working: Phone,
+@pytest.fixture
+def typing(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
+    """The page of a session in which Claude works, on a phone whose keyboard is open."""
+    phone = open_phone(shared_server, viewport=KEYBOARD, has_touch=True, is_mobile=True)
+    phone.page.clock.install()
+    phone.begin(shared_server.sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
+    phone.page.get_by_role("textbox", name="Prompt").tap()
+    phone.page.keyboard.type("And this")
+    return phone
+
+
+def test_tapping_on_after_a_prompt_neither_stops_the_run_nor_inserts_another_prompt(
+    typing: Phone,
 ) -> None:
-    phone, page = working, working.page
-    page.get_by_role("textbox", name="Prompt").fill("And this")
+    phone, page, finger = typing, typing.page, Finger(typing)
+    field = page.get_by_role("textbox", name="Prompt")
     place = middle_of(phone.button("Send"))
-    assert page.evaluate(TAP_ON, place) == []
-    phone.button("Stop").click()  # once nobody has tapped for a second
+    for _ in range(8):
+        finger.tap(place)
+    expect(page.locator("#queue li")).to_have_count(1)
+    expect(page.locator("#sending [data-state=sending]")).to_have_count(0)
+    assert finger.stops == []
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
+    expect(field).to_have_value("")
+    expect(field).to_be_focused()
+    expect(page.locator("#stop .button")).to_have_css("opacity", "0.5")
+    finger.wait(1100)  # nobody has tapped for a second
+    expect(page.locator("#stop .button")).to_have_css("opacity", "1")
+    finger.tap(place)
+    expect(phone.status).to_have_attribute("data-phase", re.compile("stopping|ended"))
+    for _ in range(3):
+        finger.tap(place)
+    expect(field).to_be_focused()
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
     expect(phone.status).to_have_text("Stopped by you.")
+
+
+def test_stop_takes_a_press_at_once_when_the_field_was_emptied_by_hand(typing: Phone) -> None:
+    phone, finger = typing, Finger(typing)
+    phone.page.get_by_role("textbox", name="Prompt").fill("")
+    stop = phone.page.locator("#stop .button")
+    expect(stop).to_have_css("opacity", "1")
+    with phone.page.expect_request("**/stop"):
+        finger.tap(middle_of(stop))
 
 
 def middle_of(each: Locator) -> tuple[float, float]:

@@ -244,6 +244,11 @@ def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
     phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
     expect(phone.page.locator("html")).to_have_css("font-size", "32px")
     assert sticks_out(phone.page) <= 0
+    badge = phone.page.locator("#needs b")
+    phone.page.evaluate("document.getElementById('needs').hidden = false")
+    box = badge.bounding_box()
+    assert box
+    assert abs(box["width"] - box["height"]) < 1, "round"
     controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
     assert covered(phone.page, controls) == []
 
@@ -419,7 +424,6 @@ def test_a_keyboard_that_covers_the_page_lifts_the_dock(
 def test_errors_are_shown_above_the_composer(phone: Phone, project: Path) -> None:
     play(phone, project, *texts(20))
     expect(phone.status).to_have_text("Ready for the next prompt")
-    phone.forgiven.append("422")
     phone.button("Send").click()
     expect(phone.page.get_by_role("alert")).to_contain_text("Write a prompt first.")
     assert covered(phone.page, "#flash .error-note, #composer textarea, #composer .button") == []

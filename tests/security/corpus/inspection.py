@@ -76,6 +76,7 @@ ATTRIBUTES = {
     "data-copying",
     *(
         "data-earlier",
+        "data-empty",
         "data-fresh",
         "data-held",
         "data-htmx-powered",

@@ -123,8 +123,8 @@
     composer.requestSubmit();
   };
 
-  // Send becomes Stop: the second tap of two is neither, nor is any that follows as fast. Nor is one more
-  // while the request takes long, when Stop is in the status line.
+  // Send becomes Stop: the second tap of two is neither, nor is any that follows as fast, wherever in the row
+  // it lands (feedback.js). Nor is one more while the request takes long, when Stop is in the status line.
   const arm = () => {
     armedAt = Date.now();
     hold();
@@ -144,7 +144,7 @@
   let hadStop = Boolean($("stop").firstElementChild);
   const watchStop = () => {
     const has = Boolean($("stop").firstElementChild);
-    if (has && !hadStop) arm();
+    if (has && !hadStop && Date.now() - armedAt < TAPPING_MS) arm();
     hadStop = has;
   };
 
@@ -166,7 +166,7 @@
     let bubble = retried;
     retried = null;
     if (bubble) request.body = bubbles.get(bubble).data;
-    else if (wordsOf(request.body) || request.body.getAll("attached").length) {
+    else if (wordsOf(request.body).trim() || request.body.getAll("attached").length) {
       bubble = add(request.body);
       // not when a suggestion was tapped, which is another text
       const [typed, ...others] = request.body.getAll("prompt");
@@ -174,8 +174,10 @@
       document.scrollingElement.scrollTo({ top: document.scrollingElement.scrollHeight, behavior: "instant" });
     }
     if (!bubble) {
-      // An empty prompt: the server's sentence says so, unless it is a tap more on one that is on its way.
-      if (isSending()) event.preventDefault();
+      // An empty prompt, unless it is a tap more on one that is on its way.
+      if ($("files").value) return; // on their way, too
+      event.preventDefault();
+      if (!isSending()) composer.dispatchEvent(new CustomEvent("opcode:refused", { detail: composer.dataset.empty }));
       return;
     }
     request.body.set("csrf_token", composer.elements.csrf_token.value);
