@@ -12,13 +12,17 @@ from flask import Blueprint
 from opcode_htmx.features.budgets.service import InvalidBudget
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
-from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.policies.budget_book import BudgetReached
+from opcode_htmx.sessions.terminals.settings import TerminalSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opcode_htmx.engines.base import Engine
+    from opcode_htmx.features.budgets.terminals import TerminalCosts
     from opcode_htmx.runs.control.run import Run
     from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
     from opcode_htmx.runs.supervisor import Supervisor
@@ -27,6 +31,8 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
 """How long a process may take to say what its session has cost."""
+TERMINAL_SECONDS = 3.0
+"""How often to look at the terminals."""
 
 
 def _monitor(context: AppContext) -> BudgetMonitor:
@@ -91,7 +97,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
     sessions = context.sessions
     go_on = GoOn(context.runs, sessions.submitter, sessions.locations)
-    yield routes.blueprint(context.runs.budgets, go_on)
+    has_terminals = context.settings.of(TerminalSettings).on
+    yield routes.blueprint(context.runs.budgets, go_on, has_terminals=has_terminals)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
@@ -104,6 +111,31 @@ def _jobs(context: AppContext) -> Iterable[Job]:
     monitor = _monitor(context)
     watch = partial(context.runs.rounds.add, "watch budgets", monitor.seconds, monitor.round)
     yield Job("watch budgets", watch, lambda: None)
+    if context.settings.of(TerminalSettings).on:
+
+        def count() -> None:
+            context.once(_terminal_costs).round()
+
+        yield every(TERMINAL_SECONDS, "count the cost of terminals", count)
+
+
+def _terminal_costs(context: AppContext) -> TerminalCosts:
+    from opcode_htmx.engines.claude.files.process_registry import live_sessions
+    from opcode_htmx.features.budgets.terminals import TerminalCosts
+    from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+    from opcode_htmx.sessions.terminals.services import services
+    from opcode_htmx.transcript.conversation import history_scan
+
+    def cost_in(path: Path, end: int) -> float:
+        return run_in_thread(history_scan.cost_before, path, end)
+
+    return TerminalCosts(
+        context.runs.budgets,
+        context.once(services).terminals.all,
+        partial(live_sessions, context.workspace.config_dir),
+        context.engine.history,
+        cost_in,
+    )
 
 
 def _turn_ended(context: AppContext, event: TurnEnded) -> None:

@@ -21,7 +21,7 @@ SAVED = "budgets-saved"
 AGAIN = "Nothing is saved yet: save again to replace them by what stands here."
 
 
-def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
+def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprint:
     pages = Blueprint("budgets", __name__)
 
     @pages.get("/budgets")
@@ -69,6 +69,7 @@ def blueprint(book: BudgetBook, go_on: GoOn) -> Blueprint:
             seen=_seen(_fields(book.limits)) if seen is None else seen,
             error=error or book.problem,
             today=dollars(book.spent_today()),
+            has_terminals=has_terminals,
             is_saved=is_saved,
             used_up=used_up(book) if is_saved else None,
             dollars=dollars,

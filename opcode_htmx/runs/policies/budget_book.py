@@ -165,6 +165,11 @@ class BudgetBook:
         """Whether a cost of the run was noted."""
         return run_id in self._ledger()
 
+    def totals(self, begin: str) -> dict[str, float]:
+        """The last totals that were noted under names that begin so."""
+        found = self._ledger().items()
+        return {name: each.total for name, each in found if name.startswith(begin)}
+
     def spent_by_run(self, run_id: str) -> float:
         found = self._ledger().get(run_id)
         return found.spent if found else 0.0

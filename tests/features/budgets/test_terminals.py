@@ -1,0 +1,162 @@
+"""What Claude costs in a terminal counts once, from what its sessions had cost before."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcode_htmx.engines.claude.engine import ClaudeHistory
+from opcode_htmx.engines.claude.files.process_registry import LiveSession
+from opcode_htmx.features.budgets.terminals import LATE_SECONDS, TerminalCosts
+from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.lib.process_identity import ProcessIdentity
+from opcode_htmx.lib.pty.records import Exit
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalRecord
+from opcode_htmx.transcript.conversation.history_scan import cost_before
+from tests.sessions.index.histories import ONE, TWO, Session
+
+PID = 4711
+
+
+class Desk:
+    """A terminal with Claude in it, whose sessions are the test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config_dir = folder / "claude"
+        self.project = folder / "orchard"
+        state = folder / "state"
+        state.mkdir()
+        self.book = BudgetBook(state)
+        leader = ProcessIdentity(PID, 1.0)
+        record = TerminalRecord(
+            "a" * 32, Program.CLAUDE, str(self.project), 1.0, SYSTEM, leader=leader
+        )
+        self.terminal = Terminal(record, True, None, 0)
+        self.open = ""
+        """The session that Claude has open."""
+        self.looks = 0
+        self.costs = self.made()
+
+    def made(self) -> TerminalCosts:
+        """One of a worker."""
+        return TerminalCosts(
+            self.book,
+            lambda: [self.terminal],
+            self.live,
+            ClaudeHistory((self.config_dir,)),
+            cost_before,
+        )
+
+    def live(self) -> list[LiveSession]:
+        self.looks += 1
+        return [LiveSession(PID, self.open, True, "")] if self.open else []
+
+    def session(self, session_id: str) -> Session:
+        session = Session(self.config_dir, session_id, str(self.project))
+        session.prompt("Water the trees")
+        return session
+
+    def end(self, at: float) -> None:
+        self.open = ""
+        self.terminal = replace(self.terminal, is_live=False, exit=Exit(0, at))
+
+    def spent(self) -> float:
+        for _ in range(2):
+            self.costs.round()
+        return self.book.spent_today(self.project)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def note(session: Session, total: float) -> None:
+    session.write(json.dumps({"type": "cost-state", "totalCostUSD": total}) + "\n")
+
+
+def test_a_session_of_a_terminal_costs_what_is_noted_as_it_ends(desk: Desk) -> None:
+    desk.open = ONE
+    assert desk.spent() == 0.0
+    session = desk.session(ONE)
+    assert desk.spent() == 0.0
+    note(session, 0.25)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.25)
+    desk.costs = desk.made()  # after a restart of the server
+    assert desk.spent() == pytest.approx(0.25)
+    assert desk.book.spent_today() == pytest.approx(0.25)
+
+
+def test_what_a_session_had_cost_before_is_not_counted(desk: Desk) -> None:
+    session = desk.session(ONE)
+    note(session, 2.0)
+    desk.open = ONE
+    assert desk.spent() == 0.0
+    session.answer("Watered.")
+    note(session, 2.75)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.75)
+
+
+def test_a_session_that_was_cleared_and_the_next_one_count_both(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    note(desk.session(ONE), 0.5)
+    desk.open = TWO
+    assert desk.spent() == pytest.approx(0.5)
+    second = desk.session(TWO)
+    note(second, 0.25)
+    desk.end(second.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.75)
+
+
+def test_what_others_add_to_a_session_later_is_not_counted_as_the_terminals(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 0.5)
+    ended = session.path.stat().st_mtime
+    desk.end(ended)
+    assert desk.spent() == pytest.approx(0.5)
+    note(session, 3.0)
+    os.utime(session.path, (ended, ended + LATE_SECONDS + 1))
+    assert desk.spent() == pytest.approx(0.5)
+
+
+def test_a_terminal_that_has_ended_is_looked_at_once_more_only(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 0.5)
+    long_ago = time.time() - 60
+    os.utime(session.path, (long_ago, long_ago))
+    desk.end(long_ago)
+    looks = desk.looks
+    assert desk.spent() == pytest.approx(0.5)
+    assert desk.looks == looks + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: replace(record, program=Program.SHELL),
+        lambda record: replace(record, leader=ProcessIdentity(PID + 1, 1.0)),
+    ],
+    ids=["a shell", "another process"],
+)
+def test_only_claude_in_its_own_terminal_is_counted(
+    desk: Desk, change: Callable[[TerminalRecord], TerminalRecord]
+) -> None:
+    desk.terminal = replace(desk.terminal, record=change(desk.terminal.record))
+    desk.open = ONE
+    desk.spent()
+    note(desk.session(ONE), 0.5)
+    assert desk.spent() == 0.0
