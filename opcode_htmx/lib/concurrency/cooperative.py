@@ -104,6 +104,11 @@ def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     return result  # type: ignore[no-any-return]
 
 
+def has_hub() -> bool:
+    """Whether other greenlets can run while the caller waits."""
+    return not _has_no_hub()
+
+
 def _has_no_hub() -> bool:
     """Whether the caller has none to wait in: a thread of `run_in_thread`, or without gevent."""
     return not has_loop() or _original("_thread", "get_ident")() in _worker_threads

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import json_lines
+from opcode_htmx.lib.concurrency.freeing import LargeObject
 from tests.support.fuzzing import (
     HISTORY,
     RARE,
@@ -55,3 +56,9 @@ def test_other_greenlets_run_while_a_long_line_is_parsed(content: list[object]) 
     assert found.content["content"] == content
     assert not found.too_deep
     assert turns > 5
+
+
+def test_object_of_a_dense_line_is_freed_piece_by_piece() -> None:
+    found = in_python(b'{"type": "odd", "x": [{}, {}]}')
+    assert found is not None
+    assert isinstance(found.content, LargeObject)

@@ -15,6 +15,7 @@ from opcode_htmx.lib.coerce import (
     is_too_deep,
 )
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
+from opcode_htmx.lib.concurrency.freeing import LargeObject
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import replaced
 
@@ -24,6 +25,8 @@ MOST_AT_ONCE = 1_000_000
 """Values that the C decoder reads in 30 ms; a line with more is decoded in Python."""
 COST_OF_A_CONTAINER = 8
 """In values."""
+FEW_MEMBERS = 1000
+"""Of an object that is copied at once; Claude's have twenty."""
 
 _SURROGATE_ESCAPED = late_pattern(r"\\u[dD]")
 
@@ -48,7 +51,12 @@ def uuid_of(line: bytes) -> str:
 
 def _read_long(line: bytes) -> Found | None:
     is_dense = line.count(b",") + COST_OF_A_CONTAINER * _containers(line) > MOST_AT_ONCE
-    return _read(line, _PATIENT_DECODER if is_dense else _DECODER)
+    if not is_dense:
+        return _read(line, _DECODER)
+    found = _read(line, _PATIENT_DECODER)
+    if found is None or len(found.content) > FEW_MEMBERS:
+        return found
+    return found._replace(content=LargeObject(found.content))
 
 
 def _read(line: bytes, decoder: json.JSONDecoder) -> Found | None:
