@@ -26,6 +26,7 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
+from tests.support.local_server import files_alone
 from tests.support.shared import FOLDER, import_share, one_at_a_time
 from tests.support.start_guard import INTEGRATION, guard
 
@@ -142,6 +143,13 @@ def start_server(integration: None) -> Iterator[Callable[..., Server]]:
             return server.start()
 
         yield start
+
+
+@pytest.fixture
+def no_word_of_the_cli() -> Iterator[None]:
+    """For a test of files, whose pages need not say what Claude makes of them; see files_alone."""
+    with files_alone():
+        yield
 
 
 @pytest.fixture

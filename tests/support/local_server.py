@@ -96,22 +96,46 @@ def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
     The app decides as always when it asks; what it gets is the answer that the CLI has given before
     where not a byte of what it reads is different. A report takes half a second of CPU, and most
     tests begin with the same files. The schema of the settings is asked once a run of the tests.
+    See `files_alone` for tests that need no word of the CLI.
     """
     context: AppContext = app.extensions["opcode_context"]
     configuration = context.sessions.configuration
     reports, schema = configuration.reports, configuration.schema
     ask, ask_schema, known = reports._ask, schema._ask, dict[object, ClaudeReport]()
 
+    newest = dict[Path | None, ClaudeReport]()
+
     def remembered(project: Path | None) -> ClaudeReport:
+        if _files_alone and project in newest:
+            return newest[project]
         key = (project, _digest(sandbox))
         if key not in known or known[key].problem:
             known[key] = ask(project)
+        newest[project] = known[key]
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reports, "_ask", remembered)
         patch.setattr(schema, "_ask", lambda: recorded("schema of the settings", ask_schema))
         yield
+
+
+_files_alone: list[bool] = []
+"""True for each `files_alone` that is in force."""
+
+
+@contextlib.contextmanager
+def files_alone() -> Iterator[None]:
+    """Let apps under `asked_once` have what the CLI said last of a folder, whatever is in it now.
+
+    For a test of what is written into files, or refused. It must not pass by what an earlier one
+    has left: with nothing said yet, the CLI is asked as always.
+    """
+    _files_alone.append(True)
+    try:
+        yield
+    finally:
+        _files_alone.pop()
 
 
 @contextlib.contextmanager

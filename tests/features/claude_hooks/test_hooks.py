@@ -178,6 +178,7 @@ def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_n
     assert not any("does not read" in row for row in rows(server))
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_edit_keeps_unknown_keys_other_hooks_and_the_secret(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -203,6 +204,7 @@ def test_hook_is_removed_alone(server: LocalServer, user_file: Path) -> None:
     assert content(user_file) == expected
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -226,6 +228,7 @@ def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
     assert content(user_file) == other
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_hook_that_somebody_removed_meanwhile_leads_to_the_list(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -239,6 +242,8 @@ def test_hook_that_somebody_removed_meanwhile_leads_to_the_list(
     assert user_file.read_text() == "{}"
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
+@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize(
     ("kind", "typed", "reason"),
     [
@@ -290,6 +295,7 @@ def test_address_that_is_not_allowed_is_named_where_it_stands(
     assert sum(sentence in row for row in rows(server)) == 1
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_all_hooks_are_switched_off_and_on_again(server: LocalServer, user_file: Path) -> None:
     def press(hooks: str) -> Answer:
         page = dom.parse(server.get("/claude/hooks").text)
@@ -310,6 +316,7 @@ def test_all_hooks_are_switched_off_and_on_again(server: LocalServer, user_file:
     assert server.post("/claude/hooks/switch", stale).status_code == 409
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_hook_is_tried_only_on_a_press_with_the_sample_in_the_folder(
     server: LocalServer, user_file: Path, project: str
 ) -> None:
@@ -332,6 +339,7 @@ def test_hook_is_tried_only_on_a_press_with_the_sample_in_the_folder(
     assert "The sample is no valid JSON" in refused.text
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_nothing_of_a_project_that_is_not_trusted_is_run(
     server: LocalServer, user_file: Path, tmp_path: Path
 ) -> None:
@@ -364,6 +372,7 @@ def test_page_answers_without_a_file_and_refuses_a_folder_that_is_none(
     assert server.get(f"{path}{joint}folder=/etc").status_code == 422
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_file_that_is_no_json_is_named_and_left_alone(server: LocalServer, user_file: Path) -> None:
     user_file.write_text("{ broken")
     assert "It is not valid JSON" in server.get("/claude/hooks").text
@@ -513,6 +522,7 @@ def test_api_checks_a_command_without_running_it(
     assert server.request("POST", "/api/hooks/validate", json={}).status_code == 422
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_tries_a_hook_and_switches_all_of_them(
     server: LocalServer, user_file: Path, project: str
 ) -> None:
@@ -542,6 +552,7 @@ def test_api_tries_a_hook_and_switches_all_of_them(
     assert "tests" in [each["name"] for each in templates]
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_runs_nothing_of_a_project_that_is_not_trusted(
     server: LocalServer, user_file: Path, tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def test_folder_of_rules_that_is_a_link_out_of_the_project_is_not_listed(
         kept.rename(rules)
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_note_is_deleted_and_put_back_by_undo(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
@@ -256,6 +257,7 @@ def test_rule_is_made_where_the_cli_reads_it(
     assert path.read_text() == "Be short.\n"
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..", "", ".evil"])
 def test_name_of_a_rule_is_no_path(client: FlaskClient, sandbox: Sandbox, name: str) -> None:
     answer = client.post("/claude/rules", data={"name": name})

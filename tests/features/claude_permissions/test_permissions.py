@@ -179,6 +179,7 @@ def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
     assert content(user_file) == {"permissions": {"deny": ["Bash(dd:*)"]}}
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_rule_that_moves_is_not_written_where_the_old_file_has_changed(
     server: LocalServer, user_file: Path, project: Path
 ) -> None:
@@ -246,6 +247,7 @@ def test_tester_says_what_would_become_of_a_call(
     assert words in page(server, **query).text
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_rules_of_an_untrusted_project_are_not_in_force(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -310,6 +312,7 @@ def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
     assert server.request("GET", f"{API}/rules/matches", params=named).status_code == 404
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_does_not_overwrite_a_file_that_changed_meanwhile(
     server: LocalServer, user_file: Path
 ) -> None:

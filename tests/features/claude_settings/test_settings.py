@@ -116,6 +116,7 @@ def test_changed_setting_is_what_the_cli_reads_and_the_others_stay(
     assert user_file.read_text().startswith('{\n    "model"')
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_removed_setting_is_gone_from_its_file_only(
     server: LocalServer, user_file: Path, project: str
 ) -> None:
@@ -130,6 +131,7 @@ def test_removed_setting_is_gone_from_its_file_only(
     assert content(user_file)["model"] == "sonnet"
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_secret_is_hidden_in_the_form_and_kept_when_the_others_change(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -166,6 +168,7 @@ def test_value_that_claude_would_not_accept_is_refused_and_stays_in_the_form(
     assert user_file.read_text() == before
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_setting_saved_from_two_phones_is_not_overwritten_unseen(
     server: LocalServer, user_file: Path
 ) -> None:
