@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -127,7 +127,7 @@ class Listings:
 
     def is_behind(self, seen: Seen) -> bool:
         """Whether something has happened since a listing was read, which was too short ago."""
-        return self._clock(seen.place, seen.ordered) != seen.clock
+        return _clock(seen.place, seen.ordered, self._outputs(seen.place)) != seen.clock
 
     def _is_due(self, seen: Seen) -> bool:
         age = time.monotonic() - seen.at
@@ -139,6 +139,8 @@ class Listings:
 
     def _read(self, place: Place, base: Base, expected: int) -> Seen:
         began = time.monotonic()
+        # Taken before: git may be done with a folder when Claude writes there
+        outputs = tuple(self._outputs(place))
         choice = bases.chosen(place, base, self._left)
         try:
             listing = reading.listed(place.git, choice.commit, place.inside, expected)
@@ -148,26 +150,19 @@ class Listings:
         ordered, totals = run_cpu_in_thread(
             lambda: (tuple(rows.ordered(listing)), rows.totals(listing))
         )
-        # Taken afterwards: what changes while git reads is seen at the next look, by its time
-        clock = self._clock(place, ordered)
+        # The times of files are taken afterwards, when it is known which ones are listed
+        clock = _clock(place, ordered, outputs)
         took = time.monotonic() - began
         return Seen(place, choice, listing, ordered, totals, time.monotonic(), took, clock)
 
-    def _clock(self, place: Place, listed: tuple[Change, ...]) -> str:
-        """Another text once something has happened in the working tree."""
-        return sha256("\n".join(self._times(place, listed)).encode()).hexdigest()
-
-    def _times(self, place: Place, listed: tuple[Change, ...]) -> Iterator[str]:
-        git_dir = place.git.repository.git_dir
-        yield from (_mtime(git_dir / name) for name in ("index", "HEAD", "logs/HEAD", "MERGE_HEAD"))
+    def _outputs(self, place: Place) -> Iterator[str]:
+        """Other texts once Claude has written something."""
         for run in self._runs.of_session(place.session_id) if place.session_id else ():
             yield f"{run.folder.last_output() if run.live else 0}"
         if not place.session_id:
             for run in self._runs.live():
                 if Path(run.record.project_path).is_relative_to(place.top):
                     yield f"{run.id} {run.folder.last_output()}"
-        for change in listed[:WATCHED]:
-            yield _mtime(place.top / os.fsdecode(change.path))
 
     def _keep(self, key: _Key, seen: Seen) -> None:
         self._kept[key] = seen
@@ -177,6 +172,18 @@ class Listings:
 
     def _size(self) -> int:
         return sum(len(each.ordered) for each in self._kept.values())
+
+
+def _clock(place: Place, listed: tuple[Change, ...], outputs: Iterable[str]) -> str:
+    """Another text once something has happened in the working tree."""
+    return sha256("\n".join([*_times(place, listed), *outputs]).encode()).hexdigest()
+
+
+def _times(place: Place, listed: tuple[Change, ...]) -> Iterator[str]:
+    git_dir = place.git.repository.git_dir
+    yield from (_mtime(git_dir / name) for name in ("index", "HEAD", "logs/HEAD", "MERGE_HEAD"))
+    for change in listed[:WATCHED]:
+        yield _mtime(place.top / os.fsdecode(change.path))
 
 
 def _within(place: Place, listing: Listing) -> Listing:
