@@ -1,4 +1,7 @@
-"""What pages ask the index: sessions that match, their last words and sizes, calls, and usage."""
+"""What pages ask the index: sessions that match, their last words and sizes, calls, and usage.
+
+What searches and sums up is imported by the first who asks for it: most people never do.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from opcode_htmx.engines.claude.protocol.entry_texts import Role
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.sessions.index import schema
-from opcode_htmx.sessions.index.search import Choices, Found, Query, Search, choices_of, progress_of
-from opcode_htmx.sessions.index.terms import phrases_of
-from opcode_htmx.sessions.index.usage.figures import UsageQuery
-from opcode_htmx.sessions.index.usage.sums import UsageSums
+
+if TYPE_CHECKING:
+    from opcode_htmx.sessions.index.search import Choices, Found, Query
+    from opcode_htmx.sessions.index.usage.figures import UsageQuery
+    from opcode_htmx.sessions.index.usage.sums import UsageSums
 
 T = TypeVar("T")
 
@@ -44,11 +48,16 @@ class IndexReader:
 
     def find(self, query: Query) -> Found:
         """The newest texts that match, by session. Raises IndexUnavailable."""
+        from opcode_htmx.sessions.index.search import Search
+        from opcode_htmx.sessions.index.terms import phrases_of
+
         phrases = tuple(phrases_of(query.words))
         return run_in_thread(self._read, Search(query, phrases, self._root).run)
 
     def choices(self) -> Choices:
         """Raises IndexUnavailable."""
+        from opcode_htmx.sessions.index.search import choices_of
+
         return run_in_thread(self._read, choices_of)
 
     def last_words(self, versions: Mapping[Path, tuple[int, int]]) -> dict[Path, str]:
@@ -130,6 +139,8 @@ class IndexReader:
 
         Raises IndexUnavailable.
         """
+        from opcode_htmx.sessions.index.search import progress_of
+        from opcode_htmx.sessions.index.usage.sums import UsageSums
 
         def read(database: sqlite3.Connection) -> tuple[T, float]:
             return work(UsageSums(database, query)), progress_of(database)
