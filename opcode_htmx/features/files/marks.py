@@ -51,8 +51,8 @@ def marks_of(folder: Path, names: Sequence[str], environment: Mapping[str, str])
         if git is None:
             return found
         found.is_git = True
-        prefix = os.fsencode(git.folder.relative_to(git.repository.top)).strip(b".")
-        status = gevent.spawn(_read_status, git, prefix, found)
+        prefix = os.fsencode(git.folder.relative_to(git.repository.top))
+        status = gevent.spawn(_read_status, git, b"" if prefix == b"." else prefix, found)
         found.ignored = _ignored(git, names)
         status.get()
     except (GitFailed, RepositoryRefused, OSError, ValueError) as error:

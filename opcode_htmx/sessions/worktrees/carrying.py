@@ -26,6 +26,10 @@ SECONDS = 20.0
 TOO_MUCH = "There was too much to carry over; the rest was left out."
 
 
+class _TooLarge(Exception):
+    """A file would exceed what is carried over."""
+
+
 @dataclass(slots=True)
 class Carried:
     """The paths that were copied, as the checkout names them, and what was left out."""
@@ -93,8 +97,10 @@ def _copy_all(source: Path, target: Path, paths: Sequence[str]) -> Carried:
                 carried.problem = TOO_MUCH
                 break
             try:
-                carried.size += _copy(source, target, each)
+                carried.size += _copy(source, target, each, MOST_BYTES - carried.size)
                 carried.files += 1
+            except _TooLarge:
+                carried.problem = TOO_MUCH
             except FileExistsError:
                 continue
             except OSError as error:
@@ -121,8 +127,11 @@ def _files(source: Path, path: str) -> Iterator[str]:
             yield str((here / name).relative_to(source))
 
 
-def _copy(source: Path, target: Path, path: str) -> int:
-    """Copy one file or link; its size. Raises OSError, FileExistsError where it is there."""
+def _copy(source: Path, target: Path, path: str, most: int) -> int:
+    """Copy one file or link; its size.
+
+    Raises _TooLarge for more than `most` bytes, OSError, FileExistsError where it is there.
+    """
     parent = (target / path).parent
     confined.make_folder(parent, target)
     folder = confined.open_folder(parent, target)
@@ -134,6 +143,8 @@ def _copy(source: Path, target: Path, path: str) -> int:
             return 0
         with confined.open_file(original, source) as file:
             status = os.fstat(file.fileno())
+            if status.st_size > most:  # of which the disk may hold nothing but its length
+                raise _TooLarge
             mode = stat.S_IMODE(status.st_mode) & 0o777
             made = os.open(name, confined.CREATE, mode, dir_fd=folder)
             with os.fdopen(made, "wb") as copy:
