@@ -56,6 +56,8 @@ def silenced(git: Git) -> dict[str, str]:
             raise GitFailed("This repository has too many submodules.")
         # as git finds it there, whatever it is
         keys = process.run(("config", "--list", "--name-only", "-z"), folder, git.environment)
+        if keys.cut:
+            raise GitFailed(f"The settings of {folder} are too long to be looked through.")
         found |= disabling(os.fsdecode(keys.content).split("\0"))
         output = process.run(_LIST, folder, git.environment, most_bytes=_MOST_LISTED)
         waiting += [folder / each for each in _links(output)]
