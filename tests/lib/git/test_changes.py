@@ -290,3 +290,15 @@ def test_of_very_many_changes_no_lines_are_counted(
     repository.write("inner/deep.txt", "deep\n")
     back = repository.listed(head)
     assert ([each.path for each in back.changes], back.is_counted) == ([b"new.txt"], True)
+
+
+@pytest.mark.parametrize("since", [False, True])
+def test_a_pipe_in_place_of_a_file_hides_no_other_change(
+    repository: Repository, since: bool
+) -> None:
+    commit = repository.commit() if since else ""
+    (repository.folder / "app.txt").unlink()
+    os.mkfifo(repository.folder / "app.txt")
+    repository.write("inner/deep.txt", "deeper\n")
+    found = {each.path: each.status for each in repository.listed(commit).changes}
+    assert found == {b"app.txt": Status.MODIFIED, b"inner/deep.txt": Status.MODIFIED}

@@ -63,7 +63,7 @@ def listed(git: Git, commit: str = "", inside: bytes = b"", expected: int = 0) -
         numbers = dict[Side, raw.Counts]()
         for side, options in _sides(commit).items():
             found = counts[side].get() if early else _count(git, listing, side, options, paths)
-            numbers[side] = _result(found).counts
+            numbers[side] = _counts(found)
     finally:
         gevent.killall([*counts.values(), *([] if index is None else [index])])
     return _with_counts(listing, numbers)
@@ -164,6 +164,13 @@ def _result(found: Diff | GitFailed) -> Diff:
     if isinstance(found, GitFailed):
         raise found
     return found
+
+
+def _counts(found: Diff | GitFailed) -> raw.Counts:
+    """None of them where git refuses: it cannot read a pipe in place of a file, and lists it."""
+    if isinstance(found, GitFailed) and found.status is not None:
+        return {}
+    return _result(found).counts
 
 
 def _is_counted(change: Change) -> bool:
