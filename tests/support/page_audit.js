@@ -69,8 +69,17 @@ function scrolls(element, style) {
         || (can(style.overflowX) && element.scrollWidth > element.clientWidth);
 }
 
-/** Whether a part is shown that axe-core has not met so; adds the looks of all texts to `looks`. */
-function meet(looks) {
+/** The part whose inline text an element belongs to: a link in it differs from the text around. */
+function partOf(element) {
+    const inline = getComputedStyle(element).display.startsWith("inline");
+    return inline && element.parentElement ? partOf(element.parentElement) : element;
+}
+
+/**
+ * Whether a part is shown that axe-core has not met so. Adds to `texts` those that have a look that
+ * is not `known`: the parts that they belong to, by look.
+ */
+function meet(known, texts) {
     let hasNewPart = false;
     const grounds = new Map();
     for (const element of all("body, body *")) {
@@ -79,28 +88,28 @@ function meet(looks) {
         if (isNew(met.elements, element)) hasNewPart = true;
         if (scrolls(element, style) && isNew(met.scrolling, element)) hasNewPart = true;
         const look = lookOf(element, style, grounds);
-        if (look) looks.add(look);
+        if (look && !known.has(look)) texts.set(look, [...texts.get(look) ?? [], partOf(element)]);
     }
     return hasNewPart;
 }
 
-/** What axe-core is to look at; null for nothing. */
-function optionsFor(hasNewPart, hasNewLook) {
-    if (!hasNewPart) return hasNewLook ? { runOnly: colours } : null;
+/** What axe-core finds: all but the colours if there is a new part, those in the parts of `texts`. */
+async function complaints(hasNewPart, texts) {
     const off = colours.map(each => [each, { enabled: false }]);
-    return hasNewLook ? {} : { rules: Object.fromEntries(off) };
+    const found = hasNewPart ? await violations({ rules: Object.fromEntries(off) }) : [];
+    if (!texts.size) return found;
+    const include = [...new Set([...texts.values()].flat())];
+    // to find out what is in many parts takes longer than to look at all
+    const where = include.length < 40 ? { include } : document;
+    return [...found, ...await violations({ runOnly: colours }, where)];
 }
 
 window.opcodeAudit = {
     async look({ thumb, known }) {
-        const looks = new Set(), earlier = new Set(known);
-        const hasNewPart = meet(looks);
-        const unknown = [...looks].filter(each => !earlier.has(each));
-        const options = optionsFor(hasNewPart, unknown.length > 0);
+        const texts = new Map(), hasNewPart = meet(new Set(known), texts);
         return {
-            options,
-            looks: unknown,
-            violations: options ? await violations(options) : [],
+            looks: [...texts.keys()],
+            violations: await complaints(hasNewPart, texts),
             wider: excess(),
             small: smallerThanAThumb(all(targets), thumb),
             letters: tooSmallToTypeIn(all(fields)),

@@ -5,7 +5,7 @@ most of the time and finds the same in most settings. So it looks at all that is
 another width or scheme if there
 
 - an element is shown, or scrolls, that was not met like that: at all again;
-- a text has a look that was not met, on this page or an earlier one: at the colours. Its look are
+- a text has a look that was not met, on this page or an earlier one: at its colours. Its look are
   its colour, its letters and all that its parents paint behind it, by value. What lies over other
   parts of the page and shows them has a look of its own on each page, in each width.
 """

@@ -111,9 +111,9 @@ def violations(page: Page, *rules: str) -> list[Violation]:
     return found
 
 
-VIOLATIONS = """async options => {
+VIOLATIONS = """async (options, where = document) => {
     // No rule for what it would preload applies here: sounds that start by themselves.
-    const found = await axe.run({ resultTypes: ["violations"], preload: false, ...options });
+    const found = await axe.run(where, { resultTypes: ["violations"], preload: false, ...options });
     return found.violations.map(
         each => [each.id, each.help, each.nodes.map(node => node.html.slice(0, 120))]);
 }"""
