@@ -20,7 +20,7 @@ from playwright.sync_api import Browser
 
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.origin.fetch_metadata import who_may_act
-from tests.security.doors import Door, ask, doors_of
+from tests.security.doors import Door, ask, doors_of, tried
 from tests.security.hostile_project import make_hostile
 from tests.support import page_checks
 from tests.support.browser import Phone
@@ -42,38 +42,40 @@ Checks = dict[str, object]
 """What was found wrong with a page, by the name of the check; empty values are none."""
 
 
-@cache
-def shown() -> list[Door]:
+class Shown(NamedTuple):
     """Every GET that only shows, with well-formed values; what acts is no page."""
-    return [door for door, _ in _recorded()]
+
+    doors: list[Door]
+    public: set[str]
+    """The rules of those that are shown to a stranger."""
+    endpoints: dict[str, str]
+    """Of all of them, by rule; `doors` may be some of them: see `tried`."""
 
 
 @cache
-def public() -> set[str]:
-    """The rules of those that are shown to a stranger."""
-    return {door.rule for door, is_public in _recorded() if is_public}
-
-
-def _recorded() -> list[tuple[Door, bool]]:
+def shown() -> Shown:
     return recorded("the doors that only show", _found)
 
 
-def _found() -> list[tuple[Door, bool]]:
+def _found() -> Shown:
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder) / "home").make()
         with app_of(sandbox, write_stand_in(Path(folder) / "claude")) as app:
-            return [
-                (door, ask(app, door).status_code == 200)
+            doors = [
+                door
                 for door in doors_of(app, {})
                 if door.method == "GET"
                 and not door.is_socket
                 and not who_may_act(app.view_functions[door.endpoint])
             ]
+            asked = tried(doors)
+            public = {door.rule for door in asked if ask(app, door).status_code == 200}
+            return Shown(asked, public, {door.rule: door.endpoint for door in doors})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "door" in metafunc.fixturenames:
-        metafunc.parametrize("door", [*shown(), NOWHERE], ids=lambda door: door.rule)
+        metafunc.parametrize("door", [*shown().doors, NOWHERE], ids=lambda door: door.rule)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_every_address_answers_and_every_page_is_well_made(
 ) -> None:
     path = populated.address(door)
     # a page for those who have not logged in leads the others elsewhere
-    is_public = door.rule in public()
+    is_public = door.rule in shown().public
     answer = requests.get(shared_server.url + path, timeout=20) if is_public else None
     answer = answer or shared_server.get(path)
     assert answer.status_code in expected(door), (
@@ -172,7 +174,7 @@ def test_nothing_is_cut_on_narrow_phones_and_in_large_letters(
     shared_server: Server, populated: Populated, open_page: Callable[[bool], Looked]
 ) -> None:
     page = open_page(True).phone.page
-    address = {door.rule: populated.address(door) for door in shown()}
+    address = {door.rule: populated.address(door) for door in shown().doors}
     try:
         page.set_viewport_size({"width": 390, "height": 560})
         page.goto(address["/projects/<project_id>/sessions/<session_id>/changes"])
@@ -238,7 +240,7 @@ def place_of(entries: list[str], door: Door) -> dict[str, str]:
     """What the navigation should mark: the page's own entry, or that of its blueprint."""
     if door.rule in entries:
         return {door.rule: "page"}
-    endpoints = {each.rule: each.endpoint for each in shown()}
+    endpoints = shown().endpoints
     blueprint = door.endpoint.rpartition(".")[0]
     near = [each for each in entries if endpoints[each].rpartition(".")[0] == blueprint]
     return dict.fromkeys(near, "true")
