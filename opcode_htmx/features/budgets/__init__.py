@@ -37,7 +37,7 @@ TERMINAL_SECONDS = 3.0
 
 def _monitor(context: AppContext) -> BudgetMonitor:
     from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
-    from opcode_htmx.sessions.schedules.runner import budget_of
+    from opcode_htmx.sessions.schedules.starts import budget_of
 
     runs = context.runs
     other = partial(budget_of, context.sessions.schedules, runs.budgets)

@@ -69,7 +69,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 
 def _note_turn(context: AppContext, event: TurnEnded) -> None:
-    from opcode_htmx.sessions.schedules.runner import note_turn
+    from opcode_htmx.sessions.schedules.starts import note_turn
 
     note_turn(context.sessions.schedules, event)
 

@@ -32,7 +32,7 @@ from opcode_htmx.sessions.schedules.model import (
     limit_schedule_id,
 )
 from opcode_htmx.sessions.schedules.planned import GO_ON, after_limit
-from opcode_htmx.sessions.schedules.runner import starting
+from opcode_htmx.sessions.schedules.starts import starting
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.schedules.timing import (
     InvalidTiming,

@@ -14,7 +14,8 @@ import pytest
 from opcode_htmx.sessions.schedules import runner as runner_module
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State, Work
 from opcode_htmx.sessions.schedules.plan import MOST_COUNTED, plan
-from opcode_htmx.sessions.schedules.runner import ScheduleRunner, Services, starting
+from opcode_htmx.sessions.schedules.runner import ScheduleRunner, Services
+from opcode_htmx.sessions.schedules.starts import starting
 from opcode_htmx.sessions.schedules.store import MOST, ScheduleStore
 from opcode_htmx.sessions.schedules.timing import Kind, Timing
 
