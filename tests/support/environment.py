@@ -49,6 +49,8 @@ CHEAP_CLI = {
     "BUN_GC_TIMER_DISABLE": "1",
 }
 """Settings of the engine in which the CLI runs."""
+CLI_FOLDER = "CLAUDE_CODE_TMPDIR"
+"""Names the CLI's folder for files that it does not keep, which is else one for all of a user."""
 SYSTEM_PATH = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin:/usr/bin:/bin"])
 
 
@@ -162,6 +164,8 @@ class Sandbox:
             "ANTHROPIC_API_KEY": "dummy",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
+            # A CLI that lives for 5 s looks through what all others have left there, and tidies up.
+            CLI_FOLDER: f"{self.home}-tmp",
             **CHEAP_CLI,
         }
 

@@ -22,6 +22,7 @@ from tests.golden.parts.package import (
 )
 from tests.support.environment import (
     CHEAP_CLI,
+    CLI_FOLDER,
     PASSWORD,
     USER,
     Sandbox,
@@ -232,7 +233,8 @@ class Use:
         process = psutil.Process(pid)
         assert process in processes_of(self.state, run.name)
         given = self.sandbox.environment(self.server.api_url)
-        environ = {name: each for name, each in process.environ().items() if name not in CHEAP_CLI}
+        of_tests = {*CHEAP_CLI, CLI_FOLDER}
+        environ = {name: each for name, each in process.environ().items() if name not in of_tests}
         kept = {name: "as given" for name, value in given.items() if environ.get(name) == value}
         return {
             "arguments": shapes.masked_json(process.cmdline(), self.names),
