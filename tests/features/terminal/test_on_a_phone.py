@@ -185,6 +185,27 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     expect(sheet).to_contain_text("got it")
 
 
+def test_a_terminal_is_ready_to_type_in_where_that_opens_no_keyboard(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    form = {"program": "shell", "folder": str(server.sandbox.project)}
+    address = server.post("/terminal", form).headers["Location"]
+    one = TerminalPage(open_phone(server), address, server.sandbox.state)
+    one.until("$")
+    expect(one.page.locator(".xterm-helper-textarea")).to_be_focused()
+    one.page.keyboard.type("echo $((6*7))")
+    one.page.keyboard.press("Enter")
+    one.until("42\n$")
+
+    two = TerminalPage(
+        open_phone(server, has_touch=True, is_mobile=True), address, server.sandbox.state
+    )
+    two.until("42\n$")
+    expect(two.page.locator(".xterm-helper-textarea")).not_to_be_focused()
+    two.box.tap()
+    expect(two.page.locator(".xterm-helper-textarea")).to_be_focused()
+
+
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[MessagesApi]:
     """A model that says the same to everything."""
