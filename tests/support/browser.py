@@ -191,6 +191,11 @@ class Phone:
         self.page.get_by_role("textbox", name="Prompt").fill(prompt)
         self.button("Send").click()
 
+    def stop(self) -> None:
+        """Press Stop, which takes no press for a second after what was sent."""
+        expect(self.page.locator("#composer[data-just-sent]")).to_have_count(0)
+        self.button("Stop").click()
+
     def end_claude(self) -> None:
         """End the process of a session that waits for the next prompt."""
         self.button("Session menu").click()

@@ -160,7 +160,7 @@ def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
         return [process.name() for process in processes_of(sandbox.state, run.name)]
 
     until(lambda: "tail" in processes(), "Claude's shell is at work")
-    phone.button("Stop").click()
+    phone.stop()
     expect(phone.status).to_have_text("Stopped by you.")
     until(lambda: not processes(), "nothing of it is left")
 

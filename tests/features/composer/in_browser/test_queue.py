@@ -100,7 +100,7 @@ def test_unread_prompts_of_a_stopped_run_can_be_resent_or_removed(
     for words in ("do it later", "or never"):
         phone.send(words)
         expect(phone.page.locator("#queue")).to_contain_text(words)
-    phone.button("Stop").click()
+    phone.stop()
     expect(phone.status).to_have_text("Stopped by you.")
     left = phone.page.locator("#queue li")
     expect(left).to_have_count(2)
