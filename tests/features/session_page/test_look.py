@@ -491,7 +491,7 @@ def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
     gate.open()
     answers_are_there(phone, 25)
     expect(jump).to_have_text("Jump to newest (8)")  # seven answers and the turn's summary
-    assert top_of(phone, 9) == before
+    assert abs(top_of(phone, 9) - before) < 1
     assert covered(phone.page, "#jump") == []
     jump.click()
     expect(jump).to_be_hidden()
@@ -511,7 +511,7 @@ def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
     gate.open()
     answers_are_there(phone, 21)
     expect(phone.status).to_have_text("Ready for the next prompt")
-    assert top_of(phone, 19) == before + 40
+    assert abs(top_of(phone, 19) - before - 40) < 1
 
 
 # The state of the reader

@@ -243,7 +243,7 @@ def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
     ended = client.until("ended")
     assert ended["outcome"] == "failed"
     assert cause in ended["message"]
-    assert cause in server.get("/runs").text
+    until(lambda: cause in server.get("/runs").text, "the list has it")
 
 
 def test_api_clients_are_notified_of_a_run_timeout(
