@@ -45,6 +45,7 @@ def start_again(kept: Path) -> None:
     sessions._projects.clear()
     sessions._outlines.clear()
     sessions._sessions.clear()
+    session_summary.count_prompts._kept.clear()
     folder_summaries.keep_in(kept)
 
 
@@ -130,6 +131,40 @@ def test_what_was_not_asked_for_is_kept_and_what_is_gone_is_not(
     folder_summaries._kept.is_behind = True
     folder_summaries.save()
     assert ONE not in kept.read_text()
+
+
+def test_prompts_are_counted_once_for_all_starts(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    real = session_summary.count_prompts._read
+
+    def count(path: Path, size: int, mtime_ns: int) -> int | None:
+        counted.append(path.stem)
+        return real(path, size, mtime_ns)
+
+    monkeypatch.setattr(session_summary.count_prompts, "_read", count)
+    first, second = two_sessions(kept)
+    first.prompt("and water them")
+
+    def listed() -> dict[str, int | None]:
+        found = sessions.projects(kept.parent)
+        return {
+            each.id: each.prompt_count
+            for project in found
+            for each in sessions.sessions(kept.parent, project.id)
+        }
+
+    assert listed() == {ONE: 2, TWO: 1}
+    assert sorted(counted) == [ONE, TWO]
+    folder_summaries.save()
+    start_again(kept)
+    counted.clear()
+    assert listed() == {ONE: 2, TWO: 1}
+    assert not counted
+    second.prompt("once more")
+    assert listed() == {ONE: 2, TWO: 2}
+    assert counted == [TWO]
 
 
 def test_first_lists_of_a_start_need_no_file_that_was_kept(kept: Path, reads: list[Path]) -> None:

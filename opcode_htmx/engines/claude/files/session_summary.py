@@ -8,9 +8,9 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from functools import lru_cache, wraps
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -87,26 +87,35 @@ class FileSummary:
         return self.folder.name
 
 
-def _of_newest_version(read: Callable[[Path, int, int], T]) -> Callable[[Path, int, int], T]:
-    """Keep what `read` has found in the newest version of each file, and in no older one."""
-    kept: OrderedDict[str, tuple[int, int, T]] = OrderedDict()
+class OfNewestVersion(Generic[T]):
+    """A function of a file, which keeps what it has found in the newest version of each."""
 
-    @wraps(read)
-    def cached(path: Path, size: int, mtime_ns: int) -> T:
-        key = os.fspath(path)  # of a quarter of a path's size
-        known = kept.get(key)
+    def __init__(self, read: Callable[[Path, int, int], T]) -> None:
+        self._read = read
+        self._kept: OrderedDict[str, tuple[int, int, T]] = OrderedDict()
+        """By the text of a path, which has a quarter of its size."""
+
+    def __call__(self, path: Path, size: int, mtime_ns: int) -> T:
+        known = self._kept.get(os.fspath(path))
         if known is not None and known[:2] == (size, mtime_ns):
             return known[2]
-        found = read(path, size, mtime_ns)
-        kept[key] = size, mtime_ns, found
-        if len(kept) > MOST_KEPT:
-            kept.popitem(last=False)
+        found = self._read(path, size, mtime_ns)
+        self.keep(os.fspath(path), size, mtime_ns, found)
         return found
 
-    return cached
+    def known(self, path: str, size: int, mtime_ns: int) -> T | None:
+        """What was found in this version of a file; None where it was not read."""
+        known = self._kept.get(path)
+        return known[2] if known is not None and known[:2] == (size, mtime_ns) else None
+
+    def keep(self, path: str, size: int, mtime_ns: int, found: T) -> None:
+        """Keep what was found in a version of a file."""
+        self._kept[path] = size, mtime_ns, found
+        if len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
 
 
-@_of_newest_version
+@OfNewestVersion
 def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """Read a file with this `size` and `mtime_ns`; raises OSError."""
     modified = mtime_ns / 1e9
@@ -167,7 +176,7 @@ def unreadable(path: Path, size: int, mtime_ns: int) -> FileSummary:
     )
 
 
-@_of_newest_version
+@OfNewestVersion
 def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
     """The number of prompts; None for a file too long to be read for this."""
     if size > HEAD:

@@ -16,9 +16,11 @@ from time import perf_counter
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from opcode_htmx.engines.claude.files.links import ENDING
 from opcode_htmx.engines.claude.files.lists.kept_summaries import KeptSummaries
 from opcode_htmx.engines.claude.files.session_listing import MOST, File, Listing
 from opcode_htmx.engines.claude.files.session_summary import (
+    HEAD,
     FileSummary,
     count_prompts,
     summarize,
@@ -34,7 +36,7 @@ AT_ONCE = 8
 """Files that are read before it is asked again whether more are needed."""
 FEW = 3
 """Files that a list of projects reads rather than doing without."""
-MANY = 100
+MANY = 20
 """Files: to read so many takes longer than to read what was kept of them."""
 CLOCK_SECONDS = 60.0
 """How much later than its modification time a file may have been used last."""
@@ -157,12 +159,19 @@ def of_file(folder: Path, file: File) -> FileSummary | None:
 
 def prompt_counts(found: Sequence[FileSummary]) -> list[int | None]:
     """The numbers of prompts in the files; None for a file too long to be read for this."""
-    counts: list[int | None] = []
+    counts = [
+        count_prompts.known(f"{each.folder}/{each.session_id}{ENDING}", each.size, each.mtime_ns)
+        for each in found
+    ]
 
-    def count(each: FileSummary) -> None:
-        counts.append(count_prompts(each.path, each.size, each.mtime_ns))
+    def count(place: int) -> None:
+        each = found[place]
+        counts[place] = count_prompts(each.path, each.size, each.mtime_ns)
 
-    _in_thread(count, found)
+    unknown = [at for at, each in enumerate(found) if counts[at] is None and each.size <= HEAD]
+    if unknown:
+        _kept.is_behind = True
+        _in_thread(count, unknown)
     return counts
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from opcode_htmx.engines.claude.files.links import ENDING
 from opcode_htmx.engines.claude.files.session_listing import File
-from opcode_htmx.engines.claude.files.session_summary import FileSummary
+from opcode_htmx.engines.claude.files.session_summary import FileSummary, count_prompts
 from opcode_htmx.lib.files import atomic_files
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ VERSION = 1
 """Changes with what session_summary.py finds in a file."""
 
 Rows = dict[str, dict[str, Any]]
+"""A row has what is in a summary and, where they were counted, the number of prompts."""
 
 
 class KeptSummaries:
@@ -64,7 +65,11 @@ class KeptSummaries:
                 float(last_activity),
                 str() | None as name,
                 str() | None as prompted_at,
+                *counted,
             ] if (size, mtime_ns, ctime_ns) == file[1:]:
+                match counted:
+                    case [int(prompts)]:
+                        count_prompts.keep(f"{folder}/{file.name}", size, mtime_ns, prompts)
                 where = folder, file.name.removesuffix(ENDING)
                 cwd = sys.intern(cwd) if cwd else None
                 times = started_at, last_activity
@@ -88,6 +93,9 @@ class KeptSummaries:
                     times = each.started_at, each.last_activity
                     more = each.name, each.prompted_at
                     rows[name] = [file[1:], each.title, each.cwd, *map(float, times), *more]
+                    prompts = count_prompts.known(f"{folder}/{name}", file.size, file.mtime_ns)
+                    if prompts is not None:
+                        rows[name].append(prompts)
         try:
             data = orjson.dumps({"version": VERSION, "files": files})
             atomic_files.write(self._path, data, durable=False)
