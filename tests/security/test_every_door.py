@@ -20,6 +20,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.web.auth.login import LoginForm
 from opcode_htmx.web.http import errors
 from tests.security.doors import (
     HOST,
@@ -171,8 +172,9 @@ class Attack:
         before = files_of(self._sandbox)
         held_open = []
         with pytest.MonkeyPatch.context() as patch:
-            # A third of the time would go into pages of errors, which nobody reads here.
+            # Half of the time would go into pages of errors and logins, which nobody reads here.
             patch.setattr(errors, "_page", lambda sentence, code: f"{code} {sentence}")
+            patch.setattr(LoginForm, "page", lambda *_, **__: "the login")
             for door in doors:
                 with self._visits.watch() as entered:
                     answer = ask(self._app, door, headers, **how)
