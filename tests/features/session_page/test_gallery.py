@@ -278,7 +278,9 @@ HIDDEN = """async controls => {
     };
     const frame = () => new Promise(requestAnimationFrame);
     const found = [];
-    for (const each of controls.filter(each => each.checkVisibility())) {
+    // what is disabled takes no press, so that one on it leaves the keyboard open
+    const pressable = each => each.checkVisibility() && !each.matches(":disabled");
+    for (const each of controls.filter(pressable)) {
         // what floats over the page goes out of the way as the page is moved
         if (!covered(each) || (await frame().then(frame), !covered(each))) continue;
         if (!each.checkVisibility()) continue; // it went as another one was brought into view
