@@ -22,6 +22,9 @@ PRESS_MS = 700
 """Longer than static/gestures.js waits."""
 GIVE_MENU = """row => {
     const item = row.closest("li");
+    // what has another id is not refreshed: the menu would go with the row, three seconds later
+    for (let each = item; each; each = each.parentElement)
+        if (each.matches("[data-fresh]")) each.id = `kept-${each.id}`;
     item.insertAdjacentHTML("beforeend", `
         <button type="button" popovertarget="m1" aria-label="Session menu">⋮</button>
         <div id="m1" class="menu" popover>
