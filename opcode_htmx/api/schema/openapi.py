@@ -213,21 +213,26 @@ def _in_query(each: Endpoint) -> list[dict[str, Any]]:
     if each.query is None:
         return []
     model = each.query.model_json_schema()
-    required = model.get("required", [])
+    required, named = model.get("required", []), model.get("$defs", {})
     return [
         {
             "name": name,
             "in": "query",
             "required": name in required,
             "description": schema.pop("description", ""),
-            "schema": _of_text(schema),
+            "schema": _of_text(schema, named),
         }
         for name, schema in model["properties"].items()
     ]
 
 
-def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is left out is null to us, but nobody can write null in a query string."""
+def _of_text(schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is left out is null to us, but nobody can write null in a query string.
+
+    `named` are the definitions of its model, to which no reference leads from a parameter.
+    """
     kinds = [kind for kind in schema.pop("anyOf", []) if kind.get("type") != "null"]
     schema = {**schema, **(kinds[0] if len(kinds) == 1 else {})}
+    if reference := schema.pop("$ref", ""):
+        schema = {**named[reference.removeprefix("#/$defs/")], **schema}
     return {name: value for name, value in schema.items() if (name, value) != ("default", None)}

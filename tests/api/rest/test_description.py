@@ -105,6 +105,14 @@ def test_the_description_is_openapi_3_1_with_one_name_for_each_operation(server:
         validator_for(schema | {"components": found["components"]})
 
 
+def test_every_reference_of_the_description_leads_to_a_part_of_it(server: Server) -> None:
+    found = description(server)
+    named = {f"#/components/schemas/{name}" for name in found["components"]["schemas"]}
+    references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(found)))
+    assert references
+    assert references <= named
+
+
 def test_the_page_of_the_description_lists_every_endpoint(server: Server) -> None:
     page = server.get("/api/docs")
     assert page.headers["Content-Type"].startswith("text/html")
