@@ -212,19 +212,16 @@ class RunRegistry:
         if not run.live:
             os.close(lock)
             return
-        owner = self._own(run, lock)
         if RestoredMark(run.folder.path).exists():
-            owner.finish(None, (Outcome.INTERRUPTED, "Restored from a backup of a live run."))
+            self._own(run, lock).finish(
+                None, (Outcome.INTERRUPTED, "Restored from a backup of a live run.")
+            )
             return
         record = run.record
         if record.pid is None or record.process_started_at is None:
-            # a server may have been killed between the start and its record
-            claude_process.sweep(run.id)
-            if run.stopping:
-                owner.end()
-            elif not run.state.waiting:
-                owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
+            self._take_over_unstarted(run, lock)
             return
+        owner = self._own(run, lock)
         found = claude_process.adopt(ProcessIdentity(record.pid, record.process_started_at), run.id)
         if found is None:
             claude_process.sweep(run.id)
@@ -233,6 +230,22 @@ class RunRegistry:
         log.info("adopted run %s, process %s", run.id, found.identity.pid)
         owner.begin(found)
         self._adopted(run)
+
+    def _take_over_unstarted(self, run: Run, lock: int) -> None:
+        """Become the owner of a run without a process, which may be queued."""
+        try:
+            # A server may have been killed between the start and its record. Before the run has an
+            # owner: once it has one, the scheduler may start it at any time.
+            claude_process.sweep(run.id)
+        except BaseException:
+            os.close(lock)
+            raise
+        owner = self._own(run, lock)
+        if run.stopping:
+            owner.end()
+        elif not run.state.waiting:
+            owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
+        self._on_change()
 
     # --- adding and removing ------------------------------------------------------------------
 

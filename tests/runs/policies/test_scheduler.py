@@ -16,6 +16,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.scheduler import ENDED_FOR_ANOTHER
 from opcode_htmx.runs.processes import claude_process as process_module
 from opcode_htmx.runs.processes.claude_process import ClaudeProcess
+from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.status_panel import status_text
 from tests.support.cli.supervision import (
@@ -233,6 +234,31 @@ def test_queued_run_of_a_dead_worker_stays_queued_in_another(supervision: Superv
     supervision.supervisor.close()
     busy.let_go()
     (taken,) = other.of_session(run.record.session_id)
+    idle(taken)
+    assert texts(taken) == ["Hello"]
+
+
+def test_queued_run_is_not_started_while_what_a_dead_server_may_have_left_is_ended(
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process would be taken for a rest of that server."""
+    supervision.restart(max_runs=1)
+    busy = Busy(supervision)
+    run = supervision.prompt("Hello")
+    supervision.supervisor.close()
+    busy.let_go()
+    until(lambda: not supervision.marked_processes(), "there is room for it")
+    supervisor = Supervisor(supervision._run_settings())
+    sweep = process_module.sweep
+
+    def admit_and_sweep(run_id: str) -> bool:
+        supervisor.scheduler.admit()
+        return sweep(run_id)
+
+    monkeypatch.setattr(process_module, "sweep", admit_and_sweep)
+    supervision._supervisors.append(supervisor)
+    supervisor.start()
+    taken = supervisor.get(run.id)
     idle(taken)
     assert texts(taken) == ["Hello"]
 
