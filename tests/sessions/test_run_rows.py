@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
+from opcode_htmx.app import template_cache
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.engines.messages import BackgroundTask, PermissionRequest
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -132,6 +133,9 @@ def test_kept_row_is_the_one_that_would_be_rendered(
         seen = set()
         for name, value in [("", None), *changes]:
             values = {**values, name: value} if name else values
+            for each in ("csrf_token", "agents_of_sessions", "copy_of_folder"):
+                monkeypatch.setitem(environment.globals, each, values[each])
+            template_cache.forget_macros(environment)  # which have these functions for good
             monkeypatch.setattr(filters, "time", SimpleNamespace(time=lambda: values["now"]))  # noqa: B023
             shown = []
             for _ in range(2):
