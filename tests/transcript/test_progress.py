@@ -195,6 +195,26 @@ def test_workers_share_read_positions_without_overwriting(tmp_path: Path) -> Non
         assert [worker.of(name).block for name in ("plums", "pears")] == ["b-1", "b-2"]
 
 
+def test_a_read_position_of_the_future_ends_with_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks, now = ReadPositions(tmp_path / "marks.json"), 1795277175.0
+
+    def set_clock(at: float) -> None:
+        monkeypatch.setattr("opcode_htmx.sessions.storage.read_positions.time.time", lambda: at)
+
+    set_clock(now + 86_400)
+    marks.look("one", "b-1")
+    marks.look("two", "b-2")
+    set_clock(now)
+    marks.look("one")
+    marks.count_as_seen(["two"], now - 5)
+    assert [marks.of(name).at for name in ("one", "two")] == [now, now - 5]
+    assert [marks.of(name).block for name in ("one", "two")] == ["b-1", "b-2"]
+    marks.count_as_seen(["one"], now - 5)
+    assert marks.of("one").at == now, "it was viewed after the list was shown"
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"since": 1, "sessions": {"a": 3}}'])
 def test_unreadable_read_positions_are_reset(tmp_path: Path, content: str) -> None:
     path = tmp_path / "marks.json"

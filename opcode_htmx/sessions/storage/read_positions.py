@@ -79,10 +79,12 @@ class ReadPositions:
     def _note(self, session_ids: Iterable[str], at: float, block: str = "") -> None:
         with self._locked():
             since, known = self._load()
-            positions = dict(known)
+            positions, now = dict(known), time.time()
             for each in session_ids:
                 before = positions.pop(each, ReadPosition("", at))
-                positions[each] = ReadPosition(block or before.block, max(before.at, at))
+                # a time to come was noted while the clock was ahead: it would hide what ends now
+                latest = at if before.at > now else max(before.at, at)
+                positions[each] = ReadPosition(block or before.block, latest)
             while len(positions) > KEPT:
                 del positions[next(iter(positions))]
             self._store(since, positions)
