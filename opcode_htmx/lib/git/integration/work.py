@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import file_diffs, porcelain
@@ -73,11 +73,35 @@ def stage(git: Git, paths: Iterable[str], variables: Mapping[str, str] | None = 
 
     `git add` would look into the submodules, by git in each, which runs the filters named there.
     """
+    top, known = git.repository.top, dict[str, bool]()
+    behind, others = list[str](), list[str]()
+    for each in yielding(paths):
+        (behind if _is_behind_link(top, each, known) else others).append(each)
+    if behind:  # where their folder was replaced by a link; git refuses to look for them
+        _update_index(git, ("--force-remove",), behind, variables)
+    _update_index(git, ("--add", "--remove", "--replace"), others, variables)
+
+
+def _update_index(
+    git: Git, options: Sequence[str], paths: Sequence[str], variables: Mapping[str, str] | None
+) -> None:
     names = b"".join(os.fsencode(each) + b"\0" for each in paths)  # a command takes only so many
     git.at_top().run(
-        *("update-index", "--add", "--remove", "--replace", "-z", "--stdin"),
+        *("update-index", *options, "-z", "--stdin"),
         stdin=names, variables=variables, seconds=STAGE_SECONDS,
     )  # fmt: skip
+
+
+def _is_behind_link(top: Path, path: str, known: dict[str, bool]) -> bool:
+    """Whether a folder of a path below `top` is a link; `known` are the folders seen before."""
+    folder = ""
+    for part in path.split("/")[:-1]:
+        folder = f"{folder}/{part}" if folder else part
+        if folder not in known:
+            known[folder] = (top / folder).is_symlink()
+        if known[folder]:
+            return True
+    return False
 
 
 def uncommitted(git: Git) -> Uncommitted:

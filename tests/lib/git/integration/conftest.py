@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,6 +65,20 @@ class Orchard:
         }
         status = self.run("status", "--porcelain=v2", "--untracked-files=all", at=folder)
         return files, status, self.run("rev-parse", "HEAD", at=folder)
+
+
+def replace_by_link(orchard: Orchard, *, is_staged: bool) -> None:
+    """A committed folder `crate` of the copy is a link to the folder `shelf`, which has changes."""
+    copy = orchard.copy
+    for name in ("crate/plum", "crate/box/fig", "shelf/plum"):
+        orchard.write(copy / name, "blue\n")
+    orchard.commit(copy)
+    shutil.rmtree(copy / "crate")
+    (copy / "crate").symlink_to("shelf")
+    if is_staged:
+        orchard.run("add", "crate", at=copy)
+    orchard.write(copy / "shelf/plum", "yellow\n")
+    orchard.write(copy / "shelf/nut", "brown\n")
 
 
 @pytest.fixture

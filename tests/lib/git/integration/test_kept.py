@@ -10,7 +10,7 @@ import pytest
 from opcode_htmx.lib.git.integration import kept, work
 from opcode_htmx.lib.git.integration.kept import CannotRestore
 from opcode_htmx.lib.git.worktrees import listed
-from tests.lib.git.integration.conftest import Orchard
+from tests.lib.git.integration.conftest import Orchard, replace_by_link
 
 
 def test_a_worktree_comes_back_with_its_commits_index_and_uncommitted_work(
@@ -43,6 +43,21 @@ def test_a_worktree_comes_back_with_its_commits_index_and_uncommitted_work(
     assert orchard.run("for-each-ref", kept.REFERENCES) == ""
     with pytest.raises(CannotRestore, match="something at"):
         kept.restore(orchard.git(), copy, gone, keep_id, "copy")
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_a_folder_that_was_replaced_by_a_link_comes_back_as_the_link(
+    orchard: Orchard, is_staged: bool
+) -> None:
+    copy, keep_id = orchard.copy, uuid.uuid4().hex
+    replace_by_link(orchard, is_staged=is_staged)
+    before = orchard.state(copy)
+    gone = kept.discard(orchard.git(), orchard.of_copy(), keep_id, with_branch=True)
+    files = orchard.run("ls-tree", "-r", "--name-only", gone.snapshot).split()
+    assert files == [".gitignore", "apple", "crate", "pear", "shelf/nut", "shelf/plum"]
+    kept.restore(orchard.git(), copy, gone, keep_id, "copy")
+    assert orchard.state(copy) == before
+    assert (copy / "crate").readlink() == Path("shelf")
 
 
 def test_repositories_within_it_and_ignored_files_are_known_to_be_lost(orchard: Orchard) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from opcode_htmx.lib.git.integration import merges, work
 from opcode_htmx.lib.git.integration.merges import CannotMerge, NothingToMerge, Way
-from tests.lib.git.integration.conftest import Orchard
+from tests.lib.git.integration.conftest import Orchard, replace_by_link
 
 
 def merge(orchard: Orchard, way: Way = Way.MERGE) -> str:
@@ -35,6 +35,20 @@ def test_each_way_brings_the_work_into_the_base_and_its_checkout(
     with pytest.raises(NothingToMerge, match="already"):
         merge(orchard, way)
     assert orchard.run("rev-parse", "main").strip() == after
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_a_folder_that_was_replaced_by_a_link_is_committed_and_merged_as_the_link(
+    orchard: Orchard, is_staged: bool
+) -> None:
+    replace_by_link(orchard, is_staged=is_staged)
+    merges.commit_all(orchard.git(orchard.copy), "Link it")
+    assert orchard.run("status", "--short", at=orchard.copy) == ""
+    merge(orchard)
+    files = orchard.run("ls-tree", "-r", "--name-only", "main").split()
+    assert files == [".gitignore", "apple", "crate", "pear", "shelf/nut", "shelf/plum"]
+    assert orchard.run("show", "main:crate") == "shelf"
+    assert orchard.run("show", "main:shelf/plum") == "yellow\n", "not those of the folder"
 
 
 def test_a_base_that_is_not_checked_out_gets_the_commit_and_no_file_changes(
