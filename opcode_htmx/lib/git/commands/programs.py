@@ -10,7 +10,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from opcode_htmx.lib import surrogates
 from opcode_htmx.lib.git.commands import begun
+from opcode_htmx.lib.git.commands.words import redacted
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.listing import addresses, helpers, hooks, pushed_to
 from opcode_htmx.lib.git.listing.program import STEP, Program, Programs
@@ -78,7 +80,7 @@ def of(git: Git, *acts: Act, remote: str = "") -> Programs:
 def who_reads_logins(git: Git) -> str:
     """The first setting of the repository that affects who can read a login; empty if none does.
 
-    Raises GitFailed.
+    As it is shown. Raises GitFailed.
     """
     settings = list(listed(git.under(LISTING)))
     promisors = promisors_of(settings)
@@ -86,7 +88,8 @@ def who_reads_logins(git: Git) -> str:
     def reads(setting: Setting) -> bool:
         return decides_where(setting.key) or fetches_missing(setting, promisors)
 
-    return next((s.key for s in settings if s.of_repository and reads(s)), "")
+    key = next((s.key for s in settings if s.of_repository and reads(s)), "")
+    return redacted(surrogates.replaced(key))
 
 
 def filters_of(git: Git, paths: Sequence[bytes]) -> Programs:

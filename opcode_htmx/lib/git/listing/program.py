@@ -36,7 +36,7 @@ class Program:
         identity = "\0".join((self.name, self.command, self.digest))
         return replace(
             self,
-            name=surrogates.replaced(self.name),
+            name=redacted(surrogates.replaced(self.name)),
             command=redacted(surrogates.replaced(self.command)),
             digest=hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest(),
         )

@@ -142,6 +142,22 @@ def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
     assert programs.of(repo.git(), "fetch", remote="origin").digest != before
 
 
+@pytest.mark.parametrize("last", ["proxy", "extraHeader"])
+def test_a_login_in_the_name_of_a_setting_is_not_shown(repo: Repo, last: str) -> None:
+    repo.plain("remote", "add", "origin", "https://example.com/a")
+    digests = set[str]()
+    for word in ("s3cret", "another"):
+        key = f"http.https://me:{word}@example.com/.{last}"
+        repo.plain("config", key, "http://evil.example")
+        shown = f"http.https://***@example.com/.{last.lower()}"
+        value = "…" if last == "extraHeader" else "http://evil.example"
+        assert listed(repo, "push", remote="origin") == [("connection", shown, value)]
+        assert programs.who_reads_logins(repo.git()) == shown
+        digests.add(programs.of(repo.git(), "push", remote="origin").digest)
+        repo.plain("config", "--unset", key)
+    assert len(digests) == 2, "the list is of exactly these settings"
+
+
 def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> None:
     """Of versions of git from 2.40 on."""
     repo.plain("remote", "add", "origin", "https://x.example/a")
