@@ -55,6 +55,8 @@ _TASK_KINDS = {
 }
 LISTED_PORTS = 2
 """Ports of dev servers that are listed; further ones are counted."""
+CLOCK_ERROR = 5.0
+"""Seconds that the time of an entry may be ahead of the clock."""
 LISTED_TASKS = 20
 """Background tasks that are listed; further ones are counted."""
 
@@ -169,9 +171,11 @@ class StatusPanel:
         if run.record.end:
             return run.record.end.at
         working = run.phase is Phase.WORKING
-        if working and isinstance(current, ToolBlock) and current.id in progress.tool_starts:
-            return progress.tool_starts[current.id]
-        if working and progress.said_at:
+        if working and isinstance(current, ToolBlock):
+            called_at = progress.tool_starts.get(current.id, 0.0)
+            if _has_been(called_at):
+                return called_at
+        if working and _has_been(progress.said_at):
             return max(progress.said_at, run.record.created_at)
         key = run.id, run.phase, status_text(run, current)
         if self._since[0] != key:
@@ -183,6 +187,14 @@ class StatusPanel:
                 began = run.record.created_at
             self._since = key, began
         return self._since[1]
+
+
+def _has_been(at: float) -> bool:
+    """Whether a time that an entry gives can be true, as a Unix time; 0 is none.
+
+    Entries have been written with a clock that was ahead, from which nothing could be counted.
+    """
+    return 0 < at <= time.time() + CLOCK_ERROR
 
 
 def warnings_of(run: Run | None, room: str = "") -> list[str]:

@@ -63,8 +63,13 @@ class ContextUsage:
                 pass
 
     def _note(self, message: Assistant | User) -> None:
-        if message.said_at and message.parent is None:
-            self._newest = self.said_at = max(self._newest, message.said_at)
+        if not message.said_at or message.parent is not None:
+            return
+        if isinstance(message, User):
+            self._newest = max(self._newest, message.said_at)
+        else:  # an answer never waits: it also ends a wrong time, such as one of the future
+            self._newest = message.said_at
+        self.said_at = self._newest
 
     def or_else(self, earlier: ContextUsage) -> ContextUsage:
         """These values; missing ones are taken from `earlier`."""

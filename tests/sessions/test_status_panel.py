@@ -16,6 +16,7 @@ from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.record import Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.sessions.status_panel import StatusPanel, status_text
+from opcode_htmx.transcript.blocks import ToolBlock
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo
 from tests.support import dom
@@ -136,6 +137,25 @@ def test_a_turn_does_not_begin_with_the_end_of_the_one_before(run: Run) -> None:
     assert status_text(run) == "Working…"
     for panel in (StatusPanel(templates()), StatusPanel(templates())):
         assert since(run, Transcript("1", run_id=run.id), panel) == 1795280775
+
+
+@pytest.mark.parametrize("of_tool", [False, True])
+def test_the_clock_of_a_turn_counts_from_no_time_to_come(run: Run, of_tool: bool) -> None:
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "ls"}}
+    answer = {"id": "m", "content": [call if of_tool else {"type": "text", "text": "x"}]}
+    lines = [
+        line(type="user", uuid="one", isReplay=True, message={"content": "one"}),
+        line(type="assistant", uuid="a", message=answer, timestamp="2199-01-01T00:00:00Z"),
+    ]
+    sent(run, "one")
+    os.utime(run.folder.input_log, (0, 1795277100))
+    transcript, end = Transcript("1", run_id=run.id), 0
+    for each in lines:
+        said(run, each)
+        transcript.feed(run.codec.parse(each), end := end + len(each))
+    os.utime(run.folder.output, (0, 1795277175))
+    assert isinstance(transcript.current, ToolBlock) is of_tool
+    assert since(run, transcript, StatusPanel(templates())) == 1795277175
 
 
 def test_every_state_has_a_label(run: Run) -> None:

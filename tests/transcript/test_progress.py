@@ -101,6 +101,8 @@ def test_a_turn_is_as_old_as_its_newest_entry() -> None:
     assert began(*over, prompt("2026-11-21T16:05:10Z")) == 15, "it has waited for its turn"
     begun = line(type="command_lifecycle", command_uuid="p", state="started")
     assert fold(*turn, begun).context_usage.said_at == 0
+    ahead = assistant("w", timestamp="2199-01-01T00:00:00Z")
+    assert began(prompt("2199-01-01T00:00:00Z"), ahead, over[-1], answer) == 15
 
 
 # --- doing ----------------------------------------------------------------------------------
