@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git.commands import state
+from opcode_htmx.lib.git.commands import index_paths, state
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.discards import files, working_files
 from opcode_htmx.lib.git.git import Git
@@ -57,7 +57,7 @@ def resolve(git: Git, entry: Entry, choice: Choice) -> str:
     if not stages:
         raise StateChanged(f"“{shown}” is in conflict no more. Nothing was done.")
     if choice == "as-it-is":
-        git.run("update-index", "--add", "--remove", "-z", "--stdin", stdin=path + b"\0")
+        index_paths.stage(git, [path])
         return ""
     if any(row.startswith(b"160000") for row in stages.values()):
         raise working_files.CannotKeep(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import diffs
-from opcode_htmx.lib.git.commands import patches, state
+from opcode_htmx.lib.git.commands import index_paths, patches, state
 from opcode_htmx.lib.git.commands.state import Side, StateChanged
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import LITERAL, READING
@@ -91,12 +91,7 @@ def stage_files(git: Git, entries: Sequence[Entry]) -> None:
     Raises GitFailed and CannotSplit.
     """
     _check_kinds(entries)
-    if entries:
-        git.run(
-            *("update-index", "--add", "--remove", "-z", "--stdin"),
-            stdin=b"".join(each.path + b"\0" for each in entries),
-            settings={"core.safecrlf": "false"},
-        )
+    index_paths.stage(git, (each.path for each in entries), {"core.safecrlf": "false"})
 
 
 def unstage_files(git: Git, entries: Sequence[Entry]) -> None:

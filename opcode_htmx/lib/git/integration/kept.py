@@ -7,6 +7,7 @@ is the commit that was checked out, its second one, where there is one, has the 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import checkouts
+from opcode_htmx.lib.git.commands import index_paths
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges, work
 from opcode_htmx.lib.git.process import GitFailed
@@ -96,7 +98,8 @@ def take(git: Git) -> str:
             shutil.copyfile(git.repository.git_dir / "index", private)
         variables = {"GIT_INDEX_FILE": str(private)}
         # without those nested in it, which git would note by their commits only
-        work.stage(git, (*found.changed, *found.conflicts, *found.untracked), variables)
+        paths = map(os.fsencode, (*found.changed, *found.conflicts, *found.untracked))
+        index_paths.stage(git, paths, variables=variables)
         return _commit(git, _tree(git, variables), parents, "Uncommitted work", settings)
 
 

@@ -8,12 +8,14 @@ uncommitted changes. No hook, filter or merge driver of the repository runs.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from opcode_htmx.lib.git import repository
+from opcode_htmx.lib.git.commands import index_paths
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.process import GitFailed
@@ -73,7 +75,7 @@ def commit_all(git: Git, message: str, without: Sequence[str] = ()) -> str:
         )
     check_filters(git, [*found.changed, *found.untracked], "HEAD")
     if found.count:
-        work.stage(git, (*found.changed, *found.untracked))
+        index_paths.stage(git, map(os.fsencode, (*found.changed, *found.untracked)))
         git.run(
             "commit", "--quiet", "--cleanup=whitespace", "--file=-",
             stdin=f"{message.strip()}\n".encode("utf-8", "replace"),

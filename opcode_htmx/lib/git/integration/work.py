@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
+from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import file_diffs, porcelain
@@ -16,7 +16,6 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 
 SECONDS = 10.0
-STAGE_SECONDS = 120.0
 MOST_COUNTED = 500
 """Untracked files whose lines are counted."""
 MOST_BYTES = 2 * 1024 * 1024
@@ -66,42 +65,6 @@ class FileChange:
     path: str
     added: int | None
     removed: int | None
-
-
-def stage(git: Git, paths: Iterable[str], variables: Mapping[str, str] | None = None) -> None:
-    """Put paths into the index as they are in the working tree, gone ones too. Raises GitFailed.
-
-    `git add` would look into the submodules, by git in each, which runs the filters named there.
-    """
-    top, known = git.repository.top, dict[str, bool]()
-    behind, others = list[str](), list[str]()
-    for each in yielding(paths):
-        (behind if _is_behind_link(top, each, known) else others).append(each)
-    if behind:  # where their folder was replaced by a link; git refuses to look for them
-        _update_index(git, ("--force-remove",), behind, variables)
-    _update_index(git, ("--add", "--remove", "--replace"), others, variables)
-
-
-def _update_index(
-    git: Git, options: Sequence[str], paths: Sequence[str], variables: Mapping[str, str] | None
-) -> None:
-    names = b"".join(os.fsencode(each) + b"\0" for each in paths)  # a command takes only so many
-    git.at_top().run(
-        *("update-index", *options, "-z", "--stdin"),
-        stdin=names, variables=variables, seconds=STAGE_SECONDS,
-    )  # fmt: skip
-
-
-def _is_behind_link(top: Path, path: str, known: dict[str, bool]) -> bool:
-    """Whether a folder of a path below `top` is a link; `known` are the folders seen before."""
-    folder = ""
-    for part in path.split("/")[:-1]:
-        folder = f"{folder}/{part}" if folder else part
-        if folder not in known:
-            known[folder] = (top / folder).is_symlink()
-        if known[folder]:
-            return True
-    return False
 
 
 def uncommitted(git: Git) -> Uncommitted:

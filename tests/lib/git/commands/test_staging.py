@@ -167,6 +167,27 @@ def test_files_are_staged_and_unstaged_exactly_whatever_they_are(repo: Repo) -> 
     assert (repo.top / "kind").readlink() == Path("kept")
 
 
+def test_a_folder_that_a_link_has_replaced_is_staged_by_its_parts_or_as_a_whole(repo: Repo) -> None:
+    repo.write("beds/beans", "beans\n")
+    repo.write("rows/beans", "beans\n")
+    repo.commit()
+    (repo.top / "beds/beans").unlink()
+    (repo.top / "beds").rmdir()
+    (repo.top / "beds").symlink_to("rows")
+    found = repo.state()
+    staging.stage_files(repo.git(), [staging.find(found, b"beds/beans", "unstaged")])
+    assert repo.plain("diff", "--cached", "--name-status") == b"D\tbeds/beans\n"
+    repo.plain("reset", "-q")
+    staging.stage_files(repo.git(), [staging.find(found, b"beds", "unstaged")])
+    assert b"A\tbeds\n" in repo.plain("diff", "--cached", "--no-renames", "--name-status")
+    repo.plain("reset", "-q")
+    staging.stage_files(repo.git(), repo.state().unstaged)
+    by_us = repo.plain("ls-files", "--stage", "-z")
+    repo.plain("reset", "-q")
+    repo.plain("add", "-A")
+    assert repo.plain("ls-files", "--stage", "-z") == by_us
+
+
 def test_some_lines_of_a_new_or_a_deleted_file_can_be_unstaged(repo: Repo) -> None:
     repo.write("old", "1\n2\n3\n").chmod(0o755)
     repo.commit()
