@@ -126,8 +126,8 @@ def _terminal_costs(context: AppContext) -> TerminalCosts:
     from opcode_htmx.sessions.terminals.services import services
     from opcode_htmx.transcript.conversation import history_scan
 
-    def cost_in(path: Path, end: int) -> float:
-        return run_in_thread(history_scan.cost_before, path, end)
+    def cost_in(path: Path, begin: int, end: int) -> float:
+        return run_in_thread(history_scan.cost_between, path, begin, end)
 
     return TerminalCosts(
         context.runs.budgets,

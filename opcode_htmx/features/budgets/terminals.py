@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from opcode_htmx.engines.base import History
 from opcode_htmx.engines.claude.files.process_registry import LiveSession
+from opcode_htmx.runs.policies import budget_shares
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.sessions.terminals.model import Program, Terminal
 
 LATE_SECONDS = 5.0
-"""How much later than the end of a terminal Claude may have written the file of its session."""
+"""How much later than it has left a session Claude may have written its file."""
 
 
 class TerminalCosts:
@@ -29,81 +31,87 @@ class TerminalCosts:
         terminals: Callable[[], Iterable[Terminal]],
         live_sessions: Callable[[], Iterable[LiveSession]],
         history: History,
-        cost_in: Callable[[Path, int], float],
+        cost_in: Callable[[Path, int, int], float],
     ) -> None:
-        """`cost_in` gives the cost that the first bytes of a session's file note last."""
+        """`cost_in` gives the cost that a session's file notes last from byte to byte, or 0."""
         self._book = book
         self._terminals = terminals
         self._live_sessions = live_sessions
         self._history = history
         self._cost_in = cost_in
-        self._sizes: dict[str, int] = {}
-        """By session, the size of its file when it was read last."""
-        self._over = set[str]()
-        """The terminals that have ended, and were looked at since."""
+        self._sizes: dict[str, tuple[int, int]] = {}
+        """By name, how large the file was at the last two looks: what an open session's file had
+        at the one before is of others, as its own cost comes where it is left.
+        """
+        self._left_at: dict[str, float] = {}
+        """By name, when a session was first seen left, a Unix time."""
 
     def round(self) -> None:
         """Look at all terminals. Called every few seconds. Raises OSError, DiskFull."""
-        found = {each.id: each for each in self._terminals()}
-        self._over.intersection_update(found)
-        open_ = [
-            each
-            for each in found.values()
-            if each.record.program is Program.CLAUDE and each.id not in self._over
-        ]
-        if not open_:
+        found = {
+            each.id: each for each in self._terminals() if each.record.program is Program.CLAUDE
+        }
+        shares = self._book.open_shares()
+        if not any(each.is_live for each in found.values()) and not shares:
             return
         sessions = {each.pid: each.session_id for each in self._live_sessions()}
-        for terminal in open_:
+        open_ = dict[str, str]()
+        for terminal in found.values():
             leader = terminal.record.leader
-            if terminal.is_live and leader and leader.pid in sessions:
-                self._begin(terminal, sessions[leader.pid])
-            for session_id, total in self._noted(terminal).items():
-                self._go_on(terminal, session_id, total)
-            if not terminal.is_live and _ended_at(terminal) < time.time() - LATE_SECONDS:
-                self._over.add(terminal.id)
+            if leader and leader.pid in sessions:
+                session_id = sessions[leader.pid]
+                name = _name(terminal.id, session_id)
+                open_[name] = session_id
+                if terminal.is_live and name not in shares:
+                    self._begin(name, terminal, session_id)
+        shares = self._book.open_shares()
+        for name, share in shares.items():
+            if name in open_:
+                self._left_at.pop(name, None)
+                size = self._history.size(share.session_id) or 0
+                self._sizes[name] = self._sizes.get(name, (0, 0))[1], size
+            else:
+                # also of one that was removed, so that its folder is gone
+                self._look_at_left(name, share.session_id, found.get(_terminal_of(name)))
+        self._sizes = {name: each for name, each in self._sizes.items() if name in shares}
+        self._left_at = {name: at for name, at in self._left_at.items() if name in shares}
 
-    def _noted(self, terminal: Terminal) -> dict[str, float]:
-        """The sessions that a terminal has had, with the costs in their files at the last look."""
-        begin = _name(terminal, "")
-        totals = self._book.totals(begin)
-        return {name.removeprefix(begin): total for name, total in totals.items()}
+    def _begin(self, name: str, terminal: Terminal, session_id: str) -> None:
+        """Note what the session had cost before."""
+        size = self._history.size(session_id) or 0
+        total, project = self._cost(session_id, 0, size), Path(terminal.record.folder)
+        self._sizes[name] = size, size
+        self._book.change_shares(
+            lambda ledger: budget_shares.begun(ledger, name, session_id, project, total)
+        )
 
-    def _begin(self, terminal: Terminal, session_id: str) -> None:
-        """Note what the session had cost before, where it is new to the terminal."""
-        if not self._book.has_noted(_name(terminal, session_id)):
-            total = self._cost(session_id)
-            self._note(terminal, session_id, total, before=total)
-
-    def _go_on(self, terminal: Terminal, session_id: str, known: float) -> None:
+    def _look_at_left(self, name: str, session_id: str, terminal: Terminal | None) -> None:
+        """Note what a session has cost that its terminal has left, until that is known."""
+        # one that was killed has no time of its end: Claude may note its cost all the same
+        end = terminal.exit.at if terminal and terminal.exit else time.time()
+        left_at = self._left_at.setdefault(name, end)
+        begin, last = self._sizes.get(name, (0, -1))
         size = self._history.size(session_id)
-        if size is None or self._sizes.get(session_id) == size:
-            return
-        if not terminal.is_live and self._is_of_others(terminal, session_id):
-            return
-        total = self._cost(session_id)
-        self._sizes[session_id] = size
-        if total > known:
-            self._note(terminal, session_id, total, before=known)
+        if size is not None and size != last and not self._is_of_others(session_id, left_at):
+            total = self._cost(session_id, begin if begin <= size else 0, size)
+            self._sizes[name] = begin, size
+            self._book.change_shares(partial(budget_shares.grown, name=name, total=total))
+        if left_at < time.time() - LATE_SECONDS:
+            self._book.change_shares(partial(budget_shares.closed, name=name))
 
-    def _is_of_others(self, terminal: Terminal, session_id: str) -> bool:
-        """Whether somebody else has written the session's file since a terminal has ended."""
+    def _is_of_others(self, session_id: str, left_at: float) -> bool:
+        """Whether somebody else has written the session's file since it was left."""
         changed_at = self._history.changed_at(session_id) or 0
-        return changed_at / 1e9 > _ended_at(terminal) + LATE_SECONDS
+        return changed_at / 1e9 > left_at + LATE_SECONDS
 
-    def _cost(self, session_id: str) -> float:
-        path, size = self._history.file(session_id), self._history.size(session_id)
-        return self._cost_in(path, size) if path and size else 0.0
-
-    def _note(self, terminal: Terminal, session_id: str, total: float, *, before: float) -> None:
-        name, project = _name(terminal, session_id), Path(terminal.record.folder)
-        self._book.record(name, session_id, project, total, before=before)
+    def _cost(self, session_id: str, begin: int, end: int) -> float:
+        path = self._history.file(session_id)
+        return self._cost_in(path, begin, end) if path and begin < end else 0.0
 
 
-def _ended_at(terminal: Terminal) -> float:
-    """When a terminal has ended; 0 where it was killed: then Claude has noted nothing."""
-    return terminal.exit.at if terminal.exit else 0.0
+def _name(terminal_id: str, session_id: str) -> str:
+    return f"{budget_shares.SHARE}{terminal_id}-{session_id}"
 
 
-def _name(terminal: Terminal, session_id: str) -> str:
-    return f"terminal-{terminal.id}-{session_id}"
+def _terminal_of(name: str) -> str:
+    return name.removeprefix(budget_shares.SHARE).partition("-")[0]

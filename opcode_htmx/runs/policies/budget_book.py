@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.lib.files.json_fields import MOST
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.runs.policies import budget_shares
 from opcode_htmx.runs.policies.budget_figures import (
     Hold,
     Kept,
@@ -157,6 +158,7 @@ class BudgetBook:
             known = known or Spent(session_id, project_of(project), before)
             today = _today()
             days = {**known.days, today: known.days.get(today, 0.0) + more}
+            ledger = budget_shares.given_back(ledger, session_id, total - more, total)
             ledger.pop(run_id, None)  # the last one noted is the newest
             ledger[run_id] = replace(known, total=total, spent=known.spent + more, days=days, at=at)
             self._write_ledger(ledger)
@@ -165,10 +167,26 @@ class BudgetBook:
         """Whether a cost of the run was noted."""
         return run_id in self._ledger()
 
-    def totals(self, begin: str) -> dict[str, float]:
-        """The last totals that were noted under names that begin so."""
-        found = self._ledger().items()
-        return {name: each.total for name, each in found if name.startswith(begin)}
+    def open_shares(self) -> Ledger:
+        """What terminals have cost of sessions whose end was not seen yet, by names."""
+        return {
+            name: each
+            for name, each in self._ledger().items()
+            if each.is_open and name.startswith(budget_shares.SHARE)
+        }
+
+    def change_shares(self, change: Callable[[Ledger], Ledger]) -> None:
+        """Change the entries of terminals, with a function of budget_shares.
+
+        Nothing is noted where what was noted before cannot be read. Raises OSError, DiskFull.
+        """
+        with self._locked():
+            if self._is_unreadable(self._spending, self._spending_path):
+                return
+            ledger = self._ledger()
+            changed = change(ledger)
+            if changed is not ledger:
+                self._write_ledger(changed)
 
     def spent_by_run(self, run_id: str) -> float:
         found = self._ledger().get(run_id)

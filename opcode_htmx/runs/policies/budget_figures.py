@@ -169,6 +169,8 @@ class Spent:
     days: Mapping[str, float] = field(default_factory=dict)
     at: float = 0.0
     """When `total` was taken; 0 in what earlier versions noted."""
+    is_open: bool = False
+    """Of a terminal, whose total its session's file has yet to say."""
 
     def as_json(self) -> dict[str, Any]:
         return {  # asdict takes ten times as long, and there may be thousands
@@ -178,6 +180,7 @@ class Spent:
             "spent": self.spent,
             "days": [{"day": day, "spent": spent} for day, spent in self.days.items()],
             "at": self.at,
+            **({"is_open": True} if self.is_open else {}),
         }
 
 
@@ -193,6 +196,7 @@ def parse_ledger(found: dict[str, Any]) -> Ledger:
             number(each["spent"], MOST),
             {str(part["day"]): number(part["spent"], MOST) for part in each["days"]},
             number(each.get("at", 0.0), LATEST),
+            bool(each.get("is_open", False)),
         )
         for run_id, each in found["runs"].items()
     }

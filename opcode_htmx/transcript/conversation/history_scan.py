@@ -163,10 +163,25 @@ def cost_before(path: Path, end: int) -> float:
     """
     for data in _backwards(path, end, None):
         for line in reversed(data.split(b"\n")) if _COST in data else ():
-            found = parser.parse(line) if _COST in line else None
-            if isinstance(found, CostState) and found.cost_usd is not None:
-                return found.cost_usd
+            if (found := _cost_in(line)) is not None:
+                return found
     return 0.0
+
+
+def cost_between(path: Path, begin: int, end: int) -> float:
+    """The cost of the session in US dollars that is noted last from byte to byte; 0 if none.
+
+    Raises OSError.
+    """
+    if not begin:
+        return cost_before(path, end)
+    costs = [_cost_in(line) for line in cost_lines(path, begin, end)]
+    return next((cost for cost in reversed(costs) if cost is not None), 0.0)
+
+
+def _cost_in(line: bytes) -> float | None:
+    found = parser.parse(line) if _COST in line else None
+    return found.cost_usd if isinstance(found, CostState) else None
 
 
 # --- the checkpoint -----------------------------------------------------------------------------

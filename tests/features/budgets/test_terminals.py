@@ -19,7 +19,7 @@ from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.lib.pty.records import Exit
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalRecord
-from opcode_htmx.transcript.conversation.history_scan import cost_before
+from opcode_htmx.transcript.conversation.history_scan import cost_between
 from tests.sessions.index.histories import ONE, TWO, Session
 
 PID = 4711
@@ -42,17 +42,24 @@ class Desk:
         self.open = ""
         """The session that Claude has open."""
         self.looks = 0
+        self.read = 0
+        """Bytes that were searched for a cost."""
+        self.is_removed = False
         self.costs = self.made()
 
     def made(self) -> TerminalCosts:
         """One of a worker."""
         return TerminalCosts(
             self.book,
-            lambda: [self.terminal],
+            lambda: [] if self.is_removed else [self.terminal],
             self.live,
             ClaudeHistory((self.config_dir,)),
-            cost_before,
+            self.cost_in,
         )
+
+    def cost_in(self, path: Path, begin: int, end: int) -> float:
+        self.read += end - begin
+        return cost_between(path, begin, end)
 
     def live(self) -> list[LiveSession]:
         self.looks += 1
@@ -62,6 +69,10 @@ class Desk:
         session = Session(self.config_dir, session_id, str(self.project))
         session.prompt("Water the trees")
         return session
+
+    def app_notes(self, total: float, before: float) -> None:
+        """What a run of the app says that ONE has cost."""
+        self.book.record("run-1", ONE, self.project, total, before=before)
 
     def end(self, at: float) -> None:
         self.open = ""
@@ -142,6 +153,146 @@ def test_a_terminal_that_has_ended_is_looked_at_once_more_only(desk: Desk) -> No
     looks = desk.looks
     assert desk.spent() == pytest.approx(0.5)
     assert desk.looks == looks + 1
+
+
+def test_a_session_that_was_left_and_goes_on_in_the_app_counts_once(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 1.0)
+    desk.open = TWO
+    assert desk.spent() == pytest.approx(1.0)
+    desk.app_notes(4.0, before=1.0)
+    note(session, 4.0)
+    assert desk.spent() == pytest.approx(4.0)
+    desk.costs = desk.made()  # after a restart of the server
+    assert desk.spent() == pytest.approx(4.0)
+
+
+def test_what_strangers_add_to_a_session_that_was_left_is_not_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 1.0)
+    desk.open = TWO
+    assert desk.spent() == pytest.approx(1.0)
+    later = time.time() + LATE_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    desk.spent()
+    note(session, 4.0)
+    assert desk.spent() == pytest.approx(1.0)
+    desk.costs = desk.made()
+    assert desk.spent() == pytest.approx(1.0)
+
+
+def test_a_session_that_is_opened_again_counts_from_there(desk: Desk) -> None:
+    long_ago = time.time() - 60
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 1.0)
+    os.utime(session.path, (long_ago, long_ago))
+    desk.end(long_ago)
+    assert desk.spent() == pytest.approx(1.0)
+    note(session, 4.0)
+    desk.open = ONE
+    desk.terminal = replace(desk.terminal, is_live=True, exit=None)
+    assert desk.spent() == pytest.approx(1.0)
+    note(session, 4.5)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(1.5)
+
+
+def test_a_cost_of_the_app_in_a_session_that_a_terminal_has_open_counts_once(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 2.0)
+    desk.app_notes(2.0, before=0.0)
+    assert desk.spent() == pytest.approx(2.0)
+    note(session, 2.0)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(2.0)
+
+
+def test_a_cost_that_the_app_reads_after_its_terminal_has_ended_counts_once(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 2.0)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(2.0)
+    for total in (1.5, 2.0):  # as a server does that was down
+        desk.app_notes(total, before=0.0)
+        assert desk.spent() == pytest.approx(2.0)
+    desk.app_notes(3.0, before=0.0)
+    assert desk.spent() == pytest.approx(3.0)
+
+
+def test_a_cost_of_the_app_that_comes_into_the_file_later_counts_once(desk: Desk) -> None:
+    session = desk.session(ONE)
+    desk.app_notes(2.0, before=0.0)
+    desk.open = ONE
+    desk.spent()
+    note(session, 2.0)  # as the process of the app ends
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(2.0)
+
+
+def test_what_the_app_has_cleared_counts_once(desk: Desk) -> None:
+    session = desk.session(ONE)
+    desk.open = ONE
+    desk.spent()
+    desk.app_notes(2.0, before=0.0)
+    note(session, 2.0)
+    desk.app_notes(0.5, before=0.0)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(2.5)
+
+
+def test_a_cost_that_no_later_total_has_is_not_taken_from_the_terminals(desk: Desk) -> None:
+    desk.app_notes(3.0, before=0.0)  # and its process was killed: the file has no total
+    session = desk.session(ONE)
+    desk.open = ONE
+    desk.spent()
+    note(session, 1.0)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(4.0)
+
+
+def test_a_terminal_that_is_removed_as_soon_as_it_has_ended_counts(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    note(desk.session(ONE), 2.0)
+    desk.open, desk.is_removed = "", True
+    desk.costs = desk.made()
+    assert desk.spent() == pytest.approx(2.0)
+
+
+def test_what_claude_notes_as_its_terminal_is_killed_counts(desk: Desk) -> None:
+    desk.open = ONE
+    desk.spent()
+    note(desk.session(ONE), 2.0)
+    desk.open = ""
+    desk.terminal = replace(desk.terminal, is_live=False, exit=None)
+    assert desk.spent() == pytest.approx(2.0)
+
+
+def test_only_what_has_come_since_is_searched_for_a_cost(desk: Desk) -> None:
+    session = desk.session(ONE)
+    session.answer("water " * 50_000)
+    before = session.path.stat().st_size
+    desk.open = ONE
+    for _ in range(3):
+        session.answer("Watered.")
+        assert desk.spent() == 0.0
+    assert desk.read < before + 10_000
+    note(session, 0.5)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.5)
+    assert desk.read < before + 20_000
 
 
 @pytest.mark.parametrize(
