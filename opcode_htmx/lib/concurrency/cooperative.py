@@ -147,7 +147,7 @@ def _end_hub_of_thread() -> None:
 def run_cpu_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same for CPU-bound work: one piece of it at a time.
 
-    Thread and hub take turns with the interpreter every 5 ms; several threads would delay the hub
+    Thread and hub take turns with the interpreter; several threads would delay the hub
     longer. The garbage collector takes no turns, and scans the whole memory when many objects are
     made at once, so it is disabled meanwhile.
     """

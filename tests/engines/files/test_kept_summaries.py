@@ -133,6 +133,66 @@ def test_what_was_not_asked_for_is_kept_and_what_is_gone_is_not(
     assert ONE not in kept.read_text()
 
 
+def test_start_that_shows_few_files_keeps_what_was_kept_of_the_others(
+    kept: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_sessions(kept)
+    before = sessions.projects(kept.parent)
+    folder_summaries.save()
+    start_again(kept)
+    third = Session(kept.parent, "33333333-3333-4333-8333-333333333333", "/srv/hens")
+    third.prompt("feed the hens")
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_summaries, "MANY", 9)
+        sessions.summaries(third.path.parent)
+        folder_summaries.save()
+    start_again(kept)
+    reads.clear()
+    found = sessions.projects(kept.parent)
+    assert not reads
+    assert len(found) == len(before) + 1
+
+
+def test_what_is_gone_is_not_kept_by_a_start_that_reads_all_of_a_few_files(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_sessions(kept)
+    sessions.projects(kept.parent)
+    folder_summaries.save()
+    start_again(kept)
+    first.path.unlink()
+    second.prompt("once more")
+    monkeypatch.setattr(folder_summaries, "MANY", 9)
+    ReadAhead(kept.parent)._read()
+    assert TWO in kept.read_text()
+    assert ONE not in kept.read_text()
+
+
+def test_prompts_of_a_file_rewritten_with_its_size_and_time_are_counted_anew(kept: Path) -> None:
+    first = Session(kept.parent)
+    first.prompt("plant trees")
+    first.prompt("water them")
+    (project,) = sessions.projects(kept.parent)
+
+    def counts() -> list[int | None]:
+        sessions.projects(kept.parent)
+        return [each.prompt_count for each in sessions.sessions(kept.parent, project.id)]
+
+    assert counts() == [2]
+    status, lines = first.path.stat(), first.path.read_bytes().splitlines(keepends=True)
+    lines[-1] = b" " * (len(lines[-1]) - 1) + b"\n"
+    other = first.path.with_suffix(".x")
+    other.write_bytes(b"".join(lines))
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(first.path)
+    assert first.path.stat().st_size == status.st_size
+    assert first.path.stat().st_mtime_ns == status.st_mtime_ns
+    assert counts() == [1]
+    folder_summaries.save()
+    start_again(kept)
+    assert counts() == [1]
+
+
 def test_prompts_are_counted_once_for_all_starts(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,10 @@ class OfNewestVersion(Generic[T]):
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
 
+    def forget(self, path: str) -> None:
+        """Drop what was found in a file, which has changed though size and time are the same."""
+        self._kept.pop(path, None)
+
 
 @OfNewestVersion
 def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:

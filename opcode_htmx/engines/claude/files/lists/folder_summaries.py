@@ -265,6 +265,7 @@ def _in_thread(work: Callable[[T], None], items: Sequence[T]) -> None:
 
 def _keep(folder: Path, file: File) -> tuple[File, FileSummary | None]:
     _kept.is_behind = True
+    count_prompts.forget(f"{folder}/{file.name}")  # it does not know when the inode changed
     return _add(folder, file, _summary(folder / file.name, file))
 
 

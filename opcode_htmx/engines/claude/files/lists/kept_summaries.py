@@ -79,12 +79,14 @@ class KeptSummaries:
 
     def drop_rest(self) -> None:
         """Drop those that were not asked for although all files were: their files are gone."""
+        self.is_loaded = True
         self._rows = {}
 
     def save(self, read: Mapping[Path, Mapping[str, tuple[File, FileSummary | None]]]) -> None:
         """Write what was read by now, with what was not asked for yet. Raises nothing."""
         if self._path is None:
             return
+        self.load()  # else those of all files that nobody has asked for would be lost
         files = {folder: dict(rows) for folder, rows in self._rows.items()}
         for folder, entries in read.items():
             rows = files.setdefault(str(folder), {})
