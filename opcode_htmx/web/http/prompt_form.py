@@ -32,9 +32,9 @@ def prompt_id_of_form(form_id: str, words: str, tokens: Iterable[str]) -> str:
 
 def words_of_form() -> str:
     """The prompt in the posted form. Raises BadForm."""
-    # A suggestion that was tapped comes after the empty text field.
-    texts = [typed(text).strip() for text in request.form.getlist("prompt")]
-    text = next(filter(None, reversed(texts)), "")
+    # One of the prompts to try that was tapped is sent, and not what is still being written.
+    fields = (request.form.get(name, "") for name in ("suggested", "prompt"))
+    text = next(filter(None, (typed(each).strip() for each in fields)), "")
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
     return text

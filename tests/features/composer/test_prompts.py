@@ -86,6 +86,15 @@ def test_a_prompt_keeps_its_line_breaks_and_reaches_claude_on_stdin_only(server:
     assert "second" not in (folder / "run.json").read_text()
 
 
+def test_a_suggested_prompt_is_sent_and_not_what_is_still_being_written(server: Server) -> None:
+    response = server.post("/sessions", form(server, "half written", suggested="Look around"))
+    path = response.headers["Location"].removesuffix("#end")
+    assert sent(run_folder(server, path)) == ["Look around"]
+    fields = {"prompt": "and then", "suggested": "Go on", "prompt_id": str(uuid.uuid4())}
+    assert server.post(f"{path}/prompt", fields).status_code == 303
+    until(lambda: sent(run_folder(server, path)) == ["Look around", "Go on"], "it is sent")
+
+
 def test_a_form_sent_twice_is_one_prompt(server: Server) -> None:
     fields = form(server, "only once")
     first, second = server.post("/sessions", fields), server.post("/sessions", fields)

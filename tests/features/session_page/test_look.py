@@ -624,8 +624,10 @@ def test_screenshots_of_the_demo(
     hand = {**screenshots.PHONE, "device_scale_factor": 2}
     light = open_phone(server, **hand)
     light.page.goto("/new")
+    light.page.get_by_role("textbox", name="Prompt").fill("half written")
     light.page.get_by_role("button", name="Run the app and save its report").tap()
     light.button("Allow").tap()
+    expect(light.page.locator(".block-prompt")).to_contain_text("Run the app and save its report")
     ready(light)
     dark = open_phone(server, color_scheme="dark", **hand)
     dark.page.goto(light.page.url)

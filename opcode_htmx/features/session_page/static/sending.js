@@ -72,7 +72,7 @@
     return bubble;
   };
   const tokenOf = (item) => item.querySelector("input").value;
-  const wordsOf = (data) => data.getAll("prompt").filter(Boolean).at(-1) ?? "";
+  const wordsOf = (data) => data.get("suggested") || (data.get("prompt") ?? "");
 
   const remove = (bubble) => {
     bubbles.delete(bubble);
@@ -169,8 +169,7 @@
     else if (wordsOf(request.body).trim() || request.body.getAll("attached").length) {
       bubble = add(request.body);
       // not when a suggestion was tapped, which is another text
-      const [typed, ...others] = request.body.getAll("prompt");
-      if (!others.length && prompt.value === typed) prompt.value = "";
+      if (!request.body.has("suggested") && prompt.value === request.body.get("prompt")) prompt.value = "";
       document.scrollingElement.scrollTo({ top: document.scrollingElement.scrollHeight, behavior: "instant" });
     }
     if (!bubble) {
