@@ -468,7 +468,9 @@ class Supervisor:
         if live and live.is_unused:
             live.stop_unused("Ended, because the session is deleted.")
             live.join(self._settings.stop_deadline + END_GRACE_SECONDS)
-        if self._live_of(session_id):
+        if live := self._live_of(session_id):
+            if live.resting:
+                raise StillRunning("Claude waits in this session for a prompt. End Claude first.")
             raise StillRunning("Claude is running in this session. Stop it first.")
 
     def forget(self, session_id: str) -> None:

@@ -242,10 +242,10 @@ def test_search_covers_messages_tool_inputs_and_results(looked: Session, server:
 # --- deleting -------------------------------------------------------------------------------
 
 
-def test_a_session_that_runs_must_be_stopped_before_it_is_deleted(looked: Session) -> None:
+def test_a_session_whose_claude_waits_is_not_deleted_and_says_what_to_do(looked: Session) -> None:
     refused = looked.post("delete")
     assert refused.status_code == 409
-    assert "Stop it first." in refused.text
+    assert "Claude waits in this session for a prompt. End Claude first." in refused.text
     assert "needle-in-output" in looked.page()
 
 
