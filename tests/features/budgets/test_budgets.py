@@ -124,12 +124,11 @@ def test_a_run_is_paused_within_its_turn_and_goes_on(
     # the message that reaches it, and at most the one that was asked for meanwhile
     assert limit <= hold.spent <= limit + 2 * one
     assert steps_done(sandbox) < STEPS
-    shown = server.get(page).text
-    assert "Paused by a budget" in shown
+    until(lambda: "Paused by a budget" in server.get(page).text, "the page says so")
     refused = server.post(f"{page}/prompt", {"prompt": "and now?", "prompt_id": PROMPT})
     assert refused.status_code == 409
     assert "Decide on the session" in refused.text
-    assert "and now?" in server.get(page).text  # in the composer
+    until(lambda: "and now?" in server.get(page).text, "it is in the composer")
     book.set_limits(Limits())
     answer = server.post(f"/budgets/held/{session_id}/go-on", {})
     assert answer.status_code == 303
@@ -157,7 +156,7 @@ def test_a_warning_comes_before_the_pause(shared_real_server: Server, first: Fir
     assert "Paused by a budget" not in server.get(page).text
     (sandbox.project / "go").touch()
     assert "Paused: the $" in end_of(sandbox, session_id)["cause"]
-    assert "Paused by a budget" in server.get(page).text
+    until(lambda: "Paused by a budget" in server.get(page).text, "the pause")
     until(lambda: "at 100% Claude is paused" not in server.get(page).text, "no warning any more")
 
 
@@ -167,5 +166,10 @@ def test_the_cost_of_all_is_noted_without_a_budget_and_nothing_is_asked(
     assert first.cost > 0
     (run,) = runs_of(shared_real_server.sandbox.state, first.session_id)
     assert b"get_usage" not in (run / "in.ndjson").read_bytes()
-    spent = BudgetBook(shared_real_server.sandbox.state).spent_today()
-    assert f"Today so far: ${spent:.2f}" in shared_real_server.get("/budgets").text
+    book = BudgetBook(shared_real_server.sandbox.state)
+
+    def is_shown() -> bool:
+        words = f"Today so far: ${book.spent_today():.2f}"
+        return words in shared_real_server.get("/budgets").text
+
+    until(is_shown, "the page has the cost of all")

@@ -98,6 +98,9 @@ class Asked:
         answer = self._server.get(self.elicitations)
         return list(answer.json()["data"]) if answer.ok else []
 
+    def is_over(self) -> bool:
+        return not self.open
+
     def name(self, number: int) -> str:
         return f"e-{self.request['request_id']}-{number}"
 
@@ -131,8 +134,11 @@ def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> Non
     assert asked.request["server_name"] == "orchard"
     asks = "orchard: How shall the harvest be?"
     until(lambda: asks in server.get("/").text, "each of the workers may show Home")
-    page = dom.parse(asked.page())
-    assert {"Accept", "Decline", "Cancel"} <= {n.text for n in page.walk() if n.tag == "button"}
+
+    def buttons() -> set[str]:
+        return {n.text for n in dom.parse(asked.page()).walk() if n.tag == "button"}
+
+    until(lambda: buttons() >= {"Accept", "Decline", "Cancel"}, "the page has the form")
     refused = asked.send("accept", f0="", f1="nobody", f2="12", f3=SECRET, f7="2026-02-30")
     assert refused.status_code == 422
     again = dom.parse(refused.text)
@@ -167,7 +173,11 @@ def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> Non
             },
         },
     )
-    card = asked.page().partition("What was sent")[2].partition("</details>")[0]
+
+    def sent() -> str:
+        return asked.page().partition("What was sent")[2].partition("</details>")[0]
+
+    card = until(sent, "the page shows what was sent")
     assert "Pears" in card
     assert "Saw, Ladder" in card
     assert SECRET not in card
@@ -193,9 +203,9 @@ def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Se
     answer = post(action="decline")
     assert answer.json()["data"]["action"] == "decline"
     assert asked.got() == {"action": "decline"}
-    assert asked.open == []
+    until(asked.is_over, "it is not asked any more")
     assert post(action="cancel").status_code == 409
-    assert "Declined" in asked.page()
+    until(lambda: "Declined" in asked.page(), "the page says so")
 
 
 def test_of_two_phones_that_answer_at_once_one_is_told_what_the_other_did(server: Server) -> None:
@@ -224,7 +234,7 @@ def test_an_answer_after_the_question_was_withdrawn_goes_nowhere(server: Server)
     mark = server.sandbox.project / "withdraw"
     try:
         mark.touch()
-        until(lambda: not asked.open, "it is not asked any more")
+        until(asked.is_over, "it is not asked any more")
         assert asked.got() == {"action": "withdrawn"}
         until(lambda: "No longer asked" in asked.page(), "the page says so")
         for decision in ("accept", "decline", "cancel"):
@@ -262,7 +272,7 @@ def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
             mark.unlink()
         statuses = sorted(each.status_code for each in answers)
         assert statuses in ([303, 409], [409, 409])
-        assert asked.open == []
+        until(asked.is_over, "it is not asked any more")
 
         # by whichever worker, which may not have read it yet
         found = until(asked.verdicts, "the page says what became of it")
