@@ -110,9 +110,12 @@ def test_two_workers_start_what_is_due_once(
     session_id = session_id_of(SCHEDULE, due)
     assert occurrence.session_id == session_id
     assert prompts_of(sandbox, session_id) == [prompt_id_of(SCHEDULE, due)]
-    page = server.get(f"/schedules/{SCHEDULE}").text
-    assert "Done" in page
-    assert session_id in page
+
+    def is_shown() -> bool:
+        page = server.get(f"/schedules/{SCHEDULE}").text
+        return "Done" in page and session_id in page
+
+    until(is_shown, "the page has the outcome")
     assert "actor=system action=schedule.start" in server.log.read_text()
 
 
