@@ -104,13 +104,18 @@ def cli_says(server: Server, claude: Path, name: str) -> str:
     ).stdout
 
 
+def lists(server: Server, status: str) -> None:
+    """Wait until the page of running sessions has this: a server's name and its status."""
+    until(lambda: status in words(server.get("/claude/mcp/sessions").text), status)
+
+
 def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_restart(
     shared_real_server: Server, shared_home: Sandbox, claude: Path, remote: OAuthMcp
 ) -> None:
     server = shared_real_server
     add(server, "clouds", f"{remote.url}/mcp")
     session_id = execute(server)
-    assert "clouds needs sign-in" in words(server.get("/claude/mcp/sessions").text)
+    lists(server, "clouds needs sign-in")
     server.post("/claude/mcp/servers/user/clouds/test", {})
     assert "Sign in" in words(server.get("/claude/mcp/servers/user/clouds").text)
     _, url = begin(server, "clouds")
@@ -129,7 +134,7 @@ def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_rest
     page = words(server.get(answer.headers["Location"], headers=cookies).text)
     assert "Signed in. 1 running session uses it." in page
     assert "connected · 2 tools" in page
-    assert "clouds connected · 2 tools" in words(server.get("/claude/mcp/sessions").text)
+    lists(server, "clouds connected · 2 tools")
     assert len(runs_of(shared_home.state, session_id)) == 1, "the session was not restarted"
     assert "Connected" in cli_says(server, claude, "clouds")
     assert server.get(path, allow_redirects=False).status_code == 400, "it works once"
@@ -141,7 +146,7 @@ def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_rest
 
     assert server.post("/claude/mcp/servers/user/clouds/sign-out", {}).status_code == 303
     assert "Needs authentication" in cli_says(server, claude, "clouds")
-    assert "clouds needs sign-in" in words(server.get("/claude/mcp/sessions").text)
+    lists(server, "clouds needs sign-in")
 
 
 def test_address_of_a_localhost_redirect_is_pasted(
@@ -196,7 +201,7 @@ def test_server_added_while_a_session_runs_is_connected_there_by_a_reconnect(
     execute(server)
     add(server, "late", f"{remote.url}/open")
     assert server.post("/claude/mcp/servers/user/late/reconnect", {}).status_code == 303
-    assert "late connected · 2 tools" in words(server.get("/claude/mcp/sessions").text)
+    lists(server, "late connected · 2 tools")
     names = [
         json.loads(line)["request"]["subtype"]
         for path in server.sandbox.state.glob("runs/*/in.ndjson")
