@@ -91,11 +91,15 @@ class BudgetBook:
         return self._kept().limits
 
     def set_limits(self, limits: Limits) -> None:
-        """Set all limits; a file that cannot be read is put aside. Raises OSError, DiskFull."""
+        """Set all limits, and end the pauses that they no longer ask for.
+
+        A file that cannot be read is put aside. Raises OSError, DiskFull.
+        """
         with self._locked():
             self._write_limits(replace(self._kept(), limits=limits))
             if self._is_unreadable(self._spending, self._spending_path):
                 self._write_ledger({})
+            self._end_holds()
 
     def add(self, scope: Scope, project: Path, amount: float) -> None:
         """Allow more for the rest of today, of a day or a project.
@@ -278,6 +282,21 @@ class BudgetBook:
         except FileNotFoundError:
             return False
         return True
+
+    def _end_holds(self) -> None:
+        """Release the sessions whose limit was lifted, or raised above what was spent."""
+        for path in self._holds.glob("*.json"):
+            found = self._hold_files.read(path)
+            if found and found.ends_at(*self._now_of(found)):
+                self.release(path.stem)
+
+    def _now_of(self, hold: Hold) -> tuple[float | None, float]:
+        """The limit that holds now for what a pause is for, and what is spent of it."""
+        run = self._ledger().get(hold.run_id)
+        project = Path(run.project) if run else Path("/")
+        found = self.standings(hold.run_id, project)
+        now = next((each for each in found if each.scope is hold.scope), None)
+        return (now.limit, now.spent) if now else (None, 0.0)
 
     def check(self, session_id: str, project: Path) -> None:
         """Raises BudgetReached where a prompt must wait for a person's decision.

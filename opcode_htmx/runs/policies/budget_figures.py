@@ -122,6 +122,16 @@ class Hold:
             return 0.0
         return _whole_cents(max(0.0, self.spent - self.limit) + self.limit / 2)
 
+    def ends_at(self, limit: float | None, spent: float) -> bool:
+        """Whether the limit that holds now, None for none, asks for no pause any more.
+
+        `spent` is what is spent of it now. What was spent at the pause counts as well: to save the
+        same limit the day after decides nothing. The limits of schedules are not in the book.
+        """
+        if self.scope in (Scope.SCHEDULE, Scope.UNKNOWN):
+            return False
+        return limit is None or not Standing(self.scope, max(spent, self.spent), limit).is_reached
+
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Hold:
         """Raises ValueError, KeyError or TypeError, as the next ones: NaN is below every limit, and

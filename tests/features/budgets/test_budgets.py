@@ -129,7 +129,6 @@ def test_a_run_is_paused_within_its_turn_and_goes_on(
     assert refused.status_code == 409
     assert "Decide on the session" in refused.text
     until(lambda: "and now?" in server.get(page).text, "it is in the composer")
-    book.set_limits(Limits())
     answer = server.post(f"/budgets/held/{session_id}/go-on", {})
     assert answer.status_code == 303
     again = server.post(f"/budgets/held/{session_id}/go-on", {})

@@ -62,6 +62,24 @@ def test_a_session_whose_pause_cannot_be_read_asks_and_goes_on(
     assert "Paused by a budget" not in client.get(address).text
 
 
+def test_a_session_is_free_once_its_budget_is_cleared(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    session = Session(sandbox.config_dir, ONE, str(sandbox.project))
+    session.prompt("Water the trees")
+    session.answer("Watered.")
+    book = BudgetBook(sandbox.state)
+    book.set_limits(Limits(day=0.1))
+    book.record("r1", ONE, sandbox.project, 0.5, before=0.0)
+    (standing,) = book.standings("r1", sandbox.project)
+    book.set_hold(ONE, "r1", standing)
+    address = f"/projects/{session.path.parent.name}/sessions/{ONE}"
+    assert "Paused by a budget" in client.get(address).text
+    assert client.post("/budgets", data={"day": ""}).status_code == 303
+    assert "Paused by a budget" not in client.get(address).text
+    book.check(ONE, sandbox.project)
+
+
 def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None:
     form = client.get("/budgets").text
     seen = form.partition('name="seen" value="')[2].partition('"')[0]

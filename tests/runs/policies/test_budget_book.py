@@ -199,6 +199,39 @@ def test_a_held_session_is_released_once(book: BudgetBook) -> None:
     book.check("s1", ORCHARD)
 
 
+@pytest.mark.parametrize("scope", [Scope.RUN, Scope.PROJECT, Scope.DAY])
+@pytest.mark.parametrize(
+    ("limit", "is_held"), [(None, False), (2.5, False), (2.1, True), (2, True)]
+)
+def test_a_pause_ends_where_its_limit_is_lifted_or_raised_above_what_was_spent(
+    book: BudgetBook, scope: Scope, limit: float | None, is_held: bool
+) -> None:
+    book.set_limits(Limits(**{scope: 2.0}))
+    book.record("r1", "s1", ORCHARD, 2.1, before=0.0)
+    (standing,) = book.standings("r1", ORCHARD)
+    book.set_hold("s1", "r1", standing)
+    book.set_limits(Limits(**{scope: limit}))
+    assert (book.hold("s1") is not None) == is_held
+    if is_held:
+        with pytest.raises(BudgetReached):
+            book.check("s1", ORCHARD)
+    else:
+        book.check("s1", ORCHARD)
+
+
+def test_a_pause_stays_where_another_limit_is_changed(book: BudgetBook, tmp_path: Path) -> None:
+    book.set_limits(Limits(day=2.0))
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.1, 2.0))  # of yesterday: nothing is spent yet
+    book.set_hold("s2", "r2", Standing(Scope.SCHEDULE, 2.1, 2.0))
+    damaged = tmp_path / budget_book.HOLDS / "s3.json"
+    damaged.write_text("{")
+    book.set_limits(Limits(day=2.0, run=1.0))
+    assert book.hold("s1") and book.hold("s2") and book.hold("s3")
+    book.set_limits(Limits())
+    assert book.hold("s1") is None
+    assert book.hold("s2") and book.hold("s3")
+
+
 HOSTILE_LIMITS = [
     f'{{"day": {value}, "extra": {{}}}}'
     for value in ("NaN", "Infinity", "-1", "1e300", f"1{'0' * 400}", '"5"', "true", "[]", "{}")
