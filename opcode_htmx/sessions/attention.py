@@ -77,10 +77,15 @@ class AttentionList:
             unfinished = run.phase is not Phase.IDLE or run.state.background.agents
             if unfinished or not run.state.turns:
                 return None
-        elif end.outcome is Outcome.CANCELLED or end.at <= seen:
+        elif end.outcome is Outcome.CANCELLED:
             return None
         elif end.outcome is not Outcome.COMPLETED:
+            # one that a budget has paused asks whether it goes on, also once that was read
+            if end.at <= seen and not self._supervisor.budgets.hold(run.record.session_id):
+                return None
             return AttentionItem(run, Reason.FAILED, end.cause, end.at)
+        elif end.at <= seen:
+            return None
         # The end of an idle process is no news: the time of its last output counts
         at = run.folder.last_output()
         if at <= seen or (end and not run.folder.output.exists()):

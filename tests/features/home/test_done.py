@@ -14,7 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.home.service import MOST_RUNS
-from tests.support.environment import Sandbox, until
+from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.policies.budget_figures import Scope, Standing
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from tests.support.environment import Sandbox, runs_of, until
 from tests.support.in_process import app_of, client_of
 
 
@@ -88,6 +91,25 @@ def test_what_is_done_stands_below_what_runs_until_one_tap(
         page = other.get(each).text
         assert ">Done</h" not in page and "All seen" not in page
         assert len(rows(page, "Needs you")) == 2, "a failure stays until it is opened"
+
+
+@pytest.mark.parametrize("address", ["/", "/runs"])
+def test_a_session_that_a_budget_has_paused_needs_you_until_that_is_decided(
+    client: FlaskClient, sandbox: Sandbox, address: str
+) -> None:
+    paused = begin(client, sandbox, ["exit", 3])
+    failed = begin(client, sandbox, ["exit", 3])
+    wait_for(client, "Needs you", 2, address)
+    session_id = paused.rpartition("/")[2]
+    (run,) = runs_of(sandbox.state, session_id)
+    book = BudgetBook(sandbox.state)
+    book.set_hold(session_id, run.name, Standing(Scope.RUN, 2.04, 2.0))
+    positions = ReadPositions(sandbox.state / "marks.json")
+    for each in (paused, failed):
+        positions.look(each.rpartition("/")[2])
+    assert rows(client.get(address).text, "Needs you") == [paused]
+    assert client.post(f"/budgets/held/{session_id}/stop").status_code == 303
+    assert rows(client.get(address).text, "Needs you") == []
 
 
 def test_what_ends_after_the_page_was_shown_is_not_marked(
