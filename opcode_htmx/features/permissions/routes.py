@@ -73,8 +73,9 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
             return render_template("alert.html", sentence="")
         lists = {"runs": "attention.runs", "home": "home.page"}
         back = next((url_for(lists[name]) for name in request.args if name in lists), None)
-        # A page without a script that is loaded too early shows the request again, or “Stopping…”
-        if request_id:
+        # A page without a script that is loaded too early shows the request again, or “Stopping…”;
+        # the lists follow what was sent, and have it already
+        if back is None and request_id:
             run.wait_for_answer(request_id, SHOWN_SECONDS)
         elif back is None:
             run.join(SHOWN_SECONDS)

@@ -216,9 +216,14 @@ class Run(FollowedRun):
         return ask
 
     def wait_for_answer(self, request_id: str, timeout: float) -> None:
-        """Wait until the answer to a request is on record, at most `timeout` seconds."""
-        until = time.monotonic() + timeout
-        while request_id in self.state.asks and self.live and time.monotonic() < until:
+        """Wait until the blocks of a page have the answer to a request, at most `timeout` seconds.
+
+        They come from the output, where Claude repeats an answer that it has read.
+        """
+        until, state = time.monotonic() + timeout, self.state
+        while request_id in state.asks or request_id in state.unconfirmed:
+            if not self.live or time.monotonic() >= until:
+                return
             self.changed.wait(self.changed.version, max(0.0, until - time.monotonic()))
 
     @contextlib.contextmanager

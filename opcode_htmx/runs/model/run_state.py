@@ -72,7 +72,6 @@ class RunState:
         "_requests",
         "_taken",
         "_turn_open",
-        "_unconfirmed",
         "_wrote_before_launch",
         "answered",
         "answers",
@@ -90,6 +89,7 @@ class RunState:
         "session_id",
         "slash_commands",
         "turns",
+        "unconfirmed",
         "unsupported",
         "waiting",
     )
@@ -119,7 +119,7 @@ class RunState:
         """By id, whether Claude has withdrawn the request: then no answer counts any more."""
         self.answers: dict[str, Answer] = {}
         """The answers to Claude's requests."""
-        self._unconfirmed: dict[str, Ask] = {}
+        self.unconfirmed: dict[str, Ask] = {}
         """Answered requests until Claude repeats the answer, which may not have been delivered."""
         self.responses: dict[str, ControlResponse] = {}
         """Claude's answers to our requests."""
@@ -173,7 +173,7 @@ class RunState:
                 self.step(Event.PROMPTED)
         elif isinstance(message, ControlResponse):
             if ask := self.asks.get(message.request_id):
-                self._unconfirmed[message.request_id] = ask
+                self.unconfirmed[message.request_id] = ask
             self._answer(message)
         elif isinstance(message, Unknown):
             request = self._reader.own_request(message)
@@ -238,9 +238,9 @@ class RunState:
                 self._settle(message.request_id)
             case ControlResponse():
                 self._answer(message)
-                self._unconfirmed.pop(message.request_id, None)
+                self.unconfirmed.pop(message.request_id, None)
             case ControlCancel():
-                if self._unconfirmed.pop(message.request_id, None):
+                if self.unconfirmed.pop(message.request_id, None):
                     self.answers.pop(message.request_id, None)  # Claude has not taken it
                 self._close(message.request_id, withdrawn=True)
             case TurnResult():
@@ -309,7 +309,7 @@ class RunState:
             return
         self.answered.pop(request_id, None)
         self.answers.pop(request_id, None)
-        if ask := self._unconfirmed.pop(request_id, None):
+        if ask := self.unconfirmed.pop(request_id, None):
             self.asks[request_id] = ask
             self.step(Event.ASKED)
 

@@ -1,0 +1,63 @@
+"""An answer by a form, as a page without a script sends it: the page that follows has it."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from opcode_htmx.features.permissions import routes
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
+from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.in_process import app_of, client_of
+
+pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(150)]
+
+
+@pytest.fixture(scope="module")
+def client(
+    shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlaskClient]:
+    claude = write_stand_in(tmp_path_factory.mktemp("stand-in") / "claude")
+    with app_of(shared_sandbox, claude) as app:
+        yield client_of(app)
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+@pytest.mark.parametrize("deaf", [False, True])
+def test_the_page_after_an_answer_no_longer_asks_unless_claude_does_not_read(
+    client: FlaskClient,
+    shared_sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    decision: str,
+    deaf: bool,
+) -> None:
+    monkeypatch.setattr(routes, "SHOWN_SECONDS", 0.0 if deaf else 60.0)
+    may_read, wait = tmp_path / "may-read", Broadcast.wait
+    steps = [["ask", f"ask-{uuid.uuid4()}", str(may_read)], ["text", "Done."]]
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(shared_sandbox.project), "prompt": json.dumps(steps), **ids}
+    address = client.post("/sessions", data=form).location.partition("#")[0]
+    asks = re.compile(r'action="(/runs/[0-9a-f]+/asks/[^"]+)"')
+    until(lambda: asks.search(client.get(address).text), "Claude asks")
+    found = asks.search(client.get(address).text)
+    assert found
+
+    def wait_while_claude_reads(each: Broadcast, seen: int, timeout: float | None = None) -> int:
+        if timeout is not None and not deaf:
+            may_read.touch()  # only now: before it waits, Claude has not read the answer
+        return wait(each, seen, timeout)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Broadcast, "wait", wait_while_claude_reads)
+        answer = client.post(found[1], data={"decision": decision})
+    assert (answer.status_code, answer.location) == (303, f"{address}#end")
+    assert bool(asks.search(client.get(address).text)) == deaf
+    may_read.touch()
+    until(lambda: not asks.search(client.get(address).text), "Claude has read the answer")
