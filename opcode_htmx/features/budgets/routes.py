@@ -69,6 +69,7 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
             seen=_seen(_fields(book.limits)) if seen is None else seen,
             error=error or book.problem,
             today=dollars(book.spent_today()),
+            extra=dollars(book.extra_today) if book.extra_today else "",
             has_terminals=has_terminals,
             is_saved=is_saved,
             used_up=used_up(book) if is_saved else None,

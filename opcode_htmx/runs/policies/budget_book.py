@@ -90,13 +90,20 @@ class BudgetBook:
     def limits(self) -> Limits:
         return self._kept().limits
 
+    @property
+    def extra_today(self) -> float:
+        """What a person has allowed today beyond the budget of a day; 0 without one."""
+        kept = self._kept()
+        return kept.extra.get(_today(), 0.0) if kept.limits.day else 0.0
+
     def set_limits(self, limits: Limits) -> None:
         """Set all limits, and end the pauses that they no longer ask for.
 
+        What was allowed beyond one of them ends where it changes.
         A file that cannot be read is put aside. Raises OSError, DiskFull.
         """
         with self._locked():
-            self._write_limits(replace(self._kept(), limits=limits))
+            self._write_limits(self._kept().with_limits(limits))
             if self._is_unreadable(self._spending, self._spending_path):
                 self._write_ledger({})
             self._end_holds()

@@ -155,6 +155,19 @@ class Kept:
     extra: Mapping[str, float] = field(default_factory=dict)
     """By `<day>` or `<day> <project>`."""
 
+    def with_limits(self, limits: Limits) -> Kept:
+        """Other limits; what was added to one that changes ends with it."""
+        is_kept = {
+            Scope.DAY: limits.day == self.limits.day,
+            Scope.PROJECT: limits.project == self.limits.project,
+        }
+        extra = {
+            key: each
+            for key, each in self.extra.items()
+            if is_kept[Scope.PROJECT if " " in key else Scope.DAY]
+        }
+        return Kept(limits, extra)
+
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Kept:
         amounts = {name: found.get(name) for name in ("run", "day", "project")}

@@ -80,6 +80,33 @@ def test_a_session_is_free_once_its_budget_is_cleared(
     book.check(ONE, sandbox.project)
 
 
+@pytest.mark.parametrize("day", ["", "0.60"])
+def test_what_was_allowed_more_today_is_shown_and_ends_with_its_budget(
+    client: FlaskClient, sandbox: Sandbox, day: str
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.set_limits(Limits(day=0.5))
+    book.add(Scope.DAY, sandbox.project, 0.56)
+    assert "You allowed $0.56 more for today" in client.get("/budgets").text
+    # another budget is set: that of the day stays
+    assert client.post("/budgets", data={"day": "0.50", "run": "1"}).status_code == 303
+    assert "You allowed $0.56 more for today" in client.get("/budgets").text
+    assert client.post("/budgets", data={"day": day, "run": "1"}).status_code == 303
+    assert "more for today" not in client.get("/budgets").text
+    assert client.post("/budgets", data={"day": "0.10", "run": "1"}).status_code == 303
+    standing = book.standing_of_day()
+    assert standing and standing.limit == 0.1
+
+
+def test_a_project_has_no_more_once_its_budget_changes(tmp_path: Path) -> None:
+    book = BudgetBook(tmp_path)
+    book.set_limits(Limits(day=5.0, project=1.0))
+    book.add(Scope.PROJECT, tmp_path, 0.5)
+    book.add(Scope.DAY, tmp_path, 2.0)
+    book.set_limits(Limits(day=5.0, project=2.0))
+    assert [each.limit for each in book.standings("r1", tmp_path)] == [2.0, 7.0]
+
+
 def test_two_phones_do_not_undo_each_others_budgets(client: FlaskClient) -> None:
     form = client.get("/budgets").text
     seen = form.partition('name="seen" value="')[2].partition('"')[0]
@@ -115,6 +142,7 @@ def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_wh
     for day, is_said in (("1", True), ("2", False), ("", False)):
         page = page_after(client, day=day)
         assert ("Saved." in page, said in page) == (True, is_said), day
+    book.set_limits(Limits(day=1.0))
     book.add(Scope.DAY, sandbox.project, 1)
     assert UNTIL not in page_after(client, day="1"), "more is allowed for today"
     assert said in page_after(client, day="0.25")
@@ -134,6 +162,7 @@ def test_a_budget_of_projects_that_is_used_up_already_names_those_that_stop_and_
     assert UNTIL not in page_after(client)
     both = page_after(client, project="0.50")
     assert f"already: {trees} ($2.26), {grass} ($0.50). Claude pauses there at once" in both
+    book.set_limits(Limits(project=2.0))
     book.add(Scope.PROJECT, orchard, 1)
     assert UNTIL not in page_after(client, project="2"), "more is allowed there for today"
     assert "used up" not in client.get("/budgets").text.lower(), "it is said once"
