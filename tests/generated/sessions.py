@@ -27,6 +27,9 @@ from tests.support.shared import recorded
 
 __all__ = ["Capture", "Run", "Session", "play", "played"]
 
+NOT_YET = ("commands queued", "prompt pending", "turn running", "state changed")
+"""Why the CLI refuses a rewind just after a turn: on a busy machine it ends it after its result."""
+
 
 @cache
 def played(binary: Path, plan: Plan) -> Capture:
@@ -136,16 +139,25 @@ class _Stage:
             self.refused[index] = str(last.get("result"))
 
     def _rewind(self, index: int, name: str, to: int) -> None:
-        driver, request_id = self.driver(name), f"rewind-{index}"
+        driver = self.driver(name)
         # without the second id, the CLI refuses to cut more than its newest prompt: "stale target"
         uuids = {
             "target_message_uuid": self.prompts[f"KIWI{to}"],
             "last_seen_user_message_uuid": driver.last_prompt,
         }
-        driver.send(encoder.control_line(request_id, "rewind_conversation", **uuids))
-        answer = driver.answer(request_id)
-        if not (answer.get("response") or {}).get("rewound"):
-            self.refused[index] = json.dumps(answer)
+        answers = list[str]()
+
+        def is_decided() -> bool:
+            request_id = f"rewind-{index}-{len(answers)}"
+            driver.send(encoder.control_line(request_id, "rewind_conversation", **uuids))
+            answer = driver.answer(request_id)
+            is_rewound = (answer.get("response") or {}).get("rewound")
+            answers.append("" if is_rewound else json.dumps(answer))
+            return not any(each in answers[-1] for each in NOT_YET)
+
+        until(is_decided, "the turn before is over for the CLI, too", TIMEOUT)
+        if answers[-1]:
+            self.refused[index] = answers[-1]
 
     def _break_off(self, index: int, step: Step) -> None:
         driver = self.driver(step.driver)

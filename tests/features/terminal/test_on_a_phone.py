@@ -236,8 +236,10 @@ def test_the_interface_of_claude_itself(
             )
         one.equals_the_reference()
         two.equals_the_reference()
+        book = BudgetBook(sandbox.state)
+        until(book.open_shares, "the budgets have seen the session")  # every 3 s
         shared_real_server.post(f"{address}/end", {})
         # Claude has noted its cost as it ended
-        until(BudgetBook(sandbox.state).spent_today, "it is counted in the budgets")
+        until(book.spent_today, "it is counted in the budgets")
     finally:
         kill_terminals(sandbox.state / "terminals")
