@@ -177,6 +177,7 @@ def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(
 ) -> None:
     server = mortal_server
     folder = begin(server, ["grandchild"])
+    until(lambda: len(processes_of(server.sandbox.state)) >= 2, "Claude has started it")
     server.kill()
     psutil.Process(record(folder)["pid"]).kill()
     assert len(until(lambda: processes_of(server.sandbox.state), "the grandchild lives on")) >= 1
