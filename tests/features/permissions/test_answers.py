@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,9 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.features.permissions import routes
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
-from tests.support.environment import Sandbox, until, write_stand_in
-from tests.support.in_process import app_of, client_of
+from tests.support.environment import Sandbox, until
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def client(
-    shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FlaskClient]:
-    claude = write_stand_in(tmp_path_factory.mktemp("stand-in") / "claude")
-    with app_of(shared_sandbox, claude) as app:
-        yield client_of(app)
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])

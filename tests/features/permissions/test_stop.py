@@ -5,25 +5,14 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.permissions import routes
-from tests.support.environment import Sandbox, until, write_stand_in
-from tests.support.in_process import app_of, client_of
+from tests.support.environment import Sandbox, until
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def client(
-    shared_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FlaskClient]:
-    claude = write_stand_in(tmp_path_factory.mktemp("stand-in") / "claude")
-    with app_of(shared_sandbox, claude) as app:
-        yield client_of(app)
 
 
 @pytest.mark.parametrize("deaf", [False, True])

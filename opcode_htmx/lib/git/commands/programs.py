@@ -178,7 +178,7 @@ def _named(act: Act, setting: Setting, remote: str, promisors: frozenset[str]) -
         return "", ""
     if section == "remote" and last in REMOTE_PROGRAMS:
         return "connection", last
-    # such as a proxy: whoever it leads to may get what a credential helper gives
+    # such as a proxy, which may receive the login that a credential helper returns
     if setting.of_repository and decides_where(setting.key):
         return "connection", setting.key
     return "", ""

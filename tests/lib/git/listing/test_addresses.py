@@ -23,7 +23,7 @@ def repo(tmp_path: Path) -> Repo:
 
 
 def with_settings_of_the_computer(repo: Repo, text: str, policy: Policy) -> Git:
-    """git that reads these in the place of /etc/gitconfig, unless it is told to read none."""
+    """A git that reads this text instead of /etc/gitconfig, or none by GIT_CONFIG_NOSYSTEM."""
     tools = repo.top.parent / "tools"
     tools.mkdir(exist_ok=True)
     (tools / "gitconfig").write_text(text)
