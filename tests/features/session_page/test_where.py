@@ -115,7 +115,7 @@ def test_status_shows_activity_and_counts_time_in_the_browser(
     clock = phone.page.locator("#since time")
     expect(clock).to_have_text(re.compile(r"^\d+ s$"))
     until(
-        lambda: messages and not comes_more(phone.page, messages),
+        lambda: not comes_more(phone.page, messages) and messages,  # waits in the browser first
         "the page has what there is",
     )
     received, first = len(messages), int(clock.inner_text().split()[0])
@@ -506,7 +506,7 @@ def test_the_menu_opens_as_soon_as_its_button_is_there(
     phone.page.goto(past, wait_until="commit")
     phone.page.get_by_label("Session menu").click()
     expect(phone.button("Delete session")).to_be_visible()
-    until(lambda: bool(held), "the rest of the page waits for its style")
+    until(lambda: phone.page.title() and held, "the rest of the page waits for its style")
     held[0].continue_()
     expect(phone.page.locator("body[data-link=online]")).to_be_attached()
     expect(phone.button("Delete session")).to_be_visible()

@@ -158,7 +158,7 @@ def test_a_large_paste_arrives_whole(terminals: Terminals, shell: Terminal, tmp_
     terminals.type(shell.id, command)
     until((tmp_path / "work" / "pasted").exists, "the program reads")
     terminals.type(shell.id, line * count)
-    wait_for(terminals, shell, lambda it: "got it" in text_of(it))
+    wait_for(terminals, shell, lambda it: "\ngot it" in text_of(it))  # not the echo of the line
     assert (tmp_path / "work" / "pasted").read_bytes() == line * count
 
 

@@ -180,7 +180,7 @@ class Folders:
         """
         with contextlib.ExitStack() as locks:
             begun: list[_Reading] = []
-            for folder in sorted(folders):  # so that no two wait for one another
+            for folder in yielding(sorted(folders)):  # so that no two wait for one another
                 locks.enter_context(self._locks.of(str(folder)))
                 with contextlib.suppress(OSError):
                     if folder not in self._kept:
