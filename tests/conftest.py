@@ -69,6 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if INTEGRATION not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.unit)
+            item.add_marker(pytest.mark.flaky(reruns=0))  # see docs/decisions/0088
     # What may take longest begins first: at the end one process would run it alone.
     items.sort(key=_time_limit, reverse=True)
     with one_at_a_time("collected"):
