@@ -197,7 +197,12 @@
     prompt.focus();
   };
 
+  // That there is no prompt is true until the first letter, whoever has said so.
+  const forget = () => {
+    for (const each of document.querySelectorAll(".error-note")) if (each.textContent === composer.dataset.empty) each.remove();
+  };
   prompt.addEventListener("input", (event) => {
+    if (prompt.value.trim()) forget();
     saveSoon();
     if (!event.isComposing) suggest();
   });

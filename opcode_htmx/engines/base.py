@@ -65,7 +65,7 @@ class MessageReader(CapabilityReader, Protocol):
         """What the engine has changed, where `response` is its answer to `request`."""
 
     def answer_in(self, message: ControlResponse) -> str:
-        """The answer to a request of the engine's, as a participle: allowed, declined…"""
+        """The answer to a request of the engine's, as a participle: allowed, answered…"""
 
     def unsupported_request(self, message: Unknown) -> str | None:
         """The id of a request of the engine's that nobody here can answer; None if it is none."""

@@ -28,6 +28,7 @@ from opcode_htmx.sessions.storage.drafts import (
     Drafts,
     draft_name,
 )
+from opcode_htmx.sessions.submit import NO_PROMPT
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
@@ -104,6 +105,7 @@ class NewSessionPage:
             has_choices=bool(changed_options(filled_in)),
             offers_copy=chosen.is_in_repository or "copy" in filled_in,
             error=error,
+            no_prompt=NO_PROMPT,
             back_url=local_path(filled_in["back"]) if "back" in filled_in else back_of(project_id),
             session_id=session_id,
             options=self._options.view(session_id),

@@ -49,16 +49,17 @@ class Answer:
     """A person's answer to a request, and its time if recorded."""
 
     word: str
-    """A participle: allowed, denied, declined…"""
+    """A participle: allowed, denied, answered, declined…"""
     at: float | None
 
     @property
     def allowed(self) -> bool:
-        return self.word in ("allowed", "accepted")
+        return self.word in ("allowed", "accepted", "answered")
 
     def in_words(self) -> str:
         at = time.strftime(" at %H:%M", time.localtime(self.at)) if self.at else ""
-        return f"This was answered already{at}: {self.word}."
+        how = "" if self.word == "answered" else f": {self.word}"
+        return f"This was answered already{at}{how}."
 
 
 class RunState:

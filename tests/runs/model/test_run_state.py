@@ -269,6 +269,28 @@ def test_an_answer_that_is_read_before_its_request_closes_it() -> None:
     assert (state.asks, state.phase) == ({}, Phase.WORKING)
 
 
+QUESTION = {"questions": [{"question": "Tabs?"}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (encoder.allow_line("r1", {"command": "ls"}), "This was answered already: allowed."),
+        (
+            encoder.allow_line("r1", {**QUESTION, "answers": {"Tabs?": "Yes"}}),
+            "This was answered already.",
+        ),
+        (encoder.deny_line("r1", "Not here."), "This was answered already: denied."),
+        (encoder.deny_line("r1", encoder.NO_ANSWER), "This was answered already: declined."),
+    ],
+    ids=["permission", "question", "denied permission", "declined question"],
+)
+def test_a_late_answer_is_told_of_the_first_in_the_words_of_what_was_asked(
+    answer: bytes, words: str
+) -> None:
+    assert fold(INIT, asks("r1"), sent(answer)).answers["r1"].in_words() == words
+
+
 def test_a_question_of_an_mcp_server_is_open_until_it_is_answered_or_withdrawn() -> None:
     asked = {"subtype": "elicitation", "mcp_server_name": "trees", "message": "Which?"}
     ask = line("control_request", request_id="e1", request=asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.engines.claude.protocol.encoder import control_line
 from opcode_htmx.engines.messages import ControlResponse, Unknown
 from opcode_htmx.engines.requests import Agreed, OwnRequest, RequestKind
@@ -59,7 +60,15 @@ def answer_in(response: ControlResponse) -> str:
     action = response.response.get("action")
     if isinstance(action, str) and action in _ANSWERS:
         return _ANSWERS[action]
-    return "allowed" if response.response.get("behavior") == "allow" else "denied"
+    match response.response:
+        case {"behavior": "allow", "updatedInput": {"questions": _, "answers": _}}:
+            return "answered"  # a question asks for no permission
+        case {"behavior": "allow"}:
+            return "allowed"
+        case {"message": encoder.NO_ANSWER}:
+            return "declined"
+        case _:
+            return "denied"
 
 
 def agreed(request: OwnRequest, response: ControlResponse) -> Agreed:

@@ -39,6 +39,20 @@
     return made;
   };
 
+  // Only a connection that comes back sends by itself: where there is one, the request alone has failed.
+  const isRetried = ({ at }) => document.body.dataset.link !== "online" && Date.now() - at < RETRY_MS;
+  const labelOf = (bubble) => {
+    if (bubble.dataset.state === "maybe") return "Maybe sent already. Tap to send it again";
+    return isRetried(bubbles.get(bubble)) ? "Not sent yet. It goes when the connection is back" : "Not sent. Tap to try again";
+  };
+  const relabel = () => {
+    for (const bubble of bubbles.keys()) {
+      const label = bubble.querySelector(".sending-state .button");
+      if (label && label.textContent !== labelOf(bubble)) label.textContent = labelOf(bubble);
+    }
+  };
+  new MutationObserver(relabel).observe(document.body, { attributeFilter: ["data-link"] });
+
   const show = (bubble, state) => {
     const each = bubbles.get(bubble);
     each.state = state;
@@ -48,10 +62,8 @@
     if (state === "sending") foot.textContent = "Sending…";
     else if (state === "sent") foot.textContent = "Sent";
     else {
-      foot.replaceChildren(
-        button(bubble.dataset.state === "maybe" ? "Maybe sent already. Tap to send it again" : "Not sent. Tap to try again", () => send(bubble)),
-        button("Edit", () => giveBack(bubble)),
-      );
+      foot.replaceChildren(button(labelOf(bubble), () => send(bubble)), button("Edit", () => giveBack(bubble)));
+      setTimeout(relabel, each.at + RETRY_MS - Date.now());
       bubble.scrollIntoView({ block: "nearest" });
       report(false); // the draft gets the words, too
     }

@@ -55,6 +55,8 @@ def test_taps_while_a_prompt_is_on_its_way_are_no_empty_prompts(
     phone.button("Send").click()
     expect(phone.page.locator("#flash")).to_have_text("Write a prompt first.")
     assert len(held) == 1, "the page says so by itself"
+    box(phone).press_sequentially("n")
+    expect(phone.page.locator("#flash")).to_be_empty()
     phone.page.unroute("**/prompt")
     phone.send("now there is one")
     answered(phone, "now there is one")
