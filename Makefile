@@ -42,7 +42,7 @@ check: setup-dev
 # Every vector of the injection corpus through every channel, in the browser; the tests take some.
 attack: setup-dev
 	@$(PYTHON_IN_VENV) scripts/chromium.py
-	@ATTACK=1 $(PYTHON_IN_VENV) -m pytest --numprocesses 2 tests/security/test_injection.py
+	@ATTACK=1 $(PYTHON_IN_VENV) -m pytest --numprocesses 2 tests/security/content/test_injection.py
 
 bench: setup-dev
 	@$(PYTHON_IN_VENV) -m bench

@@ -15,8 +15,7 @@ from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
-from tests.support import shared_fixtures
-from tests.support.browser import Phone, launched
+from tests.support.apps.local_server import files_alone
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
 from tests.support.environment import (
@@ -26,9 +25,10 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
-from tests.support.local_server import files_alone
-from tests.support.shared import FOLDER, import_share, one_at_a_time
-from tests.support.start_guard import INTEGRATION, guard
+from tests.support.pages.browser import Phone, launched
+from tests.support.suite import shared_fixtures
+from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
+from tests.support.suite.start_guard import INTEGRATION, guard
 
 # Hypothesis's examples are the same each time, so that the suite cannot fail by chance. With
 # FUZZ it is something else each time; see fuzzing.py.

@@ -13,7 +13,7 @@ from chaos.counts import Counts
 from chaos.server.environment import ServerUnderTest
 from chaos.users.clients import RESTART_SECONDS
 from scripts import chromium
-from tests.support.browser import CUT_OFF, Phone, launched
+from tests.support.pages.browser import CUT_OFF, Phone, launched
 
 QUIET_SECONDS = 15.0
 LOOK_SECONDS = 0.3

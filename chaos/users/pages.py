@@ -14,8 +14,8 @@ import websocket
 from chaos.plan import Cut
 from chaos.server.environment import ServerUnderTest
 from chaos.users.clients import SMALL_BUFFER, SocketClient
-from tests.support import dom
 from tests.support.environment import PASSWORD, USER
+from tests.support.pages import dom
 
 
 class Page(SocketClient):

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from tests.support import api
+from tests.support.clients import api
 from tests.support.environment import (
     PASSWORD,
     USER,

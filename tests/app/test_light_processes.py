@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.app.test_late_pages import environment
+from tests.app.pages.test_late_pages import environment
 from tests.golden.parts import probe
 from tests.support.environment import Sandbox
 

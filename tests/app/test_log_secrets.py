@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import api
+from tests.support.clients import api
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
 
 WORD = "Zwetschge-7"

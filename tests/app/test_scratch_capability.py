@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.doors import ONLY
+from tests.security.access.doors import ONLY
 from tests.support.environment import ROOT
 
 pytestmark = [
@@ -41,10 +41,10 @@ WRITTEN = {
 """The files that the commands of the guide write."""
 NOT_COPIED = (".git", ".venv", ".cache", ".*_cache", ".hypothesis", "screenshots")
 LEFT_OUT = (*NOT_COPIED, "__pycache__")
-PAGE = "tests/app/test_every_page.py::test_every_address_answers_and_every_page_is_well_made"
-DOORS = "tests/security/test_every_door.py"
+PAGE = "tests/app/pages/test_every_page.py::test_every_address_answers_and_every_page_is_well_made"
+DOORS = "tests/security/access/test_every_door.py"
 ARCHITECTURE = "tests/app/test_architecture.py"
-GETS = "tests/security/test_get_only_shows.py"
+GETS = "tests/security/access/test_get_only_shows.py"
 CHECKS = (
     "tests/features/hello",
     f"{ARCHITECTURE}::test_every_module_is_in_a_layer_or_is_an_entry_point",

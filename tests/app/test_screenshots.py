@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.environment import ROOT
-from tests.support.screenshots import FOLDER, named_in
+from tests.support.pages.screenshots import FOLDER, named_in
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.config import plugin_contents
 from opcode_htmx.engines.claude.config.plugin_contents import Part, PartKind
-from tests.support import marketplace
-from tests.support.marketplace import write
+from tests.support.outside import marketplace
+from tests.support.outside.marketplace import write
 
 
 def test_every_kind_of_part_is_found_with_what_it_runs(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.features.context import AppContext
-from tests.support import dom
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
+from tests.support.pages import dom
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support import dom
-from tests.support.claude_pages import form_of
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.cli.terminal_session import TerminalSession
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import form_of
 
 MCP_SERVER = Path(__file__).parents[1] / "support" / "cli" / "mcp_server.py"
 DOWN, RIGHT, ESCAPE = "\x1b[B", "\x1b[C", "\x1b"

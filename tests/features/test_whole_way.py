@@ -19,11 +19,11 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.support import api as rest
-from tests.support import page_checks
-from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession
+from tests.support.clients import api as rest
 from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

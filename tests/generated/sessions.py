@@ -23,7 +23,7 @@ from tests.generated.driver import TIMEOUT, Driver
 from tests.generated.plans import Plan, Step
 from tests.generated.script import Script
 from tests.support.environment import Sandbox, until
-from tests.support.shared import recorded
+from tests.support.suite.shared import recorded
 
 __all__ = ["Capture", "Run", "Session", "play", "played"]
 

@@ -53,10 +53,10 @@ from tests.generated.plans import (
     generate,
 )
 from tests.generated.sessions import Session, played
-from tests.support import dom
 from tests.support.cli.captured import fragments
 from tests.support.fuzzing import chosen
 from tests.support.history_parts import compare, small_parts
+from tests.support.pages import dom
 
 OF_RUNS_ALONE = {"ask", "summary", "notice", "error", "raw"}
 """The kinds of blocks about a run that only its stdout has."""

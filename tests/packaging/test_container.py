@@ -18,7 +18,7 @@ from opcode_htmx.app import feature_settings
 from opcode_htmx.config.settings import declared_variables
 from scripts import debian_programs
 from tests.support.environment import ROOT, missing
-from tests.support.proxies import WALL_HASH
+from tests.support.outside.proxies import WALL_HASH
 
 DOCKER = ROOT / "deploy/docker"
 FLY = ROOT / "deploy/fly/fly.toml"

@@ -21,8 +21,8 @@ import requests
 from deploy.docker import entrypoint
 from scripts import debian_programs
 from tests.support.environment import ROOT, free_port, has_ended, missing, until
-from tests.support.proxies import WALL as WALL_LOGIN
-from tests.support.proxies import WALL_HASH
+from tests.support.outside.proxies import WALL as WALL_LOGIN
+from tests.support.outside.proxies import WALL_HASH
 
 pytestmark = pytest.mark.usefixtures("integration")
 

@@ -19,8 +19,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

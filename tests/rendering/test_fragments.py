@@ -29,7 +29,6 @@ from opcode_htmx.transcript.blocks import (
 )
 from opcode_htmx.transcript.conversation.conversation import Change
 from opcode_htmx.transcript.fold import Transcript
-from tests.support import dom
 from tests.support.cli.captured import (
     QUESTION,
     Captured,
@@ -40,6 +39,7 @@ from tests.support.cli.captured import (
     with_ends,
 )
 from tests.support.environment import ROOT
+from tests.support.pages import dom
 
 RUN_ID = "r" * 32
 UUID = "0a1b2c3d-0000-4000-8000-123456789012"

@@ -13,9 +13,9 @@ from opcode_htmx.markup.markdown import render
 from tests.markup.growing.test_pieces import MARKS, short
 from tests.rendering.test_fragments import changes, page_of
 from tests.rendering.test_growing_fragments import MESSAGE_BESIDE, folded, of
-from tests.support import dom
 from tests.support.cli.captured import fragments
 from tests.support.fuzzing import examples, patient
+from tests.support.pages import dom
 
 __all__ = ["short"]
 

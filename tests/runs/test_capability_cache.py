@@ -22,10 +22,10 @@ from opcode_htmx.runs.capabilities import cache, probe
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.capabilities.probe import ProbeFailed
 from opcode_htmx.runs.processes.process_table import MARK
-from tests.support import dom
 from tests.support.cli.supervision import CODEC, new_id, until
 from tests.support.environment import PATIENCE, Sandbox, Server
 from tests.support.environment import until as wait_until
+from tests.support.pages import dom
 
 ANSWER: Json = {"models": [{"value": "opus"}], "commands": [{"name": "prune"}], "account": "me"}
 

@@ -26,7 +26,6 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
 from tests.golden import golden
-from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import (
     PASSWORD,
     PATIENCE,
@@ -37,6 +36,7 @@ from tests.support.environment import (
     processes_of,
     until,
 )
+from tests.support.pages.browser import CUT_OFF, Phone
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(300)]
 

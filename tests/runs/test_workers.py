@@ -26,8 +26,8 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.logs.log_files import CURRENT
-from tests.support.browser import CUT_OFF, Phone
 from tests.support.cli.supervision import steps
+from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -37,7 +37,7 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import connected
+from tests.support.pages.browser import CUT_OFF, Phone
 
 Start = Callable[..., Server]
 FOREVER = ["wait", "/no/such/file"]

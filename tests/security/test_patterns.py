@@ -25,7 +25,7 @@ from opcode_htmx.rendering import search
 from opcode_htmx.sessions.index import terms
 from tests.security.regex_growth import attacks, is_linear
 from tests.support.environment import ROOT
-from tests.support.shared import FOLDER, recorded
+from tests.support.suite.shared import FOLDER, recorded
 
 METHODS = frozenset({"match", "fullmatch", "search", "findall", "finditer", "sub", "subn", "split"})
 LENGTH = 20_000

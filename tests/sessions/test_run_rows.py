@@ -20,8 +20,8 @@ from opcode_htmx.sessions.attention import AttentionItem, Reason
 from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.run_rows import KeptRows, RunRow, RunRows
 from opcode_htmx.web.http import filters
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
 
 ROW = RunRow(
     id="r1",

@@ -13,10 +13,10 @@ import pytest
 
 from opcode_htmx.engines.claude.files import history, sessions, subagents
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from tests.support import api
 from tests.support.cli.sessions import OpenSession, title
+from tests.support.clients import api
+from tests.support.clients.raw_socket import RawSocket
 from tests.support.environment import Sandbox, Server
-from tests.support.raw_socket import RawSocket
 
 LONG = "/home/me/" + "/".join(f"level{number:02d}-abcdefghij" for number in range(12))
 UPPER = "AAAAAAAA-0000-4000-8000-00000000000A"

@@ -19,9 +19,9 @@ from opcode_htmx.sessions.status_panel import StatusPanel, status_text
 from opcode_htmx.transcript.blocks import ToolBlock
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo
-from tests.support import dom
 from tests.support.cli.captured import line, templates
 from tests.support.cli.supervision import finish, owned, to_stop
+from tests.support.pages import dom
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>"
 

@@ -27,10 +27,10 @@ from opcode_htmx.sessions.submit import (
     SessionExists,
     TrustDecision,
 )
-from tests.support.api import line, prompt, session
+from tests.support.apps.in_process import app_of
 from tests.support.cli.supervision import BY
+from tests.support.clients.api import line, prompt, session
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of
 
 PIXEL = ImageContent("image/png", "aW1hZ2U=")
 

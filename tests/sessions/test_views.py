@@ -13,9 +13,9 @@ from flask import Flask
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.sessions import views as screens_module
 from opcode_htmx.sessions.views import SessionView, SessionViews
-from tests.support import api
+from tests.support.apps.in_process import app_of
+from tests.support.clients import api
 from tests.support.environment import PASSWORD, USER, Sandbox
-from tests.support.in_process import app_of
 
 SESSIONS = [f"{number:08}-1111-4111-8111-111111111111" for number in range(4)]
 SIZE = 100_000

@@ -28,8 +28,8 @@ import requests
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.lib.files.state_folders import StateDir
-from tests.support.start_guard import guard
-from tests.support.warm import Forked, warm
+from tests.support.apps.warm import Forked, warm
+from tests.support.suite.start_guard import guard
 
 T = TypeVar("T")
 

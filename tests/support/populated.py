@@ -69,11 +69,12 @@ from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, Setup
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from tests.lib.git.commands.repo import Repo
-from tests.security.doors import Door
-from tests.security.hostile_git import Trap
-from tests.support import api, pdf
+from tests.security.access.doors import Door
+from tests.security.projects.hostile_git import Trap
+from tests.support import pdf
+from tests.support.clients import api
 from tests.support.environment import ROOT, SYSTEM_PATH, USER, Sandbox, state_dir
-from tests.support.git_server import GitServer, git
+from tests.support.outside.git_server import GitServer, git
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 PROMPT, ANSWER = "prompt-1", "answer-1"

@@ -18,8 +18,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
 from tests.support.plain_git import GIT
 
 

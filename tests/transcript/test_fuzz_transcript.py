@@ -18,7 +18,6 @@ from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.fold import Transcript
 from tests.rendering.test_fragments import changes, page_of
-from tests.support import dom
 from tests.support.cli.captured import fragments, templates, with_ends
 from tests.support.cli.supervision import finish
 from tests.support.fuzzing import (
@@ -29,7 +28,8 @@ from tests.support.fuzzing import (
     patient,
     sessions,
 )
-from tests.transcript.test_conversation import Session
+from tests.support.pages import dom
+from tests.transcript.conversation.test_conversation import Session
 from tests.transcript.test_fold import nested, state
 
 pytestmark = patient

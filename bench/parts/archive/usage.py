@@ -19,8 +19,8 @@ from flask.testing import FlaskClient
 from bench.data import many_sessions
 from bench.figures import Figure, Target
 from opcode_htmx.sessions.index.indexer import Indexer
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, basic_header, write_stand_in
-from tests.support.in_process import app_of
 
 ROUNDS = 30
 PAGE = Target("median", 50)

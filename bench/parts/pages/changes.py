@@ -19,7 +19,7 @@ from bench.server import health, running_server
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.git.changes import reading
 from opcode_htmx.lib.git.git import Git
-from tests.support import api
+from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, basic_header, write_stand_in
 
 SAMPLES = 15

@@ -8,8 +8,8 @@ from pathlib import Path
 from bench.figures import Figure, Target
 from bench.parts.servers.stalls import files_of
 from bench.server import running_server
-from tests.security import hostile_sessions
-from tests.security.asking import Asking
+from tests.security.content import hostile_sessions
+from tests.security.content.asking import Asking
 from tests.support.environment import Sandbox, Server, write_stand_in
 
 LIMIT = Target("p99", 100)

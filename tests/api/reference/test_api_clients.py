@@ -15,7 +15,7 @@ import pytest
 
 from opcode_htmx.engines.claude.files import history
 from tests.api.reference import documents
-from tests.support.api import line, prompt, session
+from tests.support.clients.api import line, prompt, session
 from tests.support.environment import (
     PASSWORD,
     ROOT,

@@ -21,6 +21,7 @@ import websocket
 
 from opcode_htmx.engines.claude.files import history
 from tests.support.cli.supervision import steps
+from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -29,7 +30,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import JsonClient, connected
 
 FOREVER = ["wait", "/no/such/file"]
 EVIL = "https://evil.example"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.reference import documents
-from tests.support.browser import Phone
+from tests.support.clients.json_client import texts
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -25,7 +25,7 @@ from tests.support.environment import (
     Server,
     until,
 )
-from tests.support.json_client import texts
+from tests.support.pages.browser import Phone
 
 CLIENTS = ROOT / "tests" / "clients"
 KEEP_CODES = """

@@ -14,6 +14,7 @@ import requests
 
 from opcode_htmx.engines.claude.files import history
 from tests.support.cli.supervision import steps
+from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -23,7 +24,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import connected
 
 FOREVER = ["wait", "/no/such/file"]
 

@@ -13,7 +13,7 @@ import pytest
 from opcode_htmx.engines.claude.config import mcp_config, slash_commands
 from opcode_htmx.engines.claude.config.redaction import HIDDEN
 from opcode_htmx.engines.claude.files import history
-from tests.support.api import (
+from tests.support.clients.api import (
     error,
     get,
     prompt,

@@ -17,7 +17,8 @@ from opcode_htmx.api.schema.openapi import EXAMPLES
 from opcode_htmx.web.origin.cors import API_FOLDERS
 from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.url_rules import NOT_LOADED
-from tests.support.api import line, prompt, session
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients.api import line, prompt, session
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -26,7 +27,6 @@ from tests.support.environment import (
     Server,
 )
 from tests.support.fuzzing import FACTOR
-from tests.support.in_process import app_of, client_of
 
 FOLDER = "/home/me/work/orchard"
 
@@ -39,7 +39,7 @@ CONFIGURATION = """
 [phases.coverage]
 unexpected-methods = ["options"]
 """
-"""All others are tried by tests/security/test_every_door.py, on each address of the app."""
+"""All others are tried by tests/security/access/test_every_door.py, on each address of the app."""
 
 
 @pytest.fixture(scope="module")

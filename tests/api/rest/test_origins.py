@@ -12,7 +12,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser
 
-from tests.support.api import data, error
+from tests.support.clients.api import data, error
 from tests.support.environment import (
     PASSWORD,
     USER,

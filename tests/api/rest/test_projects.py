@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from tests.support import api
-from tests.support.api import (
+from tests.support.clients import api
+from tests.support.clients.api import (
     NOON,
     error,
     get,

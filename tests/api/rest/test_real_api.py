@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
     Turn,
 )
+from tests.support.clients.json_client import connected, texts
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -27,7 +28,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import connected, texts
 
 pytestmark = pytest.mark.timeout(180)
 

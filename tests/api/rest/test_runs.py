@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support.clients.json_client import texts
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -17,7 +18,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import texts
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.api import data, error, get
+from tests.support.clients.api import data, error, get
 from tests.support.environment import (
     PASSWORD,
     USER,

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
 
 COMMANDS = "/api/slash-commands"
 

@@ -26,6 +26,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files import sessions
 from tests.api.sockets.test_claude_socket import elicits
+from tests.support.clients.json_client import JsonClient, Message, connected
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -35,7 +36,6 @@ from tests.support.environment import (
     runs_of,
     until,
 )
-from tests.support.json_client import JsonClient, Message, connected
 
 StartServer = Callable[..., Server]
 BASE = "/api/claude/sessions"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import api
+from tests.support.clients import api
+from tests.support.clients.json_client import JsonClient
 from tests.support.environment import Server, until
-from tests.support.json_client import JsonClient
 from tests.support.terminals import kill_terminals
 
 pytestmark = pytest.mark.timeout(60)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import CUT_OFF, Phone
 from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import CUT_OFF, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import (
     Sandbox,
     Server,
     processes_of,
     until,
 )
-from tests.support.json_client import JsonClient, connected
 
 StartServer = Callable[..., Server]
 

@@ -13,13 +13,13 @@ import pytest
 import requests
 import websocket
 
+from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
     Server,
 )
-from tests.support.json_client import JsonClient, connected
 
 pytestmark = pytest.mark.timeout(180)
 

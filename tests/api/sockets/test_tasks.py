@@ -17,13 +17,13 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import sessions
+from tests.support.clients.json_client import connected, texts
 from tests.support.environment import (
     Sandbox,
     Server,
     processes_of,
     until,
 )
-from tests.support.json_client import connected, texts
 
 StartServer = Callable[..., Server]
 

@@ -23,7 +23,7 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.user_systemd import UserSystemd
+from tests.support.outside.user_systemd import UserSystemd
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(300)]
 RUNS = 3

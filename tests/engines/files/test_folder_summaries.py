@@ -14,7 +14,7 @@ from gevent import monkey
 from opcode_htmx.engines.claude.files import session_summary, sessions
 from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
-from tests.support import api
+from tests.support.clients import api
 
 NOON = 1_795_000_000
 SHOP, INFRA = "-home-me-shop", "-srv-infra"

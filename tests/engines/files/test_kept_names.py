@@ -8,7 +8,7 @@ import pytest
 
 from opcode_htmx.engines.claude.files import session_summary, titles
 from opcode_htmx.engines.claude.files.session_summary import NAMES_TAIL, summarize
-from tests.support import api
+from tests.support.clients import api
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 

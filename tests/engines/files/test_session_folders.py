@@ -29,8 +29,8 @@ from opcode_htmx.engines.claude.files.folder_names import (
     claude_folder,
     shared_project_id,
 )
-from tests.support.api import data, get, history_of
 from tests.support.cli.sessions import OpenSession, Session
+from tests.support.clients.api import data, get, history_of
 from tests.support.environment import (
     PASSWORD,
     USER,

@@ -19,10 +19,9 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from tests.features.composer.in_browser.page import png
-from tests.support import dom
-from tests.support.api import get
-from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession, Session
+from tests.support.clients.api import get
+from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -30,7 +29,8 @@ from tests.support.environment import (
     Server,
     until,
 )
-from tests.support.json_client import connected
+from tests.support.pages import dom
+from tests.support.pages.browser import Phone
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -58,7 +58,6 @@ from opcode_htmx.transcript.blocks import (
     ShellBlock,
 )
 from opcode_htmx.transcript.fold import Transcript
-from tests.support.api import get
 from tests.support.cli.captured import (
     Claude,
     fold,
@@ -67,6 +66,7 @@ from tests.support.cli.captured import (
     with_ends,
 )
 from tests.support.cli.terminal_session import TerminalSession
+from tests.support.clients.api import get
 from tests.support.environment import Sandbox, Server
 
 OWN_WORDS = (

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page
 
-from tests.support import page_checks
-from tests.support.browser import Phone
 from tests.support.environment import Server
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
 from tests.support.populated import LONG_WORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

@@ -21,9 +21,9 @@ from opcode_htmx.features import agents
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.records import AgentRun
 from opcode_htmx.runs.policies.budget_book import BudgetReached
-from tests.support.claude_pages import form_of, links_of
+from tests.support.apps.in_process import client_of
 from tests.support.environment import SYSTEM_PATH, Sandbox
-from tests.support.in_process import client_of
+from tests.support.pages.claude_pages import form_of, links_of
 from tests.support.plain_git import GIT
 
 FORM = {

@@ -12,8 +12,8 @@ import pytest
 
 from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
-from tests.support.claude_pages import form_of
 from tests.support.environment import Sandbox
+from tests.support.pages.claude_pages import form_of
 from tests.support.workshop import Workshop, workshop_in
 
 WAITS = "echo waiting; while ! test -e ../go; do sleep 0.05; done; touch ../set-up"

@@ -20,8 +20,8 @@ from opcode_htmx.features.appearance.service import (
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.audit_log import LOGGER
 from opcode_htmx.web.http import errors, filters, headers
+from tests.support.apps.gate import access
 from tests.support.environment import ROOT
-from tests.support.gate import access
 
 
 @pytest.fixture

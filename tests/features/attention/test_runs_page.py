@@ -17,8 +17,6 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.support import dom, page_checks
-from tests.support.browser import Phone
 from tests.support.environment import (
     Sandbox,
     Server,
@@ -26,6 +24,8 @@ from tests.support.environment import (
     until,
     write_stand_in,
 )
+from tests.support.pages import dom, page_checks
+from tests.support.pages.browser import Phone
 
 FOREVER = ["wait", "/nonexistent/for-ever"]
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"

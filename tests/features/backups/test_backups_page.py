@@ -17,8 +17,8 @@ from opcode_htmx.features.backups.service import KEPT, Backups
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.web.auth.visitor import Visitor
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
 
 pytestmark = pytest.mark.usefixtures("integration")
 

@@ -17,8 +17,8 @@ from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import Limits, Scope
 from opcode_htmx.sessions.folder_labels import shortened
 from tests.sessions.index.histories import ONE, Session
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from tests.sessions.index.histories import ONE, Session
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, runs_of, until
-from tests.support.in_process import app_of, client_of
 
 KILL = ["signal", 9]
 

@@ -18,10 +18,10 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.git.snapshots.tree import REFS
-from tests.security.hostile_git import Trap
-from tests.support import api
+from tests.security.projects.hostile_git import Trap
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-000000000018"
 

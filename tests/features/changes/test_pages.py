@@ -25,9 +25,9 @@ from tests.features.changes.conftest import (
     names,
     plain,
 )
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
 from opcode_htmx.sessions.checkpoints.model import CheckpointKind, Strategy
 from opcode_htmx.sessions.checkpoints.service import PlanChanged
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox
-from tests.support.in_process import app_of, client_of
 from tests.support.plain_git import GIT
 
 

@@ -22,11 +22,11 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.support import api as rest
-from tests.support import page_checks
-from tests.support.browser import Phone
 from tests.support.cli.sessions import OpenSession
+from tests.support.clients import api as rest
 from tests.support.environment import PASSWORD, SYSTEM_PATH, USER, Sandbox, Server, until
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
 from tests.support.plain_git import GIT
 
 GATE = threading.Event()

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support import api
-from tests.support.browser import Phone
+from tests.support.clients import api
 from tests.support.environment import Server
+from tests.support.pages.browser import Phone
 from tests.support.populated import SESSION
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

@@ -19,11 +19,11 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.claude_account import FEATURE
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.concurrency.jobs import Jobs
-from tests.support import dom
-from tests.support.claude_pages import outcome_of
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import ROOT, Sandbox, until, write_script
-from tests.support.in_process import app_of, client_of
-from tests.support.login_server import CODE, login_server
+from tests.support.outside.login_server import CODE, login_server
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import outcome_of
 
 INSTALLATIONS = "settings/claude/installations"
 

@@ -13,11 +13,11 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import draft_name
-from tests.support import dom
-from tests.support.claude_pages import asked_of_claude, form_of, links_of
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.local_server import asked_once
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
-from tests.support.local_server import asked_once
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import asked_of_claude, form_of, links_of
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -16,9 +16,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.lib.files.versioned_files import Place, VersionedFiles
-from tests.support import dom
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import ROOT, Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
+from tests.support.pages import dom
 
 SECRET = {"env": {"API_TOKEN": "t0p-secret"}, "model": "opus"}
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import Phone
 from tests.support.environment import Server
+from tests.support.pages.browser import Phone
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-from tests.support import dom
-from tests.support.claude_pages import data_of
+from tests.support.apps.local_server import Answer, LocalServer, local_server
 from tests.support.environment import Sandbox
-from tests.support.local_server import Answer, LocalServer, local_server
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import data_of
 
 pytestmark = pytest.mark.timeout(120)
 

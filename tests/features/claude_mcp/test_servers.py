@@ -16,14 +16,14 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
-from tests.support import dom
-from tests.support.api import prompt
-from tests.support.api import session as project_session
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.local_server import asked_once
+from tests.support.clients.api import prompt
+from tests.support.clients.api import session as project_session
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
-from tests.support.local_server import asked_once
 from tests.support.mcp import stdio_server
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
+from tests.support.pages import dom
 
 pytestmark = pytest.mark.timeout(180)
 

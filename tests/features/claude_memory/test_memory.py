@@ -12,11 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from tests.support import dom
-from tests.support.claude_pages import asked_of_claude, form_of, links_of
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.local_server import asked_once
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
-from tests.support.local_server import asked_once
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import asked_of_claude, form_of, links_of
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from opcode_htmx.engines.claude.protocol import argv
-from tests.support import dom
-from tests.support.claude_pages import data_of, form_of
+from tests.support.apps.local_server import Answer, LocalServer, local_server
 from tests.support.environment import Sandbox, find_claude
-from tests.support.local_server import Answer, LocalServer, local_server
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import data_of, form_of
 
 pytestmark = pytest.mark.timeout(120)
 

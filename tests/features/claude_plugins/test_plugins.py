@@ -15,12 +15,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
-from tests.support import dom, marketplace
-from tests.support.claude_pages import outcome_of
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.local_server import plugins_listed_once
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
-from tests.support.local_server import plugins_listed_once
-from tests.support.marketplace import NAME, PLUGIN
+from tests.support.outside import marketplace
+from tests.support.outside.marketplace import NAME, PLUGIN
+from tests.support.pages import dom
+from tests.support.pages.claude_pages import outcome_of
 
 pytestmark = pytest.mark.timeout(180)
 

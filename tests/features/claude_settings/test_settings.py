@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import dom
+from tests.support.apps.local_server import Answer, LocalServer, local_server
 from tests.support.environment import Sandbox, find_claude
-from tests.support.local_server import Answer, LocalServer, local_server
+from tests.support.pages import dom
 
 pytestmark = pytest.mark.timeout(120)
 

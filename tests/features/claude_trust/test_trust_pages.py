@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
-from tests.support.claude_pages import outcome_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import PASSWORD, USER, Sandbox
-from tests.support.in_process import app_of
+from tests.support.pages.claude_pages import outcome_of
 
 HOOK = {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "./setup.sh"}]}]}}
 

@@ -21,9 +21,9 @@ from opcode_htmx.features.commits.services import services
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.git.discards import kept
 from tests.lib.git.commands.repo import Repo
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 

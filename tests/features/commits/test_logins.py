@@ -14,9 +14,9 @@ from opcode_htmx.features.commits import logins
 from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.login import Login, Wanted, wanted
 from tests.features.commits.test_commits import HIDDEN, Desk
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
-from tests.support.git_server import GitServer, commit, git, git_server
-from tests.support.in_process import app_of
+from tests.support.outside.git_server import GitServer, commit, git, git_server
 
 USER, WORD = "ann", 'p\'w "$HOME" \\n `id`'
 

@@ -12,9 +12,9 @@ import pytest
 from opcode_htmx.features.commits import pull_requests
 from scripts import debian_programs
 from tests.features.commits.test_commits import Desk
+from tests.support.apps.in_process import app_of
 from tests.support.environment import SYSTEM_PATH, Sandbox, missing
-from tests.support.github_graphql import TOKEN, github
-from tests.support.in_process import app_of
+from tests.support.outside.github_graphql import TOKEN, github
 
 ADDRESS = "https://github.com/a/b/pull/7"
 GH = f"""#!/bin/sh

@@ -15,7 +15,6 @@ import requests
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from tests.features.composer.test_prompts import begin, run_folder, sent
-from tests.support import dom
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -24,6 +23,7 @@ from tests.support.environment import (
     until,
     write_stand_in,
 )
+from tests.support.pages import dom
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

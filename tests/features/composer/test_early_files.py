@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FilePayload, Locator, Route, expect
 
-from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -23,10 +23,10 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.engines.claude.files import fork, history, subagents
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.options.profiles import Profile
-from tests.support import api as records
+from tests.support.apps.in_process import app_of
 from tests.support.cli.sessions import OpenSession, Session, title
+from tests.support.clients import api as records
 from tests.support.environment import PASSWORD, USER, Sandbox, Server
-from tests.support.in_process import app_of
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -24,9 +24,9 @@ from tests.features.composer.in_browser.page import (
 )
 from tests.features.composer.test_composer_forms import typed
 from tests.runs.test_capability_cache import from_a_terminal
-from tests.support import api
-from tests.support.browser import CUT_OFF, Phone
+from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import CUT_OFF, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -13,12 +13,12 @@ from playwright.sync_api import Locator, expect
 from opcode_htmx.features.devices.home_screen import system
 from opcode_htmx.lib import qr
 from opcode_htmx.web.origin.server_addresses import for_devices
-from tests.security.doors import HOST, Login, log_in
-from tests.security.test_logins import IPHONE, PHONE
-from tests.support import page_checks
-from tests.support.browser import Phone
+from tests.security.access.doors import HOST, Login, log_in
+from tests.security.access.test_logins import IPHONE, PHONE
+from tests.support.apps.in_process import app_of
 from tests.support.environment import ROOT, Sandbox, Server, write_stand_in
-from tests.support.in_process import app_of
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/140.0 Safari/537.36"
 

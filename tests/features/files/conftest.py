@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support import api
+from tests.support.apps.in_process import client_of
+from tests.support.clients import api
 from tests.support.environment import SYSTEM_PATH, Sandbox
-from tests.support.in_process import client_of
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
 GIT = shutil.which("git") or "git"

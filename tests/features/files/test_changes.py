@@ -17,7 +17,7 @@ from opcode_htmx.lib.tree import writing
 from opcode_htmx.lib.tree.names import Names
 from opcode_htmx.lib.tree.tree import Tree
 from tests.features.files.conftest import Project
-from tests.support.claude_pages import form_of
+from tests.support.pages.claude_pages import form_of
 
 
 def edit_form(project: Project, path: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from opcode_htmx.features.files.opening import split
 from opcode_htmx.markup.addresses.places import OF_SESSION, looks_like_file
 from opcode_htmx.markup.markdown import render
 from tests.features.files.conftest import SESSION, Project
-from tests.support import api
+from tests.support.clients import api
 
 PAGE = "/projects/{}/sessions/" + SESSION
 

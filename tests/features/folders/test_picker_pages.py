@@ -17,9 +17,9 @@ from flask.testing import FlaskClient
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import Draft, draft_name
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-000000000002"
 

@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.features.session_page.test_look import covered
-from tests.support import api, page_checks
-from tests.support.browser import Phone
+from tests.features.session_page.in_browser.test_look import covered
+from tests.support.clients import api
 from tests.support.environment import Server
-from tests.support.thumb import Thumb
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
+from tests.support.pages.thumb import Thumb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -17,8 +17,8 @@ from opcode_htmx.features.health.self_check import SelfCheck
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.health.check import Check, Finding, State
 from opcode_htmx.web.auth import visitor
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 PHONE = {"base_url": "http://192.168.1.5:8080"}
 

@@ -15,8 +15,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.health import readiness
 from opcode_htmx.features.health.readiness import Readiness
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of
 
 
 @pytest.fixture

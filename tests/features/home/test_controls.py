@@ -14,10 +14,10 @@ from itertools import count
 import pytest
 from playwright.sync_api import Locator, ViewportSize, expect
 
-from tests.support import api
-from tests.support.browser import Phone
+from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, until, write_stand_in
-from tests.support.page_checks import misfits
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import misfits
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

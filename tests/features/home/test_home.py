@@ -15,11 +15,11 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.home.service import MOST_RUNS, PAGE
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
-from tests.features.session_page.test_look import line
-from tests.support import api
-from tests.support.browser import Phone
+from tests.features.session_page.in_browser.test_look import line
+from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, runs_of, until, write_stand_in
-from tests.support.page_checks import misfits, sticks_out, violations
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import misfits, sticks_out, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

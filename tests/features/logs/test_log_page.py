@@ -18,8 +18,8 @@ from opcode_htmx.lib.logs import context
 from opcode_htmx.lib.logs.formats import FIELDS
 from opcode_htmx.lib.logs.log_files import LogFiles, LogFilesHandler
 from opcode_htmx.web.auth.visitor import Visitor
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
 
 RUN = "c" * 32
 HOSTILE = '<script>alert(1)</script>\x1b[2J\u202eevil\n<hx-upsert id="x">'

@@ -12,8 +12,8 @@ from werkzeug.datastructures import Headers
 from opcode_htmx.config.child_environment import child_environment
 from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.features.metrics.access import MetricsSettings, refusal
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, basic_header, write_stand_in
-from tests.support.in_process import app_of
 
 TOKEN = "kO3-only_for.the~tests+0/1=="
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -29,8 +29,8 @@ from opcode_htmx.runs.events.types import (
     Usage,
 )
 from opcode_htmx.runs.model.record import Outcome
+from tests.support.apps.in_process import app_of
 from tests.support.environment import USER, Sandbox, until, write_stand_in
-from tests.support.in_process import app_of
 
 OPEN_METRICS = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
 

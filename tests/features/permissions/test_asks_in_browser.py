@@ -18,7 +18,6 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from tests.runs.test_real_asks import scenes
-from tests.support.browser import Phone
 from tests.support.environment import (
     Sandbox,
     Server,
@@ -26,6 +25,7 @@ from tests.support.environment import (
     runs_of,
     until,
 )
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

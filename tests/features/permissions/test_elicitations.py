@@ -22,8 +22,6 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
     Turn,
 )
-from tests.support import dom
-from tests.support.browser import Phone
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -32,7 +30,9 @@ from tests.support.environment import (
     Server,
     until,
 )
-from tests.support.page_checks import (
+from tests.support.pages import dom
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import (
     smaller_than_a_thumb,
     sticks_out,
     too_small_to_type_in,

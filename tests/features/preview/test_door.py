@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.web.server import preview_ports
+from tests.support.apps.in_process import app_of
 from tests.support.environment import PASSWORD, USER, Sandbox
-from tests.support.in_process import app_of
 
 APP, PREVIEW, OTHER = (f"http://127.0.0.1:{port}" for port in (8080, 18080, 18081))
 

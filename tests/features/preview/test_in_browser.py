@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.features.preview.conftest import DEV_SERVER, Dev, answers
-from tests.security.test_drive_by import statuses_of
-from tests.support.browser import PHONE, Phone, log_in
+from tests.security.access.test_drive_by import statuses_of
 from tests.support.environment import PATIENCE, free_port, processes_of, until
+from tests.support.pages.browser import PHONE, Phone, log_in
 
 pytestmark = pytest.mark.browser
 

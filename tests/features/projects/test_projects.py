@@ -20,8 +20,8 @@ from opcode_htmx.lib import formatting, resources
 from opcode_htmx.lib.formatting import count
 from opcode_htmx.sessions.storage.session_flags import Flags
 from opcode_htmx.web.http import errors, filters, headers
+from tests.support.apps.gate import access
 from tests.support.environment import ROOT
-from tests.support.gate import access
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 

@@ -18,8 +18,8 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.endings import Merge
 from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
-from tests.support.claude_pages import form_of
 from tests.support.environment import Sandbox
+from tests.support.pages.claude_pages import form_of
 from tests.support.workshop import Workshop, workshop_in
 
 

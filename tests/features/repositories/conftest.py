@@ -13,10 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.context import AppContext
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until
-from tests.support.git_server import GitServer, git_server
-from tests.support.github_api import GitHubApi, github_api
-from tests.support.in_process import app_of, client_of
+from tests.support.outside.git_server import GitServer, git_server
+from tests.support.outside.github_api import GitHubApi, github_api
 
 TOKEN = "ghp_a-token-that-nobody-sees"
 

@@ -14,9 +14,9 @@ from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.sessions.repositories import transfers
 from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import TOKEN, Shed
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, until
-from tests.support.git_server import commit, git
-from tests.support.in_process import app_of
+from tests.support.outside.git_server import commit, git
 
 SESSION = "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e"
 

@@ -19,9 +19,9 @@ from opcode_htmx.sessions.repositories.places import worktree_name
 from opcode_htmx.sessions.repositories.services import services
 from opcode_htmx.sessions.worktrees.naming import CopyLabel
 from tests.features.repositories.conftest import TOKEN, Shed
-from tests.support import api
-from tests.support.git_server import git
-from tests.support.github_api import repository
+from tests.support.clients import api
+from tests.support.outside.git_server import git
+from tests.support.outside.github_api import repository
 
 SESSION = "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e"
 ID = f"o__n__{SESSION}"

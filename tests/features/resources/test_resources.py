@@ -22,7 +22,7 @@ from opcode_htmx.runs.processes import process_table
 from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import Shed, settings, shed
 from tests.support.environment import SYSTEM_PATH, until
-from tests.support.git_server import git
+from tests.support.outside.git_server import git
 
 __all__ = ["settings", "shed"]
 

@@ -14,7 +14,7 @@ from opcode_htmx.features.saved_prompts import earlier_prompts as source
 from opcode_htmx.features.saved_prompts.earlier_prompts import EarlierPrompts, Found
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexReader
-from tests.support import api
+from tests.support.clients import api
 
 ORCHARD, HARBOUR = Path("/work/orchard"), Path("/work/harbour")
 

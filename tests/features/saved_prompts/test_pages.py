@@ -15,9 +15,9 @@ from werkzeug.test import TestResponse
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import MAX_TEXT, Draft, draft_name
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox, write_stand_in
-from tests.support.in_process import app_of, client_of
 
 SESSION = "5e551000-0000-4000-8000-000000000001"
 

@@ -11,10 +11,11 @@ from playwright.sync_api import Locator, Route, expect
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from tests.features.composer.in_browser.page import box, kept
-from tests.support import api, page_checks
-from tests.support.browser import Phone
+from tests.support.clients import api
 from tests.support.environment import USER, Sandbox, Server, state_dir, until
-from tests.support.thumb import Thumb
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
+from tests.support.pages.thumb import Thumb
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

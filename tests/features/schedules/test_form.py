@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 
 @pytest.fixture

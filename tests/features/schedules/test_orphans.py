@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.sessions.index.histories import ONE, Session
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
-from tests.support.in_process import app_of, client_of
 
 CRON = {"kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
 

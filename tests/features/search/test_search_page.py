@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.sessions.index.histories import ONE, TWO, Session
-from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server, until, write_stand_in
-from tests.support.page_checks import (
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import (
     smaller_than_a_thumb,
     sticks_out,
     too_small_to_type_in,

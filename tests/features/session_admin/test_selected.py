@@ -16,10 +16,10 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
-from tests.support import api
+from tests.support.apps.in_process import client_of
 from tests.support.cli.supervision import steps
+from tests.support.clients import api
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import client_of
 
 TITLES = ("prune the trees", "water the beds", "mend the fence", "sow the peas")
 

@@ -27,8 +27,8 @@ from opcode_htmx.engines.claude.files import (
     sessions,
     titles,
 )
-from tests.support import api
 from tests.support.cli.sessions import OpenSession, Session, title
+from tests.support.clients import api
 from tests.support.environment import (
     Sandbox,
     Server,

@@ -16,9 +16,9 @@ from opcode_htmx.sessions.views import SessionView, SessionViews
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.websocket.registry import TextFrame
-from tests.support import api
+from tests.support.apps.in_process import app_of
+from tests.support.clients import api
 from tests.support.environment import PASSWORD, USER, Sandbox
-from tests.support.in_process import app_of
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 

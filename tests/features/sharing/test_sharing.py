@@ -21,8 +21,8 @@ from opcode_htmx.features.sharing.service import Shared
 from opcode_htmx.sessions.storage import uploads
 from opcode_htmx.sessions.storage.drafts import Draft, draft_name
 from opcode_htmx.web.auth.gate import PUBLIC_BODY
+from tests.support.apps.in_process import app_of
 from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, write_stand_in
-from tests.support.in_process import app_of
 
 ANDROID = {
     "User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36",

@@ -22,10 +22,10 @@ from opcode_htmx.features.storage import clean_up, still_needed
 from opcode_htmx.lib.concurrency.background import Background
 from opcode_htmx.lib.formatting import format_bytes
 from opcode_htmx.sessions.storage import survey
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.cli.supervision import BY, steps
+from tests.support.clients import api
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
 
 DAY = 86400.0
 

@@ -19,9 +19,9 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.pty.messages import COLUMNS
 from opcode_htmx.sessions.terminals.model import TerminalsOff
 from opcode_htmx.sessions.terminals.services import services
-from tests.support import api
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.clients import api
 from tests.support.environment import Sandbox, until
-from tests.support.in_process import app_of, client_of
 from tests.support.terminals import kill_terminals
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(60)]

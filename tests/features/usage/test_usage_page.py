@@ -33,10 +33,10 @@ from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.usage.figures import DayCosts
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.sessions.index.test_usage import spend
-from tests.support.browser import Phone
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import USER, Sandbox, Server, until, write_stand_in
-from tests.support.in_process import app_of, client_of
-from tests.support.page_checks import smaller_than_a_thumb, sticks_out, violations
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import smaller_than_a_thumb, sticks_out, violations
 from tests.support.populated import LONG_WORD
 
 FORMULA = '=HYPERLINK("http://example.org")'

@@ -16,8 +16,8 @@ from opcode_htmx.sessions.worktrees import kept_copies, naming
 from opcode_htmx.sessions.worktrees.copies import Copies
 from opcode_htmx.sessions.worktrees.endings import CopyEndings
 from opcode_htmx.sessions.worktrees.records import CopyState
-from tests.support import api
-from tests.support.claude_pages import form_of
+from tests.support.clients import api
+from tests.support.pages.claude_pages import form_of
 from tests.support.workshop import Workshop
 
 

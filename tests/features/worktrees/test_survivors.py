@@ -14,7 +14,7 @@ import pytest
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.files.lists import worktree_state
 from opcode_htmx.lib.git import process
-from tests.support import api
+from tests.support.clients import api
 from tests.support.workshop import Workshop
 
 OTHER = "5e551000-0000-4000-8000-000000000009"

@@ -20,6 +20,7 @@ from tests.golden.parts.package import (
     Text,
     ToolUse,
 )
+from tests.support.clients.json_client import connected
 from tests.support.environment import (
     CHEAP_CLI,
     CLI_FOLDER,
@@ -30,7 +31,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import connected
 
 Recorded = dict[str, Any]
 BASIC = (USER, PASSWORD)

@@ -20,8 +20,8 @@ from tests.golden.parts.sockets import (
     WAITS,
     Sockets,
 )
+from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import PASSWORD, USER
-from tests.support.json_client import JsonClient, connected
 
 MOST_VIEWERS = 6
 

@@ -16,8 +16,8 @@ from tests.golden.parts.sockets import (
     Sockets,
     steps,
 )
+from tests.support.clients.json_client import Message, connected
 from tests.support.environment import Sandbox, Server, until
-from tests.support.json_client import Message, connected
 
 Recorded = dict[str, Any]
 SESSION = "11111111-1111-4111-8111-111111111111"

@@ -11,7 +11,7 @@ from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes import raw, reading
 from opcode_htmx.lib.git.changes.model import Change, Listing, Status
 from opcode_htmx.lib.git.git import Git
-from tests.security.hostile_git import Trap
+from tests.security.projects.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
 
 ODD = "line\nfeed\ttab \u202eright\x1b[31m"

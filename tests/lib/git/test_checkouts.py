@@ -13,7 +13,7 @@ from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.integration import kept
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.integration.conftest import Orchard, orchard
-from tests.support.git_server import GitServer, git
+from tests.support.outside.git_server import GitServer, git
 
 __all__ = ["orchard"]
 

@@ -9,7 +9,7 @@ import pytest
 from opcode_htmx.lib.git import diffs
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.git import Git
-from tests.security.hostile_git import Trap
+from tests.security.projects.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
 
 

@@ -15,7 +15,7 @@ from opcode_htmx.lib.git import process
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
-from tests.security.hostile_git import Trap
+from tests.security.projects.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
 
 

@@ -11,7 +11,7 @@ from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import WouldLose
 from tests.support.environment import SYSTEM_PATH
-from tests.support.git_server import GitServer, git
+from tests.support.outside.git_server import GitServer, git
 
 START = "refs/remotes/origin/main"
 

@@ -11,8 +11,8 @@ import pytest
 from opcode_htmx.lib.tracing import exporter
 from opcode_htmx.lib.tracing.exporter import SpanExporter
 from opcode_htmx.lib.tracing.spans import Span, Value, request_body, span_id
-from tests.support.collector import Collector, attributes_of, collector
 from tests.support.environment import free_port, until
+from tests.support.outside.collector import Collector, attributes_of, collector
 
 TRACE = "0123456789abcdef0123456789abcdef"
 COUNTED: Counter[str] = Counter()

@@ -12,8 +12,8 @@ from opcode_htmx.markup.growing import pieces as pieces_module
 from opcode_htmx.markup.growing.part import Part
 from opcode_htmx.markup.growing.pieces import MOST_WHOLE, UNBROKEN, UNCLOSED, Pieces
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
-from tests.support import dom
 from tests.support.fuzzing import examples, patient
+from tests.support.pages import dom
 
 pytestmark = patient
 

@@ -39,6 +39,7 @@ from opcode_htmx.runs.events.types import (
 from opcode_htmx.runs.model.record import Outcome
 from tests.runs.events.listening import in_journal, names, only
 from tests.support.cli.supervision import new_id, steps
+from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
     USER,
@@ -46,7 +47,6 @@ from tests.support.environment import (
     Server,
     until,
 )
-from tests.support.json_client import connected
 
 Start = Callable[..., Server]
 FOREVER = ["wait", "/no/such/file"]
@@ -104,7 +104,7 @@ class Person:
 
 @pytest.fixture
 def listening(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Server, "app", "tests.support.listening:app")
+    monkeypatch.setattr(Server, "app", "tests.support.apps.listening:app")
 
 
 LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]

@@ -21,8 +21,6 @@ from opcode_htmx.runs.model.lifecycle import Event, Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_state import RunState
 from opcode_htmx.runs.policies.limit_monitor import Limits
-from tests.support import dom
-from tests.support.api import get
 from tests.support.cli.captured import line
 from tests.support.cli.sessions import Session
 from tests.support.cli.supervision import (
@@ -32,7 +30,9 @@ from tests.support.cli.supervision import (
     new_id,
     until,
 )
+from tests.support.clients.api import get
 from tests.support.environment import Sandbox, Server
+from tests.support.pages import dom
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -26,9 +26,8 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.long_line import LONG_LINE
 from tests.features.composer.test_prompts import begin
 from tests.features.session_page.test_live_updates import Viewer
-from tests.support import dom
-from tests.support.browser import Phone
 from tests.support.cli.supervision import steps
+from tests.support.clients.json_client import JsonClient
 from tests.support.environment import (
     PASSWORD,
     ROOT,
@@ -41,7 +40,8 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-from tests.support.json_client import JsonClient
+from tests.support.pages import dom
+from tests.support.pages.browser import Phone
 
 Start = Callable[..., Server]
 Open = Callable[..., Phone]

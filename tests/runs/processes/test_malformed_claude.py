@@ -30,13 +30,13 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_folder import InputClosed
 from tests.support.cli.supervision import BY, Supervision
 from tests.support.cli.supervision import until as until_meanwhile
+from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import (
     PATIENCE,
     Server,
     processes_of,
     until,
 )
-from tests.support.json_client import JsonClient, connected
 
 FOREVER = ["wait", "/no/such/file"]
 INIT = {"type": "system", "subtype": "init", "model": "m", "session_id": "another-one"}

@@ -11,7 +11,7 @@ from opcode_htmx.sessions.index.excerpts import excerpt_of
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.reader import IndexReader
 from opcode_htmx.sessions.index.search import Query
-from tests.support.api import stamp
+from tests.support.clients.api import stamp
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"

@@ -9,7 +9,7 @@ import pytest
 
 from opcode_htmx.sessions.repositories.github import GitHubAccount, GitHubFailed
 from tests.support.environment import free_port
-from tests.support.github_api import GitHubApi, github_api, repository
+from tests.support.outside.github_api import GitHubApi, github_api, repository
 
 TOKEN = "ghp_secret"
 

@@ -25,8 +25,8 @@ from opcode_htmx.sessions.health import hooks
 from opcode_htmx.sessions.health.check import Check, Checker, Finding, Result, State
 from opcode_htmx.sessions.support_bundle import bundle, parts
 from opcode_htmx.sessions.support_bundle.scrubber import Scrubber
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import ROOT, Sandbox, free_port
-from tests.support.in_process import app_of, client_of
 
 RUN = "0123456789abcdef0123456789abcdef"
 SESSION = "5e551000-0000-4000-8000-000000000001"

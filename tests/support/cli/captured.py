@@ -40,7 +40,7 @@ from opcode_htmx.markup import visible_text
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.fold import Transcript
 from tests.support.environment import ROOT, Sandbox, until
-from tests.support.shared import recorded
+from tests.support.suite.shared import recorded
 
 M = TypeVar("M")
 

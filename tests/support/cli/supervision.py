@@ -29,7 +29,7 @@ from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.supervisor import Supervisor
 from tests.support import environment
 from tests.support.environment import Sandbox, kill_processes_of, processes_of
-from tests.support.start_guard import guard
+from tests.support.suite.start_guard import guard
 
 T = TypeVar("T")
 CODEC = ClaudeCodec()

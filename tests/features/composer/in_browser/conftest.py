@@ -17,8 +17,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
-from tests.support import shared_fixtures
 from tests.support.environment import Sandbox, Server
+from tests.support.suite import shared_fixtures
 
 
 @pytest.fixture(scope="package")

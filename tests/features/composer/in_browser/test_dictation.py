@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.support import page_checks
-from tests.support.browser import Phone
 from tests.support.environment import Server, until
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

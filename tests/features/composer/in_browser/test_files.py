@@ -17,9 +17,9 @@ from tests.features.composer.in_browser.page import (
     paste_image,
     png,
 )
-from tests.support.browser import Phone
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

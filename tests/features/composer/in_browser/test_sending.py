@@ -11,8 +11,8 @@ from tests.features.composer.in_browser.page import (
     box,
     offered,
 )
-from tests.support.browser import Phone
 from tests.support.environment import Sandbox, Server
+from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -15,7 +15,7 @@ from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.login import Login
 from opcode_htmx.lib.git.process import GitFailed
 from tests.support.environment import SYSTEM_PATH, until
-from tests.support.git_server import GitServer, commit, git, git_server
+from tests.support.outside.git_server import GitServer, commit, git, git_server
 
 TOKEN = "ghp_a-token-that-nobody-sees"
 

@@ -11,7 +11,7 @@ import pytest
 from opcode_htmx.lib.git.snapshots import restore, snapshot
 from opcode_htmx.lib.git.snapshots.tree import SnapshotFailed, WorkingTree, reference
 from tests.lib.git.snapshots.support import SESSION
-from tests.security.hostile_git import Trap
+from tests.security.projects.hostile_git import Trap
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.plain_git import GIT
 

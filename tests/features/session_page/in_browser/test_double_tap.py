@@ -1,0 +1,228 @@
+"""The second tap of a double tap never answers a request that has just come to its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Locator, Route, expect
+
+from tests.features.session_page.in_browser.test_look import asks, texts
+from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+KEYBOARD = {"width": 390, "height": 420}
+OPEN = ".block-ask[data-state=open]"
+UNDER_FINGER = """addEventListener("DOMContentLoaded", () => {
+    const button = document.querySelector("%s");
+    if (!button) return;
+    button.scrollIntoView();
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    const target = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    window.underFinger = button.contains(target) ? "the button" : target.localName;
+});"""
+"""Notes what a finger on the middle of a button touches as soon as a page is drawn."""
+
+
+@pytest.fixture
+def two_requests(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> Phone:
+    """The page of a session with two open requests, one below the other."""
+    phone = open_phone(start_server(sandbox, stand_in))
+    # the stand-in reads one answer only
+    steps = [*texts(2), asks("r1", "Bash", command="ls"), ["ask", "r2"], ["wait", "/no"]]
+    phone.begin(sandbox.project, json.dumps(steps))
+    expect(phone.page.locator(OPEN)).to_have_count(2)
+    expect(phone.page.locator("[data-new]")).to_have_count(0)
+    return phone
+
+
+@pytest.fixture
+def working(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> Phone:
+    """The page of a session in which Claude works until it is stopped."""
+    phone = open_phone(start_server(sandbox, stand_in))
+    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
+    return phone
+
+
+PRESS_WHAT_MOVES = """() => new MutationObserver(() => {
+    const open = [...document.querySelectorAll(".block-ask[data-state=open]")];
+    const isThere = open.length === 1 && open[0].matches("[data-new]");
+    if (!isThere || document.body.dataset.pressed) return;
+    document.body.dataset.pressed = "yes";
+    open[0].querySelector(".button[value=allow]").click();
+}).observe(document.body, { childList: true, subtree: true, attributes: true })"""
+"""A finger that is faster than Playwright's checks: it presses what has just come to its place."""
+
+
+def test_allowing_one_request_does_not_allow_the_next_one(two_requests: Phone) -> None:
+    page = two_requests.page
+    page.evaluate(PRESS_WHAT_MOVES)
+    page.locator(OPEN).first.get_by_role("button", name="Allow").click()
+    expect(page.locator("body")).to_have_attribute("data-pressed", "yes")
+    expect(page.locator(OPEN)).to_have_count(1)
+    expect(page.locator("[data-new]")).to_have_count(0)
+    expect(page.locator(OPEN)).to_have_count(1)
+    expect(page.locator(f"{OPEN}[data-held]")).to_have_count(0)
+
+
+def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
+    two_requests: Phone,
+) -> None:
+    page = two_requests.page
+    page.add_init_script(UNDER_FINGER % ".button[value=allow]")
+    for motion in ("reduce", "no-preference"):
+        page.emulate_media(reduced_motion=motion)
+        page.goto("/runs")
+        assert page.evaluate("underFinger") != "the button"
+        page.locator("#runs .row").first.click()
+        page.locator("body[data-link=online]").wait_for()
+        assert page.evaluate("underFinger") != "the button"
+    page.locator(OPEN).first.get_by_role("button", name="Allow").click()
+    expect(page.locator(OPEN)).to_have_count(1)
+
+
+def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt(
+    sandbox: Sandbox,
+    stand_in: Path,
+    start_server: Callable[..., Server],
+    open_phone: Callable[..., Phone],
+) -> None:
+    phone = open_phone(start_server(sandbox, stand_in))
+    page = phone.page
+    page.add_init_script(UNDER_FINGER % "#stop .button")
+    for motion in ("reduce", "no-preference"):
+        page.emulate_media(reduced_motion=motion)
+        page.goto(f"/new?folder={quote(str(sandbox.project))}")
+        page.get_by_role("textbox", name="Prompt").fill(json.dumps([*texts(1), ["wait", "/no"]]))
+        phone.button("Send").click()
+        page.wait_for_url("**/sessions/*")
+        page.wait_for_function("() => window.underFinger")
+        assert page.evaluate("underFinger") != "the button", motion
+        page.locator("#stop").get_by_role("button", name="Stop").click()  # once it takes a press
+        expect(phone.status).to_have_text("Stopped by you.")
+
+
+class Finger:
+    """Taps by real touches; between them time passes for the page, and only then."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.page = phone.page
+        self.stops: list[str] = []
+        self.page.on(
+            "request", lambda each: self.stops.append(each.url) if "/stop" in each.url else None
+        )
+        self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1000)
+
+    def tap(self, at: tuple[float, float]) -> None:
+        self.page.touchscreen.tap(*at)
+        self.wait(300)
+
+    def wait(self, ms: int) -> None:
+        self.page.clock.run_for(ms)
+
+
+@pytest.fixture
+def typing(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
+    """The page of a session in which Claude works, on a phone whose keyboard is open."""
+    phone = open_phone(shared_server, viewport=KEYBOARD, has_touch=True, is_mobile=True)
+    phone.page.clock.install()
+    phone.begin(shared_server.sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    expect(phone.status).to_have_attribute("data-phase", "working")
+    phone.page.get_by_role("textbox", name="Prompt").tap()
+    phone.page.keyboard.type("And this")
+    return phone
+
+
+def test_tapping_on_after_a_prompt_neither_stops_the_run_nor_inserts_another_prompt(
+    typing: Phone,
+) -> None:
+    phone, page, finger = typing, typing.page, Finger(typing)
+    field = page.get_by_role("textbox", name="Prompt")
+    place = middle_of(phone.button("Send"))
+    for _ in range(8):
+        finger.tap(place)
+    expect(page.locator("#queue li")).to_have_count(1)
+    expect(page.locator("#sending [data-state=sending]")).to_have_count(0)
+    assert finger.stops == []
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
+    expect(field).to_have_value("")
+    expect(field).to_be_focused()
+    expect(page.locator("#stop .button")).to_have_css("opacity", "0.5")
+    finger.wait(1100)  # nobody has tapped for a second
+    expect(page.locator("#stop .button")).to_have_css("opacity", "1")
+    finger.tap(place)
+    expect(phone.status).to_have_attribute("data-phase", re.compile("stopping|ended"))
+    for _ in range(3):
+        finger.tap(place)
+    expect(field).to_be_focused()
+    expect(page.locator("#prompt-sheet")).to_be_hidden()
+    expect(phone.status).to_have_text("Stopped by you.")
+
+
+def test_stop_takes_a_press_at_once_when_the_field_was_emptied_by_hand(typing: Phone) -> None:
+    phone, finger = typing, Finger(typing)
+    phone.page.get_by_role("textbox", name="Prompt").fill("")
+    stop = phone.page.locator("#stop .button")
+    expect(stop).to_have_css("opacity", "1")
+    with phone.page.expect_request("**/stop"):
+        finger.tap(middle_of(stop))
+
+
+def middle_of(each: Locator) -> tuple[float, float]:
+    expect(each).to_be_visible()
+    box = each.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_tapping_on_while_a_prompt_is_on_its_way_does_not_stop_the_run(
+    working: Phone,
+) -> None:
+    phone, page = working, working.page
+    held: list[Route] = []
+    stops: list[str] = []
+    page.route("**/prompt", lambda route: held.append(route))
+    page.on("request", lambda each: stops.append(each.url) if "/stop" in each.url else None)
+    page.get_by_role("textbox", name="Prompt").fill("And this")
+    middle = middle_of(phone.button("Send"))
+    page.mouse.click(*middle)
+    page.locator("#composer[data-just-sent=slow]").wait_for()
+
+    page.mouse.click(*middle)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert (len(held), stops) == (1, [])
+    stop = phone.button("Stop")  # the only one: nobody is locked out if the server hangs
+    expect(stop).to_have_count(1)
+    expect(page.locator(".state").get_by_role("button", name="Stop")).to_be_enabled()
+
+    held.pop().continue_()
+    expect(page.locator("#composer[data-just-sent]")).to_have_count(0)
+    expect(page.locator("#queue li")).to_have_count(1)
+    phone.button("Stop").click()
+    expect(phone.status).to_have_text("Stopped by you.")
+
+
+def test_a_press_that_comes_before_the_scripts_counts(working: Phone) -> None:
+    page, held = working.page, list[Route]()
+    page.route("**/later.bundle*", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    until(lambda: page.title() and held, "the page's own script is there, and htmx on its way")
+    page.locator("#stop").get_by_role("button", name="Stop").click()
+    expect(working.status).to_have_text(re.compile("Stopp(ing…|ed by you.)"))

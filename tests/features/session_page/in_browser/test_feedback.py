@@ -1,0 +1,190 @@
+"""Every tap is answered on the screen while the network is silent, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.features.session_page.in_browser.test_look import asks, texts
+from tests.support.environment import Sandbox, Server
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import wait_until_pressable
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SUGGESTION = {
+    "type": "addRules",
+    "rules": [{"toolName": "Bash", "ruleContent": "rm a.txt"}],
+    "behavior": "allow",
+    "destination": "session",
+}
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
+    return start_server(sandbox, stand_in)
+
+
+def ask_with_suggestion() -> list[object]:
+    request = {
+        "subtype": "can_use_tool",
+        "tool_name": "Bash",
+        "input": {"command": "rm a.txt"},
+        "permission_suggestions": [SUGGESTION],
+    }
+    entry = {"type": "control_request", "request_id": "r1", "request": request}
+    return ["raw", json.dumps(entry) + "\n"]
+
+
+SILENT = """() => {
+    window.sent = 0;
+    window.fetch = address => {
+        if (!/draft|badge|[.]css/.test(address)) sent += 1; // those are sent without a tap
+        return new Promise(() => {});
+    };
+    // after the page's own listeners: the way to the next page takes for ever as well
+    for (const type of ["click", "submit"]) addEventListener(type, event => {
+        const leaves = type === "submit" || event.target.closest("a[href]");
+        if (!leaves || event.defaultPrevented) return;
+        sent += 1;
+        event.preventDefault();
+    });
+}"""
+"""No request is answered from here on; `sent` counts them."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control, how to bring it into view, and what is seen to change when it is tapped."""
+
+    name: str
+    find: Callable[[Page], Locator]
+    prepare: Callable[[Page], object] = lambda page: None
+    changes: str = ""
+    """A selector; by default the control itself."""
+
+
+def button(name: str) -> Callable[[Page], Locator]:
+    return lambda page: page.get_by_role("button", name=name, exact=True).first
+
+
+def opened(name: str) -> Callable[[Page], object]:
+    return lambda page: page.locator("summary", has_text=name).click()
+
+
+def menu(page: Page) -> None:
+    page.get_by_role("button", name="Session menu").click()
+
+
+def search(page: Page) -> None:
+    menu(page)
+    page.locator("#menu-q").fill("x")
+
+
+def text(page: Page) -> None:
+    page.locator("#prompt").fill("And then this")
+
+
+SESSION = (
+    Control("Allow", button("Allow")),
+    Control("Deny", button("Deny")),
+    Control(
+        "Always allow",
+        lambda page: page.locator(".always .button"),
+        opened("Always allow"),
+    ),
+    Control("Deny and tell Claude", button("Deny and tell Claude"), opened("Deny with a reason")),
+    Control("Stop", button("Stop")),
+    Control("Stop in the status line", button("Stop"), text),
+    Control("Send", button("Send"), text, changes="#sending"),
+    Control("Edit in the queue", lambda page: page.locator("#queue .button").first),
+    Control("Rename", button("Rename"), menu),
+    Control("Fork", button("Fork: a new session from here"), menu),
+    Control("Delete", button("Delete session"), menu),
+    Control("Search", button("Search"), search),
+    Control("Back", lambda page: page.locator(".topbar .back")),
+)
+
+
+def tap_and_compare(page: Page, control: Control) -> bool:
+    """Whether the tap changes the picture before any answer comes."""
+    page.locator("body[data-link=online]").wait_for()
+    control.prepare(page)
+    wait_until_pressable(page)
+    page.evaluate(FRAMES)
+    found = control.find(page)
+    found.scroll_into_view_if_needed()
+    box = found.bounding_box()
+    assert box is not None
+    clip = {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
+    if control.changes:
+        expect(page.locator(control.changes)).to_be_empty()
+    before = page.screenshot(clip=clip, animations="disabled")  # type: ignore[arg-type]
+    page.evaluate(SILENT)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(*middle)
+    page.evaluate(FRAMES)
+    if control.changes:
+        return page.locator(control.changes).inner_text().strip() != ""
+    after = page.screenshot(clip=clip, animations="disabled")  # type: ignore[arg-type]
+    assert page.evaluate("sent") == 1, control.name
+    if found.evaluate("each => each.matches('a')"):
+        return before != after  # a link that is tapped again loads again
+    page.mouse.click(*middle)
+    assert page.evaluate("sent") == 1, f"{control.name}: the second tap sent something"
+    return before != after
+
+
+def test_every_tap_on_a_session_is_seen_before_the_server_answers(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, json.dumps([*texts(2), ask_with_suggestion(), ["wait", "/no"]]))
+    expect(phone.button("Allow")).to_be_visible()
+    phone.send("wait in the queue")
+    expect(phone.page.locator("#queue li")).to_have_count(1)
+    expect(phone.page.locator("#sending")).to_be_empty()
+    address = phone.page.url
+    unseen = []
+    for control in SESSION:
+        phone.page.goto("about:blank")
+        phone.page.goto(address)
+        if not tap_and_compare(phone.page, control):
+            unseen.append(control.name)
+    assert unseen == []
+
+
+def test_every_tap_on_a_list_is_seen_before_the_next_page_comes(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    phone.begin(
+        sandbox.project, json.dumps([*texts(1), asks("r1", "Bash", command="ls"), ["wait", "/no"]])
+    )
+    expect(phone.button("Allow")).to_be_visible()
+    page, unseen = phone.page, []
+    for path, selector in (
+        ("/", ".nav-bar a >> nth=1"),
+        ("/runs", "#runs .row"),
+        ("/logins", ".list .button"),
+    ):
+        page.goto(path)
+        found = page.locator(selector).first
+        before = found.screenshot(animations="disabled")
+        page.evaluate(SILENT)
+        found.click()
+        page.evaluate(FRAMES)
+        assert page.evaluate("'going' in document.documentElement.dataset"), path
+        if found.screenshot(animations="disabled") == before:
+            unseen.append((path, selector))
+    assert unseen == []
+
+    page.goto("/runs")
+    page.locator("#runs .row").click()
+    page.wait_for_url("**/sessions/**")
+    page.go_back()
+    expect(page.locator("[aria-busy=true], [data-held], [data-going]")).to_have_count(0)

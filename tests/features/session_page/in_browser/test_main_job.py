@@ -1,0 +1,357 @@
+"""The main use case in a browser: real gunicorn, the real Claude CLI, a scripted Messages API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import (
+    MessagesApi,
+    Request,
+    Scene,
+    Text,
+    ToolUse,
+    Turn,
+)
+from tests.support.cli.idle_sessions import IdleSessions
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    processes_of,
+    runs_of,
+    until,
+)
+from tests.support.pages.browser import CUT_OFF, Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+WORDS = " ".join(f"word{number}" for number in range(120))
+
+
+@dataclass
+class Script:
+    """The scenarios of the scripted model; `gate` holds the answer to "hold" in its middle."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def scenes(self) -> tuple[Scene, ...]:
+        return (
+            Scene("grow", "grow", [lambda _: (Text(WORDS, pace=0.02, gate=self.gate),)]),
+            Scene("hold", "hold", [lambda request: (Text(held(request.prompt), gate=self.gate),)]),
+            Scene("make", "make", [_make, _made]),
+            Scene(
+                "sleep",
+                "sleep",
+                [ToolUse("Bash", {"command": "touch long.txt; tail -f /dev/null"}), Text("Slept.")],
+            ),
+            Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
+        )
+
+
+def held(prompt: str) -> str:
+    """The long answer to a prompt that is held in its middle."""
+    return f"{prompt}: {WORDS}"
+
+
+def _make(request: Request) -> Turn:
+    name = request.prompt.split()[-1]
+    return (Text(f"I will make {name}."), ToolUse("Bash", {"command": f"echo made > {name}"}))
+
+
+def _made(request: Request) -> Turn:
+    result = request.last_tool_result
+    return (Text("Then not." if result is None or result.is_error else "It is made."),)
+
+
+@pytest.fixture(scope="module")
+def shared_script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def script(shared_script: Script) -> Iterator[Script]:
+    shared_script.gate = threading.Event()
+    yield shared_script
+    shared_script.gate.set()
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_script: Script) -> Iterator[MessagesApi]:
+    with MessagesApi(shared_script.scenes()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_ASK_AHEAD": "0"}
+
+
+@pytest.fixture
+def server(shared_real_server: Server) -> Iterator[Server]:
+    yield shared_real_server
+    shared_real_server.ensure_started()
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    """With a project for one test."""
+    return server.sandbox.with_own_project()
+
+
+def run_of(phone: Phone, server: Server) -> Path:
+    """The folder of the newest run of the session that is looked at."""
+    return runs_of(server.sandbox.state, phone.session_id)[-1]
+
+
+def turns(run: Path) -> int:
+    return (run / "out.ndjson").read_text().count('"type":"result"')
+
+
+def answer_is(phone: Phone, text: str) -> None:
+    """The newest answer is this text, and stands on the page once."""
+    expect(phone.page.locator(".block-text").last).to_have_text(text)
+    assert [each.strip() for each in phone.texts()].count(text) == 1
+
+
+def half_is_there(phone: Phone) -> None:
+    expect(phone.page.locator(".block-text").last).to_contain_text("word30")
+    expect(phone.page.locator(".block-text").last).not_to_contain_text("word119")
+
+
+def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
+    phone: Phone, sandbox: Sandbox, script: Script
+) -> None:
+    phone.begin_by_form(sandbox.project, "Let it grow")
+    # the text grows: it is seen in part before it is seen in whole
+    expect(phone.page.locator(".block-text")).to_contain_text("word5")
+    expect(phone.page.locator(".block-text")).not_to_contain_text("word119")
+    expect(phone.status).to_have_text("Writing…")
+    script.gate.set()
+    answer_is(phone, WORDS)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(phone.page.locator(".block-summary")).to_contain_text("tokens in")
+
+    phone.send("make allowed.txt")
+    expect(phone.status).to_have_text("Waiting for your answer")
+    expect(phone.page.locator(".block-ask")).to_contain_text("echo made > allowed.txt")
+    assert not (sandbox.project / "allowed.txt").exists()
+    phone.button("Allow").click()
+    answer_is(phone, "It is made.")
+    assert (sandbox.project / "allowed.txt").read_text() == "made\n"
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "done")
+
+    phone.send("make denied.txt")
+    phone.button("Deny").click()
+    answer_is(phone, "Then not.")
+    assert not (sandbox.project / "denied.txt").exists()
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "denied")
+
+    phone.send("sleep well")
+    phone.button("Allow").click()
+    expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "running")
+    (run,) = runs_of(sandbox.state, phone.session_id)
+
+    def processes() -> list[str]:
+        return [process.name() for process in processes_of(sandbox.state, run.name)]
+
+    until(lambda: "tail" in processes(), "Claude's shell is at work")
+    phone.stop()
+    expect(phone.status).to_have_text("Stopped by you.")
+    until(lambda: not processes(), "nothing of it is left")
+
+    phone.page.goto("/")
+    phone.project_row(sandbox.name).click()
+    phone.page.get_by_role("link", name="Let it grow").click()
+    expect(phone.page.locator(".block-text").first).to_have_text(WORDS)
+    phone.send("Are you there?")
+    answer_is(phone, "You said: Are you there?")
+    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
+    sent = ["Let it grow", "make allowed.txt", "make denied.txt", "sleep well", "Are you there?"]
+    assert prompts == sent
+
+
+def test_a_prompt_sent_while_claude_works_waits_and_goes_to_the_same_process(
+    idle_phone: Phone, server: Server, script: Script
+) -> None:
+    phone, run = idle_phone, run_of(idle_phone, server)
+    phone.send("hold on")
+    half_is_there(phone)
+    phone.send("and then this")
+    expect(phone.page.locator("#queue")).to_contain_text("and then this")
+    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("")
+    script.gate.set()
+    answer_is(phone, "You said: and then this")
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    assert run_of(phone, server) == run
+
+
+def test_a_reload_in_mid_answer_neither_loses_nor_doubles(
+    idle_phone: Phone, script: Script
+) -> None:
+    phone = idle_phone
+    phone.send("hold and reload")
+    half_is_there(phone)
+    phone.page.reload()
+    half_is_there(phone)
+    script.gate.set()
+    answer_is(phone, held("hold and reload"))
+
+
+def test_a_locked_phone_catches_up_when_it_wakes(
+    idle_phone: Phone, server: Server, script: Script
+) -> None:
+    phone, run = idle_phone, run_of(idle_phone, server)
+    before = turns(run)
+    phone.send("hold and lock")
+    half_is_there(phone)
+    phone.lock()
+    script.gate.set()
+    until(lambda: turns(run) > before, "the turn is over")
+    assert "word119" not in phone.texts()[-1]
+    phone.unlock()
+    answer_is(phone, held("hold and lock"))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.stays_after_a_reload()
+
+
+def test_server_killed_in_mid_answer_loses_nothing(
+    idle_phone: Phone, script: Script, server: Server
+) -> None:
+    phone, run = idle_phone, run_of(idle_phone, server)
+    before = turns(run)
+    phone.send("hold and lose the server")
+    half_is_there(phone)
+    phone.forgiven += CUT_OFF
+    server.kill()
+    expect(phone.status).to_contain_text("Offline. Last update")
+    script.gate.set()
+    until(lambda: turns(run) > before, "the run goes on")
+    server.start()
+    answer_is(phone, held("hold and lose the server"))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.send("still the same process?")
+    answer_is(phone, "You said: still the same process?")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert run_of(phone, server) == run
+    phone.stays_after_a_reload()
+
+
+def test_a_permission_prompt_survives_the_death_of_the_server(
+    idle_phone: Phone, server: Server
+) -> None:
+    phone = idle_phone
+    phone.send("make survived.txt")
+    expect(phone.button("Allow")).to_be_visible()
+    phone.forgiven += CUT_OFF
+    server.kill()
+    server.start()
+    expect(phone.status).to_have_text("Waiting for your answer")
+    phone.button("Allow").click()
+    answer_is(phone, "It is made.")
+    assert (server.sandbox.project / "survived.txt").exists()
+
+
+def test_a_prompt_that_the_server_did_not_get_says_so_and_is_sent_once_it_is_back(
+    idle_phone: Phone, server: Server
+) -> None:
+    phone = idle_phone
+    phone.forgiven += CUT_OFF
+    prompts = phone.page.locator("#transcript .block-prompt")
+    before = prompts.count()
+    server.kill()
+    phone.send("Do not lose this")
+    unsent = phone.page.locator("#sending .block-prompt")
+    expect(unsent).to_contain_text("Do not lose this")
+    expect(unsent).to_contain_text("Not sent yet. It goes when the connection is back")
+    server.start()
+    answer_is(phone, "You said: Do not lose this")
+    expect(unsent).to_have_count(0)
+    expect(prompts).to_have_count(before + 1)
+
+
+def test_two_phones_show_the_same_session_and_the_first_answer_counts(
+    idle_phone: Phone, server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = idle_phone, open_phone(server)
+
+    def pause() -> None:
+        one.page.wait_for_timeout(50)
+
+    one.send("make shared.txt")
+    other.page.goto(one.page.url)
+    for phone in (one, other):
+        expect(phone.button("Deny")).to_be_visible()
+    other.forgiven.append("409")
+    other.lock()
+    one.button("Deny").click()
+    answer_is(one, "Then not.")
+    other.button("Allow").click()
+    expect(other.page.locator("#flash")).to_contain_text("answered already")
+    other.unlock()
+    answer_is(other, "Then not.")
+    for phone in (one, other):
+        expect(phone.status).to_have_text("Ready for the next prompt")
+    # the other one was opened later
+    until(lambda: one.dom().endswith(other.dom()), "both show the same", sleep=pause)
+    assert not (server.sandbox.project / "shared.txt").exists()
+
+
+def test_two_sessions_side_by_side_never_mix(
+    server: Server, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = open_phone(server), open_phone(server)
+    address = idle_sessions.take()
+    one.open_session(address)
+    other.open_session(idle_sessions.take(beside=address))
+    one.send("alpha one")
+    other.send("beta one")
+    answer_is(one, "You said: alpha one")
+    answer_is(other, "You said: beta one")
+    one.send("alpha two")
+    other.send("beta two")
+    answer_is(one, "You said: alpha two")
+    answer_is(other, "You said: beta two")
+    assert "beta" not in one.transcript.inner_text()
+    assert "alpha" not in other.transcript.inner_text()
+
+
+def test_without_javascript_a_person_reads_prompts_allows_and_stops(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    phone.begin_by_form(sandbox.project, "make plain.txt")
+    phone.reload_until(lambda: phone.button("Allow").count(), "Claude asks")
+    box = phone.page.get_by_role("textbox", name="Prompt")
+    box.fill("Half a thought")
+    press("Allow")
+    expect(box).to_have_value("Half a thought")
+    phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
+    assert (sandbox.project / "plain.txt").exists()
+    for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
+        press("Refresh")
+    phone.button("Session menu").click()
+    press("End Claude")
+    phone.reload_until(lambda: "Stopped" in phone.status.inner_text(), "it is stopped")
+    phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
+    press("Send")
+    phone.reload_until(lambda: "You said: Once more" in phone.texts(), "it resumed")
+
+
+def test_text_of_claude_and_of_prompts_is_never_run_as_html(phone: Phone, sandbox: Sandbox) -> None:
+    script, image = "<script>document.title='owned'</script>", "<img src=x onerror=x>"
+    phone.begin(sandbox.project, script)
+    answer_is(phone, f"You said: {script}")
+    phone.send(image)
+    answer_is(phone, f"You said: {image}")
+    assert phone.page.locator("#transcript script, #transcript img").count() == 0
+    assert phone.page.title() != "owned"

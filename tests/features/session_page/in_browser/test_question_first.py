@@ -1,0 +1,108 @@
+"""An open request is seen from its top, and its decision stays in reach on every screen."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.features.session_page.in_browser.test_look import asks, covered, texts
+from tests.support.environment import Server, until
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+COMMAND = "echo one; " * 60
+SCREENS = {"phone": (390, 844), "keyboard": (390, 420), "landscape": (844, 390)}
+DECISION = ".block-ask .decide .button"
+
+
+@pytest.fixture(scope="module")
+def asking(shared_server: Server) -> str:
+    """The page of a session with a long command that waits for an answer, which no test gives."""
+    steps = [*texts(8), asks("r1", "Bash", command=COMMAND), ["wait", "/no"]]
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(shared_server.sandbox.project), "prompt": json.dumps(steps), **ids}
+    address = shared_server.post("/sessions", form).headers["Location"]
+    page = address.partition("#")[0]
+    until(lambda: 'data-state="open"' in shared_server.get(page).text, "it asks")
+    return address
+
+
+@pytest.fixture
+def page(kept_phone: Phone, asking: str) -> Page:
+    kept_phone.open_session(asking)
+    return kept_phone.page
+
+
+def card(page: Page) -> Locator:
+    return page.locator(".block-ask[data-state=open]")
+
+
+def loaded(page: Page, address: str) -> None:
+    page.goto("about:blank")
+    page.goto(address)
+    page.locator("body[data-link=online]").wait_for()
+
+
+def top_is_in_view(page: Page) -> bool:
+    """Whether the card begins below the bars and above the dock."""
+    found: bool = page.evaluate(
+        """() => {
+            const box = selector => document.querySelector(selector).getBoundingClientRect();
+            const { top } = box(".block-ask[data-state=open] h2");
+            return top >= box(".topbar").bottom && top < box("#dock").top;
+        }"""
+    )
+    return found
+
+
+def comes_true(condition: Callable[[], bool], page: Page) -> bool:
+    """Whether it holds within some seconds: a view may scroll in the next frame."""
+    for _ in range(100):
+        if condition():
+            return True
+        page.wait_for_timeout(50)
+    return False
+
+
+def test_request_is_seen_from_its_top_with_its_decision_in_reach(
+    shared_server: Server, open_phone: Callable[..., Phone], asking: str
+) -> None:
+    page, wrong = open_phone(shared_server).page, list[str]()
+    settings = page.context.new_cdp_session(page)
+    for letters in (16, 32):
+        sizes = {"standard": letters, "fixed": letters}
+        settings.send("Page.setFontSizes", {"fontSizes": sizes})
+        for screen, (width, height) in SCREENS.items():
+            page.set_viewport_size({"width": width, "height": height})
+            loaded(page, asking)
+            if not comes_true(lambda: top_is_in_view(page), page):
+                wrong.append(f"{screen}, {letters} px: the top of the request is not in view")
+            if height < 480:
+                wrong += [f"{screen}, {letters} px: {each}" for each in covered(page, DECISION)]
+                expect(page.locator(".gist")).to_contain_text("echo one; echo one;")
+                expect(page.locator(".state")).to_be_hidden()
+    assert wrong == []
+
+
+def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
+    page: Page,
+) -> None:
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("button", name="Jump to the question").click()
+    assert comes_true(lambda: top_is_in_view(page), page)
+    buttons = card(page).get_by_role("button").all_inner_texts()
+    assert buttons == ["Allow", "Deny"]
+
+
+def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view(
+    page: Page,
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 420})
+    card(page).locator("summary", has_text="Deny with a reason").click()
+    expect(page.get_by_label("Tell Claude why")).to_be_focused()
+    assert comes_true(lambda: not covered(page, ".with-reason .button"), page)

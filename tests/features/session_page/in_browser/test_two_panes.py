@@ -1,0 +1,88 @@
+"""From 1100 px the sessions of the project stand beside a session."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.support.clients import api
+from tests.support.environment import Server
+from tests.support.pages import page_checks
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OpenPhone = Callable[..., Phone]
+PANE = "Sessions of this project"
+
+
+@pytest.fixture
+def addresses(shared_server: Server) -> list[str]:
+    """The pages of two sessions of a project."""
+    sandbox = shared_server.sandbox
+    found = []
+    for words in ("Prune the trees", "Water the trees"):
+        session, entry = str(uuid.uuid4()), json.loads(api.prompt(words, sandbox.project))
+        entry |= {"uuid": str(uuid.uuid4()), "parentUuid": None, "sessionId": session}
+        api.session(sandbox.config_dir, sandbox.project, api.line(entry), session)
+        found.append(f"/projects/{project_id(sandbox.project)}/sessions/{session}")
+    return found
+
+
+def requested(page: Page) -> list[str]:
+    """The addresses of lists that the page asks for from now on."""
+    made: list[str] = []
+    page.on("request", lambda each: made.append(each.url) if "/others" in each.url else None)
+    return made
+
+
+def test_a_wide_screen_shows_both(
+    shared_server: Server, open_phone: OpenPhone, addresses: list[str]
+) -> None:
+    page = open_phone(shared_server, viewport={"width": 1100, "height": 700}).page
+    page.goto(addresses[0])
+    pane = page.get_by_role("complementary", name=PANE)
+    current = pane.locator("[aria-current=page]")
+    expect(current).to_contain_text("Prune the trees")
+    assert page_checks.violations(page) == []
+    assert page_checks.smaller_than_a_thumb(page) == []
+    assert page_checks.sticks_out(page) <= 0
+    edge = pane.bounding_box()
+    assert edge
+    for part in (".topbar", "#transcript", "#dock"):
+        box = page.locator(part).bounding_box()
+        assert box
+        assert box["x"] >= edge["x"] + edge["width"], part
+    pane.get_by_role("link", name="Water the trees").click()
+    expect(current).to_contain_text("Water the trees")
+    expect(page.locator("h1")).to_have_text("Water the trees")
+
+
+def test_a_phone_does_not_load_the_list(
+    shared_server: Server, open_phone: OpenPhone, addresses: list[str]
+) -> None:
+    phone = open_phone(shared_server)
+    made = requested(phone.page)
+    phone.page.goto(addresses[0])
+    phone.page.locator("body[data-link=online]").wait_for()
+    expect(phone.page.get_by_role("complementary", name=PANE)).to_have_count(0)
+    assert made == []
+    phone.page.set_viewport_size({"width": 1280, "height": 800})
+    expect(phone.page.get_by_role("complementary", name=PANE)).to_contain_text("Prune the trees")
+    assert len(made) == 1
+
+
+def test_without_scripts_a_link_leads_to_the_list(
+    shared_server: Server, open_phone: OpenPhone, addresses: list[str]
+) -> None:
+    wide = {"width": 1280, "height": 800}
+    page = open_phone(shared_server, viewport=wide, java_script_enabled=False).page
+    page.goto(addresses[0])
+    pane = page.get_by_role("complementary", name=PANE)
+    pane.get_by_role("link", name="All sessions of this project").click()
+    expect(page.get_by_role("link", name="Water the trees").first).to_be_visible()

@@ -1,0 +1,1 @@
+"""Requests for permission show all that they allow."""

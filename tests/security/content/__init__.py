@@ -1,0 +1,1 @@
+"""Hostile text in sessions, files and names."""

@@ -1,0 +1,451 @@
+"""The injection corpus in a real browser: injected text is shown, and never executed.
+
+A part of it runs in the suite: every channel with some vectors, and every vector through some
+channels. `make attack` runs every vector through every channel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page
+
+from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.engines.identifiers import INITIALIZE_ID
+from tests.features.session_page.test_live_updates import begin
+from tests.security.corpus import pages
+from tests.security.corpus.inspection import (
+    Expectation,
+    Finding,
+    inspect,
+    unseen,
+    watched,
+)
+from tests.security.corpus.transcript import (
+    CHANNELS,
+    Channel,
+    said,
+    system,
+    user,
+)
+from tests.security.corpus.vectors import Plant, rotation, vectors
+from tests.support.clients import api
+from tests.support.environment import (
+    Sandbox,
+    Server,
+    write_stand_in,
+)
+from tests.support.pages.browser import log_in
+
+WHOLE = "ATTACK" in os.environ
+ROUNDS = len(vectors()) if WHOLE else 8
+"""The number of vectors for each channel."""
+PAGE, MOST_IN_A_LIST = 1000, 50
+"""Plants on one page of a session, and on any other one."""
+
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200 if WHOLE else 120)]
+STEERS = frozenset("\r\b\x1b\x90\x9b")
+HISTORY = [each for each in CHANNELS if each.where != "live"]
+ONLY_LIVE = [each for each in CHANNELS if each.where == "live"]
+AFTER_HISTORY = ROUNDS * len(HISTORY)
+AFTER_RUNS = AFTER_HISTORY + ROUNDS * len(CHANNELS)
+AROUND = AFTER_RUNS + ROUNDS * len(pages.CHANNELS)
+SCRIPTS = AROUND + ROUNDS * 6
+"""The vectors of each test follow those of the previous one."""
+
+
+def plants(
+    channels: Sequence[T], first: int, size: int, rounds: int = ROUNDS
+) -> Iterator[list[tuple[T, Plant]]]:
+    """The texts to inject, `size` at a time: as many vectors for each channel, in turn.
+
+    The numbers begin with `first`, which also chooses the vectors.
+    """
+    count = rounds * len(channels)
+    planted = [
+        (channels[number % len(channels)], Plant(number + first, vector))
+        for number, vector in enumerate(rotation(first + count)[first:])
+    ]
+    for at in range(0, count, size):
+        yield sorted(planted[at : at + size], key=lambda each: channels.index(each[0]))
+
+
+def live_plants() -> Iterator[list[tuple[Channel, Plant]]]:
+    """The same for runs: lines that end a turn come first, for they withdraw open requests."""
+    others = [each for each in HISTORY if each.where == "both"]
+    whole = [
+        *plants(ONLY_LIVE, AFTER_HISTORY, PAGE),
+        *plants(others, AFTER_HISTORY + ROUNDS * len(ONLY_LIVE), PAGE, ROUNDS if WHOLE else 3),
+    ]
+    for page in whole if WHOLE else [list(chain(*whole))]:
+        yield sorted(page, key=lambda each: not each[0].ends_turn)
+
+
+def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
+    """The texts of these that must be visible."""
+    found = []
+    for channel, plant in planted:
+        marks = {
+            "all": (plant.begin, plant.end),
+            "start": (plant.begin,),
+            "end": (plant.end,),
+            "nothing": (),
+        }[channel.shows]
+        if channel.frame == "line" and len(plant.vector.text.splitlines()) > 1:
+            marks = marks[:1]  # of a name, a card shows the first line
+        # Terminal escapes are applied or removed
+        whole = channel.words and len(marks) == 2 and not STEERS.intersection(plant.vector.text)
+        spelt = channel.shown_as(plant.vector.text) if whole else None
+        found.append(Expectation(plant, channel.name, marks, spelt))
+    return found
+
+
+def encoded(lines: Sequence[str]) -> bytes:
+    """As a program writes them that minds no rules: half a surrogate pair included."""
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("injection")
+    sandbox, claude = Sandbox(folder / "home").make(), write_stand_in(folder / "claude")
+    server = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_ASK_AHEAD="0")
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@contextmanager
+def tab(
+    browser: Browser, server: Server, wrong: list[str], *, without_policy: bool
+) -> Iterator[Page]:
+    """A page of a logged-in browser; unexpected actions are added to `wrong`.
+
+    Without the policy, what is injected would run.
+    """
+    context = browser.new_context(base_url=server.url, bypass_csp=without_policy)
+    log_in(context, server)
+    with context, watched(context, server.url) as (page, watch):
+        yield page
+        wrong += watch.heard
+
+
+def complaints(finding: Finding, expected: Sequence[Expectation] = ()) -> list[str]:
+    return [*finding.wrong, *unseen(finding, expected)]
+
+
+def of_session(
+    page: Page, server: Server, address: str, expected: Sequence[Expectation]
+) -> Iterator[str]:
+    """Problems of the live page, and of the page without scripts."""
+    if not page.url.startswith(f"{server.url}{address.partition('?')[0]}"):
+        yield f"led away to {page.url}"
+    yield from complaints(inspect(page), expected)
+    yield from complaints(inspect(page, server.get(address).text), expected)
+
+
+def test_injected_history_is_shown_and_not_executed(server: Server, browser: Browser) -> None:
+    sandbox, wrong = server.sandbox, list[str]()
+    for planted in plants(HISTORY, 0, PAGE):
+        first = {**user(0, "The first prompt"), "uuid": "first", "cwd": str(sandbox.project)}
+        lines = [line for channel, plant in planted for line in channel.planted(plant)]
+        path = api.session(sandbox.config_dir, sandbox.project, "")
+        path.write_bytes(encoded([json.dumps(first), *lines]))
+        session = f"/projects/{project_id(sandbox.project)}/sessions/{path.stem}"
+        address, expected = f"{session}?from=first", expectations(planted)
+        with tab(browser, server, wrong, without_policy=False) as page:
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            wrong += of_session(page, server, address, expected)
+            export = inspect(page, server.get(f"{session}/export.html").text, export=True)
+            wrong += complaints(export, expected)
+            for part in ("earlier?before=first", "search?q=canary"):
+                wrong += complaints(inspect(page, server.get(f"{session}/{part}").text))
+        with tab(browser, server, wrong, without_policy=True) as page:
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            for summary in page.locator("summary").all()[:20]:
+                summary.dispatch_event("click")
+    assert wrong == []
+
+
+def test_injected_live_output_is_shown_and_not_executed(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    wrong: list[str] = []
+    for number, planted in enumerate(live_plants()):
+        gate, lines = tmp_path / f"gate-{number}", tmp_path / f"lines-{number}"
+        written = [line for channel, plant in planted for line in channel.planted(plant)]
+        lines.write_bytes(encoded(written))
+        steps: list[list[object]] = [
+            ["wait", str(gate)],
+            ["copy", str(lines)],
+            ["text", "All is planted."],
+            ["wait", str(tmp_path / "never")],
+        ]
+        address = begin(server, steps)
+        with tab(browser, server, wrong, without_policy=number % 2 == 1) as page:
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            gate.touch()
+            page.locator(".block-text", has_text="All is planted.").wait_for()
+            # The page as it comes anew begins with its newest blocks
+            wrong += of_session(page, server, address, [])
+            wrong += unseen(inspect(page), expectations(planted))
+            page.goto("/runs")
+            wrong += complaints(inspect(page))
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def reader(server: Server, browser: Browser) -> Iterator[Page]:
+    """A page of ours, which reads others as a browser without scripts does."""
+    wrong: list[str] = []
+    with tab(browser, server, wrong, without_policy=False) as page:
+        page.goto("/login")
+        yield page
+    assert wrong == []
+
+
+@pytest.mark.parametrize("channel", pages.CHANNELS)
+def test_injected_text_is_not_executed_on_other_pages(
+    server: Server, reader: Page, tmp_path: Path, channel: str
+) -> None:
+    first = AFTER_RUNS + list(pages.CHANNELS).index(channel) * ROUNDS
+    wrong = []
+    for planted in plants([channel], first, MOST_IN_A_LIST):
+        vectors_ = [plant for _, plant in planted]
+        for shown in pages.CHANNELS[channel](pages.Place(server, tmp_path), vectors_):
+            wrong += of_answer(reader, shown)
+    assert wrong == []
+
+
+TEXTS = {"text/plain", "text/markdown", "application/x-ndjson", "application/octet-stream"}
+
+
+def of_answer(page: Page, shown: pages.Page) -> list[str]:
+    """Problems of a response, as a page or for API clients."""
+    answer, text = shown.answer, shown.answer.text
+    wrong = []
+    if answer.status_code >= 500:
+        wrong.append("the server fails")
+    headers = {each.lower(): value for each, value in answer.headers.items()}
+    if "canary" in " ".join(headers) or "canary=1" in headers.get("set-cookie", ""):
+        wrong.append(f"a header was planted: {headers}")
+    if headers.get("x-content-type-options") != "nosniff":
+        wrong.append("its type may be guessed")
+    kind = headers.get("content-type", "").partition(";")[0]
+    if kind == "text/html":
+        found = inspect(page, text, export=shown.is_export)
+        wrong += found.wrong
+        text = found.all
+    elif kind == "application/json":
+        text = json.dumps(json.loads(text), ensure_ascii=False)
+    elif kind not in TEXTS:
+        wrong.append(f"it is {kind}")
+    wrong += [f"{mark} is not shown" for mark in shown.marks if mark not in text]
+    return [f"{shown.channel} ({answer.status_code} {answer.url[-60:]}): {each}" for each in wrong]
+
+
+def test_run_metadata_is_shown_and_not_executed(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    """Tasks, capabilities, stderr, queued prompts, and prompts left at the end."""
+    wrong: list[str] = []
+    for planted in plants(["task", "kind", "stderr", "queue", "model", "command"], AROUND, 48):
+        by_channel: dict[str, list[Plant]] = {}
+        for name, plant in planted:
+            by_channel.setdefault(name, []).append(plant)
+        tasks = [
+            {"task_id": f"{plant.number}", "task_type": kind.line, "description": plant.line}
+            for plant, kind in zip(by_channel["task"], by_channel["kind"], strict=True)
+        ]
+        offer = {
+            "models": [
+                {"value": plant.line, "displayName": plant.line, "description": plant.line}
+                for plant in by_channel["model"]
+            ],
+            "commands": [
+                {"name": plant.line, "description": plant.line, "argumentHint": plant.line}
+                for plant in by_channel["command"]
+            ],
+        }
+        response = {"subtype": "success", "request_id": INITIALIZE_ID, "response": offer}
+        init = {
+            "session_id": "",
+            "model": by_channel["model"][0].line,
+            "permissionMode": "<canary>",
+        }
+        number = planted[0][1].number
+        gate, end = tmp_path / f"gate-{number}", tmp_path / f"end-{number}"
+        stderr: list[list[object]] = [
+            ["stderr", " ".join(plant.line.split())] for plant in by_channel["stderr"]
+        ]
+        steps: list[list[object]] = [
+            ["wait", str(gate)],
+            ["say", {"type": "control_response", "response": response}],
+            ["say", system(0, "init", **init)],
+            ["say", system(0, "background_tasks_changed", tasks=tasks)],
+            *stderr,
+            ["text", "All is planted."],
+            ["wait", str(end)],
+            ["exit", 3],
+        ]
+        address = begin(server, steps)
+        shown = [
+            Expectation(plant, name, (plant.begin,))
+            for name in ("task", "kind", "stderr", "queue", "model")
+            for plant in by_channel[name]
+        ]
+        with tab(browser, server, wrong, without_policy=True) as page:
+            page.goto(address)
+            page.locator("body[data-link=online]").wait_for()
+            gate.touch()
+            page.locator(".block-text", has_text="All is planted.").wait_for()
+            for plant in by_channel["queue"]:
+                form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4())}
+                pages.Place(server, tmp_path).post(f"{address}/prompt", form)
+            page.locator("#queue li").nth(len(by_channel["queue"]) - 1).wait_for()
+            wrong += of_session(page, server, address, shown)
+            prompt = page.get_by_role("textbox", name="Prompt")
+            prompt.fill("/")
+            page.locator("#completions li").first.wait_for()
+            offered = [Expectation(p, "command", (p.begin,)) for p in by_channel["command"]]
+            wrong += complaints(inspect(page), offered)
+            prompt.fill("")
+            end.touch()
+            page.locator(".block-error").wait_for()
+            left = [each for each in shown if each.channel in ("stderr", "queue")]
+            wrong += of_session(page, server, address, left[-5:])
+            with left_behind(server, address, by_channel["kind"]):
+                page.goto("/runs")
+                while not (row := page.locator(".left-command")).count():
+                    page.reload()
+                wrong += complaints(inspect(page))
+                assert by_channel["kind"][0].begin in row.first.inner_text()
+    assert wrong == []
+
+
+@contextmanager
+def left_behind(server: Server, address: str, planted: list[Plant]) -> Iterator[None]:
+    """A process of a run that has ended, with these in its command line."""
+    session_id = address.rpartition("/")[2]
+    records = (server.sandbox.state / "runs").glob("*/run.json")
+    folder = next(path.parent for path in records if session_id in path.read_text())
+    texts = [pages.sendable(plant.line).replace("\0", "") for plant in planted]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)", *texts],
+        env={"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)},
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_scripts_insert_no_injected_text_as_markup(
+    server: Server, browser: Browser, tmp_path: Path
+) -> None:
+    """Content placed by scripts: completions, share texts, files, drafts, earlier blocks."""
+    wrong: list[str] = []
+    planted = next(plants(["scripts"], SCRIPTS, ROUNDS))
+    place = pages.Place(server, tmp_path)
+    answers = [said(plant.number, {"type": "text", "text": plant.block}) for _, plant in planted]
+    address = place.session("/work/scripts", *answers * 2)
+    project = server.sandbox.project / "scripts"
+    project.mkdir()
+    for _, plant in planted:
+        (project / pages.file_name(plant).replace("\n", " ")).write_text("x")
+    with tab(browser, server, wrong, without_policy=True) as page:
+        page.goto(f"{address}?from=p")
+        page.locator("body[data-link=online]").wait_for()
+        for more in page.locator("#transcript .more").all()[-ROUNDS:][:20]:
+            more.dispatch_event("click")
+            page.locator("dialog[open] #share").wait_for()
+            wrong += complaints(inspect(page))
+            page.locator("dialog[open] button", has_text="Close").click()
+        for _, plant in planted[:20]:
+            name = " ".join(pages.file_name(plant).split())
+            file: FilePayload = {"name": name, "mimeType": "text/html", "buffer": b"x"}
+            page.locator("#files").set_input_files([file])
+            page.locator("#attached", has_text=plant.begin).wait_for()
+            form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4()), "by": "another page"}
+            place.post(f"{address}/draft", form)
+            page.wait_for_function(
+                "b => document.getElementById('prompt').value.includes(b)", arg=plant.begin
+            )
+        wrong += complaints(inspect(page))
+        page.goto(f"/new?folder={quote(str(project))}")
+        prompt = page.get_by_role("textbox", name="Prompt")
+        for _, plant in planted[:20]:
+            prompt.fill(f"@{plant.begin}")
+            page.locator("#completions", has_text=plant.end).wait_for()
+            wrong += complaints(inspect(page))
+            prompt.press("Enter")
+        for path in ("/", "/runs", f"/projects/{project_id(Path('/work/custom-title'))}"):
+            page.goto(path)
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            wrong += complaints(inspect(page))
+    assert wrong == []
+
+
+# --- the tests of the tests -----------------------------------------------------------------
+
+SHELL = "".join(
+    f'<p id="{each}"></p>' for each in ("transcript", "cursor", "live", "end", "flash", "answer")
+)
+"""The ids of a session's page."""
+OBEYED = {"sentinel", "html", "svg", "htmx", "clobber", "style", "mutation"}
+"""Kinds of vectors that are elements and attributes, so that a page that obeys them has more."""
+ONLY_WORDS = {
+    *("<b>canary", "<h1>canary</h1>", "<table><tr><td>canary", "<li>canary", "<br/><hr/>canary"),
+    *("<dl><dt>canary<dd>canary", "</p></div></article></section></main><p>canary"),
+    *("expression(canary())", "};*{background:url(//canary.invalid/)}", " x-canary=1 "),
+    *("url(javascript:canary())", "-moz-binding:url(//canary.invalid/x)"),
+    "<div data-order=0 id=b-x>canary</div>",
+}
+"""Those of them that become words, and elements as our own pages have them."""
+
+
+def test_inspection_finds_executed_injections(server: Server, browser: Browser) -> None:
+    missed = set()
+    with browser.new_context(base_url=server.url) as context:
+        page = context.new_page()
+        page.goto("/login")
+        for vector in vectors():
+            forms = (
+                f"{SHELL}<main>{vector.text}</main>",
+                f'<main><p title="{vector.text}">x</p></main>',
+                f"<main><p title='{vector.text}'>x</p></main>",
+            )
+            if vector.kind in OBEYED and not any(inspect(page, html).wrong for html in forms):
+                missed.add(vector.text)
+        assert inspect(page, f"{SHELL}<p class='x'>words</p>").wrong == []
+    assert missed == ONLY_WORDS
+
+
+def test_watch_detects_a_canary(server: Server, browser: Browser) -> None:
+    inserted = "document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=canary()>')"
+    for without_policy, heard in ((True, "the canary was called"), (False, "error Executing")):
+        context = browser.new_context(base_url=server.url, bypass_csp=without_policy)
+        with context, watched(context, server.url) as (page, watch):
+            page.goto("/login")
+            page.evaluate(inserted)
+            while not any(each.startswith(heard) for each in watch.heard):
+                page.wait_for_timeout(20)

@@ -1,0 +1,1 @@
+"""Hostile projects and repositories."""

@@ -1,0 +1,1 @@
+"""The app of tests, in this process and in others."""

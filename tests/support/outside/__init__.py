@@ -1,0 +1,1 @@
+"""What stands in for programs and services beyond the app, on loopback."""

@@ -1,0 +1,116 @@
+"""The audit of a page finds what is wrong in one setting only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.pages.page_audit import SETTINGS, PageAudit
+from tests.support.pages.page_checks import misfits
+
+pytestmark = pytest.mark.browser
+
+ADDRESS = "http://pages.test/"
+LIGHT = "body { background: #fff; color: #111 }"
+DARK = "@media (prefers-color-scheme: dark) { body { background: #111; color: #eee } }"
+PAGE = f"""<!doctype html><html lang="en"><head><title>A page</title>
+<style>{LIGHT} {DARK} %s</style></head><body><main><h1>A page</h1>%s</main></body></html>"""
+
+Looks = Callable[..., dict[str, object]]
+
+
+@pytest.fixture(scope="module")
+def looks(browser: Browser) -> Iterator[Looks]:
+    """What is wrong with the last of some pages, which one browser shows one after another."""
+    shown = [""]
+    with closing(browser.new_context()) as context:
+        page: Page = context.new_page()
+        audit = PageAudit(page)
+        page.route("**", lambda route: route.fulfill(body=shown[0], content_type="text/html"))
+
+        def look(body: str, *styles: str) -> dict[str, object]:
+            found = dict[str, object]()
+            for style in styles:
+                shown[0] = PAGE % (style, body)
+                page.goto(ADDRESS)
+                found = audit.looks()
+            return {check: what for check, what in found.items() if what}
+
+        yield look
+
+
+def test_what_is_wrong_in_one_setting_is_found_there_only(looks: Looks) -> None:
+    body = """<p class=x>Some words</p> <section><p class=y>Some words</p></section>
+        <img class=z src=/a.png> <button>Press</button> <input aria-label=Name>"""
+    sound = """.z { display: none } button { width: 60px; height: 60px }
+        input { font-size: 16px; height: 60px; width: 60px }"""
+    assert looks(body, sound, sound) == {}, "all its looks are known from now on"
+    for width, scheme in SETTINGS:
+        wrong = """.x { color: #777; background: #888 } .z { display: block }
+            section { background: #777 } .y { color: #888 }
+            button { width: 30px } input { font-size: 12px } body { width: 1400px }"""
+        here = f"@media (width: {width}px) and (prefers-color-scheme: {scheme})"
+        found = looks(body, f"{sound} {here} {{ {wrong} }}")
+        mine = {
+            *(f"axe, {width}, {scheme}", f"smaller than a thumb, {width}, {scheme}"),
+            *(f"letters smaller than 16 px, {width}, {scheme}",),
+            f"wider than the screen, {width}, {scheme}",
+        }
+        large = {check for check in found if "root" in check or "browser" in check}
+        assert found.keys() - large == mine, "what is wrong in light shows in large letters, too"
+        axe = str(found[f"axe, {width}, {scheme}"])
+        assert all(part in axe for part in ("image-alt", 'class="x"', 'class="y"')), axe
+
+
+def test_what_scrolls_in_one_width_only_is_looked_at_there(looks: Looks) -> None:
+    """Who has no pointer scrolls only what can have the focus."""
+    inside = f"<div class=x>{'<p class=y>Some words</p>' * 3}</div>"
+    style = ".x { height: 300px; overflow: auto } @media (width: 320px) { .y { height: 200px } }"
+    [(check, wrong)] = looks(inside, style).items()
+    assert check == "axe, 320, dark", "the first setting of that width"
+    assert "scrollable-region-focusable" in str(wrong)
+
+
+def test_a_pale_text_is_found_again_on_the_next_page(looks: Looks) -> None:
+    pale = ".x { color: #777; background: #888 }"
+    found = looks("<p class=x>Some words</p>", pale, pale)
+    assert {"axe, 390, light", "axe, 390, dark"} <= found.keys()
+
+
+def test_what_lies_over_other_parts_is_looked_at_on_each_page(looks: Looks) -> None:
+    over = "<div class=y></div><p class=x>Some words</p>"
+    style = """p { position: absolute; top: 0; left: 0; margin: 0; color: #111 }
+        .y { position: absolute; top: 0; left: 0; width: 200px; height: 60px; background: %s }"""
+    light_only = "@media (prefers-color-scheme: light) { %s }"
+    dark = looks(over, light_only % (style % "#ddd"), light_only % (style % "#222"))
+    assert "axe, 390, light" in dark
+
+
+def test_what_large_letters_push_out_is_found(looks: Looks) -> None:
+    def settings(what: str) -> set[str]:
+        return {f"{what}, root of 32 px", f"{what}, browser set to 32 px"}
+
+    style = """.x { width: 12.5rem } .nav-bar { position: fixed; top: 30rem; left: 0 }
+        .nav-item { display: block; width: 60px; height: 60px }"""
+    body = "<p class=x>Some words</p><nav class=nav-bar><a class=nav-item href=/>Home</a></nav>"
+    found = looks(body, style).keys()
+    assert found == settings("wider than the screen") | settings("out of view")
+    narrow = ".status { width: 70px; line-height: 1.2 }"
+    found = looks("<p class=status>To be or not to be</p>", narrow).keys()
+    assert found >= settings("a word a line")
+
+
+def test_what_does_not_fit_is_found_in_one_call(browser: Browser) -> None:
+    with closing(browser.new_context(viewport={"width": 390, "height": 800})) as context:
+        page = context.new_page()
+        page.set_content("<button style='width: 60px; height: 60px'>Press</button>")
+        assert misfits(page) == {}
+        small = "<input aria-label=Name style='font-size: 12px'><p style='width: 500px'>Words"
+        page.set_content(f"<body style='margin: 0'>{small}")
+        found = misfits(page)
+        assert found["wider than the screen"] == 110
+        assert "aria-label" in str(found["smaller than a thumb"])
+        assert "aria-label" in str(found["letters smaller than 16 px"])

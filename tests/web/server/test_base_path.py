@@ -1,0 +1,304 @@
+"""Below a base path no page, header, cookie or answer leads to an address outside of it.
+
+Every GET of the URL map is asked, so a new route is checked without an edit here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from opcode_htmx.config.settings import Settings, SettingsError
+from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.origin.cors import API_FOLDERS
+from opcode_htmx.web.origin.fetch_metadata import who_may_act
+from opcode_htmx.web.server.base_path import Mount
+from opcode_htmx.web.server.trusted_proxies import TrustedProxies
+from tests.security.access.doors import HOST, ORIGIN, doors_of
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.environment import PASSWORD, ROOT, TEMPLATES, USER, Sandbox, write_stand_in
+from tests.support.populated import Populated, populate
+
+pytestmark = pytest.mark.timeout(180)
+
+BASE = "/team/sessions"
+"""Its parts look like those of our own addresses."""
+LINKS = ("href", "src", "action", "formaction", "hx-get", "hx-post", "hx-ws:connect")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return Sandbox(tmp_path_factory.mktemp("base") / "home").make()
+
+
+@pytest.fixture(scope="module")
+def populated(home: Sandbox) -> Populated:
+    return populate(home)
+
+
+@pytest.fixture(scope="module")
+def app(
+    home: Sandbox, populated: Populated, integration: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    stand_in = write_stand_in(tmp_path_factory.mktemp("cli") / "claude")
+    with app_of(home, stand_in, OPCODE_BASE_PATH=BASE, OPCODE_TERMINAL="1") as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return client_of(app)
+
+
+class Attributes(HTMLParser):
+    """Every attribute of a document: the name of its element, its own, and its value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [(tag, name, value) for name, value in attrs if value]
+
+
+def is_route(app: Flask, address: str) -> bool:
+    """Whether a path without the base path is one of the app's."""
+    path = unquote(urlsplit(address).path)
+    adapter = app.url_map.bind("")
+    for how in ({"method": "GET"}, {"method": "POST"}, {"websocket": True}):
+        try:
+            endpoint, _ = adapter.match(path, **how)
+        except HTTPException:  # a redirect is one as well
+            continue
+        return str(endpoint) != "home.page"
+    return False
+
+
+def is_inside(address: str) -> bool:
+    return address.startswith(f"{BASE}/")
+
+
+def strings_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from strings_of(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings_of(each)
+    elif isinstance(value, str):
+        yield value
+
+
+def leaks(app: Flask, answer: TestResponse) -> list[str]:
+    """What in an answer leads to this server, but outside of the base path."""
+    found = []
+    for name in ("Location", "HX-Redirect"):
+        if (target := answer.headers.get(name, "")) and not is_inside(urlsplit(target).path):
+            found.append(f"{name}: {target}")
+    for cookie in answer.headers.getlist("Set-Cookie"):
+        path = re.search(r"Path=([^;]*)", cookie)
+        if not path or not f"{unquote(path[1])}/".startswith(f"{BASE}/"):
+            found.append(f"Set-Cookie: {cookie}")
+    kind = answer.mimetype
+    if kind == "text/html":
+        for tag, name, value in Attributes(answer.text).found:
+            is_path = value.startswith("/") and not is_inside(value)
+            if is_path and (name in LINKS or is_route(app, value)):
+                found.append(f"<{tag} {name}={value}>")
+        whole = re.findall(rf"{ORIGIN}(/[^\s\"'<]*)?", answer.text)
+        found += [f"{ORIGIN}{path}" for path in whole if not is_inside(path)]
+    elif kind == "application/json":
+        answered = [each for each in strings_of(answer.get_json()) if each.startswith("/")]
+        found += [each for each in answered if not is_inside(each) and is_route(app, each)]
+    return found
+
+
+def test_no_page_and_no_answer_leads_outside(
+    app: Flask, client: FlaskClient, populated: Populated
+) -> None:
+    wrong, pages = dict[str, list[str]](), 0
+    for door in doors_of(app, populated.known):
+        if door.method != "GET" or door.is_socket or who_may_act(app.view_functions[door.endpoint]):
+            continue
+        answer = client.get(BASE + populated.address(door), headers={"Host": HOST})
+        pages += answer.mimetype == "text/html" and answer.status_code == 200
+        if answer.status_code in (401, 500):  # the others say why there is nothing to show
+            wrong[door.rule] = [f"status {answer.status_code}"]
+        elif found := leaks(app, answer):
+            wrong[door.rule] = found
+        answer.close()
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert pages > 100
+
+
+def test_no_form_leads_outside(sandbox: Sandbox, stand_in: Path, integration: None) -> None:
+    wrong, redirects, populated = dict[str, list[str]](), 0, populate(sandbox)
+    with app_of(sandbox, stand_in, OPCODE_BASE_PATH=BASE) as app:
+        client = client_of(app)
+        for door in doors_of(app, populated.known):
+            if door.method != "POST" or door.rule.startswith(API_FOLDERS):
+                continue
+            address = BASE + populated.address(door)
+            with closing(client.post(address, headers={"Host": HOST})) as answer:
+                redirects += answer.status_code == 303
+                if found := leaks(app, answer):
+                    wrong[door.rule] = found
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert redirects > 30
+
+
+def test_a_login_leads_on_inside(app: Flask) -> None:
+    client = app.test_client()
+    shown = client.get(
+        f"{BASE}/runs", headers={"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    )
+    assert shown.status_code == 401
+    assert f'name="next" value="{BASE}/runs"' in shown.text
+    form = {"user": USER, "password": PASSWORD, "next": f"{BASE}/runs"}
+    answer = client.post(f"{BASE}/login", data=form, headers={"Host": HOST, "Origin": ORIGIN})
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{BASE}/runs")
+    assert not leaks(app, answer)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(None, "/", "/runs", "/team", f"{BASE}x/", "https://evil.example"),
+        *(f"{BASE}/../team", f"{BASE}/runs/../../team", f"{BASE}/%2E%2e/team", f"{BASE}/.%2e?x=1"),
+        *(f"{BASE}/..", f"{BASE}/..//evil.example", f"{BASE}/..#x"),
+    ],
+)
+def test_a_login_leads_to_no_neighbour(app: Flask, target: str | None) -> None:
+    with app.test_request_context(f"{BASE}/login", environ_overrides={"SCRIPT_NAME": BASE}):
+        assert local_path(target) == f"{BASE}/"
+        assert local_path(f"{BASE}/runs?x=/") == f"{BASE}/runs?x=/"
+        for kept in (f"{BASE}/files/a..b/.git/...?back=/../x", f"{BASE}/x/..y"):
+            assert local_path(kept) == kept
+
+
+def test_the_cookie_of_a_login_is_kept_from_neighbours(app: Flask) -> None:
+    client = app.test_client()
+    form = {"user": USER, "password": PASSWORD}
+    for scheme, name in (("http", "opcode"), ("https", "__Secure-opcode")):
+        answer = client.post(f"{BASE}/login", data=form, base_url=f"{scheme}://127.0.0.1")
+        cookie = answer.headers["Set-Cookie"]
+        assert cookie.startswith(f"{name}=")
+        assert f"; Path={BASE};" in f"{cookie};"
+        assert ("; Secure" in cookie) == (scheme == "https")
+        page = client.get(f"{BASE}/runs", base_url=f"{scheme}://127.0.0.1")
+        assert page.status_code == 200
+
+
+def test_an_address_outside_says_where_the_app_is(app: Flask, client: FlaskClient) -> None:
+    for path in ("/", "/runs", f"{BASE}x", "/team", "/healthz", f"{BASE.upper()}/runs"):
+        answer = client.get(path)
+        assert answer.status_code == 404, path
+        assert answer.text == (
+            f"There is nothing at this address: the app is served below {BASE}/.\n"
+        )
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.post(BASE).status_code == 404
+    answer = client.get(f"{BASE}?from=s-1")
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"{BASE}/?from=s-1")
+    assert client.get(f"{BASE}/healthz").status_code == 200
+
+
+def test_the_installed_app_and_its_shortcuts_lie_inside(client: FlaskClient) -> None:
+    address = f"{ORIGIN}{BASE}/static/manifest.webmanifest"
+    with closing(client.get(address)) as answer:
+        manifest = json.loads(answer.text)
+    assert "id" not in manifest  # it is the start page then, and so differs from a neighbour's
+    addresses = [
+        *(manifest["start_url"], manifest["scope"], manifest["share_target"]["action"]),
+        *(each["url"] for each in manifest["shortcuts"]),
+    ]
+    found = [urlsplit(urljoin(address, each)).path for each in addresses]
+    assert found == [f"{BASE}/", f"{BASE}/", f"{BASE}/share", f"{BASE}/new", f"{BASE}/runs"]
+
+
+def test_the_api_describes_where_it_is(client: FlaskClient) -> None:
+    document = client.get(f"{BASE}/api/openapi.json").get_json()
+    assert document["servers"] == [{"url": BASE}]
+    assert "/api/usage" in document["paths"]
+    assert f"GET {BASE}/api/usage" in client.get(f"{BASE}/api/docs").text
+
+
+def test_the_code_for_a_device_leads_inside(app: Flask) -> None:
+    client = client_of(app)
+    page = client.post(f"{BASE}/devices", headers={"Host": HOST}).text
+    assert f":8080{BASE}/pair#" in page or f"{BASE}/pair#" in page
+
+
+def test_the_way_back_is_a_list_of_this_app(app: Flask, populated: Populated) -> None:
+    client = client_of(app)
+    known = populated.known
+    session = f"{BASE}/projects/{known['project_id']}/sessions/{known['session_id']}"
+    for came_from, is_known in ((f"{BASE}/runs", True), ("/runs", False), (BASE, False)):
+        headers = {"Host": HOST, "Referer": f"{ORIGIN}{came_from}"}
+        answer = client.get(session, headers=headers)
+        cookies = [each for each in answer.headers.getlist("Set-Cookie") if "came_from" in each]
+        assert bool(cookies) == is_known, came_from
+        assert all(f"Path={session}" in each for each in cookies)
+
+
+@pytest.mark.parametrize(
+    "value", ["opcode", "/opcode/", "/", "//x", "/a b", "/a/../b", "/ä", "/a;b"]
+)
+def test_a_base_path_that_cannot_be_one_is_refused(home: Sandbox, value: str) -> None:
+    with pytest.raises(SettingsError, match="^OPCODE_BASE_PATH must begin with / and not end"):
+        Settings.from_env({**home.environment(), "OPCODE_BASE_PATH": value})
+
+
+def test_without_a_base_path_nothing_stands_before_the_app(
+    tmp_path: Path, stand_in: Path, integration: None
+) -> None:
+    with app_of(Sandbox(tmp_path / "other").make(), stand_in, jobs=False) as app:
+        layer: object = app.wsgi_app
+        while layer:
+            assert not isinstance(layer, Mount | TrustedProxies)
+            layer = getattr(layer, "_app", None)
+        assert "data-base" not in client_of(app).get("/").text
+
+
+LITERALS = (
+    re.compile(r"""\b(?:href|src|action|formaction|hx-[a-z:-]+)=["']/"""),
+    re.compile(r"""\{%-? set \w+ = ["']/|\b(?:back|selection)\(["']/"""),
+)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_write_no_address_by_hand(path: Path) -> None:
+    found = [each[0] for rule in LITERALS for each in rule.finditer(path.read_text("utf-8"))]
+    assert not found, "begin it with {{ base_path }}, or take url_for"
+
+
+SCRIPTS = sorted([*(ROOT / "static").glob("*.js"), *(ROOT / "opcode_htmx").rglob("static/*.js")])
+BY_HAND = re.compile(r"""(?:fetch|assign|replace|WebSocket|sendBeacon|open|URL)\(["'`]/|href="/""")
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_write_no_address_by_hand(path: Path) -> None:
+    assert not BY_HAND.findall(path.read_text("utf-8"))
+
+
+def test_redirects_write_no_address_by_hand() -> None:
+    by_hand = re.compile(r"""redirect\(\s*f?["']/|path=["']/["']""")
+    found = [
+        str(path)
+        for path in (ROOT / "opcode_htmx").rglob("*.py")
+        if by_hand.search(path.read_text("utf-8"))
+    ]
+    assert not found
