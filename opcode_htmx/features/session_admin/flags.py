@@ -9,10 +9,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.sessions import summary_of
+from opcode_htmx.features.session_admin.notice import archived_text
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags, tags_of
 from opcode_htmx.web.auth.gate import current_identity
+from opcode_htmx.web.http.flash import flash
 from opcode_htmx.web.http.forms import BadForm, session_url
 
 
@@ -32,18 +34,21 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
     def change(project_id: str, session_id: str) -> BaseResponse:
         """Do `act`; "tags" replaces the tags by those in `tags`."""
         location, action = lookup.at(project_id, session_id), request.form.get("act", "")
-        ids = (location.session_id,)
+        ids, at = (location.session_id,), 0.0
         match action:
             case "pin" | "unpin":
                 flags.pin(ids, action == "pin")
             case "archive" | "unarchive":
-                flags.archive(ids, action == "archive")
+                at = flags.archive(ids, action == "archive")
             case "tags":
                 flags.set_tags(location.session_id, tags_of(request.form.get("tags", "")))
             case _:
                 raise BadForm("Choose what to do with the session.")
         log_act(current_identity(), f"session.{action}", session=location.session_id)
-        return redirect(session_url(project_id, session_id), 303)
+        response = redirect(session_url(project_id, session_id), 303)
+        if action == "archive":
+            flash(response, action, archived_text(1, at))
+        return response
 
     return pages
 

@@ -13,8 +13,8 @@ from opcode_htmx.engines.claude.files.sessions import (
     SessionNotFound,
     title_of,
 )
+from opcode_htmx.features.session_admin.notice import Notice, archived_text, moment, notice_of
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.formatting import count
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
@@ -22,21 +22,11 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags, tags_of
 from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
-from opcode_htmx.web.http.forms import BadForm, whole_number
+from opcode_htmx.web.auth.login import local_path
+from opcode_htmx.web.http.flash import flash
+from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.way_back import list_at
 from opcode_htmx.web.server.base_path import start_page
-
-DONE = {
-    "pin": "{} pinned.",
-    "unpin": "{} unpinned.",
-    "archive": "{} archived.",
-    "unarchive": "{} taken out of the archive.",
-    "tag": "{} tagged.",
-    "untag": "Tags removed from {}.",
-    "kept": "{} not deleted: Claude is running there.",
-}
-"""What the list says afterwards, by the action."""
 
 
 def blueprint(
@@ -54,9 +44,6 @@ def blueprint(
     def unpin(ids: list[str]) -> None:
         flags.pin(ids, False)
 
-    def archive(ids: list[str]) -> None:
-        flags.archive(ids)
-
     def unarchive(ids: list[str]) -> None:
         flags.archive(ids, False)
 
@@ -67,32 +54,42 @@ def blueprint(
         flags.remove_tags(ids, _tags())
 
     actions: dict[str, Callable[[list[str]], None]] = {
-        each.__name__: each for each in (pin, unpin, archive, unarchive, tag, untag)
+        each.__name__: each for each in (pin, unpin, unarchive, tag, untag)
     }
 
     @pages.app_template_global("selection_notice")
-    def notice() -> str:
-        """What was just done to selected sessions, as a sentence; empty if nothing was."""
-        action, number = flashed()
-        done = whole_number(number, 6)
-        if action not in DONE or done is None:
-            return ""
-        return DONE[action].format(count(done, "session"))
+    def show_notice() -> Notice | None:
+        return notice_of(lookup, flags)
 
     @pages.post("/sessions/selected")
     def act() -> BaseResponse:
-        """Do `act` to each `session`, and lead back to the list."""
-        action, locations = request.form.get("act", ""), _chosen(lookup)
+        """Do `act` to each `session`, and lead back to the list; "undo" is of archiving `at`."""
+        action = request.form.get("act", "")
+        if action == "undo":
+            return undo()
+        locations = _chosen(lookup)
         if action == "delete":
             return delete(locations)
-        if action not in actions:
+        if action not in {*actions, "archive"}:
             raise BadForm("Choose what to do with the sessions.")
         ids = [each.session_id for each in locations]
-        actions[action](ids)
+        done = str(len(ids))
+        if action == "archive":
+            done = archived_text(len(ids), flags.archive(ids))
+        else:
+            actions[action](ids)
+        return answered(action, ids, done, _back())
+
+    def undo() -> BaseResponse:
+        ids = flags.undo_archive(moment(request.form.get("at", "")))
+        return answered("unarchive", ids, str(len(ids)), local_path(request.form.get("back")))
+
+    def answered(action: str, ids: list[str], done: str, back: str) -> BaseResponse:
         for session_id in ids:
             log_act(current_identity(), f"session.{action}", session=session_id)
-        response = redirect(_back(), 303)
-        flash(response, action, str(len(ids)))
+        response = redirect(back, 303)
+        if ids:
+            flash(response, action, done)
         return response
 
     def delete(locations: list[SessionLocation]) -> BaseResponse:

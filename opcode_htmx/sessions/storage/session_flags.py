@@ -48,6 +48,8 @@ class Flags:
     archived: float = 0.0
     tags: tuple[str, ...] = ()
     """In the order in which they were given."""
+    pinned_before: float = 0.0
+    """Of an archived one: when it was pinned until then."""
 
     def of_use(self, last_activity: float) -> Flags:
         """The flags as lists show them, by the Unix time at which the session was used last.
@@ -58,7 +60,7 @@ class Flags:
         if not self.archived:
             return self
         goes_on = self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS
-        return replace(self, archived=0.0) if goes_on else self
+        return replace(self, archived=0.0, pinned_before=0.0) if goes_on else self
 
 
 NO_FLAGS = Flags()
@@ -94,18 +96,42 @@ class SessionFlags:
         at = time.time()
         if pinned:
             self._change(
-                session_ids, lambda old: replace(old, pinned=old.pinned or at, archived=0.0)
+                session_ids,
+                lambda old: replace(old, pinned=old.pinned or at, archived=0.0, pinned_before=0.0),
             )
         else:
             self._change(session_ids, lambda old: replace(old, pinned=0.0))
 
-    def archive(self, session_ids: Iterable[str], archived: bool = True) -> None:
-        """Archive sessions, again if they have gone on since, or take them out of the archive."""
+    def archive(self, session_ids: Iterable[str], archived: bool = True) -> float:
+        """Archive sessions, again if they have gone on since, or take them out of the archive.
+
+        Returns when, as `undo_archive` takes it.
+        """
         at = time.time()
         if archived:
-            self._change(session_ids, lambda old: replace(old, pinned=0.0, archived=at))
+            self._change(
+                session_ids,
+                lambda old: replace(old, pinned=0.0, archived=at, pinned_before=old.pinned),
+            )
         else:
-            self._change(session_ids, lambda old: replace(old, archived=0.0))
+            self._change(session_ids, lambda old: replace(old, archived=0.0, pinned_before=0.0))
+        return at
+
+    def archived_at(self, at: float) -> list[str]:
+        """The sessions that were archived together, and still are, by the time of that."""
+        return [key for key, each in self.all().items() if at and each.archived == at]
+
+    def undo_archive(self, at: float) -> list[str]:
+        """Have sessions that were archived together as they were before; returns their ids."""
+
+        def back(old: Flags) -> Flags:
+            if old.archived != at:  # it was used meanwhile
+                return old
+            return replace(old, pinned=old.pinned_before, archived=0.0, pinned_before=0.0)
+
+        ids = self.archived_at(at)
+        self._change(ids, back)
+        return ids
 
     def add_tags(self, session_ids: Iterable[str], tags: Iterable[str]) -> None:
         """Give tags, as `tags_of` returns them, to sessions. Raises BadTag, and changes nothing."""
@@ -205,7 +231,12 @@ def _checked(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 def _as_json(flags: Flags) -> dict[str, Any]:
     """Without the members that say nothing: thousands of sessions may be archived."""
-    found = {"pinned": flags.pinned, "archived": flags.archived, "tags": list(flags.tags)}
+    found = {
+        "pinned": flags.pinned,
+        "archived": flags.archived,
+        "tags": list(flags.tags),
+        "pinned_before": flags.pinned_before,
+    }
     return {name: value for name, value in found.items() if value}
 
 
@@ -215,6 +246,7 @@ def _parse(found: dict[str, Any]) -> _Content:
             float(each.get("pinned", 0)),
             float(each.get("archived", 0)),
             tuple(str(tag) for tag in each.get("tags", ())),
+            float(each.get("pinned_before", 0)),
         )
         for key, each in found["sessions"].items()
     }

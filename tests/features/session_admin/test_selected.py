@@ -166,11 +166,51 @@ def test_sessions_of_several_projects_are_selected_on_the_start_page(
     undo = re.search(r'action="(/trash/[^"]*/restore|[^"]*restore[^"]*)"', deleted)
     assert undo
     assert lists.client.post(undo[1], data={"back": "/"}).location == "/"
-    assert "5 sessions archived." in act("archive")
+    archived = act("archive")
+    assert "5 sessions archived." in archived
+    assert "Archived in <bdi>barn</bdi></a>" in archived
     assert "There is nothing to select." in lists.client.get("/?select=1").text
     old = lists.client.get(f"/?select={path.stem}").text  # one that is not in the list, by its id
     assert old.count(" checked>") == 1
     assert lists.client.get("/?select=..&from=9").status_code == 200
+
+
+def undo_in(page: str) -> dict[str, str]:
+    """The form that a page offers to take archiving back."""
+    form = page.partition('action="/sessions/selected"')[2].partition("</form>")[0]
+    assert 'name="act" value="undo">Undo<' in form
+    return {"act": "undo", **dict(re.findall(r'name="(at|back)" value="([^"]*)"', form))}
+
+
+def test_archiving_is_undone_from_the_list_that_it_leads_back_to(lists: Lists) -> None:
+    lists.act("pin", "mend the fence")
+    before = lists.listed()
+    lists.act("archive", "prune the trees")
+    page = lists.next_page(lists.act("archive", "mend the fence", "sow the peas"))
+    assert "2 sessions archived." in page
+    assert f'href="{lists.page}?archived=1">Archived</a>' in page
+    form = undo_in(page)
+    answer = lists.client.post("/sessions/selected", data=form)
+    assert (answer.status_code, answer.location) == (303, lists.page)
+    assert "2 sessions taken out of the archive." in lists.next_page(answer)
+    assert lists.listed() == [each for each in before if each != "prune the trees"], "pinned again"
+    assert lists.listed("?archived=1") == ["prune the trees"], "it was archived before"
+    again = lists.client.post("/sessions/selected", data=form)
+    assert "taken out" not in lists.next_page(again)
+    for at in ("nan", "0", "1e999", "x", ""):
+        lists.client.post("/sessions/selected", data={**form, "at": at})
+    assert lists.listed("?archived=1") == ["prune the trees"]
+
+
+def test_archiving_is_undone_from_the_page_of_the_session(lists: Lists) -> None:
+    address = lists.address("sow the peas")
+    page = lists.next_page(lists.client.post(f"{address}/flags", data={"act": "archive"}))
+    assert "1 session archived." in page
+    assert f'href="{lists.page}?archived=1">Archived</a>' in page
+    answer = lists.client.post("/sessions/selected", data=undo_in(page))
+    assert answer.location == address
+    assert 'value="archive">Archive<' in lists.client.get(address).text
+    assert lists.listed() == list(TITLES)
 
 
 def test_the_list_beside_a_session_has_pinned_ones_on_top_and_no_archived_ones(
