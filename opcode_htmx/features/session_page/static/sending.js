@@ -43,7 +43,7 @@
   const isRetried = ({ at }) => document.body.dataset.link !== "online" && Date.now() - at < RETRY_MS;
   const labelOf = (bubble) => {
     if (bubble.dataset.state === "maybe") return "Maybe sent already. Tap to send it again";
-    return isRetried(bubbles.get(bubble)) ? "Not sent yet. It goes when the connection is back" : "Not sent. Tap to try again";
+    return isRetried(bubbles.get(bubble)) ? "Not sent yet. Goes once back online" : "Not sent. Tap to try again";
   };
   const relabel = () => {
     for (const bubble of bubbles.keys()) {

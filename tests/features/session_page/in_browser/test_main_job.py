@@ -267,7 +267,7 @@ def test_a_prompt_that_the_server_did_not_get_says_so_and_is_sent_once_it_is_bac
     phone.send("Do not lose this")
     unsent = phone.page.locator("#sending .block-prompt")
     expect(unsent).to_contain_text("Do not lose this")
-    expect(unsent).to_contain_text("Not sent yet. It goes when the connection is back")
+    expect(unsent).to_contain_text("Not sent yet. Goes once back online")
     server.start()
     answer_is(phone, "You said: Do not lose this")
     expect(unsent).to_have_count(0)
