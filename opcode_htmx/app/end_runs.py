@@ -20,7 +20,7 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.registry import RunRegistry
-from opcode_htmx.runs.supervisor import END_GRACE_SECONDS
+from opcode_htmx.runs.starts import END_GRACE_SECONDS
 
 log = logging.getLogger(__name__)
 

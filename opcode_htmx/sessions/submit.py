@@ -97,13 +97,13 @@ class PromptSubmitter:
             raise SessionExists("There is a session with this id already. Use resume.")
         changes = options or {}
         self._supervisor.options.check(changes.get("permission_mode"))
-        self._supervisor.check_folder(folder)
+        self._supervisor.starts.check_folder(folder)
         if changes:
             self._supervisor.options.choose(session_id, **changes)
         self._decide(trust, session_id, folder, by)
         attached = attach(self._folder_for(session_id, prompt_id)) if attach else Attachments()
         self._before_sending(session_id, folder, prompt_id, text)
-        return self._supervisor.prompt(
+        return self._supervisor.starts.prompt(
             session_id,
             folder,
             prompt_id,
@@ -114,7 +114,7 @@ class PromptSubmitter:
 
     def _run_with(self, session_id: str, prompt_id: str) -> Run | None:
         """The run that has the prompt. One that is being sent is waited for."""
-        if not self._supervisor.has_sent(session_id, prompt_id):
+        if not self._supervisor.starts.has_sent(session_id, prompt_id):
             return None
         self._supervisor.viewers.seen(session_id)
         runs = self._supervisor.of_session(session_id)

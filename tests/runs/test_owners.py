@@ -78,7 +78,7 @@ def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
     supervision: Supervision, other: Supervisor
 ) -> None:
     run = idle(supervision.prompt("one"))
-    prompted = other.prompt(
+    prompted = other.starts.prompt(
         run.record.session_id, supervision.sandbox.project, new_id(), "two", by=BY
     )
     assert prompted.id == run.id
@@ -90,9 +90,9 @@ def test_a_prompt_through_the_other_worker_goes_to_the_same_process(
 def test_prompt_received_by_both_workers_is_sent_once(
     supervision: Supervision, other: Supervisor
 ) -> None:
-    session, prompt_id = new_id(), new_id()
+    project, session, prompt_id = supervision.sandbox.project, new_id(), new_id()
     both = [
-        gevent.spawn(each.prompt, session, supervision.sandbox.project, prompt_id, "once", by=BY)
+        gevent.spawn(each.starts.prompt, session, project, prompt_id, "once", by=BY)
         for each in (supervision.supervisor, other)
     ]
     run, seen = (each.get(timeout=20) for each in both)
@@ -172,7 +172,7 @@ def test_a_run_whose_worker_has_died_is_taken_over_and_steered(
     seen = seen_by(other, run)
     supervision.supervisor.close()
     until(lambda: seen.owner, "it is taken over")
-    other.prompt(run.record.session_id, supervision.sandbox.project, new_id(), "two", by=BY)
+    other.starts.prompt(run.record.session_id, supervision.sandbox.project, new_id(), "two", by=BY)
     until(lambda: seen.state.turns == 2, "it is answered")
     seen.stop(by=BY)
     assert end_of(seen) == (Outcome.CANCELLED, "Stopped by you.")
@@ -332,5 +332,5 @@ def test_prompt_completed_by_another_worker_is_not_sent_again(
             yield
 
     monkeypatch.setattr(other.scheduler, "exclusively", late)
-    other.prompt(session_id, supervision.sandbox.project, prompt_id, text, by=BY)
+    other.starts.prompt(session_id, supervision.sandbox.project, prompt_id, text, by=BY)
     assert [texts(run) for run in other.of_session(session_id)] == [["once"]]

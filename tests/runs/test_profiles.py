@@ -73,10 +73,10 @@ def test_each_process_of_a_session_gets_its_profile_or_does_not_start(
     profiles = supervisor.options.profiles
     profiles.set(session, LIMITED)
     project = supervision.sandbox.project
-    first = idle(supervisor.prompt(session, project, new_id(), steps(("text", "a")), by=BY))
+    first = idle(supervisor.starts.prompt(session, project, new_id(), steps(("text", "a")), by=BY))
     assert "--append-system-prompt-file" in first.record.argv
     first.stop(by=BY)
     first.join(10)
     (supervision.sandbox.state / "profiles" / session / "profile.json").write_text("{")
     with pytest.raises(CannotStart, match="limits of this session cannot be read"):
-        supervisor.prompt(session, project, new_id(), "Go on.", by=BY)
+        supervisor.starts.prompt(session, project, new_id(), "Go on.", by=BY)

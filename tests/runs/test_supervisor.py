@@ -269,7 +269,7 @@ def test_prompt_delivery_is_reported_once_known(
     monkeypatch.setattr(launcher, "launch", slow)
     prompting = gevent.spawn(supervision.prompt, "Hello", session, prompt_id)
     until(lambda: asked.of_session(session), "the run has begun")
-    asking = gevent.spawn(asked.has_sent, session, prompt_id)
+    asking = gevent.spawn(asked.starts.has_sent, session, prompt_id)
     gevent.sleep(0.05)
     assert not asking.ready()
     go_on.set()
@@ -360,7 +360,7 @@ def test_prompt_blocked_by_a_full_pipe_counts_as_unsent(
     with pytest.raises(RunNotLive):
         supervision.prompt("x" * 1_000_000, session, prompt)
     assert list(run.state.waiting) == []
-    assert not supervision.supervisor.has_sent(session, prompt)
+    assert not supervision.supervisor.starts.has_sent(session, prompt)
     run.stop(by=BY)
     ended(run)
     assert queue(supervision.supervisor.of_session(session)) == []

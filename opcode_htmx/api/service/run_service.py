@@ -15,7 +15,8 @@ from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run, RunNotLive
-from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, RunNotFound, Supervisor
+from opcode_htmx.runs.starts import END_GRACE_SECONDS
+from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.submit import PromptSubmitter, TrustDecision
 from opcode_htmx.sessions.workspace import Workspace

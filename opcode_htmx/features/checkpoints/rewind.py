@@ -134,7 +134,7 @@ class Rewind:
         query = protocol.conversation(block.id, self._newest_prompt(project_id, session_id))
         history = self._context.engine.history
         size = history.size(session_id) or 0
-        with self._context.runs.at_rest(session_id, folder, by=by) as run:
+        with self._context.runs.starts.at_rest(session_id, folder, by=by) as run:
             found = control_requests.ask(run, query, SECONDS)
             answer = protocol.conversation_answer(found)
             if answer.is_done:
@@ -173,7 +173,7 @@ class Rewind:
             return FilesAnswer(False, str(error))
 
     def _ask(self, session_id: str, folder: Path, query: Query, by: Identity) -> Json:
-        with self._context.runs.at_rest(session_id, folder, by=by) as run:
+        with self._context.runs.starts.at_rest(session_id, folder, by=by) as run:
             return control_requests.ask(run, query, SECONDS)
 
     def _save_draft(self, session_id: str, text: str, block: PromptBlock) -> None:

@@ -32,7 +32,7 @@ def blueprint(context: AppContext, rewind: Rewind) -> Blueprint:
         checkpoint = checkpoints.of_session_prompt(session_id, block.id)
         asked = rewind.asked(session_id, block.id) if checkpoint is None else None
         try:
-            context.runs.check_folder(location.working_folder)
+            context.runs.starts.check_folder(location.working_folder)
             if checkpoint is not None:
                 found.update(_preview(session_id, checkpoint.number))
                 checkpoints.check_rest(Path(checkpoint.top))

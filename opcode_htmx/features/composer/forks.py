@@ -47,7 +47,7 @@ def blueprint(
     def fork_session(project_id: str, session_id: str) -> BaseResponse:
         folder = lookup.at(project_id, session_id).folder
         if folder is not None:
-            supervisor.check_folder(Path(folder))
+            supervisor.starts.check_folder(Path(folder))
         conversation = lookup.read(project_id, session_id, whole=True).conversation
         blocks = list(conversation.blocks())
         title = lookup.title(project_id, session_id) or title_of(blocks)

@@ -92,7 +92,7 @@ def blueprint(
             return redirect(new_session_address(request.form.get("project", "")), 303)
         session_id = new_session_id(folder, words)
         folder = copies.folder_of(session_id) or folder
-        if supervisor.has_sent(session_id, prompt_id):
+        if supervisor.starts.has_sent(session_id, prompt_id):
             return redirect(session_url(claude_folder(folder), session_id), 303)
         _decide(session_id, folder)
         return redirect(url_for("prompts.start"), 307)
@@ -116,7 +116,7 @@ def blueprint(
         if then and not _is_interrupted_form(then):
             raise BadForm("This form is incomplete: go back and send the prompt again.")
         prompt_id = "" if then else _prompt_id(words_of_form())
-        if not then and (not prompt_id or supervisor.has_sent(session_id, prompt_id)):
+        if not then and (not prompt_id or supervisor.starts.has_sent(session_id, prompt_id)):
             return redirect(session_url(project_id, session_id), 303)
         _decide(location.session_id, location.working_folder)
         prompt = url_for("prompts.prompt", project_id=project_id, session_id=session_id)

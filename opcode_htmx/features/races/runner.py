@@ -105,7 +105,7 @@ class RaceRunner:
         for each in wanted.entries:
             check_prompt(each.prompt or wanted.prompt)
         runs.options.check(wanted.permission_mode or None)
-        runs.check_folder(wanted.folder)
+        runs.starts.check_folder(wanted.folder)
         race_id = wanted.id or uuid.uuid4().hex
         runs.budgets.check(session_of(race_id, KEYS[0]), wanted.folder)
         runs.project_trust.check(wanted.folder, "")

@@ -267,5 +267,5 @@ class Schedules:
     def _folder_of_session(self, session_id: str) -> Path:
         """Raises SessionNotFound, FolderUnknown, FolderNotAllowed."""
         folder = self.locations.of(session_id).working_folder
-        self.supervisor.check_folder(folder)
+        self.supervisor.starts.check_folder(folder)
         return folder

@@ -13,7 +13,8 @@ from opcode_htmx.engines.claude.files import lineage, titles
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.supervisor import END_GRACE_SECONDS, Supervisor
+from opcode_htmx.runs.starts import END_GRACE_SECONDS
+from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import by_htmx, session_url
@@ -29,7 +30,7 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup, stop_deadline: floa
     def begin_again(project_id: str, session_id: str) -> BaseResponse | str:
         location = lookup.at(project_id, session_id)
         if location.folder is not None:
-            supervisor.check_folder(location.working_folder)
+            supervisor.starts.check_folder(location.working_folder)
         conversation = lookup.read(project_id, session_id).conversation
         run, newest = conversation.run, conversation.newest_elsewhere
         if run is not None and run.live and newest:

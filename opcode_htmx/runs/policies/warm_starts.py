@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import gevent
@@ -49,10 +49,12 @@ class WarmStarts:
         registry: RunRegistry,
         find: Callable[[str], Run | None],
         begin: Callable[[str, Path, Identity], Run | None],
+        held: Collection[str],
     ) -> None:
         """`find` returns the live run of a session.
 
         `begin` starts one for a session that has none; None if it has, or there is no place.
+        `held` are the sessions whose unused run is not ended for now.
         """
         self._enabled = enabled
         self._rules = rules
@@ -61,8 +63,7 @@ class WarmStarts:
         self._begin = begin
         self.starting: set[str] = set()
         """The sessions in which Claude is being started, or may not be."""
-        self.held: set[str] = set()
-        """The sessions whose unused run does something for a person just now, and stays."""
+        self._held = held
         self._paused: dict[str, float] = {}
 
     def want(self, session_id: str, project: Path, *, by: Identity) -> None:
@@ -125,7 +126,7 @@ class WarmStarts:
     def check(self) -> None:
         """End the unused runs that nobody needs. Called every CHECK_SECONDS or so."""
         for run in self._unused():
-            if run.record.session_id in self.held:
+            if run.record.session_id in self._held:
                 continue
             try:
                 self._check(run)

@@ -233,7 +233,7 @@ class ScheduleRunner:
     def _resume(self, schedule: Schedule, noted: Occurrence, now: float) -> None:
         """Make up for a start that a crash has cut off; it may have been made or not."""
         supervisor = self._services.supervisor
-        if supervisor.has_sent(noted.session_id, noted.prompt_id) or (
+        if supervisor.starts.has_sent(noted.session_id, noted.prompt_id) or (
             now - noted.at <= RESUMED_SECONDS or schedule.catch_up
         ):
             self._spawn(schedule, noted)

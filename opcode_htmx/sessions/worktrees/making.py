@@ -125,7 +125,7 @@ class CopyMaker:
             record = self.records.get(session_id)
             if record is not None and record.state is not CopyState.NOTED:
                 return record
-            supervisor.check_folder(wish.folder)
+            supervisor.starts.check_folder(wish.folder)
             supervisor.budgets.check(session_id, wish.folder)
             if not is_trusted and supervisor.options.uses_project_settings(session_id):
                 supervisor.project_trust.check(wish.folder, session_id)

@@ -241,7 +241,7 @@ def test_actor_of_a_forwarded_command_is_its_sender(supervision: Supervision) ->
     other = supervision.beside()
     run = idle(supervision.prompt("one"))
     session_id, project = run.record.session_id, supervision.sandbox.project
-    other.prompt(session_id, project, new_id(), "two", by=OTHER)
+    other.starts.prompt(session_id, project, new_id(), "two", by=OTHER)
     turn = LIFE[1:3]
     events = emitted(supervision, "run_started", *turn, *turn)
     assert [e.by for e in events if isinstance(e, PromptSubmitted)] == [BY, OTHER]
@@ -257,7 +257,7 @@ def test_worker_that_takes_over_emits_only_new_events(supervision: Supervision) 
     seen = seen_by(other, run)
     until(lambda: seen.owner, "it is taken over")
     session_id, project = run.record.session_id, supervision.sandbox.project
-    other.prompt(session_id, project, new_id(), "two", by=OTHER)
+    other.starts.prompt(session_id, project, new_id(), "two", by=OTHER)
     until(lambda: seen.state.turns == 2, "it is answered")
     seen.stop(by=OTHER)
     events = emitted(supervision, *LIFE, *LIFE[1:3])
@@ -392,7 +392,7 @@ def test_stop_with_an_unrecorded_actor_has_an_unknown_actor(
 
 
 def test_actor_of_a_start_is_the_author_of_its_prompt(supervision: Supervision) -> None:
-    supervision.supervisor.prompt(
+    supervision.supervisor.starts.prompt(
         new_id(), supervision.sandbox.project, new_id(), "Hello", by=OTHER
     )
     events = emitted(supervision, *LIFE[:3])

@@ -215,7 +215,7 @@ def test_start_queue_survives_a_restart(supervision: Supervision) -> None:
 def test_two_workers_keep_the_limit_together(supervision: Supervision) -> None:
     busy = Busy(supervision)
     other = supervision.beside(max_runs=1)
-    run = other.prompt(
+    run = other.starts.prompt(
         new_id(), supervision.sandbox.project, new_id(), steps(["text", "x"], LAST), by=BY
     )
     assert run.phase is Phase.QUEUED

@@ -350,7 +350,7 @@ def test_any_worker_sends_to_it_replaces_it_and_learns_of_its_end(writer: Writer
     supervision, other = writer.supervision, writer.supervision.beside()
     project = supervision.sandbox.project
     run = writer.warm()
-    sent = other.prompt(writer.session, project, new_id(), "from the other", by=BY)
+    sent = other.starts.prompt(writer.session, project, new_id(), "from the other", by=BY)
     assert sent.id == run.id
     assert writer.supervisor.of_session(writer.session)[-1] is run
     idle(run).stop(by=BY)
@@ -358,7 +358,7 @@ def test_any_worker_sends_to_it_replaces_it_and_learns_of_its_end(writer: Writer
     run = writer.warm()
     until(lambda: other.unused_of(writer.session), "the other one knows it")
     other.options.choose(writer.session, model="opus")
-    sent = other.prompt(writer.session, project, new_id(), "again", by=BY)
+    sent = other.starts.prompt(writer.session, project, new_id(), "again", by=BY)
     assert (sent.id == run.id, "opus" in sent.record.argv) == (False, True)
 
 
@@ -372,7 +372,7 @@ def test_prompt_and_the_end_at_the_same_time_lose_no_prompt(writer: Writer) -> N
         ends = (run, twin)[number % 2]
         sends = (other, writer.supervisor)[number // 2 % 2]
         end = gevent.spawn(ends.stop_unused, "Over.")
-        sent = sends.prompt(session, project, new_id(), f"number {number}", by=BY)
+        sent = sends.starts.prompt(session, project, new_id(), f"number {number}", by=BY)
         end.join()
         assert texts(idle(sent)) == [f"number {number}"]
         sent.stop(by=BY)

@@ -199,7 +199,7 @@ def test_no_run_begins_outside_of_the_roots(supervision: Supervision) -> None:
     link.symlink_to(folder)
     for each in (folder, link, supervision.sandbox.project / ".." / ".." / "private"):
         with pytest.raises(FolderNotAllowed, match="outside the folders"):
-            supervision.supervisor.prompt(new_id(), each, new_id(), "Hello", by=BY)
+            supervision.supervisor.starts.prompt(new_id(), each, new_id(), "Hello", by=BY)
     assert list(supervision.runs_dir.glob("*")) == []
 
 
@@ -209,12 +209,12 @@ def test_a_prompt_that_was_sent_before_is_not_refused_when_it_is_sent_again(
     session_id, prompt_id = new_id(), new_id()
     run = idle(supervision.prompt("Hello", session_id, prompt_id))
     put_link(supervision.sandbox.project, outside_of(supervision))
-    again = supervision.supervisor.prompt(
+    again = supervision.supervisor.starts.prompt(
         session_id, supervision.sandbox.project, prompt_id, "Hello", by=BY
     )
     assert again is run
     with pytest.raises(FolderNotAllowed):
-        supervision.supervisor.prompt(
+        supervision.supervisor.starts.prompt(
             session_id, supervision.sandbox.project, new_id(), "More", by=BY
         )
 
@@ -259,7 +259,7 @@ def test_waiting_prompt_is_not_started_in_a_folder_that_now_leads_outside(
     busy = idle(supervision.prompt(steps(["text", "busy"])))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(supervision.supervisor.scheduler, "_end_idle", lambda wanted: None)
-        waiting = supervision.supervisor.prompt(new_id(), inner, new_id(), WORDS, by=BY)
+        waiting = supervision.supervisor.starts.prompt(new_id(), inner, new_id(), WORDS, by=BY)
         assert waiting.phase is Phase.QUEUED
         put_link(inner, outside_of(supervision))
     busy.stop(by=BY)
@@ -273,7 +273,9 @@ def test_waiting_prompt_is_not_started_in_a_folder_that_now_leads_outside(
 def test_claude_starts_in_the_resolved_folder_with_its_name(supervision: Supervision) -> None:
     link = supervision.sandbox.project.with_name("alias")
     link.symlink_to(supervision.sandbox.project)
-    run = idle(supervision.supervisor.prompt(new_id(), link, new_id(), steps(["report"]), by=BY))
+    run = idle(
+        supervision.supervisor.starts.prompt(new_id(), link, new_id(), steps(["report"]), by=BY)
+    )
     assert run.record.pid is not None
     claude = psutil.Process(run.record.pid)
     assert claude.cwd() == claude.environ()["PWD"] == str(supervision.sandbox.project)

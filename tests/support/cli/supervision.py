@@ -138,7 +138,7 @@ class Supervision:
         return RunSettings(**{**self._settings, "engine": engine, **settings})
 
     def prompt(self, text: str, session_id: str = "", prompt_id: str = "") -> Run:
-        return self.supervisor.prompt(
+        return self.supervisor.starts.prompt(
             session_id or new_id(), self.sandbox.project, prompt_id or new_id(), text, by=BY
         )
 

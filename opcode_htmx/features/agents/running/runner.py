@@ -90,7 +90,7 @@ class AgentRunner:
             }
             self._begin(record, start, copy, options, trust, by, is_new=known is None)
         except Exception:
-            if not self._context.runs.has_sent(session_id, start.prompt_id):
+            if not self._context.runs.starts.has_sent(session_id, start.prompt_id):
                 self._take_back(record)
             raise
         log_act(by, "agent.start", agent=str(stored.id), session=session_id, project=record.folder)
@@ -106,7 +106,7 @@ class AgentRunner:
         check_prompt(start.task)
         check_model(start.model)
         supervisor.options.check(stored.agent.permission_mode or None)
-        supervisor.check_folder(start.folder)
+        supervisor.starts.check_folder(start.folder)
         supervisor.budgets.check(start.session_id, start.folder)
         if trust is None and start.trusted is None:
             supervisor.project_trust.check(start.folder, start.session_id)
@@ -189,7 +189,7 @@ class AgentRunner:
         A crash may have come between its record and that. Waits for one that is being sent.
         """
         supervisor, session_id = self._context.runs, known.session_id
-        if supervisor.has_sent(session_id, prompt_id) or self._history_file(known):
+        if supervisor.starts.has_sent(session_id, prompt_id) or self._history_file(known):
             return True
         beginning = self._copies.beginning(known)
         if beginning is not None and not beginning.is_cut_off:

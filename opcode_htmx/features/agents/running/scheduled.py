@@ -45,7 +45,8 @@ class AgentsToSchedule:
         Raises NoSuchAgent, and what AgentRunner.start does.
         """
         self.runner.wait(session_id)  # a worker that had the schedules before may be at it
-        if not self.supervisor.has_sent(session_id, prompt_id):  # its agent may be deleted by now
+        # What was sent already is not started again: its agent may be deleted by now.
+        if not self.supervisor.starts.has_sent(session_id, prompt_id):
             wanted = Start(
                 folder,
                 task,
