@@ -198,6 +198,8 @@ class TurnResult:
     """How many of the input tokens were read from a cache."""
     cache_written_tokens: int = 0
     """How many of them were written to one."""
+    session_id: str = ""
+    """The session in which the turn was; empty if the line does not have it."""
 
 
 LONGEST_DESCRIPTION = 200

@@ -8,7 +8,7 @@ budgets of a day.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from opcode_htmx.sessions.terminals.model import Program, Terminal
 
 LATE_SECONDS = 5.0
 """How much later than it has left a session Claude may have written its file."""
+MISSED_SECONDS = 3600.0
+"""How long after its end a terminal that nobody has seen running is still looked at."""
 
 
 class TerminalCosts:
@@ -43,6 +45,8 @@ class TerminalCosts:
         """By name, how large the file was at the last two looks: what an open session's file had
         at the one before is of others, as its own cost comes where it is left.
         """
+        self._known_missed: set[str] = set()
+        """Ended terminals for which it is known whether they were seen."""
         self._left_at: dict[str, float] = {}
         """By name, when a session was first seen left, a Unix time."""
 
@@ -52,7 +56,8 @@ class TerminalCosts:
             each.id: each for each in self._terminals() if each.record.program is Program.CLAUDE
         }
         shares = self._book.open_shares()
-        if not any(each.is_live for each in found.values()) and not shares:
+        missed = [each for each in found.values() if self._is_missed(each)]
+        if not any(each.is_live for each in found.values()) and not shares and not missed:
             return
         sessions = {each.pid: each.session_id for each in self._live_sessions()}
         open_ = dict[str, str]()
@@ -63,7 +68,10 @@ class TerminalCosts:
                 name = _name(terminal.id, session_id)
                 open_[name] = session_id
                 if terminal.is_live and name not in shares:
-                    self._begin(name, terminal, session_id)
+                    size = self._history.size(session_id) or 0
+                    self._begin(name, terminal, session_id, size)
+        for terminal in missed:
+            self._begin_missed(terminal, open_)
         shares = self._book.open_shares()
         for name, share in shares.items():
             if name in open_:
@@ -75,14 +83,43 @@ class TerminalCosts:
                 self._look_at_left(name, share.session_id, found.get(_terminal_of(name)))
         self._sizes = {name: each for name, each in self._sizes.items() if name in shares}
         self._left_at = {name: at for name, at in self._left_at.items() if name in shares}
+        self._known_missed &= found.keys()
 
-    def _begin(self, name: str, terminal: Terminal, session_id: str) -> None:
-        """Note what the session had cost before."""
-        size = self._history.size(session_id) or 0
+    def _is_missed(self, terminal: Terminal) -> bool:
+        """Whether a terminal has just ended that was open for less time than between two looks."""
+        record = terminal.record
+        ended_at = terminal.exit.at if terminal.exit else record.created_at
+        return (
+            not terminal.is_live
+            and bool(record.first_session_id)
+            and terminal.id not in self._known_missed
+            and ended_at > time.time() - MISSED_SECONDS
+        )
+
+    def _begin_missed(self, terminal: Terminal, open_: Collection[str]) -> None:
+        """Note what its session had cost before, unless it was seen while it ran."""
+        self._known_missed.add(terminal.id)
+        name = _name(terminal.id, terminal.record.first_session_id)
+        if name not in open_ and not self._book.has_noted(name):
+            record = terminal.record
+            size = record.history_start
+            self._begin(name, terminal, record.first_session_id, size, again=False)
+
+    def _begin(
+        self, name: str, terminal: Terminal, session_id: str, size: int, *, again: bool = True
+    ) -> None:
+        """Note what the session had cost before, when its file had `size` bytes.
+
+        Unless `again`, not where another worker has noted it meanwhile.
+        """
         total, project = self._cost(session_id, 0, size), Path(terminal.record.folder)
         self._sizes[name] = size, size
         self._book.change_shares(
-            lambda ledger: budget_shares.begun(ledger, name, session_id, project, total)
+            lambda ledger: (
+                budget_shares.begun(ledger, name, session_id, project, total)
+                if again or name not in ledger
+                else ledger
+            )
         )
 
     def _look_at_left(self, name: str, session_id: str, terminal: Terminal | None) -> None:

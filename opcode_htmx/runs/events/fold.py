@@ -153,6 +153,7 @@ class EventFold:
             "is_error": result.is_error,
             "reason": clip(result.reason),
             "usage": usage,
+            "claude_session_id": clip(result.session_id),
         }
         acts = tuple((Act.PROMPT, prompt_id) for prompt_id in result.prompt_ids[:MAX_PROMPT_IDS])
         return Derived(TurnEnded, str(end), content, acts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any, NamedTuple
 
 from opcode_htmx.lib import bounded_json
@@ -110,6 +110,9 @@ class TurnEnded(RunEvent):
     reason: str
     """Why the turn ended, in Claude's word: `completed`, `aborted_streaming`, …"""
     usage: Usage
+    claude_session_id: str = ""
+    """The session that Claude was in: after `/clear` another one than the run was started for.
+    Empty in a line of an earlier version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,11 @@ def decode(line: bytes) -> Entry | None:
         return None
     try:
         # a later version may have added fields
-        known = {each.name: _as_typed(each.name, value[each.name]) for each in fields(kind)}
+        known = {
+            each.name: _as_typed(each.name, value[each.name])
+            for each in fields(kind)
+            if each.name in value or each.default is MISSING
+        }
         return Entry(kind(**known), as_str(value.get("worker")))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is no {kind.__name__}: {error!r}") from error

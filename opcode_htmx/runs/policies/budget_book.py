@@ -139,6 +139,8 @@ class BudgetBook:
         `at`: when it was reported, a Unix time; None: now. One that comes after a later one is
         ignored: its total is smaller, as if the session had been cleared. Nothing is noted where
         what was noted before cannot be read.
+        `session_id` is the session that Claude is in. After a `/clear` it is another one, whose
+        cost is counted from zero; what is reported of an earlier one then is ignored.
         `before` is what the session had cost when the run began, as far as its process counts it:
         0 where the run has begun it. Where that is not known (None), it is what was seen last, or,
         if nothing was, what the run reports first. The first report of a run decides.
@@ -154,19 +156,25 @@ class BudgetBook:
             ledger = dict(self._ledger())
             known = ledger.get(run_id)
             # a time in the future is of a clock that was wrong
-            if known and at < known.at <= now:
+            if known and (at < known.at <= now or _left(run_id, session_id) in ledger):
                 return
+            if known and known.session_id != session_id:
+                ledger[_left(run_id, known.session_id)] = _as_left(known)
+                # a torn one has counted in this session already, without knowing it
+                counted = known.total if known.is_torn else 0.0
+                known = replace(known, session_id=session_id, total=counted, begin=0.0)
             if known:
                 before = known.total
             elif before is None:
                 before = _last_of(ledger, session_id)
             if before is None:
                 before = total
-            # after a /clear Claude counts from zero
-            more = total - before if total >= before else total
+            is_cleared = total < before  # and Claude counts from zero, in a session not known
+            more = total if is_cleared else total - before
             if known and not more and known.total == total:
                 return
             known = known or Spent(session_id, project_of(project), before)
+            known = replace(known, begin=None) if is_cleared else known
             today = _today()
             days = {**known.days, today: known.days.get(today, 0.0) + more}
             ledger = budget_shares.given_back(ledger, session_id, total - more, total)
@@ -260,8 +268,9 @@ class BudgetBook:
     ) -> None:
         """Hold a session. Raises OSError, DiskFull."""
         scope, spent, limit = standing.scope, standing.spent, standing.limit
-        found = Hold(run_id, scope, spent, limit, time.time(), was_working)
-        with raise_disk_full():
+        # in turn with who ends another hold of the session, which would end this one as well
+        with self._locked():
+            found = Hold(run_id, scope, spent, limit, time.time(), was_working)
             atomic_files.make_folder(self._holds)
             self._hold_files.write(self._hold_path(session_id), asdict(found))
 
@@ -276,10 +285,17 @@ class BudgetBook:
                 return False
             if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
                 self._add(hold.scope, project, hold.more)
-            return self.release(session_id)
+            return self._release(session_id)
 
     def release(self, session_id: str) -> bool:
-        """Hold a session no longer; whether it was held. A damaged file is put aside."""
+        """Hold a session no longer; whether it was held. A damaged file is put aside.
+
+        Raises OSError, DiskFull.
+        """
+        with self._locked():
+            return self._release(session_id)
+
+    def _release(self, session_id: str) -> bool:
         path = self._hold_path(session_id)
         try:
             if self._is_unreadable(self._hold_files, path):
@@ -295,7 +311,7 @@ class BudgetBook:
         for path in self._holds.glob("*.json"):
             found = self._hold_files.read(path)
             if found and found.ends_at(*self._now_of(found)):
-                self.release(path.stem)
+                self._release(path.stem)
 
     def _now_of(self, hold: Hold) -> tuple[float | None, float]:
         """The limit that holds now for what a pause is for, and what is spent of it."""
@@ -373,6 +389,16 @@ class BudgetBook:
     def _locked(self) -> Iterator[None]:
         with raise_disk_full(), file_locks.held(self._lock):
             yield
+
+
+def _left(run_id: str, session_id: str) -> str:
+    """The name of the entry for what a run has counted in a session that it has left."""
+    return f"{run_id}-{session_id}"
+
+
+def _as_left(known: Spent) -> Spent:
+    """That it was counted; the sums are in the entry of the run."""
+    return replace(known, spent=known.total - known.begins, days={_today(): 0.0})
 
 
 def _last_of(ledger: Ledger, session_id: str) -> float | None:

@@ -194,6 +194,17 @@ class Spent:
     """When `total` was taken; 0 in what earlier versions noted."""
     is_open: bool = False
     """Of a terminal, whose total its session's file has yet to say."""
+    begin: float | None = None
+    """Where in the session's totals it has begun to count; None: `spent` before `total`."""
+
+    @property
+    def begins(self) -> float:
+        return self.total - self.spent if self.begin is None else self.begin
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether it has counted more than its total: nobody knows from where."""
+        return self.begin is None and self.spent > self.total + _NEGLIGIBLE
 
     def as_json(self) -> dict[str, Any]:
         return {  # asdict takes ten times as long, and there may be thousands
@@ -204,6 +215,7 @@ class Spent:
             "days": [{"day": day, "spent": spent} for day, spent in self.days.items()],
             "at": self.at,
             **({"is_open": True} if self.is_open else {}),
+            **({} if self.begin is None else {"begin": self.begin}),
         }
 
 
@@ -220,6 +232,7 @@ def parse_ledger(found: dict[str, Any]) -> Ledger:
             {str(part["day"]): number(part["spent"], MOST) for part in each["days"]},
             number(each.get("at", 0.0), LATEST),
             bool(each.get("is_open", False)),
+            number(each["begin"], MOST) if "begin" in each else None,
         )
         for run_id, each in found["runs"].items()
     }

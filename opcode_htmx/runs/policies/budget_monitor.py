@@ -109,11 +109,10 @@ class BudgetMonitor:
             return
         run = self._find(event.run_id)
         of_new = 0.0 if event.usage.cost_usd == total else None
-        before = self._before(run) if run else of_new
+        session_id = event.claude_session_id or event.session_id
+        before = self._before(run, session_id) if run else of_new
         project = Path(event.project_path)
-        self._book.record(
-            event.run_id, event.session_id, project, total, before=before, at=event.at
-        )
+        self._book.record(event.run_id, session_id, project, total, before=before, at=event.at)
         if run:
             self._judge(run, was_working=event.is_error)
 
@@ -135,9 +134,9 @@ class BudgetMonitor:
         seen, asked_at = self._asked.get(run.id, (-1, 0.0))
         return run.read_to != seen and time.monotonic() - asked_at >= ASK_SECONDS
 
-    def _before(self, run: Run) -> float | None:
-        """What its session had cost when a run began; None where that is not known or needed."""
-        if run.record.history_start == 0:
+    def _before(self, run: Run, session_id: str) -> float | None:
+        """What a session had cost when a run came to it; None where that is not known or needed."""
+        if run.record.history_start == 0 or session_id != run.record.session_id:
             return 0.0
         return None if self._book.has_noted(run.id) else self._cost_before(run)
 
@@ -146,12 +145,13 @@ class BudgetMonitor:
         at = time.time()  # the end of a turn that comes while the process answers is later
         # now: Claude itself may end the turn at the budget before it has answered
         was_working = run.phase in OPEN_TURN
+        session_id = _session_of(run)
         try:
             total = self._ask(run)
-            if total is not None:
+            # after a /clear it is asked again: the answer may be about either session
+            if total is not None and _session_of(run) == session_id:
                 project = Path(run.record.project_path)
-                session_id = run.record.session_id
-                before = self._before(run)
+                before = self._before(run, session_id)
                 self._book.record(run.id, session_id, project, total, before=before, at=at)
                 self._judge(run, was_working=was_working)
         except (OSError, DiskFull) as error:
@@ -181,6 +181,11 @@ def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) 
     run.warn(WARNING, "")  # the card of the pause says more
     with contextlib.suppress(RunNotLive):
         run.stop(Outcome.INTERRUPTED, standing.cause, by=SYSTEM)
+
+
+def _session_of(run: Run) -> str:
+    """The session that Claude is in: after a `/clear` another one than it was started for."""
+    return run.state.session_id or run.record.session_id
 
 
 def _share(standing: Standing) -> float:

@@ -16,8 +16,6 @@ from opcode_htmx.runs.policies.budget_figures import Ledger, Spent, day_of, proj
 
 SHARE = "terminal-"
 """How the names of these entries begin."""
-_NEGLIGIBLE = 1e-9
-"""By which sums of floats may differ."""
 
 
 def begun(ledger: Ledger, name: str, session_id: str, project: Path, total: float) -> Ledger:
@@ -54,8 +52,7 @@ def _spans_of_others(
     A larger one that was noted before is not in it: its process was killed.
     """
     return sorted(
-        # one that was cleared has counted more than its total, nobody knows from where
-        (each.total - each.spent, each.total if each.spent <= each.total + _NEGLIGIBLE else inf)
+        (each.begins, inf if each.is_torn else each.total)
         for other, each in ledger.items()
         if other != name
         and each.session_id == known.session_id

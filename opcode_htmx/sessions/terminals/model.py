@@ -59,6 +59,10 @@ class TerminalRecord:
     """The process that owns it; None until it has answered."""
     leader: ProcessIdentity | None = None
     """The program itself, which leads the processes of the terminal."""
+    first_session_id: str = ""
+    """The session that Claude begins in, also a new one; empty for a shell."""
+    history_start: int = 0
+    """The size of that session's file in bytes as the terminal was started."""
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "by": self.by.as_json()}
@@ -78,6 +82,8 @@ class TerminalRecord:
             created_at=float(found["created_at"]),
             by=Identity.from_json(found["by"]),
             session_id=str(found.get("session_id", "")),
+            first_session_id=str(found.get("first_session_id", "")),
+            history_start=int(found.get("history_start", 0)),
             **processes,
         )
 

@@ -91,6 +91,7 @@ def services(context: Context) -> TerminalServices:
         context.workspace.folders,
         context.engine.launcher,
         settings.child_environment,
+        context.engine.history.size,
     )
     watch = OutputWatch()
     context.jobs.add(Job("watch terminals", lambda: None, watch.close))

@@ -12,7 +12,7 @@ import pwd
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,11 +55,14 @@ class Terminals:
         folders: WorkingFolders,
         launcher: Launcher,
         environment: Mapping[str, str],
+        history_size: Callable[[str], int | None] = lambda _session_id: None,
     ) -> None:
+        """`history_size` gives the bytes of a session's file; None as long as there is none."""
         self._folder = folder
         self._folders = folders
         self._launcher = launcher
         self._environment = environment
+        self._history_size = history_size
 
     def folder_of(self, terminal_id: str) -> Path:
         """Raises NoSuchTerminal."""
@@ -103,10 +106,18 @@ class Terminals:
         size: tuple[int, int] = USUAL_SIZE,
     ) -> Terminal:
         """Start one in a folder. Raises InvalidFolder, CannotStartTerminal, OSError."""
-        argv, environment = self._command(program, session_id)
+        first = "" if program is Program.SHELL else session_id or str(uuid.uuid4())
+        argv, environment = self._command(program, first, resume=bool(session_id))
         with self._folders.opened(folder) as opened:
             record = TerminalRecord(
-                uuid.uuid4().hex, program, str(opened.path), time.time(), by, session_id
+                uuid.uuid4().hex,
+                program,
+                str(opened.path),
+                time.time(),
+                by,
+                session_id,
+                first_session_id=first,
+                history_start=(self._history_size(session_id) or 0) if session_id else 0,
             )
             state = self._make(record)
             try:
@@ -124,11 +135,11 @@ class Terminals:
         return self.get(record.id)
 
     def _command(
-        self, program: Program, session_id: str
+        self, program: Program, session_id: str, *, resume: bool
     ) -> tuple[tuple[str, ...], Mapping[str, str]]:
         if program is Program.CLAUDE:
-            arguments = ("--resume", session_id) if session_id else ()
-            return tuple(self._launcher.subcommand(*arguments))  # type: ignore[return-value]
+            option = "--resume" if resume else "--session-id"
+            return tuple(self._launcher.subcommand(option, session_id))  # type: ignore[return-value]
         return (shell(self._environment), "-l"), self._environment
 
     def _make(self, record: TerminalRecord) -> Path:

@@ -70,9 +70,9 @@ class Desk:
         session.prompt("Water the trees")
         return session
 
-    def app_notes(self, total: float, before: float) -> None:
-        """What a run of the app says that ONE has cost."""
-        self.book.record("run-1", ONE, self.project, total, before=before)
+    def app_notes(self, total: float, before: float, session_id: str = ONE) -> None:
+        """What a run of the app says that a session has cost."""
+        self.book.record("run-1", session_id, self.project, total, before=before)
 
     def end(self, at: float) -> None:
         self.open = ""
@@ -252,6 +252,34 @@ def test_what_the_app_has_cleared_counts_once(desk: Desk) -> None:
     assert desk.spent() == pytest.approx(2.5)
 
 
+def test_a_session_that_the_app_has_begun_by_clearing_counts_once(desk: Desk) -> None:
+    desk.app_notes(2.0, before=0.0)
+    note(desk.session(ONE), 2.0)
+    desk.app_notes(0.25, before=0.0, session_id=TWO)
+    session = desk.session(TWO)
+    desk.open = TWO
+    desk.spent()
+    desk.app_notes(0.5, before=0.0, session_id=TWO)
+    note(session, 0.5)  # as the process of the app ends
+    assert desk.spent() == pytest.approx(2.5)
+    note(session, 0.75)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(2.75)
+
+
+def test_a_terminal_in_a_session_that_the_app_has_cleared_before_counts(desk: Desk) -> None:
+    desk.app_notes(2.0, before=0.0)
+    session = desk.session(ONE)
+    note(session, 2.0)
+    desk.app_notes(3.0, before=0.0, session_id=TWO)
+    assert desk.spent() == pytest.approx(5.0)
+    desk.open = ONE
+    desk.spent()
+    note(session, 2.5)
+    desk.end(session.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(5.5)
+
+
 def test_a_cost_that_no_later_total_has_is_not_taken_from_the_terminals(desk: Desk) -> None:
     desk.app_notes(3.0, before=0.0)  # and its process was killed: the file has no total
     session = desk.session(ONE)
@@ -293,6 +321,41 @@ def test_only_what_has_come_since_is_searched_for_a_cost(desk: Desk) -> None:
     desk.end(session.path.stat().st_mtime)
     assert desk.spent() == pytest.approx(0.5)
     assert desk.read < before + 20_000
+
+
+def test_a_terminal_that_has_ended_before_anybody_looked_counts(desk: Desk) -> None:
+    session = desk.session(ONE)
+    note(session, 2.0)
+    record = replace(
+        desk.terminal.record, first_session_id=ONE, history_start=session.path.stat().st_size
+    )
+    desk.terminal = replace(desk.terminal, record=record)
+    note(session, 2.25)
+    ended = session.path.stat().st_mtime
+    desk.end(ended)
+    other = desk.made()
+    assert desk.spent() == pytest.approx(0.25)
+    other.round()
+    note(session, 3.0)  # of somebody else
+    os.utime(session.path, (ended, ended + LATE_SECONDS + 1))
+    desk.costs = desk.made()
+    assert desk.spent() == pytest.approx(0.25)
+
+
+def test_a_terminal_that_was_seen_while_it_ran_is_not_counted_again(desk: Desk) -> None:
+    record = replace(desk.terminal.record, first_session_id=ONE)
+    desk.terminal = replace(desk.terminal, record=record)
+    desk.open = ONE
+    desk.spent()
+    session = desk.session(ONE)
+    note(session, 0.5)
+    long_ago = time.time() - 60
+    os.utime(session.path, (long_ago, long_ago))
+    desk.end(long_ago)
+    assert desk.spent() == pytest.approx(0.5)
+    desk.costs = desk.made()
+    assert desk.spent() == pytest.approx(0.5)
+    assert desk.book.open_shares() == {}
 
 
 @pytest.mark.parametrize(

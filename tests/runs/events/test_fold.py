@@ -147,6 +147,7 @@ def test_the_end_of_a_turn_has_the_turn_s_own_usage() -> None:
         duration_ms=90,
         user_message_uuids=[PROMPT],
         terminal_reason="completed",
+        session_id="s2",
     )
     init = line("system", subtype="init", model="claude-test", session_id="s")
     event, later = folded(said=[init, first, result(total_cost_usd=0.75, is_error=True)])
@@ -157,6 +158,7 @@ def test_the_end_of_a_turn_has_the_turn_s_own_usage() -> None:
         "is_error": False,
         "reason": "completed",
         "usage": Usage(5, 8, 70, 600, None, 0.5, "claude-test", 90),
+        "claude_session_id": "s2",
     }
     assert later.acts == ()
     assert later.content["is_error"] is True

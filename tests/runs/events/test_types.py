@@ -65,6 +65,13 @@ def test_a_field_of_a_later_version_is_left_out() -> None:
     assert types.decode(line) == types.decode(LINES[0])
 
 
+def test_the_end_of_a_turn_of_an_earlier_version_names_no_session() -> None:
+    event = EVENTS[5]
+    content = json.loads(types.encode(event, "w"))
+    del content["claude_session_id"]
+    assert types.decode(json.dumps(content).encode()) == types.decode(types.encode(event, "w"))
+
+
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"7", b"{}", b'{"event": "run_ended"}'])
 def test_invalid_event_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import gevent
 import pytest
 
 from opcode_htmx.lib import bounded_json
@@ -14,6 +15,7 @@ from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
 from opcode_htmx.runs.policies.budget_figures import (
     Hold,
+    Kept,
     Limits,
     Scope,
     Standing,
@@ -67,6 +69,21 @@ def test_a_session_that_was_cleared_counts_on(book: BudgetBook) -> None:
     book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
     book.record("r1", "s1", ORCHARD, 0.3, before=0.0)
     assert book.spent_by_run("r1") == pytest.approx(2.3)
+
+
+def test_a_session_that_was_begun_by_clearing_costs_more_than_the_one_before(
+    book: BudgetBook, tmp_path: Path
+) -> None:
+    book.record("r1", "s1", ORCHARD, 6.0, before=4.0)
+    book.record("r1", "s2", ORCHARD, 9.0, before=0.0)
+    assert book.spent_by_run("r1") == pytest.approx(11.0)
+    book.record("r1", "s1", ORCHARD, 6.5, before=4.0)  # late: it was left
+    book.record("r1", "s2", ORCHARD, 9.5, before=0.0)
+    book = BudgetBook(tmp_path)
+    book.record("r1", "s3", ORCHARD, 1.0, before=0.0)
+    assert book.spent_by_run("r1") == book.spent_today() == pytest.approx(12.5)
+    book.record("r2", "s1", ORCHARD, 7.0, before=None)  # goes on from what s1 has cost
+    assert book.spent_by_run("r2") == pytest.approx(1.0)
 
 
 def test_a_report_that_comes_late_is_ignored(book: BudgetBook) -> None:
@@ -335,6 +352,30 @@ def test_a_hold_of_another_worker_is_seen_at_once(book: BudgetBook, tmp_path: Pa
         assert book.hold(session_id) is not None
         assert other.release(session_id)
         assert book.hold(session_id) is None
+
+
+def test_a_hold_that_is_set_while_another_one_ends_is_not_lost(
+    book: BudgetBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phone lets a session go on while a worker pauses its next run."""
+    book.set_hold("s1", "r1", Standing(Scope.DAY, 2.0, 2.0))
+    hold, write = book.hold("s1"), book._write_limits
+    setting = gevent.Greenlet(
+        BudgetBook(tmp_path).set_hold, "s1", "r2", Standing(Scope.RUN, 9.0, 9.0)
+    )
+
+    def slow_write(kept: Kept) -> None:
+        setting.start()
+        gevent.sleep(0.001)  # as a disk may take
+        write(kept)
+
+    monkeypatch.setattr(book, "_write_limits", slow_write)
+    assert hold
+    assert book.go_on("s1", hold, ORCHARD)
+    setting.get(timeout=5)
+    found = book.hold("s1")
+    assert found
+    assert found.run_id == "r2"
 
 
 def test_a_hold_stays_where_more_cannot_be_allowed(book: BudgetBook, tmp_path: Path) -> None:

@@ -266,6 +266,11 @@ def test_claude_is_started_with_the_session_to_go_on_with(
     started = terminals.start(Program.CLAUDE, tmp_path / "work", BY, session_id=session)
     wait_for(terminals, started, lambda it: text_of(it) == f"claude --resume {session}")
     assert has_ended(terminals, started).record.session_id == session
+    new = terminals.start(Program.CLAUDE, tmp_path / "work", BY)
+    first = new.record.first_session_id
+    wait_for(terminals, new, lambda it: text_of(it) == f"claude --session-id {first}")
+    found = has_ended(terminals, new).record
+    assert (found.session_id, found.first_session_id) == ("", first)
 
 
 def test_a_program_that_cannot_be_started_says_so(tmp_path: Path) -> None:

@@ -248,6 +248,7 @@ def _result(raw: Json) -> TurnResult:
         prompt_ids=tuple(filter(None, map(as_str, as_list(raw.get("user_message_uuids"))))),
         cache_read_tokens=as_int(usage.get("cache_read_input_tokens")),
         cache_written_tokens=as_int(usage.get("cache_creation_input_tokens")),
+        session_id=as_str(raw.get("session_id")),
     )
 
 
