@@ -19,15 +19,16 @@ from tests.support.environment import ROOT
 
 PACKAGE = "opcode_htmx"
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))
-BESIDE = [path for name in ("bench", "chaos", "drift") for path in (ROOT / name).rglob("*.py")]
-"""The modules of what measures and tries the package."""
+BESIDE = [
+    path for name in ("bench", "chaos", "drift", "tests") for path in (ROOT / name).rglob("*.py")
+]
+"""The modules of what measures, tries and tests the package."""
 SOURCES = sorted(
     {
         *MODULES,
         *BESIDE,
         *ROOT.glob("*.py"),
         *(ROOT / "scripts").rglob("*.py"),
-        *(ROOT / "tests").rglob("*.py"),
     }
 )
 TEMPLATES = [
