@@ -27,8 +27,11 @@ from tests.support.environment import Sandbox, Server
 from tests.support.pages import screenshots
 from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.pages.page_checks import (
-    smaller_than_a_thumb,
-    too_small_to_type_in,
+    FIELDS,
+    SMALLER_THAN_A_THUMB,
+    TARGETS,
+    THUMB,
+    TOO_SMALL_TO_TYPE_IN,
     wait_until_pressable,
 )
 
@@ -157,7 +160,7 @@ class View:
     gallery: Gallery
     size: str
     measured: tuple[str, ...] = ()
-    """The sizes of which something is measured; else its own."""
+    """The sizes of which something is measured besides its own."""
     wrong: list[str] = field(default_factory=list)
     phases: set[str] = field(default_factory=set)
     """The sessions whose status line was checked."""
@@ -171,13 +174,12 @@ class View:
         return SIZES[self.size][0]
 
     def sizes(self) -> Iterator[str]:
-        """Be of one size after the other, and then of its own again."""
-        names = self.measured or (self.size,)
-        for name in names:
-            if len(names) > 1:
-                self.resize(*SIZES[name])
+        """Be of its own size first, then of the others that are measured, and then as before."""
+        yield self.size
+        for name in self.measured:
+            self.resize(*SIZES[name])
             yield name
-        if names[-1] != self.size:
+        if self.measured:
             self.resize(*SIZES[self.size])
 
     def resize(self, width: int, height: int) -> None:
@@ -209,7 +211,6 @@ class View:
             self.phases.add(name)
             with self.looking_at(f"status: {name}"):
                 expect(self.phone.status).to_have_text(PHASES[name])
-            self.can_be_hit(f"dock: {name}", DOCK)
             self.picture(f"status-{name}", self.page.locator(".state"))
 
     def picture(self, name: str, *parts: Locator, views: str = "phone") -> None:
@@ -229,27 +230,20 @@ class View:
         """The card with this line."""
         return self.page.locator("#transcript > .block", has_text=line).last
 
-    def fits(self, what: str) -> None:
-        """Check that nothing is wider than the screen, except in boxes that scroll."""
+    def fits(self, what: str, selector: str, *, narrower: int = 0) -> None:
+        """Check what MEASURED does in each size; in a screen of the width `narrower` as well."""
+        wait_until_pressable(self.page)
         for size in self.sizes():
-            self.fits_in(SIZES[size][0], what)
+            self.fits_in(f"{what}, {size}", SIZES[size][0], selector)
+            if narrower and size == "small":
+                self.resize(narrower, SIZES[size][1])
+                self.fits_in(f"{what} at {narrower} px", narrower, selector)
 
-    def fits_in(self, width: int, what: str) -> None:
-        with self.looking_at(f"{what} at {width} px"):
-            by = self.page.evaluate("document.documentElement.scrollWidth") - width
-            reason = f"by {by} px: {self.page.evaluate(WIDEST, width)}" if by > 0 else ""
-            assert not reason, f"the page is wider than the screen {reason}"
-            assert self.page.evaluate(WIDE, width) == []
-
-    def can_be_hit(self, what: str, selector: str) -> None:
-        """Controls are as large as a thumb, and nothing lies over them."""
-        for size in self.sizes():
-            with self.looking_at(f"{what}, {size}"):
-                assert self.page.locator(selector).count(), f"there is no {selector}"
-                wait_until_pressable(self.page)
-                assert self.page.locator(selector).evaluate_all(HIDDEN) == []
-                assert smaller_than_a_thumb(self.page) == []
-                assert too_small_to_type_in(self.page) == []
+    def fits_in(self, what: str, width: int, selector: str) -> None:
+        given = {"thumb": THUMB, "targets": TARGETS, "fields": FIELDS}
+        with self.looking_at(what):
+            found = self.page.evaluate(MEASURED, {"width": width, "selector": selector, **given})
+            assert not any(found.values()), {name: what for name, what in found.items() if what}
 
 
 WIDEST = """width => [...document.body.querySelectorAll("*")]
@@ -290,6 +284,22 @@ HIDDEN = """async controls => {
 }"""
 
 
+MEASURED = f"""async ({{ width, selector, thumb, targets, fields }}) => {{
+    const all = each => [...document.querySelectorAll(each)];
+    const by = document.documentElement.scrollWidth - width, controls = all(selector);
+    return {{
+        "the page is wider than the screen": by > 0 ? [by, ...({WIDEST})(width)] : [],
+        "wider than the screen": ({WIDE})(width),
+        "there is no": controls.length ? [] : [selector],
+        "covered": await ({HIDDEN})(controls),
+        "smaller than a thumb": ({SMALLER_THAN_A_THUMB})(all(targets), thumb),
+        "letters smaller than 16 px": ({TOO_SMALL_TO_TYPE_IN})(all(fields)),
+    }};
+}}"""
+"""Nothing is wider than the screen, except in boxes that scroll; the controls are as large as a
+thumb, and nothing lies over those of `selector`. Empty lists are none."""
+
+
 @pytest.fixture
 def open_view(played: Gallery, open_phone: Callable[..., Phone]) -> Callable[..., View]:
     def open_(size: str, *measured: str) -> View:
@@ -309,7 +319,7 @@ def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
     if screenshots.WANTED:
         views = [open_view(size) for size in SIZES]
     else:  # a phone that becomes the other one is as wide, and loads each page once
-        views = [open_view("phone", "phone", "small"), open_view("wide")]
+        views = [open_view("phone", "small"), open_view("wide")]
     for view in views:
         check_content(view)
     if screenshots.WANTED:
@@ -344,12 +354,8 @@ def cards_say_what_happened_and_open(view: View) -> None:
         for line, detail in cards:
             with view.looking_at(f"{name}: {line}"):
                 opens(view, line, detail)
-        view.fits(name)
-        view.can_be_hit(name, "#transcript summary, #dock .button, .topbar .back, .menu-button")
-        if view.size != "wide":
-            view.resize(320, 740)
-            view.fits_in(320, name)
-            view.resize(*SIZES[view.size])
+        controls = "#transcript summary, #dock .button, .topbar .back, .menu-button"
+        view.fits(name, f"{controls}, {DOCK}", narrower=320)
         LOOKS[name](view)
 
 
@@ -423,8 +429,7 @@ def in_commands(view: View) -> None:
         todos.locator("summary").click()
         expect(todos.locator("li.todo-done")).to_contain_text("Run the tests")
         expect(todos.locator("li.todo-now")).to_contain_text("Count the trees")
-    view.can_be_hit("the list of tasks", "#todos summary, #dock .button")
-    view.fits("the list of tasks")
+    view.fits("the list of tasks", "#todos summary, #dock .button")
     view.picture("tasks", view.page.locator("#dock"))
 
 
@@ -480,8 +485,7 @@ def asks_hold_what_they_ask_about(view: View) -> None:
                 card.get_by_label("Plums").check()
                 expect(card.locator("input:checked")).to_have_count(3)
                 expect(card.get_by_label("And in your own words")).to_be_editable()
-        view.can_be_hit(name, ".block-ask :is(.button, summary, textarea, label)")
-        view.fits(name)
+        view.fits(name, f".block-ask :is(.button, summary, textarea, label), {DOCK}")
         view.picture(name, card)
         if name == "ask-command":
             card.get_by_text("Deny with a reason").click()
@@ -489,8 +493,9 @@ def asks_hold_what_they_ask_about(view: View) -> None:
 
 
 def check_status_in_each_state(view: View) -> None:
-    for name in PHASES.keys() - view.phases:
+    for name in sorted(PHASES.keys() - view.phases):
         view.open(name)
+        view.fits(f"dock: {name}", DOCK)
 
 
 # Prompts, and Claude's options
@@ -505,8 +510,7 @@ def check_queue_editing(view: View) -> None:
             expect(each).to_contain_text("Waits its turn")
             expect(each.get_by_role("button", name="Edit")).to_be_visible()
             expect(each.get_by_role("button", name="Remove")).to_be_visible()
-    view.can_be_hit("queue", "#queue .button")
-    view.fits("queue")
+    view.fits("queue", f"#queue .button, {DOCK}")
     view.picture("queue", view.page.locator("#queue"), view.page.locator("#dock"))
 
 
@@ -519,8 +523,7 @@ def check_completion_and_attachments(view: View) -> None:
             field.click()
             field.press_sequentially(typed)
             expect(offers.first).to_contain_text(offered)
-            view.can_be_hit("completions", "#completions [role=option]")
-            view.fits("completions")
+            view.fits("completions", "#completions [role=option]")
             name = offered.strip("/").partition(".")[0]
             view.picture(f"complete-{name}", offers.first, page.locator("#dock"))
         field.fill("")
@@ -530,8 +533,7 @@ def check_completion_and_attachments(view: View) -> None:
         page.get_by_label("Attach images or files").set_input_files(picture)
         remove = page.get_by_role("button", name="Remove photo.png")
         expect(remove).to_be_visible()
-        view.can_be_hit("attachments", "#attached .button, #composer .button")
-        view.fits("attachments")
+        view.fits("attachments", "#attached .button, #composer .button")
         view.picture("attached", page.locator("#dock"))
         remove.click()
         expect(remove).to_have_count(0)
@@ -549,8 +551,7 @@ def options_menu_and_sheet_open(view: View) -> None:
         expect(page.locator("#was-keep")).to_have_value("")
         keep.check()
         expect(page.locator("#was-keep")).to_have_value("on")
-        view.can_be_hit("options", "#options select, #options-d > summary, #composer .send")
-        view.fits("options")
+        view.fits("options", "#options select, #options-d > summary, #composer .send")
         view.picture("options", page.locator("#dock"))
         page.locator("#options-d > summary").click()
     with view.looking_at("menu"):
@@ -562,14 +563,12 @@ def options_menu_and_sheet_open(view: View) -> None:
             expect(menu.get_by_role("button", name=button)).to_be_visible()
         for link in ("Markdown", "HTML", "JSONL", "Running sessions"):
             expect(menu.get_by_role("link", name=link)).to_be_visible()
-        view.can_be_hit("menu", "#menu :is(button, input:not([type=hidden]), a)")
-        view.fits("menu")
+        view.fits("menu", "#menu :is(button, input:not([type=hidden]), a)")
         view.picture("menu")
         menu.get_by_label("Search in this session").fill("trees")
         menu.get_by_role("button", name="Search").click()
         expect(page.locator("mark").first).to_have_text("trees")
-        view.can_be_hit("search", ".row, .search .button, .back")
-        view.fits("search")
+        view.fits("search", ".row, .search .button, .back")
         view.picture("found", views="small")
         page.get_by_role("link", name="Back to the session").click()
     with view.looking_at("share sheet"):
@@ -581,8 +580,7 @@ def options_menu_and_sheet_open(view: View) -> None:
         sheet = page.get_by_role("dialog", name="Link, copy, fork")
         for button in ("Copy link", "Copy text", "Copy Markdown", "Close"):
             expect(sheet.get_by_role("button", name=button)).to_be_visible()
-        view.can_be_hit("share sheet", ".sheet :is(button, input, textarea)")
-        view.fits("share sheet")
+        view.fits("share sheet", ".sheet :is(button, input, textarea)")
         view.picture("share")
         sheet.get_by_role("button", name="Close").click()
         expect(sheet).to_be_hidden()
@@ -590,7 +588,7 @@ def options_menu_and_sheet_open(view: View) -> None:
     with view.looking_at("bypass"):
         expect(page.get_by_text("Bypass mode: Claude does everything")).to_be_visible()
         expect(page.locator("#in-force")).to_contain_text("never asks: bypass")
-    view.fits("bypass")
+    view.fits("bypass", DOCK)
     view.picture("bypass", page.locator("#dock"))
 
 
@@ -614,7 +612,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         page.evaluate("scrollTo(0, 0)")
         jump = page.get_by_role("button", name="Jump to newest")
         expect(jump).to_be_visible()
-        view.can_be_hit("to the newest", "#jump")
+        view.fits("to the newest", "#jump")
         page.evaluate("scrollTo(0, 0)")
         jump.click()
         expect(jump).to_be_hidden()
@@ -626,7 +624,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         page.locator("body[data-link=online]").wait_for()
         way = page.get_by_role("link", name="new messages since you left")
         expect(way).to_be_visible()
-        view.can_be_hit("new since you left", "#to-new")
+        view.fits("new since you left", "#to-new")
         way.click()
         expect(page.get_by_text("New since you left")).to_be_in_viewport()
         view.picture("new-since")
@@ -641,8 +639,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         page.wait_for_url(lambda url: address not in url)
         choose(view, lambda menu: None, "Delete session")
         expect(page.get_by_role("status")).to_contain_text("It is kept for 7 days.")
-        view.can_be_hit("undo", ".note .button")
-        view.fits("undo")
+        view.fits("undo", ".note .button")
         view.picture("undo", views="small")
         phone.button("Undo").click()
         page.locator("#transcript").wait_for()
@@ -673,8 +670,7 @@ def other_pages(view: View) -> None:
         page.goto(path)
         with view.looking_at(path):
             expect(page.locator("main").get_by_text(words).first).to_be_visible()
-        view.can_be_hit(path, "main :is(.button, .row, input:not([type=hidden], [type=file]))")
-        view.fits(path)
+        view.fits(path, "main :is(.button, .row, input:not([type=hidden], [type=file]))")
         page.evaluate("scrollTo(0, 0)")
         names = {"/": "projects", view.gallery.project: "project", "/nowhere": "error"}
         view.picture(names.get(path, path.rpartition("/")[2]), views="small")
@@ -693,7 +689,7 @@ def it_says_so_when_it_is_offline(view: View) -> None:
     with view.looking_at("offline"):
         expect(view.phone.status).to_contain_text("Offline. Last update")
         expect(page.locator("body")).to_have_attribute("data-link", "offline")
-    view.can_be_hit("offline", DOCK)
+    view.fits("offline", DOCK)
     view.picture("status-offline", page.locator(".state"))
 
 
@@ -720,8 +716,7 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
             view.page.goto(path)
             with view.looking_at(path):
                 expect(view.page.get_by_role("heading", name=words)).to_be_visible()
-            view.can_be_hit(path, "main :is(.button, input:not([type=hidden]))")
-            view.fits(path)
+            view.fits(path, "main :is(.button, input:not([type=hidden]))")
             view.picture({"/": "empty", "/runs": "idle"}.get(path, path[1:]), views="small")
             wrong += view.wrong
     assert not wrong, "\n\n".join(wrong)
