@@ -22,6 +22,17 @@ from opcode_htmx.web.websocket.router import SocketRouter
 
 
 @dataclass(frozen=True, slots=True)
+class Badge:
+    """The badge of an entry whose words depend on what is counted."""
+
+    count: int
+    words: str
+    """What follows the count, for screen readers."""
+    is_quiet: bool = False
+    """Whether nothing of it waits for the person."""
+
+
+@dataclass(frozen=True, slots=True)
 class NavItem:
     """An entry of the navigation.
 
@@ -36,10 +47,10 @@ class NavItem:
     icon: str
     """The name of a symbol in templates/icons.html."""
     order: int
-    badge: Callable[[AppContext], int] | None = None
+    badge: Callable[[AppContext], int | Badge] | None = None
     """The number of items on its page that need attention; 0 shows no badge."""
     badge_words: tuple[str, str] = ("item", "items")
-    """The noun for the badge's count, for screen readers: singular, plural."""
+    """The noun for the badge's count, for screen readers: singular, plural. A Badge has its own."""
     shown: Callable[[AppContext], bool] = lambda context: True
     """Whether this server has the page; asked once, when the app is built."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
@@ -33,6 +34,32 @@ class AttentionItem:
     at: float
 
 
+class AttentionCount(NamedTuple):
+    """How many sessions wait for a decision or have failed, and how many are only done."""
+
+    needing: int = 0
+    done: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.needing + self.done
+
+    @property
+    def words(self) -> str:
+        """What follows the total: `session needs you`, `sessions: 1 needs you, 2 are done`."""
+        need = f"need{'s' if self.needing == 1 else ''} you"
+        done = f"{'is' if self.done == 1 else 'are'} done"
+        if self.needing and self.done:
+            return f"sessions: {self.needing} {need}, {self.done} {done}"
+        noun = "session" if self.total == 1 else "sessions"
+        return f"{noun} {need if self.needing else done}"
+
+
+def counted(items: Iterable[AttentionItem]) -> AttentionCount:
+    is_done = [item.reason is Reason.DONE for item in items]
+    return AttentionCount(is_done.count(False), is_done.count(True))
+
+
 def seen_until(items: Iterable[AttentionItem]) -> int:
     """The time, in Unix milliseconds, up to which a person sees these items; 0 without one."""
     return max((int(item.at * 1000) + 1 for item in items), default=0)
@@ -59,11 +86,12 @@ class AttentionList:
         self._positions.count_as_seen([item.run.record.session_id for item in items], until)
         self._cached = -FRESH_SECONDS, []
 
-    def beside(self, session_id: str) -> int:
-        """The number of other sessions that need attention; cached, as every frame needs it."""
+    def beside(self, session_id: str) -> AttentionCount:
+        """The other sessions that need attention; cached, as every frame needs it."""
         if time.monotonic() - self._cached[0] > FRESH_SECONDS:
             self._cached = time.monotonic(), self.all()
-        return sum(item.run.record.session_id != session_id for item in self._cached[1])
+        items = self._cached[1]
+        return counted(item for item in items if item.run.record.session_id != session_id)
 
     def _item_of(self, run: Run, last_seen: Callable[[str], float]) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:

@@ -23,6 +23,7 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.following.followed_run import error_lines
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
+from opcode_htmx.sessions.attention import AttentionCount
 from opcode_htmx.sessions.elsewhere import NOT_ELSEWHERE, Elsewhere
 from opcode_htmx.sessions.storage.drafts import Draft
 from opcode_htmx.transcript import todos
@@ -53,6 +54,7 @@ _TASK_KINDS = {
     "cron": "schedule",
     "wakeup": "wake-up",
 }
+NONE_NEEDS = AttentionCount()
 LISTED_PORTS = 2
 """Ports of dev servers that are listed; further ones are counted."""
 CLOCK_ERROR = 5.0
@@ -81,7 +83,7 @@ class StatusPanel:
         run: Run | None,
         current: Block | None = None,
         progress: ContextUsage | None = None,
-        needs: int = 0,
+        needs: AttentionCount = NONE_NEEDS,
         noted: Sequence[todos.Todo] = (),
         earlier: Sequence[Run] = (),
         room: str = "",
@@ -91,7 +93,7 @@ class StatusPanel:
     ) -> dict[str, Markup]:
         """The elements by id, for a session whose newest run is `run`.
 
-        `current` is the block of the current activity, `needs` the number of other sessions that
+        `current` is the block of the current activity, `needs` how many other sessions
         need attention, `noted` Claude's to-do list, `earlier` the runs that may have left prompts,
         `room` a message about the server's disk, `folder` the session's working folder (empty if
         unknown), `elsewhere` other uses of the session, and `address` the path of its page. An
@@ -123,7 +125,7 @@ class StatusPanel:
             "stop": self._render("stop", stoppable, phase),
             "stop-line": self._render("stop_line", stoppable, phase),
             "end-claude": self._render("end", run.id if run and resting else ""),
-            "needs": self._render("needs", needs),
+            "needs": self._render("needs", needs.total, needs.words, not needs.needing),
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }
 

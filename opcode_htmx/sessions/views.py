@@ -17,7 +17,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.attention import AttentionList
+from opcode_htmx.sessions.attention import AttentionCount, AttentionList
 from opcode_htmx.sessions.changes.counts import ChangedCounts
 from opcode_htmx.sessions.dev_servers.signs import DevServerSigns
 from opcode_htmx.sessions.elsewhere import Registry, elsewhere
@@ -52,8 +52,8 @@ class SessionView:
     address: str
     folder: str
     """The session's working folder; empty if unknown."""
-    needs: Callable[[], int]
-    """Returns the number of other sessions that need attention."""
+    needs: Callable[[], AttentionCount]
+    """Returns how many other sessions need attention."""
     room: Callable[[], str]
     """Returns a message about the space on the server's disk, or an empty text."""
     registry: Registry

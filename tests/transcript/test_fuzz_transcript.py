@@ -131,7 +131,7 @@ def test_followed_session_equals_the_session_read_by_the_next_server(
     assert str(page) == whole_page(fresh)
     run = session.runs[-1] if session.runs else None
     around = StatusPanel(templates()).parts(
-        run, fresh.current, fresh.context_usage, 0, fresh.todos()
+        run, fresh.current, fresh.context_usage, noted=fresh.todos()
     )
     for element in around.values():
         assert_safe(str(element))

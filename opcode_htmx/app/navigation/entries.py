@@ -11,7 +11,7 @@ from flask import Flask, request, url_for
 from markupsafe import Markup
 
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.feature import Badge, Feature, NavItem
 from opcode_htmx.lib import resources
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.web.server.url_rules import LateMap
@@ -44,6 +44,7 @@ class NavEntry:
     badge: int
     badge_words: str
     """What the badge counts, in the singular or the plural."""
+    badge_is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Navigation:
             current="true" if any(entry.current for entry in self.more) else "",
             badge=sum(entry.badge for entry in counted),
             badge_words=counted[0].badge_words if len(counted) == 1 else "in the pages behind it",
+            badge_is_quiet=all(entry.badge_is_quiet for entry in counted),
         )
 
 
@@ -122,18 +124,23 @@ def _entry(item: NavItem, address: str, context: AppContext) -> NavEntry:
         icon=item.icon,
         address=address,
         current=_current(item.endpoint),
-        badge=badge,
-        badge_words=item.badge_words[0 if badge == 1 else 1],
+        badge=badge.count,
+        badge_words=badge.words,
+        badge_is_quiet=badge.is_quiet,
     )
 
 
-def _badge(item: NavItem, context: AppContext) -> int:
+def _badge(item: NavItem, context: AppContext) -> Badge:
     """0 if it cannot be counted: every page has the navigation, that of an error too."""
     try:
-        return max(0, int(item.badge(context))) if item.badge else 0
+        found = item.badge(context) if item.badge else 0
+        if isinstance(found, Badge):
+            return found
+        count = max(0, int(found))
     except Exception:
         log.exception("the badge of %s could not be counted", item.endpoint)
-        return 0
+        count = 0
+    return Badge(count, item.badge_words[0 if count == 1 else 1])
 
 
 def _current(endpoint: str) -> Current:

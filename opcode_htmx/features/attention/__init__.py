@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext, once_a_request
-from opcode_htmx.features.feature import Feature, NavItem
+from opcode_htmx.features.feature import Badge, Feature, NavItem
 from opcode_htmx.runs.processes.orphans import NoOrphans
+from opcode_htmx.sessions.attention import counted
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -19,8 +20,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(page, runs, runs.orphans)
 
 
-def _attention_count(context: AppContext) -> int:
-    return len(once_a_request(context.sessions.attention.all))
+def _attention_count(context: AppContext) -> Badge:
+    count = counted(once_a_request(context.sessions.attention.all))
+    return Badge(count.total, count.words, is_quiet=not count.needing)
 
 
 FEATURE = Feature(
@@ -33,7 +35,6 @@ FEATURE = Feature(
             icon="pulse",
             order=20,
             badge=_attention_count,
-            badge_words=("session needs you", "sessions need you"),
         ),
     ),
     errors={NoOrphans: 409},

@@ -29,6 +29,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.metrics.families import Histogram, WorkerGauge
 from opcode_htmx.lib.surrogates import encoded
+from opcode_htmx.sessions.attention import AttentionCount
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.web.websocket.registry import TextFrame
@@ -66,7 +67,7 @@ class PageSnapshot:
     cursor: Cursor
     around: Mapping[str, str]
     """The elements around the transcript, by id."""
-    needs: int
+    needs: AttentionCount
     """How many other sessions need attention."""
     later: object
     """What the session will be sent by itself."""

@@ -443,7 +443,7 @@ def test_a_badge_that_cannot_be_counted_is_logged_and_left_out(
         raise RuntimeError("no count")
 
     item = NavItem("odd.page", "Odd", icon="folder", order=1, badge=badge)
-    assert navigation._badge(item, cast(AppContext, None)) == 0
+    assert navigation._badge(item, cast(AppContext, None)).count == 0
     assert "odd.page could not be counted" in caplog.text
 
 

@@ -85,12 +85,17 @@ def test_what_is_done_stands_below_what_runs_until_one_tap(
     assert sorted(rows(page, "Needs you")) == sorted([asking, failed])
     assert rows(page, "Running") == [working]
     assert sorted(rows(page, "Done")) == sorted(done)
+    assert "4<span" in page and "sessions: 2 need you, 2 are done</span>" in page
+    beside = client.get(done[0]).text  # which counts as seen by that
+    assert 'class="needs" ' in beside and "other sessions: 2 need you, 1 is done</span>" in beside
+    page = wait_for(client, "Done", 1, address)
     assert tap(client, page) == address
     other = client_of(app)  # another device
     for each in ("/", "/runs"):
         page = other.get(each).text
         assert ">Done</h" not in page and "All seen" not in page
         assert len(rows(page, "Needs you")) == 2, "a failure stays until it is opened"
+        assert "sessions need you</span>" in page
 
 
 @pytest.mark.parametrize("address", ["/", "/runs"])
@@ -117,6 +122,7 @@ def test_what_ends_after_the_page_was_shown_is_not_marked(
 ) -> None:
     begin(client, sandbox, ["text", "Done."])
     shown = wait_for(client, "Done", 1)
+    assert "badge-quiet" in shown and "session is done</span>" in shown
     later = begin(client, sandbox, ["text", "Done later."])
     wait_for(client, "Done", 2)
     tap(client, shown)
