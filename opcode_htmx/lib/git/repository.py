@@ -7,9 +7,10 @@ do. Otherwise it would expose the file names, and later the contents, of another
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -18,6 +19,12 @@ from opcode_htmx.lib.files import confined
 _MOST_BYTES = 4096
 """The limit for the small files that hold a path."""
 _MOST_ENTRIES = 10_000
+_FILES = frozenset(
+    {"HEAD", "config", "config.worktree", "index", "packed-refs", "shallow", "commondir", "gitdir"}
+)
+"""The files of a repository that git opens first. It would wait for the writer of a pipe."""
+_OF_WORKING_TREE = (".gitignore", ".gitattributes", ".gitmodules")
+_BRANCH = "ref: refs/"
 
 
 class RepositoryRefused(Exception):
@@ -60,6 +67,9 @@ def find(folder: Path, worktree_setting: Callable[[Path], str | None]) -> Reposi
             repository = _at(top, entry, status, worktree_setting)
             _check_owner(top, entry, repository.git_dir, repository.common_dir)
             _check_parts(repository)
+            for name in _OF_WORKING_TREE:
+                if not (top / name).is_symlink():  # git follows none of these names
+                    _check_no_pipe(top / name)
             return repository
     except (OSError, ValueError, RuntimeError) as error:
         raise RepositoryRefused(f"The repository of {folder} cannot be read: {error}") from error
@@ -103,6 +113,7 @@ def _at(
         return Repository(top, git_dir, common_dir)
     if (git_dir / "commondir").exists():
         raise RepositoryRefused(f"{git_dir} takes its objects from another repository.")
+    _check_file(git_dir / "config")
     named = worktree_setting(git_dir / "config")
     if named is None or (git_dir / named).resolve() != top:
         raise RepositoryRefused(f"{entry} names a repository that does not name {top} in turn.")
@@ -152,14 +163,18 @@ def _check_parts(repository: Repository) -> None:
     """Refuse links to the outside, and objects borrowed from another repository."""
     inside = {repository.git_dir, repository.common_dir}
     objects = repository.common_dir / "objects"
-    for folder in (*inside, objects, objects / "info", repository.common_dir / "info"):
-        _check_links(folder, inside)
+    for folder in inside:
+        _check_entries(folder, inside, files=_FILES)
+    for folder in (objects, objects / "info", repository.common_dir / "info"):
+        _check_entries(folder, inside)
+    _check_branch(repository)
     for name in ("alternates", "http-alternates"):
         if (objects / "info" / name).exists():
             raise RepositoryRefused(f"{objects} takes objects from another repository.")
 
 
-def _check_links(folder: Path, inside: set[Path]) -> None:
+def _check_entries(folder: Path, inside: set[Path], files: Collection[str] = ()) -> None:
+    """Refuse links to the outside, and pipes in place of the `files`; of any file, if empty."""
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:
@@ -172,3 +187,30 @@ def _check_links(folder: Path, inside: set[Path]) -> None:
                 target = Path(each.path).resolve()
                 if not any(target.is_relative_to(place) for place in inside):
                     raise RepositoryRefused(f"{each.path} is a link to the outside.")
+            if each.name in files:
+                _check_file(Path(each.path))
+            elif not files and not each.is_file() and not each.is_dir():
+                _check_no_pipe(Path(each.path))
+
+
+def _check_branch(repository: Repository) -> None:
+    """Refuse a pipe in place of the file of the branch that is checked out."""
+    head = repository.git_dir / "HEAD"
+    if not head.is_symlink() and head.exists():
+        text = small_file(head)
+        if text.startswith(_BRANCH):
+            _check_no_pipe(repository.common_dir / text.removeprefix("ref: ").rstrip())
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is there and no regular file."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RepositoryRefused(f"{path} is not a file.")
+
+
+def _check_no_pipe(path: Path) -> None:
+    """Refuse what git would wait for if it opened it."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISFIFO(path.stat().st_mode):
+            raise RepositoryRefused(f"{path} is a pipe, and not a file.")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import gevent
 import pytest
 
 from opcode_htmx.lib.git import worktrees
@@ -87,8 +85,7 @@ def of_ignored_files(repo: Repo) -> Callable[[], object]:
     os.mkfifo(exclude)
 
     def make() -> object:
-        # git itself waits, and the server goes on meanwhile
-        with contextlib.suppress(gevent.Timeout), gevent.Timeout(2):
+        with pytest.raises(RepositoryRefused, match="exclude is a pipe"):
             worktrees.make(repo.top, "another", repo.environment)
         return None
 
@@ -125,3 +122,67 @@ def test_a_pipe_in_place_of_a_file_of_a_repository_is_not_waited_for(
     worktrees.make(repo.top, "copy", repo.environment)
     act = pipe(repo)
     act()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HEAD", "config", "index", "packed-refs", "shallow", "commondir", "info/attributes"),
+        *("refs/heads/main", "../.gitignore", "../.gitattributes"),
+    ],
+)
+def test_a_pipe_that_git_would_open_is_refused_at_once(repo: Repo, name: str) -> None:
+    path = repo.top / ".git" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(RepositoryRefused):
+        Git.at(repo.top, repo.environment)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("name", ["HEAD", "index"])
+@pytest.mark.parametrize("how", ["folder", "link to a pipe", "folder above"])
+def test_what_is_no_file_is_refused_whatever_it_is(repo: Repo, name: str, how: str) -> None:
+    path = repo.top / ".git" / name
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(repo.top / ".git/pipe")
+        path.symlink_to("pipe")
+    folder = repo.top / "src"
+    folder.mkdir()
+    with pytest.raises(RepositoryRefused, match=f"{name} is not a file"):
+        Git.at(folder if how == "folder above" else repo.top, repo.environment)
+
+
+def test_a_pipe_in_place_of_a_repository_is_refused_at_once(repo: Repo) -> None:
+    (repo.top / ".git").rename(repo.top / "git")
+    os.mkfifo(repo.top / ".git")
+    with pytest.raises(RepositoryRefused, match="neither a folder nor a file"):
+        Git.at(repo.top, repo.environment)
+
+
+@pytest.mark.timeout(4)
+def test_a_pipe_for_the_settings_of_a_submodule_is_refused_at_once(repo: Repo) -> None:
+    (repo.top / ".git").rename(repo.top.parent / "real")
+    config = repo.top.parent / "real/config"
+    config.unlink()
+    os.mkfifo(config)
+    with pytest.raises(RepositoryRefused, match="config is not a file"):
+        named(repo, b"gitdir: ../real\n")
+
+
+def test_head_may_be_a_link_to_a_branch_and_a_branch_packed(repo: Repo) -> None:
+    repo.plain("pack-refs", "--all")
+    assert Git.at(repo.top, repo.environment)
+    repo.plain("commit", "-q", "--allow-empty", "-m", "another")
+    head = repo.top / ".git/HEAD"
+    target = head.read_text().removeprefix("ref: ").strip()
+    head.unlink()
+    head.symlink_to(target)
+    git = Git.at(repo.top, repo.environment)
+    assert git
+    assert git.run("log", "--format=%s", "-1").content == b"another\n"
