@@ -30,7 +30,7 @@ from tests.support.fuzzing import (
 )
 from tests.support.pages import dom
 from tests.transcript.conversation.test_conversation import Session
-from tests.transcript.test_fold import nested, state
+from tests.transcript.fold.lines import nested, state
 
 pytestmark = patient
 
