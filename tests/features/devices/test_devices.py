@@ -14,7 +14,7 @@ from opcode_htmx.features.devices.home_screen import system
 from opcode_htmx.lib import qr
 from opcode_htmx.web.origin.server_addresses import for_devices
 from tests.security.access.doors import HOST, Login, log_in
-from tests.security.access.test_logins import IPHONE, PHONE
+from tests.security.access.logins.browsers import IPHONE, PHONE
 from tests.support.apps.in_process import app_of
 from tests.support.environment import ROOT, Sandbox, Server, write_stand_in
 from tests.support.pages import page_checks

@@ -20,7 +20,7 @@ from opcode_htmx.web.auth.pairing import (
     PairingState,
     grouped,
 )
-from tests.security.access.test_logins import (
+from tests.security.access.logins.browsers import (
     HOST,
     IPHONE,
     browser,
