@@ -29,7 +29,7 @@ from tests.support.fuzzing import (
     sessions,
 )
 from tests.support.pages import dom
-from tests.transcript.conversation.test_conversation import Session
+from tests.transcript.conversation.conversations import Session
 from tests.transcript.fold.lines import nested, state
 
 pytestmark = patient
