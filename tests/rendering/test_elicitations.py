@@ -14,7 +14,7 @@ from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.elicitations import brief_elicitation, elicitation_of
 from opcode_htmx.transcript.blocks import AskBlock
 from opcode_htmx.transcript.fold import Transcript
-from tests.rendering.test_fragments import RUN_ID, labels, rendered
+from tests.rendering.fragments.pages import RUN_ID, labels, rendered
 from tests.runs.elicitation.test_values import NAMED, anything, of_schema, request
 from tests.support.cli.captured import fold, line
 

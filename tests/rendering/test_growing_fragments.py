@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.transcript.fold import Transcript
 from tests.markup.growing.test_pieces import CODE, PARAGRAPHS, short
-from tests.rendering.test_fragments import RUN_ID, changes, page_of
+from tests.rendering.fragments.pages import RUN_ID, changes, page_of
 from tests.support.cli.captured import fragments
 from tests.support.fuzzing import examples, patient
 from tests.support.pages import dom

@@ -11,7 +11,7 @@ from opcode_htmx.markup.growing.long_lines import LONGEST_LINE
 from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown import render
 from tests.markup.growing.test_pieces import MARKS, short
-from tests.rendering.test_fragments import changes, page_of
+from tests.rendering.fragments.pages import changes, page_of
 from tests.rendering.test_growing_fragments import MESSAGE_BESIDE, folded, of
 from tests.support.cli.captured import fragments
 from tests.support.fuzzing import examples, patient

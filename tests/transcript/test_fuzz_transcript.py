@@ -17,7 +17,7 @@ from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.fold import Transcript
-from tests.rendering.test_fragments import changes, page_of
+from tests.rendering.fragments.pages import changes, page_of
 from tests.support.cli.captured import fragments, templates, with_ends
 from tests.support.cli.supervision import finish
 from tests.support.fuzzing import (

@@ -1,0 +1,118 @@
+"""Cards of requests: permissions, plans and questions, open and closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opcode_htmx.engines.claude.protocol import encoder
+from tests.rendering.fragments.pages import RUN_ID, ask_line, labels, rendered
+from tests.support.cli.captured import QUESTION, line
+
+
+def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
+    page = rendered(ask_line())
+    assert labels(page) == ["Allow", "Deny", "Deny and tell Claude"]
+    assert {n.attributes["hx-post"] for n in page.walk() if n.tag == "button"} == {
+        f"/runs/{RUN_ID}/asks/r"
+    }
+    for answer, verdict in (
+        (encoder.allow_line("r", {}), "Allowed"),
+        (encoder.deny_line("r", "no"), "Denied"),
+        (line(type="control_cancel_request", request_id="r"), "No longer asked"),
+    ):
+        page = rendered(ask_line(), answer)
+        assert labels(page) == []
+        assert verdict in page.text
+    assert labels(rendered(ask_line(), close=True)) == []
+
+
+def test_plan_approval_has_its_own_wording() -> None:
+    page = rendered(ask_line(tool_name="ExitPlanMode", input={"plan": "# The plan"}))
+    assert labels(page) == ["Approve, ask before edits", "Approve, accept edits", "Keep planning"]
+    assert [node.text for node in page.walk() if node.tag == "h1"] == ["The plan"]
+
+
+def test_a_question_has_a_choice_for_each_option_and_one_in_own_words() -> None:
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
+    page = rendered(asked)
+    inputs = [node.attributes for node in page.walk() if node.tag in ("input", "textarea")]
+    assert [(i.get("type"), i["name"], i.get("value")) for i in inputs] == [
+        ("radio", "q-r-0", "A"),
+        ("radio", "q-r-0", "B"),
+        (None, "q-r-0-text", None),
+        (None, "q-r-0-note", None),
+    ]
+    assert {i["form"] for i in inputs} == {"answer"}
+    assert labels(page) == ["Answer", "Do not answer"]
+
+
+@pytest.mark.parametrize(
+    ("updated", "verdict"),
+    [
+        ({"answers": {QUESTION["question"]: "B"}}, "B"),
+        ({"answers": {QUESTION["question"]: ["A", "B"]}}, "A, B"),
+        ({}, "No answer"),
+        ({"answers": 7}, "No answer"),
+    ],
+)
+def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict: str) -> None:
+    """Also one that was answered by another program than this one."""
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
+    page = rendered(asked, encoder.allow_line("r", updated))
+    assert [n.text for n in page.walk() if n.attributes.get("class") == "verdict"] == [verdict]
+    assert not [node for node in page.walk() if node.tag == "input"]
+
+
+@pytest.mark.parametrize("questions", [7, "text", [7], [{"options": 7}], {"a": 1}])
+def test_malformed_questions_are_tolerated(questions: object) -> None:
+    page = rendered(ask_line(tool_name="AskUserQuestion", input={"questions": questions}))
+    assert {"Allow", "Deny"} <= set(labels(page)) or labels(page) == ["Answer", "Do not answer"]
+
+
+def test_each_suggestion_is_a_button_that_states_its_effect() -> None:
+    rules = [{"toolName": "Bash", "ruleContent": "npm <b> *"}]
+    always = {"type": "addRules", "rules": rules, "destination": "localSettings"}
+    edits = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
+    page = rendered(ask_line(permission_suggestions=[always, {"type": "odd"}, edits]))
+    buttons = [node for node in page.walk() if node.tag == "button"]
+    assert [(node.attributes["value"], node.text) for node in buttons] == [
+        ("allow", "Allow"),
+        ("deny", "Deny"),
+        ("always-0", "Always allow npm <b> * in this project"),
+        ("always-2", "Always allow edits in this session"),
+        ("deny", "Deny and tell Claude"),
+    ]
+
+
+def test_permission_card_shows_the_path_outside_of_the_project() -> None:
+    inside, outside = "/home/me/shop/app.py", "/etc/<hosts>"
+    for path in (inside, outside):
+        edit = {"file_path": path, "old_string": "a", "new_string": "b"}
+        page = rendered(ask_line(tool_name="Edit", input=edit))
+        assert "-a" in page.text
+        assert ("Outside this project: /etc/<hosts>" in page.text) == (path == outside)
+
+
+def test_no_field_of_a_card_sends_the_form_by_enter() -> None:
+    """In a field of one line, Enter would press the first button of all cards: Allow."""
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": [QUESTION]})
+    for page in (rendered(ask_line()), rendered(asked), rendered(ask_line(tool_name=PLAN))):
+        kinds = {node.attributes["type"] for node in page.walk() if node.tag == "input"}
+        assert kinds <= {"radio", "checkbox"}
+        assert [node for node in page.walk() if node.tag == "textarea"]
+
+
+PLAN = "ExitPlanMode"
+
+
+def test_open_question_is_rendered_once() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "AskUserQuestion", "input": {"questions": []}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    asked = ask_line(tool_name="AskUserQuestion", tool_use_id="t", input={"questions": [QUESTION]})
+    hidden = [
+        ["hidden" in node.attributes for node in page.walk() if node.tag == "article"]
+        for page in (rendered(call), rendered(call, asked))
+    ]
+    assert hidden == [[False], [True, False]]
