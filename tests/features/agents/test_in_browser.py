@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.environment import Server
 from tests.support.pages import page_checks
@@ -97,6 +97,12 @@ def test_agents_are_made_imported_and_run_without_javascript(
     bar = phone.page.locator(".topbar").bounding_box()
     assert bar
     assert bar["height"] <= 52
+    tops = phone.page.locator(".topbar-title .path").evaluate_all(
+        "lines => lines.map(each => each.offsetTop)"
+    )
+    assert len(tops) == 2
+    assert len(set(tops)) == 1, "the agent and the folder share a line below the title"
+    expect(phone.page.locator("#menu").get_by_text("Run of the agent")).to_have_count(1)
     phone.page.goto("/agents")
     phone.page.get_by_role("heading", name="Recent runs").wait_for()
     phone.page.get_by_role("link", name="[]").click()
