@@ -294,16 +294,27 @@
     }
   };
 
-  // A request that comes or moves under a finger takes no press for a moment (feedback.js).
+  // A request that comes, moves or is first shown under a finger takes no press for a moment (feedback.js).
   const NEW_MS = 700;
   const asks = transcript.getElementsByClassName("block-ask");
   const appeared = new Map(); // the time by the id
+  const shown = new Set(); // the ids of those that were in view
+  // One that came further down, or while the page was hidden, is new again once it is in view.
+  const firstShown = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting || shown.has(target.id)) continue;
+      shown.add(target.id);
+      appeared.set(target.id, Date.now());
+    }
+    guardAsks();
+  });
   const guardAsks = () => {
     const open = [...asks].filter((ask) => ask.dataset.state === "open");
     // An answered request is folded, which moves the others.
     if ([...appeared.keys()].some((id) => !open.includes($(id)))) appeared.clear();
     for (const ask of open) {
       if (!appeared.has(ask.id)) appeared.set(ask.id, Date.now());
+      firstShown.observe(ask);
       const rest = appeared.get(ask.id) + NEW_MS - Date.now();
       ask.toggleAttribute("data-new", rest > 0);
       if (rest > 0) setTimeout(guardAsks, rest);

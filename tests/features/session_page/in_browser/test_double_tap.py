@@ -82,6 +82,42 @@ def test_allowing_one_request_does_not_allow_the_next_one(two_requests: Phone) -
     expect(page.locator(f"{OPEN}[data-held]")).to_have_count(0)
 
 
+def test_a_request_takes_no_press_when_it_has_come_and_when_it_is_first_shown(
+    shared_server: Server, open_phone: Callable[..., Phone], tmp_path: Path
+) -> None:
+    phone, go = open_phone(shared_server), tmp_path / "go"
+    page, new = phone.page, phone.page.locator(f"{OPEN}[data-new]")
+    page.clock.install()
+    steps = [*texts(30), ["wait", str(go)], asks("r1", "Bash", command="ls"), ["wait", "/no"]]
+    phone.begin(shared_server.sandbox.project, json.dumps(steps))
+    expect(phone.transcript).to_contain_text("Number 29")
+    page.clock.run_for(10_000)  # the page has been there for long
+    page.mouse.move(195, 300)
+    page.mouse.wheel(0, -1500)
+    expect(page.locator("#jump")).to_be_visible()
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    go.touch()
+
+    def has_come() -> int:
+        page.clock.run_for(20)
+        return page.locator(OPEN).count()
+
+    until(has_come, "the request has come")
+    expect(page.locator(OPEN)).not_to_be_in_viewport()
+    page.clock.run_for(100)
+    expect(new).to_have_count(1)
+    page.clock.run_for(800)
+    expect(new).to_have_count(0)
+
+    page.locator(OPEN).evaluate("each => each.scrollIntoView()")
+    expect(page.locator(OPEN)).to_be_in_viewport()
+    expect(new).to_have_count(1)
+    page.clock.run_for(600)
+    expect(new).to_have_count(1)
+    page.clock.run_for(200)
+    expect(new).to_have_count(0)
+
+
 def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
     two_requests: Phone,
 ) -> None:
