@@ -27,6 +27,7 @@
 
   const post = async (form, submitter) => {
     const body = new URLSearchParams(new FormData(form, submitter));
+    body.set("follows", "1"); // this page shows by itself when what was stopped has ended
     try {
       const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(PATIENCE_MS) });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");

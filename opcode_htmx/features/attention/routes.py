@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Sequence
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -27,6 +28,8 @@ LONGEST_TIME = 14
 """Digits of a time in milliseconds."""
 SHOWN_ORPHANS = 5
 """Of one run; the rest are only counted."""
+SHOWN_SECONDS = 3.0
+"""How long a page waits until what was stopped has ended: without a script it shows that once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,13 @@ def blueprint(page: RunsPage, supervisor: Supervisor, orphans: Orphans) -> Bluep
     @pages.post("/runs/stop-all")
     def stop_all() -> BaseResponse:
         """End every run, and the orphaned processes of earlier ones."""
-        _stop((*supervisor.live(), *supervisor.unused()))
+        until = time.monotonic() + SHOWN_SECONDS
+        runs = (*supervisor.live(), *supervisor.unused())
+        _stop(runs)
         orphans.end_all()
         log_act(current_identity(), "leftovers.stop")
+        for run in runs:
+            run.join(max(0.0, until - time.monotonic()))
         return redirect(url_for(".runs"), 303)
 
     @pages.post("/runs/<run_id>/leftovers/stop")

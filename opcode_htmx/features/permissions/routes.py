@@ -74,10 +74,10 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
         lists = {"runs": "attention.runs", "home": "home.page"}
         back = next((url_for(lists[name]) for name in request.args if name in lists), None)
         # A page without a script that is loaded too early shows the request again, or “Stopping…”;
-        # the lists follow what was sent, and have it already
+        # the lists follow what was answered, and have it already
         if back is None and request_id:
             run.wait_for_answer(request_id, SHOWN_SECONDS)
-        elif back is None:
+        elif not request_id and "follows" not in request.form:  # see run_rows.js
             run.join(SHOWN_SECONDS)
         location = lookup.locations.of_run(run)
         return redirect(back or session_url(location.claude_folder, location.session_id), 303)
