@@ -19,6 +19,12 @@ _TRUNKS = (
     "refs/remotes/origin/master",
 )
 """Where a branch may have left from, the likeliest first."""
+LATE = (
+    "git has no state of these files from when the session began, so the list compares with a "
+    "later one. What was changed before that is not in the list."
+)
+FIRST_WITHIN = 60.0
+"""Seconds from the begin of a session until its first checkpoint is complete, at most."""
 
 
 class Base(StrEnum):
@@ -38,6 +44,8 @@ class Choice:
     """The name of the branch that was left."""
     note: str = ""
     """What a person has to know of it."""
+    is_late: bool = False
+    """Whether it is younger than the session, which may have changed files before it."""
 
 
 def offered(session_id: str) -> tuple[Base, ...]:
@@ -67,18 +75,33 @@ def _session_begin(place: Place) -> Choice:
     git, session_id = place.git, place.session_id
     if session_id:
         wanted = f"{tree.REFS}{session_id}"
-        found = _lines(git, "for-each-ref", "--count=1", "--format=%(objectname)", wanted)
+        fields = "%(objectname) %(committerdate:unix) %(refname)"
+        found = _lines(git, "for-each-ref", "--count=1", f"--format={fields}", wanted)
         if found:
-            return Choice(Base.SESSION, found[0])
+            commit, at, name = found[0].split(" ", 2)
+            # those from before the repository was made are kept elsewhere, and are counted, too
+            is_first = name.endswith("/000001") and float(at) <= place.began_at + FIRST_WITHIN
+            if is_first or not place.began_at:
+                return Choice(Base.SESSION, commit)
+            return Choice(Base.SESSION, commit, note=LATE, is_late=True)
     head = _head_at(git, int(place.began_at))
     if not head:
         return Choice(Base.SESSION, note="There was no commit yet when the session began.")
+    # git's log of HEAD that begins later gives its oldest commit
+    if place.began_at and _time_of(git, head) > place.began_at:
+        return Choice(Base.SESSION, head, note=LATE, is_late=True)
     return Choice(
         Base.SESSION,
         head,
         note="Compared with the last commit before the session began. What was changed before, "
         "and not committed, is in the list, too.",
     )
+
+
+def _time_of(git: Git, commit: str) -> int:
+    """When a commit was made, in Unix seconds; 0 if git does not say."""
+    found = _lines(git, "rev-list", "--max-count=1", "--format=%ct", commit)
+    return int(found[-1]) if found and found[-1].isdecimal() else 0
 
 
 def _head_at(git: Git, moment: int) -> str:

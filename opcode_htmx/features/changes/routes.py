@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 from opcode_htmx.features.changes import hunks, rows
 from opcode_htmx.features.changes.bases import Base, Choice, offered
 from opcode_htmx.features.changes.colours import Contents
-from opcode_htmx.features.changes.edits import MOST, edited
+from opcode_htmx.features.changes.edits import MOST, EditedFile, edited
 from opcode_htmx.features.changes.hunks import Gap
 from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.features.changes.places import CannotCompare, GitProblem, NotUnderGit
@@ -81,10 +81,11 @@ def blueprint(
         looked_at = viewed.among(place.top, seen.choice.base, review, shown)
         counts = comment_counts(review)
         elsewhere = [] if seen.ordered else list(_elsewhere(view, read))
+        edits, is_part = _edits_of(view, lookup) if seen.choice.is_late else ([], False)
         parts = (
             [(row.id, row.version, row.change.added, row.change.removed) for row in shown],
             *(len(seen.ordered), sorted(looked_at), sorted(counts.items()), seen.choice),
-            *(review.comments, elsewhere),
+            *(review.comments, elsewhere, edits, is_part),
         )
         digest = sha256(repr(parts).encode()).hexdigest()[:16]
         answered[digest] = seen.at, review, first
@@ -102,6 +103,9 @@ def blueprint(
             "page_size": rows.PAGE,
             "digest": digest,
             "elsewhere": elsewhere,
+            "edited": edits[:MOST],
+            "edited_count": len(edits),
+            "is_part": is_part,
         }
 
     def _elsewhere(view: View, read: Reading) -> Iterator[tuple[Choice, int]]:
@@ -236,11 +240,7 @@ def back_address(view: View) -> str:
 
 def _edits(view: View, lookup: SessionLookup) -> str:
     """The page of a folder that is in no repository: what Claude's own tools have changed."""
-    files, is_part = [], False
-    if view.session_id:
-        session = lookup.read(view.project_id, view.session_id)
-        files = edited(session.conversation.blocks(), session.folder)
-        is_part = session.conversation.earlier is not None
+    files, is_part = _edits_of(view, lookup)
     return render_template(
         "changes/edits.html",
         view=view,
@@ -250,6 +250,15 @@ def _edits(view: View, lookup: SessionLookup) -> str:
         is_part=is_part,
         back_address=back_address(view),
     )
+
+
+def _edits_of(view: View, lookup: SessionLookup) -> tuple[list[EditedFile], bool]:
+    """The files that Claude edited in a session, and whether only its end was looked through."""
+    if not view.session_id:
+        return [], False
+    session = lookup.read(view.project_id, view.session_id)
+    files = edited(session.conversation.blocks(), session.folder)
+    return files, session.conversation.earlier is not None
 
 
 def _nothing(view: View, sentence: str) -> str:

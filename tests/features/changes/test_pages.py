@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -16,6 +18,8 @@ from flask import Flask
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.changes import edits, routes
+from opcode_htmx.features.changes.bases import LATE
+from opcode_htmx.lib.git.snapshots.tree import REFS
 from opcode_htmx.transcript.blocks import ToolBlock, ToolState
 from tests.features.changes.conftest import (
     Pages,
@@ -213,6 +217,38 @@ def test_without_a_repository_the_page_lists_what_claude_edited(
     (place,) = re.findall(r'href="([^"]*)"[^>]*>(?=<span class="file-name"><b><bdi[^>]*>app)', page)
     address, _, element = place.partition("#")
     assert f'id="{element}"' in pages.client.get(address).text
+
+
+@pytest.mark.parametrize("checkpoint", [0, 2], ids=["", "with a later checkpoint"])
+def test_of_a_repository_that_was_made_in_a_session_the_edits_from_before_are_listed(
+    pages: Pages, repository: Repository, sandbox: Sandbox, checkpoint: int
+) -> None:
+    began = time.time() - 100
+    began_line = api.prompt("Plant trees", sandbox.project, began)
+    history = api.session(sandbox.config_dir, sandbox.project, began_line, pages.session)
+    path = f"{repository.folder}/fresh.txt"
+    with history.open("a", encoding="utf-8") as file:
+        file.write(call("Write", file_path=path, content="a\nb\n"))
+    repository.write("fresh.txt", "a\nb\n")
+    shutil.rmtree(repository.folder / ".git")
+    repository.git("init", "--quiet")
+    commit = repository.commit()
+    if checkpoint:
+        repository.git("update-ref", f"{REFS}{pages.session}/{checkpoint:06}", commit)
+    page = pages.text()
+    words = plain(page)
+    assert names(page) == ["fresh.txt"]
+    assert "Edited by Claude in this session" in words
+    assert "+2" in words
+    assert LATE in words
+    assert "Nothing has changed" in words
+    assert "Claude has changed no file" not in words
+    assert "since the session began" not in words.replace("tools since the session began", "")
+
+    repository.write("later.txt", "x\n")
+    page = pages.text()
+    assert names(page) == ["later.txt", "fresh.txt"]
+    assert LATE in plain(page)
 
 
 def test_of_many_edited_files_the_newest_are_listed_and_all_are_counted(
