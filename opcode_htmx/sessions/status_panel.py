@@ -38,6 +38,8 @@ _STATUS_TEXTS = {
     Phase.STOPPING: "Stopping…",
 }
 
+REFUSED = "A budget is used up: no prompt is sent."
+
 NOWHERE = (
     "Claude’s file does not say where this session worked. It can be read, but not continued here."
 )
@@ -90,13 +92,16 @@ class StatusPanel:
         folder: str = "/",
         elsewhere: Elsewhere = NOT_ELSEWHERE,
         address: str = "",
+        *,
+        is_refused: bool = False,
     ) -> dict[str, Markup]:
         """The elements by id, for a session whose newest run is `run`.
 
         `current` is the block of the current activity, `needs` how many other sessions
         need attention, `noted` Claude's to-do list, `earlier` the runs that may have left prompts,
         `room` a message about the server's disk, `folder` the session's working folder (empty if
-        unknown), `elsewhere` other uses of the session, and `address` the path of its page. An
+        unknown), `elsewhere` other uses of the session, `address` the path of its page, and
+        `is_refused` whether a budget keeps prompts from being sent. An
         element with nothing to show is empty, so that it can be replaced later.
         """
         live = run is not None and run.live
@@ -104,7 +109,7 @@ class StatusPanel:
         errors = self._error_lines(run) if run and run.live and not run.is_unused else []
         progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
-        status = status_text(run, current) if run or folder else NOWHERE
+        status = status_text(run, current, is_refused) if run or folder else NOWHERE
         phase, subject, percent = phase_of(run), about(run), _percent(progress)
         # A process that waits for a prompt has nothing to stop, unless it has background tasks.
         background = run.state.still_running if run else ()
@@ -231,14 +236,20 @@ def phase_of(run: Run | None) -> Phase:
     return Phase.IDLE if run.is_unused else run.phase
 
 
-def status_text(run: Run | None, current: Block | None = None) -> str:
-    """The state of a session in a few words; `current` is the block of the current activity."""
+def status_text(run: Run | None, current: Block | None = None, is_refused: bool = False) -> str:
+    """The state of a session in a few words; `current` is the block of the current activity.
+
+    `is_refused`: the next prompt is not going to be sent.
+    """
+    to_do = REFUSED if is_refused else "Ask to continue."
     if run is None:
-        return "Not running. Ask to continue."
+        return f"Not running. {to_do}"
     end = run.record.end
     if end is None:
         if run.phase is Phase.QUEUED:
             return _queued(run.ahead)
+        if is_refused and run.phase is Phase.IDLE:
+            return REFUSED
         if run.is_unused and run.phase is Phase.IDLE:
             return "Claude is ready"
         if run.phase is Phase.IDLE and (running := len(run.state.still_running)):
@@ -247,7 +258,7 @@ def status_text(run: Run | None, current: Block | None = None) -> str:
             run.phase, ""
         )
     if end.outcome is Outcome.COMPLETED:
-        return f"{end.cause} Ask to continue."
+        return f"{end.cause} {to_do}"
     return end.cause
 
 

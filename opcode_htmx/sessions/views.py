@@ -66,7 +66,7 @@ class SessionView:
     @property
     def later(self) -> Contents:
         """What the session is going to be sent; it changes without a change of the session."""
-        return self._later.contents(self.conversation)
+        return self._later.contents(self.conversation, self.folder)
 
     def learn(self) -> None:
         """Find out, in the background, what the page depends on in a part that was not read."""
@@ -87,6 +87,7 @@ class SessionView:
     def status_panel(self, later: Contents | None = None) -> dict[str, Markup]:
         """The elements around the transcript, by id. `later` is `self.later`, if it is known."""
         conversation = self.conversation
+        later = self.later if later is None else later
         runs = conversation.runs()
         *earlier, run = runs or (None,)
         unused = self.unused()
@@ -108,6 +109,7 @@ class SessionView:
                     takes_back=conversation.is_behind and conversation.would_take_back,
                 ),
                 self.address,
+                is_refused=later[0].refusal is not None,
             ),
             **self._status_panel.draft(self.draft, self.address),
             **self._options.parts(conversation.session_id, run),

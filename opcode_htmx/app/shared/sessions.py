@@ -66,7 +66,7 @@ def session_services(
     attention = AttentionList(runs, positions)
     schedules = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
     zone = zones.of_server(settings.child_environment.get("TZ", ""))
-    later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets)
+    later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets, schedules)
     changed = ChangedCounts()
     dev_servers = DevServers(runs, MONITOR)
     signs = DevServerSigns(

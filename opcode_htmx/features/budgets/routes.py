@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount, used_up
+from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount, shown_more, used_up
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import Limits, as_typed, dollars
@@ -47,7 +47,8 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
 
     @pages.post("/budgets/held/<session_id>/go-on")
     def resume(session_id: str) -> Response | str:
-        go_on.go_on(session_id, by=current_identity())
+        more = shown_more(request.form.get("more", ""))
+        go_on.go_on(session_id, by=current_identity(), more=more)
         return _back(session_id)
 
     @pages.post("/budgets/held/<session_id>/stop")

@@ -18,6 +18,7 @@ from opcode_htmx.runs.policies.budget_figures import (
     MOST_USD,
     Hold,
     Limits,
+    Pause,
     Scope,
     typed_amount,
 )
@@ -48,6 +49,15 @@ def amount(text: str) -> float | None:
         raise InvalidBudget("Write a budget in dollars, such as 2.50, or leave it empty.")
     _check_least(found)
     return found
+
+
+def shown_more(text: str) -> float | None:
+    """What a button offered to allow; None where it says nothing that can be allowed."""
+    try:
+        found = typed_amount(text)
+    except ValueError:
+        return None
+    return None if found is None or found > MOST_USD else found
 
 
 def check(limits: Limits) -> None:
@@ -96,16 +106,20 @@ class GoOn:
     submitter: PromptSubmitter
     locations: SessionLocations
 
-    def go_on(self, session_id: str, *, by: Identity) -> None:
+    def go_on(self, session_id: str, *, by: Identity, more: float | None = None) -> None:
         """Allow more, finish the turn that was interrupted, and send what waits. Once.
 
-        Raises SessionNotFound, FolderUnknown, OSError and what PromptSubmitter.submit does.
+        `more` is what the person saw on the button; None: what it takes now. Raises
+        SessionNotFound, FolderUnknown, BudgetReached where it is too little by now, OSError and
+        what PromptSubmitter.submit does.
         """
         location, book = self.locations.of(session_id), self.supervisor.budgets
         hold, folder = book.hold(session_id), location.working_folder
         if hold is None:
             return  # decided on another phone
-        if not book.go_on(session_id, hold, folder):
+        if more is None:
+            more = Pause(hold, book.standing_of(hold)).more
+        if not book.go_on(session_id, hold, folder, more):
             return
         log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
         if hold.was_working:

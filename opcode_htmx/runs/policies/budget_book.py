@@ -24,6 +24,7 @@ from opcode_htmx.runs.policies.budget_figures import (
     Kept,
     Ledger,
     Limits,
+    Refusal,
     Scope,
     Spent,
     Standing,
@@ -38,17 +39,24 @@ LIMITS, SPENDING, HOLDS = "budgets.json", "spending.json", "budget_holds"
 DAYS_KEPT = 7
 RUNS_KEPT = 2000
 _HOLDS_CACHED = 200
-LIMITS_UNREADABLE = (
-    "The budgets cannot be read (budgets.json in the state folder). Set them again under Budgets."
+LIMITS_UNREADABLE = Refusal(
+    "The budgets cannot be read (budgets.json in the state folder).",
+    "Set them again under Budgets",
 )
-SPENDING_UNREADABLE = (
-    "The budgets cannot be read (spending.json in the state folder). Save them under Budgets: then"
-    " what is spent is counted from zero."
+SPENDING_UNREADABLE = Refusal(
+    "The budgets cannot be read (spending.json in the state folder).",
+    "Save them under Budgets",
+    ": then what is spent is counted from zero.",
 )
 
 
 class BudgetReached(Exception):
     """A prompt is held until a person decides; the text says what is used up."""
+
+    def __init__(self, sentence: str, refusal: Refusal | None = None) -> None:
+        """`refusal` is what the sentence is of, unless it is a pause of one session."""
+        super().__init__(sentence)
+        self.refusal = refusal
 
 
 _HOLD_SCHEMA = JsonFileSchema(VERSION, Hold.parse)
@@ -274,18 +282,33 @@ class BudgetBook:
             atomic_files.make_folder(self._holds)
             self._hold_files.write(self._hold_path(session_id), asdict(found))
 
-    def go_on(self, session_id: str, hold: Hold, project: Path) -> bool:
-        """Allow what a hold needs more, and release it; False if that was decided elsewhere.
+    def go_on(self, session_id: str, hold: Hold, project: Path, more: float | None = None) -> bool:
+        """Allow `more` (None: what the hold needed) and release it; False if decided elsewhere.
 
-        Two phones allow it once. Raises BudgetReached where the limits cannot be read, OSError,
-        DiskFull.
+        Two phones allow it once. Raises BudgetReached where the limits cannot be read, or a budget
+        is used up all the same: then nothing has changed. OSError, DiskFull.
         """
+        more = hold.more if more is None else more
         with self._locked():
             if self.hold(session_id) != hold:
                 return False
-            if hold.more and hold.scope in (Scope.PROJECT, Scope.DAY):
-                self._add(hold.scope, project, hold.more)
+            if refusal := self._refusal_by_day(project, more, hold.scope):
+                raise BudgetReached(refusal.sentence, refusal)
+            if more and hold.scope in (Scope.PROJECT, Scope.DAY):
+                self._add(hold.scope, project, more)
             return self._release(session_id)
+
+    def standing_of(self, hold: Hold) -> Standing | None:
+        """How the budget stands now that a session is held by; None where that is not known.
+
+        Of schedules the book knows nothing.
+        """
+        limit, spent = self._now_of(hold)
+        if limit is None or (hold.scope is Scope.PROJECT and not self.has_noted(hold.run_id)):
+            return None
+        if hold.scope is Scope.RUN:  # it may have been forgotten
+            spent = max(spent, hold.spent)
+        return Standing(hold.scope, spent, limit)
 
     def release(self, session_id: str) -> bool:
         """Hold a session no longer; whether it was held. A damaged file is put aside.
@@ -330,26 +353,41 @@ class BudgetBook:
             raise BudgetReached(
                 f"{hold.standing.cause} Decide on the session's page whether Claude goes on."
             )
-        if problem := self.problem:
-            raise BudgetReached(problem)
+        if refusal := self.refusal(project):
+            raise BudgetReached(refusal.sentence, refusal)
+
+    def refusal(self, project: Path) -> Refusal | None:
+        """Why no prompt is sent in a project, whatever the session; None if it is sent."""
+        return self._problem() or self._refusal_by_day(project)
+
+    def _refusal_by_day(
+        self, project: Path, more: float = 0.0, scope: Scope | None = None
+    ) -> Refusal | None:
+        """`more` is what is going to be allowed more of the budget for `scope`."""
         for each in self._standings_of_day(project):
-            if each.is_reached:
-                raise BudgetReached(f"{each.cause} Allow more under Budgets, or wait for tomorrow.")
+            limit = each.limit + (more if each.scope is scope else 0.0)
+            if replace(each, limit=limit).is_reached:
+                return Refusal.by(each)
+        return None
 
     # --- files ------------------------------------------------------------------------------
 
     @property
     def problem(self) -> str:
         """Why no budget can be read from its file, in a sentence; empty where all can be read."""
+        found = self._problem()
+        return found.sentence if found else ""
+
+    def _problem(self) -> Refusal | None:
         if self._is_unreadable(self._limits, self._limits_path):
             return LIMITS_UNREADABLE
         if self.limits.any and self._is_unreadable(self._spending, self._spending_path):
             return SPENDING_UNREADABLE
-        return ""
+        return None
 
     def _check_limits(self) -> None:
         if self._is_unreadable(self._limits, self._limits_path):
-            raise BudgetReached(LIMITS_UNREADABLE)
+            raise BudgetReached(LIMITS_UNREADABLE.sentence, LIMITS_UNREADABLE)
 
     @staticmethod
     def _is_unreadable(files: CachedJsonFiles[Any], path: Path) -> bool:

@@ -90,7 +90,43 @@ class Standing:
         """Why a run was paused."""
         if self.scope is Scope.UNKNOWN:
             return "Paused by a budget. Which one is not known any more: its file is damaged."
-        return f"Paused: the {limit_words(self.limit)} for {_OF[self.scope]} is used up."
+        return f"Paused: {self.used_up}."
+
+    @property
+    def used_up(self) -> str:
+        """That it is reached, as a part of a sentence."""
+        return f"the {limit_words(self.limit)} for {_OF[self.scope]} is used up"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no prompt is sent, in any session of a project, and what a person can do about it."""
+
+    why: str
+    """A sentence."""
+    words: str
+    """What to do, as the beginning of a sentence that names the page of budgets."""
+    rest: str = "."
+    """The end of that sentence."""
+    scope: Scope | None = None
+    """The budget that is used up; None where they cannot be read."""
+    spent: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.why} {self.words}{self.rest}"
+
+    @classmethod
+    def by(cls, reached: Standing) -> Refusal:
+        """Of a budget of a day that is used up."""
+        used_up = reached.used_up
+        return cls(
+            f"{used_up[0].upper()}{used_up[1:]}.",
+            "Allow more under Budgets",
+            ", or wait for tomorrow.",
+            reached.scope,
+            reached.spent,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +154,7 @@ class Hold:
         """
         if self.scope in (Scope.RUN, Scope.SCHEDULE):
             return self.limit
-        if day_of(self.at) != day_of(time.time()):
-            return 0.0
-        return _whole_cents(max(0.0, self.spent - self.limit) + self.limit / 2)
+        return 0.0 if day_of(self.at) != day_of(time.time()) else _more_for_day(self.standing)
 
     def ends_at(self, limit: float | None, spent: float) -> bool:
         """Whether the limit that holds now, None for none, asks for no pause any more.
@@ -145,6 +179,39 @@ class Hold:
             number(found["at"], LATEST),
             bool(found.get("was_working", True)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A session that is held, with the figures of now: costs come late, and budgets are changed."""
+
+    hold: Hold
+    now: Standing | None
+    """How its budget stands; None where there is none any more, or it is not known."""
+
+    @property
+    def cause(self) -> str:
+        now = self.now or self.hold.standing
+        if self.now is None or now.is_reached:
+            return now.cause
+        return f"Paused: the {limit_words(self.hold.limit)} for {_OF[now.scope]} was used up."
+
+    @property
+    def figures(self) -> str:
+        """What is used of it, as a sentence; empty where that is not known."""
+        now = self.now or self.hold.standing
+        if self.now is None or now.is_reached:
+            return f"{dollars(now.spent)} so far." if now.spent else ""
+        return f"Now it is {dollars(now.spent)} of {limit_words(now.limit)}."
+
+    @property
+    def more(self) -> float:
+        """As that of the hold, by what is spent and allowed now."""
+        if self.now is None:
+            return self.hold.more
+        if self.now.scope in (Scope.RUN, Scope.SCHEDULE):
+            return self.now.limit
+        return _more_for_day(self.now) if self.now.is_reached else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +337,10 @@ def dollars(amount: float) -> str:
     """What was spent: `$2.00`; `$0.004` where cents do not show it."""
     is_small = 0 < amount < 0.1 and not _is_cents(amount)
     return f"${amount:.3f}" if is_small else f"${amount:,.2f}"
+
+
+def _more_for_day(reached: Standing) -> float:
+    return _whole_cents(max(0.0, reached.spent - reached.limit) + reached.limit / 2)
 
 
 def _whole_cents(amount: float) -> float:

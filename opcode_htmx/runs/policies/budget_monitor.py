@@ -88,7 +88,9 @@ class BudgetMonitor:
             else:
                 self._has_worked = True
             standings = self._standings(run)
-            near = max((each for each in standings if each.is_near), key=_share, default=None)
+            # of one that is used up the page says what follows
+            warned = (each for each in standings if each.is_near and not each.is_reached)
+            near = max(warned, key=_share, default=None)
             run.warn(WARNING, near.sentence if near else "")
             if run.owner is None:
                 continue

@@ -10,7 +10,7 @@ from opcode_htmx.engines.messages import INTERRUPTED
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Scope, Standing
+from opcode_htmx.runs.policies.budget_figures import Hold, Scope, Standing
 from opcode_htmx.sessions.schedules.model import (
     OPEN,
     Occurrence,
@@ -75,3 +75,17 @@ def budget_of(store: ScheduleStore, book: BudgetBook, run: Run) -> Standing | No
         return None
     spent = max(0.0, book.spent_by_run(run.id) - started.cost_before)
     return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
+
+
+def budget_of_pause(
+    store: ScheduleStore, book: BudgetBook, hold: Hold
+) -> tuple[Schedule, Standing | None] | None:
+    """The schedule whose budget has paused a session, and how that stands; None if it is gone."""
+    for schedule in store.all():
+        for each in reversed(store.progress(schedule.id).occurrences):
+            if each.run_id == hold.run_id:
+                if not schedule.budget_usd:
+                    return schedule, None
+                spent = max(hold.spent, book.spent_by_run(each.run_id) - each.cost_before)
+                return schedule, Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
+    return None

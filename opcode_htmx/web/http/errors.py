@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template, request
@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
 from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.elicitation.values import InvalidContent
+from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
@@ -41,6 +42,14 @@ _TITLES = {
     507: "No room",
 }
 _OWN_HEADERS = frozenset({"content-type", "content-length"})
+
+
+class Link(NamedTuple):
+    """Words of a sentence that lead somewhere."""
+
+    words: str
+    place: str
+    """Below the path at which the app is served, with a slash before it."""
 
 
 def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
@@ -77,7 +86,7 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
     def answer_with(code: int, type_: type[Exception]) -> None:
         def refused(error: Exception) -> Response:
             request_ids.refused_by(error)
-            return respond(str(error), code, details_of(error))
+            return respond(str(error), code, details_of(error), link_of(error))
 
         app.register_error_handler(type_, refused)
 
@@ -105,7 +114,20 @@ def details_of(error: Exception) -> dict[str, Any]:
     return {"trust": error.described()} if isinstance(error, TrustNeeded) else {}
 
 
-def respond(sentence: str, code: int, details: Mapping[str, Any] | None = None) -> Response:
+def link_of(error: Exception) -> Link | None:
+    """What words of the sentence lead to; None where they lead nowhere."""
+    if not isinstance(error, BudgetReached) or error.refusal is None:
+        return None
+    scope = error.refusal.scope
+    return Link(error.refusal.words, f"/budgets#b-{scope}" if scope else "/budgets")
+
+
+def respond(
+    sentence: str,
+    code: int,
+    details: Mapping[str, Any] | None = None,
+    link: Link | None = None,
+) -> Response:
     """A refusal in the form in which the caller asked: JSON, a fragment or a page.
 
     `details` are further members for JSON.
@@ -116,17 +138,20 @@ def respond(sentence: str, code: int, details: Mapping[str, Any] | None = None) 
         with suppress(RoutesMissing):  # then it has no links
             current_app.url_map.add_below("/")  # the page of an error has links to others
     if request.headers.get("HX-Request") == "true":
-        response = make_response(render_template("alert.html", sentence=sentence, status=code))
+        response = make_response(
+            render_template("alert.html", sentence=sentence, status=code, link=link)
+        )
     else:
-        response = make_response(_page(sentence, code))
+        response = make_response(_page(sentence, code, link))
     response.status_code = code
     return response
 
 
-def _page(sentence: str, code: int) -> str:
+def _page(sentence: str, code: int, link: Link | None = None) -> str:
     return render_template(
         "error.html",
         sentence=sentence,
+        link=link,
         status=code,
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=own_full_path() if request.method == "GET" else start_page(),

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.runs.policies import budget_book
 from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Limits, Scope
+from opcode_htmx.runs.policies.budget_figures import Limits, Scope, Standing
 from opcode_htmx.sessions.folder_labels import shortened
 from tests.sessions.index.histories import ONE, Session
 from tests.support.apps.in_process import app_of, client_of
@@ -78,6 +78,75 @@ def test_a_session_is_free_once_its_budget_is_cleared(
     assert client.post("/budgets", data={"day": ""}).status_code == 303
     assert "Paused by a budget" not in client.get(address).text
     book.check(ONE, sandbox.project)
+
+
+@pytest.fixture
+def watered(sandbox: Sandbox) -> str:
+    """The address of a session that is not running."""
+    session = Session(sandbox.config_dir, ONE, str(sandbox.project))
+    session.prompt("Water the trees")
+    session.answer("Watered.")
+    return f"/projects/{session.path.parent.name}/sessions/{ONE}"
+
+
+@pytest.mark.parametrize("scope", [Scope.DAY, Scope.PROJECT])
+def test_where_a_budget_of_the_day_is_used_up_the_page_says_that_no_prompt_is_sent(
+    client: FlaskClient, sandbox: Sandbox, watered: str, scope: Scope
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.set_limits(Limits(**{scope: 0.5}))
+    assert "Ask to continue." in client.get(watered).text
+    book.record("r1", ONE, sandbox.project, 0.6, before=0.0)
+    page = client.get(watered).text
+    assert "Not running. A budget is used up: no prompt is sent." in page
+    link = (
+        f'<a class="button button-primary" href="/budgets#b-{scope}">Allow more under Budgets</a>'
+    )
+    assert link in page
+    assert f'id="b-{scope}"' in client.get("/budgets").text
+    form = {"prompt": "and now?", "prompt_id": "11111111-1111-4111-8111-111111111111"}
+    for headers in ({}, {"HX-Request": "true"}):
+        refused = client.post(f"{watered}/prompt", data=form, headers=headers)
+        assert refused.status_code == 409
+        link = f'<a href="/budgets#b-{scope}">Allow more under Budgets</a>, or wait for tomorrow.'
+        assert f"is used up. {link}" in refused.text
+    book.add(scope, sandbox.project, 0.3)
+    page = client.get(watered).text
+    assert ("Ask to continue." in page, "no prompt is sent" in page) == (True, False)
+
+
+def test_a_pause_shows_what_is_spent_and_allowed_by_now(
+    client: FlaskClient, sandbox: Sandbox, watered: str
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.set_limits(Limits(day=0.5))
+    book.record("r1", ONE, sandbox.project, 0.6, before=0.0)
+    book.set_hold(ONE, "r1", Standing(Scope.DAY, 0.6, 0.5))
+
+    def card() -> str:
+        html = client.get(watered).text.partition('aria-label="Paused by a budget">')[2]
+        return html.partition("</section>")[0]
+
+    assert "Paused: the $0.50 for the day is used up.</b> $0.60 so far." in card()
+    assert 'name="more" value="0.35"' in card() and ">Go on with $0.35 more<" in card()
+    assert 'href="/budgets#b-day">Budgets<' in card()
+    book.record("r1", ONE, sandbox.project, 0.7, before=0.0)  # a late cost
+    assert "is used up.</b> $0.70 so far." in card()
+    assert ">Go on with $0.45 more<" in card()
+    book.add(Scope.DAY, sandbox.project, 0.1)  # for another session
+    assert "the $0.60 for the day is used up.</b> $0.70 so far." in card()
+    book.add(Scope.DAY, sandbox.project, 0.4)
+    assert "the $0.50 for the day was used up.</b> Now it is $0.70 of $1.00." in card()
+    assert ">Go on<" in card()
+    # what was on the button counts, and is refused where it is too little by now
+    book.record("r2", "another", sandbox.project, 0.4, before=0.0)
+    refused = client.post(f"/budgets/held/{ONE}/go-on", data={"more": "0"})
+    assert (refused.status_code, "Allow more under Budgets</a>" in refused.text) == (409, True)
+    assert book.hold(ONE) and book.extra_today == 0.5
+    assert ">Go on with $0.60 more<" in card()
+    assert client.post(f"/budgets/held/{ONE}/go-on", data={"more": "0.60"}).status_code == 303
+    assert book.hold(ONE) is None
+    assert book.extra_today == pytest.approx(1.1)
 
 
 @pytest.mark.parametrize("day", ["", "0.60"])

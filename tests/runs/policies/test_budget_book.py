@@ -151,7 +151,9 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
 ) -> None:
     book.set_limits(Limits(day=2.0))
     book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
-    with pytest.raises(BudgetReached, match=r"Paused: the \$2.00 for the day is used up\."):
+    with pytest.raises(
+        BudgetReached, match=r"The \$2.00 for the day is used up\. Allow more under Budgets, or"
+    ):
         book.check("s2", MEADOW)
     book.add(Scope.DAY, MEADOW, 1.0)
     book.check("s2", MEADOW)

@@ -123,13 +123,13 @@ def shown_once(about: Callable[[], str] = str) -> Iterator[None]:
     """The page of an error is made once for each sentence, method and `about`, and then repeated.
 
     Thousands of them say the same."""
-    made: dict[tuple[str, int, str, str], str] = {}
+    made: dict[tuple[str, int, str, str, object], str] = {}
     make = errors._page
 
-    def page(sentence: str, code: int) -> str:
-        key = sentence, code, request.method, about()
+    def page(sentence: str, code: int, link: errors.Link | None = None) -> str:
+        key = sentence, code, request.method, about(), link
         if key not in made:
-            made[key] = make(sentence, code)
+            made[key] = make(sentence, code, link)
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
