@@ -38,7 +38,7 @@ _STATUS_TEXTS = {
     Phase.STOPPING: "Stopping…",
 }
 
-REFUSED = "A budget is used up: no prompt is sent."
+REFUSED = "Nothing is sent: budget used up"
 
 NOWHERE = (
     "Claude’s file does not say where this session worked. It can be read, but not continued here."

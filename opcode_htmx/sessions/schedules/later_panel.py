@@ -33,6 +33,11 @@ class Budgets(NamedTuple):
     schedule_id: str = ""
     """The schedule whose budget the pause is by."""
 
+    @property
+    def are_used_up(self) -> bool:
+        """Whether the next prompt is not going to be sent."""
+        return self.pause is not None or self.refusal is not None
+
 
 Contents = tuple[Budgets, Offer | None, tuple[Planned, ...]]
 

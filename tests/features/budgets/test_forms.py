@@ -98,7 +98,7 @@ def test_where_a_budget_of_the_day_is_used_up_the_page_says_that_no_prompt_is_se
     assert "Ask to continue." in client.get(watered).text
     book.record("r1", ONE, sandbox.project, 0.6, before=0.0)
     page = client.get(watered).text
-    assert "Not running. A budget is used up: no prompt is sent." in page
+    assert "Not running. Nothing is sent: budget used up" in page
     link = (
         f'<a class="button button-primary" href="/budgets#b-{scope}">Allow more under Budgets</a>'
     )
@@ -112,7 +112,7 @@ def test_where_a_budget_of_the_day_is_used_up_the_page_says_that_no_prompt_is_se
         assert f"is used up. {link}" in refused.text
     book.add(scope, sandbox.project, 0.3)
     page = client.get(watered).text
-    assert ("Ask to continue." in page, "no prompt is sent" in page) == (True, False)
+    assert ("Ask to continue." in page, "budget used up" in page) == (True, False)
 
 
 def test_a_pause_shows_what_is_spent_and_allowed_by_now(
