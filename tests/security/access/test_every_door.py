@@ -173,7 +173,7 @@ class Attack:
         held_open = []
         with pytest.MonkeyPatch.context() as patch:
             # Half of the time would go into pages of errors and logins, which nobody reads here.
-            patch.setattr(errors, "_page", lambda sentence, code: f"{code} {sentence}")
+            patch.setattr(errors, "_page", lambda sentence, code, _: f"{code} {sentence}")
             patch.setattr(LoginForm, "page", lambda *_, **__: "the login")
             for door in doors:
                 with self._visits.watch() as entered:
