@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,11 @@ class Searchable:
         places = [place for session in found.sessions for place in session.places]
         excerpts = [excerpt_of(place, found.phrases) for place in places]
         return [text for each in excerpts if each for text, is_match in each.pieces if is_match]
+
+
+def rows(index: Searchable, query: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(index.database)
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
