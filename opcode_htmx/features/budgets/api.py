@@ -28,6 +28,14 @@ class NewBudgets(RequestModel):
     )
 
 
+class ProjectToday(ResponseModel):
+    """A project in which today has cost something, or more was allowed."""
+
+    path: str
+    spent_today: float
+    extra_today: float = Field(description="What a person has allowed beyond `project`.")
+
+
 class Budgets(ResponseModel):
     """The budgets in US dollars, and what is used of today's."""
 
@@ -35,6 +43,10 @@ class Budgets(ResponseModel):
     day: float | None
     project: float | None
     spent_today: float = Field(description="By the runs of this server, as Claude reports it.")
+    extra_today: float = Field(
+        description="What a person has allowed beyond `day` for today; 0 without that budget."
+    )
+    projects: list[ProjectToday] = Field(description="Today's, the dearest first.")
 
 
 def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
@@ -47,6 +59,8 @@ def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
             day=limits.day,
             project=limits.project,
             spent_today=book.spent_today(),
+            extra_today=book.extra_today,
+            projects=_projects(book),
         )
 
     def save(body: NewBudgets) -> Budgets:
@@ -68,3 +82,16 @@ def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
         response=Budgets,
         body=NewBudgets,
     )
+
+
+def _projects(book: BudgetBook) -> list[ProjectToday]:
+    spent, extras = book.spent_by_project(), book.project_extras_today
+    found = [
+        ProjectToday(
+            path=str(path),
+            spent_today=spent.get(path, 0.0),
+            extra_today=extras.get(path, 0.0),
+        )
+        for path in spent.keys() | extras.keys()
+    ]
+    return sorted(found, key=lambda each: (-each.spent_today, each.path))

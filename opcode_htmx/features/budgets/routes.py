@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from opcode_htmx.features.budgets.service import GoOn, InvalidBudget, amount, shown_more, used_up
+from opcode_htmx.features.budgets.service import (
+    GoOn,
+    InvalidBudget,
+    amount,
+    extras,
+    shown_more,
+    used_up,
+)
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.budget_figures import Limits, as_typed, dollars
@@ -71,6 +78,7 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
             error=error or book.problem,
             today=dollars(book.spent_today()),
             extra=dollars(book.extra_today) if book.extra_today else "",
+            project_extras=extras(book),
             has_terminals=has_terminals,
             is_saved=is_saved,
             used_up=used_up(book) if is_saved else None,

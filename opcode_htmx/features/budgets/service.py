@@ -89,13 +89,23 @@ def used_up(book: BudgetBook) -> UsedUp:
     day = book.standing_of_day()
     projects = [
         (shortened(project), each.spent)
-        for project in book.projects_of_today()
+        for project in book.spent_by_project()
         for each in book.standings("", project)
         if each.scope is Scope.PROJECT and each.is_reached
     ]
     projects.sort(key=lambda each: (-each[1], each[0]))
     spent = day.spent if day and day.is_reached else None
     return UsedUp(spent, projects[:MOST_NAMED], len(projects[MOST_NAMED:]))
+
+
+def extras(book: BudgetBook) -> tuple[list[tuple[str, float]], int]:
+    """What was allowed more today in projects: the largest, with their folders, and how many more.
+
+    At most MOST_NAMED are named.
+    """
+    found = [(shortened(folder), more) for folder, more in book.project_extras_today.items()]
+    found.sort(key=lambda each: (-each[1], each[0]))
+    return found[:MOST_NAMED], len(found[MOST_NAMED:])
 
 
 @dataclass(frozen=True, slots=True)

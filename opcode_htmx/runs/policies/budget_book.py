@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -103,6 +104,13 @@ class BudgetBook:
         """What a person has allowed today beyond the budget of a day; 0 without one."""
         kept = self._kept()
         return kept.extra.get(_today(), 0.0) if kept.limits.day else 0.0
+
+    @property
+    def project_extras_today(self) -> dict[Path, float]:
+        """The same of projects."""
+        kept, begin = self._kept(), f"{_today()} "
+        extra = kept.extra.items() if kept.limits.project else ()
+        return {Path(key[len(begin) :]): more for key, more in extra if key.startswith(begin)}
 
     def set_limits(self, limits: Limits) -> None:
         """Set all limits, and end the pauses that they no longer ask for.
@@ -227,10 +235,12 @@ class BudgetBook:
             each.days.get(today, 0.0) for each in found if wanted is None or each.project == wanted
         )
 
-    def projects_of_today(self) -> set[Path]:
-        """The projects in which today has cost something."""
-        today = _today()
-        return {Path(each.project) for each in self._ledger().values() if each.days.get(today)}
+    def spent_by_project(self) -> dict[Path, float]:
+        """What today has cost in each project in which it has cost something."""
+        today, found = _today(), defaultdict[str, float](float)
+        for each in self._ledger().values():
+            found[each.project] += each.days.get(today, 0.0)
+        return {Path(project): spent for project, spent in found.items() if spent}
 
     def standings(self, run_id: str, project: Path) -> list[Standing]:
         """How the budgets stand that hold for a run, the narrowest first."""

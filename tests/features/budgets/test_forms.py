@@ -167,6 +167,33 @@ def test_what_was_allowed_more_today_is_shown_and_ends_with_its_budget(
     assert standing and standing.limit == 0.1
 
 
+def test_what_was_allowed_more_today_in_projects_is_on_the_page_and_in_the_api(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    book = BudgetBook(sandbox.state)
+    orchard, meadow = sandbox.home / "orchard", sandbox.home / "mead\udcffow"
+    book.set_limits(Limits(day=5.0, project=0.5))
+    book.add(Scope.DAY, orchard, 2.0)
+    book.add(Scope.PROJECT, orchard, 0.25)
+    book.record("r1", ONE, orchard, 0.6, before=0.0)
+    book.record("r2", "another", meadow, 0.7, before=0.0)
+    page = re.sub(r"<[^>]+>", "", client.get("/budgets").text)
+    assert f"You allowed more for today in {shortened(orchard)} ($0.25); another budget" in page
+    found = client.get("/api/budgets").get_json()["data"]
+    assert found["extra_today"] == 2.0
+    assert [(each["spent_today"], each["extra_today"]) for each in found["projects"]] == [
+        (0.7, 0.0),
+        (0.6, 0.25),
+    ]
+    assert found["projects"][1]["path"] == str(orchard)
+    for number in range(7):
+        book.add(Scope.PROJECT, sandbox.home / f"p{number}", 0.1)
+    assert "and 3 more; another budget here ends that." in client.get("/budgets").text
+    answer = client.put("/api/budgets", json={"day": 5, "project": 1}).get_json()["data"]
+    assert (answer["extra_today"], {each["extra_today"] for each in answer["projects"]}) == (2, {0})
+    assert "You allowed more" not in client.get("/budgets").text
+
+
 def test_a_project_has_no_more_once_its_budget_changes(tmp_path: Path) -> None:
     book = BudgetBook(tmp_path)
     book.set_limits(Limits(day=5.0, project=1.0))
