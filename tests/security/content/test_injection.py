@@ -32,13 +32,8 @@ from tests.security.corpus.inspection import (
     unseen,
     watched,
 )
-from tests.security.corpus.transcript import (
-    CHANNELS,
-    Channel,
-    said,
-    system,
-    user,
-)
+from tests.security.corpus.transcript.channels import CHANNELS
+from tests.security.corpus.transcript.lines import Channel, said, system, user
 from tests.security.corpus.vectors import Plant, rotation, vectors
 from tests.support.clients import api
 from tests.support.environment import (

@@ -1,0 +1,1 @@
+"""Channels of a transcript: every field of Claude's lines that a page shows."""
