@@ -1,0 +1,1 @@
+"""The parts of a populated sandbox; see tests/support/populated.py."""
