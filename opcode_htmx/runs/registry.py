@@ -18,6 +18,7 @@ from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.lib.process_identity import ProcessIdentity
+from opcode_htmx.runs import order
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.owner import Owner
@@ -165,7 +166,7 @@ class RunRegistry:
                 self._adopt(RunFolder(self._settings.runs_dir / name))
         if new:
             for runs in self._by_session.values():
-                runs.sort(key=lambda run: run.record.created_at)
+                order.sort_session(runs)
 
     def _adopt(self, folder: RunFolder) -> None:
         try:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.past_times import PastTimes
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -71,6 +72,7 @@ class AttentionList:
     def __init__(self, supervisor: Supervisor, positions: ReadPositions) -> None:
         self._supervisor = supervisor
         self._positions = positions
+        self._past = PastTimes()
         self._cached: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
 
     def all(self) -> list[AttentionItem]:
@@ -109,16 +111,17 @@ class AttentionList:
             return None
         elif end.outcome is not Outcome.COMPLETED:
             # one that a budget has paused asks whether it goes on, also once that was read
-            if end.at <= seen and not self._supervisor.budgets.hold(run.record.session_id):
+            is_seen = self._past.is_seen(end.at, seen)
+            if is_seen and not self._supervisor.budgets.hold(run.record.session_id):
                 return None
-            return AttentionItem(run, Reason.FAILED, end.cause, end.at)
-        elif end.at <= seen:
+            return AttentionItem(run, Reason.FAILED, end.cause, self._past.of(end.at))
+        elif self._past.is_seen(end.at, seen):
             return None
         # The end of an idle process is no news: the time of its last output counts
         at = run.folder.last_output()
-        if at <= seen or (end and not run.folder.output.exists()):
+        if self._past.is_seen(at, seen) or (end and not run.folder.output.exists()):
             return None
         # A page that is left reports what was read only after the next page was requested
         if self._supervisor.viewers.is_viewed(run.record.session_id):
             return None
-        return AttentionItem(run, Reason.DONE, "Done since you last looked", at)
+        return AttentionItem(run, Reason.DONE, "Done since you last looked", self._past.of(at))

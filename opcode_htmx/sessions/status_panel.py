@@ -183,7 +183,8 @@ class StatusPanel:
             if _has_been(called_at):
                 return called_at
         if working and _has_been(progress.said_at):
-            return max(progress.said_at, run.record.created_at)
+            created_at = run.record.created_at
+            return max(progress.said_at, created_at if _has_been(created_at) else 0.0)
         key = run.id, run.phase, status_text(run, current)
         if self._since[0] != key:
             # A line has changed the status, and the file's mtime is that of the newest line

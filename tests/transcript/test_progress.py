@@ -217,6 +217,40 @@ def test_a_read_position_of_the_future_ends_with_the_next_look(
     assert marks.of("one").at == now, "it was viewed after the list was shown"
 
 
+def test_positions_that_began_with_a_clock_that_was_ahead_begin_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, path = 1795277175.0, tmp_path / "marks.json"
+
+    def set_clock(at: float) -> None:
+        monkeypatch.setattr("opcode_htmx.sessions.storage.read_positions.time.time", lambda: at)
+
+    set_clock(now + 86_400)
+    marks = ReadPositions(path)
+    marks.begin()
+    marks.look("one", "b-1")
+    set_clock(now)
+    assert marks.since == now
+    set_clock(now + 60)
+    assert marks.since == now, "what ends since the clock was set is new"
+    marks.look("two")
+    assert ReadPositions(path).since == now
+    set_clock(now + 90)
+    ReadPositions(path).begin()
+    assert [marks.of(name).at for name in ("one", "two")] == [now + 90, now + 60]
+    assert marks.since == now
+
+
+def test_a_server_that_starts_ends_a_beginning_that_is_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, path = 1795277175.0, tmp_path / "marks.json"
+    path.write_text(json.dumps({"version": 1, "since": now + 86_400, "sessions": {}}))
+    monkeypatch.setattr("opcode_htmx.sessions.storage.read_positions.time.time", lambda: now)
+    ReadPositions(path).begin()
+    assert json.loads(path.read_bytes())["since"] == now
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"since": 1, "sessions": {"a": 3}}'])
 def test_unreadable_read_positions_are_reset(tmp_path: Path, content: str) -> None:
     path = tmp_path / "marks.json"

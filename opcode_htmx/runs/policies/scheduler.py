@@ -18,6 +18,7 @@ from gevent.lock import BoundedSemaphore
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs import order
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.owner import Owner
@@ -70,7 +71,7 @@ class Scheduler:
     def queue(self) -> list[Run]:
         """The queued runs, first in, first out."""
         waiting = (run for run in self._runs() if run.phase is Phase.QUEUED)
-        return sorted(waiting, key=lambda run: (run.record.created_at, run.id))
+        return order.first_come(waiting)
 
     def has_free_slot(self) -> bool:
         """Whether one more may run, and no earlier one is waiting."""

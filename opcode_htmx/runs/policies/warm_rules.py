@@ -106,7 +106,9 @@ class WarmRules:
         return "" if available_memory() >= LEAST_MEMORY else "too little memory is available"
 
     def _hangs(self, run: Run) -> bool:
-        return run.phase is Phase.STARTING and time.time() - run.record.created_at > READY_SECONDS
+        # also one that began long before the clock was put back
+        age = abs(time.time() - run.record.created_at)
+        return run.phase is Phase.STARTING and age > READY_SECONDS
 
     def _has_options(self, run: Run) -> bool:
         """Whether the session's next process would start with the same command line."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.past_times import PastTimes
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +41,39 @@ class ReadPositions:
         self._path = path
         self._files = CachedJsonFiles(_SCHEMA, 1)
         self._began = time.time()
+        self._past = PastTimes()
         self._unsaved: tuple[float, dict[str, ReadPosition]] | None = None
         """What could not be written, for this worker alone."""
 
     def begin(self) -> None:
-        """Record from when on positions are kept, unless an earlier server has."""
+        """Record from when on positions are kept, unless an earlier server has.
+
+        What it recorded while the clock was ahead counts as recorded now.
+        """
         with self._locked():
             if self._files.read(self._path) is None:
                 self._store(self._began, {})
+            since, positions = self._load()
+            if max(since, *(each.at for each in positions.values()), 0.0) > time.time():
+                past = {
+                    key: replace(each, at=self._past.of(each.at)) for key, each in positions.items()
+                }
+                self._store(self._past.of(since), past)
 
     @property
     def since(self) -> float:
         """From when on positions are kept, as a Unix time: what ended before counts as seen."""
-        return self._load()[0]
+        return self._past.of(self._load()[0])
 
     def of(self, session_id: str) -> ReadPosition:
         since, positions = self._load()
         return positions.get(session_id, ReadPosition("", since))
 
     def seen(self) -> Callable[[str], float]:
-        """When each session was viewed last, by its id; for many sessions, as of now."""
+        """When each session was viewed last, by its id; for many sessions, as of now.
+
+        It may be a time to come, of a clock that was ahead: compare it by PastTimes.
+        """
         since, positions = self._load()
 
         def at(session_id: str) -> float:
@@ -87,7 +102,7 @@ class ReadPositions:
                 positions[each] = ReadPosition(block or before.block, latest)
             while len(positions) > KEPT:
                 del positions[next(iter(positions))]
-            self._store(since, positions)
+            self._store(self._past.of(since), positions)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
