@@ -36,7 +36,7 @@ from opcode_htmx.rendering import (
     tool_cards,
 )
 from opcode_htmx.rendering.cards.parts import first_line
-from opcode_htmx.rendering.questions import questions_of
+from opcode_htmx.rendering.questions import LONGEST_ASKED, brief, questions_of
 from opcode_htmx.transcript.block_store import OWN_ID
 from opcode_htmx.transcript.blocks import Block, BranchBlock, TextBlock
 from opcode_htmx.transcript.content import images, other_content
@@ -169,6 +169,8 @@ def _macros_of(environment: Environment) -> Any:
             "moment": clock.local_time,
             "machine_time": clock.iso_time,
             "questions_of": questions_of,
+            "brief": brief,
+            "longest_asked": LONGEST_ASKED,
             "elicitation_of": elicitations.elicitation_of,
             "is_elicitation": lambda request: isinstance(request, ElicitationRequest),
             "elicitation_verdict": elicitations.verdict,

@@ -8,6 +8,16 @@ from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 
+LONGEST_DRAWN = 300
+"""Characters of a choice, its description or an answer that a card shows at once."""
+LONGEST_ASKED = 2000
+"""Characters of a question."""
+
+
+def brief(text: str, most: int = LONGEST_DRAWN) -> str:
+    """As much of a text as a card shows at once; all of it stands beside it, folded away."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -17,6 +27,15 @@ class Option:
     description: str
     preview: str
     """Markdown, or an ASCII drawing; empty if there is none."""
+
+    @property
+    def is_long(self) -> bool:
+        return max(len(self.label), len(self.description)) > LONGEST_DRAWN
+
+    @property
+    def whole(self) -> str:
+        """Label and description, to be read in one piece."""
+        return "\n\n".join(filter(None, (self.label, self.description)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,20 @@ class Question:
     @property
     def has_previews(self) -> bool:
         return any(option.preview for option in self.options)
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.text) > LONGEST_ASKED
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether something stands below some of its choices."""
+        return any(option.preview or option.is_long for option in self.options)
+
+    @property
+    def by_number(self) -> bool:
+        """Whether a form names its choices by their numbers: their labels would be too much."""
+        return any(len(option.label) > LONGEST_DRAWN for option in self.options)
 
 
 def questions_of(request: PermissionRequest, response: Json) -> tuple[Question, ...]:

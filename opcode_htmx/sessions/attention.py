@@ -8,12 +8,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.past_times import PastTimes
 from opcode_htmx.rendering.activity_text import request_text
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.supervisor import Supervisor
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 
 FRESH_SECONDS = 0.5

@@ -22,7 +22,7 @@ from opcode_htmx.features.permissions import elicitations
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.permissions import is_plan
-from opcode_htmx.rendering.questions import questions_of
+from opcode_htmx.rendering.questions import Question, questions_of
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
@@ -88,13 +88,15 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
 def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, Any]:
     """Fields merged into the input of `ask`: for questions, the label or text for each, and notes.
 
-    Raises BadForm when a question is unanswered or a note is too long.
+    Raises BadForm when a question is unanswered, has no such choice, or a note is too long.
     """
     answers, annotations = {}, {}
     for number, question in enumerate(questions_of(ask, {})):
         name = f"q-{ask.request_id}-{number}"
         words = form.get(f"{name}-text", "").strip()
-        chosen = [*form.getlist(name), *([words] if words else [])]
+        by_number = form.getlist(f"{name}-number")
+        chosen = [*form.getlist(name), *(_label(question, number) for number in by_number)]
+        chosen += [words] if words else []
         if not chosen:
             raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
         answers[question.text] = ", ".join(chosen)
@@ -104,6 +106,13 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
             annotations[question.text] = {"notes": note}
     fields = {"answers": answers, "annotations": annotations}
     return {name: value for name, value in fields.items() if value}
+
+
+def _label(question: Question, number: str) -> str:
+    chosen = whole_number(number)
+    if chosen is None or chosen >= len(question.options):
+        raise BadForm("Claude has not offered that: reload the page and choose again.")
+    return question.options[chosen].label
 
 
 def suggestion(ask: PermissionRequest, number: str) -> Json:

@@ -18,7 +18,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_files import JsonFileSchema
-from opcode_htmx.lib.past_times import PastTimes
+from opcode_htmx.sessions.storage.past_times import PastTimes
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.rendering.tool_cards import full_text
+from opcode_htmx.transcript.blocks import AskBlock
 from tests.rendering.fragments.pages import RUN_ID, ask_line, labels, rendered
-from tests.support.cli.captured import QUESTION, line
+from tests.support.cli.captured import QUESTION, fold, line
 
 
 def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
@@ -63,6 +65,35 @@ def test_an_answered_question_shows_the_answer(updated: dict[str, Any], verdict:
     page = rendered(asked, encoder.allow_line("r", updated))
     assert [n.text for n in page.walk() if n.attributes.get("class") == "verdict"] == [verdict]
     assert not [node for node in page.walk() if node.tag == "input"]
+
+
+def test_a_choice_that_is_very_long_is_folded_away_and_nothing_of_it_is_lost() -> None:
+    long, why = "plum " * 20_000, "pear " * 100
+    options = [{"label": long, "description": why}, {"label": "B"}, {"label": "C" * 301}]
+    question = {"question": "Which? " * 2_000, "header": "H", "options": options}
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": [question]})
+    page = rendered(asked)
+    inputs = [node.attributes for node in page.walk() if node.tag == "input"]
+    assert [(each["name"], each["value"]) for each in inputs] == [
+        ("q-r-0-number", str(number)) for number in range(3)
+    ]
+    assert all(len(node.text) < 700 for node in page.walk() if node.tag == "label")
+    assert all(len(node.text) < 2_100 for node in page.walk() if node.tag == "legend")
+    assert all("open" not in node.attributes for node in page.walk() if node.tag == "details")
+    boxes = [node.text for node in page.walk() if node.attributes.get("class") == "asked-whole"]
+    assert [(text[:5], len(text) > 300) for text in boxes] == [
+        *(("Which", True), ("plum ", True), ("CCCCC", True))
+    ]
+    (block,) = fold((asked,), run_id=RUN_ID).blocks
+    assert isinstance(block, AskBlock)
+    assert all(text in full_text(block) for text in (long, why)), "where Show all leads to"
+    answer = encoder.allow_line("r", {"answers": {question["question"]: long}})
+    answered = rendered(asked, answer)
+    verdict = next(n for n in answered.walk() if n.attributes.get("class") == "verdict")
+    assert len(verdict.text) < 310
+    assert [n.text[:5] for n in answered.walk() if n.attributes.get("class") == "asked-whole"] == [
+        *("Which", "plum "),
+    ]
 
 
 @pytest.mark.parametrize("questions", [7, "text", [7], [{"options": 7}], {"a": 1}])

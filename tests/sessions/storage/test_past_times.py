@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from opcode_htmx.lib import past_times
-from opcode_htmx.lib.past_times import PastTimes
+from opcode_htmx.sessions.storage import past_times
+from opcode_htmx.sessions.storage.past_times import PastTimes
 
 NOW, AHEAD = 1_795_277_175.0, 86_400.0
 

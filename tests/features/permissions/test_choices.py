@@ -1,0 +1,27 @@
+"""The choices of a form that answers Claude's questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from opcode_htmx.engines.messages import PermissionRequest
+from opcode_htmx.features.permissions.routes import answers_to
+from opcode_htmx.web.http.forms import BadForm
+
+
+def test_choices_are_answered_by_their_labels_or_by_their_numbers() -> None:
+    options = [{"label": "A" * 400}, {"label": "B"}]
+    questions = [{"question": "Which?", "multiSelect": True, "options": options}]
+    ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions}, "t", "", "", ())
+
+    def answered(*chosen: tuple[str, str]) -> dict[str, Any]:
+        return answers_to(ask, MultiDict(chosen))
+
+    for chosen in ([("q-r-0-number", "0"), ("q-r-0-number", "1")], [("q-r-0", f"{'A' * 400}, B")]):
+        assert answered(*chosen) == {"answers": {"Which?": f"{'A' * 400}, B"}}
+    for number in ("2", "-1", "x", ""):
+        with pytest.raises(BadForm, match="has not offered that"):
+            answered(("q-r-0-number", number))
