@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -70,6 +71,20 @@ def test_no_step_frees_more_than_a_piece(large: Any) -> None:
 def test_no_step_frees_more_than_a_few_pieces_of_what_is_nested(large: Any) -> None:
     parts = [large()]
     assert _most_freed_in_a_step(parts) <= LIGHT + 2 * PIECE
+    assert not parts
+
+
+@pytest.mark.parametrize(
+    "around",
+    [lambda inner: [inner], lambda inner: {"a": inner}, lambda inner: [[], inner, {"b": [1]}]],
+)
+def test_a_deep_chain_is_freed_in_small_steps_and_few_of_them(around: Callable[[Any], Any]) -> None:
+    chain: Any = []
+    for _ in range(30 * PIECE):
+        chain = around(chain)
+    parts = [chain]
+    del chain
+    assert sum(1 for _ in freed(parts)) < 200, "each looks at thousands of its levels"
     assert not parts
 
 
