@@ -353,6 +353,58 @@ def test_folders_whose_listing_was_interrupted_are_listed_again(
     listed.close()
 
 
+class YieldsAlways:
+    """In place of a TimeSlicer."""
+
+    def step(self) -> None:
+        gevent.sleep(0)
+
+
+def test_greenlets_that_list_the_same_folders_end_also_when_some_are_killed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooperative, "TimeSlicer", YieldsAlways)
+    folders = [project.with_name(f"p{number}") for number in range(6)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / ONE).write_text("1")
+    for killed_after in range(9):
+        listed = Folders()
+        overlapping = [folders, folders[::-1], [*folders[2:], *folders[2:5]], folders[3:]]
+        greenlets = [gevent.spawn(listed.look_at_all, each) for each in overlapping]
+        for _ in range(killed_after):
+            gevent.sleep(0)
+        greenlets[0].kill(block=False)
+        (folders[4] / TWO).write_text("2")
+        gevent.joinall(greenlets[1:], timeout=10, raise_error=True)
+        assert all(each.ready() for each in greenlets)
+        for folder in folders:
+            assert names(listed, folder) == {path.name for path in folder.iterdir()}
+        assert all(kept.is_read for kept in listed._kept.values())
+        (folders[4] / TWO).unlink()
+        assert names(listed, folders[4]) == {ONE}
+        listed.close()
+
+
+def test_a_greenlet_that_is_killed_between_two_folders_keeps_none_of_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooperative, "TimeSlicer", YieldsAlways)
+    other = project.with_name("zebra")
+    other.mkdir()
+    listed = Folders()
+    greenlet = gevent.spawn(listed.look_at_all, [project, other])
+    while not listed._kept:
+        gevent.sleep(0)
+    greenlet.kill()
+    assert not listed._kept
+    project.rename(project.with_name("moved"))
+    project.symlink_to(other)
+    (other / TWO).write_text("2")
+    assert names(listed, project) == {TWO}
+    listed.close()
+
+
 def test_two_greenlets_list_a_folder_once(project: Path, checked: list[str]) -> None:
     listed = Folders()
     both = [gevent.spawn(listed.look, project) for _ in range(2)]

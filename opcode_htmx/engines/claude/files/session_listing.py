@@ -180,13 +180,16 @@ class Folders:
         """
         with contextlib.ExitStack() as locks:
             begun: list[_Reading] = []
-            for folder in yielding(sorted(folders)):  # so that no two wait for one another
-                locks.enter_context(self._locks.of(str(folder)))
-                with contextlib.suppress(OSError):
-                    if folder not in self._kept:
-                        begun.append(self._begin(folder, _identity(folder)))
-            unfinished = {each.folder for each in begun}
+            unfinished: set[Path] = set()
             try:
+                # sorted, so that no two greenlets wait for one another; each once: it would wait
+                # for itself
+                for folder in yielding(sorted(set(folders))):
+                    locks.enter_context(self._locks.of(str(folder)))
+                    with contextlib.suppress(OSError):
+                        if folder not in self._kept:
+                            begun.append(self._begin(folder, _identity(folder)))
+                            unfinished.add(folder)
                 for each, found in zip(begun, run_in_thread(_files_of_all, begun), strict=True):
                     if found is not None:
                         unfinished.discard(each.folder)
