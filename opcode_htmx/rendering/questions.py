@@ -10,7 +10,7 @@ from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_DRAWN = 300
 """Characters of a choice, its description or an answer that a card shows at once."""
-LONGEST_ASKED = 2000
+LONGEST_ASKED = 1000
 """Characters of a question."""
 
 
