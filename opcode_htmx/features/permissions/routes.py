@@ -93,7 +93,7 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
     answers, annotations = {}, {}
     for number, question in enumerate(questions_of(ask, {})):
         name = f"q-{ask.request_id}-{number}"
-        words = form.get(f"{name}-text", "").strip()
+        words = form.get(f"{name}-text", "").replace("\r\n", "\n").strip()
         by_number = form.getlist(f"{name}-number")
         chosen = [*form.getlist(name), *(_label(question, number) for number in by_number)]
         chosen += [words] if words else []

@@ -22,6 +22,9 @@ def test_choices_are_answered_by_their_labels_or_by_their_numbers() -> None:
 
     for chosen in ([("q-r-0-number", "0"), ("q-r-0-number", "1")], [("q-r-0", f"{'A' * 400}, B")]):
         assert answered(*chosen) == {"answers": {"Which?": f"{'A' * 400}, B"}}
+    assert answered(("q-r-0-text", "plums\r\nand pears")) == {
+        "answers": {"Which?": "plums\nand pears"}
+    }, "lines as a person sees them, and not as a form sends them"
     for number in ("2", "-1", "x", ""):
         with pytest.raises(BadForm, match="has not offered that"):
             answered(("q-r-0-number", number))

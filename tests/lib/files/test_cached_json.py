@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,25 @@ def test_the_files_that_were_used_last_stay_in_memory(tmp_path: Path) -> None:
         files.cache.write(path, {"number": number}, value=number)
     assert [files.cache.read(path) for path in reversed(paths)] == [2, 1, 0]
     assert files.parsed == 1
+
+
+def test_files_of_one_tick_of_the_clock_have_times_of_their_own(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inode of a file may be that of the one before the one that it replaces."""
+    tick, write = 1_795_277_175_000_000_000, JsonFileSchema.write
+
+    def write_within_the_tick(
+        self: JsonFileSchema[int], target: Path, *args: Any, **kw: Any
+    ) -> None:
+        write(self, target, *args, **kw)
+        os.utime(target, ns=(tick, tick))
+
+    monkeypatch.setattr(JsonFileSchema, "write", write_within_the_tick)
+    files, other, times = Files(), Files(), []
+    for number in range(4):
+        (files if number % 2 else other).cache.write(path, {"number": number}, value=number)
+        assert [each.cache.read(path) for each in (files, other)] == [number] * 2
+        times.append(path.stat().st_mtime_ns)
+    assert times == sorted(set(times))
+    assert times[0] == tick
