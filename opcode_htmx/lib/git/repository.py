@@ -23,6 +23,9 @@ _FILES = frozenset(
     {"HEAD", "config", "config.worktree", "index", "packed-refs", "shallow", "commondir", "gitdir"}
 )
 """The files of a repository that git opens first. It would wait for the writer of a pipe."""
+_OF_SUBMODULE = frozenset({"HEAD", "config", "packed-refs", "commondir"})
+_MOST_SUBMODULES = 200
+"""Submodules that are looked at; in further ones git waits as long as it may."""
 _OF_WORKING_TREE = (".gitignore", ".gitattributes", ".gitmodules")
 _BRANCH = "ref: refs/"
 
@@ -168,6 +171,8 @@ def _check_parts(repository: Repository) -> None:
     for folder in (objects, objects / "info", repository.common_dir / "info"):
         _check_entries(folder, inside)
     _check_branch(repository)
+    for folder in inside:
+        _check_submodules(folder / "modules")
     for name in ("alternates", "http-alternates"):
         if (objects / "info" / name).exists():
             raise RepositoryRefused(f"{objects} takes objects from another repository.")
@@ -191,6 +196,27 @@ def _check_entries(folder: Path, inside: set[Path], files: Collection[str] = ())
                 _check_file(Path(each.path))
             elif not files and not each.is_file() and not each.is_dir():
                 _check_no_pipe(Path(each.path))
+
+
+def _check_submodules(folder: Path) -> None:
+    """Refuse a pipe in place of what git opens of each submodule to see which commit it is at.
+
+    A submodule is named by its path: `libs/plum` is in a folder `libs`.
+    """
+    waiting = [folder]
+    for _ in range(_MOST_SUBMODULES):
+        if not waiting:
+            return
+        inner = waiting.pop()
+        try:
+            names = os.listdir(inner)  # noqa: PTH208 - looked at before each command
+        except OSError:
+            continue
+        if "HEAD" in names:
+            for name in _OF_SUBMODULE.intersection(names):
+                _check_no_pipe(inner / name)
+        else:
+            waiting += [inner / name for name in names[:_MOST_SUBMODULES]]
 
 
 def _check_branch(repository: Repository) -> None:

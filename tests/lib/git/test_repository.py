@@ -186,3 +186,19 @@ def test_head_may_be_a_link_to_a_branch_and_a_branch_packed(repo: Repo) -> None:
     git = Git.at(repo.top, repo.environment)
     assert git
     assert git.run("log", "--format=%s", "-1").content == b"another\n"
+
+
+@pytest.mark.timeout(15)
+@pytest.mark.parametrize("name", ["HEAD", "config", "packed-refs"])
+def test_a_pipe_in_a_submodule_is_refused_at_once(repo: Repo, tmp_path: Path, name: str) -> None:
+    inner = Repo(tmp_path / "plums").make()
+    inner.commit()
+    repo.plain("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.top), "a/b")
+    git = Git.at(repo.top, repo.environment)
+    assert git
+    assert b"a/b" in git.run("status", "--porcelain", "--ignore-submodules=dirty").content
+    path = repo.top / ".git/modules/a/b" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(RepositoryRefused, match=f"{name} is a pipe"):
+        Git.at(repo.top, repo.environment)
