@@ -6,6 +6,9 @@ from opcode_htmx.engines.requests import Query
 from opcode_htmx.lib.coerce import Json, as_list, as_str
 from opcode_htmx.lib.dataclass import dataclass
 
+_BUSY = ("commands queued", "prompt pending", "turn running", "state changed")
+"""Refusals that pass by themselves: Claude ends a turn a little after the turn's result."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilesAnswer:
@@ -30,6 +33,11 @@ class ConversationAnswer:
     """The prompt, to be edited."""
     before: str = ""
     """The answer after which the conversation goes on; empty if nothing is left of it."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is refused only as long as Claude has something to end."""
+        return not self.is_done and self.reason.replace("_", " ") in _BUSY
 
 
 def files(prompt_id: str, *, dry_run: bool) -> Query:

@@ -15,7 +15,7 @@ import gevent
 
 from opcode_htmx.engines.claude import rewind as protocol
 from opcode_htmx.engines.claude.files import lineage, titles
-from opcode_htmx.engines.claude.rewind import FilesAnswer
+from opcode_htmx.engines.claude.rewind import ConversationAnswer, FilesAnswer
 from opcode_htmx.engines.requests import Query
 from opcode_htmx.features.checkpoints.history_end import has_cut
 from opcode_htmx.features.context import AppContext
@@ -25,6 +25,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN
 from opcode_htmx.sessions.checkpoints.service import ClaudeWorks
 from opcode_htmx.sessions.storage.drafts import DraftTooLarge
@@ -34,6 +35,8 @@ NOTED_SECONDS = 5.0
 """How long Claude may take to write down a cut; it takes a tenth of a second."""
 SECONDS = 30.0
 """For Claude's answer; putting many files back takes a while."""
+BUSY_SECONDS, BUSY_PAUSE = 10.0, 0.2
+"""For how long Claude is asked again that is busy with the end of its turn, and how often."""
 
 
 class CannotRewind(Exception):
@@ -135,10 +138,14 @@ class Rewind:
         history = self._context.engine.history
         size = history.size(session_id) or 0
         with self._context.runs.starts.at_rest(session_id, folder, by=by) as run:
-            found = control_requests.ask(run, query, SECONDS)
-            answer = protocol.conversation_answer(found)
+            answer = _cut(run, query)
             if answer.is_done:
                 self._wait_until_noted(session_id, size, answer.before)
+        if answer.is_busy:
+            raise CannotRewind(
+                "Claude cannot take the conversation back now, although its turn is over: "
+                f"{answer.reason}. Try again in a moment."
+            )
         if not answer.is_done:
             reason = f": {answer.reason}" if answer.reason else "."
             raise CannotRewind(f"Claude cannot take the conversation back{reason}")
@@ -186,3 +193,16 @@ class Rewind:
                     name = f"image-{number}.{image.media_type.partition('/')[2]}"
                     content = base64.b64decode(image.data, validate=True)
                     drafts.add_file(session_id, name, content, image.media_type)
+
+
+def _cut(run: Run, query: Query) -> ConversationAnswer:
+    """What Claude answers to the order to cut, once it has ended its turn, too.
+
+    Raises ControlRefused, RunNotLive.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        answer = protocol.conversation_answer(control_requests.ask(run, query, SECONDS))
+        if not answer.is_busy or time.monotonic() >= until:
+            return answer
+        gevent.sleep(BUSY_PAUSE)
