@@ -9,10 +9,8 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.terminal.keys import BY_NAME, KEYS
+from opcode_htmx.features.terminal.newest import newest_lines
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.pty import segments
-from opcode_htmx.lib.pty.records import Damaged
-from opcode_htmx.markup import ansi
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import FolderUnknown, SessionLocations
@@ -25,8 +23,6 @@ from opcode_htmx.web.http.forms import BadForm, typed
 
 RESUME = "resume"
 """The choice of a form: Claude, with the session that the page was opened from."""
-SHOWN_BYTES, SHOWN_LINES = 32 * 1024, 60
-"""Of the output, on a page without scripts."""
 MOST_TYPED = 100_000
 """Characters of one form."""
 
@@ -77,7 +73,7 @@ def blueprint(
             "terminal/terminal.html",
             terminal=found,
             keys=KEYS,
-            lines=run_in_thread(_newest_lines, terminals.output_of(terminal_id)),
+            lines=run_in_thread(newest_lines, terminals.output_of(terminal_id)),
             most_typed=MOST_TYPED,
         )
 
@@ -132,13 +128,3 @@ def _back_to(locations: SessionLocations, session_id: str) -> str:
         address = url_for("session_page.session", project_id=project_id, session_id=session_id)
         return f"{address}#end"
     return url_for("projects.project", project_id=project_id)
-
-
-def _newest_lines(output: Path) -> str:
-    """The end of the output as plain text, for a page without scripts."""
-    try:
-        data = b"".join(segments.newest_output(output, SHOWN_BYTES))[-SHOWN_BYTES:]
-    except (OSError, Damaged):
-        return ""
-    lines = ansi.plain(data.decode("utf-8", "replace")).split("\n")
-    return "\n".join(line.rstrip() for line in lines[-SHOWN_LINES:]).strip("\n")

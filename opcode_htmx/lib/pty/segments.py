@@ -156,11 +156,8 @@ def end_of(folder: Path) -> tuple[int, Exit | None]:
         return starts[-1] + length, records.exit_in(file.read())
 
 
-def newest_output(folder: Path, most: int) -> Iterator[bytes]:
-    """What the program has written last, about `most` bytes, for a page without scripts.
-
-    Raises OSError, Damaged.
-    """
+def newest_records(folder: Path, most: int) -> Iterator[Record]:
+    """The newest records, of about `most` bytes; the first is a STATE. Raises OSError, Damaged."""
     starts, (end, _) = starts_in(folder), end_of(folder)
     first = [start for start in starts if start <= max(0, end - most)][-1:] or starts[:1]
     reader = SegmentReader(folder, first[0] if first else 0)
@@ -168,4 +165,9 @@ def newest_output(folder: Path, most: int) -> Iterator[bytes]:
         found, _ = reader.read(1 << 18)
         if not found:
             return
-        yield from (record.content for record in found if record.kind is Kind.DATA)
+        yield from found
+
+
+def newest_output(folder: Path, most: int) -> Iterator[bytes]:
+    """What the program has written last, about `most` bytes. Raises OSError, Damaged."""
+    return (each.content for each in newest_records(folder, most) if each.kind is Kind.DATA)
