@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tests.support.environment import (
     missing,
     write_stand_in,
 )
-from tests.support.pages.browser import Phone, launched
+from tests.support.pages.browser import MOVING, Phone, launched
 from tests.support.suite import shared_fixtures
 from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
 from tests.support.suite.start_guard import INTEGRATION, guard
@@ -198,13 +198,17 @@ def browser(integration: None) -> Iterator[Browser]:
         yield browser
 
 
+def _motion(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    return MOVING if request.node.get_closest_marker("moving") else {}
+
+
 @pytest.fixture
-def open_phone(browser: Browser) -> Iterator[Callable[..., Phone]]:
+def open_phone(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Callable[..., Phone]]:
     """Opens phones on a server; at the end none may have complained in its console."""
     phones: list[Phone] = []
 
     def open_(server: Server, **options: object) -> Phone:
-        phones.append(Phone(browser, server, **options))
+        phones.append(Phone(browser, server, **{**_motion(request), **options}))
         return phones[-1]
 
     yield open_
@@ -219,8 +223,10 @@ def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
 
 
 @pytest.fixture(scope="module")
-def _module_phone(browser: Browser, shared_server: Server) -> Iterator[Phone]:
-    with closing(Phone(browser, shared_server)) as phone:
+def _module_phone(
+    request: pytest.FixtureRequest, browser: Browser, shared_server: Server
+) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server, **_motion(request))) as phone:
         yield phone
 
 

@@ -25,7 +25,7 @@ from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 LINES = [f"row {number}" for number in range(1, 41)]
 """Long enough for two changes to be two hunks."""

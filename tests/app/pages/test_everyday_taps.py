@@ -17,7 +17,7 @@ from tests.support.environment import Sandbox, Server
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.thumb import Thumb
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 WAIT: list[object] = ["wait", "/no"]
 REACH = 0.4 * PHONE["height"]

@@ -16,7 +16,7 @@ from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 OpenPhone = Callable[..., Phone]
 PRESS_MS = 700

@@ -111,9 +111,7 @@ class Walk:
 def walk(server: Server, open_phone: Callable[..., Phone], request: pytest.FixtureRequest) -> Walk:
     """On the larger phone with scripts, on the smaller one without; what is shown fits on both."""
     scripts: bool = request.param
-    # Without the pulse of rows that work, which takes a fifth of the time to be drawn.
-    options = {"viewport": SIZES[scripts], "reduced_motion": "reduce"}
-    phone = open_phone(server, java_script_enabled=scripts, **options)
+    phone = open_phone(server, java_script_enabled=scripts, viewport=SIZES[scripts])
     return Walk(server, phone, f"walk{next(NUMBERS)}", scripts)
 
 

@@ -35,6 +35,8 @@ from tests.support.environment import (
 from tests.support.suite.start_guard import guard
 
 PHONE = {"width": 390, "height": 844}
+CALM, MOVING = {"reduced_motion": "reduce"}, {"reduced_motion": "no-preference"}
+"""Options of a browser whose person wants no motion, and of one who has chosen nothing."""
 DISABLED_FEATURES = (
     # The address bar's lists, web pages in processes of their own: half of what a page costs.
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess"),
@@ -96,10 +98,14 @@ class Phone:
     """A browser of its own, logged in, with a session page that it may be looking at."""
 
     def __init__(self, browser: Browser, server: Server, **options: object) -> None:
-        """`logged_in=False` is that of a stranger; other options are those of a context."""
+        """`logged_in=False` is that of a stranger; other options are those of a context.
+
+        Its person wants no motion unless `reduced_motion` says otherwise: to draw what moves
+        takes a tenth of a test's time.
+        """
         logged_in = options.pop("logged_in", True)
         self._context = browser.new_context(
-            **{"viewport": PHONE, "base_url": server.url, **options}  # type: ignore[arg-type]
+            **{"viewport": PHONE, "base_url": server.url, **CALM, **options}  # type: ignore[arg-type]
         )
         if logged_in:
             log_in(self._context, server)

@@ -35,7 +35,7 @@ from tests.support.pages.page_checks import (
     wait_until_pressable,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(400)]
 
 READY = "Ready for the next prompt"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

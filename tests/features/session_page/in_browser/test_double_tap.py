@@ -15,7 +15,7 @@ from tests.features.session_page.in_browser.test_look import asks, texts
 from tests.support.environment import Sandbox, Server, until
 from tests.support.pages.browser import Phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 KEYBOARD = {"width": 390, "height": 420}
 OPEN = ".block-ask[data-state=open]"

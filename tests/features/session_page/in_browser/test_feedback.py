@@ -15,7 +15,7 @@ from tests.support.environment import Sandbox, Server
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import wait_until_pressable
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SUGGESTION = {

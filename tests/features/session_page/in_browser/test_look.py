@@ -29,7 +29,7 @@ from tests.support.pages.page_checks import (
     wait_until_pressable,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 Steps = list[list[object]]
 OpenPhone = Callable[..., Phone]

@@ -28,7 +28,7 @@ from tests.support.environment import (
 )
 from tests.support.pages.browser import CUT_OFF, Phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
 WORDS = " ".join(f"word{number}" for number in range(120))
 
