@@ -86,6 +86,10 @@ class AttentionList:
         until = min(until, time.time())
         items = (item for item in self.all() if item.reason is Reason.DONE and item.at <= until)
         self._positions.count_as_seen([item.run.record.session_id for item in items], until)
+        self.forget()
+
+    def forget(self) -> None:
+        """Sessions were viewed, here or in another worker: find out anew."""
         self._cached = -FRESH_SECONDS, []
 
     def beside(self, session_id: str) -> AttentionCount:

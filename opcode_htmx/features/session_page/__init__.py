@@ -9,7 +9,9 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS
+from opcode_htmx.features.session_page.seen_elsewhere import SeenWatch
+from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS, FrameScheduler
+from opcode_htmx.lib.concurrency.jobs import Job
 from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -32,22 +34,34 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
     from opcode_htmx.features.session_page import live_updates
-    from opcode_htmx.features.session_page.snapshots import FrameScheduler
 
-    views = context.sessions.views
-    frames = FrameScheduler(
-        views.environment,
+    frames = context.once(_frames)
+    live_updates.register(router, context.sessions.lookup, context.runs.viewers, frames)
+
+
+def _frames(context: AppContext) -> FrameScheduler:
+    return FrameScheduler(
+        context.sessions.views.environment,
         context.monitor.recently_busy,
         rendered=partial(context.metrics.observe, FRAGMENT),
         viewers=partial(context.metrics.change, VIEWERS),
     )
-    live_updates.register(router, context.sessions.lookup, context.runs.viewers, frames)
+
+
+def _jobs(context: AppContext) -> Iterable[Job]:
+    def show() -> None:
+        context.sessions.attention.forget()
+        context.once(_frames).check_needs()
+
+    watch = SeenWatch(context.state.folder("marks.json"), show)
+    yield Job("notice what was seen on other devices", watch.start, watch.stop)
 
 
 FEATURE = Feature(
     name="session_page",
     routes=_routes,
     sockets=_sockets,
+    jobs=_jobs,
     errors={FolderUnknown: 409},
     metrics=(FRAGMENT, VIEWERS),
 )

@@ -129,6 +129,13 @@ class FrameScheduler:
                 del self._producers[id(view)]
                 producer.close()
 
+    def check_needs(self) -> None:
+        """Show at once where another number of sessions needs attention."""
+        for producer in list(self._producers.values()):
+            had, view = producer.snapshot, producer.view
+            if had and view.needs() != had.needs:
+                view.conversation.changed.notify()
+
     def message(self, fragments: str, around: Sequence[str], cursor: Cursor) -> TextFrame:
         text = self._template.render(
             fragments=fragments, around=around, cursor=cursor, now=time.time()
