@@ -216,6 +216,11 @@ class Phone:
         return self.page.get_by_role("button", name=name, exact=True)
 
     @property
+    def is_calm(self) -> bool:
+        """Whether its pages know that nothing should move."""
+        return bool(self.page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches"))
+
+    @property
     def session_id(self) -> str:
         """That of the session whose page is open."""
         return self.page.url.partition("#")[0].rpartition("/")[2]

@@ -140,6 +140,7 @@ def project(server: Server) -> Path:
 
 @pytest.fixture
 def phone(kept_phone: Phone) -> Phone:
+    assert not kept_phone.is_calm
     return kept_phone
 
 

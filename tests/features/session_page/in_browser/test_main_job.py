@@ -126,6 +126,7 @@ def half_is_there(phone: Phone) -> None:
 def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
     phone: Phone, sandbox: Sandbox, script: Script
 ) -> None:
+    assert not phone.is_calm
     phone.begin_by_form(sandbox.project, "Let it grow")
     # the text grows: it is seen in part before it is seen in whole
     expect(phone.page.locator(".block-text")).to_contain_text("word5")
