@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from opcode_htmx.config import state_format
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.lib.files.state_folders import Backup, StateFolder
-from opcode_htmx.runs.policies import budget_book
+from opcode_htmx.runs.budgets import book as budget_book
+from opcode_htmx.runs.budgets.files import VERSION as BUDGETS_VERSION
+from opcode_htmx.runs.budgets.spending import DAYS_KEPT
 from opcode_htmx.sessions.checkpoints import store as checkpoint_store
 from opcode_htmx.sessions.schedules import store
 from opcode_htmx.sessions.worktrees.files import FOLDERS as COPIES
@@ -50,18 +52,18 @@ PLATFORM = (
     store.FOLDER,
     store.PROGRESS,
     *COPIES,
-    StateFolder(budget_book.LIMITS, "the budgets", version=budget_book.VERSION),
+    StateFolder(budget_book.LIMITS, "the budgets", version=BUDGETS_VERSION),
     StateFolder(
         budget_book.SPENDING,
         "what runs have cost, by day",
-        f"{budget_book.DAYS_KEPT} days",
-        budget_book.VERSION,
+        f"{DAYS_KEPT} days",
+        BUDGETS_VERSION,
     ),
     StateFolder(
         budget_book.HOLDS,
         "the sessions that a budget has paused",
         "until a person decides, or as long as the session",
-        budget_book.VERSION,
+        BUDGETS_VERSION,
         per_session=True,
         with_session=True,
     ),

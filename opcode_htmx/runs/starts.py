@@ -19,12 +19,12 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.control import launcher
 from opcode_htmx.runs.control.launcher import CannotStart, RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.options.service import SessionOptionsService
-from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.disk_guard import DiskGuard
 from opcode_htmx.runs.policies.limit_monitor import check_queue
 from opcode_htmx.runs.policies.project_trust import ProjectTrust

@@ -13,8 +13,8 @@ from opcode_htmx.features.budgets.service import InvalidBudget
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem
 from opcode_htmx.lib.concurrency.jobs import Job, every
+from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.events.types import TurnEnded
-from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.sessions.terminals.settings import TerminalSettings
 from opcode_htmx.web.rest.endpoint import Endpoint
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from opcode_htmx.engines.base import Engine
     from opcode_htmx.features.budgets.terminals import TerminalCosts
+    from opcode_htmx.runs.budgets.monitor import BudgetMonitor
     from opcode_htmx.runs.control.run import Run
-    from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
     from opcode_htmx.runs.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ TERMINAL_SECONDS = 3.0
 
 
 def _monitor(context: AppContext) -> BudgetMonitor:
-    from opcode_htmx.runs.policies.budget_monitor import BudgetMonitor
+    from opcode_htmx.runs.budgets.monitor import BudgetMonitor
     from opcode_htmx.sessions.schedules.starts import budget_of
 
     runs = context.runs

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from opcode_htmx.features.budgets.service import check
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import MOST_USD, Limits
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import MOST_USD, Limits
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.rest.endpoint import Endpoint
 from opcode_htmx.web.rest.models import RequestModel, ResponseModel
@@ -58,7 +58,7 @@ def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
             run=limits.run,
             day=limits.day,
             project=limits.project,
-            spent_today=book.spent_today(),
+            spent_today=book.spending.of_today(),
             extra_today=book.extra_today,
             projects=_projects(book),
         )
@@ -85,7 +85,7 @@ def endpoints(book: BudgetBook) -> Iterable[Endpoint]:
 
 
 def _projects(book: BudgetBook) -> list[ProjectToday]:
-    spent, extras = book.spent_by_project(), book.project_extras_today
+    spent, extras = book.spending.by_project(), book.project_extras_today
     found = [
         ProjectToday(
             path=str(path),

@@ -10,10 +10,8 @@ from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
-from opcode_htmx.runs.model.prompt_content import images_in, words_of
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import (
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import (
     LEAST_USD,
     MOST_USD,
     Hold,
@@ -22,6 +20,8 @@ from opcode_htmx.runs.policies.budget_figures import (
     Scope,
     typed_amount,
 )
+from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
+from opcode_htmx.runs.model.prompt_content import images_in, words_of
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.folder_labels import shortened
 from opcode_htmx.sessions.locations import SessionLocations
@@ -89,7 +89,7 @@ def used_up(book: BudgetBook) -> UsedUp:
     day = book.standing_of_day()
     projects = [
         (shortened(project), each.spent)
-        for project in book.spent_by_project()
+        for project in book.spending.by_project()
         for each in book.standings("", project)
         if each.scope is Scope.PROJECT and each.is_reached
     ]

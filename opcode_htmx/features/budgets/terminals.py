@@ -14,8 +14,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.base import History
 from opcode_htmx.engines.claude.files.process_registry import LiveSession
-from opcode_htmx.runs.policies import budget_shares
-from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.budgets import shares as budget_shares
+from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.sessions.terminals.model import Program, Terminal
 
 LATE_SECONDS = 5.0
@@ -55,7 +55,7 @@ class TerminalCosts:
         found = {
             each.id: each for each in self._terminals() if each.record.program is Program.CLAUDE
         }
-        shares = self._book.open_shares()
+        shares = self._book.spending.open_shares()
         missed = [each for each in found.values() if self._is_missed(each)]
         if not any(each.is_live for each in found.values()) and not shares and not missed:
             return
@@ -72,7 +72,7 @@ class TerminalCosts:
                     self._begin(name, terminal, session_id, size)
         for terminal in missed:
             self._begin_missed(terminal, open_)
-        shares = self._book.open_shares()
+        shares = self._book.spending.open_shares()
         for name, share in shares.items():
             if name in open_:
                 self._left_at.pop(name, None)
@@ -100,7 +100,7 @@ class TerminalCosts:
         """Note what its session had cost before, unless it was seen while it ran."""
         self._known_missed.add(terminal.id)
         name = _name(terminal.id, terminal.record.first_session_id)
-        if name not in open_ and not self._book.has_noted(name):
+        if name not in open_ and not self._book.spending.has_noted(name):
             record = terminal.record
             size = record.history_start
             self._begin(name, terminal, record.first_session_id, size, again=False)
@@ -114,7 +114,7 @@ class TerminalCosts:
         """
         total, project = self._cost(session_id, 0, size), Path(terminal.record.folder)
         self._sizes[name] = size, size
-        self._book.change_shares(
+        self._book.spending.change(
             lambda ledger: (
                 budget_shares.begun(ledger, name, session_id, project, total)
                 if again or name not in ledger
@@ -132,9 +132,9 @@ class TerminalCosts:
         if size is not None and size != last and not self._is_of_others(session_id, left_at):
             total = self._cost(session_id, begin if begin <= size else 0, size)
             self._sizes[name] = begin, size
-            self._book.change_shares(partial(budget_shares.grown, name=name, total=total))
+            self._book.spending.change(partial(budget_shares.grown, name=name, total=total))
         if left_at < time.time() - LATE_SECONDS:
-            self._book.change_shares(partial(budget_shares.closed, name=name))
+            self._book.spending.change(partial(budget_shares.closed, name=name))
 
     def _is_of_others(self, session_id: str, left_at: float) -> bool:
         """Whether somebody else has written the session's file since it was left."""

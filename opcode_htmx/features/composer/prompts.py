@@ -22,11 +22,11 @@ from opcode_htmx.features.composer.new_session import (
 )
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.disk_space import DiskFull
+from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.control.launcher import CannotStart
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.policies import working_folders
-from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.limit_monitor import QueueFull
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.supervisor import Supervisor

@@ -15,9 +15,9 @@ from opcode_htmx.features.races.runner import KEYS, Entry, RaceRefused, Wanted
 from opcode_htmx.features.races.views import RacePages
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
+from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
-from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
 from opcode_htmx.sessions.configuration.project_choices import project_choices

@@ -178,7 +178,7 @@ class RacePages:
 
     def _cost(self, session_id: str) -> float:
         runs = self.context.runs.of_session(session_id)
-        return sum(self.context.runs.budgets.spent_by_run(run.id) for run in runs)
+        return sum(self.context.runs.budgets.spending.of_run(run.id) for run in runs)
 
     def _changes(self, record: SessionWorktree | None) -> tuple[FileChange, ...] | None:
         """Called outside of the request's context."""

@@ -20,6 +20,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.events import progress
 from opcode_htmx.runs.events.journal import Journal
 from opcode_htmx.runs.events.progress import Progress
@@ -30,7 +31,6 @@ from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.model.warm_mark import WarmMark
 from opcode_htmx.runs.options.service import SessionOptionsService
-from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, WorkingFolders

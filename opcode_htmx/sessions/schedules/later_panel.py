@@ -12,8 +12,8 @@ from jinja2 import Environment
 from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Pause, Refusal, Scope, as_typed, dollars
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Pause, Refusal, Scope, as_typed, dollars
 from opcode_htmx.sessions.schedules.planned import Offer, Planned, PlannedPrompts
 from opcode_htmx.sessions.schedules.starts import budget_of_pause
 from opcode_htmx.sessions.schedules.store import ScheduleStore

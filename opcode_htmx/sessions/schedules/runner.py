@@ -22,10 +22,10 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.formatting import format_duration
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.budget_book import BudgetBook
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.schedules import starts
@@ -183,7 +183,7 @@ class ScheduleRunner:
             log.exception("could not start schedule %s", schedule.id)
             self._refuse(schedule, noted, f"The server failed ({type(error).__name__}).")
         else:
-            spent = services.budgets.spent_by_run(run_id)
+            spent = services.budgets.spending.of_run(run_id)
             self._store.update(schedule.id, noted.prompt_id, partial(starts.started, run_id, spent))
         finally:
             self._starting.discard(noted.prompt_id)
@@ -282,7 +282,7 @@ class ScheduleRunner:
                 return now
             cost = now.cost_usd
             if cost is None and now.run_id:
-                spent = self._services.budgets.spent_by_run(now.run_id) - now.cost_before
+                spent = self._services.budgets.spending.of_run(now.run_id) - now.cost_before
                 cost = spent if spent > 0 else None
             return replace(now, state=state, sentence=sentence, ended_at=at, cost_usd=cost)
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 
 from opcode_htmx.engines.messages import INTERRUPTED
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Hold, Scope, Standing
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.events.types import TurnEnded
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Hold, Scope, Standing
 from opcode_htmx.sessions.schedules.model import (
     OPEN,
     Occurrence,
@@ -73,7 +73,7 @@ def budget_of(store: ScheduleStore, book: BudgetBook, run: Run) -> Standing | No
     schedule, started = store.bounded().get(run.id, (None, None))
     if schedule is None or started is None or not schedule.budget_usd:
         return None
-    spent = max(0.0, book.spent_by_run(run.id) - started.cost_before)
+    spent = max(0.0, book.spending.of_run(run.id) - started.cost_before)
     return Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
 
 
@@ -86,6 +86,6 @@ def budget_of_pause(
             if each.run_id == hold.run_id:
                 if not schedule.budget_usd:
                     return schedule, None
-                spent = max(hold.spent, book.spent_by_run(each.run_id) - each.cost_before)
+                spent = max(hold.spent, book.spending.of_run(each.run_id) - each.cost_before)
                 return schedule, Standing(Scope.SCHEDULE, spent, schedule.budget_usd)
     return None

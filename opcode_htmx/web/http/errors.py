@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.lib.files.disk_space import SENTENCE, is_full
 from opcode_htmx.lib.logs import context
+from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.elicitation.values import InvalidContent
-from opcode_htmx.runs.policies.budget_book import BudgetReached
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.features import agents
 from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.running.records import AgentRun
-from opcode_htmx.runs.policies.budget_book import BudgetReached
+from opcode_htmx.runs.budgets.book import BudgetReached
 from tests.support.apps.in_process import client_of
 from tests.support.environment import SYSTEM_PATH, Sandbox
 from tests.support.pages.claude_pages import form_of, links_of

@@ -8,8 +8,8 @@ import pytest
 
 from opcode_htmx.features.budgets.api import NewBudgets, endpoints
 from opcode_htmx.features.budgets.service import InvalidBudget, amount, check
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Limits
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Limits
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import requests
 from opcode_htmx.engines.claude.demo import sse
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Limits, Scope
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Limits, Scope
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
 
 TOKENS = 20_000
@@ -71,7 +71,7 @@ class First:
 def first(shared_real_server: Server) -> First:
     book = BudgetBook(shared_real_server.sandbox.state)
     session_id = begin(shared_real_server, shared_real_server.sandbox, "hello")
-    return First(session_id, until(book.spent_today, "the cost of the first turn"))
+    return First(session_id, until(book.spending.of_today, "the cost of the first turn"))
 
 
 def begin(server: Server, sandbox: Sandbox, prompt: str) -> str:
@@ -109,7 +109,7 @@ def test_a_run_is_paused_within_its_turn_and_goes_on(
 ) -> None:
     server, book, one = shared_real_server, BudgetBook(shared_real_server.sandbox.state), first.cost
     sandbox = server.sandbox if scope is Scope.PROJECT else server.sandbox.with_own_project()
-    before = {Scope.RUN: 0.0, Scope.DAY: book.spent_today(), Scope.PROJECT: one}[scope]
+    before = {Scope.RUN: 0.0, Scope.DAY: book.spending.of_today(), Scope.PROJECT: one}[scope]
     # reached by the third message of six
     limit = before + 2.5 * one
     book.set_limits(Limits(**{scope: limit}))
@@ -168,7 +168,7 @@ def test_the_cost_of_all_is_noted_without_a_budget_and_nothing_is_asked(
     book = BudgetBook(shared_real_server.sandbox.state)
 
     def is_shown() -> bool:
-        words = f"Today so far: ${book.spent_today():.2f}"
+        words = f"Today so far: ${book.spending.of_today():.2f}"
         return words in shared_real_server.get("/budgets").text
 
     until(is_shown, "the page has the cost of all")

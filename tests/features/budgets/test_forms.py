@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.runs.policies import budget_book
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Limits, Scope, Standing
+from opcode_htmx.runs.budgets import book as budget_book
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing
 from opcode_htmx.sessions.folder_labels import shortened
 from tests.sessions.index.histories import ONE, Session
 from tests.support.apps.in_process import app_of, client_of
@@ -70,7 +70,7 @@ def test_a_session_is_free_once_its_budget_is_cleared(
     session.answer("Watered.")
     book = BudgetBook(sandbox.state)
     book.set_limits(Limits(day=0.1))
-    book.record("r1", ONE, sandbox.project, 0.5, before=0.0)
+    book.spending.record("r1", ONE, sandbox.project, 0.5, before=0.0)
     (standing,) = book.standings("r1", sandbox.project)
     book.set_hold(ONE, "r1", standing)
     address = f"/projects/{session.path.parent.name}/sessions/{ONE}"
@@ -96,7 +96,7 @@ def test_where_a_budget_of_the_day_is_used_up_the_page_says_that_no_prompt_is_se
     book = BudgetBook(sandbox.state)
     book.set_limits(Limits(**{scope: 0.5}))
     assert "Ask to continue." in client.get(watered).text
-    book.record("r1", ONE, sandbox.project, 0.6, before=0.0)
+    book.spending.record("r1", ONE, sandbox.project, 0.6, before=0.0)
     page = client.get(watered).text
     assert "Not running. Nothing is sent: budget used up" in page
     link = (
@@ -120,7 +120,7 @@ def test_a_pause_shows_what_is_spent_and_allowed_by_now(
 ) -> None:
     book = BudgetBook(sandbox.state)
     book.set_limits(Limits(day=0.5))
-    book.record("r1", ONE, sandbox.project, 0.6, before=0.0)
+    book.spending.record("r1", ONE, sandbox.project, 0.6, before=0.0)
     book.set_hold(ONE, "r1", Standing(Scope.DAY, 0.6, 0.5))
 
     def card() -> str:
@@ -130,7 +130,7 @@ def test_a_pause_shows_what_is_spent_and_allowed_by_now(
     assert "Paused: the $0.50 for the day is used up.</b> $0.60 so far." in card()
     assert 'name="more" value="0.35"' in card() and ">Go on with $0.35 more<" in card()
     assert 'href="/budgets#b-day">Budgets<' in card()
-    book.record("r1", ONE, sandbox.project, 0.7, before=0.0)  # a late cost
+    book.spending.record("r1", ONE, sandbox.project, 0.7, before=0.0)  # a late cost
     assert "is used up.</b> $0.70 so far." in card()
     assert ">Go on with $0.45 more<" in card()
     book.add(Scope.DAY, sandbox.project, 0.1)  # for another session
@@ -139,7 +139,7 @@ def test_a_pause_shows_what_is_spent_and_allowed_by_now(
     assert "the $0.50 for the day was used up.</b> Now it is $0.70 of $1.00." in card()
     assert ">Go on<" in card()
     # what was on the button counts, and is refused where it is too little by now
-    book.record("r2", "another", sandbox.project, 0.4, before=0.0)
+    book.spending.record("r2", "another", sandbox.project, 0.4, before=0.0)
     refused = client.post(f"/budgets/held/{ONE}/go-on", data={"more": "0"})
     assert (refused.status_code, "Allow more under Budgets</a>" in refused.text) == (409, True)
     assert book.hold(ONE) and book.extra_today == 0.5
@@ -175,8 +175,8 @@ def test_what_was_allowed_more_today_in_projects_is_on_the_page_and_in_the_api(
     book.set_limits(Limits(day=5.0, project=0.5))
     book.add(Scope.DAY, orchard, 2.0)
     book.add(Scope.PROJECT, orchard, 0.25)
-    book.record("r1", ONE, orchard, 0.6, before=0.0)
-    book.record("r2", "another", meadow, 0.7, before=0.0)
+    book.spending.record("r1", ONE, orchard, 0.6, before=0.0)
+    book.spending.record("r2", "another", meadow, 0.7, before=0.0)
     page = re.sub(r"<[^>]+>", "", client.get("/budgets").text)
     assert f"You allowed more for today in {shortened(orchard)} ($0.25); another budget" in page
     found = client.get("/api/budgets").get_json()["data"]
@@ -233,7 +233,7 @@ def test_a_budget_of_a_day_that_is_used_up_already_is_saved_and_the_page_says_wh
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
     book = BudgetBook(sandbox.state)
-    book.record("r1", ONE, sandbox.project, 1.26, before=0.0)
+    book.spending.record("r1", ONE, sandbox.project, 1.26, before=0.0)
     said = f"Saved. Today has cost $1.26 already: Claude pauses at once in every project {UNTIL}"
     for day, is_said in (("1", True), ("2", False), ("", False)):
         page = page_after(client, day=day)
@@ -250,7 +250,7 @@ def test_a_budget_of_projects_that_is_used_up_already_names_those_that_stop_and_
     book = BudgetBook(sandbox.state)
     orchard, meadow = sandbox.home / "orchard", sandbox.home / "meadow"
     for number, (project, cost) in enumerate(((orchard, 1.26), (meadow, 0.5), (orchard, 1))):
-        book.record(f"r{number}", f"s{number}", project, cost, before=0.0)
+        book.spending.record(f"r{number}", f"s{number}", project, cost, before=0.0)
     trees, grass = shortened(orchard), shortened(meadow)
     said = f"Used up for today already: {trees} ($2.26). Claude pauses there at once {UNTIL}"
     assert f"Saved. {said}" in page_after(client, project="2")

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.budgets.book import BudgetBook
 from tests.sessions.index.histories import ONE, Session
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, runs_of, until
@@ -57,12 +57,12 @@ def run(client: FlaskClient, sandbox: Sandbox) -> Callable[..., float]:
         answer = client.post(f"{page}/prompt", data=form)
         assert answer.status_code == 303, answer.text
         started = runs_of(sandbox.state, ONE)[number].name
-        until(lambda: book.has_noted(started), "its cost is noted", sleep=wait)
+        until(lambda: book.spending.has_noted(started), "its cost is noted", sleep=wait)
         session.answer("Pruned.")
         if KILL in steps:
             record = sandbox.state / "runs" / started / "run.json"
             until(lambda: json.loads(record.read_bytes())["end"], "it is dead", sleep=wait)
-        return book.spent_by_run(started)
+        return book.spending.of_run(started)
 
     return run
 
@@ -79,4 +79,4 @@ def test_after_a_kill_a_run_counts_from_what_claude_noted_last(
 ) -> None:
     run(costs(1.0), KILL)  # it notes nothing in the file
     assert run(costs(total)) == pytest.approx(total - 0.4)
-    assert BudgetBook(sandbox.state).spent_today() == pytest.approx(0.6 + total - 0.4)
+    assert BudgetBook(sandbox.state).spending.of_today() == pytest.approx(0.6 + total - 0.4)

@@ -17,7 +17,7 @@ from opcode_htmx.features.budgets.terminals import LATE_SECONDS, TerminalCosts
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.lib.pty.records import Exit
-from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalRecord
 from opcode_htmx.transcript.conversation.history_scan import cost_between
 from tests.sessions.index.histories import ONE, TWO, Session
@@ -72,7 +72,7 @@ class Desk:
 
     def app_notes(self, total: float, before: float, session_id: str = ONE) -> None:
         """What a run of the app says that a session has cost."""
-        self.book.record("run-1", session_id, self.project, total, before=before)
+        self.book.spending.record("run-1", session_id, self.project, total, before=before)
 
     def end(self, at: float) -> None:
         self.open = ""
@@ -81,7 +81,7 @@ class Desk:
     def spent(self) -> float:
         for _ in range(2):
             self.costs.round()
-        return self.book.spent_today(self.project)
+        return self.book.spending.of_today(self.project)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_session_of_a_terminal_costs_what_is_noted_as_it_ends(desk: Desk) -> N
     assert desk.spent() == pytest.approx(0.25)
     desk.costs = desk.made()  # after a restart of the server
     assert desk.spent() == pytest.approx(0.25)
-    assert desk.book.spent_today() == pytest.approx(0.25)
+    assert desk.book.spending.of_today() == pytest.approx(0.25)
 
 
 def test_what_a_session_had_cost_before_is_not_counted(desk: Desk) -> None:
@@ -355,7 +355,7 @@ def test_a_terminal_that_was_seen_while_it_ran_is_not_counted_again(desk: Desk) 
     assert desk.spent() == pytest.approx(0.5)
     desk.costs = desk.made()
     assert desk.spent() == pytest.approx(0.5)
-    assert desk.book.open_shares() == {}
+    assert desk.book.spending.open_shares() == {}
 
 
 @pytest.mark.parametrize(

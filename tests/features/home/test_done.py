@@ -14,8 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.home.service import MOST_RUNS
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Scope, Standing
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Scope, Standing
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, runs_of, until

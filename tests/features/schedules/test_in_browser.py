@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Scope, Standing
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Scope, Standing
 from tests.features.schedules.limits import begin, reach_limit, until_reset
 from tests.support.environment import Server
 from tests.support.pages import page_checks, screenshots

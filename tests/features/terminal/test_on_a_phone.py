@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.engines.claude.demo.script import Scene, Text
 from opcode_htmx.lib.pty.segments import SegmentReader, newest_output, starts_in
-from opcode_htmx.runs.policies.budget_book import BudgetBook
+from opcode_htmx.runs.budgets.book import BudgetBook
 from tests.support.cli.terminal_session import skip_dialogs
 from tests.support.environment import Server, until
 from tests.support.pages.browser import CUT_OFF, Phone
@@ -237,9 +237,9 @@ def test_the_interface_of_claude_itself(
         one.equals_the_reference()
         two.equals_the_reference()
         book = BudgetBook(sandbox.state)
-        until(book.open_shares, "the budgets have seen the session")  # every 3 s
+        until(book.spending.open_shares, "the budgets have seen the session")  # every 3 s
         shared_real_server.post(f"{address}/end", {})
         # Claude has noted its cost as it ended
-        until(book.spent_today, "it is counted in the budgets")
+        until(book.spending.of_today, "it is counted in the budgets")
     finally:
         kill_terminals(sandbox.state / "terminals")

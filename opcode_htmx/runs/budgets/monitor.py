@@ -18,12 +18,12 @@ import gevent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Hold, Standing
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, PROCESS, Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.budget_book import BudgetBook
-from opcode_htmx.runs.policies.budget_figures import Hold, Standing
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,8 @@ class BudgetMonitor:
         session_id = event.claude_session_id or event.session_id
         before = self._before(run, session_id) if run else of_new
         project = Path(event.project_path)
-        self._book.record(event.run_id, session_id, project, total, before=before, at=event.at)
+        record = self._book.spending.record
+        record(event.run_id, session_id, project, total, before=before, at=event.at)
         if run:
             self._judge(run, was_working=event.is_error)
 
@@ -140,7 +141,7 @@ class BudgetMonitor:
         """What a session had cost when a run came to it; None where that is not known or needed."""
         if run.record.history_start == 0 or session_id != run.record.session_id:
             return 0.0
-        return None if self._book.has_noted(run.id) else self._cost_before(run)
+        return None if self._book.spending.has_noted(run.id) else self._cost_before(run)
 
     def _look(self, run: Run) -> None:
         seen = run.read_to
@@ -154,7 +155,7 @@ class BudgetMonitor:
             if total is not None and _session_of(run) == session_id:
                 project = Path(run.record.project_path)
                 before = self._before(run, session_id)
-                self._book.record(run.id, session_id, project, total, before=before, at=at)
+                self._book.spending.record(run.id, session_id, project, total, before=before, at=at)
                 self._judge(run, was_working=was_working)
         except (OSError, DiskFull) as error:
             log.warning("could not note the cost of run %s: %s", run.id, error)

@@ -11,9 +11,10 @@ import gevent
 import pytest
 
 from opcode_htmx.lib import bounded_json
-from opcode_htmx.runs.policies import budget_book
-from opcode_htmx.runs.policies.budget_book import BudgetBook, BudgetReached
-from opcode_htmx.runs.policies.budget_figures import (
+from opcode_htmx.runs.budgets import book as budget_book
+from opcode_htmx.runs.budgets import spending
+from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
+from opcode_htmx.runs.budgets.figures import (
     Hold,
     Kept,
     Limits,
@@ -41,91 +42,91 @@ def on_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def set_day(number: int) -> None:
         now = time.time() + number * DAY
-        monkeypatch.setattr(budget_book, "_today", lambda: day_of(now))
+        monkeypatch.setattr(spending, "today", lambda: day_of(now))
 
     return set_day
 
 
 def test_a_total_that_is_noted_again_counts_once(book: BudgetBook) -> None:
     for total in (0.5, 0.5, 1.25, 1.25):
-        book.record("r1", "s1", ORCHARD, total, before=0.0)
-    assert book.spent_by_run("r1") == pytest.approx(1.25)
-    assert book.spent_today() == pytest.approx(1.25)
+        book.spending.record("r1", "s1", ORCHARD, total, before=0.0)
+    assert book.spending.of_run("r1") == pytest.approx(1.25)
+    assert book.spending.of_today() == pytest.approx(1.25)
 
 
 def test_a_resumed_session_counts_from_what_was_seen_last(book: BudgetBook) -> None:
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
-    book.record("r2", "s1", ORCHARD, 2.5, before=None)
-    assert book.spent_by_run("r2") == pytest.approx(0.5)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0)
+    book.spending.record("r2", "s1", ORCHARD, 2.5, before=None)
+    assert book.spending.of_run("r2") == pytest.approx(0.5)
     # a session of a terminal: nobody knows what it has cost before
-    book.record("r3", "s2", ORCHARD, 9.0, before=None)
-    assert book.spent_by_run("r3") == 0.0
-    book.record("r3", "s2", ORCHARD, 9.5, before=None)
-    assert book.spent_by_run("r3") == pytest.approx(0.5)
-    assert book.spent_today() == pytest.approx(3.0)
+    book.spending.record("r3", "s2", ORCHARD, 9.0, before=None)
+    assert book.spending.of_run("r3") == 0.0
+    book.spending.record("r3", "s2", ORCHARD, 9.5, before=None)
+    assert book.spending.of_run("r3") == pytest.approx(0.5)
+    assert book.spending.of_today() == pytest.approx(3.0)
 
 
 def test_a_session_that_was_cleared_counts_on(book: BudgetBook) -> None:
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
-    book.record("r1", "s1", ORCHARD, 0.3, before=0.0)
-    assert book.spent_by_run("r1") == pytest.approx(2.3)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 0.3, before=0.0)
+    assert book.spending.of_run("r1") == pytest.approx(2.3)
 
 
 def test_a_session_that_was_begun_by_clearing_costs_more_than_the_one_before(
     book: BudgetBook, tmp_path: Path
 ) -> None:
-    book.record("r1", "s1", ORCHARD, 6.0, before=4.0)
-    book.record("r1", "s2", ORCHARD, 9.0, before=0.0)
-    assert book.spent_by_run("r1") == pytest.approx(11.0)
-    book.record("r1", "s1", ORCHARD, 6.5, before=4.0)  # late: it was left
-    book.record("r1", "s2", ORCHARD, 9.5, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 6.0, before=4.0)
+    book.spending.record("r1", "s2", ORCHARD, 9.0, before=0.0)
+    assert book.spending.of_run("r1") == pytest.approx(11.0)
+    book.spending.record("r1", "s1", ORCHARD, 6.5, before=4.0)  # late: it was left
+    book.spending.record("r1", "s2", ORCHARD, 9.5, before=0.0)
     book = BudgetBook(tmp_path)
-    book.record("r1", "s3", ORCHARD, 1.0, before=0.0)
-    assert book.spent_by_run("r1") == book.spent_today() == pytest.approx(12.5)
-    book.record("r2", "s1", ORCHARD, 7.0, before=None)  # goes on from what s1 has cost
-    assert book.spent_by_run("r2") == pytest.approx(1.0)
+    book.spending.record("r1", "s3", ORCHARD, 1.0, before=0.0)
+    assert book.spending.of_run("r1") == book.spending.of_today() == pytest.approx(12.5)
+    book.spending.record("r2", "s1", ORCHARD, 7.0, before=None)  # goes on from what s1 has cost
+    assert book.spending.of_run("r2") == pytest.approx(1.0)
 
 
 def test_a_report_that_comes_late_is_ignored(book: BudgetBook) -> None:
     now = time.time()
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0, at=now - 10)
-    book.record("r1", "s1", ORCHARD, 1.5, before=0.0, at=now - 20)
-    assert book.spent_by_run("r1") == pytest.approx(2.0)
-    book.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now - 5)
-    assert book.spent_by_run("r1") == pytest.approx(2.5)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0, at=now - 10)
+    book.spending.record("r1", "s1", ORCHARD, 1.5, before=0.0, at=now - 20)
+    assert book.spending.of_run("r1") == pytest.approx(2.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now - 5)
+    assert book.spending.of_run("r1") == pytest.approx(2.5)
 
 
 def test_a_clock_that_was_wrong_does_not_stop_the_counting(book: BudgetBook) -> None:
     now = time.time()
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0, at=now + DAY)
-    book.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now)
-    assert book.spent_by_run("r1") == pytest.approx(2.5)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0, at=now + DAY)
+    book.spending.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now)
+    assert book.spending.of_run("r1") == pytest.approx(2.5)
 
 
 def test_what_an_earlier_version_noted_is_counted_on(book: BudgetBook, tmp_path: Path) -> None:
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0)
     path = tmp_path / budget_book.SPENDING
     content = json.loads(path.read_bytes())
     del content["runs"]["r1"]["at"]
     path.unlink()
     path.write_text(json.dumps(content))
-    book.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=1.0)
-    assert book.spent_by_run("r1") == pytest.approx(2.5)
+    book.spending.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=1.0)
+    assert book.spending.of_run("r1") == pytest.approx(2.5)
 
 
 def test_days_and_projects_are_counted_by_themselves(
     book: BudgetBook, on_day: Callable[[int], None]
 ) -> None:
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
-    book.record("r2", "s2", MEADOW, 1.0, before=0.0)
-    assert book.spent_today(MEADOW) == pytest.approx(1.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0)
+    book.spending.record("r2", "s2", MEADOW, 1.0, before=0.0)
+    assert book.spending.of_today(MEADOW) == pytest.approx(1.0)
     on_day(1)
-    assert book.spent_today() == 0.0
-    book.record("r1", "s1", ORCHARD, 2.75, before=0.0)
-    assert book.spent_today() == pytest.approx(0.75)
-    assert book.spent_by_run("r1") == pytest.approx(2.75)
+    assert book.spending.of_today() == 0.0
+    book.spending.record("r1", "s1", ORCHARD, 2.75, before=0.0)
+    assert book.spending.of_today() == pytest.approx(0.75)
+    assert book.spending.of_run("r1") == pytest.approx(2.75)
     on_day(0)
-    assert book.spent_today() == pytest.approx(3.0)
+    assert book.spending.of_today() == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_a_budget_is_near_at_80_percent_and_reached_at_100(
 
 
 def test_by_default_there_is_no_budget(book: BudgetBook, tmp_path: Path) -> None:
-    book.record("r1", "s1", ORCHARD, 10_000.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 10_000.0, before=0.0)
     assert book.standings("r1", ORCHARD) == []
     book.check("s1", ORCHARD)
     assert not (tmp_path / budget_book.LIMITS).exists()
@@ -150,14 +151,14 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
     book: BudgetBook, on_day: Callable[[int], None]
 ) -> None:
     book.set_limits(Limits(day=2.0))
-    book.record("r1", "s1", ORCHARD, 2.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0)
     with pytest.raises(
         BudgetReached, match=r"The \$2.00 for the day is used up\. Allow more under Budgets, or"
     ):
         book.check("s2", MEADOW)
     book.add(Scope.DAY, MEADOW, 1.0)
     book.check("s2", MEADOW)
-    book.record("r1", "s1", ORCHARD, 3.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 3.0, before=0.0)
     with pytest.raises(BudgetReached):
         book.check("s2", MEADOW)
     on_day(1)
@@ -168,7 +169,7 @@ def test_a_day_that_is_used_refuses_every_prompt_until_more_is_allowed(
 
 def test_the_budget_of_a_project_is_its_own(book: BudgetBook) -> None:
     book.set_limits(Limits(project=1.0))
-    book.record("r1", "s1", ORCHARD, 1.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 1.0, before=0.0)
     book.check("s2", MEADOW)
     with pytest.raises(BudgetReached):
         book.check("s2", ORCHARD)
@@ -179,8 +180,11 @@ def test_the_budget_of_a_project_is_its_own(book: BudgetBook) -> None:
 def test_work_in_a_worktree_counts_to_its_project(book: BudgetBook, tmp_path: Path) -> None:
     worktrees = ORCHARD / ".claude" / "worktrees"
     book.set_limits(Limits(project=1.0))
-    book.record("r1", "s1", worktrees / "apples", 1.0, before=0.0)
-    assert (book.spent_today(ORCHARD), book.spent_today(worktrees / "pears")) == (1.0, 1.0)
+    book.spending.record("r1", "s1", worktrees / "apples", 1.0, before=0.0)
+    assert (book.spending.of_today(ORCHARD), book.spending.of_today(worktrees / "pears")) == (
+        1.0,
+        1.0,
+    )
     for folder in (ORCHARD, worktrees / "pears"):
         with pytest.raises(BudgetReached):
             book.check("s2", folder)
@@ -191,7 +195,7 @@ def test_work_in_a_worktree_counts_to_its_project(book: BudgetBook, tmp_path: Pa
     written = path.read_text().replace(str(ORCHARD), str(worktrees / "apples"))
     path.unlink()
     path.write_text(written)
-    assert BudgetBook(tmp_path).spent_today(ORCHARD) == 1.0
+    assert BudgetBook(tmp_path).spending.of_today(ORCHARD) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -207,12 +211,12 @@ def test_the_project_of_a_folder_is_without_the_worktree(path: str, project: str
     assert project_of(Path(path)) == project
 
 
-def test_a_held_session_is_released_once(book: BudgetBook) -> None:
+def test_a_held_session_is_released_once(book: BudgetBook, tmp_path: Path) -> None:
     book.set_hold("s1", "r1", Standing(Scope.RUN, 2.04, 2.0))
     with pytest.raises(BudgetReached, match="Decide on the session's page"):
         book.check("s1", ORCHARD)
     book.check("s2", ORCHARD)
-    other = BudgetBook(book._holds.parent)
+    other = BudgetBook(tmp_path)
     assert other.hold("s1") == book.hold("s1")
     assert (other.release("s1"), book.release("s1")) == (True, False)
     book.check("s1", ORCHARD)
@@ -226,7 +230,7 @@ def test_a_pause_ends_where_its_limit_is_lifted_or_raised_above_what_was_spent(
     book: BudgetBook, scope: Scope, limit: float | None, is_held: bool
 ) -> None:
     book.set_limits(Limits(**{scope: 2.0}))
-    book.record("r1", "s1", ORCHARD, 2.1, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.1, before=0.0)
     (standing,) = book.standings("r1", ORCHARD)
     book.set_hold("s1", "r1", standing)
     book.set_limits(Limits(**{scope: limit}))
@@ -289,14 +293,14 @@ def test_spending_that_cannot_be_read_holds_every_prompt_and_is_kept(
     book.set_limits(Limits(day=2.0))
     path.unlink()
     path.write_text(damaged)
-    book.record("r1", "s1", ORCHARD, 1.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 1.0, before=0.0)
     assert path.read_text() == damaged
     with pytest.raises(BudgetReached, match="The budgets cannot be read"):
         book.check("s1", ORCHARD)
     book.set_limits(Limits(day=2.0))
-    book.record("r1", "s1", ORCHARD, 1.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 1.0, before=0.0)
     book.check("s1", ORCHARD)
-    assert book.spent_today() == 1.0
+    assert book.spending.of_today() == 1.0
 
 
 HOSTILE_HOLDS = [
@@ -332,7 +336,7 @@ def test_a_hold_that_cannot_be_read_holds_its_session_until_a_person_decides(
 
 def test_going_on_allows_more_than_was_spent_beyond_a_limit(book: BudgetBook) -> None:
     book.set_limits(Limits(day=1.0))
-    book.record("r1", "s1", ORCHARD, 9.0, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 9.0, before=0.0)
     (standing,) = book.standings("r1", ORCHARD)
     book.set_hold("s1", "r1", standing)
     hold = book.hold("s1")
@@ -393,19 +397,19 @@ def test_a_hold_stays_where_more_cannot_be_allowed(book: BudgetBook, tmp_path: P
 @pytest.mark.parametrize("total", [float("nan"), float("inf"), -1.0, 1e300])
 def test_a_cost_that_is_none_is_not_noted(book: BudgetBook, total: float) -> None:
     book.set_limits(Limits(day=2.0))
-    book.record("r1", "s1", ORCHARD, total, before=0.0)
-    book.record("r1", "s1", ORCHARD, 0.5, before=0.0)
-    assert book.spent_today() == 0.5
+    book.spending.record("r1", "s1", ORCHARD, total, before=0.0)
+    book.spending.record("r1", "s1", ORCHARD, 0.5, before=0.0)
+    assert book.spending.of_today() == 0.5
     book.check("s1", ORCHARD)
 
 
 def test_old_days_and_runs_are_forgotten(
     book: BudgetBook, on_day: Callable[[int], None], tmp_path: Path
 ) -> None:
-    on_day(-budget_book.DAYS_KEPT - 1)
-    book.record("old", "s1", ORCHARD, 2.0, before=0.0)
+    on_day(-spending.DAYS_KEPT - 1)
+    book.spending.record("old", "s1", ORCHARD, 2.0, before=0.0)
     on_day(0)
-    book.record("new", "s2", ORCHARD, 1.0, before=0.0)
+    book.spending.record("new", "s2", ORCHARD, 1.0, before=0.0)
     runs = json.loads((tmp_path / budget_book.SPENDING).read_bytes())["runs"]
     assert list(runs) == ["new"]
 
@@ -463,11 +467,11 @@ def test_more_for_a_day_is_a_number_of_cents(spent: float, limit: float, more: f
 
 
 def test_a_cost_is_noted_beside_those_of_many_runs_without_reading_them_again(
-    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+    book: BudgetBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A schedule for every five minutes makes two thousand runs a week."""
     book.set_limits(Limits(day=5.0))
-    book.record("r0", "s0", ORCHARD, 0.5, before=0.0)
+    book.spending.record("r0", "s0", ORCHARD, 0.5, before=0.0)
     parsed, loads = [], bounded_json.loads
 
     def counted(data: bytes) -> object:
@@ -476,7 +480,7 @@ def test_a_cost_is_noted_beside_those_of_many_runs_without_reading_them_again(
 
     monkeypatch.setattr(bounded_json, "loads", counted)
     for number in range(1, 5):
-        book.record(f"r{number}", "s1", ORCHARD, 0.5, before=0.0)
-        assert book.spent_today() == 0.5 * (number + 1)
+        book.spending.record(f"r{number}", "s1", ORCHARD, 0.5, before=0.0)
+        assert book.spending.of_today() == 0.5 * (number + 1)
     assert parsed == []
-    assert BudgetBook(book._holds.parent).spent_today() == 2.5
+    assert BudgetBook(tmp_path).spending.of_today() == 2.5
