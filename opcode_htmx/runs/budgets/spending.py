@@ -60,7 +60,8 @@ class Spending:
         ignored: its total is smaller, as if the session had been cleared. Nothing is noted where
         what was noted before cannot be read.
         `session_id` is the session that Claude is in. After a `/clear` it is another one, whose
-        cost is counted from zero; what is reported of an earlier one then is ignored.
+        cost is counted from zero, or, where the run comes back to one that it has left, from what
+        it has counted there. What is reported late of one that it has left is ignored.
         `before` is what the session had cost when the run began, as far as its process counts it:
         0 where the run has begun it. Where that is not known (None), it is what was seen last, or,
         if nothing was, what the run reports first. The first report of a run decides.
@@ -74,14 +75,12 @@ class Spending:
         def with_total(ledger: Ledger) -> Ledger:
             changed = dict(ledger)
             known = changed.get(run_id)
-            # a time in the future is of a clock that was wrong
-            if known and (at < known.at <= now or _left(run_id, session_id) in changed):
+            left = changed.pop(_left(run_id, session_id), None)
+            if known and _is_late(known, at, now, is_left=left is not None):
                 return ledger
             if known and known.session_id != session_id:
                 changed[_left(run_id, known.session_id)] = _as_left(known)
-                # a torn one has counted in this session already, without knowing it
-                counted = known.total if known.is_torn else 0.0
-                known = replace(known, session_id=session_id, total=counted, begin=0.0)
+                known = _come_into(session_id, known, left)
             first = _first_total(changed, known, session_id, total, before)
             is_cleared = total < first  # and Claude counts from zero, in a session not known
             more = total if is_cleared else total - first
@@ -171,6 +170,26 @@ def _first_total(
 def _with_more(known: Spent, total: float, more: float, at: float) -> Spent:
     days = {**known.days, today(): known.days.get(today(), 0.0) + more}
     return replace(known, total=total, spent=known.spent + more, days=days, at=at)
+
+
+def _is_late(known: Spent, at: float, now: float, *, is_left: bool) -> bool:
+    """Whether a report is older than what is known; `is_left`: of a session that the run had left.
+
+    A time in the future is of a clock that was wrong: what is reported now is later.
+    """
+    if known.at > now >= at:
+        return False
+    return at < known.at or (is_left and at == known.at)
+
+
+def _come_into(session_id: str, known: Spent, left: Spent | None) -> Spent:
+    """The entry of a run that is in another session now; `left`: what it has counted there."""
+    if left:
+        begin = None if left.is_torn else max(0.0, left.begins)
+        return replace(known, session_id=session_id, total=left.total, begin=begin)
+    # a torn one has counted in this session already, without knowing it
+    counted = known.total if known.is_torn else 0.0
+    return replace(known, session_id=session_id, total=counted, begin=0.0)
 
 
 def _left(run_id: str, session_id: str) -> str:

@@ -76,15 +76,48 @@ def test_a_session_that_was_begun_by_clearing_costs_more_than_the_one_before(
     book: BudgetBook, tmp_path: Path
 ) -> None:
     book.spending.record("r1", "s1", ORCHARD, 6.0, before=4.0)
+    in_first = time.time()
     book.spending.record("r1", "s2", ORCHARD, 9.0, before=0.0)
     assert book.spending.of_run("r1") == pytest.approx(11.0)
-    book.spending.record("r1", "s1", ORCHARD, 6.5, before=4.0)  # late: it was left
+    book.spending.record("r1", "s1", ORCHARD, 6.5, before=4.0, at=in_first)  # late: it was left
     book.spending.record("r1", "s2", ORCHARD, 9.5, before=0.0)
     book = BudgetBook(tmp_path)
     book.spending.record("r1", "s3", ORCHARD, 1.0, before=0.0)
     assert book.spending.of_run("r1") == book.spending.of_today() == pytest.approx(12.5)
     book.spending.record("r2", "s1", ORCHARD, 7.0, before=None)  # goes on from what s1 has cost
     assert book.spending.of_run("r2") == pytest.approx(1.0)
+
+
+def test_a_run_that_comes_back_to_a_session_is_counted_on(book: BudgetBook, tmp_path: Path) -> None:
+    now = time.time()
+    reports = [
+        ("s1", 6.0, now - 9, 2.0),
+        ("s2", 2.0, now - 8, 4.0),
+        ("s1", 6.5, now - 7, 4.5),
+        ("s2", 2.0, now - 6, 4.5),
+        ("s2", 5.0, now - 5, 7.5),
+        ("s1", 9.0, now - 6, 7.5),  # late: of before the run left it again
+        ("s1", 9.0, now - 5, 7.5),
+        ("s3", 1.0, now - 4, 8.5),
+        ("s1", 7.5, now - 3, 9.5),
+        ("s2", 0.5, now - 2, 10.0),  # Claude counts from zero
+    ]
+    for session_id, total, at, spent in reports:
+        book.spending.record("r1", session_id, ORCHARD, total, before=4.0, at=at)
+        assert BudgetBook(tmp_path).spending.of_run("r1") == pytest.approx(spent), (session_id, at)
+    assert book.spending.of_today() == pytest.approx(10.0)
+    book.spending.record("r2", "s1", ORCHARD, 8.0, before=None)
+    assert book.spending.of_run("r2") == pytest.approx(0.5)
+
+
+def test_a_run_that_came_back_before_the_clock_was_set_is_counted_on(book: BudgetBook) -> None:
+    now = time.time()
+    book.spending.record("r1", "s1", ORCHARD, 2.0, before=0.0, at=now + DAY)
+    book.spending.record("r1", "s2", ORCHARD, 1.0, before=0.0, at=now + DAY + 2)
+    book.spending.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now + DAY + 1)  # late
+    assert book.spending.of_run("r1") == pytest.approx(3.0)
+    book.spending.record("r1", "s1", ORCHARD, 2.5, before=0.0, at=now)
+    assert book.spending.of_run("r1") == pytest.approx(3.5)
 
 
 def test_a_report_that_comes_late_is_ignored(book: BudgetBook) -> None:
