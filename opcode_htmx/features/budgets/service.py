@@ -129,13 +129,14 @@ class GoOn:
             return  # decided on another phone
         if more is None:
             more = Pause(hold, book.standing_of(hold)).more
+        held = book.sessions_of(hold)
         if not book.go_on(session_id, hold, folder, more):
             return
         log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
         if hold.was_working:
             self.submitter.submit(session_id, folder, _prompt_id(hold), GO_ON, by=by)
         self._send_waiting(session_id, folder, by)
-        self.supervisor.changes(session_id).notify()
+        self._notify(session_id, *held)
 
     def stop(self, session_id: str, *, by: Identity) -> None:
         """Leave the session as it is; the next prompt is sent again.
@@ -143,9 +144,16 @@ class GoOn:
         Raises SessionNotFound, OSError.
         """
         self.locations.of(session_id)
-        if self.supervisor.budgets.release(session_id):
+        book = self.supervisor.budgets
+        hold = book.hold(session_id)
+        held = book.sessions_of(hold) if hold else ()
+        if book.release(session_id):
             log_act(by, "budget.stop", session=session_id)
-        self.supervisor.changes(session_id).notify()
+        self._notify(session_id, *held)
+
+    def _notify(self, *session_ids: str) -> None:
+        for session_id in dict.fromkeys(session_ids):
+            self.supervisor.changes(session_id).notify()
 
     def _send_waiting(self, session_id: str, folder: Path, by: Identity) -> None:
         """Send the prompts that the paused run had not taken up."""

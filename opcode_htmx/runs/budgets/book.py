@@ -144,15 +144,29 @@ class BudgetBook:
         """Why a session is paused; None if it is not."""
         return self._holds.of_session(session_id)
 
+    def sessions_of(self, hold: Hold) -> list[str]:
+        """The sessions that wait for the decision about it: one, or two after a `/clear`."""
+        return self._holds.sessions_of(hold)
+
     def set_hold(
-        self, session_id: str, run_id: str, standing: Standing, *, was_working: bool = True
+        self,
+        session_id: str,
+        run_id: str,
+        standing: Standing,
+        *,
+        was_working: bool = True,
+        also: str = "",
     ) -> None:
-        """Hold a session. Raises OSError, DiskFull."""
+        """Hold a session, and `also` another one, until a person decides in either.
+
+        Raises OSError, DiskFull.
+        """
         scope, spent, limit = standing.scope, standing.spent, standing.limit
         # in turn with who ends another hold of the session, which would end this one as well
         with locked(self._lock):
             hold = Hold(run_id, scope, spent, limit, time.time(), was_working)
-            self._holds.put(session_id, hold)
+            for each in filter(None, (session_id, also)):
+                self._holds.put(each, hold)
 
     def go_on(self, session_id: str, hold: Hold, project: Path, more: float | None = None) -> bool:
         """Allow `more` (None: what the hold needed) and release it; False if decided elsewhere.
@@ -168,7 +182,7 @@ class BudgetBook:
                 raise BudgetReached(refusal.sentence, refusal)
             if more and hold.scope in (Scope.PROJECT, Scope.DAY):
                 self._add(hold.scope, project, more)
-            return self._holds.remove(session_id)
+            return self._release(session_id)
 
     def standing_of(self, hold: Hold) -> Standing | None:
         """How the budget stands now that a session is held by; None where that is not known.
@@ -186,10 +200,17 @@ class BudgetBook:
     def release(self, session_id: str) -> bool:
         """Hold a session no longer; whether it was held. A damaged file is put aside.
 
-        Raises OSError, DiskFull.
+        So others of the same hold. Raises OSError, DiskFull.
         """
         with locked(self._lock):
-            return self._holds.remove(session_id)
+            return self._release(session_id)
+
+    def _release(self, session_id: str) -> bool:
+        hold = self.hold(session_id)
+        for each in self.sessions_of(hold) if hold else ():
+            if each != session_id:
+                self._holds.remove(each)
+        return self._holds.remove(session_id)  # last: until then the person may decide again
 
     def _now_of(self, hold: Hold) -> tuple[float | None, float]:
         """The limit that holds now for what a pause is for, and what is spent of it."""

@@ -63,6 +63,11 @@ class Holds:
             return False
         return True
 
+    def sessions_of(self, hold: Hold) -> list[str]:
+        """The sessions that are held by it: a run may have come from one into another."""
+        paths = self._folder.glob("*.json")
+        return sorted(path.stem for path in paths if self._files.read(path) == hold)
+
     def remove_where(self, is_over: Callable[[Hold], bool]) -> None:
         """Remove those that are over. Raises OSError."""
         for path in self._folder.glob("*.json"):

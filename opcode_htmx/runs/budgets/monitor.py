@@ -18,6 +18,7 @@ import gevent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Hold, Standing
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -32,6 +33,8 @@ QUIET_SECONDS = 1.0
 """How often to look while no run works."""
 ASK_SECONDS = 1.0
 """Between two questions to one process."""
+_NAME = late_pattern(r"[0-9A-Za-z-]{1,64}")
+"""What Claude calls a session becomes the name of a file."""
 WARNING = "budget"
 """The subject of the warning among those of a run."""
 
@@ -176,10 +179,14 @@ class BudgetMonitor:
 
 
 def pause(book: BudgetBook, run: Run, standing: Standing, *, was_working: bool) -> None:
-    """End a run whose budget is used, and hold its session. Raises OSError, DiskFull."""
-    session_id = run.record.session_id
+    """End a run whose budget is used, and hold its session. Raises OSError, DiskFull.
+
+    After a `/clear` the session that Claude is in is held as well.
+    """
+    session_id, now = run.record.session_id, _session_of(run)
+    also = now if now != session_id and _NAME.fullmatch(now) else ""
     # first: a crash between the two leaves a run that the next round ends
-    book.set_hold(session_id, run.id, standing, was_working=was_working)
+    book.set_hold(session_id, run.id, standing, was_working=was_working, also=also)
     log_act(SYSTEM, "budget.pause", session=session_id, run=run.id, scope=standing.scope)
     run.warn(WARNING, "")  # the card of the pause says more
     with contextlib.suppress(RunNotLive):
