@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from pathlib import Path
 
 from opcode_htmx.lib.pty import records, segments
@@ -15,19 +16,17 @@ SHOWN_BYTES, SHOWN_LINES = 32 * 1024, 60
 
 def newest_lines(output: Path) -> str:
     """The last lines, as a terminal of the same size shows them. `output` is the folder."""
-    try:
-        found = list(segments.newest_records(output, SHOWN_BYTES))
-    except (OSError, Damaged):
-        return ""
     screen, text = None, codecs.getincrementaldecoder("utf-8")("replace")
-    for record in _newest(found):
-        if record.kind is Kind.DATA and screen:
-            screen.feed(text.decode(record.content))
-        elif record.kind in (Kind.STATE, Kind.SIZE) and screen:
-            screen.resize(*record.size)
-        elif record.kind is Kind.STATE:
-            screen = Screen(*record.size, kept=SHOWN_LINES)
-            screen.feed(record.restores.decode("utf-8", "replace"))
+    # What was read before the damage is shown
+    with contextlib.suppress(OSError, Damaged):
+        for record in _newest(list(segments.newest_records(output, SHOWN_BYTES))):
+            if record.kind is Kind.DATA and screen:
+                screen.feed(text.decode(record.content))
+            elif record.kind in (Kind.STATE, Kind.SIZE) and screen:
+                screen.resize(*record.size)
+            elif record.kind is Kind.STATE:
+                screen = Screen(*record.size, kept=SHOWN_LINES)
+                screen.feed(record.restores.decode("utf-8", "replace"))
     lines = screen.lines() if screen else []
     while lines and not lines[-1]:  # the rows below what was written
         lines.pop()
@@ -47,7 +46,7 @@ def _newest(found: list[Record]) -> list[Record]:
                 begin = record.content.find(b"\n", left_out) + 1 or left_out
                 before.feed(record.content[:begin])
                 state = records.of_state(*size, before.restores())[records.HEAD.size :]
-                rest = Record(Kind.DATA, record.content[begin:], record.end)
+                rest = Record(Kind.DATA, before.unfinished + record.content[begin:], record.end)
                 return [Record(Kind.STATE, state, 0), rest, *found[number + 1 :]]
             left_out -= len(record.content)
             before.feed(record.content)

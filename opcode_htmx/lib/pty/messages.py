@@ -47,7 +47,7 @@ def answer(data: bytes, viewer: bytes) -> bytes:
 
 def size(columns: int, rows: int, viewer: bytes = NO_VIEWER) -> bytes:
     """Set the size, within its bounds; `viewer` leads from then on."""
-    size = _SIZE.pack(_within(columns, COLUMNS), _within(rows, ROWS))
+    size = _SIZE.pack(within(columns, COLUMNS), within(rows, ROWS))
     return _message(SIZE, viewer + size)
 
 
@@ -71,7 +71,7 @@ def viewer_in(content: bytes) -> tuple[bytes, bytes]:
 def size_in(content: bytes) -> tuple[int, int]:
     """Columns and rows, of SIZE, without the viewer's id."""
     columns, rows = _SIZE.unpack(content)
-    return _within(columns, COLUMNS), _within(rows, ROWS)
+    return within(columns, COLUMNS), within(rows, ROWS)
 
 
 def offset_in(content: bytes) -> int:
@@ -104,5 +104,5 @@ def _message(letter: bytes, content: bytes) -> bytes:
     return _HEAD.pack(letter, len(content)) + content
 
 
-def _within(value: int, bounds: tuple[int, int]) -> int:
+def within(value: int, bounds: tuple[int, int]) -> int:
     return max(bounds[0], min(value, bounds[1]))

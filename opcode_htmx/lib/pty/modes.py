@@ -60,6 +60,11 @@ class Modes:
         return not self._tail
 
     @property
+    def unfinished(self) -> bytes:
+        """The beginning of an escape sequence, or of a character, with which the output ends."""
+        return self._tail
+
+    @property
     def uses_alternate_screen(self) -> bool:
         """Whether a program with a screen of its own is there, such as an editor."""
         return any(self._private.get(mode) == b"h" for mode in _ALTERNATE)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.pty.messages import COLUMNS, ROWS, within
 
 HEAD = struct.Struct(">cI")
 _SIZE = struct.Struct(">HH")
@@ -49,9 +50,11 @@ class Record:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and rows, of SIZE and STATE."""
+        """Columns and rows, of SIZE and STATE, within what a terminal may have. Raises Damaged."""
+        if len(self.content) < _SIZE.size:
+            raise Damaged(f"a size of {len(self.content)} bytes")
         columns, rows = _SIZE.unpack_from(self.content)
-        return columns, rows
+        return within(columns, COLUMNS), within(rows, ROWS)
 
     @property
     def restores(self) -> bytes:

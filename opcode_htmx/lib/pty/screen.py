@@ -13,10 +13,11 @@ from opcode_htmx.lib.pty.screen_grid import TAB, Grid, Row
 
 _TOKEN = late_pattern(
     r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    r"|(?P<unfinished>\x1b(?:\[[0-?]*+)?[ -/]*+)\Z"
+    r"|(?P<string>\x1b[\]PX^_])[^\x07\x18\x1a\x1b]*+(?P<ending>\x1b?)\Z"  # not whole yet
     r"|\x1b\[(?P<mark>[<=>?]?)(?P<numbers>[0-9;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     r"|\x1b[\]PX^_][^\x07\x18\x1a\x1b]*+(?:\x07|\x1b\\)?"  # titles, links and the like
     r"|\x1b(?P<set>[()])(?P<charset>[0-~])"
-    r"|\x1b\[[0-?]*[ -/]*\Z"  # not whole yet
     r"|\x1b(?P<escape>[0-~])"
     r"|\x1b(?:[ -/]+[0-~]?)?"
     r"|(?P<control>[\x00-\x1f\x7f-\x9f])",
@@ -26,18 +27,34 @@ _OWN_SCREEN = frozenset({47, 1047, 1049})
 """The private modes for a screen of its own, as editors use it."""
 _MOST = 9999
 """The largest number in a sequence."""
+_LONGEST = 256
+"""Characters of a sequence that is waited for until it is whole; strings may be longer."""
 
 
 class Screen(Grid):
     """A screen as xterm shows it."""
 
+    def __init__(self, columns: int, rows: int, kept: int) -> None:
+        super().__init__(columns, rows, kept)
+        self._rest = ""
+        """The beginning of an escape sequence that is not whole yet."""
+        self._last = ""
+        """The character that was written just before; empty if that is none."""
+
     def feed(self, text: str) -> None:
-        last = ""
+        """Read on; the pieces may be cut anywhere between two characters."""
+        text, self._rest = self._rest + text, ""
         for token in _TOKEN.finditer(text):
-            before, last = last, ""
+            if (rest := token["unfinished"]) is not None:
+                self._rest = rest if len(rest) <= _LONGEST else ""
+                return
+            if token["string"]:  # what stands in it is not shown
+                self._rest = token["string"] + token["ending"]
+                return
+            before, self._last = self._last, ""
             if token["text"] is not None:
                 self._print(token["text"])
-                last = token["text"][-1]
+                self._last = token["text"][-1]
             elif (control := token["control"]) is not None:
                 self._control(control)
             elif token["final"] is not None:

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Route
 
 from opcode_htmx.features.terminal import newest
 from opcode_htmx.features.terminal.newest import newest_lines
+from opcode_htmx.lib.pty import records
+from opcode_htmx.lib.pty.records import Kind
 from opcode_htmx.lib.pty.screen import Screen
 from opcode_htmx.lib.pty.segments import SegmentWriter
 
@@ -161,6 +163,36 @@ def test_a_line_that_is_longer_than_the_terminal_is_wide_goes_on_below(tmp_path:
 def test_the_size_is_that_of_the_terminal_at_that_time(tmp_path: Path) -> None:
     folder = written(tmp_path / "out", (30, 5), b"x" * 40 + b"\r\n$ ")
     assert newest_lines(folder) == f"{'x' * 30}\n{'x' * 10}\n$"
+
+
+def test_records_may_be_cut_anywhere(tmp_path: Path) -> None:
+    text = "\x1b[31mred\x1b[0m\r\n\x1b]0;my title\x07naïve 日本\x1b[1K\rnext".encode()
+    pieces = [bytes([each]) for each in text]
+    expected = newest_lines(written(tmp_path / "whole", text))
+    assert expected == "red\nnext"
+    assert newest_lines(written(tmp_path / "cut", *pieces)) == expected
+    sizes = [piece for each in pieces for piece in (each, (20, 6), (20, 5))]
+    assert newest_lines(written(tmp_path / "sizes", *sizes)) == expected
+
+
+@pytest.mark.parametrize("shown", range(20, 34))
+def test_of_much_output_the_end_may_begin_within_a_sequence_or_a_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: int
+) -> None:
+    monkeypatch.setattr(newest, "SHOWN_BYTES", shown)
+    text = b"x" * 40 + "\x1b[38;5;12m日\x1b]0;title\x07".encode() + b"." * 10
+    lines = newest_lines(written(tmp_path / "out", text))
+    assert lines.strip(" x") in ("." * 10, "日" + "." * 10)
+
+
+@pytest.mark.parametrize("kind", [Kind.SIZE, Kind.STATE])
+def test_a_damaged_size_hides_nothing_that_was_written_before(tmp_path: Path, kind: Kind) -> None:
+    folder = written(tmp_path / "out", b"hello\r\n")
+    with next(folder.iterdir()).open("ab") as file:
+        file.write(records.encode(kind, b"\0") + records.encode(Kind.DATA, b"lost"))
+    assert newest_lines(folder) == "hello"
+    folder = written(tmp_path / "huge", (65_535, 65_535), b"x" * 600)
+    assert newest_lines(folder) == f"{'x' * 500}\n{'x' * 100}"
 
 
 def test_of_much_output_the_end_is_shown_from_the_begin_of_a_line_on(

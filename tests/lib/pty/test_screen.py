@@ -49,6 +49,32 @@ def test_it_is_as_a_terminal_of_this_width_shows_it(text: str, lines: list[str])
     assert shown(text) == lines
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[31mred\x1b[0m\x1b(0q\x1b(B|\x1b[2 q",
+        "a\x1b]0;my title\x07b\x1b]8;;http://a\x1b\\link\x1bP1$r0m\x1b\\c",
+        "one two\x1b[4D\x1b[P\x1b[@_ x\x1b[2b",
+        f"a\x1b]52;c;{'A' * 5000}\x07b",
+    ],
+)
+def test_what_is_written_in_pieces_is_shown_as_what_is_written_at_once(text: str) -> None:
+    expected = shown(text)
+    for at in range(min(len(text), 50)):
+        screen = Screen(10, 4, 100)
+        for piece in (text[:at], text[at : at + 1], text[at + 1 :]):
+            screen.feed(piece)
+        assert screen.lines()[: len(expected)] == expected, at
+
+
+def test_a_sequence_that_does_not_end_is_not_waited_for_forever() -> None:
+    screen, began = Screen(10, 4, 100), time.process_time()
+    for piece in ("\x1b[", *"1" * 16_000, "\x1b]", *"1" * 16_000, "\x07", "end"):
+        screen.feed(piece)
+    assert screen.lines()[-1].endswith("end")
+    assert time.process_time() - began < 3
+
+
 def test_lines_that_have_scrolled_off_are_kept_to_a_number() -> None:
     text = "\r\n".join(map(str, range(100)))
     assert shown(text, kept=3) == [str(number) for number in range(93, 100)]
