@@ -13,22 +13,18 @@ from opcode_htmx.runs.control.run import Run
 
 
 def sort_session(runs: list[Run]) -> None:
-    """Sort the runs of a session, oldest first.
+    """Sort the runs of a session, oldest first; a live one is the newest.
 
-    One whose time is to come stands where its session's file was as long; a live one is the newest.
+    The others stand by how long their session's file was, which only grows: their times contradict
+    it where the clock was ahead, also once these have come.
     """
-    runs.sort(key=_created_at)
     now = time.time()
-    if not runs or _created_at(runs[-1]) <= now:
-        return
-    sure = [run for run in runs if _created_at(run) <= now]
-    places = {run.id: (number, 1, 0.0) for number, run in enumerate(sure)}
-    for run in runs[len(sure) :]:
-        start = run.record.history_start
-        later = (n for n, each in enumerate(sure) if each.record.history_start >= start)
-        place = len(sure) if run.live else next(later, len(sure))
-        places[run.id] = place, 0, _created_at(run)
-    runs.sort(key=lambda run: places[run.id])
+
+    def key(run: Run) -> tuple[bool, int, bool, float]:
+        at = _created_at(run)
+        return run.live, run.record.history_start, at <= now, at
+
+    runs.sort(key=key)
 
 
 def first_come(runs: Iterable[Run]) -> list[Run]:

@@ -31,7 +31,7 @@ def in_order(*runs: Any) -> str:
 
 
 def test_runs_are_sorted_by_their_time() -> None:
-    assert in_order(run("b", NOW - 1, 5), run("a", NOW - 2, 9), run("c", NOW)) == "abc"
+    assert in_order(run("b", NOW - 1, 5), run("a", NOW - 2, 5), run("c", NOW, 9)) == "abc"
     assert in_order() == ""
 
 
@@ -46,6 +46,16 @@ def test_a_run_of_a_wrong_clock_stands_where_the_session_was_as_long() -> None:
 def test_a_live_run_is_the_newest_whatever_the_clock_said() -> None:
     assert in_order(run("b", AHEAD, 0, live=True), run("a", NOW - 60, 0)) == "ab"
     assert in_order(run("a", AHEAD, 0), run("b", NOW - 60, 0, live=True)) == "ab"
+
+
+@pytest.mark.parametrize("now", [NOW, AHEAD + 60])
+def test_the_order_stays_once_the_wrong_time_has_come(
+    monkeypatch: pytest.MonkeyPatch, now: float
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: now)
+    wrong, sure = run("a", AHEAD, 0), run("b", NOW - 60, 500)
+    assert in_order(wrong, sure) == in_order(sure, wrong) == "ab"
+    assert in_order(run("c", NOW - 30, 0, live=True), sure, wrong) == "abc"
 
 
 def test_a_run_that_waits_since_before_the_clock_was_set_comes_first() -> None:
