@@ -75,20 +75,20 @@ def _session_begin(place: Place) -> Choice:
     git, session_id = place.git, place.session_id
     if session_id:
         wanted = f"{tree.REFS}{session_id}"
-        fields = "%(objectname) %(committerdate:unix) %(refname)"
+        fields = "%(objecttype) %(objectname) %(committerdate:unix) %(refname)"
         found = _lines(git, "for-each-ref", "--count=1", f"--format={fields}", wanted)
-        if found:
-            commit, at, name = found[0].split(" ", 2)
+        kind, commit, at, name = found[0].split(" ", 3) if found else ("", "", "", "")
+        if kind == "commit":  # anything may have that name, and what is none of ours has no time
+            last = place.began_at + FIRST_WITHIN
             # those from before the repository was made are kept elsewhere, and are counted, too
-            is_first = name.endswith("/000001") and float(at) <= place.began_at + FIRST_WITHIN
+            is_first = name.endswith("/000001") and at.isdecimal() and float(at) <= last
             if is_first or not place.began_at:
                 return Choice(Base.SESSION, commit)
             return Choice(Base.SESSION, commit, note=LATE, is_late=True)
     head = _head_at(git, int(place.began_at))
     if not head:
         return Choice(Base.SESSION, note="There was no commit yet when the session began.")
-    # git's log of HEAD that begins later gives its oldest commit
-    if place.began_at and _time_of(git, head) > place.began_at:
+    if place.began_at and _is_later(git, head, int(place.began_at)):
         return Choice(Base.SESSION, head, note=LATE, is_late=True)
     return Choice(
         Base.SESSION,
@@ -96,6 +96,19 @@ def _session_begin(place: Place) -> Choice:
         note="Compared with the last commit before the session began. What was changed before, "
         "and not committed, is in the list, too.",
     )
+
+
+def _is_later(git: Git, head: str, moment: int) -> bool:
+    """Whether `head`, which `_head_at` found for a Unix time, was not yet checked out then.
+
+    git's log of HEAD that begins later gives its oldest commit, which may have any date: that of a
+    clone is old, and that of a computer whose clock is wrong may be ahead. Without a log the date
+    is all there is.
+    """
+    newest = ("rev-list", "--walk-reflogs", "--max-count=1")
+    if _lines(git, *newest, f"--min-age={moment}", "HEAD", "--"):
+        return False
+    return bool(_lines(git, *newest, "HEAD", "--")) or _time_of(git, head) > moment
 
 
 def _time_of(git: Git, commit: str) -> int:

@@ -251,6 +251,51 @@ def test_of_a_repository_that_was_made_in_a_session_the_edits_from_before_are_li
     assert LATE in plain(page)
 
 
+@pytest.mark.parametrize("kind", ["tag", "tree", "blob"])
+def test_what_is_no_commit_is_no_checkpoint(
+    pages: Pages, repository: Repository, kind: str
+) -> None:
+    repository.git("tag", "--annotate", "--message", "x", "t")
+    named = {"tag": "t", "tree": "HEAD^{tree}", "blob": "HEAD:app.txt"}
+    repository.checkpoint(repository.git("rev-parse", named[kind]))
+    repository.write("app.txt", "x\n")
+    assert pages.files() == ["app.txt"]
+
+
+@pytest.mark.parametrize(
+    ("dated", "logged", "is_late"),
+    [(-9000, -50, True), (500, -150, False), (-9000, None, False), (-50, None, True)],
+    ids=["a clone", "a clock ahead", "no log, old", "no log, new"],
+)
+def test_the_base_is_late_by_the_time_at_which_it_was_checked_out(
+    pages: Pages,
+    repository: Repository,
+    sandbox: Sandbox,
+    dated: int,
+    logged: int | None,
+    is_late: bool,
+) -> None:
+    """`dated` is the commit, and `logged` is HEAD's log of it, in seconds from now."""
+    now = int(time.time())
+    began_line = api.prompt("Plant trees", sandbox.project, now - 100)
+    api.session(sandbox.config_dir, sandbox.project, began_line, pages.session)
+    raw = repository.git("cat-file", "commit", "HEAD")
+    source = repository.folder / ".git" / "commit"
+    source.write_text(re.sub(r"> \d+ ", f"> {now + dated} ", raw) + "\n")
+    commit = repository.git("hash-object", "-t", "commit", "-w", str(source))
+    repository.git("update-ref", "-d", "HEAD")
+    shutil.rmtree(repository.folder / ".git" / "logs")
+    if logged is None:
+        repository.git("config", "core.logAllRefUpdates", "false")
+    repository.git("update-ref", "HEAD", commit)
+    log = repository.folder / ".git" / "logs" / "HEAD"
+    assert log.exists() == (logged is not None)
+    if logged is not None:
+        log.write_text(re.sub(r"> \d+ ", f"> {now + logged} ", log.read_text()))
+    repository.write("app.txt", "x\n")
+    assert (LATE in plain(pages.text())) == is_late
+
+
 def test_of_many_edited_files_the_newest_are_listed_and_all_are_counted(
     pages: Pages, repository: Repository, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
