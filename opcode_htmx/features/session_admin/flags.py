@@ -26,9 +26,7 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         found = flags.of(session_id)
         if not found.archived:
             return found
-        path = history.find(config_dir, session_id)
-        summary = summary_of(path) if path else None
-        return found.of_use(summary.last_activity) if summary else found
+        return found.of_use(last_used(history.find(config_dir, session_id)))
 
     @pages.post("/projects/<project_id>/sessions/<session_id>/flags")
     def change(project_id: str, session_id: str) -> BaseResponse:
@@ -39,7 +37,7 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
             case "pin" | "unpin":
                 flags.pin(ids, action == "pin")
             case "archive" | "unarchive":
-                at = flags.archive(ids, action == "archive")
+                at = flags.archive(ids, action == "archive", lambda _: last_used(location.file))
             case "tags":
                 flags.set_tags(location.session_id, tags_of(request.form.get("tags", "")))
             case _:
@@ -51,6 +49,12 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         return response
 
     return pages
+
+
+def last_used(file: Path | None) -> float:
+    """When a session was used last, in Unix seconds, by its history file; 0 without one."""
+    summary = summary_of(file) if file else None
+    return summary.last_activity if summary else 0.0
 
 
 def take_out_of_archive(flags: SessionFlags, session_id: str) -> None:

@@ -13,6 +13,7 @@ from opcode_htmx.engines.claude.files.sessions import (
     SessionNotFound,
     title_of,
 )
+from opcode_htmx.features.session_admin.flags import last_used
 from opcode_htmx.features.session_admin.notice import Notice, archived_text, moment, notice_of
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.supervisor import Supervisor
@@ -75,7 +76,9 @@ def blueprint(
         ids = [each.session_id for each in locations]
         done = str(len(ids))
         if action == "archive":
-            done = archived_text(len(ids), flags.archive(ids))
+            files = {each.session_id: each.file for each in locations}
+            at = flags.archive(ids, used=lambda session_id: last_used(files[session_id]))
+            done = archived_text(len(ids), at)
         else:
             actions[action](ids)
         return answered(action, ids, done, _back())

@@ -102,20 +102,36 @@ class SessionFlags:
         else:
             self._change(session_ids, lambda old: replace(old, pinned=0.0))
 
-    def archive(self, session_ids: Iterable[str], archived: bool = True) -> float:
-        """Archive sessions, again if they have gone on since, or take them out of the archive.
+    def archive(
+        self,
+        session_ids: Iterable[str],
+        archived: bool = True,
+        used: Callable[[str], float] = lambda _: 0.0,
+    ) -> float:
+        """Archive sessions, or take them out of the archive; those in it already are left there.
 
-        Returns when, as `undo_archive` takes it.
+        `used` returns when (Unix time) a session was used last: one that has gone on since it was
+        archived is archived again. Returns when, as `undo_archive` takes it; of a second tap, when
+        the first one was.
         """
-        at = time.time()
-        if archived:
-            self._change(
-                session_ids,
-                lambda old: replace(old, pinned=0.0, archived=at, pinned_before=old.pinned),
-            )
-        else:
-            self._change(session_ids, lambda old: replace(old, archived=0.0, pinned_before=0.0))
-        return at
+        at, ids, known = time.time(), tuple(session_ids), self.all()
+        if not archived:
+            self._change(ids, lambda old: replace(old, archived=0.0, pinned_before=0.0))
+            return at
+        used_at = {each: used(each) for each in ids if known.get(each, NO_FLAGS).archived}
+        moments = set[float]()
+
+        def put(session_id: str, old: Flags) -> Flags:
+            now = old.of_use(used_at.get(session_id, 0.0))
+            moments.add(now.archived or at)
+            if now.archived:
+                return old
+            return replace(now, pinned=0.0, archived=at, pinned_before=now.pinned)
+
+        self._change_each(ids, put)
+        first = min(moments, default=at)
+        is_second_tap = first > at - GRACE_SECONDS and set(ids) == set(self.archived_at(first))
+        return first if is_second_tap else at
 
     def archived_at(self, at: float) -> list[str]:
         """The sessions that were archived together, and still are, by the time of that."""
@@ -172,11 +188,16 @@ class SessionFlags:
                 self._store(flags, {key: at for key, at in missing.items() if key not in gone})
 
     def _change(self, session_ids: Iterable[str], change: Callable[[Flags], Flags]) -> None:
+        self._change_each(session_ids, lambda _, old: change(old))
+
+    def _change_each(
+        self, session_ids: Iterable[str], change: Callable[[str, Flags], Flags]
+    ) -> None:
         with self._locked():
             content = self._load()
             flags, missing = dict(content.flags), dict(content.missing)
             for session_id in session_ids:
-                new = change(flags.pop(session_id, NO_FLAGS))
+                new = change(session_id, flags.pop(session_id, NO_FLAGS))
                 if new != NO_FLAGS:
                     flags[session_id] = new
                 else:

@@ -202,6 +202,18 @@ def test_archiving_is_undone_from_the_list_that_it_leads_back_to(lists: Lists) -
     assert lists.listed("?archived=1") == ["prune the trees"]
 
 
+def test_the_undo_of_a_second_archiving_concerns_what_that_has_changed(lists: Lists) -> None:
+    lists.act("pin", "mend the fence")
+    lists.act("archive", "mend the fence")
+    again = lists.next_page(lists.act("archive", "mend the fence"))  # a second tap
+    lists.client.post("/sessions/selected", data=undo_in(again))
+    assert lists.listed()[0] == "mend the fence", "pinned again"
+    lists.act("archive", "mend the fence")
+    page = lists.next_page(lists.act("archive", "mend the fence", "sow the peas"))
+    lists.client.post("/sessions/selected", data=undo_in(page))
+    assert lists.listed("?archived=1") == ["mend the fence"]
+
+
 def test_archiving_is_undone_from_the_page_of_the_session(lists: Lists) -> None:
     address = lists.address("sow the peas")
     page = lists.next_page(lists.client.post(f"{address}/flags", data={"act": "archive"}))

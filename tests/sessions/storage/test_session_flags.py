@@ -52,10 +52,33 @@ def test_a_session_that_goes_on_is_out_of_the_archive_until_it_is_archived_again
     assert old.of_use(now - 60) == Flags(tags=("bug",))
     assert old.of_use(now + 7200) == old  # by a wrong clock
     assert NO_FLAGS.of_use(now) == NO_FLAGS
-    flags.archive([ONE])
-    first = flags.of(ONE)
-    flags.archive([ONE])
-    assert flags.of(ONE).archived > first.archived
+
+
+def test_archiving_leaves_what_is_in_the_archive_as_it_is(flags: SessionFlags, path: Path) -> None:
+    hour_ago = time.time() - 3600
+    archived = {"archived": hour_ago, "pinned_before": 5.0}
+    path.write_text(json.dumps({"version": 1, "sessions": {ONE: archived}}))
+    before = flags.of(ONE)
+    at = flags.archive([ONE, TWO], used=lambda _: hour_ago)
+    assert flags.of(ONE) == before
+    assert flags.undo_archive(at) == [TWO]
+    assert dict(flags.all()) == {ONE: before}
+    assert flags.undo_archive(flags.archive([ONE])) == []  # that was no second tap
+    assert flags.of(ONE) == before
+
+    at = flags.archive([ONE], used=lambda _: hour_ago + 1800)  # it has gone on
+    assert flags.of(ONE) == Flags(archived=at)
+    assert flags.undo_archive(at) == [ONE]
+
+
+def test_a_second_tap_on_archive_is_undone_with_the_first(flags: SessionFlags) -> None:
+    flags.pin([ONE])
+    pinned = flags.of(ONE)
+    first = flags.archive([ONE, TWO])
+    assert flags.archive([TWO, ONE, ONE]) == first
+    assert flags.undo_archive(flags.archive([ONE])) == []  # not the same ones
+    assert set(flags.undo_archive(flags.archive([ONE, TWO]))) == {ONE, TWO}
+    assert dict(flags.all()) == {ONE: pinned}
 
 
 def test_a_second_pin_keeps_the_time_of_the_first(flags: SessionFlags) -> None:
