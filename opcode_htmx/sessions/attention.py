@@ -72,13 +72,13 @@ class AttentionList:
     def __init__(self, supervisor: Supervisor, positions: ReadPositions) -> None:
         self._supervisor = supervisor
         self._positions = positions
-        self._past = PastTimes()
         self._cached: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
 
     def all(self) -> list[AttentionItem]:
         """Sessions that wait for an answer first, then those that ended; the newest first."""
-        runs, seen = self._supervisor.newest(), self._positions.seen()
-        items = [item for run in runs if (item := self._item_of(run, seen))]
+        runs, seen, past = self._supervisor.newest(), self._positions.seen(), self._positions.past()
+        items = [item for run in runs if (item := self._item_of(run, seen, past))]
+        self._positions.notice(past)
         return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
 
     def count_as_seen(self, until: float) -> None:
@@ -99,7 +99,9 @@ class AttentionList:
         items = self._cached[1]
         return counted(item for item in items if item.run.record.session_id != session_id)
 
-    def _item_of(self, run: Run, last_seen: Callable[[str], float]) -> AttentionItem | None:
+    def _item_of(
+        self, run: Run, last_seen: Callable[[str], float], past: PastTimes
+    ) -> AttentionItem | None:
         if run.phase is Phase.WAITING and run.state.asks:
             request = next(iter(run.state.asks.values()))
             text = f"Waiting for your answer: {request_text(request)}"
@@ -115,17 +117,17 @@ class AttentionList:
             return None
         elif end.outcome is not Outcome.COMPLETED:
             # one that a budget has paused asks whether it goes on, also once that was read
-            is_seen = self._past.is_seen(end.at, seen)
+            is_seen = past.is_seen(end.at, seen)
             if is_seen and not self._supervisor.budgets.hold(run.record.session_id):
                 return None
-            return AttentionItem(run, Reason.FAILED, end.cause, self._past.of(end.at))
-        elif self._past.is_seen(end.at, seen):
+            return AttentionItem(run, Reason.FAILED, end.cause, past.of(end.at))
+        elif past.is_seen(end.at, seen):
             return None
         # The end of an idle process is no news: the time of its last output counts
         at = run.folder.last_output()
-        if self._past.is_seen(at, seen) or (end and not run.folder.output.exists()):
+        if past.is_seen(at, seen) or (end and not run.folder.output.exists()):
             return None
         # A page that is left reports what was read only after the next page was requested
         if self._supervisor.viewers.is_viewed(run.record.session_id):
             return None
-        return AttentionItem(run, Reason.DONE, "Done since you last looked", self._past.of(at))
+        return AttentionItem(run, Reason.DONE, "Done since you last looked", past.of(at))

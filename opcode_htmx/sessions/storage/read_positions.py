@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
-from opcode_htmx.sessions.storage.past_times import PastTimes
+from opcode_htmx.sessions.storage.past_times import PastTimes, merged
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,16 @@ class ReadPosition:
     at: float
 
 
+class _Kept(NamedTuple):
+    """The content of the file."""
+
+    since: float
+    positions: dict[str, ReadPosition]
+    """By session, the one looked at last at the end."""
+    noticed: Mapping[float, float]
+    """When times to come were noticed, by those times."""
+
+
 class ReadPositions:
     """The read positions of all sessions."""
 
@@ -42,7 +53,7 @@ class ReadPositions:
         self._files = CachedJsonFiles(_SCHEMA, 1)
         self._began = time.time()
         self._past = PastTimes()
-        self._unsaved: tuple[float, dict[str, ReadPosition]] | None = None
+        self._unsaved: _Kept | None = None
         """What could not be written, for this worker alone."""
 
     def begin(self) -> None:
@@ -52,21 +63,34 @@ class ReadPositions:
         """
         with self._locked():
             if self._files.read(self._path) is None:
-                self._store(self._began, {})
-            since, positions = self._load()
+                self._store(_Kept(self._began, {}, {}))
+            kept = self._load()
+            since, positions, noticed = kept
             if max(since, *(each.at for each in positions.values()), 0.0) > time.time():
-                past = {
-                    key: replace(each, at=self._past.of(each.at)) for key, each in positions.items()
-                }
-                self._store(self._past.of(since), past)
+                times = PastTimes(noticed)
+                past = {key: replace(each, at=times.of(each.at)) for key, each in positions.items()}
+                self._store(kept._replace(since=times.of(since), positions=past))
 
     @property
     def since(self) -> float:
         """From when on positions are kept, as a Unix time: what ended before counts as seen."""
-        return self._past.of(self._load()[0])
+        return self._past.of(self._load().since)
+
+    def past(self) -> PastTimes:
+        """To compare times by, as of now: with what any worker has noticed."""
+        return PastTimes(self._load().noticed)
+
+    def notice(self, past: PastTimes) -> None:
+        """Share what was noticed with it; nothing is written where that is nothing."""
+        if past.new:
+            with self._locked():
+                kept = self._load()
+                noticed = merged(kept.noticed, past.new)
+                if noticed != kept.noticed:
+                    self._store(kept._replace(noticed=noticed))
 
     def of(self, session_id: str) -> ReadPosition:
-        since, positions = self._load()
+        since, positions, _noticed = self._load()
         return positions.get(session_id, ReadPosition("", since))
 
     def seen(self) -> Callable[[str], float]:
@@ -74,7 +98,7 @@ class ReadPositions:
 
         It may be a time to come, of a clock that was ahead: compare it by PastTimes.
         """
-        since, positions = self._load()
+        since, positions, _noticed = self._load()
 
         def at(session_id: str) -> float:
             known = positions.get(session_id)
@@ -93,8 +117,8 @@ class ReadPositions:
 
     def _note(self, session_ids: Iterable[str], at: float, block: str = "") -> None:
         with self._locked():
-            since, known = self._load()
-            positions, now = dict(known), time.time()
+            kept = self._load()
+            positions, now = dict(kept.positions), time.time()
             for each in session_ids:
                 before = positions.pop(each, ReadPosition("", at))
                 # a time to come was noted while the clock was ahead: it would hide what ends now
@@ -102,7 +126,7 @@ class ReadPositions:
                 positions[each] = ReadPosition(block or before.block, latest)
             while len(positions) > KEPT:
                 del positions[next(iter(positions))]
-            self._store(self._past.of(since), positions)
+            self._store(kept._replace(since=self._past.of(kept.since), positions=positions))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -113,26 +137,32 @@ class ReadPositions:
                 stack.enter_context(file_locks.held(self._path.with_suffix(".lock")))
             yield
 
-    def _load(self) -> tuple[float, dict[str, ReadPosition]]:
-        """The positions by session, the one looked at last at the end."""
-        return self._unsaved or self._files.read(self._path) or (self._began, {})
+    def _load(self) -> _Kept:
+        return self._unsaved or self._files.read(self._path) or _Kept(self._began, {}, {})
 
-    def _store(self, since: float, positions: dict[str, ReadPosition]) -> None:
+    def _store(self, kept: _Kept) -> None:
         # `asdict` takes ten times as long, which a thousand sessions make 4 ms of each page
-        sessions = {key: {"block": each.block, "at": each.at} for key, each in positions.items()}
+        sessions = {
+            key: {"block": each.block, "at": each.at} for key, each in kept.positions.items()
+        }
+        content: dict[str, Any] = {"since": kept.since, "sessions": sessions}
+        if kept.noticed:
+            content["noticed"] = list(kept.noticed.items())
         try:
-            self._files.write(self._path, {"since": since, "sessions": sessions}, durable=False)
+            self._files.write(self._path, content, durable=False)
         except OSError as error:  # the disk guard warns of a full disk
             log.warning("%s cannot be written: %s", self._path, error)
-            self._unsaved = since, positions
+            self._unsaved = kept
         else:
             self._unsaved = None
 
 
-def _parse(found: dict[str, Any]) -> tuple[float, dict[str, ReadPosition]]:
-    return float(found["since"]), {
-        key: ReadPosition(**position) for key, position in found["sessions"].items()
-    }
+def _parse(found: dict[str, Any]) -> _Kept:
+    return _Kept(
+        float(found["since"]),
+        {key: ReadPosition(**position) for key, position in found["sessions"].items()},
+        {number(at): number(noticed) for at, noticed in found.get("noticed", ())},
+    )
 
 
 _SCHEMA = JsonFileSchema(1, _parse)
