@@ -95,7 +95,8 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
         name = f"q-{ask.request_id}-{number}"
         words = form.get(f"{name}-text", "").replace("\r\n", "\n").strip()
         by_number = form.getlist(f"{name}-number")
-        chosen = [*form.getlist(name), *(_label(question, number) for number in by_number)]
+        chosen = [_offered(question, label) for label in form.getlist(name)]
+        chosen += [_label(question, number) for number in by_number]
         chosen += [words] if words else []
         if not chosen:
             raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
@@ -106,6 +107,17 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
             annotations[question.text] = {"notes": note}
     fields = {"answers": answers, "annotations": annotations}
     return {name: value for name, value in fields.items() if value}
+
+
+def _offered(question: Question, sent: str) -> str:
+    """The label that a form has sent: a browser sends each end of a line in it as CR LF."""
+    chosen = _with_plain_lines(sent)
+    labels = (option.label for option in question.options)
+    return next((label for label in labels if _with_plain_lines(label) == chosen), chosen)
+
+
+def _with_plain_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _label(question: Question, number: str) -> str:

@@ -25,6 +25,15 @@ def test_choices_are_answered_by_their_labels_or_by_their_numbers() -> None:
     assert answered(("q-r-0-text", "plums\r\nand pears")) == {
         "answers": {"Which?": "plums\nand pears"}
     }, "lines as a person sees them, and not as a form sends them"
+    assert answered(("q-r-0", "no\r\nplums")) == {"answers": {"Which?": "no\nplums"}}
     for number in ("2", "-1", "x", ""):
         with pytest.raises(BadForm, match="has not offered that"):
             answered(("q-r-0-number", number))
+
+
+@pytest.mark.parametrize("label", ["plums\nand pears", "plums\r\nand pears", "plums\rand pears"])
+def test_a_label_of_several_lines_is_answered_as_claude_has_written_it(label: str) -> None:
+    questions = [{"question": "Which?", "options": [{"label": label}, {"label": "B"}]}]
+    ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions}, "t", "", "", ())
+    sent = MultiDict([("q-r-0", "plums\r\nand pears")])
+    assert answers_to(ask, sent) == {"answers": {"Which?": label}}
