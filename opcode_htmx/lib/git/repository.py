@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
@@ -19,15 +19,21 @@ from opcode_htmx.lib.files import confined
 _MOST_BYTES = 4096
 """The limit for the small files that hold a path."""
 _MOST_ENTRIES = 10_000
+_HEADS = ("HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_HEAD")
 _FILES = frozenset(
-    {"HEAD", "config", "config.worktree", "index", "packed-refs", "shallow", "commondir", "gitdir"}
+    {"config", "config.worktree", "index", "packed-refs", "shallow", "commondir", "gitdir", *_HEADS}
 )
 """The files of a repository that git opens first. It would wait for the writer of a pipe."""
 _OF_SUBMODULE = frozenset({"HEAD", "config", "packed-refs", "commondir"})
 _MOST_SUBMODULES = 200
 """Submodules that are looked at; in further ones git waits as long as it may."""
+_FOLDERS = ("refs", "refs/replace", "sequencer", "rebase-merge", "rebase-apply")
+"""The folders of which git opens any file, for most commands."""
+_BLANKS = " \t\r\n"
+"""What git takes for blanks."""
 _OF_WORKING_TREE = (".gitignore", ".gitattributes", ".gitmodules")
-_BRANCH = "ref: refs/"
+_MOST_STEPS = 5
+"""References, one naming the next, that git follows to a commit."""
 
 
 class RepositoryRefused(Exception):
@@ -90,7 +96,7 @@ def bare(folder: Path) -> Repository:
         repository = Repository(found, found, found)
         _check_owner(found)
         _check_parts(repository)
-    except (OSError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise RepositoryRefused(f"The repository {folder} cannot be read: {error}") from error
     return repository
 
@@ -170,8 +176,11 @@ def _check_parts(repository: Repository) -> None:
         _check_entries(folder, inside, files=_FILES)
     for folder in (objects, objects / "info", repository.common_dir / "info"):
         _check_entries(folder, inside)
-    _check_branch(repository)
+    for name in _HEADS:
+        _check_reference(name, inside)
     for folder in inside:
+        for name in _FOLDERS:
+            _check_entries(folder / name, inside)
         _check_submodules(folder / "modules")
     for name in ("alternates", "http-alternates"):
         if (objects / "info" / name).exists():
@@ -219,13 +228,26 @@ def _check_submodules(folder: Path) -> None:
             waiting += [inner / name for name in names[:_MOST_SUBMODULES]]
 
 
-def _check_branch(repository: Repository) -> None:
-    """Refuse a pipe in place of the file of the branch that is checked out."""
-    head = repository.git_dir / "HEAD"
-    if not head.is_symlink() and head.exists():
-        text = small_file(head)
-        if text.startswith(_BRANCH):
-            _check_no_pipe(repository.common_dir / text.removeprefix("ref: ").rstrip())
+def _check_reference(name: str, inside: Collection[Path]) -> None:
+    """Refuse a pipe in place of a file that git opens to see which commit a reference is."""
+    names = {name}
+    for _ in range(_MOST_STEPS):
+        names = {each for name in names for place in inside for each in _named_in(place / name)}
+
+
+def _named_in(file: Path) -> Iterator[str]:
+    """The references that the file of a reference may name in turn: as a link, or by its text."""
+    try:
+        mode = file.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    _check_no_pipe(file)
+    if stat.S_ISLNK(mode):
+        if (target := str(file.readlink())).startswith("refs/"):
+            yield target
+        file = file.resolve()
+    if file.is_file() and (text := small_file(file)).startswith("ref:"):
+        yield text.removeprefix("ref:").strip(_BLANKS).removeprefix("main-worktree/")
 
 
 def _check_file(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import repository, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges
 from opcode_htmx.lib.git.repository import RepositoryRefused
@@ -101,10 +101,10 @@ def of_a_branch(repo: Repo) -> Callable[[], object]:
 
 
 def of_a_rebase(repo: Repo) -> Callable[[], object]:
-    (repo.top / ".git/rebase-merge").mkdir()
-    os.mkfifo(repo.top / ".git/rebase-merge/head-name")
     git = worktrees.at(repo.top, repo.environment)
     found = worktrees.listed(git)
+    (repo.top / ".git/rebase-merge").mkdir()
+    os.mkfifo(repo.top / ".git/rebase-merge/head-name")
 
     def merge() -> object:
         with pytest.raises(merges.NothingToMerge):
@@ -130,6 +130,8 @@ def test_a_pipe_in_place_of_a_file_of_a_repository_is_not_waited_for(
     [
         *("HEAD", "config", "index", "packed-refs", "shallow", "commondir", "info/attributes"),
         *("refs/heads/main", "../.gitignore", "../.gitattributes"),
+        *("CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_HEAD", "sequencer/todo"),
+        *("rebase-merge/head-name", "rebase-apply/head-name", "refs/stash", "refs/replace/x"),
     ],
 )
 def test_a_pipe_that_git_would_open_is_refused_at_once(repo: Repo, name: str) -> None:
@@ -139,6 +141,69 @@ def test_a_pipe_that_git_would_open_is_refused_at_once(repo: Repo, name: str) ->
     os.mkfifo(path)
     with pytest.raises(RepositoryRefused):
         Git.at(repo.top, repo.environment)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"HEAD": "ref:refs/heads/pipe"},
+        {"HEAD": "ref:\t \nrefs/heads/pipe\t\n"},
+        {"HEAD": "ref: refs/heads/1", "refs/heads/1": "ref:refs/heads/pipe"},
+        {"HEAD": "ref: refs/heads/1"}
+        | {f"refs/heads/{number}": f"ref: refs/heads/{number + 1}" for number in range(1, 3)}
+        | {"refs/heads/3": "ref: refs/heads/pipe"},
+        {"HEAD": "ref: refs/heads/1", "refs/heads/1": Path("refs/heads/pipe")},
+        {"HEAD": "ref: refs/heads/1", "refs/heads/1": Path("pipe")},
+        {"HEAD": "ref: refs/heads/1", "refs/heads/1": Path("2"), "refs/heads/2": "ref: a/pipe"},
+        {"HEAD": "ref: refs/heads/1", "refs/heads/1": "ref: main-worktree/refs/heads/pipe"},
+        {"CHERRY_PICK_HEAD": "ref: refs/heads/pipe"},
+    ],
+)
+def test_a_pipe_that_a_reference_names_over_others_is_refused(
+    repo: Repo, files: dict[str, str | Path]
+) -> None:
+    folder = repo.top / ".git"
+    (folder / "a").mkdir()
+    os.mkfifo(folder / "refs/heads/pipe")
+    os.mkfifo(folder / "a/pipe")
+    assert Git.at(repo.top, repo.environment), "nothing names it"
+    for name, content in files.items():
+        (folder / name).unlink(missing_ok=True)
+        if isinstance(content, str):
+            (folder / name).write_text(content)
+        else:
+            (folder / name).symlink_to(content)
+    with pytest.raises(RepositoryRefused, match=" is a pipe"):
+        Git.at(repo.top, repo.environment)
+
+
+def test_a_branch_may_be_another_name_of_a_branch(repo: Repo) -> None:
+    repo.plain("branch", "plum")
+    repo.plain("symbolic-ref", "refs/heads/other", "refs/heads/plum")
+    repo.plain("symbolic-ref", "HEAD", "refs/heads/other")
+    assert Git.at(repo.top, repo.environment)
+    repo.plain("pack-refs", "--all")
+    (repo.top / ".git/refs/heads/plum").mkdir()
+    assert Git.at(repo.top, repo.environment), "a folder, beside the packed branch"
+    repo.plain("symbolic-ref", "HEAD", "refs/heads/other/below")
+    assert Git.at(repo.top, repo.environment), "no branch, where a file is in the way"
+    for name in ("1", "2"):
+        (repo.top / ".git/refs/heads" / name).write_text("ref: refs/heads/1\n")
+    (repo.top / ".git/HEAD").write_text("ref: refs/heads/2\n")
+    assert Git.at(repo.top, repo.environment), "in a circle; git ends by itself"
+
+
+@pytest.mark.parametrize("text", ["ref: refs/heads/a\0b\n", "ref: refs/heads/" + "a" * 3000])
+def test_a_branch_that_can_have_no_file_is_refused(repo: Repo, text: str) -> None:
+    bare = repo.top.parent / "bare"
+    repo.plain("init", "-q", "--bare", str(bare))
+    for head in (bare / "HEAD", repo.top / ".git/HEAD"):
+        head.write_text(text)
+    with pytest.raises(RepositoryRefused, match="cannot be read"):
+        Git.at(repo.top, repo.environment)
+    with pytest.raises(RepositoryRefused, match="cannot be read"):
+        repository.bare(bare)
 
 
 @pytest.mark.timeout(10)
