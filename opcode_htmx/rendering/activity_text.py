@@ -37,6 +37,8 @@ _VERBS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "WebSearch": ("Searching the web for", ("query",)),
     "Skill": ("Using the skill", ("skill",)),
 }
+_OF_REQUESTS = {"AskUserQuestion": ("Asking", "a question"), "ExitPlanMode": ("Showing", "a plan")}
+"""The tools that only ask the user: what they do, with what."""
 _PATHS = frozenset({"file_path", "notebook_path"})
 
 
@@ -44,7 +46,7 @@ def activity_of(block: Block | None) -> str:
     """The activity that a block shows: `Running npm test`, `Thinking…`, `Writing…`; or empty."""
     match block:
         case ToolBlock(state=ToolState.PREPARING):
-            return f"Preparing {block.name}…"
+            return f"Preparing {_OF_REQUESTS.get(block.name, ('', block.name))[1]}…"
         case ToolBlock():
             try:
                 return call_text(block.name, block.input)
@@ -63,6 +65,8 @@ def call_text(name: str, tool_input: Json) -> str:
     """A tool call as an activity."""
     if name == "TodoWrite":
         return "Planning"
+    if name in _OF_REQUESTS:
+        return " ".join(_OF_REQUESTS[name])
     verb, keys = _VERBS.get(name, ("", ()))
     for key in keys:
         value = tool_input.get(key)
@@ -78,10 +82,8 @@ def request_text(request: Ask) -> str:
         words = first_line(request.title or request.message)
         return _shorten(": ".join(filter(None, (server, words))) or "a question")
     match request.tool_name:
-        case "AskUserQuestion":
-            return "a question"
-        case "ExitPlanMode":
-            return "a plan"
+        case name if name in _OF_REQUESTS:
+            return _OF_REQUESTS[name][1]
         case name:
             command = request.input.get("command")
             path = request.input.get("file_path", request.input.get("notebook_path"))

@@ -9,6 +9,7 @@ from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.clock import time_of_day
+from opcode_htmx.rendering.questions import questions_of
 from opcode_htmx.runs.model import permission_updates
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 
@@ -86,6 +87,10 @@ def is_plan(request: Ask) -> bool:
     return isinstance(request, PermissionRequest) and request.tool_name == "ExitPlanMode"
 
 
+def _asks(request: Ask) -> bool:
+    return isinstance(request, PermissionRequest) and bool(questions_of(request, {}))
+
+
 def outside_path(request: PermissionRequest, project: str) -> str:
     """The path outside of the folder `project` that a request is about; empty if there is none."""
     input_paths = (request.input.get(key) for key in _PATH_KEYS)
@@ -109,7 +114,7 @@ def verdict(ask: AskBlock) -> str:
             words = _approved(ask) if plan else _allowed(ask)
         case AskState.DENIED:
             reason = ask.answer.get("message")
-            words = "Kept planning" if plan else "Denied"
+            words = "Kept planning" if plan else "Not answered" if _asks(ask.request) else "Denied"
             if isinstance(reason, str) and reason and reason not in NO_REASONS:
                 words += f": {reason}"
     return words if ask.answered_at is None else f"{words} · {time_of_day(ask.answered_at)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opcode_htmx.engines.claude.protocol.encoder import DENIED, KEEP_PLANNING
+from opcode_htmx.engines.claude.protocol.encoder import DENIED, KEEP_PLANNING, NO_ANSWER
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering.permissions import outside_path, suggestions_of, verdict
 from opcode_htmx.transcript.blocks import AskBlock, AskState
@@ -131,6 +131,7 @@ def decided(state: AskState, answer: dict[str, Any], at: float | None = None, **
 
 NOON = time.mktime((2026, 11, 21, 12, 5, 0, 0, 0, -1))
 PLAN = {"tool_name": "ExitPlanMode"}
+QUESTION = {"tool_name": "AskUserQuestion", "input": {"questions": [{"question": "Which?"}]}}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,8 @@ PLAN = {"tool_name": "ExitPlanMode"}
         ),
         (AskState.DENIED, {"message": KEEP_PLANNING}, PLAN, "Kept planning"),
         (AskState.DENIED, {"message": "Shorter"}, PLAN, "Kept planning: Shorter"),
+        (AskState.DENIED, {"message": NO_ANSWER}, QUESTION, "Not answered"),
+        (AskState.DENIED, {"message": "Later"}, QUESTION, "Not answered: Later"),
         (AskState.WITHDRAWN, {}, {}, "No longer asked"),
     ],
 )

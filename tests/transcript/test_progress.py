@@ -14,6 +14,7 @@ from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.activity_text import activity_of, call_text, request_text
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.transcript.blocks import ToolBlock
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.fold import Transcript
 from tests.support.cli.captured import line
@@ -125,6 +126,7 @@ def test_status_text_is_cut_before_a_long_gap() -> None:
         ("TodoWrite", {"todos": []}, "Planning"),
         ("Task", {"description": "Look"}, "Agent: Look"),
         ("mcp__box__open", {}, "Using box: open"),
+        ("AskUserQuestion", {"questions": []}, "Asking a question"),
         ("Bash", {"command": ["no", "text"]}, "Using Bash"),
     ],
 )
@@ -132,6 +134,19 @@ def test_tool_call_is_the_activity_text(
     name: str, tool_input: dict[str, object], words: str
 ) -> None:
     assert call_text(name, tool_input) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AskUserQuestion", "Preparing a question…"),
+        ("ExitPlanMode", "Preparing a plan…"),
+        ("Bash", "Preparing Bash…"),
+    ],
+)
+def test_a_call_that_is_being_written_is_named_for_people(name: str, words: str) -> None:
+    block = ToolBlock(id="t", order="1.1", created=1, revision=1, name=name, input={})
+    assert activity_of(block) == words
 
 
 def test_a_long_command_is_cut() -> None:

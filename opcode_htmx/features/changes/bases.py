@@ -21,7 +21,7 @@ _TRUNKS = (
 """Where a branch may have left from, the likeliest first."""
 LATE = (
     "git has no state of these files from when the session began, so the list compares with a "
-    "later one. What was changed before that is not in the list."
+    "later one. What was changed before that may be missing."
 )
 FIRST_WITHIN = 60.0
 """Seconds from the begin of a session until its first checkpoint is complete, at most."""

@@ -91,7 +91,8 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
     Raises BadForm when a question is unanswered, has no such choice, or a note is too long.
     """
     answers, annotations = {}, {}
-    for number, question in enumerate(questions_of(ask, {})):
+    questions = questions_of(ask, {})
+    for number, question in enumerate(questions):
         name = f"q-{ask.request_id}-{number}"
         words = form.get(f"{name}-text", "").replace("\r\n", "\n").strip()
         by_number = form.getlist(f"{name}-number")
@@ -99,7 +100,9 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
         chosen += [_label(question, number) for number in by_number]
         chosen += [words] if words else []
         if not chosen:
-            raise BadForm(f"Choose an answer to “{shorten(question.text)}”.")
+            which = f"question {number + 1} of {len(questions)}" if len(questions) > 1 else ""
+            sentence = f"Choose an answer to {which or 'the question'}: “{shorten(question.text)}”."
+            raise BadForm(sentence, which, f"asked-{dom_id(ask.request_id)}-{number}")
         answers[question.text] = ", ".join(chosen)
         if note := form.get(f"{name}-note", "").replace("\r\n", "\n").strip():
             if len(note) > MAX_REASON_CHARACTERS:

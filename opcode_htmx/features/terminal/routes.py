@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -10,6 +12,7 @@ from werkzeug.wrappers import Response
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.terminal.keys import BY_NAME, KEYS
 from opcode_htmx.features.terminal.newest import newest_lines
+from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.runs.policies.working_folders import reference
 from opcode_htmx.runs.supervisor import Supervisor
@@ -25,6 +28,8 @@ RESUME = "resume"
 """The choice of a form: Claude, with the session that the page was opened from."""
 MOST_TYPED = 100_000
 """Characters of one form."""
+QUIET_SECONDS, SHOWN_SECONDS = 0.2, 1.0
+"""How long the output has to rest before a page without scripts shows it, and its longest wait."""
 
 
 def blueprint(
@@ -84,8 +89,8 @@ def blueprint(
         if len(text) > MOST_TYPED or (key and key not in BY_NAME):
             raise BadForm(f"Type at most {MOST_TYPED} characters at once.")
         line = text.replace("\n", "\r").encode("utf-8", "replace")
-        terminals.type(terminal_id, line + BY_NAME[key].sends if key else line + b"\r")
-        return redirect(url_for(".terminal", terminal_id=terminal_id), 303)
+        _type(services, terminal_id, line + (BY_NAME[key].sends if key else b"\r"))
+        return redirect(url_for(".terminal", terminal_id=terminal_id, _anchor="end"), 303)
 
     @pages.post("/terminal/<terminal_id>/end")
     def end(terminal_id: str) -> Response:
@@ -105,6 +110,24 @@ def blueprint(
         return f"{name} in {Path(terminal.record.folder).name or '/'}"
 
     return pages
+
+
+def _type(services: TerminalServices, terminal_id: str, data: bytes) -> None:
+    """Type, and wait a moment for what comes of it: a page without scripts shows that once."""
+    output = services.terminals.output_of(terminal_id)
+    with contextlib.ExitStack() as stack:
+        try:
+            changes = stack.enter_context(services.watch.watching(output))
+        except OSError:  # it cannot be watched: the page comes after the longest wait
+            changes = Broadcast()
+        seen, patience = changes.version, SHOWN_SECONDS
+        services.terminals.type(terminal_id, data)
+        until = time.monotonic() + SHOWN_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            now = changes.wait(seen, min(left, patience))
+            if now == seen:
+                return
+            seen, patience = now, QUIET_SECONDS
 
 
 def _asked_for(workspace: Workspace, locations: SessionLocations) -> tuple[str, str]:

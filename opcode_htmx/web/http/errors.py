@@ -16,6 +16,7 @@ from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
+from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.server import request_ids
@@ -49,7 +50,8 @@ class Link(NamedTuple):
 
     words: str
     place: str
-    """Below the path at which the app is served, with a slash before it."""
+    """Below the path at which the app is served, with a slash before it; or an element of the page
+    of a refused form, as `#id`."""
 
 
 def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
@@ -116,6 +118,8 @@ def details_of(error: Exception) -> dict[str, Any]:
 
 def link_of(error: Exception) -> Link | None:
     """What words of the sentence lead to; None where they lead nowhere."""
+    if isinstance(error, BadForm) and error.words:
+        return Link(error.words, f"#{error.place}")
     if not isinstance(error, BudgetReached) or error.refusal is None:
         return None
     scope = error.refusal.scope
@@ -148,6 +152,9 @@ def respond(
 
 
 def _page(sentence: str, code: int, link: Link | None = None) -> str:
+    back = _page_of_form()
+    if link and link.place.startswith("#"):  # this is another page: its way back leads there
+        back, link = f"{back}{link.place}" if back else "", None
     return render_template(
         "error.html",
         sentence=sentence,
@@ -155,7 +162,7 @@ def _page(sentence: str, code: int, link: Link | None = None) -> str:
         status=code,
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=own_full_path() if request.method == "GET" else start_page(),
-        back=_page_of_form(),
+        back=back,
         # nothing can be saved on a full disk, so the page keeps what was typed
         typed=request.form.get("prompt", "") if code == 507 else "",
     )

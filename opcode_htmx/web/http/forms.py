@@ -16,7 +16,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 class BadForm(Exception):
-    """A form that cannot be used; the text says what is wrong."""
+    """A form that cannot be used; the text says what is wrong.
+
+    `words` of it lead to the element `place` on the page of the form, if they are given.
+    """
+
+    def __init__(self, sentence: str, words: str = "", place: str = "") -> None:
+        super().__init__(sentence)
+        self.words, self.place = words, place
 
 
 def typed(text: str) -> str:

@@ -245,10 +245,11 @@ def test_of_a_repository_that_was_made_in_a_session_the_edits_from_before_are_li
     assert "Claude has changed no file" not in words
     assert "since the session began" not in words.replace("tools since the session began", "")
 
-    repository.write("later.txt", "x\n")
+    repository.write("later.txt", "x\n")  # and of one that git does not track, all is in the list
     page = pages.text()
     assert names(page) == ["later.txt", "fresh.txt"]
     assert LATE in plain(page)
+    assert "may be missing" in plain(page)
 
 
 @pytest.mark.parametrize("kind", ["tag", "tree", "blob"])

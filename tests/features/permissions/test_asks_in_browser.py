@@ -149,7 +149,12 @@ def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
     # what the page sends and fetches by itself at any time
     assert [url for url in sent if "/seen" not in url and "/static/" not in url] == []
     phone.button("Answer").click()
-    expect(phone.page.locator("#flash")).to_contain_text("Choose an answer to “How many?”")
+    expect(phone.page.locator("#flash")).to_contain_text(
+        "Choose an answer to question 2 of 2: “How many?”"
+    )
+    phone.page.get_by_role("link", name="question 2 of 2").click()
+    expect(phone.page.get_by_role("group", name="How many?")).to_be_in_viewport()
+    expect(phone.page.get_by_label("Apples")).to_be_checked()
     assert sum("/asks/" in url for url in sent) == 1
     phone.page.get_by_label("Pears").check()
     phone.page.get_by_label("in your own words").last.fill("a dozen")

@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.features.permissions.routes import answers_to
 from opcode_htmx.web.http.forms import BadForm
+from tests.rendering.fragments.pages import ask_line, rendered
 
 
 def test_choices_are_answered_by_their_labels_or_by_their_numbers() -> None:
@@ -37,3 +38,17 @@ def test_a_label_of_several_lines_is_answered_as_claude_has_written_it(label: st
     ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions}, "t", "", "", ())
     sent = MultiDict([("q-r-0", "plums\r\nand pears")])
     assert answers_to(ask, sent) == {"answers": {"Which?": label}}
+
+
+def test_of_several_questions_the_one_without_an_answer_is_named_by_its_number() -> None:
+    questions = [{"question": f"{'Which of the trees ' * 20}{each}?"} for each in ("here", "there")]
+    asked = ask_line(tool_name="AskUserQuestion", input={"questions": questions})
+    ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions}, "t", "", "", ())
+    with pytest.raises(BadForm, match="answer to question 2 of 2: “Which of") as refused:
+        answers_to(ask, MultiDict([("q-r-0-text", "oaks")]))
+    assert refused.value.words == "question 2 of 2"
+    second = [node for node in rendered(asked).walk() if node.tag == "fieldset"][1]
+    assert refused.value.place == second.attributes["id"]
+    ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions[:1]}, "t", "", "", ())
+    with pytest.raises(BadForm, match="answer to the question: “Which of"):
+        answers_to(ask, MultiDict())

@@ -220,7 +220,7 @@ def test_archiving_is_undone_from_the_page_of_the_session(lists: Lists) -> None:
     assert "1 session archived." in page
     assert f'href="{lists.page}?archived=1">Archived</a>' in page
     answer = lists.client.post("/sessions/selected", data=undo_in(page))
-    assert answer.location == address
+    assert answer.location == f"{address}#end"
     assert 'value="archive">Archive<' in lists.client.get(address).text
     assert lists.listed() == list(TITLES)
 

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.terminal import routes
 from opcode_htmx.lib.audit_log import LOGGER
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.pty.messages import COLUMNS
@@ -124,8 +125,34 @@ def test_without_scripts_a_link_shows_what_has_come_since(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
     address = opened(client, sandbox)
-    link = f'<noscript><a class="button key" href="{address}">Refresh</a></noscript>'
-    assert link in client.get(address).text
+    here = address
+    for there in (f"{address}?again=1", address, f"{address}?again=1"):
+        page = client.get(here).text
+        # a browser loads nothing for an address that is the page's but for its fragment
+        assert f'href="{there}#end">Refresh</a></noscript>' in page
+        assert page.index('id="terminal-text"') < page.index('id="end"') < page.index("</pre>")
+        here = there
+    assert f'href="{address}#end"' in client.get("/terminal").text
+
+
+def test_without_scripts_the_page_after_typing_has_what_came_of_it(
+    client: FlaskClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "SHOWN_SECONDS", 30.0)
+    monkeypatch.setattr(routes, "QUIET_SECONDS", 5.0)  # longer than the shell takes, if it is slow
+    address = opened(client, sandbox)
+    answer = client.post(f"{address}/type", data={"text": "sleep 0.1; seq 41 45; exit"})
+    assert answer.location == f"{address}#end"
+    assert "\n44\n45\n" in client.get(address).text
+
+
+def test_columns_stay_columns_and_hidden_characters_are_shown(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    address = opened(client, sandbox)
+    client.post(f"{address}/type", data={"text": "printf '%-60s1,1\\u202e\\n' 263B"})
+    shows(client, address, f"263B{' ' * 56}1,1")
+    assert "⟨U+202E⟩" in client.get(address).text
 
 
 def test_a_wrong_key_is_refused(client: FlaskClient, sandbox: Sandbox) -> None:

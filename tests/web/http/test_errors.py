@@ -18,6 +18,7 @@ from opcode_htmx.web.http import (
     filters,
     headers,
 )
+from opcode_htmx.web.http.forms import BadForm
 from tests.support.apps.gate import access
 from tests.support.environment import ROOT
 
@@ -67,6 +68,21 @@ def add_routes(app: Flask) -> None:
 
 
 # Errors
+
+
+def test_a_refused_form_leads_to_the_field_that_it_is_about(client: FlaskClient) -> None:
+    def answer(**headers: str) -> str:
+        error = BadForm("Choose an answer to question 2.", "question 2", "asked-2")
+        with client.application.test_request_context("/form", method="POST", headers=headers):
+            return errors.respond(str(error), 422, link=errors.link_of(error)).get_data(
+                as_text=True
+            )
+
+    assert 'to <a href="#asked-2">question 2</a>.</p>' in answer(**HTMX)
+    page = answer(Referer="http://localhost/page?a=b")
+    assert "<p>Choose an answer to question 2.</p>" in page
+    assert 'href="/page#asked-2">Back to the page</a>' in page
+    assert "asked-2" not in answer(), "this page has no such element"
 
 
 def test_a_domain_error_is_a_page_a_fragment_or_json(client: FlaskClient) -> None:
