@@ -18,6 +18,7 @@ from markupsafe import Markup
 from opcode_htmx.engines.messages import BackgroundTask
 from opcode_htmx.rendering.activity_text import activity_of, request_text
 from opcode_htmx.rendering.cards.parts import first_line
+from opcode_htmx.runs.budgets.figures import is_pause
 from opcode_htmx.runs.control.prompt_queue import queue
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.following.followed_run import error_lines
@@ -93,7 +94,7 @@ class StatusPanel:
         elsewhere: Elsewhere = NOT_ELSEWHERE,
         address: str = "",
         *,
-        is_refused: bool = False,
+        stop: str = "",
     ) -> dict[str, Markup]:
         """The elements by id, for a session whose newest run is `run`.
 
@@ -101,7 +102,7 @@ class StatusPanel:
         need attention, `noted` Claude's to-do list, `earlier` the runs that may have left prompts,
         `room` a message about the server's disk, `folder` the session's working folder (empty if
         unknown), `elsewhere` other uses of the session, `address` the path of its page, and
-        `is_refused` whether a budget keeps prompts from being sent. An
+        `stop` why a budget keeps prompts from being sent, as a sentence. An
         element with nothing to show is empty, so that it can be replaced later.
         """
         live = run is not None and run.live
@@ -109,7 +110,7 @@ class StatusPanel:
         errors = self._error_lines(run) if run and run.live and not run.is_unused else []
         progress = progress or ContextUsage()
         since = self._begin(run, current, progress)
-        status = status_text(run, current, is_refused) if run or folder else NOWHERE
+        status = status_text(run, current, stop) if run or folder else NOWHERE
         phase, subject, percent = phase_of(run), about(run), _percent(progress)
         # A process that waits for a prompt has nothing to stop, unless it has background tasks.
         background = run.state.still_running if run else ()
@@ -237,19 +238,20 @@ def phase_of(run: Run | None) -> Phase:
     return Phase.IDLE if run.is_unused else run.phase
 
 
-def status_text(run: Run | None, current: Block | None = None, is_refused: bool = False) -> str:
+def status_text(run: Run | None, current: Block | None = None, stop: str | None = None) -> str:
     """The state of a session in a few words; `current` is the block of the current activity.
 
-    `is_refused`: the next prompt is not going to be sent.
+    `stop`: why the next prompt is not going to be sent, as a sentence; empty where it is, None
+    where that is not known.
     """
-    to_do = REFUSED if is_refused else "Ask to continue."
+    to_do = REFUSED if stop else "Ask to continue."
     if run is None:
         return f"Not running. {to_do}"
     end = run.record.end
     if end is None:
         if run.phase is Phase.QUEUED:
             return _queued(run.ahead)
-        if is_refused and run.phase is Phase.IDLE:
+        if stop and run.phase is Phase.IDLE:
             return REFUSED
         if run.is_unused and run.phase is Phase.IDLE:
             return "Claude is ready"
@@ -260,6 +262,8 @@ def status_text(run: Run | None, current: Block | None = None, is_refused: bool 
         )
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} {to_do}"
+    if stop is not None and is_pause(end.cause):  # another budget may stop it now, or none
+        return stop or f"Paused by a budget. {to_do}"
     return end.cause
 
 

@@ -109,7 +109,7 @@ class SessionView:
                     takes_back=conversation.is_behind and conversation.would_take_back,
                 ),
                 self.address,
-                is_refused=later[0].are_used_up,
+                stop=later[0].stop,
             ),
             **self._status_panel.draft(self.draft, self.address),
             **self._options.parts(conversation.session_id, run),

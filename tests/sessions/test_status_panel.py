@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.protocol import encoder
+from opcode_htmx.runs.budgets.figures import Scope, Standing
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.following.followed_run import ERROR_LINES
 from opcode_htmx.runs.model.lifecycle import Event, Phase
@@ -181,6 +182,23 @@ def test_ended_run_shows_its_outcome(run: Run, ending: tuple[Outcome, str], text
     shown = parts(run)
     assert (shown["status"].attributes["data-phase"], shown["status"].text) == ("ended", text)
     assert buttons(shown["stop"]) == []
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        ("The $0.30 for the day is used up.", "The $0.30 for the day is used up."),
+        ("", "Paused by a budget. Ask to continue."),
+        (None, "Paused: the $0.05 for this run is used up."),
+    ],
+)
+def test_a_run_that_a_budget_has_paused_says_what_stops_it_now(
+    run: Run, stop: str | None, text: str
+) -> None:
+    used = Standing(Scope.RUN, 0.06, 0.05)
+    to_stop(run, Outcome.INTERRUPTED, used.cause)
+    finish(run, 0)
+    assert status_text(run, stop=stop) == text
 
 
 def test_prompts_wait_until_claude_takes_them_up(run: Run) -> None:

@@ -13,12 +13,13 @@ from opcode_htmx.features.budgets.service import (
     InvalidBudget,
     amount,
     extras,
+    of_projects,
     shown_more,
     used_up,
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.budgets.book import BudgetBook
-from opcode_htmx.runs.budgets.figures import Limits, as_typed, dollars
+from opcode_htmx.runs.budgets.figures import Limits, as_typed, dollars, limit_words
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import by_htmx, session_url
@@ -77,6 +78,9 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
             seen=_seen(_fields(book.limits)) if seen is None else seen,
             error=error or book.problem,
             today=dollars(book.spending.of_today()),
+            day=book.standing_of_day(),
+            projects=of_projects(book),
+            limit_words=limit_words,
             extra=dollars(book.extra_today) if book.extra_today else "",
             project_extras=extras(book),
             has_terminals=has_terminals,

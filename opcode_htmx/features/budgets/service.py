@@ -18,6 +18,7 @@ from opcode_htmx.runs.budgets.figures import (
     Limits,
     Pause,
     Scope,
+    Standing,
     typed_amount,
 )
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
@@ -87,15 +88,30 @@ class UsedUp:
 def used_up(book: BudgetBook) -> UsedUp:
     """What stops Claude from now on until the day is over."""
     day = book.standing_of_day()
-    projects = [
-        (shortened(project), each.spent)
-        for project in book.spending.by_project()
-        for each in book.standings("", project)
-        if each.scope is Scope.PROJECT and each.is_reached
-    ]
-    projects.sort(key=lambda each: (-each[1], each[0]))
+    projects = [(folder, each.spent) for folder, each in _of_projects(book) if each.is_reached]
     spent = day.spent if day and day.is_reached else None
     return UsedUp(spent, projects[:MOST_NAMED], len(projects[MOST_NAMED:]))
+
+
+def of_projects(book: BudgetBook) -> tuple[list[tuple[str, Standing]], int]:
+    """How the budget of projects stands, with their folders, and how many more there are.
+
+    Those in which it is used up first, then the dearest; at most MOST_NAMED. None without one.
+    """
+    found = sorted(_of_projects(book), key=lambda each: not each[1].is_reached)
+    return found[:MOST_NAMED], len(found[MOST_NAMED:])
+
+
+def _of_projects(book: BudgetBook) -> list[tuple[str, Standing]]:
+    """The projects in which today has cost something, the dearest first."""
+    limit, more = book.limits.project, book.project_extras_today
+    if not limit:
+        return []
+    found = [
+        (shortened(project), Standing(Scope.PROJECT, spent, limit + more.get(project, 0.0)))
+        for project, spent in book.spending.by_project().items()
+    ]
+    return sorted(found, key=lambda each: (-each[1].spent, each[0]))
 
 
 def extras(book: BudgetBook) -> tuple[list[tuple[str, float]], int]:

@@ -197,6 +197,11 @@ class BudgetBook:
             spent = max(spent, hold.spent)
         return Standing(hold.scope, spent, limit)
 
+    def others_used_up(self, hold: Hold, project: Path) -> tuple[Standing, ...]:
+        """The budgets of a day that are used up beside the one that a session is held by."""
+        found = self._standings_of_day(project)
+        return tuple(each for each in found if each.is_reached and each.scope is not hold.scope)
+
     def release(self, session_id: str) -> bool:
         """Hold a session no longer; whether it was held. A damaged file is put aside.
 
@@ -240,11 +245,12 @@ class BudgetBook:
         self, project: Path, more: float = 0.0, scope: Scope | None = None
     ) -> Refusal | None:
         """`more` is what is going to be allowed more of the budget for `scope`."""
-        for each in self._standings_of_day(project):
-            limit = each.limit + (more if each.scope is scope else 0.0)
-            if replace(each, limit=limit).is_reached:
-                return Refusal.by(each)
-        return None
+        reached = [
+            each
+            for each in self._standings_of_day(project)
+            if replace(each, limit=each.limit + (more if each.scope is scope else 0.0)).is_reached
+        ]
+        return Refusal.by(*reached) if reached else None
 
     # --- files ------------------------------------------------------------------------------
 

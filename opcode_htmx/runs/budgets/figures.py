@@ -23,6 +23,8 @@ _MOST_SPENT = 1e9
 _THOUSANDS = 3
 _NEGLIGIBLE = 1e-9
 """By which sums of floats may differ."""
+_PAUSED = "Paused"
+"""How the causes of pauses begin."""
 _WORKTREES = (".claude", "worktrees")
 """Where the worktrees of a project are, each in a folder of its name."""
 
@@ -89,13 +91,18 @@ class Standing:
     def cause(self) -> str:
         """Why a run was paused."""
         if self.scope is Scope.UNKNOWN:
-            return "Paused by a budget. Which one is not known any more: its file is damaged."
-        return f"Paused: {self.used_up}."
+            return f"{_PAUSED} by a budget. Which one is not known any more: its file is damaged."
+        return f"{_PAUSED}: {self.used_up}."
 
     @property
     def used_up(self) -> str:
         """That it is reached, as a part of a sentence."""
         return f"the {limit_words(self.limit)} for {_OF[self.scope]} is used up"
+
+    @property
+    def also(self) -> str:
+        """That it is reached as well as another one, as a sentence."""
+        return f"{_capital(self.used_up)}, too."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +118,24 @@ class Refusal:
     scope: Scope | None = None
     """The budget that is used up; None where they cannot be read."""
     spent: float = 0.0
+    others: tuple[Standing, ...] = ()
+    """Further budgets that are used up."""
 
     @property
     def sentence(self) -> str:
-        return f"{self.why} {self.words}{self.rest}"
+        whys = " ".join([self.why, *(each.also for each in self.others)])
+        return f"{whys} {self.words}{self.rest}"
 
     @classmethod
-    def by(cls, reached: Standing) -> Refusal:
-        """Of a budget of a day that is used up."""
-        used_up = reached.used_up
+    def by(cls, reached: Standing, *others: Standing) -> Refusal:
+        """Of the budgets of a day that are used up."""
         return cls(
-            f"{used_up[0].upper()}{used_up[1:]}.",
+            f"{_capital(reached.used_up)}.",
             "Allow more under Budgets",
             ", or wait for tomorrow.",
             reached.scope,
             reached.spent,
+            others,
         )
 
 
@@ -188,13 +198,21 @@ class Pause:
     hold: Hold
     now: Standing | None
     """How its budget stands; None where there is none any more, or it is not known."""
+    others: tuple[Standing, ...] = ()
+    """Other budgets that are used up: it goes on only once a person allows more of them."""
+
+    @property
+    def stops(self) -> str:
+        """What keeps it from going on, as a sentence: its own budget, if that is used up."""
+        is_own = self.now is None or self.now.is_reached or not self.others
+        return self.cause if is_own else self.others[0].cause
 
     @property
     def cause(self) -> str:
         now = self.now or self.hold.standing
         if self.now is None or now.is_reached:
             return now.cause
-        return f"Paused: the {limit_words(self.hold.limit)} for {_OF[now.scope]} was used up."
+        return f"{_PAUSED}: the {limit_words(self.hold.limit)} for {_OF[now.scope]} was used up."
 
     @property
     def figures(self) -> str:
@@ -337,6 +355,15 @@ def dollars(amount: float) -> str:
     """What was spent: `$2.00`; `$0.004` where cents do not show it."""
     is_small = 0 < amount < 0.1 and not _is_cents(amount)
     return f"${amount:.3f}" if is_small else f"${amount:,.2f}"
+
+
+def is_pause(cause: str) -> bool:
+    """Whether a run has ended with this cause because a budget was used up."""
+    return cause.startswith((f"{_PAUSED}: the $", f"{_PAUSED} by a budget."))
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _more_for_day(reached: Standing) -> float:

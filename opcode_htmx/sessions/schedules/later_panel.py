@@ -34,9 +34,11 @@ class Budgets(NamedTuple):
     """The schedule whose budget the pause is by."""
 
     @property
-    def are_used_up(self) -> bool:
-        """Whether the next prompt is not going to be sent."""
-        return self.pause is not None or self.refusal is not None
+    def stop(self) -> str:
+        """Why the next prompt is not going to be sent, as a sentence; empty where it is."""
+        if self.pause is not None:
+            return self.pause.stops
+        return self.refusal.why if self.refusal else ""
 
 
 Contents = tuple[Budgets, Offer | None, tuple[Planned, ...]]
@@ -105,12 +107,13 @@ class LaterPanel:
         hold = self._budgets.hold(session_id)
         if hold is None:
             return Budgets(refusal=self._budgets.refusal(Path(folder or "/")))
+        others = self._budgets.others_used_up(hold, Path(folder or "/"))
         if hold.scope is not Scope.SCHEDULE:
-            return Budgets(Pause(hold, self._budgets.standing_of(hold)))
+            return Budgets(Pause(hold, self._budgets.standing_of(hold), others))
         found = budget_of_pause(self._schedules, self._budgets, hold)
         if found is None:
-            return Budgets(Pause(hold, None))
-        return Budgets(Pause(hold, found[1]), schedule_id=found[0].id)
+            return Budgets(Pause(hold, None, others))
+        return Budgets(Pause(hold, found[1], others), schedule_id=found[0].id)
 
     def _limit(self, conversation: Conversation) -> ReachedLimit | None:
         """The limit that the conversation ran into, looked for again only after a change."""

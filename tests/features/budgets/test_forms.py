@@ -274,3 +274,61 @@ def test_a_budget_that_is_none_is_refused_with_what_was_typed(
         assert f'value="{typed}"' in answer.text
     assert client.post("/budgets", data={"run": "$2,50"}).status_code == 303
     assert BudgetBook(sandbox.state).limits == Limits(run=2.5)
+
+
+def shown(page: str) -> str:
+    """Its text, in one line."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_a_pause_that_another_budget_keeps_names_both_and_leads_to_where_more_is_allowed(
+    client: FlaskClient, sandbox: Sandbox, watered: str
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.set_limits(Limits(day=0.3, project=0.2))
+    book.spending.record("r1", ONE, sandbox.project, 1.74, before=0.0)
+    book.spending.record("r2", "another", sandbox.home / "meadow", 0.57, before=0.0)
+    book.set_hold(ONE, "r1", Standing(Scope.PROJECT, 1.74, 0.2))
+
+    def card() -> str:
+        return client.get(watered).text.partition('id="later"')[2].partition("</section>")[0]
+
+    own = "the $0.20 for the day in this project is used up. $1.74 so far."
+    assert f"Paused: {own} The $0.30 for the day is used up, too. $2.31 so far." in shown(card())
+    assert "Go on" not in shown(card()), "it would be refused"
+    assert 'href="/budgets#b-day">Allow more under Budgets<' in card()
+    book.add(Scope.DAY, sandbox.project, 3)
+    assert (f"Paused: {own}" in shown(card()), "too." in card()) == (True, False)
+    assert ">Go on with $1.64 more<" in card()
+    book.add(Scope.DAY, sandbox.project, -3)
+    book.release(ONE)
+    both = f"{own[0].upper()}{own[1:]} The $0.30 for the day is used up, too. $2.31 so far."
+    assert f"{both} A prompt is not sent until you allow more, or until tomorrow." in shown(card())
+    form = {"prompt": "and now?", "prompt_id": "11111111-1111-4111-8111-111111111111"}
+    refused = client.post(f"{watered}/prompt", data=form)
+    assert "The $0.30 for the day is used up, too. Allow more" in shown(refused.text)
+
+
+def test_the_page_says_how_each_budget_of_a_day_stands(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    book = BudgetBook(sandbox.state)
+    orchard, meadow = sandbox.home / "orchard", sandbox.home / "meadow"
+    for number, (project, cost) in enumerate(((orchard, 1.26), (meadow, 0.5))):
+        book.spending.record(f"r{number}", f"s{number}", project, cost, before=0.0)
+    assert "Today so far: $1.76." in shown(client.get("/budgets").text)
+    book.set_limits(Limits(day=2, project=0.5))
+    book.add(Scope.PROJECT, orchard, 1)
+    trees, grass = shortened(orchard), shortened(meadow)
+    page = shown(client.get("/budgets").text)
+    assert "Today so far: $1.76 of $2.00 A day in one project" in page, "not used up"
+    assert f"{grass} : $0.50 of $0.50 – used up {trees} : $1.26 of $1.50" in page
+    book.set_limits(Limits(day=1.5))
+    page = shown(client.get("/budgets").text)
+    assert ("Today so far: $1.76 of $1.50 – used up" in page, trees in page) == (True, False)
+    book.set_limits(Limits(project=0.1))
+    for number in range(7):
+        book.spending.record(
+            f"p{number}", f"p{number}", sandbox.home / f"p{number}", 0.05, before=0
+        )
+    assert "And 4 more." in client.get("/budgets").text

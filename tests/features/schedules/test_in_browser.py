@@ -22,6 +22,9 @@ Open = Callable[..., Phone]
 SCHEMES: dict[Literal["light", "dark"], list[str]] = {"light": [], "dark": ["color-contrast"]}
 """With the rules of axe that can differ from the first; none: all."""
 
+LETTERS = "size => { document.documentElement.style.fontSize = size; }"
+WIDTH = "() => document.documentElement.scrollWidth"
+
 
 def checked(page: Page, name: str, server: Server) -> None:
     """The page is well made at 320 and 390 px, in light and dark; takes its pictures, too."""
@@ -30,6 +33,10 @@ def checked(page: Page, name: str, server: Server) -> None:
         page.set_viewport_size({"width": width, "height": 844})
         wrong[f"sticks out at {width}"] = max(0, page_checks.sticks_out(page))
         wrong[f"small at {width}"] = page_checks.smaller_than_a_thumb(page)
+        page.evaluate(LETTERS, "200%")
+        # a phone widens the page for what sticks out
+        wrong[f"wider than {width} in large letters"] = max(0, page.evaluate(WIDTH) - width)
+        page.evaluate(LETTERS, "")
     for scheme, rules in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)
         wrong[f"axe, {scheme}"] = page_checks.violations(page, *rules)
