@@ -4,6 +4,7 @@
 
 (() => {
   const SAVE_MS = 600; // after the last key
+  const LONGEST_MS = 15000; // for an answer, before there is said to be no connection
   const SAFE_BYTES = 60000; // the size that browsers still send when a page unloads
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
@@ -39,9 +40,32 @@
   const words = () => [...unsent().map((each) => each.querySelector(".prompt-text").textContent), prompt.value].filter(Boolean).join("\n\n");
   let mixed = false; // whether the server's draft has more than a prompt that is on its way
 
-  const save = () => {
+  // What the server could not be given stays in the tab until it has it: the page may be discarded before.
+  const stored = `unsaved ${address}`;
+  let isSent = false; // by the form of a new session: what fails after that is of no interest
+  const remember = (text) => {
+    if (!folder || isSent) return null;
+    try {
+      if (text) sessionStorage.setItem(stored, text);
+      else sessionStorage.removeItem(stored);
+    } catch {} // full or forbidden: only this page has it
+    return null;
+  };
+  const restore = () => {
+    if (!folder) return;
+    let text = "";
+    try {
+      text = sessionStorage.getItem(stored) ?? "";
+    } catch {}
+    if (!text) return;
+    if (prompt.value.includes(text)) return remember("");
+    prompt.value = text.startsWith(prompt.value) ? text : `${prompt.value}\n\n${text}`;
+    saveSoon();
+  };
+
+  const save = (mayLeave = true) => {
     const text = words();
-    if (text === kept) return;
+    if (text === kept) return null;
     mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
       csrf_token: composer.elements.csrf_token.value,
@@ -50,14 +74,20 @@
       by: page,
       folder: folder?.value ?? "",
     });
-    const keepalive = String(body).length < SAFE_BYTES;
-    fetch(`${address}/draft`, { method: "POST", body, keepalive })
-      .then((answer) => answer.ok && (kept = text), () => {}); // the text is still here
+    const keepalive = mayLeave && String(body).length < SAFE_BYTES;
+    return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
+      if (answer.ok) {
+        kept = text;
+        remember("");
+      }
+      return answer;
+    }, () => remember(text)); // it is still here as well
   };
   const saveSoon = () => {
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_MS);
   };
+  restore();
 
   // Text typed elsewhere is shown, unless it would replace text typed here.
   const takeOver = () => {
@@ -70,11 +100,42 @@
     kept = null;
     saveSoon();
   });
-  // A tapped suggestion is the prompt: the text in the field must not replace it.
-  if (folder) composer.addEventListener("submit", () => {
+
+  // The form of a new session leaves the page. Without a connection that would be for the browser's own
+  // error page, and the words and files would be lost: so the draft goes ahead, or a question without one.
+  const ask = () => {
+    const headers = { "X-CSRF-Token": composer.elements.csrf_token.value };
+    return fetch(`${address}/complete?q=`, { headers }).catch(() => null);
+  };
+  let asking = null; // the button that was pressed
+  let isReached = false;
+  const sendOnceReached = async (submitter) => {
+    $("flash").replaceChildren();
+    asking = submitter ?? composer;
+    asking.setAttribute("aria-busy", "true");
+    const late = new Promise((done) => setTimeout(done, LONGEST_MS, null));
+    const answer = await Promise.race([save(false) ?? ask(), late]);
+    asking.removeAttribute("aria-busy");
+    asking = null;
+    if (!answer || [502, 504].includes(answer.status)) // a proxy's answer
+      return complain("Not sent: no connection. Your words are kept; try again once you are online.");
+    isReached = true;
+    composer.requestSubmit(submitter);
+    isReached = false;
+  };
+  if (folder) composer.addEventListener("submit", (event) => {
     clearTimeout(timer);
-    kept = prompt.value;
+    if (isReached) {
+      // A tapped suggestion is the prompt: the text in the field must not replace it.
+      kept = prompt.value;
+      remember("");
+      isSent = true;
+      return;
+    }
+    event.preventDefault();
+    if (!asking) sendOnceReached(event.submitter);
   });
+  addEventListener("online", saveSoon);
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);

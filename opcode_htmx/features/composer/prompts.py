@@ -41,7 +41,7 @@ from opcode_htmx.sessions.submit import (
 )
 from opcode_htmx.sessions.worktrees.service import CannotCopy, SessionWorktrees, Wish
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url
+from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url, typed
 from opcode_htmx.web.http.prompt_form import (
     new_session_id,
     prompt_id_of,
@@ -222,6 +222,9 @@ def blueprint(
         stored = {file.token: file for file in before.files}
         files = [stored[token] for token in tokens if token in stored]
         other_id = dict(before.sent_as).get(prompt_id, "")
+        left = None  # the scripts of a session's page tell what its field still holds
+        if options is not None:  # a new session: its page goes away
+            left = typed(request.form.get("prompt", "")) if request.form.get("suggested") else ""
 
         def attach(target: Path) -> Attachments:
             if len(files) < len(tokens):
@@ -233,7 +236,7 @@ def blueprint(
             if other_id:
                 # It did not arrive, and another page has sent it meanwhile, from the draft.
                 with contextlib.suppress(DiskFull):
-                    drafts.sent(draft, words, form_id, files)
+                    drafts.sent(draft, words, form_id, files, left=left)
                 return
             submitter.submit(
                 session_id,
@@ -248,7 +251,7 @@ def blueprint(
             typed_as = prompt_id_of_form(before.form, words, tokens) if is_draft else ""
             with contextlib.suppress(DiskFull):  # the prompt has been sent
                 sent_as = [(typed_as, prompt_id)] if typed_as else []
-                drafts.sent(draft, words, form_id, files, sent_as)
+                drafts.sent(draft, words, form_id, files, sent_as, left=left)
 
         return _Delivery(prompt_id, other_id or prompt_id, len(tokens), send)
 

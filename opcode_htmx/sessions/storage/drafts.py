@@ -184,15 +184,23 @@ class Drafts:
         form: str,
         files: Iterable[DraftFile],
         sent_as: Sequence[tuple[str, str]] = (),
+        *,
+        left: str | None = None,
     ) -> None:
-        """Remove the text and files of a prompt that was sent from a form. `sent_as`: see Draft."""
+        """Remove the text and files of a prompt that was sent from a form. `sent_as`: see Draft.
+
+        `left` is what the form's field holds after it, where that is known: an older text of the
+        same form makes way for it.
+        """
         draft, sent_files = self.get(session_id), set(files)
-        left = tuple(file for file in draft.files if file not in sent_files)
+        others = tuple(file for file in draft.files if file not in sent_files)
         # text that was typed since, on this page or another one, stays
         rest = "" if draft.text.strip() == text else draft.text
+        if rest and left is not None and form and draft.form == form:
+            rest = left[:MAX_TEXT]
         forms = (*draft.sent, form)[-8:]
         sent_as = (*draft.sent_as, *sent_as)[-8:]
-        change = replace(draft, text=rest, files=left, sent=forms, sent_as=sent_as)
+        change = replace(draft, text=rest, files=others, sent=forms, sent_as=sent_as)
         self._store(session_id, change if rest else replace(change, by="", folder="", form=""))
         for file in sent_files:
             self.path(session_id, file.token).unlink(missing_ok=True)

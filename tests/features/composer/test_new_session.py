@@ -229,6 +229,72 @@ def test_unsent_prompt_is_kept_without_javascript(server: Server, sandbox: Sandb
     assert json.dumps(drafts(server)) == '[""]'
 
 
+@pytest.mark.parametrize(
+    ("sent", "rest"),
+    [
+        ({"prompt": "first markdown"}, ""),
+        ({"prompt": "", "suggested": "Explain this"}, ""),
+        ({"prompt": "first markdown", "suggested": "Explain this"}, "first markdown"),
+    ],
+    ids=["typed on", "cleared", "beside a suggestion"],
+)
+def test_draft_that_is_older_than_what_was_sent_does_not_stay(
+    server: Server, sandbox: Sandbox, sent: dict[str, str], rest: str
+) -> None:
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    assert server.post("/new/draft", {"prompt": "first", **ids}).status_code == 204
+    fields = {"folder": str(sandbox.project), **sent, **ids}
+    assert server.post("/sessions", fields).status_code == 303
+    assert typed(server, "/new") == rest
+
+
+def test_draft_of_another_device_survives_the_send(server: Server, sandbox: Sandbox) -> None:
+    there = {"prompt": "from the desk", "prompt_id": str(uuid.uuid4())}
+    assert server.post("/new/draft", there).status_code == 204
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    fields = {"folder": str(sandbox.project), "prompt": "from the sofa", **ids}
+    assert server.post("/sessions", fields).status_code == 303
+    assert typed(server, "/new") == "from the desk"
+
+
+SAVE_NOTHING = """() => {
+    window.fetch = () => Promise.reject(new TypeError("Failed to fetch"));
+}"""
+"""As where the browser discards the page before it is online again."""
+
+
+def test_prompt_that_cannot_be_sent_offline_stays_on_the_page_and_is_sent_once_later(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    open_new(phone, sandbox)
+    phone.forgiven += (*CUT_OFF, "ERR_INTERNET_DISCONNECTED")
+    image = FilePayload(name="map.png", mimeType="image/png", buffer=png())
+    phone.page.locator("#files").set_input_files(image)
+    expect(chips(phone)).to_have_count(1)
+    box(phone).press_sequentially("saved part")
+    kept(server, "saved part")
+    phone.page.context.set_offline(True)
+    box(phone).press_sequentially(" and more")
+    phone.button("Send").click()
+    expect(phone.page.locator("#flash")).to_contain_text("Not sent: no connection.")
+    expect(box(phone)).to_have_value("saved part and more")
+    expect(chips(phone)).to_have_count(1)
+    phone.page.evaluate(SAVE_NOTHING)
+    phone.page.context.set_offline(False)
+    assert drafts(server) == ["saved part"]
+    phone.page.goto("/new")
+    expect(box(phone)).to_have_value("saved part and more")
+    kept(server, "saved part and more")
+    phone.button("Send").dblclick()
+    phone.page.wait_for_url("**/sessions/**")
+    expect(phone.page.locator(".block-prompt .prompt-text")).to_contain_text("saved part and more")
+    expect(phone.page.locator(".block-prompt")).to_have_count(1)
+    phone.page.goto("/new")
+    expect(phone.page.get_by_role("heading", name="New session")).to_be_visible()
+    expect(box(phone)).to_have_value("")
+    expect(chips(phone)).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", ["/projects/none/new", "/projects/none/new/complete?q=/"])
 def test_a_project_that_does_not_exist_is_404(shared_server: Server, path: str) -> None:
     assert shared_server.get(path).status_code == 404

@@ -81,6 +81,25 @@ def test_text_typed_on_another_device_survives_the_send(drafts: Drafts) -> None:
     assert drafts.get(session).text == "something else"
 
 
+@pytest.mark.parametrize(
+    ("typed_in", "rest"), [("the form", ""), ("another form", "first")], ids=str
+)
+def test_older_text_of_the_form_that_was_sent_goes_and_one_of_another_form_stays(
+    drafts: Drafts, typed_in: str, rest: str
+) -> None:
+    session, form = new_id(), new_id()
+    drafts.save_text(session, "first", form=form if typed_in == "the form" else new_id())
+    drafts.sent(session, "first markdown", form, [], left="")
+    assert drafts.get(session).text == rest
+
+
+def test_text_beside_a_tapped_suggestion_stays_as_it_was_last(drafts: Drafts) -> None:
+    session, form = new_id(), new_id()
+    drafts.save_text(session, "half", form=form)
+    drafts.sent(session, "a suggestion", form, [], left="half a thought")
+    assert drafts.get(session).text == "half a thought"
+
+
 def test_the_files_that_were_sent_go_and_the_others_stay(drafts: Drafts, root: Path) -> None:
     session = new_id()
     one = drafts.add_file(session, "one.txt", b"1", "")
