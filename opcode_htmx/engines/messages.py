@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 
+_UNKNOWN_RESULT = "[Tool call interrupted: the session ended before this call's result"
 SYNTHETIC = "<synthetic>"
 """The model of an answer that the CLI has written itself."""
 
@@ -61,6 +62,11 @@ class ToolResult:
     def text(self) -> str:
         """Its texts, joined by line feeds."""
         return "\n".join(part.text for part in self.parts if isinstance(part, TextContent))
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the CLI has made it up for a call that was interrupted: there was none."""
+        return self.is_error and self.text.startswith(_UNKNOWN_RESULT)
 
 
 Content: TypeAlias = (

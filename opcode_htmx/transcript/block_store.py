@@ -92,6 +92,10 @@ class BlockStore:
     def get(self, block_id: str) -> Block | None:
         return self._by_id.get(block_id) or self._renamed.get(block_id)
 
+    def is_before(self, block_id: str) -> bool:
+        """Whether an earlier transcript of the page has a block with an id."""
+        return self._is_taken(block_id)
+
     def tool(self, tool_use_id: str | None) -> ToolBlock | None:
         block = self.get(tool_use_id or "")
         return block if isinstance(block, ToolBlock) else None

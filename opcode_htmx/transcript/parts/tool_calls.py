@@ -55,6 +55,8 @@ class ToolCalls:
         """Add a result to its call, which is made up if it is missing."""
         tool = self._store.tool(result.tool_use_id)
         if tool is None:
+            if result.is_unknown and self._store.is_before(result.tool_use_id):
+                return  # it says of that call only that it was interrupted, as its block does
             tool = self._store.new(ToolBlock, result.tool_use_id, message.parent, name="Tool")
         tool.output = result.text
         tool.parts = result.parts

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from opcode_htmx.rendering.fragments import dom_id
-from opcode_htmx.transcript.blocks import ToolBlock
+from opcode_htmx.transcript.blocks import ToolBlock, ToolState
+from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.support.cli.captured import fragments, line
 from tests.support.cli.supervision import finish
@@ -92,6 +93,46 @@ def test_repeated_line_in_another_part_gets_its_own_id(session: Session) -> None
     assert all(conversation.block(id_) for id_ in ids)
     dom.apply(page, fragments().changes(conversation.changes_since(seen)))
     assert [node.id for node in page.elements[0].elements] == list(map(dom_id, ids))
+
+
+@pytest.mark.parametrize("in_history", [True, False])
+def test_a_call_that_a_run_was_stopped_at_is_shown_once_after_going_on(
+    session: Session, in_history: bool
+) -> None:
+    use = {"type": "tool_use", "id": "call", "name": "Bash", "input": {"command": "sleep 60"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    run = session.begin()
+    say(run, *turn("one"), call)
+    session.note(*turn("one"), call)
+    finish(run, 0)
+
+    def result(call_id: str, text: str) -> bytes:
+        made = {"type": "tool_result", "tool_use_id": call_id, "content": text, "is_error": True}
+        return line(type="user", uuid=f"r-{call_id}-{len(text)}", message={"content": [made]})
+
+    unknown = (
+        "[Tool call interrupted: the session ended before this call's result was recorded, so "
+        "its outcome is unknown.]"
+    )
+    if in_history:
+        session.note(result("call", unknown))
+    run = session.begin()
+    if not in_history:
+        say(run, result("call", unknown))
+    say(run, *turn("two"))
+
+    def tools(conversation: Conversation) -> list[tuple[str, ToolState, str]]:
+        conversation.refresh()
+        found = (each for each in conversation.blocks() if isinstance(each, ToolBlock))
+        return [(each.name, each.state, each.output) for each in found]
+
+    conversation = session.conversation()
+    interrupted = ("Bash", ToolState.INTERRUPTED, "")
+    assert tools(conversation) == [interrupted]
+    say(run, result("call", "killed"), result("another", unknown))
+    found = [("Tool", ToolState.ERROR, text) for text in ("killed", unknown)]
+    assert tools(conversation) == [interrupted, *found], "nothing that says more is left out"
+    assert tools(session.conversation()) == [interrupted, *found]
 
 
 def test_terminal_session_is_followed_live(session: Session) -> None:
