@@ -92,7 +92,7 @@ class BudgetBook:
         """Set all limits, and end the pauses that they no longer ask for.
 
         What was allowed beyond one of them ends where it changes.
-        A file that cannot be read is put aside. Raises OSError, DiskFull.
+        A file that cannot be read is quarantined. Raises OSError, DiskFull.
         """
         with locked(self._lock):
             self._write_limits(self._kept().with_limits(limits))
@@ -203,7 +203,7 @@ class BudgetBook:
         return tuple(each for each in found if each.is_reached and each.scope is not hold.scope)
 
     def release(self, session_id: str) -> bool:
-        """Hold a session no longer; whether it was held. A damaged file is put aside.
+        """Hold a session no longer; whether it was held. A damaged file is quarantined.
 
         So others of the same hold. Raises OSError, DiskFull.
         """

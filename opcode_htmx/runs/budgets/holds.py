@@ -52,7 +52,7 @@ class Holds:
         self._files.write(self._path(session_id), asdict(hold))
 
     def remove(self, session_id: str) -> bool:
-        """Whether the session was held. A damaged file is put aside. Raises OSError."""
+        """Whether the session was held. A damaged file is quarantined. Raises OSError."""
         path = self._path(session_id)
         try:
             if is_unreadable(self._files, path):
