@@ -18,6 +18,8 @@ from opcode_htmx.lib.files import confined
 
 _MOST_BYTES = 4096
 """The limit for the small files that hold a path."""
+_MOST_OF_HEADS = 256 * 1024
+"""That for files of references: MERGE_HEAD has a line for each branch that is merged."""
 _MOST_ENTRIES = 10_000
 _HEADS = ("HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_HEAD")
 _FILES = frozenset(
@@ -246,7 +248,7 @@ def _named_in(file: Path) -> Iterator[str]:
         if (target := str(file.readlink())).startswith("refs/"):
             yield target
         file = file.resolve()
-    if file.is_file() and (text := small_file(file)).startswith("ref:"):
+    if file.is_file() and (text := small_file(file, _MOST_OF_HEADS)).startswith("ref:"):
         yield text.removeprefix("ref:").strip(_BLANKS).removeprefix("main-worktree/")
 
 

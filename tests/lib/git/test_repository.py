@@ -143,6 +143,11 @@ def test_a_pipe_that_git_would_open_is_refused_at_once(repo: Repo, name: str) ->
         Git.at(repo.top, repo.environment)
 
 
+def test_a_merge_of_very_many_branches_is_no_damage(repo: Repo) -> None:
+    (repo.top / ".git" / "MERGE_HEAD").write_text(f"{'1' * 40}\n" * 500)
+    assert Git.at(repo.top, repo.environment)
+
+
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     "files",
