@@ -76,10 +76,8 @@
     });
     const keepalive = mayLeave && String(body).length < SAFE_BYTES;
     return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
-      if (answer.ok) {
-        kept = text;
-        remember("");
-      }
+      if (answer.ok) kept = text;
+      remember(answer.ok ? "" : text); // a proxy answers as well, while the server does not
       return answer;
     }, () => remember(text)); // it is still here as well
   };
@@ -136,6 +134,7 @@
     if (!asking) sendOnceReached(event.submitter);
   });
   addEventListener("online", saveSoon);
+  addEventListener("pageshow", () => { isSent = false; }); // also of a page that the browser has kept
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);
