@@ -44,14 +44,18 @@ READING_SECONDS = 0.4
 IDLE_SECONDS, IDLE_SHARE = 0.7, 0.05
 """A server that has used no more of the CPU for so long reads nothing in the background."""
 SEEN = """selector => {
+    const watcher = new IntersectionObserver(entries => {
+        if (entries.some(each => each.isIntersecting))
+            window.seenAt ??= performance.now();
+    });
     const look = () => {
-        const box = document.querySelector(selector)?.getBoundingClientRect();
-        if (box && box.height && box.top < innerHeight && box.bottom > 0)
-            window.seenAt = performance.now();
-        else requestAnimationFrame(look);
+        const element = document.querySelector(selector);
+        if (element) watcher.observe(element);
+        if (!window.seenAt) requestAnimationFrame(look);
     };
     requestAnimationFrame(look);
 }"""
+"""Notes the end of the first frame in which an element is in view. No layout is forced for it."""
 
 
 def measure() -> list[Figure]:
@@ -163,6 +167,7 @@ def _figures(
         bare_ms.append(seen_ms(browser, f"{floor.url}#newest", {}, "#newest"))
         cookies = {each.name: each.value or "" for each in server.get("/runs").cookies}
         for samples in (seen, again):
+            wait_until_idle(worker)
             address = f"{server.url}{path}#end"
             samples.append(seen_ms(browser, address, cookies, "article:last-of-type"))
     for what, samples in (("newest message visible", seen), ("and when opened again", again)):
