@@ -12,6 +12,7 @@ flood goes on at the newest segment, with a fresh screen.
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import struct
 import time
@@ -38,6 +39,8 @@ from opcode_htmx.web.websocket.router import SocketRouter
 
 if TYPE_CHECKING:  # imported with the first socket
     from simple_websocket import Server
+
+log = logging.getLogger(__name__)
 
 WINDOW = 256 * 1024
 READ_BYTES = 64 * 1024
@@ -109,6 +112,8 @@ class Viewer:
         """Whether the page needs the state of the terminal before anything else."""
         self._catches_up = True
         """Whether the page has not shown yet what was there when it came."""
+        self._is_damaged = False
+        """Whether the log says so."""
         self._typed: Queue[bytes] = Queue(MOST_TYPED)
 
     def continues(self) -> None:
@@ -147,20 +152,36 @@ class Viewer:
         return False
 
     def _next(self) -> list[Record]:
-        """The next records; those of the newest segment after a gap, or far behind."""
+        """The next records; those of the newest segment after a gap, or far behind.
+
+        Behind a damaged one, those of the next segment once it has begun: until then none.
+        """
         is_behind = not self._catches_up and self._reader.segments_ahead() > MOST_BEHIND
         try:
             found, gap = ([], True) if is_behind else self._reader.read(READ_BYTES)
-        except Damaged:
-            found, gap = [], True
-        if gap and not self._is_fresh:
-            self._is_fresh = True
-            self._reader.skip_to_newest()
-            self._shown = self._reader.offset
-            found, _ = self._reader.read(READ_BYTES)
-        elif gap:
-            self._shown = found[0].end if found else self._reader.offset
+            if gap and not self._is_fresh:
+                found = self._of_newest()
+            elif gap:
+                self._shown = found[0].end if found else self._reader.offset
+        except Damaged as error:
+            try:
+                found = self._of_newest() if self._reader.segments_ahead() else []
+            except Damaged:
+                found = []
+            self._log_damage(error)
         return found
+
+    def _of_newest(self) -> list[Record]:
+        """The first records of the newest segment, with a fresh screen. Raises Damaged."""
+        self._is_fresh = True
+        self._reader.skip_to_newest()
+        self._shown = self._reader.offset
+        return self._reader.read(READ_BYTES)[0]
+
+    def _log_damage(self, error: Damaged) -> None:
+        if not self._is_damaged:
+            log.warning("the output of a terminal is damaged at %d: %s", self._reader.offset, error)
+        self._is_damaged = True
 
     def _send(self, found: list[Record]) -> None:
         for kind, group in groupby(found, key=lambda each: each.kind):

@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
-from opcode_htmx.lib.files.json_fields import number
-from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.files.json_fields import fields_of, number
+from opcode_htmx.lib.files.json_files import WRONG_SHAPE, JsonFileSchema
 from opcode_htmx.sessions.storage.past_times import PastTimes, merged
 
 log = logging.getLogger(__name__)
 
 KEPT = 1000
 """Sessions whose positions are kept: those viewed last."""
+_MOST_NAMED = 5
+"""Of what is damaged, in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +160,32 @@ class ReadPositions:
 
 
 def _parse(found: dict[str, Any]) -> _Kept:
-    return _Kept(
-        float(found["since"]),
-        {key: ReadPosition(**position) for key, position in found["sessions"].items()},
-        {number(at): number(noticed) for at, noticed in found.get("noticed", ())},
-    )
+    """What can be used; the log names the rest. Raises one of WRONG_SHAPE where nothing can be."""
+    wrong = list[str]()
+    positions, noticed = dict[str, ReadPosition](), dict[float, float]()
+    for key, position in found["sessions"].items():
+        try:
+            positions[key] = ReadPosition(**fields_of(ReadPosition, position))
+        except WRONG_SHAPE:
+            wrong.append(key)
+    for each in found.get("noticed", ()):
+        try:
+            at, seen = each
+            noticed[number(at)] = number(seen)
+        except WRONG_SHAPE:
+            wrong.append("noticed")
+    try:
+        since = number(found["since"])
+    except WRONG_SHAPE:
+        if not positions:
+            raise
+        # a session that nobody has looked at since counts as seen
+        since = max(each.at for each in positions.values())
+        wrong.append("since")
+    if wrong:
+        shown = ", ".join(wrong[:_MOST_NAMED])
+        log.warning("%d read positions are damaged and left out, first %.500r", len(wrong), shown)
+    return _Kept(since, positions, noticed)
 
 
 _SCHEMA = JsonFileSchema(1, _parse)

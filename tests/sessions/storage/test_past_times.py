@@ -177,3 +177,23 @@ def test_without_a_time_to_come_the_file_is_as_before(
     assert path.read_bytes() == before
     positions.look("two")
     assert json.loads(path.read_bytes()).keys() == {"version", "since", "sessions"}
+
+
+@pytest.mark.parametrize("wrong", ["soon", None, True, [], {}, math.nan, math.inf, -1, 10**400])
+def test_damaged_positions_are_left_out_and_the_others_kept(
+    tmp_path: Path, set_clock: Callable[[float], None], caplog: pytest.LogCaptureFixture, wrong: Any
+) -> None:
+    path, good = tmp_path / "marks.json", {"block": "b-7", "at": NOW - 60}
+    sessions = {"one": good, "two": {"block": "", "at": wrong}, "three": {"block": 3, "at": 4}}
+    noticed = [[NOW + AHEAD, NOW - 60], [NOW + AHEAD + 1, wrong], wrong]
+    content = {"since": wrong, "sessions": {**sessions, "four": wrong}, "noticed": noticed}
+    path.write_text(json.dumps({"version": 1, **content}))
+    positions = ReadPositions(path)
+    positions.begin()
+    assert positions.of("one").block == "b-7"
+    assert (positions.seen()("one"), positions.since) == (NOW - 60, NOW - 60)
+    assert positions.of("two").block == positions.of("three").block == ""
+    assert positions.past().of(NOW + AHEAD) == NOW - 60
+    assert len(caplog.records) == 1, "once"
+    positions.look("two")
+    assert ReadPositions(path).seen()("two") == NOW
