@@ -37,6 +37,11 @@ END_SECONDS = 2.0
 AT_ONCE = 8
 """Commands that read, and as many that write, at a time in one worker; the others wait. Each may
 take a CPU and much memory, and a page starts several."""
+LOOK_SECONDS = 0.7
+"""How often to look whether git waits for a pipe; it does if it did at the look before, too."""
+_OPENING_PIPE = "wait_for_partner"
+"""Where in Linux a process is that opens a named pipe without a writer."""
+_MOST_CHILDREN = 20
 SECRET_DESCRIPTOR = 9
 """A shell can name one digit only."""
 _CHUNK = 64 * 1024
@@ -93,7 +98,9 @@ def run(
     `repository` are environment variables, which take precedence over the policy's: GIT_DIR and the
     like. `secret` can be read, again and again, from the descriptor SECRET_DESCRIPTOR by git and by
     what it starts. `progress` is called with each piece of stderr as it comes, and raises nothing.
-    git is killed after `seconds`, and when the calling greenlet is. No more than AT_ONCE run at a
+    git is killed after `seconds`, when it waits for the writer of a named pipe that lies in place
+    of a file (where the kernel tells; not with programs of the repository, which may do as they
+    like), and when the calling greenlet is. No more than AT_ONCE run at a
     time, but for those that may run hooks, which may take long, or ask this app.
     """
     git = _program(environment)
@@ -108,7 +115,9 @@ def run(
             with_stdin=bool(stdin),
             with_secret=bool(secret),
         )
-        return _collect(child, stdin, secret, progress, seconds, most_bytes)
+        return _collect(
+            child, stdin, secret, progress, seconds, most_bytes, no_pipes=policy.runs_nothing
+        )
 
 
 def _started(
@@ -171,6 +180,8 @@ def _collect(
     progress: Callable[[bytes], None] | None,
     seconds: float,
     most_bytes: int,
+    *,
+    no_pipes: bool,
 ) -> Output:
     # the secret is no argument of a greenlet: gevent prints them with an error
     writers = [
@@ -183,7 +194,11 @@ def _collect(
     reader = gevent.spawn(collected.read)
     try:
         with gevent.Timeout(seconds, GitFailed(f"git took longer than {seconds:g} s.")):
-            gevent.wait((reader, child.end), count=1)
+            waits = False
+            while not gevent.wait((reader, child.end), LOOK_SECONDS, count=1):
+                waited, waits = waits, no_pipes and _opens_pipe(child.pid)
+                if waited and waits:
+                    raise GitFailed("git waits for a pipe in place of a file of the repository.")
             if not collected.is_cut:
                 child.wait()
     finally:
@@ -208,6 +223,22 @@ def _collect(
             errors=words,
         )
     return output
+
+
+def _opens_pipe(pid: int) -> bool:
+    """Whether a process or one that it has started waits for somebody to open a pipe's other end.
+
+    False where the kernel does not say.
+    """
+    pids = [str(pid)]
+    for each in pids:
+        tasks = Path("/proc") / each / "task"
+        with contextlib.suppress(OSError):
+            if (tasks / each / "wchan").read_text() == _OPENING_PIPE:
+                return True
+            found = (tasks / each / "children").read_text().split()
+            pids += found[: _MOST_CHILDREN - len(pids)] if len(pids) < _MOST_CHILDREN else []
+    return False
 
 
 def _end(child: ChildProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from opcode_htmx.lib.git import repository, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import merges
+from opcode_htmx.lib.git.policy import READING, WRITING
+from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from tests.lib.git.commands.repo import Repo
 
@@ -272,3 +275,42 @@ def test_a_pipe_in_a_submodule_is_refused_at_once(repo: Repo, tmp_path: Path, na
     os.mkfifo(path)
     with pytest.raises(RepositoryRefused, match=f"{name} is a pipe"):
         Git.at(repo.top, repo.environment)
+
+
+def a_nested_repository(top: Path) -> Path:
+    for name in ("objects", "refs"):
+        (top / "nested/.git" / name).mkdir(parents=True)
+    return top / "nested/.git/HEAD"
+
+
+def a_branch(top: Path) -> Path:
+    return top / ".git/refs/heads/other"
+
+
+def an_ignored_list(top: Path) -> Path:
+    (top / "deep").mkdir()
+    return top / "deep/.gitignore"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells")
+@pytest.mark.timeout(12)
+@pytest.mark.parametrize("place", [a_nested_repository, a_branch, an_ignored_list])
+def test_git_that_waits_for_a_pipe_deeper_in_a_repository_is_ended_soon(
+    repo: Repo, place: Callable[[Path], Path]
+) -> None:
+    git = Git.at(repo.top, repo.environment)
+    assert git
+    os.mkfifo(place(repo.top))
+    command = ["for-each-ref"] if place is a_branch else ["status", "--porcelain"]
+    with pytest.raises(GitFailed, match="waits for a pipe"):
+        git.run(*command)
+    for policy in (READING, WRITING):
+        assert git.under(policy).run("rev-parse", "HEAD").content
+
+
+@pytest.mark.timeout(20)
+def test_git_that_only_takes_long_is_not_ended(repo: Repo) -> None:
+    git = Git.at(repo.top, repo.environment)
+    assert git
+    with pytest.raises(GitFailed, match="longer than 1.6 s"):
+        git.run("slow", settings={"alias.slow": "!sleep 5"}, seconds=1.6)
