@@ -41,8 +41,9 @@ def with_work(git: Git) -> list[str]:
 def silenced(git: Git) -> dict[str, str]:
     """Settings for a command that looks into all submodules, by git in each: it runs no filter.
 
-    The only one is that of the same name which the policy of `git` lets run in the repository
-    itself. Raises GitFailed, RepositoryRefused.
+    It writes nothing there, and so runs no hook (GIT_OPTIONAL_LOCKS=0). The only filter is that of
+    the same name which the policy of `git` lets run in the repository itself. Raises GitFailed,
+    RepositoryRefused.
     """
     found = {"core.fsmonitor": "false"}
     seen = 0
@@ -58,7 +59,9 @@ def silenced(git: Git) -> dict[str, str]:
         keys = process.run(("config", "--list", "--name-only", "-z"), folder, git.environment)
         if keys.cut:
             raise GitFailed(f"The settings of {folder} are too long to be looked through.")
-        found |= disabling(os.fsdecode(keys.content).split("\0"))
+        # a submodule's hooks and merge drivers do not run there, whatever their names
+        names = os.fsdecode(keys.content).split("\0")
+        found |= disabling([each for each in names if each.startswith("filter.")])
         output = process.run(_LIST, folder, git.environment, most_bytes=_MOST_LISTED)
         waiting += [folder / each for each in _links(output)]
     if git.policy.runs_nothing or not seen:

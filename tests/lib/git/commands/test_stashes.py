@@ -10,6 +10,8 @@ import pytest
 from opcode_htmx.lib.git.commands import stashes
 from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.git import Git
+from opcode_htmx.lib.git.integration import submodules
+from opcode_htmx.lib.git.policy import RUNNING, WRITING
 from tests.lib.git.commands.repo import Repo
 
 
@@ -71,3 +73,25 @@ def test_stashes_that_never_rest_are_left_as_they_are(
         stashes.discard(repo.git(), oldest.commit)
     assert {each.commit for each in stashes.listed(repo.git())} == before
     assert newest.commit in before
+
+
+def test_a_stash_reads_no_more_of_a_submodule_than_what_could_run_there(
+    tmp_path: Path,
+) -> None:
+    repo = Repo(tmp_path / "orchard").make()
+    inner = Repo(tmp_path / "plums").make()
+    inner.commit()
+    repo.plain(
+        "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.top), "plums"
+    )
+    repo.commit()
+    repo.plain("config", "hook.check.command", "true")
+    for key in ("hook.check.command", "hook.a=b.command", "merge.plum.driver", "filter.pear.clean"):
+        repo.plain("-C", "plums", "config", key, "false")
+    for policy in (WRITING, RUNNING):
+        assert set(submodules.silenced(repo.git(policy))) == {
+            "core.fsmonitor",
+            *(f"filter.pear.{each}" for each in ("clean", "smudge", "process", "required")),
+        }
+    repo.write("a", "changed")
+    assert stashes.push(repo.git(WRITING))
