@@ -9,11 +9,15 @@ from flask import Blueprint
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.features.session_page.seen_elsewhere import SeenWatch
 from opcode_htmx.features.session_page.snapshots import FRAGMENT, VIEWERS, FrameScheduler
 from opcode_htmx.lib.concurrency.jobs import Job
+from opcode_htmx.lib.files.file_watch import FolderListener
 from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
+
+SEEN_PAUSE = 0.5
+"""Seconds between two looks at what was seen: who reads a session changes its position all the
+time."""
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -53,8 +57,15 @@ def _jobs(context: AppContext) -> Iterable[Job]:
         context.sessions.attention.forget()
         context.once(_frames).check_needs()
 
-    watch = SeenWatch(context.state.folder("marks.json"), show)
-    yield Job("notice what was seen on other devices", watch.start, watch.stop)
+    positions = context.state.folder("marks.json")
+    listener = FolderListener(
+        positions.parent,
+        show,
+        "The pages of sessions could not show what was seen elsewhere",
+        name=positions.name,
+        pause=SEEN_PAUSE,
+    )
+    yield Job("notice what was seen on other devices", listener.start, listener.stop)
 
 
 FEATURE = Feature(

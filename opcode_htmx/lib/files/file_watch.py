@@ -11,6 +11,7 @@ from typing import Any
 
 import gevent
 from gevent import monkey
+from gevent.event import Event
 
 from opcode_htmx.lib.files.inotify import OVERFLOW, Flags, Inotify
 
@@ -212,6 +213,67 @@ class FolderWatcher:
 
     def _watchers(self) -> list[InotifyWatcher | PollingWatcher]:
         return [each for each in (self._inotify, self._polling) if each is not None]
+
+
+class FolderListener:
+    """Calls a function, which may block, in a greenlet of its own after a folder has changed.
+
+    One call is for all changes until then; one during a call is followed by another call.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        changed: Callable[[], None],
+        failure: str,
+        *,
+        name: str | None = None,
+        removals: bool = False,
+        pause: float = 0.0,
+        at_least_every: float | None = None,
+    ) -> None:
+        """`failure` is logged with an exception of `changed`, which is called again all the same.
+
+        `name`: only for changes of this file. `removals`: also when a file is removed. `pause`:
+        seconds between two calls at least. `at_least_every`: seconds after which it is called
+        without a change.
+        """
+        self._folder = folder
+        self._changed = changed
+        self._failure = failure
+        self._name = name
+        self._removals = removals
+        self._pause = pause
+        self._at_least_every = at_least_every
+        self._is_due = Event()
+        self._watcher: FolderWatcher | None = None
+        self._greenlet: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Listen from now on; the folder should exist."""
+        self._watcher = FolderWatcher()
+        self._watcher.watch_names(self._folder, self._note, removals=self._removals)
+        self._greenlet = gevent.spawn(self._listen)
+
+    def stop(self) -> None:
+        """Call no more; a call that blocks is broken off."""
+        if self._greenlet and self._watcher:
+            self._greenlet.kill()
+            self._watcher.close()
+
+    def _note(self, names: Set[str]) -> None:
+        if self._name is None or names == UNKNOWN or self._name in names:
+            self._is_due.set()
+
+    def _listen(self) -> None:
+        while True:
+            self._is_due.wait(self._at_least_every)
+            self._is_due.clear()
+            try:
+                self._changed()
+            except Exception:
+                log.exception(self._failure)
+            gevent.sleep(self._pause)
 
 
 _Signature = frozenset[tuple[str, int, int]]

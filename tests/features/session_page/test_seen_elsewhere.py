@@ -10,7 +10,6 @@ import gevent
 import pytest
 from jinja2 import Environment
 
-from opcode_htmx.features.session_page.seen_elsewhere import SeenWatch
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.sessions.attention import AttentionCount, AttentionList
@@ -35,18 +34,6 @@ def test_pages_are_made_anew_where_another_number_of_sessions_needs_attention() 
     frames._producers.update(enumerate(made))
     frames.check_needs()
     assert [each.view.conversation.changed.version for each in made] == [0, 1, 0]
-
-
-def test_a_position_that_another_worker_writes_is_noticed(tmp_path: Path) -> None:
-    file, calls = tmp_path / "marks.json", list[int]()
-    watch = SeenWatch(file, lambda: calls.append(1))
-    watch.start()
-    try:
-        (tmp_path / "other.json").write_text("{}")
-        ReadPositions(file).look(SESSION)
-        until(lambda: calls, "it is noticed", sleep=lambda: gevent.sleep(0.01))
-    finally:
-        watch.stop()
 
 
 @pytest.mark.usefixtures("integration")
