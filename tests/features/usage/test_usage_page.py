@@ -32,7 +32,7 @@ from opcode_htmx.runs.events.types import TurnEnded, Usage
 from opcode_htmx.sessions.index.indexer import Indexer
 from opcode_htmx.sessions.index.usage.figures import DayCosts
 from tests.sessions.index.histories import ONE, TWO, Session
-from tests.sessions.index.test_usage import spend
+from tests.sessions.index.spending import spend
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import USER, Sandbox, Server, until, write_stand_in
 from tests.support.pages.browser import Phone

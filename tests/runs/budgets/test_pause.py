@@ -18,11 +18,6 @@ ORCHARD = Path("/work/orchard")
 USED = Standing(Scope.RUN, 2.0, 1.0)
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> BudgetBook:
-    return BudgetBook(tmp_path)
-
-
 def run(session_id: str, now_in: str) -> Any:
     return SimpleNamespace(
         id="r1",

@@ -1,26 +1,18 @@
-"""The list of changed files, one file's diff, and the lines between its hunks."""
+"""The list of changed files, and with what they are compared."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pytest
-from flask import Flask
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.features.changes import edits, routes
 from opcode_htmx.features.changes.bases import LATE
-from opcode_htmx.lib.git.snapshots.tree import REFS
-from opcode_htmx.transcript.blocks import ToolBlock, ToolState
 from tests.features.changes.conftest import (
     Pages,
     Repository,
@@ -32,23 +24,6 @@ from tests.features.changes.conftest import (
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.clients import api
 from tests.support.environment import Sandbox
-
-
-@pytest.fixture(scope="module")
-def shared_jobs() -> bool:
-    return True
-
-
-@pytest.fixture(scope="module")
-def app(shared_app: Flask) -> Flask:
-    return shared_app
-
-
-@pytest.fixture
-def sandbox(shared_home: Sandbox) -> Sandbox:
-    """With a project for one test, and its session alone."""
-    shared_home.empty_config()
-    return shared_home.with_own_project()
 
 
 @pytest.fixture
@@ -176,82 +151,6 @@ def test_a_project_without_a_repository_has_a_page(pages: Pages, repository: Rep
         assert each.get("/file", path="app.txt").status_code == 409
 
 
-def call(name: str, *, fails: bool = False, **given: str) -> str:
-    """The lines of a tool call, as Claude's file has them."""
-    tool = {"type": "tool_use", "id": f"call-{uuid.uuid4()}", "name": name, "input": given}
-    result = {"type": "tool_result", "tool_use_id": tool["id"], "content": "ok", "is_error": fails}
-    message = {"id": f"m-{tool['id']}", "role": "assistant", "content": [tool]}
-    return api.line(
-        {"type": "assistant", "uuid": str(uuid.uuid4()), "message": message}
-    ) + api.line(
-        {
-            "type": "user",
-            "uuid": str(uuid.uuid4()),
-            "message": {"role": "user", "content": [result]},
-        }
-    )
-
-
-def test_without_a_repository_the_page_lists_what_claude_edited(
-    pages: Pages, repository: Repository, sandbox: Sandbox
-) -> None:
-    (repository.folder / ".git").rename(repository.folder / "elsewhere")
-    assert "Claude has edited no file in this session." in pages.text()
-    folder = repository.folder
-    lines = (
-        call("Write", file_path=f"{folder}/fresh/new.txt", content="a\nb\n"),
-        call("Edit", file_path=f"{folder}/app.txt", old_string="one", new_string="two"),
-        call("Edit", file_path=f"{folder}/app.txt", old_string="two", new_string="three"),
-        call("Edit", file_path=f"{folder}/failed.txt", fails=True, old_string="a", new_string="b"),
-        call("Write", file_path="/elsewhere/<b>.txt", content="c\n"),
-        call("Bash", command="touch by-a-command.txt"),
-    )
-    history = sandbox.config_dir / "projects" / pages.project / f"{pages.session}.jsonl"
-    with history.open("a", encoding="utf-8") as file:
-        file.writelines(lines)
-    page = pages.text()
-    assert names(page) == ["<b>.txt", "app.txt", "new.txt"]
-    words = plain(page)
-    assert "3 files" in words and "+2 −2" in words and "2 edits" in words
-    assert "/elsewhere" in words and "fresh" in words
-    (place,) = re.findall(r'href="([^"]*)"[^>]*>(?=<span class="file-name"><b><bdi[^>]*>app)', page)
-    address, _, element = place.partition("#")
-    assert f'id="{element}"' in pages.client.get(address).text
-
-
-@pytest.mark.parametrize("checkpoint", [0, 2], ids=["", "with a later checkpoint"])
-def test_of_a_repository_that_was_made_in_a_session_the_edits_from_before_are_listed(
-    pages: Pages, repository: Repository, sandbox: Sandbox, checkpoint: int
-) -> None:
-    began = time.time() - 100
-    began_line = api.prompt("Plant trees", sandbox.project, began)
-    history = api.session(sandbox.config_dir, sandbox.project, began_line, pages.session)
-    path = f"{repository.folder}/fresh.txt"
-    with history.open("a", encoding="utf-8") as file:
-        file.write(call("Write", file_path=path, content="a\nb\n"))
-    repository.write("fresh.txt", "a\nb\n")
-    shutil.rmtree(repository.folder / ".git")
-    repository.git("init", "--quiet")
-    commit = repository.commit()
-    if checkpoint:
-        repository.git("update-ref", f"{REFS}{pages.session}/{checkpoint:06}", commit)
-    page = pages.text()
-    words = plain(page)
-    assert names(page) == ["fresh.txt"]
-    assert "Edited by Claude in this session" in words
-    assert "+2" in words
-    assert LATE in words
-    assert "Nothing has changed" in words
-    assert "Claude has changed no file" not in words
-    assert "since the session began" not in words.replace("tools since the session began", "")
-
-    repository.write("later.txt", "x\n")  # and of one that git does not track, all is in the list
-    page = pages.text()
-    assert names(page) == ["later.txt", "fresh.txt"]
-    assert LATE in plain(page)
-    assert "may be missing" in plain(page)
-
-
 @pytest.mark.parametrize("kind", ["tag", "tree", "blob"])
 def test_what_is_no_commit_is_no_checkpoint(
     pages: Pages, repository: Repository, kind: str
@@ -297,117 +196,9 @@ def test_the_base_is_late_by_the_time_at_which_it_was_checked_out(
     assert (LATE in plain(pages.text())) == is_late
 
 
-def test_of_many_edited_files_the_newest_are_listed_and_all_are_counted(
-    pages: Pages, repository: Repository, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routes, "MOST", 2)
-    (repository.folder / ".git").rename(repository.folder / "elsewhere")
-    history = sandbox.config_dir / "projects" / pages.project / f"{pages.session}.jsonl"
-    with history.open("a", encoding="utf-8") as file:
-        for name in "abc":
-            path = f"{repository.folder}/{name}.txt"
-            file.write(call("Write", file_path=path, content="x\n"))
-    page = pages.text()
-    assert names(page) == ["c.txt", "b.txt"]
-    assert "3 files" in plain(page)
-    assert "Listed are the 2 that were edited last." in plain(page)
-
-
-def test_a_large_edit_is_compared_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    in_threads: list[int] = []
-
-    def run(function: Callable[..., Any], *arguments: Any) -> Any:
-        in_threads.append(len(arguments[0].input["new_string"]))
-        return function(*arguments)
-
-    monkeypatch.setattr(edits, "run_cpu_in_thread", run)
-    blocks = [
-        ToolBlock(
-            id=str(lines),
-            order=str(lines),
-            created=0,
-            revision=0,
-            name="Edit",
-            input={"file_path": "/w/a.txt", "old_string": "", "new_string": "tree\n" * lines},
-            state=ToolState.DONE,
-        )
-        for lines in (3, 5000)
-    ]
-    (file,) = edits.edited(blocks, "/w")
-    assert (file.added, file.removed, file.edits) == (5003, 0, 2)
-    assert in_threads == [25000]
-
-
 def test_a_folder_that_is_gone_is_said_on_the_page(pages: Pages, repository: Repository) -> None:
     repository.folder.rename(repository.folder.with_name(f"{repository.folder.name}-moved"))
     assert "does not exist any more." in pages.text()
-
-
-def test_a_diff_marks_words_and_has_colours(pages: Pages, repository: Repository) -> None:
-    repository.write("tree.py", "def grow(height: int) -> int:\n    return height + 1\n")
-    repository.commit()
-    repository.write("tree.py", "def grow(height: int) -> int:\n    return height + 2\n")
-    page = pages.text("/file", path="tree.py", base="commit")
-    assert diff_lines(page) == [
-        " def grow(height: int) -> int:",
-        "-    return height + 1",
-        "+    return height + 2",
-    ]
-    assert '<span class="n m">2</span>' in page
-    assert '<span class="k">return</span>' in page
-
-
-def test_a_file_opens_in_place_and_on_a_page_of_its_own(
-    pages: Pages, repository: Repository
-) -> None:
-    repository.write("app.txt", "two\n")
-    repository.write("zoo.txt", "x\n")
-    whole = pages.text("/file", path="app.txt", side="unstaged", base="commit")
-    assert "<!doctype html>" in whole and "Next file" in whole
-    part = pages.text("/file", htmx=True, path="app.txt", side="unstaged", base="commit")
-    assert part.lstrip().startswith('<div class="file-body"')
-    assert diff_lines(part) == ["-one", "+two"]
-
-
-def test_both_sides_of_a_file_have_their_own_diffs(pages: Pages, repository: Repository) -> None:
-    repository.write("app.txt", "two\n")
-    repository.git("add", "app.txt")
-    repository.write("app.txt", "three\n")
-    for side, lines in (("staged", ["-one", "+two"]), ("unstaged", ["-two", "+three"])):
-        page = pages.text("/file", path="app.txt", side=side, base="commit")
-        assert diff_lines(page) == lines
-
-
-def test_a_long_diff_comes_in_parts(pages: Pages, repository: Repository) -> None:
-    repository.write("long.txt", "".join(f"line {number}\n" for number in range(1, 1001)))
-    first = pages.text("/file", htmx=True, path="long.txt", base="commit")
-    assert diff_lines(first) == [f"+line {number}" for number in range(1, 201)]
-    assert "Show more (800 lines)" in first
-    second = pages.text("/file", htmx=True, path="long.txt", base="commit", at=200)
-    assert diff_lines(second) == [f"+line {number}" for number in range(201, 401)]
-    assert 'data-n="201"' in second
-    last = pages.text("/file", htmx=True, path="long.txt", base="commit", at=800)
-    assert diff_lines(last)[-1] == "+line 1000" and "Show more" not in last
-
-
-def test_lines_between_hunks_can_be_opened(pages: Pages, repository: Repository) -> None:
-    lines = [f"line {number}" for number in range(1, 301)]
-    repository.write("app.txt", "\n".join(lines))
-    repository.commit()
-    lines[4], lines[249] = "five", "two hundred and fifty"
-    repository.write("app.txt", "\n".join(lines))
-    page = pages.text("/file", htmx=True, path="app.txt", base="commit")
-    gaps = [plain(each) for each in re.findall(r'class="between"[^>]*>(.*?)</div>', page)]
-    assert gaps == ["Show 1 line", "↓ 40 lines238 lines↑ 40 lines", "Show what follows"]
-    query: dict[str, Any] = {"path": "app.txt", "base": "commit", "old": 9, "new": 9, "count": 238}
-    down = pages.text("/lines", htmx=True, **query)
-    assert diff_lines(down) == [f" line {number}" for number in range(9, 49)]
-    assert "198 lines" in plain(down)
-    up = pages.text("/lines", htmx=True, **query, end=1)
-    assert diff_lines(up) == [f" line {number}" for number in range(207, 247)]
-    end = pages.text("/lines", path="app.txt", base="commit", old=254, new=254)
-    assert diff_lines(end) == [f" line {number}" for number in range(254, 294)]
-    assert "Show what follows" in end
 
 
 def test_many_files_come_in_parts(pages: Pages, repository: Repository) -> None:
@@ -419,12 +210,6 @@ def test_many_files_come_in_parts(pages: Pages, repository: Repository) -> None:
     last = pages.text(base="commit", first=400)
     assert names(last) == [f"{number}.txt" for number in range(400, 450)]
     assert "Previous files" in last
-
-
-def test_white_space_is_hidden_on_demand(pages: Pages, repository: Repository) -> None:
-    repository.write("app.txt", "    one\n")
-    assert "Only white space has changed" in pages.text("/file", path="app.txt", base="commit", w=1)
-    assert diff_lines(pages.text("/file", path="app.txt", base="commit")) == ["-one", "+    one"]
 
 
 def test_the_list_comes_again_only_if_it_is_another_one(
@@ -446,15 +231,6 @@ def test_names_cannot_deceive(pages: Pages, repository: Repository) -> None:
     page = pages.text(base="commit")
     assert names(page) == ["in↵visible⟨U+202E⟩txt.exe<b>"]
     assert "+x" in diff_lines(pages.text("/file", path=name, base="commit"))
-
-
-def test_a_file_whose_name_is_not_utf_8_opens(pages: Pages, repository: Repository) -> None:
-    (repository.folder / os.fsdecode(b"caf\xe9.txt")).write_text("x\n")
-    page = pages.text(base="commit")
-    (address,) = set(re.findall(r'hx-get="([^"]*/file[^"]*)"', page))
-    assert quote(b"caf\xe9.txt") in address
-    answer = pages.client.get(address.replace("&amp;", "&"))
-    assert diff_lines(answer.text) == ["+x"]
 
 
 def test_a_conflict_stands_first(pages: Pages, repository: Repository) -> None:
