@@ -91,6 +91,8 @@ class HomeLists:
     older: int
     """The number of the first session of the next page; 0: there is none."""
     projects: list[ProjectChoice]
+    archived: str
+    """Where nothing is listed: the id of a project with archived sessions; empty: there is none."""
 
 
 class Home:
@@ -130,6 +132,7 @@ class Home:
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, ids, start, PAGE)
         words = self._last_words([*pinned, *recent])
+        is_empty = not (start or ended or running or pinned or recent)
         return HomeLists(
             needs_you=needs_you,
             running=running,
@@ -143,6 +146,7 @@ class Home:
             recent=[_row(each, flags, words) for each in recent],
             older=start + PAGE if has_more else 0,
             projects=project_choices(self._workspace, MOST_PROJECTS, found),
+            archived=self._project_of_archived(flags) if is_empty else "",
         )
 
     def _busy(self) -> tuple[list[AttentionItem], list[Run], set[str]]:
@@ -180,6 +184,11 @@ class Home:
         ids.sort(key=lambda each: flags[each].pinned, reverse=True)
         paths = (history.find(self._workspace.config_dir, each) for each in ids)
         return [found for path in paths if path and (found := sessions.summary_of(path))]
+
+    def _project_of_archived(self, flags: Mapping[str, Flags]) -> str:
+        archived = (each for each, its in flags.items() if its.archived)
+        paths = (history.find(self._workspace.config_dir, each) for each in archived)
+        return next((path.parent.name for path in paths if path), "")
 
     def _recent(
         self,

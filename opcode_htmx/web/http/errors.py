@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
-from opcode_htmx.web.http.forms import BadForm
+from opcode_htmx.web.http.forms import BadForm, typed
 from opcode_htmx.web.origin.cors import is_api
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.server import request_ids
@@ -42,6 +43,9 @@ _TITLES = {
     429: "Wait",
     507: "No room",
 }
+_UNTRUSTED = frozenset({400, 401, 403, 421})
+_TYPED = re.compile(r"prompt|reason-.+|q-.+-(?:text|note)")
+"""The fields of a session's page for words of a person, but for those of MCP servers."""
 _OWN_HEADERS = frozenset({"content-type", "content-length"})
 
 
@@ -163,9 +167,22 @@ def _page(sentence: str, code: int, link: Link | None = None) -> str:
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=own_full_path() if request.method == "GET" else start_page(),
         back=back,
-        # nothing can be saved on a full disk, so the page keeps what was typed
-        typed=request.form.get("prompt", "") if code == 507 else "",
+        typed=_typed_words(code),
     )
+
+
+def _typed_words(code: int) -> str:
+    """What was typed into the refused form: its page may be gone, and a full disk saves nothing.
+
+    Nothing of a form that another site may have filled in, or whose sender is not known.
+    """
+    if request.method != "POST" or code in _UNTRUSTED:
+        return ""
+    with suppress(HTTPException):  # the form may be what is too large
+        fields = request.form
+        words = [fields[name] for name in fields if _TYPED.fullmatch(name)]
+        return "\n\n".join(text for text in map(typed, words) if text.strip())
+    return ""
 
 
 def _page_of_form() -> str:

@@ -122,6 +122,18 @@ def test_pinned_sessions_are_on_top_and_archived_ones_are_left_out(server: Serve
     assert titles(server)[0] == f"Old session {OLD - 1}"
 
 
+def test_start_page_leads_to_the_archive_where_all_sessions_are_in_it(server: Server) -> None:
+    flags, all_of_them = SessionFlags(server.sandbox.state / "flags.json"), range(OLD)
+    flags.archive([name_of(number) for number in all_of_them])
+    try:
+        page = server.get("/").text
+    finally:
+        flags.forget([name_of(number) for number in all_of_them])
+    assert "No projects yet" not in page
+    assert f'href="/projects/{project_id(server.sandbox.project)}?archived=1"' in page
+    assert "All sessions are archived" not in server.get("/").text
+
+
 @pytest.mark.parametrize("scripted", [True, False], ids=["with scripts", "without"])
 def test_questions_and_requests_are_answered_on_the_start_page(
     server: Server, open_phone: Callable[..., Phone], scripted: bool
