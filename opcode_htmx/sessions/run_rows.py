@@ -14,11 +14,13 @@ from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitati
 from opcode_htmx.rendering.fragments import dom_id
 from opcode_htmx.rendering.permission_details import BriefRequest, brief
 from opcode_htmx.rendering.questions import Question, brief_question
+from opcode_htmx.runs.budgets.figures import is_pause
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.attention import AttentionItem, Reason
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup, title_of_known
+from opcode_htmx.sessions.schedules.session_budgets import SessionBudgets
 from opcode_htmx.sessions.status_panel import (
     LISTED_TASKS,
     about,
@@ -74,8 +76,9 @@ class RunRow:
 class RunRows:
     """Makes the rows, each anew where something that it is made of has changed."""
 
-    def __init__(self, lookup: SessionLookup) -> None:
+    def __init__(self, lookup: SessionLookup, budgets: SessionBudgets) -> None:
         self._lookup = lookup
+        self._budgets = budgets
         self._known: dict[str, _Known] = {}
         """The rows of the last page, by the ids of their runs."""
 
@@ -88,7 +91,7 @@ class RunRows:
         """
         if not items and not runs:
             return [], []
-        page = _Page(self._lookup.locations, self._known)
+        page = _Page(self._lookup.locations, self._known, self._budgets.stops())
         rows = [page.of_attention(item) for item in items], [page.of_run(run) for run in runs]
         self._known = page.made
         return rows
@@ -105,8 +108,14 @@ class _Known:
 class _Page:
     """Makes the rows of one page."""
 
-    def __init__(self, locations: SessionLocations, known: Mapping[str, _Known]) -> None:
+    def __init__(
+        self,
+        locations: SessionLocations,
+        known: Mapping[str, _Known],
+        stop_of: Callable[[str, str], str],
+    ) -> None:
         self._locations = locations
+        self._stop_of = stop_of
         self._files = locations.files()
         self._projects: dict[tuple[object, ...], str] = {}
         """The ids of projects, by what decides which one lists a session."""
@@ -116,13 +125,19 @@ class _Page:
 
     def of_attention(self, item: AttentionItem) -> RunRow:
         """A session that needs attention, with what it asks."""
-        asks = item.reason is Reason.ASKS
-        return self._row(item.run, item.reason, item.text, item.at, asks=asks)
+        asks, words = item.reason is Reason.ASKS, item.text
+        if item.reason is Reason.FAILED and is_pause(words):  # now another budget may be the cause
+            words = status_text(item.run, stop=self._stop(item.run))
+        return self._row(item.run, item.reason, words, item.at, asks=asks)
 
     def of_run(self, run: Run) -> RunRow:
         """A session in which Claude works or waits, with what it does."""
-        status = ": ".join(filter(None, (status_text(run), about(run))))
+        status = status_text(run, stop=self._stop(run))
+        status = ": ".join(filter(None, (status, about(run))))
         return self._row(run, run.phase, status, run.record.created_at)
+
+    def _stop(self, run: Run) -> str:
+        return self._stop_of(run.record.session_id, run.record.project_path)
 
     def _row(self, run: Run, phase: str, status: str, at: float, *, asks: bool = False) -> RunRow:
         state, record = run.state, run.record

@@ -16,6 +16,7 @@ from opcode_htmx.sessions.locations import SessionLocations
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.schedules.agents import ScheduledAgents
+from opcode_htmx.sessions.schedules.session_budgets import SessionBudgets
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.storage.drafts import Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
@@ -41,6 +42,7 @@ class Sessions:
     flags: SessionFlags
     attention: AttentionList
     options: OptionsPresenter
+    budgets: SessionBudgets
     schedules: ScheduleStore
     scheduled_agents: ScheduledAgents
     trash: Trash

@@ -15,6 +15,7 @@ from opcode_htmx.app import template_cache
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.engines.messages import BackgroundTask, PermissionRequest
 from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.sessions import run_rows
 from opcode_htmx.sessions.attention import AttentionItem, Reason
 from opcode_htmx.sessions.locations import SessionLocation
@@ -157,7 +158,10 @@ def test_row_of_a_run_is_made_anew_when_what_it_is_made_of_has_changed() -> None
     place: dict[str, Any] = {"claude_folder": "p", "folder": "/home/me/shop", "project_id": "p"}
     state = SimpleNamespace(asks={}, still_running=(), phase=Phase.IDLE, sent={"x": "Plant"})
     run: Any = SimpleNamespace(id="r1", state=state, live=True, warnings={}, is_unused=False)
-    run.record, run.phase, run.ahead = SimpleNamespace(session_id="s1"), Phase.IDLE, 0
+    paused = "Paused: the $1 for a run is used up."
+    end = SimpleNamespace(outcome=Outcome.FAILED, cause=paused)
+    run.record = SimpleNamespace(session_id="s1", project_path="/home/me/shop", end=end)
+    run.phase, run.ahead = Phase.IDLE, 0
     item: dict[str, Any] = {"reason": Reason.DONE, "text": "Done", "at": 1_795_000_000.0}
 
     def of_session(_: str) -> FileSummary:
@@ -173,7 +177,9 @@ def test_row_of_a_run_is_made_anew_when_what_it_is_made_of_has_changed() -> None
         project_id=lambda _: place["project_id"],
     )
     lookup: Any = SimpleNamespace(locations=locations)
-    kept, before = RunRows(lookup), None
+    budgets: Any = SimpleNamespace(stops=lambda: lambda *_: place["stop"])
+    place["stop"] = paused
+    kept, before = RunRows(lookup, budgets), None
     ask = PermissionRequest("q1", "Bash", {"command": "make"}, "t1", "", "", ())
     changes: list[Callable[[], object]] = [
         lambda: None,
@@ -186,6 +192,8 @@ def test_row_of_a_run_is_made_anew_when_what_it_is_made_of_has_changed() -> None
         lambda: item.update(text="Done at last"),
         lambda: item.update(at=1_795_000_001.0),
         lambda: item.update(reason=Reason.FAILED),
+        lambda: item.update(text=paused),
+        lambda: place.update(stop="Paused: the $2 for today is used up."),
         lambda: setattr(run, "warnings", {"memory": "It takes much memory."}),
         lambda: setattr(state, "still_running", (BackgroundTask("t", "local_bash", "serve"),)),
         lambda: (state.asks.update(q1=ask), item.update(reason=Reason.ASKS)),
@@ -195,9 +203,42 @@ def test_row_of_a_run_is_made_anew_when_what_it_is_made_of_has_changed() -> None
         change()
         ((row,), _) = kept.of([AttentionItem(run, **item)], [])
         assert (([row], []), number) == (
-            RunRows(lookup).of([AttentionItem(run, **item)], []),
+            RunRows(lookup, budgets).of([AttentionItem(run, **item)], []),
             number,
         )
         assert row != before, number
         assert kept.of([AttentionItem(run, **item)], [])[0][0] is row
         before = row
+
+
+def test_rows_say_what_a_budget_stops_now_in_the_words_of_the_session_page() -> None:
+    place = SessionLocation("s1", "p", None, "/home/me/shop")
+    locations = SimpleNamespace(
+        files=lambda: SimpleNamespace(summary=lambda _: None),
+        of_known=lambda *_: place,
+        project_id=lambda _: "p",
+    )
+    lookup: Any = SimpleNamespace(locations=locations)
+    asked = list[tuple[str, str]]()
+
+    def stop_of(*where: str) -> str:
+        asked.append(where)  # type: ignore[arg-type]
+        return "Paused: the $2.00 for the day is used up."
+
+    budgets: Any = SimpleNamespace(stops=lambda: stop_of)
+    state = SimpleNamespace(asks={}, still_running=(), phase=Phase.IDLE, sent={"x": "Plant"})
+    run: Any = SimpleNamespace(id="r1", state=state, live=True, warnings={}, is_unused=False)
+    run.phase, run.ahead = Phase.IDLE, 0
+    run.record = SimpleNamespace(
+        session_id="s1", project_path="/home/me/shop", end=None, created_at=1.0
+    )
+    (_, (row,)) = RunRows(lookup, budgets).of([], [run])
+    assert row.status == "Nothing is sent: budget used up"
+    cause = "Paused: the $1.00 for a run is used up."
+    run.record.end = SimpleNamespace(outcome=Outcome.FAILED, cause=cause)
+    ((row,), _) = RunRows(lookup, budgets).of([AttentionItem(run, Reason.FAILED, cause, 1.0)], [])
+    assert row.status == "Paused: the $2.00 for the day is used up."
+    run.record.end.cause = "It crashed."
+    crash = AttentionItem(run, Reason.FAILED, "It crashed.", 1.0)
+    assert RunRows(lookup, budgets).of([crash], [])[0][0].status == "It crashed."
+    assert set(asked) == {("s1", "/home/me/shop")}

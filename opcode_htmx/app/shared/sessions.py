@@ -32,6 +32,7 @@ from opcode_htmx.sessions.schedules import zones
 from opcode_htmx.sessions.schedules.agents import ScheduledAgents
 from opcode_htmx.sessions.schedules.later_panel import LaterPanel
 from opcode_htmx.sessions.schedules.planned import PlannedPrompts
+from opcode_htmx.sessions.schedules.session_budgets import SessionBudgets
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.sessions.storage import retention
@@ -66,7 +67,8 @@ def session_services(
     attention = AttentionList(runs, positions)
     schedules = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
     zone = zones.of_server(settings.child_environment.get("TZ", ""))
-    later = LaterPanel(templates, PlannedPrompts(schedules, zone), runs.budgets, schedules)
+    budgets = SessionBudgets(runs.budgets, schedules)
+    later = LaterPanel(templates, PlannedPrompts(schedules, zone), budgets)
     changed = ChangedCounts()
     dev_servers = DevServers(runs, MONITOR)
     signs = DevServerSigns(
@@ -101,6 +103,7 @@ def session_services(
         flags=flags,
         attention=attention,
         options=options,
+        budgets=budgets,
         schedules=schedules,
         scheduled_agents=ScheduledAgents(),
         trash=Trash(state, runs, flags.forget),

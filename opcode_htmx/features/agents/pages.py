@@ -19,6 +19,7 @@ from opcode_htmx.features.agents.store import AgentStore, StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import worktrees
+from opcode_htmx.runs.budgets.figures import is_pause
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of, reference
 from opcode_htmx.sessions.configuration import trust_items
@@ -160,11 +161,13 @@ class AgentPages:
 
     def row(self, view: RunView) -> Row:
         record = view.record
-        words = view.status.capitalize()
+        words, budgets = view.status.capitalize(), self.context.sessions.budgets
         if view.is_live and view.run:
-            words = status_text(view.run)
+            words = status_text(view.run, stop=budgets.stop_of(view.run))
         elif view.is_setting_up:
             words = "Setting up the copy…"
+        elif view.run and view.run.record.end and is_pause(view.run.record.end.cause):
+            words = status_text(view.run, stop=budgets.stop_of(view.run))
         return Row(
             view,
             name_of(Path(record.project), self.context.workspace),

@@ -16,7 +16,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.attention import routes
 
     runs, sessions = context.runs, context.sessions
-    page = routes.RunsPage(runs, sessions.lookup, sessions.attention, runs.orphans)
+    page = routes.RunsPage(runs, sessions, runs.orphans)
     yield routes.blueprint(page, runs, runs.orphans)
 
 

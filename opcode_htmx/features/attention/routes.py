@@ -17,9 +17,9 @@ from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.processes.orphans import Orphan, OrphanGroup, Orphans
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
-from opcode_htmx.sessions.attention import AttentionList, Reason, seen_until
-from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.attention import Reason, seen_until
 from opcode_htmx.sessions.run_rows import KeptRows, RunRows, with_other_paths
+from opcode_htmx.sessions.services import Sessions
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, session_address, whole_number
 from opcode_htmx.web.http.way_back import lists_sessions
@@ -50,15 +50,14 @@ class RunsPage:
     def __init__(
         self,
         supervisor: Supervisor,
-        lookup: SessionLookup,
-        attention: AttentionList,
+        sessions: Sessions,
         orphans: Orphans,
     ) -> None:
         self._supervisor = supervisor
-        self._lookup = lookup
-        self.attention = attention
+        self._lookup = sessions.lookup
+        self.attention = sessions.attention
         self._orphans = orphans
-        self._rows = RunRows(lookup)
+        self._rows = RunRows(sessions.lookup, sessions.budgets)
 
     def page(self) -> str:
         live, attention = self._supervisor.live(), once_a_request(self.attention.all)

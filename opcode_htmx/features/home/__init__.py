@@ -20,7 +20,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.workspace,
         context.runs,
         sessions.attention,
-        RunRows(sessions.lookup),
+        RunRows(sessions.lookup, sessions.budgets),
         sessions.flags,
         sessions.index,
     )

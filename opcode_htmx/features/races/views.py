@@ -174,7 +174,7 @@ class RacePages:
                 current = view.conversation.current
             except (ProjectNotFound, SessionNotFound):
                 current = None
-        return status_text(run, current)
+        return status_text(run, current, self.context.sessions.budgets.stop_of(run))
 
     def _cost(self, session_id: str) -> float:
         runs = self.context.runs.of_session(session_id)

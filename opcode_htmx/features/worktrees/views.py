@@ -8,6 +8,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import sessions
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.folder_labels import name_of, shortened
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.sessions.worktrees.copies import Copies, Copy, CopyOrigin
@@ -77,11 +78,14 @@ class CopyPages:
             name_of(Path(copy.repository), workspace),
             shortened(copy.path),
             links,
-            status_text(copy.run) if copy.run else "",
+            self._status(copy.run) if copy.run else "",
             tuple(words_of(now)),
             _survives(copy),
             _ORIGINS[copy.origin],
         )
+
+    def _status(self, run: Run) -> str:
+        return status_text(run, stop=self.context.sessions.budgets.stop_of(run))
 
     def _link(self, claude_folder: str, session_id: str) -> SessionLink:
         lookup = self.context.sessions.lookup

@@ -4,7 +4,7 @@ import gzip
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import brotli
@@ -108,17 +108,18 @@ def test_http_errors_speak_one_plain_sentence(client: FlaskClient) -> None:
 
 
 def test_a_refused_form_shows_the_words_that_were_typed_into_it(client: FlaskClient) -> None:
-    def shown(method: str = "POST", code: int = 409, **form: str) -> str | None:
+    def shown(form: Mapping[str, str], method: str = "POST", code: int = 409) -> str | None:
         with client.application.test_request_context("/form", method=method, data=form):
             page = errors.respond("It was sent.", code).get_data(as_text=True)
         found = re.search(r"<textarea[^>]*readonly>\n(.*?)</textarea>", page, re.DOTALL)
         return found and found[1]
 
     form = {"reason-7": "because\r\nof it", "q-7-0-text": " ", "secret": "none"}
-    assert shown(prompt="\n<b>mine</b>", **form) == "\n&lt;b&gt;mine&lt;/b&gt;\n\nbecause\nof it"
-    assert shown(prompt=" ") is None
-    assert shown("GET", prompt="mine") is None
-    assert shown(code=403, prompt="mine") is None, "its sender is not known"
+    words = shown({"prompt": "\n<b>mine</b>", **form})
+    assert words == "\n&lt;b&gt;mine&lt;/b&gt;\n\nbecause\nof it"
+    assert shown({"prompt": " "}) is None
+    assert shown({"prompt": "mine"}, "GET") is None
+    assert shown({"prompt": "mine"}, code=403) is None, "its sender is not known"
 
 
 def test_raised_redirect_is_returned(client: FlaskClient) -> None:
