@@ -73,9 +73,12 @@ def _figures(sandbox: Sandbox, claude: Path) -> Iterator[Figure]:
 
 
 def _followed(server: Server) -> tuple[list[float], list[float]]:
-    """The delays of a series on the page of its session, and the longest time of the hub, in ms."""
+    """The delays of a series on the page of its session, and the longest time of the hub, in ms.
+
+    Without the first page of the server, which loads what pages are made of.
+    """
     delays = ticks.through_app(server, SERIES)
-    return delays, [health(server)["worst_ms"]]
+    return delays, [health(server, int(SERIES.count * SERIES.pause))["worst_lately_ms"]]
 
 
 def _p99s(delays: Sequence[float]) -> list[float]:
