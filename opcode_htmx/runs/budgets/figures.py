@@ -281,6 +281,10 @@ class Spent:
     """Of a terminal, whose total its session's file has yet to say."""
     begin: float | None = None
     """Where in the session's totals it has begun to count; None: `spent` before `total`."""
+    spans: tuple[tuple[float, float], ...] = ()
+    """Of a terminal: from which to which total it has counted, in order, without what a run has
+    reported itself. Empty: `spent` before `total`, as in what earlier versions noted.
+    """
 
     @property
     def begins(self) -> float:
@@ -301,6 +305,7 @@ class Spent:
             "at": self.at,
             **({"is_open": True} if self.is_open else {}),
             **({} if self.begin is None else {"begin": self.begin}),
+            **({"spans": self.spans} if self.spans else {}),
         }
 
 
@@ -318,6 +323,7 @@ def parse_ledger(found: dict[str, Any]) -> Ledger:
             number(each.get("at", 0.0), LATEST),
             bool(each.get("is_open", False)),
             number(each["begin"], MOST) if "begin" in each else None,
+            tuple((number(begin), number(end)) for begin, end in each.get("spans", ())),
         )
         for run_id, each in found["runs"].items()
     }

@@ -21,6 +21,7 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Hold, Standing
+from opcode_htmx.runs.budgets.spending import DAYS_KEPT
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.events.types import TurnEnded
 from opcode_htmx.runs.model.lifecycle import OPEN_TURN, PROCESS, Phase
@@ -141,7 +142,12 @@ class BudgetMonitor:
         return run.read_to != seen and time.monotonic() - asked_at >= ASK_SECONDS
 
     def _before(self, run: Run, session_id: str) -> float | None:
-        """What a session had cost when a run came to it; None where that is not known or needed."""
+        """What a session had cost when a run came to it; None where that is not known or needed.
+
+        So of a run that has done nothing for so long that what it had cost is forgotten.
+        """
+        if run.record.created_at < time.time() - DAYS_KEPT * 86400:
+            return None
         if run.record.history_start == 0 or session_id != run.record.session_id:
             return 0.0
         return None if self._book.spending.has_noted(run.id) else self._cost_before(run)

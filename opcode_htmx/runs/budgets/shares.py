@@ -7,6 +7,7 @@ of the ledger stands for a span of them, and what several spans have in common c
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -16,6 +17,9 @@ from opcode_htmx.runs.budgets.figures import Ledger, Spent, day_of, project_of
 
 SHARE = "terminal-"
 """How the names of these entries begin."""
+_Span = tuple[float, float]
+_NOTHING = ((0.0, 0.0),)
+"""The spans of an entry all of which was given back."""
 
 
 def begun(ledger: Ledger, name: str, session_id: str, project: Path, total: float) -> Ledger:
@@ -24,9 +28,10 @@ def begun(ledger: Ledger, name: str, session_id: str, project: Path, total: floa
     if (known and known.is_open) or not 0 <= total <= MOST:
         return ledger
     known = known or Spent(session_id, project_of(project), total)
-    today = _today()
+    today, spans = _today(), _spans(known)
     days = {**known.days, today: known.days.get(today, 0.0)}
-    return _with(ledger, name, replace(known, total=total, days=days, at=time.time(), is_open=True))
+    share = replace(known, total=total, days=days, at=time.time(), is_open=True, spans=spans)
+    return _with(ledger, name, share)
 
 
 def grown(ledger: Ledger, name: str, total: float) -> Ledger:
@@ -34,30 +39,34 @@ def grown(ledger: Ledger, name: str, total: float) -> Ledger:
     known = ledger.get(name)
     if not known or not known.is_open or not known.total < total <= MOST:
         return ledger
-    today, more = _today(), 0.0
-    at = known.total
+    today, at = _today(), known.total
+    new = list[_Span]()
     for begin, end in _spans_of_others(ledger, name, known, total):
-        more += max(0.0, min(begin, total) - at)
+        if begin > at:
+            new.append((at, min(begin, total)))
         at = max(at, end)
-    more += max(0.0, total - at)
+    if total > at:
+        new.append((at, total))
+    more = _length(new)
     days = {**known.days, today: known.days.get(today, 0.0) + more}
-    return _with(ledger, name, replace(known, total=total, spent=known.spent + more, days=days))
+    spans = _joined(*_spans(known), *new)
+    share = replace(known, total=total, spent=known.spent + more, days=days, spans=spans)
+    return _with(ledger, name, share)
 
 
-def _spans_of_others(
-    ledger: Ledger, name: str, known: Spent, total: float
-) -> list[tuple[float, float]]:
+def _spans_of_others(ledger: Ledger, name: str, known: Spent, total: float) -> list[_Span]:
     """What others have counted that may be in a total of the file.
 
     A larger one that was noted before is not in it: its process was killed.
     """
     return sorted(
-        (each.begins, inf if each.is_torn else each.total)
+        span
         for other, each in ledger.items()
         if other != name
         and each.session_id == known.session_id
         and each.spent
         and (each.at >= known.at or each.total <= total)
+        for span in ([(each.begins, inf)] if each.is_torn else _spans(each))
     )
 
 
@@ -66,12 +75,51 @@ def given_back(ledger: Ledger, session_id: str, begin: float, end: float) -> Led
     found = dict(ledger)
     for name, each in ledger.items():
         if name.startswith(SHARE) and each.session_id == session_id and each.spent:
-            less = min(end, each.total) - max(begin, each.total - each.spent)
+            spans, left = _spans(each), list[_Span]()
+            for first, last in spans:
+                left += [(first, min(last, begin)), (max(first, end), last)]
+            kept = _joined(*left)
+            less = _length(spans) - _length(kept)
             if less > 0:
-                day = max(each.days)
-                days = {**each.days, day: max(0.0, each.days[day] - less)}
-                found[name] = replace(each, spent=max(0.0, each.spent - less), days=days)
+                spent = max(0.0, each.spent - less)
+                found[name] = replace(
+                    # the newest total stays known where nothing of it is counted
+                    each,
+                    spent=spent,
+                    days=_without(each.days, less),
+                    spans=kept or _NOTHING,
+                )
     return found
+
+
+def _without(days: Mapping[str, float], amount: float) -> dict[str, float]:
+    """Days of which an amount is taken away, from the newest first."""
+    found = dict(days)
+    for day in sorted(found, reverse=True):
+        taken = min(amount, found[day])
+        found[day] -= taken
+        amount -= taken
+    return found
+
+
+def _spans(spent: Spent) -> tuple[_Span, ...]:
+    """From which to which total an entry has counted."""
+    return spent.spans or (((spent.begins, spent.total),) if spent.spent else ())
+
+
+def _joined(*spans: _Span) -> tuple[_Span, ...]:
+    """Spans in order, without empty ones; those that meet as one."""
+    found = list[_Span]()
+    for begin, end in sorted(spans):
+        if found and begin <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        elif end > begin:
+            found.append((begin, end))
+    return tuple(found)
+
+
+def _length(spans: Iterable[_Span]) -> float:
+    return sum(end - begin for begin, end in spans)
 
 
 def closed(ledger: Ledger, name: str) -> Ledger:

@@ -112,7 +112,10 @@ class Spending:
         """Keep the newest entries of these. Under the lock only. Raises OSError."""
         first = day_of(time.time() - DAYS_KEPT * 86400)
         recent = {
-            run_id: each for run_id, each in ledger.items() if max(each.days, default="") >= first
+            name: each
+            for name, each in ledger.items()
+            # what a run has left it may come back to for as long as it is known itself
+            if _is_since(first, each) or _is_since(first, ledger.get(_left_by(name, each)))
         }
         kept = dict(list(recent.items())[-RUNS_KEPT:])
         runs = {run_id: each.as_json() for run_id, each in kept.items()}
@@ -195,6 +198,15 @@ def _come_into(session_id: str, known: Spent, left: Spent | None) -> Spent:
 def _left(run_id: str, session_id: str) -> str:
     """The name of the entry for what a run has counted in a session that it has left."""
     return f"{run_id}-{session_id}"
+
+
+def _left_by(name: str, spent: Spent) -> str:
+    """The id of the run that has left a session, by the name of the entry for that."""
+    return name.removesuffix(f"-{spent.session_id}")
+
+
+def _is_since(day: str, spent: Spent | None) -> bool:
+    return spent is not None and max(spent.days, default="") >= day
 
 
 def _as_left(known: Spent) -> Spent:

@@ -18,6 +18,8 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.lib.pty.records import Exit
 from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Spent
+from opcode_htmx.runs.budgets.shares import given_back
 from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalRecord
 from opcode_htmx.transcript.conversation.history_scan import cost_between
 from tests.sessions.index.histories import ONE, TWO, Session
@@ -229,6 +231,43 @@ def test_a_cost_that_the_app_reads_after_its_terminal_has_ended_counts_once(desk
         assert desk.spent() == pytest.approx(2.0)
     desk.app_notes(3.0, before=0.0)
     assert desk.spent() == pytest.approx(3.0)
+
+
+def test_what_the_app_reports_late_is_taken_from_the_stretch_that_had_counted_it(
+    desk: Desk,
+) -> None:
+    long_ago = time.time() - 60
+    session = desk.session(ONE)
+    for before, total in ((0.0, 1.0), (3.0, 5.0)):  # from 1 to 3 others have worked
+        if before:
+            note(session, before)
+        desk.open = ONE
+        desk.terminal = replace(desk.terminal, is_live=True, exit=None)
+        desk.spent()
+        note(session, total)
+        os.utime(session.path, (long_ago, long_ago))
+        desk.end(long_ago)
+        desk.spent()
+    assert desk.spent() == pytest.approx(3.0)
+    desk.book = BudgetBook(desk.config_dir.parent / "state")  # as another worker reads it
+    desk.app_notes(5.0, before=4.0)  # has worked in the second stretch, at the end
+    assert desk.book.spending.of_today() == pytest.approx(3.0)
+    record = desk.book.spending.record
+    record("run-2", ONE, desk.project, 3.0, before=1.0)  # between the two
+    assert desk.book.spending.of_today() == pytest.approx(5.0)
+    record("run-3", ONE, desk.project, 1.0, before=0.0)  # the first, as a whole
+    record("run-4", ONE, desk.project, 4.0, before=3.0)  # what is left of the second
+    assert desk.book.spending.of_today() == pytest.approx(5.0)
+    (share,) = (each for name, each in desk.book.spending.ledger.items() if "terminal" in name)
+    assert share.spent == pytest.approx(0.0)
+
+
+def test_what_is_given_back_is_taken_from_the_newest_days_first() -> None:
+    days = {"2026-11-28": 1.0, "2026-11-29": 2.0}
+    share = Spent(ONE, "/work/orchard", 3.0, 3.0, days)
+    found = given_back({"terminal-a": share}, ONE, 0.5, 3.0)["terminal-a"]
+    assert found.days == pytest.approx({"2026-11-28": 0.5, "2026-11-29": 0.0})
+    assert found.spent == pytest.approx(0.5)
 
 
 def test_a_cost_of_the_app_that_comes_into_the_file_later_counts_once(desk: Desk) -> None:

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.runs.budgets import book as budget_book
-from opcode_htmx.runs.budgets import spending
+from opcode_htmx.runs.budgets import monitor, spending
 from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
 from opcode_htmx.runs.budgets.figures import Limits, Scope, project_of
 from tests.runs.budgets.projects import DAY, MEADOW, ORCHARD
@@ -204,3 +206,23 @@ def test_a_cost_is_noted_beside_those_of_many_runs_without_reading_them_again(
         assert book.spending.of_today() == 0.5 * (number + 1)
     assert parsed == []
     assert BudgetBook(tmp_path).spending.of_today() == 2.5
+
+
+def test_a_run_that_comes_back_to_a_session_after_many_days_is_counted_on(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = time.time()
+    reports = [("s1", 6.0), *(("s2", 1.0 + day) for day in range(spending.DAYS_KEPT + 3))]
+    for day, (session_id, total) in enumerate([*reports, ("s1", 6.5)]):
+        monkeypatch.setattr(time, "time", lambda day=day: begun + day * DAY)
+        book.spending.record("r1", session_id, ORCHARD, total, before=0.0)
+    assert book.spending.of_today() == pytest.approx(0.5)
+
+
+def test_what_a_run_had_cost_that_did_nothing_for_long_is_not_counted_again() -> None:
+    before: Any = monitor.BudgetMonitor._before
+    watching = SimpleNamespace(_book=SimpleNamespace(spending=SimpleNamespace(has_noted=bool)))
+    for days, known in ((0, 0.0), (spending.DAYS_KEPT + 1, None)):
+        created_at = time.time() - days * DAY
+        record = SimpleNamespace(history_start=0, session_id="s1", created_at=created_at)
+        assert before(watching, SimpleNamespace(record=record, id=""), "s1") == known
