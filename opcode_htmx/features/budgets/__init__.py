@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opcode_htmx.engines.base import Engine
+    from opcode_htmx.features.budgets.service import GoOn
     from opcode_htmx.features.budgets.terminals import TerminalCosts
     from opcode_htmx.runs.budgets.monitor import BudgetMonitor
     from opcode_htmx.runs.control.run import Run
@@ -93,18 +94,22 @@ def _cost_before(engine: Engine, run: Run) -> float | None:
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.budgets import routes
+
+    has_terminals = context.settings.of(TerminalSettings).on
+    yield routes.blueprint(context.runs.budgets, _go_on(context), has_terminals=has_terminals)
+
+
+def _go_on(context: AppContext) -> GoOn:
     from opcode_htmx.features.budgets.service import GoOn
 
     sessions = context.sessions
-    go_on = GoOn(context.runs, sessions.submitter, sessions.locations)
-    has_terminals = context.settings.of(TerminalSettings).on
-    yield routes.blueprint(context.runs.budgets, go_on, has_terminals=has_terminals)
+    return GoOn(context.runs, sessions.submitter, sessions.locations)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     from opcode_htmx.features.budgets import api
 
-    return api.endpoints(context.runs.budgets)
+    return api.endpoints(context.runs.budgets, partial(_go_on, context))
 
 
 def _jobs(context: AppContext) -> Iterable[Job]:

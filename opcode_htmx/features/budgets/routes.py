@@ -56,8 +56,10 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
     @pages.post("/budgets/held/<session_id>/go-on")
     def resume(session_id: str) -> Response | str:
         more = shown_more(request.form.get("more", ""))
-        go_on.go_on(session_id, by=current_identity(), more=more)
-        return _back(session_id)
+        target = go_on.go_on(session_id, by=current_identity(), more=more)
+        if target != session_id and by_htmx():
+            return make_response("", 200, {"HX-Redirect": _address(target)})
+        return _back(target)
 
     @pages.post("/budgets/held/<session_id>/stop")
     def stop(session_id: str) -> Response | str:
@@ -67,8 +69,11 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
     def _back(session_id: str) -> Response | str:
         if by_htmx():
             return render_template("alert.html", sentence="")
+        return redirect(_address(session_id), 303)
+
+    def _address(session_id: str) -> str:
         location = go_on.locations.of(session_id)
-        return redirect(session_url(location.claude_folder, location.session_id), 303)
+        return session_url(location.claude_folder, location.session_id)
 
     def _page(fields: Mapping[str, str], error: str = "", seen: str | None = None) -> str:
         is_saved = flashed()[0] == SAVED

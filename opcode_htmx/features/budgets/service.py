@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from opcode_htmx.engines.messages import ImageContent
@@ -23,6 +24,7 @@ from opcode_htmx.runs.budgets.figures import (
 )
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
 from opcode_htmx.runs.model.prompt_content import images_in, words_of
+from opcode_htmx.runs.registry import RunNotFound
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.folder_labels import shortened
 from opcode_htmx.sessions.locations import SessionLocations
@@ -132,34 +134,47 @@ class GoOn:
     submitter: PromptSubmitter
     locations: SessionLocations
 
-    def go_on(self, session_id: str, *, by: Identity, more: float | None = None) -> None:
+    def go_on(self, session_id: str, *, by: Identity, more: float | None = None) -> str:
         """Allow more, finish the turn that was interrupted, and send what waits. Once.
 
-        `more` is what the person saw on the button; None: what it takes now. Raises
-        SessionNotFound, FolderUnknown, BudgetReached where it is too little by now, OSError and
-        what PromptSubmitter.submit does.
+        All of it in the session that Claude was in, which is returned: after a `/clear` that may be
+        another one than that in which it was decided. `more` is what the person saw on the button;
+        None: what it takes now. Raises SessionNotFound, FolderUnknown, BudgetReached where it is
+        too little by now, OSError and what PromptSubmitter.submit does.
         """
         location, book = self.locations.of(session_id), self.supervisor.budgets
-        hold, folder = book.hold(session_id), location.working_folder
+        session_id, folder = location.session_id, location.working_folder
+        hold = book.hold(session_id)
         if hold is None:
-            return  # decided on another phone
+            return session_id  # decided on another phone
         if more is None:
             more = Pause(hold, book.standing_of(hold)).more
-        held = book.sessions_of(hold)
+        held = list(dict.fromkeys((session_id, *book.sessions_of(hold))))
+        target = self._left_in(hold, session_id, held)
         if not book.go_on(session_id, hold, folder, more):
-            return
+            return session_id
         log_act(by, "budget.go_on", session=session_id, scope=hold.scope)
         if hold.was_working:
-            self.submitter.submit(session_id, folder, _prompt_id(hold), GO_ON, by=by)
-        self._send_waiting(session_id, folder, by)
-        self._notify(session_id, *held)
+            self.submitter.submit(target, folder, _prompt_id(hold), GO_ON, by=by)
+        for each in held:
+            self._send_waiting(each, target, folder, by)
+        self._notify(*held)
+        return target
+
+    def _left_in(self, hold: Hold, session_id: str, held: Collection[str]) -> str:
+        """The session that Claude was in as it was paused, as far as that is known."""
+        with contextlib.suppress(RunNotFound):
+            found = self.supervisor.get(hold.run_id).state.session_id
+            if found in held and self.locations.exists(found):
+                return found
+        return session_id
 
     def stop(self, session_id: str, *, by: Identity) -> None:
         """Leave the session as it is; the next prompt is sent again.
 
         Raises SessionNotFound, OSError.
         """
-        self.locations.of(session_id)
+        session_id = self.locations.of(session_id).session_id
         book = self.supervisor.budgets
         hold = book.hold(session_id)
         held = book.sessions_of(hold) if hold else ()
@@ -171,16 +186,17 @@ class GoOn:
         for session_id in dict.fromkeys(session_ids):
             self.supervisor.changes(session_id).notify()
 
-    def _send_waiting(self, session_id: str, folder: Path, by: Identity) -> None:
-        """Send the prompts that the paused run had not taken up."""
+    def _send_waiting(self, session_id: str, target: str, folder: Path, by: Identity) -> None:
+        """Send to `target` the prompts that the paused run of a session had not taken up."""
         runs = self.supervisor.of_session(session_id)
         by_id = {run.id: run for run in runs}
         for each in queue(runs):
             if each.left:
-                prompt = waiting_prompt(by_id[each.run_id], each.prompt_id)
+                run = by_id[each.run_id]
+                prompt = waiting_prompt(run, each.prompt_id)
                 images = images_in(prompt)
                 self.submitter.submit(
-                    session_id,
+                    target,
                     folder,
                     each.prompt_id,
                     words_of(prompt),
@@ -188,6 +204,8 @@ class GoOn:
                     again=True,
                     by=by,
                 )
+                if target != session_id:  # else it would be offered there once more
+                    run.note(run.codec.withdrawn_line(each.prompt_id))
 
 
 def _attaching(images: Sequence[ImageContent]) -> Attach:

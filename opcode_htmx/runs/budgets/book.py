@@ -144,6 +144,10 @@ class BudgetBook:
         """Why a session is paused; None if it is not."""
         return self._holds.of_session(session_id)
 
+    def held(self) -> dict[str, Hold]:
+        """Why sessions are paused, by their ids, the one that was paused last first."""
+        return self._holds.all()
+
     def sessions_of(self, hold: Hold) -> list[str]:
         """The sessions that wait for the decision about it: one, or two after a `/clear`."""
         return self._holds.sessions_of(hold)

@@ -63,6 +63,12 @@ class Holds:
             return False
         return True
 
+    def all(self) -> dict[str, Hold]:
+        """By session, the newest first."""
+        names = [path.stem for path in self._folder.glob("*.json")]
+        found = {each: hold for each in names if (hold := self.of_session(each))}
+        return dict(sorted(found.items(), key=lambda each: each[1].at, reverse=True))
+
     def sessions_of(self, hold: Hold) -> list[str]:
         """The sessions that are held by it: a run may have come from one into another."""
         paths = self._folder.glob("*.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -45,9 +46,13 @@ def test_limits_below_a_cent_are_refused() -> None:
             check(limits)
 
 
+def _no_decision() -> NoReturn:
+    raise AssertionError
+
+
 def test_the_api_refuses_them_too(tmp_path: Path) -> None:
     book = BudgetBook(tmp_path)
-    (save,) = (each for each in endpoints(book) if each.method == "PUT")
+    (save,) = (each for each in endpoints(book, _no_decision) if each.method == "PUT")
     with pytest.raises(InvalidBudget):
         save.handler(NewBudgets(run=None, day=0.001, project=None))
     assert book.limits == Limits()
