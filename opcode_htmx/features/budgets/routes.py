@@ -18,8 +18,9 @@ from opcode_htmx.features.budgets.service import (
     used_up,
 )
 from opcode_htmx.lib.audit_log import log_act
+from opcode_htmx.runs.budgets.amounts import as_typed, dollars, limit_words
 from opcode_htmx.runs.budgets.book import BudgetBook
-from opcode_htmx.runs.budgets.figures import Limits, as_typed, dollars, limit_words
+from opcode_htmx.runs.budgets.figures import Limits
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.http.forms import by_htmx, session_url

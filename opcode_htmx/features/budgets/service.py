@@ -11,6 +11,7 @@ from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.runs.budgets.amounts import typed_amount
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import (
     LEAST_USD,
@@ -20,7 +21,6 @@ from opcode_htmx.runs.budgets.figures import (
     Pause,
     Scope,
     Standing,
-    typed_amount,
 )
 from opcode_htmx.runs.control.prompt_queue import queue, waiting_prompt
 from opcode_htmx.runs.model.prompt_content import images_in, words_of

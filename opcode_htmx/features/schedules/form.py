@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from opcode_htmx.features.schedules.service import InvalidSchedule, Wanted
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.runs.budgets.figures import as_typed, typed_amount
+from opcode_htmx.runs.budgets.amounts import as_typed, typed_amount
 from opcode_htmx.sessions.schedules.model import DEFAULT_MINUTES, Schedule, Work
 from opcode_htmx.sessions.schedules.timing import Kind, Timing, Unit, now_in
 from opcode_htmx.web.http.forms import typed, whole_number

@@ -12,7 +12,7 @@ from opcode_htmx.features.schedules import form
 from opcode_htmx.features.schedules.service import InvalidSchedule, ScheduleChanged, Schedules
 from opcode_htmx.features.schedules.views import ScheduleViews
 from opcode_htmx.lib.git import worktrees
-from opcode_htmx.runs.budgets.figures import limit_words
+from opcode_htmx.runs.budgets.amounts import limit_words
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.policies.working_folders import InvalidFolder, path_of

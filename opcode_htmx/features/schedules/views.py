@@ -11,7 +11,7 @@ from opcode_htmx.engines.claude.files.sessions import SessionNotFound
 from opcode_htmx.features.schedules.service import Schedules
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.runs.budgets.figures import dollars
+from opcode_htmx.runs.budgets.amounts import dollars
 from opcode_htmx.runs.policies.working_folders import path_of
 from opcode_htmx.sessions.folder_labels import name_of
 from opcode_htmx.sessions.schedules.model import Occurrence, Schedule, State

@@ -13,17 +13,10 @@ from pathlib import Path
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.budgets import spending
-from opcode_htmx.runs.budgets.figures import (
-    Hold,
-    Kept,
-    Limits,
-    Refusal,
-    Scope,
-    Standing,
-    project_of,
-)
+from opcode_htmx.runs.budgets.figures import Hold, Kept, Limits, Refusal, Scope, Standing
 from opcode_htmx.runs.budgets.files import VERSION, is_unreadable, locked
 from opcode_htmx.runs.budgets.holds import Holds
+from opcode_htmx.runs.budgets.ledger import project_of
 from opcode_htmx.runs.budgets.spending import Spending
 
 LIMITS, SPENDING, HOLDS = "budgets.json", "spending.json", "budget_holds"

@@ -1,32 +1,24 @@
-"""Budgets as values: what they are for, how they stand, and what files say of them."""
+"""Budgets as values: what they are for, how they stand, and what they hold up."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from opcode_htmx.lib.coerce import LATEST, as_dict
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.files.json_fields import MOST, number
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.files.json_fields import number
+from opcode_htmx.runs.budgets.amounts import NEGLIGIBLE, dollars, limit_words, whole_cents
+from opcode_htmx.runs.budgets.ledger import day_of
 
 WARN_AT = 0.8
 LEAST_USD, MOST_USD = 0.01, 100_000.0
-LONGEST_AMOUNT = 12
-"""Characters of an amount that a person types."""
 _MOST_SPENT = 1e9
-_THOUSANDS = 3
-_NEGLIGIBLE = 1e-9
-"""By which sums of floats may differ."""
 _PAUSED = "Paused"
 """How the causes of pauses begin."""
-_WORKTREES = (".claude", "worktrees")
-"""Where the worktrees of a project are, each in a folder of its name."""
 
 
 class Scope(StrEnum):
@@ -75,11 +67,11 @@ class Standing:
 
     @property
     def is_reached(self) -> bool:
-        return self.spent >= self.limit - _NEGLIGIBLE
+        return self.spent >= self.limit - NEGLIGIBLE
 
     @property
     def is_near(self) -> bool:
-        return self.share >= WARN_AT - _NEGLIGIBLE
+        return self.share >= WARN_AT - NEGLIGIBLE
 
     @property
     def sentence(self) -> str:
@@ -266,103 +258,6 @@ class Kept:
         return cls(Limits(**limits), extra)
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What one run has cost. `total` is the last one of its session that was seen."""
-
-    session_id: str
-    project: str
-    total: float
-    spent: float = 0.0
-    days: Mapping[str, float] = field(default_factory=dict)
-    at: float = 0.0
-    """When `total` was taken; 0 in what earlier versions noted."""
-    is_open: bool = False
-    """Of a terminal, whose total its session's file has yet to say."""
-    begin: float | None = None
-    """Where in the session's totals it has begun to count; None: `spent` before `total`."""
-    spans: tuple[tuple[float, float], ...] = ()
-    """Of a terminal: from which to which total it has counted, in order, without what a run has
-    reported itself. Empty: `spent` before `total`, as in what earlier versions noted.
-    """
-
-    @property
-    def begins(self) -> float:
-        return self.total - self.spent if self.begin is None else self.begin
-
-    @property
-    def is_torn(self) -> bool:
-        """Whether it has counted more than its total: nobody knows from where."""
-        return self.begin is None and self.spent > self.total + _NEGLIGIBLE
-
-    def as_json(self) -> dict[str, Any]:
-        return {  # asdict takes ten times as long, and there may be thousands
-            "session_id": self.session_id,
-            "project": self.project,
-            "total": self.total,
-            "spent": self.spent,
-            "days": [{"day": day, "spent": spent} for day, spent in self.days.items()],
-            "at": self.at,
-            **({"is_open": True} if self.is_open else {}),
-            **({} if self.begin is None else {"begin": self.begin}),
-            **({"spans": self.spans} if self.spans else {}),
-        }
-
-
-Ledger = dict[str, Spent]
-
-
-def parse_ledger(found: dict[str, Any]) -> Ledger:
-    return {
-        str(run_id): Spent(
-            str(each["session_id"]),
-            project_of(Path(each["project"])),
-            number(each["total"], MOST),
-            number(each["spent"], MOST),
-            {str(part["day"]): number(part["spent"], MOST) for part in each["days"]},
-            number(each.get("at", 0.0), LATEST),
-            bool(each.get("is_open", False)),
-            number(each["begin"], MOST) if "begin" in each else None,
-            tuple((number(begin), number(end)) for begin, end in each.get("spans", ())),
-        )
-        for run_id, each in found["runs"].items()
-    }
-
-
-def typed_amount(text: str) -> float | None:
-    """An amount of dollars that a person typed; None for none. Raises ValueError.
-
-    A comma that may be meant to separate thousands is none of a decimal: `1,234` is refused.
-    """
-    text = text.strip().removeprefix("$").strip()
-    if not text:
-        return None
-    whole, _, cents = text.replace(",", ".").partition(".")
-    is_number = text.isascii() and f"{whole}{cents}".isdecimal()
-    if len(text) > LONGEST_AMOUNT or not is_number or ("," in text and len(cents) == _THOUSANDS):
-        raise ValueError("no amount of dollars")
-    return float(f"{whole or 0}.{cents or 0}")
-
-
-def as_typed(amount: float) -> str:
-    """An amount as a person types it: `5`, `2.50`, `0.125`."""
-    whole = round(amount)
-    if abs(amount - whole) < _NEGLIGIBLE:
-        return str(whole)
-    return f"{amount:.2f}" if _is_cents(amount) else f"{amount:.9f}".rstrip("0")
-
-
-def limit_words(amount: float) -> str:
-    """A budget in a sentence, as exact as it was typed: `$5.00`, `$1,234.50`, `$0.125`."""
-    return f"${amount:,.2f}" if _is_cents(amount) else f"${as_typed(amount)}"
-
-
-def dollars(amount: float) -> str:
-    """What was spent: `$2.00`; `$0.004` where cents do not show it."""
-    is_small = 0 < amount < 0.1 and not _is_cents(amount)
-    return f"${amount:.3f}" if is_small else f"${amount:,.2f}"
-
-
 def is_pause(cause: str) -> bool:
     """Whether a run has ended with this cause because a budget was used up."""
     return cause.startswith((f"{_PAUSED}: the $", f"{_PAUSED} by a budget."))
@@ -373,28 +268,4 @@ def _capital(sentence: str) -> str:
 
 
 def _more_for_day(reached: Standing) -> float:
-    return _whole_cents(max(0.0, reached.spent - reached.limit) + reached.limit / 2)
-
-
-def _whole_cents(amount: float) -> float:
-    """An amount, rounded up to a cent, as a person would choose it."""
-    return math.ceil(round(amount * 100, 6)) / 100
-
-
-def _is_cents(amount: float) -> bool:
-    return abs(amount - round(amount, 2)) < _NEGLIGIBLE
-
-
-def day_of(moment: float) -> str:
-    """The day of a point in time, where this server is, as `2026-11-29`."""
-    return time.strftime("%Y-%m-%d", time.localtime(moment))
-
-
-def project_of(path: Path) -> str:
-    """The folder that a path counts to: work in a worktree of a project is work on the project."""
-    parts = path.parts
-    for at in range(1, len(parts) - len(_WORKTREES)):
-        if parts[at : at + len(_WORKTREES)] == _WORKTREES:
-            # what follows the name of the worktree is a folder in the project as well
-            return str(Path(*parts[:at], *parts[at + len(_WORKTREES) + 1 :]))
-    return str(worktrees.project_of(path))
+    return whole_cents(max(0.0, reached.spent - reached.limit) + reached.limit / 2)

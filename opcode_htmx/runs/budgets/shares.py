@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 
 from opcode_htmx.lib.files.json_fields import MOST
-from opcode_htmx.runs.budgets.figures import Ledger, Spent, day_of, project_of
+from opcode_htmx.runs.budgets.ledger import Ledger, Spent, day_of, project_of
 
 SHARE = "terminal-"
 """How the names of these entries begin."""

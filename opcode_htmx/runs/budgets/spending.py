@@ -15,8 +15,8 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_fields import MOST
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.runs.budgets import shares
-from opcode_htmx.runs.budgets.figures import Ledger, Spent, day_of, parse_ledger, project_of
 from opcode_htmx.runs.budgets.files import VERSION, is_unreadable, locked
+from opcode_htmx.runs.budgets.ledger import Ledger, Spent, day_of, parse_ledger, project_of
 
 DAYS_KEPT = 7
 RUNS_KEPT = 2000

@@ -10,7 +10,7 @@ from jinja2 import Environment
 from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
-from opcode_htmx.runs.budgets.figures import as_typed, dollars
+from opcode_htmx.runs.budgets.amounts import as_typed, dollars
 from opcode_htmx.sessions.schedules.planned import Offer, Planned, PlannedPrompts
 from opcode_htmx.sessions.schedules.session_budgets import Budgets, SessionBudgets
 from opcode_htmx.transcript.conversation.conversation import Conversation

@@ -18,7 +18,7 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.lib.pty.records import Exit
 from opcode_htmx.runs.budgets.book import BudgetBook
-from opcode_htmx.runs.budgets.figures import Spent
+from opcode_htmx.runs.budgets.ledger import Spent
 from opcode_htmx.runs.budgets.shares import given_back
 from opcode_htmx.sessions.terminals.model import Program, Terminal, TerminalRecord
 from opcode_htmx.transcript.conversation.history_scan import cost_between

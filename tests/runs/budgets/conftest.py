@@ -10,7 +10,7 @@ import pytest
 
 from opcode_htmx.runs.budgets import spending
 from opcode_htmx.runs.budgets.book import BudgetBook
-from opcode_htmx.runs.budgets.figures import day_of
+from opcode_htmx.runs.budgets.ledger import day_of
 from tests.runs.budgets.projects import DAY
 
 

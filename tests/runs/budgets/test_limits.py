@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.runs.budgets import book as budget_book
+from opcode_htmx.runs.budgets.amounts import as_typed, dollars, limit_words
 from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
-from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing, as_typed, dollars, limit_words
+from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing
 from tests.runs.budgets.projects import DAMAGED, MEADOW, ORCHARD
 
 

@@ -15,7 +15,8 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.runs.budgets import book as budget_book
 from opcode_htmx.runs.budgets import monitor, spending
 from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
-from opcode_htmx.runs.budgets.figures import Limits, Scope, project_of
+from opcode_htmx.runs.budgets.figures import Limits, Scope
+from opcode_htmx.runs.budgets.ledger import project_of
 from tests.runs.budgets.projects import DAY, MEADOW, ORCHARD
 
 
