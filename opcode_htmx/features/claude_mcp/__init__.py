@@ -28,9 +28,12 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     from opcode_htmx.features.claude_mcp.api import McpApi
+    from opcode_htmx.features.claude_mcp.project_api import ProjectMcpApi
     from opcode_htmx.features.claude_mcp.services import Services
 
-    yield from McpApi(Services.of(context)).endpoints()
+    services = Services.of(context)
+    yield from McpApi(services).endpoints()
+    yield from ProjectMcpApi(services).endpoints()
 
 
 FEATURE = Feature(
