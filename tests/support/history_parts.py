@@ -11,8 +11,8 @@ from unittest import mock
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.transcript.blocks import Block
-from opcode_htmx.transcript.conversation import conversation as conversations
 from opcode_htmx.transcript.conversation import folded_parts, history_scan, starts
+from opcode_htmx.transcript.conversation import parts as conversation_parts
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
 from tests.support.cli.captured import fragments
@@ -26,8 +26,8 @@ def small_parts(context: int = 4, lines: int = 5, piece: int = 3_000) -> Iterato
     """In this context every history is long, and its parts are short."""
     with ExitStack() as stack:
         for module, name, value in (
-            (conversations, "LONG", 0),
-            (conversations, "LINES", (lines, 3 * lines)),
+            (conversation_parts, "LONG", 0),
+            (conversation_parts, "LINES", (lines, 3 * lines)),
             (folded_parts, "LINES", (lines, 3 * lines)),
             (starts, "CONTEXT", context),
             (history_scan, "PIECE", piece),

@@ -7,7 +7,6 @@ reads the files.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -18,11 +17,9 @@ from opcode_htmx.engines.claude.files.lineage import Lineage
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
-from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.transcript.block_store import by_position
 from opcode_htmx.transcript.blocks import Block, PromptBlock
 from opcode_htmx.transcript.context_usage import ContextUsage
-from opcode_htmx.transcript.conversation import starts
 from opcode_htmx.transcript.conversation.branches import (
     Branches,
     branch_id,
@@ -32,19 +29,13 @@ from opcode_htmx.transcript.conversation.branches import (
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from opcode_htmx.transcript.conversation.earlier import Earlier
 from opcode_htmx.transcript.conversation.folded_parts import WholeNeeded
-from opcode_htmx.transcript.conversation.history_part import HistoryPart, Stretch
-from opcode_htmx.transcript.conversation.run_part import RunPart
-from opcode_htmx.transcript.conversation.starts import Start
+from opcode_htmx.transcript.conversation.parts import ConversationParts
 from opcode_htmx.transcript.conversation.window import index_of
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.transcript.todos import Todo, todo_list
 
-LONG = 2_000_000
-"""Bytes from which on a history counts as long."""
 NEAR = 1_000_000
 """Bytes before the end of a long history in which a checkpoint is looked for at once."""
-LINES = (120, 800, 3_000)
-"""Lines of a long history that are read at first, and when its end depends on earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ class Change:
     moves: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Conversation:
     """The blocks of one session and the state of its newest run."""
 
@@ -71,29 +62,32 @@ class Conversation:
     """Notified when there may be new lines."""
     from_end: bool = False
     """Whether of a long history only the end is read; `earlier` has what is before it."""
-    earlier: Earlier | None = None
-    """The history before the part that is read; None if all of it is."""
     needs_whole: bool = False
     """Whether the end of its history cannot be shown without all that is before it."""
     gone: bool = False
     """Whether its files were removed or cut: viewers must get a new Conversation."""
-    size: int = 0
-    """Bytes of the folded lines, as an estimate of the memory in use."""
     is_behind: bool = False
     """Whether another program continued the session, unknown to the Claude that runs."""
-    _parts: dict[int, RunPart] = field(default_factory=dict)
-    """The runs' parts by their numbers, which are odd: 1 for the first run."""
-    _history: HistoryPart | None = None
-    _attempt: int = 0
-    """Which of LINES are read of a long history; beyond them, all."""
     _branches: Branches = field(default_factory=Branches)
     _abandoned: Mapping[str, str] = field(default_factory=dict)
     """The abandoned entries of history, with the roots of their branches."""
     _abandoned_for: tuple[int, str, int] = (0, "", 0)
     """The state of the lineage for which `_abandoned` was computed."""
-    _changed_by_later_run: list[tuple[int, int, Block]] = field(default_factory=list)
-    """Blocks of a run that a later run changed: the later run's number, the revision, the block."""
+    _parts: ConversationParts = field(init=False)
     _folding: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
+
+    def __post_init__(self) -> None:
+        self._parts = ConversationParts(self.runs, self.history_file, self.from_end)
+
+    @property
+    def earlier(self) -> Earlier | None:
+        """The history before the part that is read; None if all of it is."""
+        return self._parts.earlier
+
+    @property
+    def size(self) -> int:
+        """Bytes of the folded lines, as an estimate of the memory in use."""
+        return self._parts.size
 
     @property
     def run(self) -> Run | None:
@@ -103,30 +97,30 @@ class Conversation:
 
     @property
     def cursor(self) -> Cursor:
-        newest = self._newest
+        newest, history = self._parts.newest, self._parts.history
         return Cursor(
             newest.number if newest else 0,
             newest.folded_to if newest else 0,
-            self._history.folded_to if self._history else 0,
+            history.folded_to if history else 0,
             self._branches.names,
         )
 
     @property
     def current(self) -> Block | None:
         """The current activity of the newest run."""
-        newest = self._newest
-        return None if newest is None or self._is_history_newest else newest.transcript.current
+        newest, is_older = self._parts.newest, self._parts.is_history_newest
+        return None if newest is None or is_older else newest.transcript.current
 
     @property
     def context_usage(self) -> ContextUsage:
         usage = self.earlier.usage if self.earlier else ContextUsage()
-        for transcript in self._by_age():
+        for transcript in self._parts.by_age():
             usage = transcript.context_usage.or_else(usage)
         return usage
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of the top level, in order."""
-        transcripts = self._transcripts()
+        transcripts = self._parts.transcripts()
         top = [each for transcript in transcripts for each in transcript.blocks if not each.parent]
         if len(transcripts) > 1 or self._branches.blocks:
             top = sorted([*top, *self._branches.blocks], key=by_position)
@@ -134,14 +128,14 @@ class Conversation:
 
     def newest_first(self) -> Iterator[Block]:
         """The same from the newest on; of a single run, not all are passed over for a few."""
-        transcripts = self._transcripts()
+        transcripts = self._parts.transcripts()
         if len(transcripts) == 1 and not self._branches.blocks:
             return (each for each in reversed(transcripts[0].blocks) if not each.parent)
         return reversed(list(self.blocks()))
 
     def block(self, block_id: str) -> Block | None:
         """A block by its id; of a long history, one that a page has shown."""
-        found = (transcript.shown(block_id) for transcript in self._transcripts())
+        found = (transcript.shown(block_id) for transcript in self._parts.transcripts())
         block = next(filter(None, found), None) or self._branches.get(block_id)
         return block or (self.earlier.get(block_id) if self.earlier else None)
 
@@ -180,12 +174,12 @@ class Conversation:
     @property
     def newest_elsewhere(self) -> str:
         """The newest foreign entry that the running Claude does not know; empty if it knows all."""
-        return self._history.foreign_tip if self._history and self.is_behind else ""
+        return self._parts.history.foreign_tip if self._parts.history and self.is_behind else ""
 
     @property
     def would_take_back(self) -> bool:
         """Whether continuing from `newest_elsewhere` would abandon messages written here since."""
-        newest, history = self._newest, self._history
+        newest, history = self._parts.newest, self._parts.history
         if history is None or newest is None:
             return False
         _, here = history.lineage.meeting(history.foreign_tip, newest.tip)
@@ -193,12 +187,12 @@ class Conversation:
 
     def continues_from(self, uuid: str) -> bool:
         """Whether a Claude that resumes the session will know the entry with this uuid."""
-        lineage = self._history.lineage if self._history else None
+        lineage = self._parts.history.lineage if self._parts.history else None
         return lineage is not None and lineage.descends(lineage.leaf, uuid)
 
     def todos(self) -> tuple[Todo, ...]:
         """Claude's to-do list."""
-        transcripts = self._transcripts()
+        transcripts = self._parts.transcripts()
         events = [e for transcript in transcripts for e in transcript.todo_events if not e.parent]
         before = self.earlier.todos if self.earlier else ()
         return todo_list(sorted(events, key=by_position), before)
@@ -212,16 +206,16 @@ class Conversation:
             # Run folders were removed, or the history file was replaced
             cursor = Cursor(branches=cursor.branches)
         changes = []
-        for number, part in self._parts.items():
+        for number, part in self._parts.of_runs.items():
             if number >= cursor.run:
                 since = cursor.revision if number == cursor.run else 0
                 changes += _changes(part.transcript, since)
-        if self._history:
-            changes += _changes(self._history.transcript, cursor.history)
+        if self._parts.history:
+            changes += _changes(self._parts.history.transcript, cursor.history)
         listed = {change.block.id for change in changes}
         changes += [
             Change(block, -1)
-            for number, revision, block in self._changed_by_later_run
+            for number, revision, block in self._parts.changed_by_later_run
             if (number, revision) > (cursor.run, cursor.revision) and block.id not in listed
         ]
         changes.sort(key=lambda change: change.block.position)
@@ -229,13 +223,13 @@ class Conversation:
 
     def _moved_since(self, cursor: Cursor) -> Iterator[Change]:
         """The branches that were collapsed or expanded since, with all their blocks."""
-        lineage = self._history.lineage if self._history else Lineage()
+        lineage = self._parts.history.lineage if self._parts.history else Lineage()
         expanded = list(self._branches.expanded_since(cursor.branches, lineage))
         stale = tuple(map(branch_id, expanded))
         for branch in self._branches.collapsed_since(cursor.branches):
             yield Change(branch, -1, (*stale, *(block.id for block in branch.children)))
         uuids = lineage.below(set(expanded))
-        for transcript in self._transcripts() if uuids else ():
+        for transcript in self._parts.transcripts() if uuids else ():
             for block, line_uuid in with_line_uuids(transcript.blocks, lineage):
                 if line_uuid in uuids and not block.parent:
                     yield Change(block, -1, stale)
@@ -245,14 +239,18 @@ class Conversation:
     def refresh(self) -> None:
         """Fold new lines; other greenlets run while there are many."""
         with self._folding:
-            if self._history and self._history.is_cut:
+            if self._parts.history and self._parts.history.is_cut:
                 self.gone = True
             if self.gone:
                 return
-            is_new = self._history is None and not self._parts
-            self._read()
+            is_new = self._parts.are_empty
+            self._parts.read()
+            self._arrange()
             while is_new and self.earlier and self._needs_more(self.earlier):
-                self._read_more()
+                self._branches = Branches()
+                self._abandoned, self._abandoned_for = {}, (0, "", 0)
+                self._parts.read_more()
+                self._arrange()
             if self.earlier and self.earlier.is_needed:
                 # a new line refers to what was not read: viewers get a new Conversation
                 self.gone = True
@@ -265,84 +263,9 @@ class Conversation:
         except OSError:
             return True
 
-    def _read(self) -> None:
-        stretches: list[Stretch] = []
-        for index, run in enumerate(self.runs()):
-            run.refresh_changed_record()  # another worker may have started or ended the run
-            if run.phase is not Phase.QUEUED:
-                self._read_history(stretches, run.record.history_start)
-                if self._history:
-                    self._history.finish_before(2 * index + 1)
-                if self.earlier:
-                    self.earlier.is_settled = True
-                stretches.append(self._read_run(2 * index + 1, run))
-        self._read_history(stretches, None)
-        if self._history:
-            self._history.show_settled(stretches)
-        self._mark_sent_as_text()
-        self._arrange()
-
-    def _read_more(self) -> None:
-        """Read the session anew, and more of its history, because its end depends on it."""
-        self._attempt += 1
-        self._parts, self._history, self._branches = {}, None, Branches()
-        self._abandoned, self._abandoned_for = {}, (0, "", 0)
-        self._changed_by_later_run, self.earlier, self.size = [], None, 0
-        self._read()
-
-    def _read_run(self, number: int, run: Run) -> Stretch:
-        part = self._parts.get(number)
-        end = run.record.end
-        # If the folder of an ended run was removed, Claude's history still holds its messages
-        if part is None and (end is None or run.folder.output.exists()):
-            part = self._parts[number] = RunPart.of(run, number, self._taken_before(number))
-        if part is not None:
-            self.size += part.fold()
-        history_end = end.history_end if end else None
-        return Stretch(run.record.history_start, history_end, number, part)
-
-    def _mark_sent_as_text(self) -> None:
-        """Mark refused commands that a later run has read as text."""
-        parts = [self._parts[number] for number in sorted(self._parts)]
-        for number, part in enumerate(parts):
-            for prompt_id in part.transcript.refused:
-                for later in parts[number + 1 :]:
-                    read = later.transcript.get(prompt_id)
-                    if read and (block := part.transcript.mark_sent_as_text(prompt_id)):
-                        self._changed_by_later_run.append((later.number, read.created, block))
-
-    def _read_history(self, stretches: Sequence[Stretch], limit: int | None) -> None:
-        if self._history is None:
-            path = None if limit == 0 else self.history_file()
-            if path is None:
-                return
-            start = self._start(path, limit)
-            self._history = HistoryPart.of(path, self._taken_before(None), start)
-            if start:
-                self.earlier = Earlier(self._history, self._taken_before(None))
-            if stretches:  # these runs began before there was any history before them
-                self._history.settled = stretches[-1].number
-        self.size += self._history.fold(stretches, limit)
-
-    def _start(self, path: Path, limit: int | None) -> Start | None:
-        """Where to begin in a long history, so that its end is read; None: at its beginning."""
-        if not self.from_end:
-            return None
-        try:
-            size = path.stat().st_size
-            end = size if limit is None else min(limit, size)
-            while end >= LONG and self._attempt < len(LINES):
-                start = starts.before(path, end, LINES[self._attempt])
-                if start is not None:
-                    return None if start == starts.BEGINNING else start
-                self._attempt += 1
-        except OSError:
-            pass
-        return None
-
     def _arrange(self) -> None:
         """Collapse the branches that the running Claude, or else the next one, has abandoned."""
-        history, newest = self._history, self._newest
+        history, newest = self._parts.history, self._parts.newest
         if history is None:
             return
         lineage = history.lineage
@@ -362,51 +285,8 @@ class Conversation:
             if self.earlier:
                 self.earlier.leaf = running or leaf
         if self._abandoned or self._branches.blocks:
-            transcripts = [transcript.blocks for transcript in self._transcripts()]
+            transcripts = [transcript.blocks for transcript in self._parts.transcripts()]
             self._branches.arrange(self._abandoned, lineage, transcripts, history.foreign)
-
-    # --- the parts --------------------------------------------------------------------------
-
-    @property
-    def _newest(self) -> RunPart | None:
-        """The part of the newest run that has one."""
-        return self._parts[max(self._parts)] if self._parts else None
-
-    def _transcripts(self) -> list[Transcript]:
-        history = [self._history.transcript] if self._history else []
-        return [*history, *(self._parts[number].transcript for number in sorted(self._parts))]
-
-    @property
-    def _is_history_newest(self) -> bool:
-        """Whether the newest message is in history and not in the newest run."""
-        newest = self._newest
-        return self._history is not None and (newest is None or self._history.place > newest.number)
-
-    def _by_age(self) -> list[Transcript]:
-        """The transcripts, the one with the newest message last."""
-        transcripts = self._transcripts()
-        return [*transcripts[1:], transcripts[0]] if self._is_history_newest else transcripts
-
-    def _taken_before(self, number: int | None) -> Callable[[str], bool]:
-        """A predicate: whether a block before the run with this number has an id; None: any block.
-
-        Ids are unique on a page: a message repeated in a later part gets another id.
-        """
-        weak_self = weakref.ref(self)  # a cycle would only be freed by the garbage collector
-
-        def is_taken(block_id: str) -> bool:
-            conversation = weak_self()
-            if conversation is None:
-                return False
-            if number is not None and (history := conversation._history):
-                known = history.transcript.get(block_id)
-                if known is not None and known.position[0] < number:
-                    return True
-            parts = conversation._parts.values()
-            earlier = (part for part in parts if number is None or part.number < number)
-            return any(part.transcript.get(block_id) for part in earlier)
-
-        return is_taken
 
 
 def _prompts_around(blocks: Sequence[Block], block: Block) -> tuple[bool, bool] | None:
