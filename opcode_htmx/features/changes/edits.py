@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, yielding
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.rendering.tool_cards import present_block
 from opcode_htmx.transcript.blocks import Block, ToolBlock, ToolState
 from opcode_htmx.transcript.content.weight import is_heavy

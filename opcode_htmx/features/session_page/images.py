@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, render_template
 from opcode_htmx.engines.messages import Content, ImageContent
 from opcode_htmx.features.session_page import selection
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.transcript.blocks import PromptBlock, RawBlock, ToolBlock
 from opcode_htmx.transcript.content import images, other_content

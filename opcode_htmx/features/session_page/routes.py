@@ -23,7 +23,7 @@ from opcode_htmx.features.session_page.snapshots import panel_digest
 from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.markup.addresses import loopback
 from opcode_htmx.markup.visible_text import visible_text
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.model.lifecycle import Phase

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import gevent
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.rendering.fragments import block_of, is_hashed
+from opcode_htmx.rendering.element_ids import block_of, is_hashed
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.transcript.conversation import window

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from flask import request, url_for
 
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.transcript.blocks import Block
 from opcode_htmx.web.server.base_path import base_path
 

@@ -18,7 +18,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.session_page.live_updates import updates
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.sessions import views
 from opcode_htmx.sessions.views import SessionView
 from opcode_htmx.transcript.conversation import conversation as conversations

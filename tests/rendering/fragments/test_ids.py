@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.rendering.fragments import block_of, dom_id, is_hashed
+from opcode_htmx.rendering.element_ids import block_of, dom_id, is_hashed
 from tests.support.environment import ROOT
 
 UUID = "0a1b2c3d-0000-4000-8000-123456789012"

@@ -12,7 +12,7 @@ from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.rendering import activity_text
-from opcode_htmx.rendering.permission_details import MOST_BRIEF, BriefRequest, brief
+from opcode_htmx.rendering.cards.permission_details import MOST_BRIEF, BriefRequest, brief
 from opcode_htmx.rendering.permissions import outside_path, suggestions_of
 from opcode_htmx.rendering.tool_cards import full_text, present
 from opcode_htmx.sessions.status_panel import status_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opcode_htmx.rendering.fragments import dom_id
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.transcript.blocks import ToolBlock, ToolState
 from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.conversation.cursor import Cursor
