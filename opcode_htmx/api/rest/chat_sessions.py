@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response
 
 from opcode_htmx.api.rest.refusals import CANNOT_END, FORBIDDEN, NOT_FOUND
 from opcode_htmx.api.schema import responses
-from opcode_htmx.api.schema.requests import ExportQuery, NewChat
+from opcode_htmx.api.schema.chat_messages import NewChat
+from opcode_htmx.api.schema.requests import ExportQuery
 from opcode_htmx.api.service.chats import Chats, Summary
 from opcode_htmx.sessions.export.exporter import MEDIA_TYPES, SessionExporter
 from opcode_htmx.sessions.lookup import NoHistory

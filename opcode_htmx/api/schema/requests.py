@@ -17,9 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from opcode_htmx.engines.claude.files import titles
 from opcode_htmx.engines.messages import ElicitationAction
-from opcode_htmx.lib.pty.messages import COLUMNS, ROWS
 from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.web.rest.models import UUID, LowerUuid, RequestModel
 
@@ -34,7 +32,6 @@ EitherId = Annotated[
 """Of a session, or of one of its runs (32 digits)."""
 Model = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]{0,127}$")]
 Prompt = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_CHARACTERS)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=titles.LONGEST, pattern=r"\S")]
 Text = Annotated[str, StringConstraints(max_length=4000)]
 
 
@@ -246,79 +243,6 @@ class Task(TrustChoice):
     prompt: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fits)]
     meta: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_\-]+$", max_length=200)]
 
-
-class NewChat(RequestModel):
-    """A session to chat in."""
-
-    working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = Field(
-        None, alias="workingDir"
-    )
-    """By default the folder in which tasks work."""
-    title: Title | None = None
-    model: Model | None = None
-    permission_mode: PermissionMode | None = Field(None, alias="permissionMode")
-
-
-class UserMessage(TrustChoice):
-    """A prompt in a chat."""
-
-    type: Literal["user_message"]
-    content: Prompt
-    prompt_id: LowerUuid | None = Field(None, alias="promptId")
-    """Makes the prompt idempotent, as `prompt_id` does in an execution."""
-
-
-class PermissionResponse(RequestModel):
-    """The answer to a chat's `permission_request`."""
-
-    type: Literal["permission_response"]
-    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        alias="requestId"
-    )
-    allow: bool
-    message: Text | None = None
-    """Where it is not allowed: the message to Claude."""
-
-
-class ElicitationResponse(ElicitationAnswer):
-    """The answer to a chat's `elicitation_request`."""
-
-    type: Literal["elicitation_response"]
-    request_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        alias="requestId"
-    )
-
-
-class ChatCancel(RequestModel):
-    """End the run with all it has started; the chat goes on with the next prompt."""
-
-    type: Literal["cancel"]
-
-
-class Beat(RequestModel):
-    """Whether the other side is still there."""
-
-    type: Literal["ping", "pong"]
-
-
-class Resize(RequestModel):
-    """The size of the terminals in which Claude's own interface shows this session."""
-
-    type: Literal["resize"]
-    cols: int = Field(ge=COLUMNS[0], le=COLUMNS[1])
-    rows: int = Field(ge=ROWS[0], le=ROWS[1])
-
-
-FromChat = UserMessage | PermissionResponse | ElicitationResponse | ChatCancel | Resize | Beat
-FROM_CHAT: dict[str, type[FromChat]] = {
-    "user_message": UserMessage,
-    "permission_response": PermissionResponse,
-    "elicitation_response": ElicitationResponse,
-    "cancel": ChatCancel,
-    "resize": Resize,
-    "ping": Beat,
-    "pong": Beat,
-}
 
 Command = Start | Attach | FollowUp | Cancel | Permission | Elicitation
 COMMANDS: dict[str, type[Command]] = {

@@ -12,7 +12,8 @@ import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from opcode_htmx.api.schema.requests import NewChat, TrustChoice
+from opcode_htmx.api.schema.chat_messages import NewChat
+from opcode_htmx.api.schema.requests import TrustChoice
 from opcode_htmx.api.service.deferred_rename import DeferredRename
 from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.api.service.trust import decision

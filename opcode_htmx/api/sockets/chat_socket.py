@@ -15,7 +15,7 @@ from pathlib import Path
 import gevent
 from simple_websocket import ConnectionClosed, Server
 
-from opcode_htmx.api.schema.requests import (
+from opcode_htmx.api.schema.chat_messages import (
     FROM_CHAT,
     Beat,
     ChatCancel,

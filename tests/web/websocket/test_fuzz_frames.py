@@ -12,13 +12,8 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from opcode_htmx.api.schema.requests import (
-    COMMANDS,
-    FROM_CHAT,
-    Execution,
-    NewChat,
-    Task,
-)
+from opcode_htmx.api.schema.chat_messages import FROM_CHAT, NewChat
+from opcode_htmx.api.schema.requests import COMMANDS, Execution, Task
 from opcode_htmx.api.sockets.incoming import object_in, value_in
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.web.rest.invalid_request import InvalidRequest
