@@ -22,7 +22,7 @@ from opcode_htmx.runs.budgets.amounts import as_typed, dollars, limit_words
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Limits
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import by_htmx, session_url
 
 NAMES = {"run": "one run", "day": "a day", "project": "a day in one project"}
@@ -50,9 +50,7 @@ def blueprint(book: BudgetBook, go_on: GoOn, *, has_terminals: bool) -> Blueprin
             return make_response(_page(request.form, f"{sentence} {AGAIN}"), 409)
         book.set_limits(limits)
         log_act(current_identity(), "budget.set")
-        response = redirect(url_for(".page"), 303)
-        flash(response, SAVED)
-        return response
+        return redirect_with_notice(url_for(".page"), SAVED)
 
     @pages.post("/budgets/held/<session_id>/go-on")
     def resume(session_id: str) -> Response | str:

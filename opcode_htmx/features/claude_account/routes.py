@@ -9,7 +9,7 @@ from opcode_htmx.features.claude_account.account import Account
 from opcode_htmx.features.claude_account.logins import LoginRefused, Logins
 from opcode_htmx.features.claude_account.versions import VersionRefused, Versions
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 
 
 def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint:
@@ -46,9 +46,7 @@ def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint
             if current and current.is_open and current.id == login_id:
                 return login_page(str(error)), 422
             return account_page(str(error)), 422
-        response = redirect(url_for(".page"), 303)
-        flash(response, "logged-in")
-        return response
+        return redirect_with_notice(url_for(".page"), "logged-in")
 
     @pages.post("/claude/account/logout")
     def log_out() -> BaseResponse:
@@ -65,9 +63,9 @@ def blueprint(account: Account, logins: Logins, versions: Versions) -> Blueprint
             is_starting = versions.choose(path, current_identity())
         except VersionRefused as error:
             return account_page(str(error)), 422
-        response = redirect(url_for(".page"), 303)
-        flash(response, "version-soon" if is_starting else "version-later")
-        return response
+        return redirect_with_notice(
+            url_for(".page"), "version-soon" if is_starting else "version-later"
+        )
 
     def account_page(error: str = "") -> str:
         current = logins.current()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.documents import kinds
@@ -23,7 +23,7 @@ from opcode_htmx.sessions.configuration.documents import (
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
@@ -118,17 +118,17 @@ def blueprint(documents: Documents, kind: Kind, capabilities: CapabilityCache) -
         except FileChanged as error:
             current = error.current.text
             return form(chosen, found.scope, documents.read(found), found, current=current), 409
-        response = redirect(url_for(LIST_OF[kind], folder=chosen.reference or None), 303)
-        flash(response, "document-deleted", f"{deleted.id} {found.called[:100]}")
-        return response
+        return redirect_with_notice(
+            url_for(LIST_OF[kind], folder=chosen.reference or None),
+            "document-deleted",
+            f"{deleted.id} {found.called[:100]}",
+        )
 
     def to_form(chosen: ChosenProject, entry: Entry, notice: str) -> BaseResponse:
         where = url_for(
             ".shown", scope=entry.scope, document=entry.name, folder=chosen.reference or None
         )
-        response = redirect(where, 303)
-        flash(response, notice)
-        return response
+        return redirect_with_notice(where, notice)
 
     def form(
         chosen: ChosenProject,

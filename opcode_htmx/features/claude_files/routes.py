@@ -25,7 +25,7 @@ from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.auth.login import local_path
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flash, flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
@@ -57,9 +57,7 @@ def blueprint(configuration: Configuration) -> Blueprint:
     def put_back(deleted_id: str) -> BaseResponse:
         """Write a file again that was deleted here."""
         configuration.put_back(deleted_id, current_identity())
-        response = redirect(local_path(request.form.get("back")), 303)
-        flash(response, "file-restored")
-        return response
+        return redirect_with_notice(local_path(request.form.get("back")), "file-restored")
 
     @pages.get("/claude/files/<file_name>")
     def file(file_name: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -27,7 +27,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import NO_FILE, FileChanged, FileRefused, Place
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm, typed
 
 PREFIX = "hook-"
@@ -112,9 +112,7 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
         except (BadField, InvalidJson, FileRefused) as error:
             return form_page(editor, draft, error=str(error)), 422
         saved = Entry(draft.event, draft.matcher, config, is_read=True)
-        response = redirect(address(editor.chosen, draft.scope, saved), 303)
-        flash(response, "hook-saved")
-        return response
+        return redirect_with_notice(address(editor.chosen, draft.scope, saved), "hook-saved")
 
     def rewrite(
         editor: HookEditor, scope: Scope, to: Callable[[Json, Entry], Hooks], notice: str
@@ -142,14 +140,14 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
             return form_page(editor, draft, error=f"{error} Nothing was saved."), 409
         except (InvalidJson, FileRefused) as error:
             raise BadForm(str(error)) from None
-        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
-        flash(response, notice)
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=editor.chosen.reference or None), notice
+        )
 
     def gone(editor: HookEditor) -> BaseResponse:
-        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
-        flash(response, "hook-gone")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=editor.chosen.reference or None), "hook-gone"
+        )
 
     def shapeless_page(editor: HookEditor, scope: Scope, entry: Entry, error: str = "") -> str:
         """The page of what no form can show."""

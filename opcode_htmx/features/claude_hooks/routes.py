@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,7 +18,7 @@ from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 
 MOST_PROJECTS = 50
 
@@ -57,9 +57,10 @@ def blueprint(configuration: Configuration, variables: Mapping[str, str]) -> Blu
             return list_page(editor, f"{error} Nothing was saved: look again, and switch."), 409
         except (FileRefused, InvalidJson) as error:
             return list_page(editor, str(error)), 422
-        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
-        flash(response, "hooks-off" if off else "hooks-on")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=editor.chosen.reference or None),
+            "hooks-off" if off else "hooks-on",
+        )
 
     def chosen_by(given: MultiDict[str, str]) -> HookEditor:
         return HookEditor(configuration, configuration.chosen(given.get("folder", "")))

@@ -15,7 +15,7 @@ from opcode_htmx.sessions.configuration.memory import DELETABLE, MemoryFile, Rul
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 
 MOST_PROJECTS = 50
 
@@ -82,9 +82,11 @@ def blueprint(configuration: Configuration) -> Blueprint:
             deleted = configuration.remove(found.place, based_on, current_identity())
         except FileChanged as error:
             return preview(chosen, found, f"{error} Nothing was deleted."), 409
-        response = redirect(url_for(".page", folder=chosen.reference or None), 303)
-        flash(response, "memory-deleted", f"{deleted.id} {found.title[:100]}")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=chosen.reference or None),
+            "memory-deleted",
+            f"{deleted.id} {found.title[:100]}",
+        )
 
     @pages.post("/claude/memory")
     def switch() -> BaseResponse:
@@ -92,9 +94,10 @@ def blueprint(configuration: Configuration) -> Blueprint:
         chosen = configuration.chosen(request.form.get("folder", ""))
         is_on = request.form.get("automatic") == "on"
         memory.set_automatic(configuration, chosen, is_on, current_identity())
-        response = redirect(url_for(".page", folder=chosen.reference or None), 303)
-        flash(response, "memory-on" if is_on else "memory-off")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=chosen.reference or None),
+            "memory-on" if is_on else "memory-off",
+        )
 
     def preview(chosen: ChosenProject, found: MemoryFile, error: str = "") -> str:
         shown = configuration.files.read(found.place)

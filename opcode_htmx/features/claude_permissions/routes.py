@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import json_text
@@ -26,7 +26,7 @@ from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 
 MOST_PROJECTS = 50
 LONGEST_SUBJECT = 4000
@@ -235,6 +235,4 @@ def _change(
 
 
 def _done(chosen: ChosenProject, notice: str) -> BaseResponse:
-    response = redirect(url_for(".page", folder=chosen.reference or None), 303)
-    flash(response, notice)
-    return response
+    return redirect_with_notice(url_for(".page", folder=chosen.reference or None), notice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import json_text
@@ -14,7 +14,7 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.lib.files.versioned_files import FileChanged
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 
 FIELDS = {"https": "HTTPS_PROXY", "http": "HTTP_PROXY", "all": "ALL_PROXY", "no": "NO_PROXY"}
 """The fields of the form, and the variables that they set."""
@@ -55,9 +55,7 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
             return form(fields, based_on, str(error)), 422
         except FileChanged as error:
             return form(fields, error.current.revision, f"{error} Save again to replace it."), 409
-        response = redirect(url_for(".proxy"), 303)
-        flash(response, "proxy-saved")
-        return response
+        return redirect_with_notice(url_for(".proxy"), "proxy-saved")
 
     def form(fields: Mapping[str, str], revision: str, error: str = "") -> str:
         return render_template(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.scopes import Scope
@@ -28,7 +28,7 @@ from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.reports import INITIALIZE, ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm, typed
 
 MOST_PROJECTS = 50
@@ -84,9 +84,7 @@ def blueprint(configuration: Configuration, capabilities: CapabilityCache) -> Bl
         where = url_for(
             ".setting", setting_name=setting_name, folder=chosen.reference or None, scope=scope
         )
-        response = redirect(where, 303)
-        flash(response, "setting-removed" if value is None else "setting-saved")
-        return response
+        return redirect_with_notice(where, "setting-removed" if value is None else "setting-saved")
 
     def edit_page(
         known: Setting,

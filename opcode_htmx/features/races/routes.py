@@ -26,7 +26,7 @@ from opcode_htmx.sessions.storage.drafts import draft_name
 from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm, typed
 
 LONGEST_FOLDER = 12_288
@@ -192,15 +192,11 @@ def blueprint(parts: RacePages) -> Blueprint:
             runner.win(found, contestant, merge, by=current_identity())
         except NOT_MERGED as error:
             return make_response(_win_page(race_id, contestant, str(error)), 409)
-        response = redirect(url_for(".race", race_id=race_id), 303)
-        flash(response, "race-won", found.base)
-        return response
+        return redirect_with_notice(url_for(".race", race_id=race_id), "race-won", found.base)
 
     @pages.post("/races/<race_id>/drop")
     def drop(race_id: str) -> BaseResponse:
         runner.drop(runner.races.get(race_id), by=current_identity())
-        response = redirect(url_for(".page"), 303)
-        flash(response, "race-dropped")
-        return response
+        return redirect_with_notice(url_for(".page"), "race-dropped")
 
     return pages

@@ -18,7 +18,7 @@ from opcode_htmx.sessions.repositories.logins import host_of, typed_in
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.sessions.repositories.worktrees import SessionFolder
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import session_url
 
 PATIENCE_SECONDS = 1.5
@@ -134,9 +134,9 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         force = request.form.get("force") == "1"
         repositories.delete(repo, force=force)
         log_act(current_identity(), "repository.delete", repo=repo, force=force)
-        response = redirect(url_for(".page"), 303)
-        flash(response, "repository-deleted", repo.replace("__", "/", 1))
-        return response
+        return redirect_with_notice(
+            url_for(".page"), "repository-deleted", repo.replace("__", "/", 1)
+        )
 
     @pages.get("/repositories/worktrees/<clone_worktree>/delete")
     def ask_remove(clone_worktree: str) -> str:

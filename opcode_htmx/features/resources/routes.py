@@ -11,7 +11,7 @@ from opcode_htmx.features.resources.processes import ProcessList
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.repositories.services import RepositoryServices
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flash, flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.way_back import lists_sessions
 
@@ -54,9 +54,7 @@ def blueprint(
         try:
             done = clean_up.do(days, request.form.get("digest", ""), boxes)
         except PlanChanged:
-            response = redirect(url_for(".dry_run", days=days), 303)
-            flash(response, "resources-changed")
-            return response
+            return redirect_with_notice(url_for(".dry_run", days=days), "resources-changed")
         for each in done.removed:
             log_act(current_identity(), "resources.clean_up", kind=each.kind, name=each.name)
         response = redirect(url_for(".page"), 303)

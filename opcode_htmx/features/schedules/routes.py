@@ -24,7 +24,7 @@ from opcode_htmx.sessions.schedules.store import TooManySchedules
 from opcode_htmx.sessions.schedules.timing import SHOWN, InvalidTiming, checked, day_words
 from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 MOST_PROJECTS = 50
@@ -125,16 +125,12 @@ def blueprint(schedules: Schedules, presenter: OptionsPresenter) -> Blueprint:
     @pages.post("/schedules/<schedule_id>/run")
     def run(schedule_id: str) -> Response:
         schedules.run_now(schedule_id, by=current_identity())
-        response = redirect(url_for(".one", schedule_id=schedule_id), 303)
-        flash(response, "schedule-starts")
-        return response
+        return redirect_with_notice(url_for(".one", schedule_id=schedule_id), "schedule-starts")
 
     @pages.post("/schedules/<schedule_id>/delete")
     def delete(schedule_id: str) -> Response:
         found = schedules.delete(schedule_id, by=current_identity())
-        response = redirect(url_for(".page"), 303)
-        flash(response, "schedule-deleted", found.title)
-        return response
+        return redirect_with_notice(url_for(".page"), "schedule-deleted", found.title)
 
     def _checked_times(schedule: Schedule | None = None) -> Response:
         """The form with the next due times, which nothing is kept of."""

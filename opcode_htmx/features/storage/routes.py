@@ -14,7 +14,7 @@ from opcode_htmx.sessions.storage.survey import Surveyor
 from opcode_htmx.sessions.storage.trash import Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm
 from opcode_htmx.web.http.way_back import lists_sessions
 
@@ -71,9 +71,7 @@ def blueprint(
             ticked = frozenset(form.getlist("go"))
             batch = clean_up.do(days, before, form.get("digest", ""), ticked)
         except PlanChanged:
-            response = redirect(url_for(".dry_run", days=days), 303)
-            flash(response, "plan-changed")
-            return response
+            return redirect_with_notice(url_for(".dry_run", days=days), "plan-changed")
         if batch is None:
             raise BadForm("Nothing is ticked, so nothing was moved.")
         by = current_identity()

@@ -21,7 +21,7 @@ from opcode_htmx.sessions.terminals.model import Program, Terminal
 from opcode_htmx.sessions.terminals.services import TerminalServices
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm, typed
 
 RESUME = "resume"
@@ -100,9 +100,7 @@ def blueprint(
     @pages.post("/terminal/<terminal_id>/remove")
     def remove(terminal_id: str) -> Response:
         services.remove(terminal_id, current_identity())
-        response = redirect(url_for(".page"), 303)
-        flash(response, "terminal-removed")
-        return response
+        return redirect_with_notice(url_for(".page"), "terminal-removed")
 
     @pages.app_template_filter("terminal_title")
     def title(terminal: Terminal) -> str:

@@ -11,7 +11,7 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.web.auth.devices import MAX_CHARACTERS, tidy_name
 from opcode_htmx.web.auth.logins import How, Login, Logins
 from opcode_htmx.web.auth.visitor import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flash, flashed, redirect_with_notice
 
 WAYS: dict[How, str] = {
     "password": "with the password",
@@ -60,9 +60,7 @@ def blueprint(gate: Gate) -> Blueprint:
         name = tidy_name(request.form.get("name", ""))
         gate.logins.rename(login_id, "" if name == login.device else name)
         log_act(current_identity(), "login.rename", login=login_id[:8])
-        response = redirect(url_for("logins.page"), 303)
-        flash(response, "renamed", name or login.device)
-        return response
+        return redirect_with_notice(url_for("logins.page"), "renamed", name or login.device)
 
     @logins.post("/<login_id>/end")
     def end(login_id: str) -> Response:

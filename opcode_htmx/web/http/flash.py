@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-from flask import after_this_request, request
+from flask import after_this_request, redirect, request
 from werkzeug.wrappers import Response
 
 from opcode_htmx.web.server.base_path import cookie_name, cookie_path
@@ -28,6 +28,13 @@ def flash(response: Response, key: str, text: str = "") -> None:
         samesite="Strict",
         secure=request.is_secure,
     )
+
+
+def redirect_with_notice(address: str, key: str, text: str = "") -> Response:
+    """Answer a form with a redirect (303) to a page that shows a notice."""
+    response = redirect(address, 303)
+    flash(response, key, text)
+    return response
 
 
 def flashed() -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -25,7 +25,7 @@ from opcode_htmx.features.claude_hooks.trial.service import (
 )
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash
+from opcode_htmx.web.http.flash import redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 
@@ -63,9 +63,9 @@ def add_to(
         return trial_page(editor, scope, entry, text, outcome=outcome)
 
     def gone(editor: HookEditor) -> BaseResponse:
-        response = redirect(url_for(".page", folder=editor.chosen.reference or None), 303)
-        flash(response, "hook-gone")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=editor.chosen.reference or None), "hook-gone"
+        )
 
     def trial_page(
         editor: HookEditor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import mcp_definitions
@@ -26,7 +26,7 @@ from opcode_htmx.features.claude_mcp.services import Services
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash
+from opcode_htmx.web.http.flash import redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 _FIELDS = ("name", "command", "args", "env", "url", "headers", "json")
@@ -93,9 +93,7 @@ def register(pages: Blueprint, services: Services) -> None:
             return form_page(chosen, form, error.current, str(error), current=now), 409
         except _REFUSALS as error:
             return form_page(chosen, form, found, str(error)), 422
-        response = redirect(server_address(chosen, scope, name), 303)
-        flash(response, "mcp-saved")
-        return response
+        return redirect_with_notice(server_address(chosen, scope, name), "mcp-saved")
 
     @pages.get("/claude/mcp/desktop")
     def from_desktop() -> str:
@@ -115,9 +113,9 @@ def register(pages: Blueprint, services: Services) -> None:
                     servers.add(chosen, scope, name, found[name], current_identity())
         except _REFUSALS as error:
             return desktop_page(chosen, str(error)), 422
-        response = redirect(url_for(".page", folder=chosen.reference or None), 303)
-        flash(response, "mcp-imported")
-        return response
+        return redirect_with_notice(
+            url_for(".page", folder=chosen.reference or None), "mcp-imported"
+        )
 
     def form_page(
         chosen: ChosenProject,
@@ -185,6 +183,4 @@ def _as_json(content: dict[str, Any]) -> str:
 
 
 def _added(address: str) -> BaseResponse:
-    response = redirect(address, 303)
-    flash(response, "mcp-added")
-    return response
+    return redirect_with_notice(address, "mcp-added")

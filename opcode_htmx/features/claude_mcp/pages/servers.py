@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config import mcp_definitions, queries
@@ -18,7 +18,7 @@ from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import whole_number
 
 MOST_PROJECTS = 50
@@ -274,6 +274,4 @@ def _fields(shown: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _to(address: str, key: str, text: str = "") -> BaseResponse:
-    response = redirect(address, 303)
-    flash(response, key, text)
-    return response
+    return redirect_with_notice(address, key, text)

@@ -9,7 +9,7 @@ from opcode_htmx.features.claude_mcp.pages.servers import named, server_address
 from opcode_htmx.features.claude_mcp.services import Services
 from opcode_htmx.features.claude_mcp.sign_ins import SignIn, SignInRefused
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash
+from opcode_htmx.web.http.flash import redirect_with_notice
 
 
 def register(pages: Blueprint, services: Services) -> None:
@@ -55,9 +55,11 @@ def register(pages: Blueprint, services: Services) -> None:
         if not found.is_done:
             return page(found, found.outcome), 422
         chosen = services.configuration.chosen(found.folder)
-        response = redirect(server_address(chosen, found.scope, found.server), 303)
-        flash(response, "mcp-signed-in", str(found.reconnected))
-        return response
+        return redirect_with_notice(
+            server_address(chosen, found.scope, found.server),
+            "mcp-signed-in",
+            str(found.reconnected),
+        )
 
     def known(sign_in_id: str) -> SignIn:
         found = sign_ins.get(sign_in_id)
