@@ -1,4 +1,4 @@
-"""The pages of copies: the list with what is left over, one of them, and the start of a session."""
+"""The pages of copies: the list with what is left over, and one of them; and their forms."""
 
 from __future__ import annotations
 
@@ -9,33 +9,31 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.claude.files.lists import worktree_state
+from opcode_htmx.features.worktrees import settings_routes, start_routes
 from opcode_htmx.features.worktrees.views import MOST, CopyPages, SessionLink
-from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
-from opcode_htmx.lib.git.process import GitFailed
-from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.sessions.worktrees.copies import copy_id
 from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
-from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
 from opcode_htmx.sessions.worktrees.naming import CopyLabel
-from opcode_htmx.sessions.worktrees.project_setup import InvalidSetup, ProjectSetup, patterns_in
-from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree
-from opcode_htmx.sessions.worktrees.service import CannotCopy
+from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import flash, flashed
-from opcode_htmx.web.http.forms import BadForm, session_url, typed
+from opcode_htmx.web.http.flash import flashed, redirect_with_notice
+from opcode_htmx.web.http.forms import BadForm, typed
 
-LONGEST_FOLDER = 12_288
 REFUSALS = (CannotMerge, CopyInUse, CopyFailed)
 
 
 def blueprint(parts: CopyPages) -> Blueprint:
     pages = Blueprint("worktrees", __name__)
-    service = parts.service
+    _add_labels(pages, parts.service, parts.context.workspace.config_dir)
+    _add_copies(pages, parts)
+    start_routes.add_to(pages, parts)
+    settings_routes.add_to(pages, parts)
+    return pages
 
+
+def _add_labels(pages: Blueprint, service: SessionWorktrees, config_dir: Path) -> None:
     @pages.app_template_global("copy_of_folder")
     def label(folder: str) -> CopyLabel | None:
         """What a session's folder is a copy of."""
@@ -47,9 +45,13 @@ def blueprint(parts: CopyPages) -> Blueprint:
         known = service.labels.of(folder)
         if known is not None:
             return known
-        file = history.find(parts.context.workspace.config_dir, session_id)
+        file = history.find(config_dir, session_id)
         entered = worktree_state.of_file(file) if file else None
         return service.labels.of(entered.path) if entered else None
+
+
+def _add_copies(pages: Blueprint, parts: CopyPages) -> None:
+    service = parts.service
 
     @pages.get("/worktrees")
     def page() -> str:
@@ -99,8 +101,10 @@ def blueprint(parts: CopyPages) -> Blueprint:
         except REFUSALS as error:
             return make_response(_copy_page(worktree_id, str(error)), 409)
         if kept is None:
-            return _done(url_for(".copy", worktree_id=worktree_id), "merged", found.base)
-        return _done(url_for(".page"), "merged", found.base)
+            return redirect_with_notice(
+                url_for(".copy", worktree_id=worktree_id), "copy-merged", found.base
+            )
+        return redirect_with_notice(url_for(".page"), "copy-merged", found.base)
 
     @pages.post("/worktrees/<worktree_id>/commit")
     def commit(worktree_id: str) -> BaseResponse:
@@ -110,7 +114,7 @@ def blueprint(parts: CopyPages) -> Blueprint:
             parts.endings.commit(found, message, by=current_identity())
         except REFUSALS as error:
             return make_response(_copy_page(worktree_id, str(error)), 409)
-        return _done(url_for(".copy", worktree_id=worktree_id), "committed")
+        return redirect_with_notice(url_for(".copy", worktree_id=worktree_id), "copy-committed")
 
     @pages.post("/worktrees/<worktree_id>/rebase")
     def rebase(worktree_id: str) -> BaseResponse:
@@ -119,7 +123,9 @@ def blueprint(parts: CopyPages) -> Blueprint:
             parts.endings.rebase(found, by=current_identity())
         except REFUSALS as error:
             return make_response(_copy_page(worktree_id, str(error)), 409)
-        return _done(url_for(".copy", worktree_id=worktree_id), "rebased", found.base)
+        return redirect_with_notice(
+            url_for(".copy", worktree_id=worktree_id), "copy-rebased", found.base
+        )
 
     @pages.post("/worktrees/<worktree_id>/stop")
     def stop(worktree_id: str) -> BaseResponse:
@@ -146,121 +152,13 @@ def blueprint(parts: CopyPages) -> Blueprint:
     def discard(worktree_id: str) -> BaseResponse:
         found = parts.copies.get(worktree_id)
         parts.endings.discard(found, by=current_identity())
-        return _done(url_for(".page"), "discarded", found.name)
+        return redirect_with_notice(url_for(".page"), "copy-discarded", found.name)
 
     @pages.post("/worktrees/kept/<kept_copy>/restore")
     def restore(kept_copy: str) -> BaseResponse:
         path = parts.endings.restore(service.kept.get(kept_copy), by=current_identity())
-        return _done(url_for(".copy", worktree_id=copy_id(path)), "restored")
-
-    # --- a session that begins in a copy ------------------------------------------------------
-
-    @pages.get("/worktrees/starting/<session_id>")
-    def starting(session_id: str) -> BaseResponse | str:
-        """How the set-up gets on; leads to the session once that has begun."""
-        record = _record(session_id)
-        if record.state is CopyState.BEGUN:
-            return redirect(_session_of(record))
-        if record.state.is_over:
-            return redirect(url_for(".page"))
-        is_made = record.state is CopyState.MADE and Path(record.folder).is_dir()
-        return render_template(
-            "worktrees/starting.html",
-            record=record,
-            needed=service.trust_needed(record) if is_made else None,
-            project=parts.project_of(record),
-            command=service.setups.of(Path(record.repository)).command,
-            output=service.output(session_id),
-            is_working=service.is_starting(session_id) or service.is_setting_up(session_id),
-        )
-
-    @pages.post("/worktrees/starting/<session_id>/<start_act>")
-    def start(session_id: str, start_act: str) -> BaseResponse:
-        """Go on with a start: with the set-up once more, without it, or not at all; or stop."""
-        record, by = _record(session_id), current_identity()
-        if start_act == "drop":
-            parts.endings.drop(record, by=by)
-            return redirect(url_for(".page"), 303)
-        if start_act == "stop":
-            service.stop_setup(session_id, by=by)
-            return redirect(url_for(".starting", session_id=session_id), 303)
-        if start_act not in ("again", "without", "bare"):
-            raise BadForm("There is no such choice.")
-        if record.state is CopyState.BEGUN:
-            return redirect(_session_of(record), 303)
-        if start_act == "bare":
-            parts.context.runs.work_without_project_settings(session_id, by=by)
-        record = service.go_on(session_id, by=by)
-        send = service.send_noted(session_id, by=by)
-        try:
-            if start_act != "without" and service.needs_setup(record):
-                service.begin(session_id, send, by=by)
-                return redirect(url_for(".starting", session_id=session_id), 303)
-            service.begin_now(session_id, send, by=by, without_setup=True)
-        except TrustNeeded:
-            return redirect(url_for(".starting", session_id=session_id), 303)
-        return redirect(_session_of(record), 303)
-
-    def _record(session_id: str) -> SessionWorktree:
-        record = service.of_session(session_id)
-        if record is None:
-            raise NoSuchCopy("There is no such start any more.")
-        return record
-
-    def _session_of(record: SessionWorktree) -> str:
-        return session_url(claude_folder(record.folder), record.session_id)
-
-    # --- what copies begin with -----------------------------------------------------------------
-
-    @pages.get("/worktrees/settings")
-    def settings() -> str:
-        return _settings_page(request.args.get("folder", ""))
-
-    @pages.post("/worktrees/settings")
-    def change() -> BaseResponse:
-        text = request.form.get("folder", "")[:LONGEST_FOLDER]
-        main = _main(text)
-        wanted = ProjectSetup(
-            str(main),
-            patterns_in(typed(request.form.get("patterns", ""))),
-            typed(request.form.get("command", "")).strip(),
-        )
-        try:
-            service.setups.set(wanted)
-        except InvalidSetup as error:
-            return make_response(_settings_page(text, str(error)), 422)
-        return _done(url_for(".settings", folder=text), "saved")
-
-    def _settings_page(text: str, error: str = "") -> str:
-        main = _main(text)
-        known = service.setups.of(main)
-        return render_template(
-            "worktrees/settings.html",
-            folder=text,
-            main=main,
-            patterns=request.form.get("patterns", "\n".join(known.patterns)),
-            command=request.form.get("command", known.command),
-            error=error,
-            notice=flashed(),
-        )
-
-    def _main(text: str) -> Path:
-        """The main checkout of a folder's repository. Raises InvalidFolder, CannotCopy."""
-        folder = parts.context.workspace.working_folder(text[:LONGEST_FOLDER])
-        try:
-            git = service.git(folder)
-        except (GitFailed, RepositoryRefused) as error:
-            raise CannotCopy(str(error)) from None
-        if git is None:
-            raise CannotCopy(f"{folder} is in no git repository, so there are no copies of it.")
-        return worktrees.main_top(git.repository)
-
-    def _done(address: str, key: str, text: str = "") -> BaseResponse:
-        response = redirect(address, 303)
-        flash(response, f"copy-{key}", text)
-        return response
-
-    return pages
+        address = url_for(".copy", worktree_id=copy_id(path))
+        return redirect_with_notice(address, "copy-restored")
 
 
 def _message(name: str, found: Sequence[SessionLink]) -> str:
