@@ -46,7 +46,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     run_in_thread,
     yield_to_loop,
 )
-from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once, once_idle
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
@@ -111,9 +111,9 @@ def build(settings: Settings | None = None, features: Sequence[Feature] = FEATUR
     page_links.register(app, features, context)
     jobs.add(Job("deliver events of runs", context.events.start, context.events.close))
     if claude.unconfirmed:
-        jobs.add(once("ask for Claude's login", partial(confirm, claude.unconfirmed)))
+        jobs.add(once_idle("ask for Claude's login", partial(confirm, claude.unconfirmed)))
     jobs.add(_loading_of_later_pages(app))
-    jobs.add(once("compile the templates", partial(_compile, templates, app, saved)))
+    jobs.add(once_idle("compile the templates", partial(_compile, templates, app, saved)))
     platform.stand_behind_proxies(app, settings)
     app.extensions["opcode_context"] = context
     app.extensions["opcode_jobs"] = jobs

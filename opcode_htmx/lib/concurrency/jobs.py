@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
+from opcode_htmx.lib.concurrency.cooperative import wait_until_idle
 from opcode_htmx.lib.dataclass import dataclass
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,16 @@ def once(name: str, work: Callable[[], object]) -> Job:
     return _in_greenlet(name, run)
 
 
+def once_idle(name: str, work: Callable[[], object]) -> Job:
+    """The same, but requests that are there at the start come first."""
+
+    def work_late() -> None:
+        wait_until_idle()
+        work()
+
+    return once(name, work_late)
+
+
 def every(
     seconds: float,
     name: str,
@@ -41,11 +52,12 @@ def every(
 ) -> Job:
     """A job that does `work` at its start, and again `seconds` after each time it was done.
 
-    An exception of `work` is logged, and the next time comes all the same. `at_end` is called when
-    the job was stopped.
+    Requests that are there at the start come first. An exception of `work` is logged, and the next
+    time comes all the same. `at_end` is called when the job was stopped.
     """
 
     def repeat() -> None:
+        wait_until_idle()
         while True:
             try:
                 work()

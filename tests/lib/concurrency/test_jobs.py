@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
+import gevent
 import pytest
 from gevent.event import Event
 
-from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every
+from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once_idle
 
 
 def noted(name: str, notes: list[str]) -> Job:
@@ -73,3 +76,27 @@ def test_periodic_work_goes_on_after_an_exception_until_it_is_stopped(
         "job count failed; it runs again in 0 seconds"
     ]
     assert times[:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("late", [once_idle, partial(every, 60.0)])
+def test_what_is_ready_at_the_start_comes_before_the_work(
+    late: Callable[[str, Callable[[], object]], Job],
+) -> None:
+    notes: list[str] = []
+    done = Event()
+
+    def request() -> None:
+        for _ in range(3):
+            gevent.sleep(0)
+        notes.append("request")
+
+    def work() -> None:
+        notes.append("job")
+        done.set()
+
+    job = late("wait", work)
+    job.start()
+    gevent.spawn(request)
+    assert done.wait(10)
+    job.stop()
+    assert notes == ["request", "job"]
