@@ -96,7 +96,6 @@ def when_ready(server: Any) -> None:
 
 def pre_fork(server: Any, worker: Any) -> None:
     # Collections write to every object, and so would copy the memory that both have in common
-    gc.collect()
     gc.freeze()
 
 

@@ -6,6 +6,7 @@ counting references copies what both have.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker
@@ -14,6 +15,8 @@ from gunicorn.workers.base import Worker as BaseWorker
 class LateWorker(BaseWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """After the fork. The arbiter has set up this very object, so it changes its class."""
+        # What is imported stays, so collections would take time for nothing; see app.py
+        gc.set_threshold(1_000_000)
         from opcode_htmx.web.server.worker import Worker
 
         alive = self.__dict__.pop("alive")
