@@ -36,7 +36,7 @@ MOST_PIECES = 4000
 _BLANK = "\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HIDDEN = late_pattern(f"[{INVISIBLE}]")
 _RUN = late_pattern(rf"([{INVISIBLE}])\1*")
-LONG_GAP = re.compile(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
+LONG_GAP = late_pattern(f"[{_BLANK}]{{{MOST_BLANKS + 1},}}")
 """A run of blanks that is shown as a placeholder."""
 _BLANK_CHARACTERS = "\t \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 

@@ -6,10 +6,11 @@ import re
 from urllib.parse import quote, urlsplit
 
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses import loopback
 
-_PATH = re.compile(r"/(?!/)[\x21\x23-\x5b\x5d-\x7e]*")
-_DOTS = re.compile(r"[^?#]*?/(?:\.|%2e){1,2}(?:[/?#]|\Z)", re.IGNORECASE)
+_PATH = late_pattern(r"/(?!/)[\x21\x23-\x5b\x5d-\x7e]*")
+_DOTS = late_pattern(r"[^?#]*?/(?:\.|%2e){1,2}(?:[/?#]|\Z)", re.IGNORECASE)
 """A browser would go up by it: out of a preview that has a path of this server's, to its pages."""
 _LONGEST = 4_000
 _KEPT = "/%:?#[]@!$&'()*+,;=~"

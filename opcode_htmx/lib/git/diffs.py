@@ -38,8 +38,8 @@ SETTINGS: Mapping[str, str] = {
 Kind = Literal["add", "del", "ctx"]
 
 _KINDS: Mapping[bytes, Kind] = {b"+": "add", b"-": "del", b" ": "ctx"}
-_SECTION = re.compile(rb"diff --(?:git|cc|combined) ")
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
+_SECTION = late_pattern(rb"diff --(?:git|cc|combined) ")
+_HUNK = late_pattern(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)")
 """Both are found at the beginning of lines only, and all lines within a hunk begin with a sign."""
 _BLOCK = 128 * 1024
 """Bytes that are split at once: meanwhile no other thread runs, the event loop's among them."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git.process import SECRET_DESCRIPTOR, GitFailed
+from opcode_htmx.lib.late.patterns import late_pattern
 
 MOST_USER, MOST_PASSWORD = 255, 4096
 """Characters: tokens may have a thousand."""
@@ -24,10 +25,10 @@ _HELPER = (
     '&& printf \'username=%s\\npassword=%s\\n\' "$user" "$word"; }; f'
 )
 """A function of a shell; reading and printing are no programs, so nothing is in an argument."""
-_ASKED = re.compile(r"(?:could not read (?:Username|Password)|Authentication failed) for '(\S+)'")
-_FORBIDDEN = re.compile(r"unable to access '(\S+)': The requested URL returned error: 403")
-_REJECTED = re.compile(rb"^!\t[^\t\n]*\t\[(?:remote )?rejected\] ", re.MULTILINE)
-_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*+\.?|[0-9a-f.]*:[0-9a-f:.]+")
+_ASKED = late_pattern(r"(?:could not read (?:Username|Password)|Authentication failed) for '(\S+)'")
+_FORBIDDEN = late_pattern(r"unable to access '(\S+)': The requested URL returned error: 403")
+_REJECTED = late_pattern(rb"^!\t[^\t\n]*\t\[(?:remote )?rejected\] ", re.MULTILINE)
+_HOST = late_pattern(r"[\w-]+(?:\.[\w-]+)*+\.?|[0-9a-f.]*:[0-9a-f:.]+")
 """Anything else would have a meaning in a setting's name: `=` ends it, and `*` is any host."""
 _HARMLESS = frozenset(
     {"postbuffer", "lowspeedlimit", "lowspeedtime", "version", "maxrequests", "minsessions"}

@@ -17,26 +17,26 @@ SHORTEST = 6
 
 _LOOKS_SECRET = (
     (
-        re.compile(
+        late_pattern(
             r"\b(sk-ant-|gh[oprsu]_|github_pat_|glpat-|xox[abeprs]-|AKIA|AGE-SECRET-KEY-)"
             r"[A-Za-z0-9_-]{8,}"
         ),
         r"\1",
     ),
     # the pass of a preview, in the path of a request that has failed
-    (re.compile(r"(/preview/[0-9]{1,5}/)[A-Za-z0-9_-]{32}"), r"\1"),
+    (late_pattern(r"(/preview/[0-9]{1,5}/)[A-Za-z0-9_-]{32}"), r"\1"),
     (
-        re.compile(
+        late_pattern(
             r"\b((?:authorization[\"']?[:=] ?[\"']?basic|bearer) )[A-Za-z0-9+/=._~-]{8,}",
             re.IGNORECASE,
         ),
         r"\1",
     ),
-    (re.compile(r"(://)[^\s/@:]{0,5000}+:[^\s/@]{1,5000}+(?=@)"), r"\1"),
+    (late_pattern(r"(://)[^\s/@:]{0,5000}+:[^\s/@]{1,5000}+(?=@)"), r"\1"),
     # the name alone may be a token there
-    (re.compile(r"(https?://)[^\s/@]{1,5000}+(?=@)"), r"\1"),
+    (late_pattern(r"(https?://)[^\s/@]{1,5000}+(?=@)"), r"\1"),
     (
-        re.compile(
+        late_pattern(
             r"((?:api[_-]?key|access[_-]?key|token|passw(?:or)?d|passphrase|secret)"
             r"[\"']?[=:] ?[\"']?)[^\s\"',;&]{6,}",
             re.IGNORECASE,
@@ -44,7 +44,7 @@ _LOOKS_SECRET = (
         r"\1",
     ),
     # pydantic quotes what it was given
-    (re.compile(r"(\binput_value=)[^\n]+"), r"\1"),
+    (late_pattern(r"(\binput_value=)[^\n]+"), r"\1"),
 )
 _INVALID = "Invalid request from"
 _QUERY = late_pattern(r"\?[^\s\"']+")

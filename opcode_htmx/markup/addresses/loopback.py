@@ -11,11 +11,13 @@ import re
 from html import escape, unescape
 from urllib.parse import quote
 
+from opcode_htmx.lib.late.patterns import late_pattern
+
 TITLE = "localhost is the computer that Claude works on"
 
 _NAMES = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|%5B::1%5D)"
-_ADDRESS = re.compile(rf"https?://{_NAMES}(?=[:/?#]|\Z)", re.IGNORECASE)
-_LINK = re.compile(
+_ADDRESS = late_pattern(rf"https?://{_NAMES}(?=[:/?#]|\Z)", re.IGNORECASE)
+_LINK = late_pattern(
     rf'(<a [^<>]*?(?<= )href=")((https?)://{_NAMES}((?:[:/?#][^"]*+)?))"',
     re.IGNORECASE,
 )
@@ -23,7 +25,7 @@ _LINK = re.compile(
 _LONGEST = 2_000
 """Characters of an address that is handed on within another one."""
 _HINTS = b"://localhost", b"://127.0.0.1", b"://0.0.0.0", b"://[::1]"
-_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
+_HOST = late_pattern(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
 _OWN = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1"})  # noqa: S104 - nothing listens there
 
 
