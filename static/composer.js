@@ -16,6 +16,9 @@
   if (prompt.autofocus) prompt.setSelectionRange(prompt.value.length, prompt.value.length); // after the words so far
   const page = $("prompt-id").value; // distinguishes text typed here from text typed elsewhere
 
+  // A proxy, or the page of a hotel's network, answers as well while the server does not.
+  const isOurs = (answer) => answer?.headers.has("X-Opcode");
+
   const note = (sentence) => {
     const element = document.createElement("p");
     element.className = "error-note";
@@ -76,8 +79,9 @@
     });
     const keepalive = mayLeave && String(body).length < SAFE_BYTES;
     return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
-      if (answer.ok) kept = text;
-      remember(answer.ok ? "" : text); // a proxy answers as well, while the server does not
+      const isKept = answer.ok && isOurs(answer) && !answer.redirected; // to the login
+      if (isKept) kept = text;
+      remember(isKept ? "" : text);
       return answer;
     }, () => remember(text)); // it is still here as well
   };
@@ -115,7 +119,7 @@
     const answer = await Promise.race([save(false) ?? ask(), late]);
     asking.removeAttribute("aria-busy");
     asking = null;
-    if (!answer || [502, 504].includes(answer.status)) // a proxy's answer
+    if (!isOurs(answer))
       return complain("Not sent: no connection. Your words are kept; try again once you are online.");
     isReached = true;
     composer.requestSubmit(submitter);
@@ -242,7 +246,7 @@
     const asks = new URLSearchParams({ q: query, folder: folder?.value ?? "" });
     const headers = { "X-CSRF-Token": composer.elements.csrf_token.value };
     const answer = await fetch(`${address}/complete?${asks}`, { headers }).catch(() => null);
-    const html = answer?.ok ? await answer.text() : "";
+    const html = answer?.ok && isOurs(answer) ? await answer.text() : "";
     if (asked !== query) return; // a later query has been sent, or none is needed any more
     list.innerHTML = html;
     list.hidden = !list.children.length;

@@ -12,6 +12,9 @@ from opcode_htmx.web.origin import hosts
 _NO_DOCUMENTS = frozenset({"text/css", "text/javascript"})
 """A policy has no effect on these, and would be sent with each of them."""
 
+OURS = "X-Opcode"
+"""Marks what is answered by the app and not by a proxy in front of it: scripts ask for it."""
+
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(self), payment=(), usb=()"
 """The microphone is for dictation (static/dictation.js); the browser asks the person first."""
 
@@ -26,6 +29,7 @@ def register(app: Flask, files: StaticFiles | None = None) -> None:
 
     def add_headers(response: Response) -> Response:
         headers = response.headers
+        headers[OURS] = "1"
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if response.mimetype not in _NO_DOCUMENTS:
             headers.setdefault("Content-Security-Policy", content_security_policy())

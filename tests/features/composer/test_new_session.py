@@ -295,6 +295,31 @@ def test_prompt_that_cannot_be_sent_offline_stays_on_the_page_and_is_sent_once_l
     expect(chips(phone)).to_have_count(0)
 
 
+ANSWER_AS_A_PROXY = """(status) => {
+    window.fetch = async () => new Response("<p>Somebody else's page</p>", { status });
+}"""
+
+
+def test_words_stay_whatever_a_proxy_answers_in_place_of_the_server(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    open_new(phone, sandbox)
+    complaint = phone.page.locator("#flash .error-note")
+    for status in (503, 504, 403, 520, 530, 200):
+        phone.page.evaluate(ANSWER_AS_A_PROXY, status)
+        phone.page.locator("#flash").evaluate("(flash) => flash.replaceChildren()")
+        box(phone).fill(f"Kept in spite of a {status}")
+        phone.button("Send").click()
+        expect(complaint).to_contain_text("Not sent: no connection.")
+        expect(box(phone)).to_have_value(f"Kept in spite of a {status}")
+    assert drafts(server) in ([], [""])
+    phone.page.goto("/new")
+    expect(box(phone)).to_have_value("Kept in spite of a 200")
+    phone.button("Send").click()
+    phone.page.wait_for_url("**/sessions/**")
+    expect(phone.page.locator(".block-prompt .prompt-text")).to_contain_text("in spite of a 200")
+
+
 @pytest.mark.parametrize("path", ["/projects/none/new", "/projects/none/new/complete?q=/"])
 def test_a_project_that_does_not_exist_is_404(shared_server: Server, path: str) -> None:
     assert shared_server.get(path).status_code == 404

@@ -203,7 +203,7 @@
     const { bubble, response } = event.detail.ctx;
     if (event.target !== composer || !bubbles.has(bubble)) return;
     arm();
-    if ([502, 504].includes(response.status)) return show(bubble, "failed"); // a proxy's answer
+    if (!response.headers.has("X-Opcode")) return show(bubble, "failed"); // a proxy's answer
     if (response.status >= 400) return giveBack(bubble); // the server says why
     Object.assign(bubbles.get(bubble), { id: response.headers.get("X-Prompt-Id"), acceptedAt: Date.now() });
     show(bubble, "sent");

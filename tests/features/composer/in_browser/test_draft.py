@@ -112,6 +112,28 @@ def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
     kept(server, "And this is for later")
 
 
+ANSWER_AS_A_PROXY = """(status) => {
+    window.asked ??= window.fetch;
+    window.fetch = (address, options) => String(address).endsWith("/prompt")
+        ? Promise.resolve(new Response("<p>Somebody else's page</p>", { status }))
+        : window.asked(address, options);
+}"""
+
+
+def test_a_prompt_stays_unsent_whatever_a_proxy_answers_in_place_of_the_server(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    unsent = phone.page.locator("#sending .block-prompt")
+    for number, status in enumerate((503, 520, 403, 200), 1):
+        phone.page.evaluate(ANSWER_AS_A_PROXY, status)
+        phone.send(f"Kept in spite of a {status}")
+        expect(unsent).to_have_count(number)
+        expect(unsent.last).to_contain_text("Not sent. Tap to try again")
+    expect(phone.page.get_by_text("Somebody else's page")).to_have_count(0)
+    kept(server, "\n\n".join(f"Kept in spite of a {each}" for each in (503, 520, 403, 200)))
+
+
 LOSE_RESPONSES = """() => {
     const send = window.fetch;
     window.fetch = (address, options) => String(address).endsWith("/prompt")
