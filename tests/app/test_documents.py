@@ -1,4 +1,4 @@
-"""The documents list what the code declares: settings, state folders, layers, modules."""
+"""The documents list what the code declares: settings, state folders, layers, modules, tests."""
 
 from __future__ import annotations
 
@@ -85,3 +85,16 @@ def test_the_architecture_lists_the_layers_and_the_fields_of_a_feature() -> None
         assert f"| `{layer}/` |" in text
     for field in dataclasses.fields(Feature):
         assert field.name == "name" or f"`{field.name}`" in text, field.name
+
+
+def test_the_tests_that_documents_name_exist() -> None:
+    documents = [*(reference.ROOT / "docs").rglob("*.md"), reference.ROOT / "CONTRIBUTING.md"]
+    named = {
+        (document.name, path)
+        for document in documents
+        for path in re.findall(r"(?<![/\w.])(?:\w+/)+test_\w+\.py\b", document.read_text("utf-8"))
+    }
+    assert len(named) > 50
+    places = (reference.ROOT / "tests", reference.ROOT)
+    missing = {each for each in named if not any((place / each[1]).is_file() for place in places)}
+    assert missing - {("CONTRIBUTING.md", "tests/features/hello/test_hello.py")} == set()

@@ -52,6 +52,7 @@ CHECKS = (
     f"{ARCHITECTURE}::test_every_feature_is_registered",
     "tests/app/test_template_rules.py::test_a_template_has_no_script_no_style_and_escapes_all",
     "tests/app/test_documents.py",
+    "tests/config/test_effects.py",
     "tests/config/test_settings.py",
     f"{PAGE}[/hello]",
     f"{PAGE}[/api/hello]",

@@ -1,31 +1,17 @@
-"""Settings: defaults, refusals, secrets, and the document that describes them."""
+"""Settings: defaults, refusals, and the document that describes them."""
 
 import re
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from opcode_htmx.app import feature_settings
-from opcode_htmx.config.settings import (
-    Settings,
-    SettingsError,
-    declared_variables,
-    work_in,
-)
+from opcode_htmx.config.settings import SettingsError, declared_variables
+from tests.config.variables import chosen, read
 from tests.support.environment import ROOT
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 VARIABLES = declared_variables(feature_settings.load())
-
-
-def read(home: Path, **environ: str) -> Settings:
-    return Settings.from_env({"HOME": str(home), **environ}, feature_settings.load())
-
-
-def chosen(settings: Settings) -> dict[str, object]:
-    """All values but the environment that Claude is started with."""
-    return {**vars(settings), "child_environment": None}
 
 
 def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
@@ -179,59 +165,6 @@ def test_a_bad_value_is_refused_in_one_sentence_with_its_name(
     assert "\n" not in sentence
 
 
-def test_neither_password_nor_environment_show_in_the_repr(tmp_path: Path) -> None:
-    settings = read(tmp_path, OPCODE_PASSWORD="hunter22", ANTHROPIC_API_KEY="sk-secret")
-    assert settings.password == "hunter22"
-    assert "hunter22" not in repr(settings)
-    assert "sk-secret" not in repr(settings)
-
-
-def test_claude_environment_excludes_our_variables(tmp_path: Path) -> None:
-    settings = read(
-        tmp_path,
-        PATH="/bin",
-        ANTHROPIC_API_KEY="key",
-        CLAUDE_CODE_USE_BEDROCK="1",
-        CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS="9",
-        HOST="127.0.0.1",
-        PORT="8081",
-        CLAUDE_PATH="/bin/claude",
-        OPCODE_PASSWORD="hunter22",
-        OPCODE_RUN_ID="an outer run",
-    )
-    assert settings.child_environment == {
-        "HOME": str(tmp_path),
-        "PATH": "/bin",
-        "ANTHROPIC_API_KEY": "key",
-        "CLAUDE_CODE_USE_BEDROCK": "1",
-        "CLAUDE_CODE_SESSIONEND_HOOKS_TIMEOUT_MS": "9",
-    }
-
-
-@pytest.mark.parametrize(
-    "mark",
-    [
-        "CLAUDECODE",
-        "CLAUDE_CODE_CHILD_SESSION",
-        "CLAUDE_CODE_ENTRYPOINT",
-        "CLAUDE_CODE_SESSION_ACCESS_TOKEN",
-        "CLAUDE_CODE_SSE_PORT",
-        "CLAUDE_PID",
-        "MAKEFLAGS",
-        "SERVER_SOFTWARE",
-    ],
-)
-def test_claude_does_not_inherit_variables_of_our_parent_process(tmp_path: Path, mark: str) -> None:
-    assert mark not in read(tmp_path, **{mark: "1"}).child_environment
-
-
-def test_claude_gets_its_config_folder_only_when_it_was_named(tmp_path: Path) -> None:
-    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path).child_environment
-    assert "CLAUDE_CONFIG_DIR" not in read(tmp_path, CLAUDE_CONFIG_DIR="").child_environment
-    named = read(tmp_path, CLAUDE_CONFIG_DIR="~/own")
-    assert named.child_environment["CLAUDE_CONFIG_DIR"] == str(tmp_path / "own")
-
-
 def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:
     assert read(
         tmp_path, OPCODE_PASSWROD="x", OPCODE_RUN_ID="y", OPCODE_RUN_FOLDER="/r"
@@ -282,142 +215,3 @@ def test_a_name_too_long_for_the_disk_is_refused_like_a_missing_folder(
 ) -> None:
     with pytest.raises(SettingsError, match=f"^{name} names .* which is not a folder"):
         read(tmp_path, **{name: "x" * 300})
-
-
-def test_settings_read_only_the_given_mapping(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PORT", "9999")
-    monkeypatch.setenv("OPCODE_USER", "somebody")
-    (tmp_path / ".env").write_text("OPCODE_USER=from-a-file\n")
-    monkeypatch.chdir(tmp_path)
-    settings = read(tmp_path)
-    assert (settings.port, settings.user) == (8080, "opcode")
-
-
-class Refusing(dict[str, str]):
-    """An environment of which no value may be read."""
-
-    def _refuse(self, *_: object) -> NoReturn:
-        raise AssertionError("os.environ was read")
-
-    get = __getitem__ = __iter__ = __contains__ = _refuse
-    items = keys = values = copy = _refuse
-
-
-def test_settings_do_not_read_the_environment_of_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("os.environ", Refusing())
-        assert Settings.read({"PORT": "81"}, tmp_path).port == 81
-
-
-def test_every_variable_has_an_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {
-        "HOST": "127.0.0.1",
-        "PORT": "9999",
-        "OPCODE_USER": "me",
-        "OPCODE_PASSWORD": "secret",
-        "OPCODE_LOGIN_DAYS": "7",
-        "OPCODE_LOGIN_IDLE_DAYS": "2",
-        "CLAUDE_PATH": "/bin/claude",
-        "CLAUDE_CONFIG_DIR": "/config",
-        "XDG_STATE_HOME": "/states",
-        "OPCODE_STATE_DIR": "/state",
-        "OPCODE_PROJECT_ROOTS": "/",
-        "OPCODE_PERMISSION_MODE": "plan",
-        "OPCODE_ALLOWED_ORIGINS": "https://a.example",
-        "OPCODE_ALLOWED_HOSTS": "a.example",
-        "OPCODE_BASE_PATH": "/opcode",
-        "OPCODE_TRUSTED_PROXIES": "10.0.0.2",
-        "OPCODE_DEMO": "1",
-        "OPCODE_STOP_DEADLINE": "1",
-        "OPCODE_IDLE_TIMEOUT": "1",
-        "OPCODE_ALLOW_BYPASS": "1",
-        "OPCODE_ON_DISCONNECT": "stop",
-        "OPCODE_DISCONNECT_GRACE": "5",
-        "OPCODE_ON_EXIT": "stop",
-        "OPCODE_MAX_RUNS": "3",
-        "OPCODE_WORKERS": "2",
-        "OPCODE_VIEWER_TIMEOUT": "1",
-        "OPCODE_ASK_AHEAD": "0",
-        "OPCODE_TASK_FOLDER": str(tmp_path),
-        "OPCODE_TASK_TIMEOUT": "1",
-        "OPCODE_RUN_TIMEOUT": "1",
-        "OPCODE_WARM_START": "0",
-        "OPCODE_WARM_TIMEOUT": "1",
-        "OPCODE_MAX_OUTPUT": "1M",
-        "OPCODE_MAX_LINE": "1M",
-        "OPCODE_MEMORY_WARNING": "1M",
-        "OPCODE_MEMORY_LIMIT": "1M",
-        "OPCODE_MAX_QUEUED": "1",
-        "OPCODE_MAX_VIEWERS": "1",
-        "OPCODE_MIN_FREE": "1M",
-        "OPCODE_KEEP_RUNS": "1",
-        "GITHUB_USER": "me",
-        "GITHUB_TOKEN": "secret",
-        "OPCODE_GITHUB_TOKEN": "secret",
-    }
-    assert values.keys() == {variable.name for variable in Settings.variables()}
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    for name, value in values.items():
-        assert read(tmp_path, **{name: value}) != read(tmp_path), name
-
-
-BYPASS = {"OPCODE_PERMISSION_MODE": "bypassPermissions"}
-
-
-def test_bypass_mode_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(SettingsError, match="needs OPCODE_ALLOW_BYPASS=1"):
-        read(tmp_path, **BYPASS)
-    settings = read(tmp_path, **BYPASS, OPCODE_ALLOW_BYPASS="1")
-    assert (settings.permission_mode, settings.allow_bypass) == ("bypassPermissions", True)
-
-
-def test_bypass_mode_is_refused_for_root_outside_of_a_sandbox(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    with pytest.raises(SettingsError, match="for root.*IS_SANDBOX=1"):
-        read(tmp_path, OPCODE_ALLOW_BYPASS="1")
-    assert read(tmp_path, OPCODE_ALLOW_BYPASS="1", IS_SANDBOX="1").allow_bypass
-
-
-def test_tasks_work_in_a_folder_of_the_project_roots_for_five_minutes(tmp_path: Path) -> None:
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "other").mkdir()
-    assert read(tmp_path).task_folder is None
-    assert read(tmp_path).task_timeout == 300
-    assert read(tmp_path, OPCODE_TASK_FOLDER="~/tasks").task_folder == tmp_path / "tasks"
-    with pytest.raises(SettingsError, match="OPCODE_TASK_FOLDER names .*, which is not a folder"):
-        read(tmp_path, OPCODE_TASK_FOLDER="~/missing")
-    with pytest.raises(SettingsError, match="outside OPCODE_PROJECT_ROOTS"):
-        read(tmp_path, OPCODE_TASK_FOLDER="~/other", OPCODE_PROJECT_ROOTS="~/tasks")
-
-
-def test_relative_paths_mean_the_same_in_another_current_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home, here, there = (tmp_path / name for name in ("home", "here", "there"))
-    for folder in (home, here / "a", here / "b", there):
-        folder.mkdir(parents=True)
-    paths = {
-        "HOME": str(home),
-        "CLAUDE_PATH": "bin/claude",
-        "CLAUDE_CONFIG_DIR": "config",
-        "OPCODE_STATE_DIR": "./state",
-        "OPCODE_PROJECT_ROOTS": "a:b",
-        "OPCODE_TASK_FOLDER": "a",
-    }
-    for name, path in paths.items():
-        monkeypatch.setenv(name, path)
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.chdir(here)
-    before = Settings.from_env()
-    work_in(there, before)
-    after = Settings.from_env()
-    assert Path.cwd() == there
-    assert before.project_roots == (here / "a", here / "b")
-    assert chosen(after) == chosen(before)

@@ -28,6 +28,7 @@ from opcode_htmx.runs.policies import limit_monitor as limits_module
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     lines,
@@ -38,8 +39,6 @@ from tests.support.cli.supervision import (
     until,
 )
 from tests.support.environment import ROOT
-
-FOREVER = ["wait", "/no/such/file"]
 
 SERVER = """
 import sys

@@ -22,6 +22,7 @@ from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.runs.supervisor import RunNotFound, Supervisor
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     new_id,
@@ -31,8 +32,6 @@ from tests.support.cli.supervision import (
     texts,
     until,
 )
-
-FOREVER = ["wait", "/no/such/file"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.logs.log_files import CURRENT
-from tests.support.cli.supervision import steps
+from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
@@ -40,7 +40,6 @@ from tests.support.environment import (
 from tests.support.pages.browser import CUT_OFF, Phone
 
 Start = Callable[..., Server]
-FOREVER = ["wait", "/no/such/file"]
 
 
 @pytest.fixture

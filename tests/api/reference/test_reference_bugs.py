@@ -20,7 +20,7 @@ import requests
 import websocket
 
 from opcode_htmx.engines.claude.files import history
-from tests.support.cli.supervision import steps
+from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import (
     PASSWORD,
@@ -31,7 +31,6 @@ from tests.support.environment import (
     until,
 )
 
-FOREVER = ["wait", "/no/such/file"]
 EVIL = "https://evil.example"
 
 

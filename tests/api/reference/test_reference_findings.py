@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from tests.support.cli.supervision import steps
+from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
@@ -24,8 +24,6 @@ from tests.support.environment import (
     processes_of,
     until,
 )
-
-FOREVER = ["wait", "/no/such/file"]
 
 
 @pytest.fixture(scope="module")

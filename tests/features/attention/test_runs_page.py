@@ -17,6 +17,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from tests.support.cli.supervision import FOREVER
 from tests.support.environment import (
     Sandbox,
     Server,
@@ -27,7 +28,6 @@ from tests.support.environment import (
 from tests.support.pages import dom, page_checks
 from tests.support.pages.browser import Phone
 
-FOREVER = ["wait", "/nonexistent/for-ever"]
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
 
 SLEEP = ["sleep", "61"]

@@ -14,6 +14,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Locator, ViewportSize, expect
 
+from tests.support.cli.supervision import FOREVER
 from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, until, write_stand_in
 from tests.support.pages.browser import Phone
@@ -27,7 +28,6 @@ SIZES: tuple[ViewportSize, ...] = (
     {"width": 390, "height": 844},
 )
 NUMBERS = count(10)
-FOREVER = ["wait", "/nonexistent/for-ever"]
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,10 @@ from opcode_htmx.sessions.schedules.model import (
 )
 from opcode_htmx.sessions.schedules.store import FOLDER, PROGRESS, ScheduleStore
 from opcode_htmx.sessions.schedules.timing import once_at
-from tests.support.cli.supervision import steps
+from tests.support.cli.supervision import FOREVER, steps
 from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
 
 Start = Callable[..., Server]
-FOREVER = ["wait", "/no/such/file"]
 SCHEDULE = "5" * 32
 
 

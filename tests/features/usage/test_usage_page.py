@@ -1,88 +1,37 @@
-"""Usage: the page, its export, the API, and what is left of the plan."""
+"""Usage: the page, its export, its chart, and the API."""
 
 from __future__ import annotations
 
 import csv
-import json
 import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import gevent
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import expect
 
-from opcode_htmx.engines.claude.engine import ClaudeCodec
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.engines.messages import ControlResponse, SystemEvent
 from opcode_htmx.engines.plan_limits import LimitWindow
-from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.usage.amounts import short, worked
 from opcode_htmx.features.usage.chart import MOST_BARS, chart_of
-from opcode_htmx.features.usage.limits import Limit, PlanLimits
-from opcode_htmx.lib.identity import owner
-from opcode_htmx.runs.events.types import TurnEnded, Usage
-from opcode_htmx.sessions.index.indexer import Indexer
+from opcode_htmx.features.usage.limits import PlanLimits
 from opcode_htmx.sessions.index.usage.figures import DayCosts
+from tests.features.usage.history import FORMULA, HOUR, data, text_of, write_history, write_index
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.sessions.index.spending import spend
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import USER, Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, Server, until, write_stand_in
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import smaller_than_a_thumb, sticks_out, violations
 from tests.support.populated import LONG_WORD
 
-FORMULA = '=HYPERLINK("http://example.org")'
 DOLLARS = 0.006
 """Of one answer of `spend`."""
-HOUR = 3600.0
-
-
-def write_history(sandbox: Sandbox) -> None:
-    """Three answers in two projects, one of them of an unknown model, and one of a subagent."""
-    shop = Session(sandbox.config_dir, ONE, str(sandbox.project))
-    shop.prompt(FORMULA)
-    spend(shop, "m1")
-    spend(shop, "m2", model="claude-unheard-of")
-    shop.write(json.dumps({"type": "cost-state", "totalCostUSD": 0.5}) + "\n")
-    agent = shop.of_agent("done")
-    message = {"id": "m3", "model": "claude-opus-5-5", "usage": {"input_tokens": 1_500}}
-    line = {"type": "assistant", "cwd": shop.cwd, "timestamp": "2026-11-18T09:00:00.000Z"}
-    with agent.open("a") as file:
-        file.write(json.dumps({**line, "message": message}) + "\n")
-    infra = Session(sandbox.config_dir, TWO, str(sandbox.home / "work" / "infra"))
-    infra.prompt("Look at the network")
-    spend(infra, "m4", at=86_400)
-
-
-def write_index(sandbox: Sandbox) -> None:
-    path = sandbox.state / "index" / "sessions.sqlite"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    indexer = Indexer(path, sandbox.config_dir)
-    for _ in indexer.look():
-        pass
-    indexer.close()
-
-
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    """The app over an index of `write_history`, which no process keeps."""
-    write_history(sandbox)
-    write_index(sandbox)
-    with app_of(sandbox, stand_in, OPCODE_SEARCH_INDEX="1", jobs=False) as app:
-        yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture(scope="module")
@@ -96,21 +45,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         yield client_of(app)
 
 
-def text_of(client: FlaskClient, path: str) -> str:
-    answer = client.get(path)
-    assert answer.status_code == 200
-    return " ".join(re.sub(r"<[^<>]*>", " ", answer.text.partition("<main")[2]).split())
-
-
-def data(client: FlaskClient, path: str) -> Any:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return answer.get_json()["data"]
-
-
 # The page
-
-
 def test_page_shows_the_sums_and_says_what_is_unknown(reader: FlaskClient) -> None:
     page = text_of(reader, "/usage?range=all")
     for part in (
@@ -207,8 +142,6 @@ def test_session_and_project_lead_to_their_usage(client: FlaskClient, sandbox: S
 
 
 # Export
-
-
 def test_export_has_all_groups_and_no_formula(reader: FlaskClient) -> None:
     answer = reader.get("/usage/export.csv?range=all&by=session")
     assert answer.mimetype == "text/csv"
@@ -224,8 +157,6 @@ def test_export_has_all_groups_and_no_formula(reader: FlaskClient) -> None:
 
 
 # The API
-
-
 def test_stats_have_the_fields_of_the_references_client(reader: FlaskClient) -> None:
     found = data(reader, "/api/usage")
     assert found["total_cost"] == pytest.approx(3 * DOLLARS)
@@ -264,95 +195,7 @@ def test_sessions_and_details_are_listed(reader: FlaskClient) -> None:
     assert reader.get("/api/usage/sessions?since=soon").status_code == 422
 
 
-# What is left
-
-
-def event(**info: Any) -> SystemEvent:
-    return SystemEvent("rate_limit_event", "u", {"rate_limit_info": info})
-
-
-def test_limits_are_read_from_claudes_lines_and_its_answer() -> None:
-    codec = ClaudeCodec()
-    line = event(status="rejected", rateLimitType="five_hour", resetsAt=1_800_000_000)
-    assert codec.limits_in(line) == (LimitWindow("five_hour", 1.0, 1_800_000_000.0),)
-    window = {"utilization": 0.25, "resetsAt": 1_800_000_000}
-    both = event(status="allowed", unifiedWindows={"five_hour": window, "seven_day": window})
-    assert [each.kind for each in codec.limits_in(both)] == ["five_hour", "seven_day"]
-    assert codec.limits_in(event(status=7, rateLimitType=[], unifiedWindows=3)) == ()
-    percent = {"utilization": 62.5, "resets_at": "2027-01-15T08:00:00+00:00"}
-    answer: dict[str, object] = {
-        "rate_limits": {"five_hour": percent, "seven_day": None, "seven_day_opus": 7}
-    }
-    expected = LimitWindow("five_hour", 0.625, 1_800_000_000.0)
-    assert codec.limits_of(ControlResponse("r", True, answer, "")) == (expected,)
-    assert codec.limits_of(ControlResponse("r", True, {"rate_limits": None}, "")) == ()
-    assert codec.limits_of(ControlResponse("r", False, {}, "no")) == ()
-    request = json.loads(codec.limits_line("r"))["request"]
-    assert request == {"subtype": "get_usage", "skip_behaviors": True}
-
-
-@pytest.mark.parametrize(
-    ("used", "elapsed", "full_after"),
-    [(0.5, 2.0, 2.0), (0.8, 2.0, 0.5), (0.2, 2.0, None), (1.0, 2.0, None), (0.5, 0.01, None)],
-)
-def test_pace_says_when_a_limit_is_used_up(
-    used: float, elapsed: float, full_after: float | None
-) -> None:
-    at = 1_800_000_000.0
-    limit = Limit(LimitWindow("five_hour", used, at + (5 - elapsed) * HOUR), at)
-    expected = None if full_after is None else pytest.approx(at + full_after * HOUR)
-    assert limit.full_at == expected
-
-
-def test_limit_is_forgotten_when_it_was_reset(tmp_path: Path) -> None:
-    limits = PlanLimits(tmp_path / "usage.json")
-    limits.report([LimitWindow("five_hour", 0.5, 100.0)], at=50.0)
-    limits.report([LimitWindow("five_hour", None, 100.0)], at=60.0)  # it says less
-    assert [each.percent for each in limits.current(now=99.0)] == [50]
-    assert limits.current(now=101.0) == []
-
-
-def test_what_is_left_is_on_home_on_usage_in_the_status_and_at_the_api(
-    app: Flask, client: FlaskClient, sandbox: Sandbox
-) -> None:
-    resets_at = time.time() + 2 * HOUR
-    limits = PlanLimits(sandbox.state / "usage.json")
-    limits.report([LimitWindow("five_hour", 0.9, resets_at)], at=time.time())
-    assert "5-hour limit: 10 % left , at this rate until" in text_of(client, "/")
-    assert "At this rate it lasts until" in text_of(client, "/usage")
-    session = f"/projects/{project_id(sandbox.project)}/sessions/{ONE}"
-    assert "5-hour limit 10 % left, resets" in text_of(client, session)
-    (found,) = data(client, "/api/usage/limits")
-    assert (found["kind"], found["used_percent"]) == ("five_hour", 90)
-    assert datetime.fromisoformat(found["resets_at"]).timestamp() == pytest.approx(resets_at)
-
-
-def test_cost_that_claude_reports_at_the_end_of_a_turn_is_kept(
-    sandbox: Sandbox, stand_in: Path
-) -> None:
-    turn = TurnEnded(
-        id=f"run.turn_ended.{ONE}",
-        at=1.0,
-        run_id="run",
-        session_id=ONE,
-        project_path="/work",
-        by=owner(USER),
-        prompt_ids=(),
-        is_error=False,
-        reason="completed",
-        usage=Usage(1, 1, 0, 0, 0.25, 2.5, "claude-opus-5-5", 1),
-    )
-    limits = PlanLimits(sandbox.state / "usage.json")
-    with app_of(sandbox, stand_in) as app:
-        context: AppContext = app.extensions["opcode_context"]
-        context.events.emit(turn)
-        until(lambda: limits.cost_of(ONE), "it is kept", sleep=lambda: gevent.sleep(0.02))
-    assert limits.cost_of(ONE) == 2_500_000_000_000
-
-
 # Amounts and charts
-
-
 def test_amounts_are_short() -> None:
     assert [short(each) for each in (0, 999, 12_345, 4_560_000, 123_000_000)] == [
         *("0", "999", "12.3k", "4.56M", "123M"),
@@ -374,8 +217,6 @@ def test_chart_has_few_bars_and_all_of_the_cost(span: int, size: int) -> None:
 
 
 # In a browser
-
-
 @pytest.mark.browser
 @pytest.mark.timeout(180)
 def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
@@ -417,26 +258,3 @@ def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
         phone.close()
         without.close()
         server.close()
-
-
-@pytest.mark.parametrize(
-    "limit",
-    [
-        {"used": "x"},
-        {"used": float("nan")},
-        {"resets_at": 1e300},
-        {"at": float("inf")},
-        {"kind": None},
-    ],
-)
-def test_damaged_limits_are_left_out(
-    client: FlaskClient, sandbox: Sandbox, limit: dict[str, Any]
-) -> None:
-    good = {"kind": "five_hour", "used": 0.5, "resets_at": time.time() + HOUR, "at": time.time()}
-    path = sandbox.state / "usage.json"
-    path.write_text(json.dumps({"limits": [good], "costs": {}, "asked": 0}))
-    assert "5-hour limit" in client.get("/usage").text
-    path.write_text(json.dumps({"limits": [{**good, **limit}], "costs": {}, "asked": 0}))
-    for page in ("/usage", "/"):
-        answer = client.get(page)
-        assert (answer.status_code, "5-hour limit" in answer.text) == (200, False)

@@ -38,7 +38,7 @@ from opcode_htmx.runs.events.types import (
 )
 from opcode_htmx.runs.model.record import Outcome
 from tests.runs.events.listening import in_journal, names, only
-from tests.support.cli.supervision import new_id, steps
+from tests.support.cli.supervision import FOREVER, new_id, steps
 from tests.support.clients.json_client import connected
 from tests.support.environment import (
     PASSWORD,
@@ -49,7 +49,6 @@ from tests.support.environment import (
 )
 
 Start = Callable[..., Server]
-FOREVER = ["wait", "/no/such/file"]
 BASIC = owner(USER)
 
 

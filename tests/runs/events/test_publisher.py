@@ -44,6 +44,7 @@ from tests.runs.events.listening import (
 )
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     new_id,
@@ -51,7 +52,6 @@ from tests.support.cli.supervision import (
     until,
 )
 
-FOREVER = ["wait", "/no/such/file"]
 OTHER = owner("opcode", "0" * 32)
 LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]
 

@@ -19,6 +19,7 @@ from opcode_htmx.runs.policies import viewer_presence
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from opcode_htmx.runs.policies.viewer_presence import ViewerPresence
 from tests.support.cli.supervision import (
+    FOREVER,
     Supervision,
     idle,
     new_id,
@@ -26,7 +27,6 @@ from tests.support.cli.supervision import (
     until,
 )
 
-FOREVER = ["wait", "/no/such/file"]
 GRACE = 2.0
 
 Begin = Callable[..., Run]

@@ -25,6 +25,7 @@ from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.processes.process_monitor import ProcessMonitor
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     steps,
@@ -36,7 +37,6 @@ from tests.support.environment import ROOT, Sandbox
 DEADLINE = 3.0
 BUSY = 2.0
 """Seconds by which a machine with much else to do may be late."""
-FOREVER = ["wait", "/nonexistent/for-ever"]
 
 NAP = "import time; time.sleep(60)"
 IGNORE = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"

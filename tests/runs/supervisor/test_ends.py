@@ -15,9 +15,10 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies import limit_monitor as limits_module
 from opcode_htmx.runs.policies.limit_monitor import Limits
-from tests.runs.supervisor.watching import FOREVER, asked, ended, pid_of
+from tests.runs.supervisor.watching import asked, ended, pid_of
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     new_id,

@@ -10,8 +10,8 @@ import gevent
 
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from tests.runs.supervisor.watching import FOREVER, ended
-from tests.support.cli.supervision import Supervision, idle, new_id, steps, texts, until
+from tests.runs.supervisor.watching import ended
+from tests.support.cli.supervision import FOREVER, Supervision, idle, new_id, steps, texts, until
 from tests.support.environment import PATIENCE
 
 

@@ -18,9 +18,10 @@ from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.runs.model import run_folder as folder_module
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from tests.runs.supervisor.watching import FOREVER, all_answered, ended, pid_of
+from tests.runs.supervisor.watching import all_answered, ended, pid_of
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     lines,

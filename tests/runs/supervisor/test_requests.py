@@ -11,9 +11,10 @@ import pytest
 
 from opcode_htmx.runs.control.run import AlreadyAnswered, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
-from tests.runs.supervisor.watching import FOREVER, asked, ended, pid_of
+from tests.runs.supervisor.watching import asked, ended, pid_of
 from tests.support.cli.supervision import (
     BY,
+    FOREVER,
     Supervision,
     idle,
     new_id,

@@ -7,8 +7,6 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from tests.support.cli.supervision import record_on_disk, until
 
-FOREVER = ["wait", "/no/such/file"]
-
 
 def ended(run: Run) -> tuple[Outcome, str]:
     """How a run ended, once it has; on disk it says the same."""

@@ -47,6 +47,10 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+FOREVER = ["wait", "/no/such/file"]
+"""A step of the stand-in that is never over."""
+
+
 def steps(*steps: Sequence[object]) -> str:
     """A prompt for the stand-in."""
     return json.dumps(steps)

@@ -11,7 +11,7 @@ from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api.sockets import chat_socket
 from tests.api.sockets.chat.chats import StartServer, chat, create, processes, say, steps, words
-from tests.api.sockets.test_claude_socket import elicits
+from tests.api.sockets.claude.commands import elicits
 from tests.support.environment import Sandbox, Server, processes_of
 
 

@@ -1,0 +1,26 @@
+"""A client of /ws/claude."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.clients.json_client import JsonClient, connected
+from tests.support.environment import Sandbox, Server
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def sandbox(shared_server: Server) -> Sandbox:
+    return shared_server.sandbox
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[JsonClient]:
+    with connected(server) as client:
+        yield client
