@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from opcode_htmx.features.claude_hooks.document import HookGone
-from opcode_htmx.features.claude_hooks.rest.whole import InvalidHooks
+from opcode_htmx.features.claude_hooks.errors import HookGone, InvalidHooks
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.web.rest.endpoint import Endpoint

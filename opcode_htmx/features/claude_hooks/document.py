@@ -14,16 +14,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from opcode_htmx.engines.claude.config import json_text, secrets
+from opcode_htmx.features.claude_hooks.errors import HookGone
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 
 Hooks = dict[str, Any]
 """The value of `hooks`."""
 KEY = "hooks"
-
-
-class HookGone(Exception):
-    """The hook is not in the file any more; the text is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.claude_hooks.concerns import concerns_of
 from opcode_htmx.features.claude_hooks.dangers import LONGEST
-from opcode_htmx.features.claude_hooks.document import Entry, HookGone, Hooks
+from opcode_htmx.features.claude_hooks.document import Entry, Hooks
+from opcode_htmx.features.claude_hooks.errors import HookGone
 from opcode_htmx.features.claude_hooks.kinds import HookKind
 from opcode_htmx.features.claude_hooks.service import HookEditor
 from opcode_htmx.features.claude_hooks.starters import STARTERS

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import url_for
 from markupsafe import Markup
 
+from opcode_htmx.features.files.changing.edits import MOST_EDITED
 from opcode_htmx.features.files.documents import renderer
 from opcode_htmx.features.files.documents.renderer import NotDrawn, Outline, RendererBusy
 from opcode_htmx.features.files.shown import kinds, lines, notebooks, tables
@@ -26,8 +27,6 @@ from opcode_htmx.rendering.cards.parts import ColouredText
 
 MOST_MARKDOWN = 300_000
 """Bytes; a longer text is shown as its source."""
-MOST_EDITED = 500_000
-"""Bytes of a file that can be edited in a form."""
 HEX_BYTES = 512
 _HEX_ROW = 8
 

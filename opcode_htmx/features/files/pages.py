@@ -20,9 +20,10 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.engines.identifiers import SESSION_ID
 from opcode_htmx.features.files import serving
 from opcode_htmx.features.files.browse import folder_view
+from opcode_htmx.features.files.changing.edits import MOST_EDITED
 from opcode_htmx.features.files.changing.trash import FileTrash
 from opcode_htmx.features.files.documents.renderer import PART_PAGES
-from opcode_htmx.features.files.look import MOST_EDITED, look
+from opcode_htmx.features.files.look import look
 from opcode_htmx.features.files.opening import NamedFiles, split
 from opcode_htmx.features.files.places import (
     ProjectPlaces,

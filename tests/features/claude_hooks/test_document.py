@@ -10,7 +10,8 @@ import pytest
 
 from opcode_htmx.engines.claude.config.settings_schema import SettingsSchema
 from opcode_htmx.features.claude_hooks import document
-from opcode_htmx.features.claude_hooks.document import Entry, HookGone
+from opcode_htmx.features.claude_hooks.document import Entry
+from opcode_htmx.features.claude_hooks.errors import HookGone, InvalidHooks
 from opcode_htmx.features.claude_hooks.kinds import KINDS, Control, kinds_of
 from opcode_htmx.features.claude_hooks.rest import whole
 from opcode_htmx.features.claude_hooks.values import BadField, as_form, from_form, others
@@ -180,7 +181,7 @@ def test_secrets_in_commands_and_arguments_come_back_when_a_program_writes_all_h
     changed = whole.revealed(shown, {"hooks": hooks})
     assert changed["Stop"][0]["hooks"][0] == {**login, "timeout": 6}
     shown["Stop"][0]["hooks"][0]["command"] = "curl https://********@elsewhere/"
-    with pytest.raises(whole.InvalidHooks):
+    with pytest.raises(InvalidHooks):
         whole.revealed(shown, {"hooks": hooks})
     asterisks = {"Stop": [{"hooks": [{"type": "command", "command": "echo ********"}]}]}
     assert whole.revealed(asterisks, {}) == asterisks

@@ -15,6 +15,7 @@ from opcode_htmx.engines.claude.config.redaction import HIDDEN, in_url
 from opcode_htmx.features.claude_hooks import document
 from opcode_htmx.features.claude_hooks.dangers import LONGEST
 from opcode_htmx.features.claude_hooks.document import KEY, Entry, Hooks
+from opcode_htmx.features.claude_hooks.errors import InvalidHooks
 from opcode_htmx.features.claude_hooks.kinds import HookKind
 from opcode_htmx.features.claude_hooks.values import BadField, check
 from opcode_htmx.lib.coerce import Json, as_dict
@@ -22,10 +23,6 @@ from opcode_htmx.lib.coerce import Json, as_dict
 _OWNERS = ("type", "url", "command", "server", "tool")
 """The keys that identify a hook."""
 _SECTIONS = ("headers", "env")
-
-
-class InvalidHooks(Exception):
-    """Hooks that Claude would not read; the text says why."""
 
 
 def hidden(hooks: object) -> Hooks:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from opcode_htmx.features.files.look import MOST_EDITED
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text, writing
@@ -12,6 +11,8 @@ from opcode_htmx.lib.tree.names import FileRefused, Names
 from opcode_htmx.lib.tree.text import Decoded
 from opcode_htmx.lib.tree.tree import FileMissing, FileTooLarge, NameTaken, Tree, explained
 
+MOST_EDITED = 500_000
+"""Bytes of a file that can be edited in a form."""
 NO_FILE = "none"
 """The digest of a file that is not there."""
 
