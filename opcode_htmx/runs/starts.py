@@ -134,9 +134,9 @@ class RunStarts:
         """
         with self._session_locks.of(session_id):
             deadline = time.monotonic() + END_GRACE_SECONDS
-            while any(
-                run.is_beginning() for run in used(self._registry.of_session(session_id))
-            ) and (time.monotonic() < deadline):
+            while any(run.is_beginning() for run in self._used_of(session_id)):
+                if time.monotonic() >= deadline:
+                    break
                 gevent.sleep(BEGINNING_SECONDS)
             return self._has_sent(session_id, prompt_id)
 
@@ -237,9 +237,7 @@ class RunStarts:
 
     def _begun_at_rest(self, session_id: str, project: Path, by: Identity) -> Run:
         self.check_folder(project)
-        pids = frozenset(
-            run.record.pid for run in used(self._registry.of_session(session_id)) if run.record.pid
-        )
+        pids = frozenset(run.record.pid for run in self._used_of(session_id) if run.record.pid)
         if self._warm_rules.is_elsewhere(session_id, pids):
             raise RunNotLive("Another program has this session open. Close it there first.")
         if self._options.uses_project_settings(session_id):

@@ -137,17 +137,19 @@ class Supervisor:
             self.registry.live_ids,
         )
         """What ended runs have left behind."""
-        self.rounds = Rounds(lambda: self.registry.has_live)
+        self.rounds = self._made_rounds()
         """What is looked after while runs are live."""
-        self.rounds.add("check on the runs", lambda: ROUND_SECONDS, self._wake.set)
-        self.rounds.add(
+        self._greenlets: list[gevent.Greenlet[[], None]] = []
+
+    def _made_rounds(self) -> Rounds:
+        rounds = Rounds(lambda: self.registry.has_live)
+        rounds.add("check on the runs", lambda: ROUND_SECONDS, self._wake.set)
+        rounds.add(
             "check the limits", lambda: limit_monitor.CHECK_SECONDS, self._limit_monitor.check
         )
-        self.rounds.add("end runs without a viewer", self.viewers.seconds, self.viewers.check)
-        self.rounds.add(
-            "end unused runs", lambda: warm_starts.CHECK_SECONDS, self.warm_starts.check
-        )
-        self._greenlets: list[gevent.Greenlet[[], None]] = []
+        rounds.add("end runs without a viewer", self.viewers.seconds, self.viewers.check)
+        rounds.add("end unused runs", lambda: warm_starts.CHECK_SECONDS, self.warm_starts.check)
+        return rounds
 
     def start(self) -> None:
         """Take over the runs on disk, and look after all of them from now on."""

@@ -58,6 +58,7 @@ def session_services(
     runs: Supervisor,
     refusals: tuple[type[Exception], ...],
 ) -> Sessions:
+    """The services of one app, whose jobs are added to `jobs`; `refusals` as in AppContext."""
     config_dir = claude.workspace.config_dir
     options = OptionsPresenter(runs.options, settings.disconnect_grace)
     drafts = Drafts(state.folder("drafts"))

@@ -36,6 +36,7 @@ def agent_of(body: models.NewAgent, before: Agent | None = None) -> Agent:
 
 
 def agent_info(stored: StoredAgent) -> models.Agent:
+    """An agent as an answer of the API has it."""
     agent = stored.agent
     shown = model.as_document(agent)
     return models.Agent(
@@ -62,6 +63,7 @@ def agent_info(stored: StoredAgent) -> models.Agent:
 
 
 def run_info(view: RunView) -> models.AgentRunInfo:
+    """A run of an agent as an answer of the API has it."""
     record, process = view.record, view.run.record if view.run else None
     started = process.process_started_at if process else None
     ended_at = view.beginning.ended_at if view.beginning else record.completed_at

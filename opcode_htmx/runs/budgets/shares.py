@@ -81,11 +81,10 @@ def given_back(ledger: Ledger, session_id: str, begin: float, end: float) -> Led
             kept = _joined(*left)
             less = _length(spans) - _length(kept)
             if less > 0:
-                spent = max(0.0, each.spent - less)
+                # its total is kept, even where nothing of it is counted any more
                 found[name] = replace(
-                    # the newest total stays known where nothing of it is counted
                     each,
-                    spent=spent,
+                    spent=max(0.0, each.spent - less),
                     days=_without(each.days, less),
                     spans=kept or _NOTHING,
                 )

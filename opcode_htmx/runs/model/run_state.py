@@ -245,16 +245,7 @@ class RunState:
                     self.answers.pop(message.request_id, None)  # Claude has not taken it
                 self._close(message.request_id, withdrawn=True)
             case TurnResult():
-                if self._ended_without_result not in message.prompt_ids:
-                    self.turns += 1
-                self._turn_open, self._opener, self._ended_without_result = False, "", ""
-                if message.reason not in INTERRUPTED:  # an interrupted one may be sent again
-                    self._take(*message.prompt_ids)
-                self.step(Event.TURN_ENDED)
-                if self.waiting:
-                    self.step(Event.PROMPTED)
-                if self.asks:  # of a background agent, which goes on
-                    self.step(Event.ASKED)
+                self._end_turn(message)
             case Assistant() | MessageStart() | BlockStart() | BlockDelta():
                 # a background agent writes between the turns, too
                 if message.parent is None or not self.background.tasks:
@@ -268,6 +259,18 @@ class RunState:
     def _continue_turn(self) -> None:
         self._turn_open = True
         self.step(Event.ACTIVE)
+
+    def _end_turn(self, result: TurnResult) -> None:
+        if self._ended_without_result not in result.prompt_ids:
+            self.turns += 1
+        self._turn_open, self._opener, self._ended_without_result = False, "", ""
+        if result.reason not in INTERRUPTED:  # an interrupted prompt may be sent again
+            self._take(*result.prompt_ids)
+        self.step(Event.TURN_ENDED)
+        if self.waiting:
+            self.step(Event.PROMPTED)
+        if self.asks:  # of a background agent, which goes on
+            self.step(Event.ASKED)
 
     def _end_turn_of(self, prompt_id: str) -> None:
         """Claude has completed a prompt: this ends its turn, unless a result has done so before."""

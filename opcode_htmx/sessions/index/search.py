@@ -223,11 +223,13 @@ def _newest(places: Iterable[Place]) -> float:
 
 
 def progress_of(database: sqlite3.Connection) -> float:
+    """The part of the history that was read, from 0 to 1."""
     total, done = database.execute("SELECT bytes, bytes_read FROM progress").fetchone()
     return min(1.0, done / total) if total else 1.0
 
 
 def choices_of(database: sqlite3.Connection) -> Choices:
+    """The newest MOST_CHOICES of each kind, by the alphabet."""
     names: dict[str, list[str]] = {}
     newest = "SELECT text FROM name WHERE kind = ? ORDER BY id DESC LIMIT ?"  # older ones are many
     for kind in ("project", "tool", "branch", "model"):

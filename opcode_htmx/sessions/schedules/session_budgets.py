@@ -14,6 +14,7 @@ from opcode_htmx.sessions.schedules.starts import budget_of_pause
 from opcode_htmx.sessions.schedules.store import ScheduleStore
 
 KEPT = 500
+"""Sessions for which what was found is kept: those asked for last."""
 
 
 class Budgets(NamedTuple):

@@ -49,6 +49,7 @@ def note_turn(store: ScheduleStore, event: TurnEnded) -> None:
 
 
 def started(run_id: str, spent: float, each: Occurrence) -> Occurrence:
+    """A noted start that a run carries out now, which has cost `spent` (US dollars) before."""
     if each.state is not State.STARTING:  # a short turn is over already
         return replace(each, run_id=run_id)
     return replace(each, state=State.RUNNING, run_id=run_id, cost_before=spent)

@@ -36,7 +36,7 @@ def at(path: Path) -> Path | None:
 
 
 def is_one(folder: Path) -> bool:
-    """By git's own rule. Raises OSError, ValueError."""
+    """Whether a folder is a repository, by git's own rule. Raises OSError, ValueError."""
     if not _is_head(folder / "HEAD"):
         return False
     # a linked worktree has the rest in the repository that it is of
