@@ -5,6 +5,7 @@
 (() => {
   const SAVE_MS = 600; // after the last key
   const LONGEST_MS = 15000; // for an answer, before there is said to be no connection
+  const AGAIN_MS = 5000; // after that it is tried whether there is a connection again
   const SAFE_BYTES = 60000; // the size that browsers still send when a page unloads
   const $ = (id) => document.getElementById(id);
   const composer = $("composer");
@@ -25,7 +26,11 @@
     element.textContent = sentence;
     return element;
   };
-  const complain = (sentence) => $("flash").replaceChildren(note(sentence));
+  const complain = (sentence) => {
+    const shown = note(sentence);
+    $("flash").replaceChildren(shown);
+    return shown;
+  };
   composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.ctx?.bubble) return; // sending.js shows it
@@ -111,6 +116,15 @@
   };
   let asking = null; // the button that was pressed
   let isReached = false;
+  let unreached = null; // the note that says so, until the server answers again
+  const tryAgain = async () => {
+    const said = unreached;
+    if (!said?.isConnected || asking || document.hidden) return;
+    if (!isOurs(await (save(false) ?? ask())) || !said.isConnected || asking) return;
+    said.className = "note";
+    said.textContent = "The connection is back. Press Send again.";
+    unreached = null;
+  };
   const sendOnceReached = async (submitter) => {
     $("flash").replaceChildren();
     asking = submitter ?? composer;
@@ -119,8 +133,10 @@
     const answer = await Promise.race([save(false) ?? ask(), late]);
     asking.removeAttribute("aria-busy");
     asking = null;
-    if (!isOurs(answer))
-      return complain("Not sent: no connection. Your words are kept; try again once you are online.");
+    if (!isOurs(answer)) {
+      unreached = complain("Not sent: no connection. Your words are kept; try again once you are online.");
+      return;
+    }
     isReached = true;
     composer.requestSubmit(submitter);
     isReached = false;
@@ -137,6 +153,10 @@
     event.preventDefault();
     if (!asking) sendOnceReached(event.submitter);
   });
+  if (folder) {
+    setInterval(tryAgain, AGAIN_MS);
+    addEventListener("online", tryAgain);
+  }
   addEventListener("online", saveSoon);
   addEventListener("pageshow", () => { isSent = false; }); // also of a page that the browser has kept
   addEventListener("pagehide", save);

@@ -65,6 +65,7 @@
 
   const KEY = "home-prompt"; // what the server does not have yet
   const SEEN = "home-seen"; // the revision of the draft that it was written over
+  const NOT_SENT = "Not sent: no connection. Tap Send to try again.";
   const SAVE_MS = 600;
   const SAFE_LENGTH = 20000; // of a text that browsers still send when a page unloads
   const OWN_MS = 10000; // a page on its way may be older than what was saved since
@@ -178,8 +179,11 @@
       send.ariaBusy = null;
       prompt.readOnly = false;
       keep();
-      note.textContent = "Not sent: no connection. Tap Send to try again.";
+      note.textContent = NOT_SENT;
     }
+  });
+  addEventListener("online", () => {
+    if (note.textContent === NOT_SENT) note.textContent = "The connection is back. Tap Send again.";
   });
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted && send.ariaBusy) return location.reload(); // its form has been sent

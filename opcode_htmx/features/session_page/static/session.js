@@ -153,12 +153,15 @@
     return top < innerHeight - $("dock").offsetHeight - NEAR_END_PX && bottom > NEAR_END_PX;
   };
 
+  // The newest may be a prompt that did not arrive: Jump would lie over it, and over what can be done.
+  const unsentIsInView = () => isInView($("sending").lastElementChild);
+
   const offerJump = () => {
     if (toGo() < NEAR_END_PX) seen = transcript.childElementCount;
     const missed = transcript.childElementCount - seen;
     const label = openAsk() ? "Jump to the question" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
     if (jump.textContent !== label) jump.textContent = label;
-    jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk());
+    jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk()) || unsentIsInView();
   };
 
   addEventListener("scroll", () => {

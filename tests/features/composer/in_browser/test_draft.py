@@ -83,6 +83,11 @@ REFUSE_PROMPTS = """() => {
         ? Promise.reject(new TypeError("Failed to fetch")) : send(address, options);
 }"""
 """As where the network fails for as long as it takes, but for the draft."""
+FAR_FROM_ALL = """() => {
+    document.getElementById("transcript").style.paddingBottom = "1500px";
+    document.getElementById("end").style.height = "600px";
+}"""
+"""A prompt that was not sent is a screen away from what was said before, and from the end."""
 
 
 def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
@@ -103,6 +108,11 @@ def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
     box(phone).fill("Send it later")
     phone.button("Send").click()
     expect(unsent).to_contain_text("Not sent. Tap to try again")
+    phone.page.evaluate(FAR_FROM_ALL)  # which is no place to jump away from, once it is in view
+    phone.page.evaluate("scrollTo(0, 5)")  # from the top, where a short page is
+    expect(phone.button("Jump to newest")).to_be_visible()
+    unsent.evaluate("each => each.scrollIntoView({ block: 'center' })")
+    expect(phone.page.locator("#jump")).to_be_hidden()
     box(phone).fill("And this is for later")
     kept(server, "Send it later\n\nAnd this is for later")
     phone.page.reload()
