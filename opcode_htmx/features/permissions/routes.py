@@ -88,9 +88,10 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
 def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, Any]:
     """Fields merged into the input of `ask`: for questions, the label or text for each, and notes.
 
-    Raises BadForm when a question is unanswered, has no such choice, or a note is too long.
+    Raises BadForm when a question is unanswered, has no such choice, has another answer than one
+    with the same words, or a note is too long.
     """
-    answers, annotations = {}, {}
+    answers, annotations = dict[str, str](), dict[str, dict[str, str]]()
     questions = questions_of(ask, {})
     for number, question in enumerate(questions):
         name = f"q-{ask.request_id}-{number}"
@@ -103,11 +104,17 @@ def answers_to(ask: PermissionRequest, form: MultiDict[str, str]) -> dict[str, A
             which = f"question {number + 1} of {len(questions)}" if len(questions) > 1 else ""
             sentence = f"Choose an answer to {which or 'the question'}: “{shorten(question.text)}”."
             raise BadForm(sentence, which, f"asked-{dom_id(ask.request_id)}-{number}")
-        answers[question.text] = ", ".join(chosen)
+        answer = ", ".join(chosen)
+        if answers.setdefault(question.text, answer) != answer:
+            # Claude's answers have the words of questions as names; today's CLI asks none twice
+            sentence = "Two of the questions have the same words, and Claude takes one answer for"
+            place = f"asked-{dom_id(ask.request_id)}-{number}"
+            raise BadForm(f"{sentence} both: answer them alike.", "answer them alike", place)
         if note := form.get(f"{name}-note", "").replace("\r\n", "\n").strip():
             if len(note) > MAX_REASON_CHARACTERS:
                 raise BadForm(f"The note is longer than {MAX_REASON_CHARACTERS:,} characters.")
-            annotations[question.text] = {"notes": note}
+            before = annotations.get(question.text, {}).get("notes", "")
+            annotations[question.text] = {"notes": f"{before}\n\n{note}" if before else note}
     fields = {"answers": answers, "annotations": annotations}
     return {name: value for name, value in fields.items() if value}
 

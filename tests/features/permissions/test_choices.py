@@ -52,3 +52,17 @@ def test_of_several_questions_the_one_without_an_answer_is_named_by_its_number()
     ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions[:1]}, "t", "", "", ())
     with pytest.raises(BadForm, match="answer to the question: “Which of"):
         answers_to(ask, MultiDict())
+
+
+def test_two_questions_with_the_same_words_have_one_answer() -> None:
+    options = [{"label": "A"}, {"label": "B"}]
+    questions = [{"question": "Which?", "options": options} for _ in range(2)]
+    ask = PermissionRequest("r", "AskUserQuestion", {"questions": questions}, "t", "", "", ())
+    with pytest.raises(BadForm, match="answer them alike") as refused:
+        answers_to(ask, MultiDict([("q-r-0", "A"), ("q-r-1", "B")]))
+    assert refused.value.place.endswith("-1")
+    sent = [("q-r-0", "A"), ("q-r-1", "A"), ("q-r-0-note", "now"), ("q-r-1-note", "later")]
+    assert answers_to(ask, MultiDict(sent)) == {
+        "answers": {"Which?": "A"},
+        "annotations": {"Which?": {"notes": "now\n\nlater"}},
+    }
