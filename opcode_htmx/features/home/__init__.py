@@ -23,6 +23,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         RunRows(sessions.lookup, sessions.budgets),
         sessions.flags,
         sessions.index,
+        sessions.read_positions,
     )
     yield routes.blueprint(home, sessions.trash, sessions.drafts)
 

@@ -22,6 +22,8 @@ from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.lookup import shorten
 from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.run_rows import RunRow, RunRows, with_other_paths
+from opcode_htmx.sessions.storage.past_times import PastTimes
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import (
     MOST_OFFERED,
     NO_FLAGS,
@@ -106,6 +108,7 @@ class Home:
         rows: RunRows,
         flags: SessionFlags,
         index: IndexReader,
+        positions: ReadPositions,
     ) -> None:
         self._workspace = workspace
         self._runs = runs
@@ -113,6 +116,7 @@ class Home:
         self._rows = rows
         self._flags = flags
         self._index = index
+        self._positions = positions
         self._ahead = ReadAhead(workspace.config_dir)
 
     def read_ahead(self) -> None:
@@ -202,13 +206,31 @@ class Home:
         flagged = {each for each, its in flags.items() if its.archived or its.pinned}
         end = start + number
         most = end + len(flagged.union(shown)) + 1
-        newest = sessions.recent(self._workspace.config_dir, most, listings)
+        past = self._positions.past()
+        newest = self._newest(most, listings, past)
         found = [
             each
             for each in newest
-            if each.session_id not in shown and not _is_pinned_or_archived(each, flags)
+            if each.session_id not in shown and not _is_pinned_or_archived(each, flags, past)
         ]
         return found[start:end], len(found) > end
+
+    def _newest(
+        self, most: int, listings: Sequence[Listing], past: PastTimes
+    ) -> Sequence[FileSummary]:
+        """The sessions used last; those of a clock that was ahead by when that was noticed."""
+        asked, wrong = most, 0
+        while True:
+            newest = sessions.recent(self._workspace.config_dir, asked, listings)
+            wrong = sum(past.is_wrong(each.last_activity) for each in newest)
+            if not wrong:
+                return newest
+            if len(newest) < asked or len(newest) - wrong >= most:
+                break
+            asked = most + wrong  # these are before others only for their times
+        newest = past.newest_first(newest, lambda each: each.last_activity)
+        self._positions.notice(past)
+        return newest
 
     def _last_words(self, shown: Iterable[FileSummary]) -> Mapping[Path, str]:
         versions = {each.path: (each.size, each.mtime_ns) for each in shown}
@@ -222,8 +244,13 @@ def _flags_of(session: FileSummary, flags: Mapping[str, Flags]) -> Flags:
     return flags.get(session.session_id, NO_FLAGS).of_use(session.last_activity)
 
 
-def _is_pinned_or_archived(session: FileSummary, flags: Mapping[str, Flags]) -> bool:
-    its = _flags_of(session, flags)
+def _is_pinned_or_archived(
+    session: FileSummary, flags: Mapping[str, Flags], past: PastTimes
+) -> bool:
+    its = flags.get(session.session_id)
+    if its is None:
+        return False
+    its = its.of_use(past.of(session.last_activity))
     return bool(its.pinned or its.archived)
 
 

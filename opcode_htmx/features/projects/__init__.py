@@ -19,7 +19,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.projects import routes
 
     sessions = context.sessions
-    yield routes.blueprint(context.workspace.config_dir, sessions.trash, sessions.flags)
+    yield routes.blueprint(
+        context.workspace.config_dir, sessions.trash, sessions.flags, sessions.read_positions
+    )
 
 
 FEATURE = Feature(

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.engines.claude.files import folder_names, sessions
 from opcode_htmx.features.projects import session_list
 from opcode_htmx.sessions.read_ahead import ReadAhead
+from opcode_htmx.sessions.storage.past_times import PastTimes
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from opcode_htmx.sessions.storage.trash import DeletedBatch, DeletedSession, Trash
 from opcode_htmx.web.http.way_back import lists_sessions
@@ -21,6 +23,7 @@ def blueprint(
     config_dir: Path,
     trash: Trash | None = None,
     flags: SessionFlags | None = None,
+    positions: ReadPositions | None = None,
 ) -> Blueprint:
     """Pages `/projects` and `/projects/<project_id>` over the Claude config folder `config_dir`."""
     pages = Blueprint("projects", __name__)
@@ -33,7 +36,9 @@ def blueprint(
     @pages.get("/projects")
     @lists_sessions("All projects")
     def index() -> str:
-        found = sessions.outline(config_dir)
+        found: Sequence[sessions.Project] = sessions.outline(config_dir)
+        if positions:
+            found = positions.newest_first(found, lambda each: each.last_activity)
         usual = usual_folder([project.path for project in found if project.path])
         page = render_template(
             "projects/projects.html",
@@ -60,15 +65,13 @@ def blueprint(
             return render_template(
                 "projects/choose_project.html", projects=matching, deleted=deleted()
             )
+        past = positions.past() if positions else PastTimes()
+        found = sessions.sessions(config_dir, project_id)
+        listed = session_list.listed(found, flags.all() if flags else {}, request.args, past)
+        if positions:
+            positions.notice(past)
         return render_template(
-            "projects/project.html",
-            project=matching[0],
-            listed=session_list.listed(
-                sessions.sessions(config_dir, project_id),
-                flags.all() if flags else {},
-                request.args,
-            ),
-            deleted=deleted(),
+            "projects/project.html", project=matching[0], listed=listed, deleted=deleted()
         )
 
     return pages

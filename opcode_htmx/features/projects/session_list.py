@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.session_flags import MOST_OFFERED, NO_FLAGS, Flags, most_used_tags
 from opcode_htmx.web.http.forms import whole_number
 from opcode_htmx.web.server.base_path import base_path
@@ -58,14 +59,24 @@ class SessionList:
 
 
 def listed(
-    sessions: Sequence[SessionSummary], flags: Mapping[str, Flags], query: Mapping[str, str]
+    sessions: Sequence[SessionSummary],
+    flags: Mapping[str, Flags],
+    query: Mapping[str, str],
+    past: PastTimes,
 ) -> SessionList:
-    """The list of a project's sessions, the last used first.
+    """The list of a project's sessions, the last used first, by `past`.
 
     `query`: `archived` shows the archive, `tag` the sessions with a tag; `select` is the mode with
     checkboxes: `all`, or the id of a session that is checked. `from` is how many come before this
     page.
     """
+    if any(past.is_wrong(each.last_activity) for each in sessions):
+        sessions = past.newest_first(sessions, lambda each: each.last_activity)
+    flags = {
+        each.id: its.of_use(past.of(each.last_activity))
+        for each in sessions
+        if (its := flags.get(each.id))
+    }
     archived, tag, select = "archived" in query, query.get("tag", ""), query.get("select", "")
     first = _number(query.get("from", ""))
     view = [each for each in sessions if bool(_of(flags, each).archived) == archived]
@@ -117,4 +128,4 @@ def _row(session: SessionSummary, flags: Flags, checked: bool) -> SessionRow:
 
 
 def _of(flags: Mapping[str, Flags], session: SessionSummary) -> Flags:
-    return flags.get(session.id, NO_FLAGS).of_use(session.last_activity)
+    return flags.get(session.id, NO_FLAGS)

@@ -94,7 +94,7 @@ class RacesApi:
         )
 
     def all(self) -> list[schema.RaceSummary]:
-        return [_summary(each) for each in self._parts.runner.races.all()]
+        return [_summary(each) for each in self._parts.newest_first()]
 
     def begin(self, body: schema.NewRace) -> schema.RaceSummary:
         wanted = Wanted(

@@ -58,7 +58,7 @@ def blueprint(parts: RacePages) -> Blueprint:
 
     @pages.get("/races")
     def page() -> str:
-        rows = [(each, parts.project_of(each), parts.words(each)) for each in runner.races.all()]
+        rows = [(each, parts.project_of(each), parts.words(each)) for each in parts.newest_first()]
         return render_template("races/races.html", rows=rows, notice=flashed())
 
     @pages.post("/races/new/compose")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gevent.pool import Pool
@@ -101,6 +102,11 @@ class RacePages:
         )
         project = name_of(Path(race.folder), self.context.workspace)
         return RaceView(race, project, found, files, max(0, len(paths) - MOST_FILES))
+
+    def newest_first(self) -> Sequence[Race]:
+        """All races."""
+        positions = self.context.sessions.read_positions
+        return positions.newest_first(self.runner.races.all(), lambda each: each.at)
 
     def words(self, race: Race) -> str:
         """How far a race is, for a row of the list."""

@@ -6,9 +6,12 @@ Compared with the clock of now, such a time would hide what happens until it has
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from opcode_htmx.lib.files import json_fields
+
+T = TypeVar("T")
 
 MOST = 3000
 """Times that are kept, those that were noticed last: up to three of a session."""
@@ -36,19 +39,27 @@ class PastTimes:
             return noticed
         return at if at <= now else self._notice(at, now)
 
+    def newest_first(self, items: Iterable[T], at: Callable[[T], float]) -> list[T]:
+        """Sort by Unix times; what a clock that was ahead has written, by when that was noticed."""
+        items = list(items)
+        for each in sorted(items, key=at):  # of those noticed now, the newest is noticed last
+            self.of(at(each))
+        return sorted(items, key=lambda each: self.of(at(each)), reverse=True)
+
+    def is_wrong(self, at: float) -> bool:
+        """Whether a time is to come, or was noticed before it had come."""
+        now = time.time()
+        return at > now or self._noticed(at, now) is not None
+
     def is_seen(self, at: float, seen_at: float) -> bool:
         """Whether what was at one time has been seen by a person who looked at another time."""
-        if not (self._is_wrong(at) and self._is_wrong(seen_at)):
+        if not (self.is_wrong(at) and self.is_wrong(seen_at)):
             return self.of(at) <= self.of(seen_at)
         is_seen = at <= seen_at  # of the same clock
         noticed = self.of(at)
         if self._noticed(seen_at, time.time()) is None:
             self._notice(seen_at, noticed if is_seen else noticed - _BEFORE_SECONDS)
         return is_seen
-
-    def _is_wrong(self, at: float) -> bool:
-        now = time.time()
-        return at > now or self._noticed(at, now) is not None
 
     def _noticed(self, at: float, now: float) -> float | None:
         noticed = self.new.get(at, self._known.get(at))

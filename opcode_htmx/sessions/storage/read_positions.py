@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
@@ -21,6 +21,7 @@ from opcode_htmx.lib.files.json_fields import fields_of, number
 from opcode_htmx.lib.files.json_files import WRONG_SHAPE, JsonFileSchema
 from opcode_htmx.sessions.storage.past_times import PastTimes, merged
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 KEPT = 1000
@@ -90,6 +91,14 @@ class ReadPositions:
                 noticed = merged(kept.noticed, past.new)
                 if noticed != kept.noticed:
                     self._store(kept._replace(noticed=noticed))
+
+    def newest_first(self, items: Sequence[T], at: Callable[[T], float]) -> Sequence[T]:
+        """Items of a list that is sorted by Unix times, as PastTimes.newest_first has them."""
+        past = self.past()
+        if any(past.is_wrong(at(each)) for each in items):
+            items = past.newest_first(items, at)
+            self.notice(past)
+        return items
 
     def of(self, session_id: str) -> ReadPosition:
         since, positions, _noticed = self._load()

@@ -18,6 +18,7 @@ from opcode_htmx.engines.claude.files.sessions import SessionSummary
 from opcode_htmx.features.projects import FEATURE, routes, session_list
 from opcode_htmx.lib import formatting, resources
 from opcode_htmx.lib.formatting import count
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.session_flags import Flags
 from opcode_htmx.web.http import errors, filters, headers
 from tests.support.apps.gate import access
@@ -109,7 +110,7 @@ def test_a_long_list_has_pages_with_pinned_sessions_on_the_first() -> None:
     flags = {found[-1].id: Flags(pinned=1.0)}
 
     def page(query: Mapping[str, str]) -> tuple[str, str, int, str | None, str, int]:
-        listed = session_list.listed(found, flags, query)
+        listed = session_list.listed(found, flags, query, PastTimes())
         first, last = listed.rows[0].id, listed.rows[-1].id
         return first, last, len(listed.rows), listed.newer, listed.older, listed.older_count
 
@@ -117,7 +118,7 @@ def test_a_long_list_has_pages_with_pinned_sessions_on_the_first() -> None:
     assert page({"from": "200"}) == ("s199", "s398", 200, "", "from=400", 1)
     assert page({"from": "400"}) == ("s399", "s399", 1, "from=200", "", 0)
     assert page({"from": "x"}) == page({})
-    assert session_list.listed(found, flags, {"from": "9999999"}).rows == []
+    assert session_list.listed(found, flags, {"from": "9999999"}, PastTimes()).rows == []
 
 
 def test_project_page_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""Lists put what happens now first, also after a clock that was ahead for a while."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from opcode_htmx.features.home.service import PAGE
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from tests.sessions.index.histories import NOON, Session
+from tests.support.apps.in_process import app_of, client_of
+from tests.support.environment import Sandbox
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
+    with app_of(sandbox, stand_in) as app:
+        yield app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return client_of(app)
+
+
+def written(sandbox: Sandbox, folder: Path, at: float) -> str:
+    """The id of a session that was used last at a Unix time."""
+    session_id = str(uuid.uuid4())
+    session = Session(sandbox.config_dir, session_id, str(folder))
+    session.prompt("Water the trees", at=at - NOON)
+    os.utime(session.path, (at, at))
+    return session_id
+
+
+def listed(client: FlaskClient, address: str, *, of: str = "sessions") -> list[str]:
+    page = client.get(address).text.partition("<main")[2]
+    return list(
+        dict.fromkeys(re.findall(rf'href="[^"]*/{of}/([0-9a-zA-Z-]{{36}}|-[\w-]+)"?', page))
+    )
+
+
+def test_what_is_used_now_is_listed_before_what_a_clock_that_was_ahead_has_written(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    ahead = [
+        written(sandbox, sandbox.project, time.time() + DAY + each) for each in range(PAGE + 3)
+    ]
+    project = client.get("/projects").text.partition('href="/projects/')[2].partition('"')[0]
+    for address in ("/", f"/projects/{project}"):
+        assert listed(client, address)[:2] == [ahead[-1], ahead[-2]], "in their own order"
+    now = written(sandbox, sandbox.project, time.time())
+    for address in ("/", f"/projects/{project}"):
+        assert listed(client, address)[:2] == [now, ahead[-1]], address
+    older = listed(client, f"/?from={PAGE}")
+    assert ahead[0] in older or ahead[0] in listed(client, f"/projects/{project}")
+
+
+def test_projects_are_listed_in_the_same_order(client: FlaskClient, sandbox: Sandbox) -> None:
+    meadow = sandbox.home / "meadow"
+    meadow.mkdir()
+    written(sandbox, meadow, time.time() + DAY)
+    assert client.get("/projects").text.count("meadow")
+    written(sandbox, sandbox.project, time.time())
+    page = client.get("/projects").text.partition("<main")[2]
+    assert page.index(sandbox.project.name) < page.index("meadow")
+
+
+def test_a_list_without_wrong_times_stays_as_it_is(tmp_path: Path) -> None:
+    positions = ReadPositions(tmp_path / "marks.json")
+    items = [5.0, 9.0, 7.0]
+    assert positions.newest_first(items, float) is items
+    now = time.time()
+    assert list(positions.newest_first([now - 5, now + DAY, now + 9], float)) == [
+        now + DAY,
+        now + 9,
+        now - 5,
+    ]
+    assert (tmp_path / "marks.json").exists()
+    assert (
+        list(ReadPositions(tmp_path / "marks.json").newest_first([now + DAY, time.time()], float))[
+            1
+        ]
+        == now + DAY
+    )
