@@ -11,6 +11,7 @@ from opcode_htmx.api.schema import responses
 from opcode_htmx.api.service.run_service import RunService
 from opcode_htmx.engines.claude.files import history, sessions, todo_files
 from opcode_htmx.engines.claude.files.lineage import Lineage
+from opcode_htmx.engines.claude.files.lists.project_lists import Project
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -90,7 +91,7 @@ class ProjectsApi:
         return response
 
 
-def _project(found: sessions.Project) -> responses.Project:
+def _project(found: Project) -> responses.Project:
     return responses.Project(
         id=found.id,
         path=found.path or found.id,

@@ -9,6 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import folder_names, sessions
+from opcode_htmx.engines.claude.files.lists.project_lists import Project
 from opcode_htmx.features.projects import session_list
 from opcode_htmx.sessions.read_ahead import ReadAhead
 from opcode_htmx.sessions.storage.past_times import PastTimes
@@ -36,7 +37,7 @@ def blueprint(
     @pages.get("/projects")
     @lists_sessions("All projects")
     def index() -> str:
-        found: Sequence[sessions.Project] = sessions.outline(config_dir)
+        found: Sequence[Project] = sessions.outline(config_dir)
         if positions:
             found = positions.newest_first(found, lambda each: each.last_activity)
         usual = usual_folder([project.path for project in found if project.path])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.engines.claude.files import session_summary, sessions
+from opcode_htmx.engines.claude.files.lists.project_lists import Project
 from opcode_htmx.runs.policies import working_folders
 
 ONE = "11111111-1111-4111-8111-111111111111"
@@ -63,7 +64,7 @@ def test_projects_come_newest_first_with_path_count_and_times(tmp_path: Path) ->
     write(tmp_path, user("c", NOON + 90, "/srv/infra"), project="-srv-infra")
     newest, older = sessions.projects(tmp_path)
     assert (newest.id, newest.path, newest.session_count) == ("-srv-infra", "/srv/infra", 1)
-    assert older == sessions.Project("-home-me-shop", "/home/me/shop", (TWO, ONE), NOON + 50, NOON)
+    assert older == Project("-home-me-shop", "/home/me/shop", (TWO, ONE), NOON + 50, NOON)
 
 
 def test_the_path_is_where_the_session_began_and_not_where_it_went(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from opcode_htmx.engines.claude.files import (
     links,
     session_listing,
 )
-from opcode_htmx.engines.claude.files.lists import folder_summaries
+from opcode_htmx.engines.claude.files.lists import folder_summaries, project_lists
+from opcode_htmx.engines.claude.files.lists.project_lists import Project
 from opcode_htmx.engines.claude.files.session_listing import Listing
 from opcode_htmx.engines.claude.files.session_summary import (
     FileSummary,
@@ -20,11 +21,9 @@ from opcode_htmx.engines.claude.files.session_summary import (
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.dataclass import dataclass
 
-_projects: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
-_outlines: WeakKeyDictionary[Listing, tuple["Project", ...]] = WeakKeyDictionary()
-"""The results for listings that are still valid."""
 _sessions: WeakKeyDictionary[Listing, dict[str, tuple["SessionSummary", ...]]] = WeakKeyDictionary()
-"""The same, by the digest of the project's path; empty for all."""
+"""The results for listings that are still valid, by the digest of the project's path; empty for
+all."""
 
 
 class ProjectNotFound(Exception):
@@ -40,31 +39,6 @@ class SeveralProjects(Exception):
 
 
 _NO_PROJECT = "There is no project with this id."
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A folder in which Claude has worked. Times are Unix seconds.
-
-    `id` is the name of Claude's folder, and more where that holds the sessions of several paths.
-    `path` is None if no session names its folder. `session_ids` begins with the session that was
-    used last.
-    """
-
-    id: str
-    path: str | None
-    session_ids: tuple[str, ...]
-    last_activity: float
-    created_at: float
-
-    @property
-    def session_count(self) -> int:
-        return len(self.session_ids)
-
-    @property
-    def claude_folder(self) -> str:
-        """The name of the folder that holds the files of its sessions."""
-        return folder_names.split(self.id)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +79,7 @@ def projects(config_dir: Path) -> list[Project]:
     """
     found = listings(config_dir)
     read = folder_summaries.of_all(found)
-    return _in_use(map(_projects_of, yielding(found), read))
+    return _in_use(map(project_lists.of, yielding(found), read))
 
 
 def outline(config_dir: Path, found: Sequence[Listing] | None = None) -> list[Project]:
@@ -117,7 +91,7 @@ def outline(config_dir: Path, found: Sequence[Listing] | None = None) -> list[Pr
     if found is None:
         found = listings(config_dir)
     folder_summaries.load_kept(found)
-    return _in_use(map(_outline_of, yielding(found)))
+    return _in_use(map(project_lists.outline, yielding(found)))
 
 
 def recent(
@@ -178,7 +152,7 @@ def sessions(config_dir: Path, project_id: str) -> list[SessionSummary]:
 
 def _sessions_of(listing: Listing, digest: str) -> tuple[SessionSummary, ...]:
     """Those in a folder of all projects, or of that whose path has this digest."""
-    found = _with_digest(_projects_listed(listing), digest)
+    found = _with_digest(project_lists.of_folder(listing), digest)
     owners = {session_id: project.id for project in found for session_id in project.session_ids}
     own = [each for each in folder_summaries.of(listing) if each.session_id in owners]
     return tuple(
@@ -291,81 +265,7 @@ def _in_use(found: Iterable[Iterable[Project]]) -> list[Project]:
 
 def _projects_in(folder: Path) -> tuple[Project, ...]:
     """The projects whose sessions are in one of Claude's folders; one without sessions if none."""
-    return _projects_listed(session_listing.watched().look(folder))
-
-
-def _projects_listed(listing: Listing) -> tuple[Project, ...]:
-    return _projects_of(listing, folder_summaries.of(listing)) or (_empty(listing.folder),)
-
-
-def _projects_of(listing: Listing, found: tuple[FileSummary, ...]) -> tuple[Project, ...]:
-    """Those of the sessions `found` in one of Claude's folders."""
-    known = _projects.get(listing)
-    if known is None:
-        known = _projects[listing] = _grouped(listing.folder, found)
-    return known
-
-
-def _outline_of(listing: Listing) -> tuple[Project, ...]:
-    known = _projects.get(listing)
-    if known is not None:
-        return known
-    found = folder_summaries.if_few_unread(listing)
-    if found is not None:
-        return _projects_of(listing, found)
-    known = _outlines.get(listing)
-    if known is None:
-        known = _outlines[listing] = _outlined(listing)
-    return known
-
-
-def _outlined(listing: Listing) -> tuple[Project, ...]:
-    newest = folder_summaries.newest_of(listing, lambda each: each.cwd is not None)
-    if newest is None:
-        return ()
-    files = sorted(listing.files, key=lambda file: file.mtime_ns, reverse=True)
-    return (
-        Project(
-            id=listing.folder.name,
-            path=newest.cwd,
-            session_ids=tuple(file.name.removesuffix(links.ENDING) for file in files),
-            last_activity=files[0].mtime_ns / 1e9,
-            created_at=files[-1].mtime_ns / 1e9,
-        ),
-    )
-
-
-def _grouped(folder: Path, glances: tuple[FileSummary, ...]) -> tuple[Project, ...]:
-    """A project for each path, the last used first.
-
-    Sessions without a folder are listed with the others where there is only one path, else by
-    themselves.
-    """
-    paths = dict.fromkeys(g.cwd for g in glances if g.cwd)
-    if len(paths) <= 1:
-        return (_of(folder.name, next(iter(paths), None), glances),) if glances else ()
-    by_path: dict[str | None, list[FileSummary]] = {}
-    for each in glances:
-        by_path.setdefault(each.cwd, []).append(each)
-    return tuple(
-        _of(folder_names.shared_project_id(folder.name, path or ""), path, tuple(group))
-        for path, group in by_path.items()
-    )
-
-
-def _of(id_: str, path: str | None, glances: tuple[FileSummary, ...]) -> Project:
-    return Project(
-        id=id_,
-        path=path,
-        session_ids=tuple(g.session_id for g in glances),
-        last_activity=glances[0].last_activity,
-        created_at=min(g.started_at for g in glances),
-    )
-
-
-def _empty(folder: Path) -> Project:
-    modified = folder.stat().st_mtime
-    return Project(folder.name, None, (), modified, modified)
+    return project_lists.of_folder(session_listing.watched().look(folder))
 
 
 def summaries(folder: Path) -> tuple[FileSummary, ...]:

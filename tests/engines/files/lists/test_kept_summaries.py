@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.files import session_summary, sessions
-from opcode_htmx.engines.claude.files.lists import folder_summaries, kept_summaries
+from opcode_htmx.engines.claude.files.lists import folder_summaries, kept_summaries, project_lists
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.sessions.read_ahead import ReadAhead
 from tests.sessions.index.histories import ONE, TWO, Session
@@ -42,8 +42,8 @@ def start_again(kept: Path) -> None:
     """As another process would begin, which has nothing in memory."""
     folder_summaries._read.clear()
     folder_summaries._prompted.clear()
-    sessions._projects.clear()
-    sessions._outlines.clear()
+    project_lists._projects.clear()
+    project_lists._outlines.clear()
     sessions._sessions.clear()
     session_summary.count_prompts._kept.clear()
     folder_summaries.keep_in(kept)
