@@ -145,9 +145,7 @@ class Logins:
             raise LoginRefused("This log-in is over. Begin again.")
         code = checked_code(text, login)
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with os.fdopen(os.open(self._code_file, flags, 0o600), "w") as file:
-                file.write(code)
+            atomic_files.hand_over(self._code_file, code)
         except FileExistsError:
             raise LoginRefused("A code is being tried already.") from None
         ended = self._awaited(login, EXCHANGE_SECONDS + 2)
@@ -208,7 +206,7 @@ class Logins:
                 if self._cancel_file.exists():
                     outcome = "It was cancelled."
                     break
-                if code := self._taken():
+                if code := atomic_files.taken(self._code_file):
                     outcome = _exchanged(claude, login, code)
                     break
                 gevent.sleep(POLL_SECONDS)
@@ -224,14 +222,6 @@ class Logins:
             if lock >= 0:
                 os.close(lock)
             claude.close()
-
-    def _taken(self) -> str:
-        try:
-            code = self._code_file.read_text()
-            self._code_file.unlink()
-        except OSError:
-            return ""
-        return code
 
     @property
     def _file(self) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hmac
 import logging
-import os
 import re
 import secrets
 import time
@@ -128,7 +127,7 @@ class SignIns:
 
         Raises ServerRefused.
         """
-        self._forget_old()
+        atomic_files.remove_old(self._store.glob("*"), KEPT_SECONDS)
         claude = self._connections.open(chosen)
         try:
             settled(claude, name, CONNECT_SECONDS)
@@ -179,9 +178,7 @@ class SignIns:
         """
         _check(sign_in, address)
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with os.fdopen(os.open(self._callback(sign_in), flags, 0o600), "w") as file:
-                file.write(address)
+            atomic_files.hand_over(self._callback(sign_in), address)
         except FileExistsError:
             raise SignInRefused("This sign-in is being finished already.") from None
         until = time.monotonic() + EXCHANGE_SECONDS
@@ -199,7 +196,7 @@ class SignIns:
         """Keep the process until the browser is back, or too late."""
         try:
             while time.time() < sign_in.until and claude.is_running:
-                if address := self._taken(sign_in):
+                if address := atomic_files.taken(self._callback(sign_in)):
                     self._write(self._exchanged(claude, chosen, sign_in, address))
                     return
                 if (now := self.get(sign_in.id)) is None or now.outcome:
@@ -227,15 +224,6 @@ class SignIns:
         count = self._connections.reconnect_running(folder, sign_in.server)
         return replace(ended, outcome="done", reconnected=count)
 
-    def _taken(self, sign_in: SignIn) -> str:
-        path = self._callback(sign_in)
-        try:
-            address = path.read_text()
-            path.unlink()
-        except OSError:
-            return ""
-        return address
-
     # --- files ------------------------------------------------------------------------------
 
     def _path(self, sign_in_id: str) -> Path:
@@ -247,12 +235,6 @@ class SignIns:
     def _write(self, sign_in: SignIn) -> None:
         atomic_files.make_folder(self._store)
         SCHEMA.write(self._path(sign_in.id), asdict(sign_in))
-
-    def _forget_old(self) -> None:
-        for path in self._store.glob("*"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - KEPT_SECONDS:
-                    path.unlink()
 
 
 def _begun(

@@ -6,7 +6,6 @@ away. A file that asks for its end cancels it, in whichever worker it runs.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import time
@@ -143,7 +142,8 @@ class Acts:
     ) -> Act:
         """Begin one, and give it as it is after at most PATIENCE seconds."""
         atomic_files.make_folder(self._store)
-        self._forget_old()
+        old = (*self._store.glob("*.json"), *self._store.glob("*.cancel"))
+        atomic_files.remove_old(old, KEPT_SECONDS)
         act = Act(uuid.uuid4().hex, project_id, title, back, beat=time.time(), again=again or {})
         self._write(act)
         gevent.spawn(self._run, act, work).join(PATIENCE)
@@ -217,10 +217,3 @@ class Acts:
 
     def _cancel_path(self, act_id: str) -> Path:
         return self._store / f"{act_id}.cancel"
-
-    def _forget_old(self) -> None:
-        oldest = time.time() - KEPT_SECONDS
-        for path in (*self._store.glob("*.json"), *self._store.glob("*.cancel")):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()

@@ -1,5 +1,6 @@
 """Replace files atomically: readers, and a restart after a crash, find the old or the new content.
 
+A text that is to be used once is handed over in a file of its own.
 Files and folders are made private to their owner, whatever the umask allows.
 """
 
@@ -11,7 +12,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,6 +95,35 @@ def write(
         on_replaced()
         if durable:
             _sync_folder(path.parent)
+
+
+def hand_over(path: Path, text: str) -> None:
+    """Leave a text, not empty, for the worker that takes it; its folder must exist.
+
+    Raises FileExistsError while another one is there, and OSError.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def taken(path: Path) -> str:
+    """The text that was left at `path`, which is gone then; empty if there is none."""
+    try:
+        text = path.read_text()
+        if text:  # else it is being written just now
+            path.unlink()
+    except OSError:
+        return ""
+    return text
+
+
+def remove_old(paths: Iterable[Path], seconds: float) -> None:
+    """Remove those files that were not changed for so long."""
+    oldest = time.time() - seconds
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def _set_owner(descriptor: int, like: Path) -> None:

@@ -6,7 +6,6 @@ worker can show it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import time
@@ -81,7 +80,7 @@ class Acts:
     def begin(self, title: str, back: str, work: Callable[[], str]) -> Act:
         """Begin one; `work` returns a sentence on its success, or raises ActFailed."""
         atomic_files.make_folder(self._store)
-        self._forget_old()
+        atomic_files.remove_old(self._store.glob("*.json"), KEPT_SECONDS)
         act = Act(uuid.uuid4().hex, title, back, time.time() + SECONDS)
         self._write(act)
         greenlet = gevent.spawn(self._run, act, work)
@@ -110,10 +109,3 @@ class Acts:
 
     def _path(self, act_id: str) -> Path:
         return self._store / f"{act_id}.json"
-
-    def _forget_old(self) -> None:
-        oldest = time.time() - KEPT_SECONDS
-        for path in self._store.glob("*.json"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
