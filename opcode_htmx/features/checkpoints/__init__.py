@@ -20,7 +20,7 @@ from opcode_htmx.web.rest.endpoint import Endpoint
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
-    from opcode_htmx.features.checkpoints import rewind_routes, routes
+    from opcode_htmx.features.checkpoints.pages import rewind_routes, routes
     from opcode_htmx.features.checkpoints.rewind import Rewind
 
     yield routes.blueprint(context)
