@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -125,6 +125,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 
 
 def _terminal_costs(context: AppContext) -> TerminalCosts:
+    from opcode_htmx.engines.claude.files.lists.cleared import begun_by_clear
     from opcode_htmx.engines.claude.files.process_registry import live_sessions
     from opcode_htmx.features.budgets.terminals import TerminalCosts
     from opcode_htmx.lib.concurrency.cooperative import run_in_thread
@@ -134,12 +135,16 @@ def _terminal_costs(context: AppContext) -> TerminalCosts:
     def cost_in(path: Path, begin: int, end: int) -> float:
         return run_in_thread(history_scan.cost_between, path, begin, end)
 
+    def cleared(folder: Path, before: Collection[str], since: float) -> list[str]:
+        return run_in_thread(begun_by_clear, context.workspace.config_dir, folder, before, since)
+
     return TerminalCosts(
         context.runs.budgets,
         context.once(services).terminals.all,
         partial(live_sessions, context.workspace.config_dir),
         context.engine.history,
         cost_in,
+        cleared,
     )
 
 

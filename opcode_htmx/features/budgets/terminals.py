@@ -34,19 +34,27 @@ class TerminalCosts:
         live_sessions: Callable[[], Iterable[LiveSession]],
         history: History,
         cost_in: Callable[[Path, int, int], float],
+        cleared: Callable[[Path, Collection[str], float], Collection[str]],
     ) -> None:
-        """`cost_in` gives the cost that a session's file notes last from byte to byte, or 0."""
+        """`cost_in` gives the cost that a session's file notes last from byte to byte, or 0.
+
+        `cleared` gives the sessions in a folder, written since a Unix time, into which a process
+        has come by `/clear` that was in one of other sessions.
+        """
         self._book = book
         self._terminals = terminals
         self._live_sessions = live_sessions
         self._history = history
         self._cost_in = cost_in
+        self._cleared = cleared
         self._sizes: dict[str, tuple[int, int]] = {}
         """By name, how large the file was at the last two looks: what an open session's file had
         at the one before is of others, as its own cost comes where it is left.
         """
         self._known_missed: set[str] = set()
         """Ended terminals for which it is known whether they were seen."""
+        self._known_cleared: set[str] = set()
+        """Ended terminals whose sessions are all known, also those that nobody saw open."""
         self._left_at: dict[str, float] = {}
         """By name, when a session was first seen left, a Unix time."""
 
@@ -72,6 +80,10 @@ class TerminalCosts:
                     self._begin(name, terminal, session_id, size)
         for terminal in missed:
             self._begin_missed(terminal, open_)
+        ended = {_terminal_of(name) for name in self._book.spending.open_shares()}
+        for terminal in found.values():
+            if terminal.id in ended and not terminal.is_live:
+                self._begin_cleared(terminal)
         shares = self._book.spending.open_shares()
         for name, share in shares.items():
             if name in open_:
@@ -84,6 +96,7 @@ class TerminalCosts:
         self._sizes = {name: each for name, each in self._sizes.items() if name in shares}
         self._left_at = {name: at for name, at in self._left_at.items() if name in shares}
         self._known_missed &= found.keys()
+        self._known_cleared &= found.keys()
 
     def _is_missed(self, terminal: Terminal) -> bool:
         """Whether a terminal has just ended that was open for less time than between two looks."""
@@ -104,6 +117,21 @@ class TerminalCosts:
             record = terminal.record
             size = record.history_start
             self._begin(name, terminal, record.first_session_id, size, again=False)
+
+    def _begin_cleared(self, terminal: Terminal) -> None:
+        """Note the sessions of an ended terminal that were open for less than between two looks."""
+        if terminal.id in self._known_cleared:
+            return
+        record = terminal.record
+        known = {
+            share.session_id
+            for name, share in self._book.spending.ledger.items()
+            if name.startswith(_name(terminal.id, ""))
+        }
+        known |= {record.first_session_id} - {""}
+        for session_id in self._cleared(Path(record.folder), known, record.created_at):
+            self._begin(_name(terminal.id, session_id), terminal, session_id, 0, again=False)
+        self._known_cleared.add(terminal.id)
 
     def _begin(
         self, name: str, terminal: Terminal, session_id: str, size: int, *, again: bool = True

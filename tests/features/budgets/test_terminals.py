@@ -7,11 +7,13 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from opcode_htmx.engines.claude.engine import ClaudeHistory
+from opcode_htmx.engines.claude.files.lists.cleared import begun_by_clear
 from opcode_htmx.engines.claude.files.process_registry import LiveSession
 from opcode_htmx.features.budgets.terminals import LATE_SECONDS, TerminalCosts
 from opcode_htmx.lib.identity import SYSTEM
@@ -57,6 +59,7 @@ class Desk:
             self.live,
             ClaudeHistory((self.config_dir,)),
             self.cost_in,
+            partial(begun_by_clear, self.config_dir),
         )
 
     def cost_in(self, path: Path, begin: int, end: int) -> float:
@@ -129,6 +132,39 @@ def test_a_session_that_was_cleared_and_the_next_one_count_both(desk: Desk) -> N
     note(second, 0.25)
     desk.end(second.path.stat().st_mtime)
     assert desk.spent() == pytest.approx(0.75)
+
+
+def cleared(desk: Desk, session_id: str, total: float, *, of: str = ONE) -> Session:
+    """A session that was begun by `/clear` in the process of another one, as the CLI notes it."""
+    session = Session(desk.config_dir, session_id, str(desk.project))
+    session.prompt("<command-name>/clear</command-name>")
+    session.write(f'{{"type":"attachment","session_id":"{of}","sessionId":"{session_id}"}}\n')
+    note(session, total)
+    return session
+
+
+def test_sessions_that_were_begun_by_clear_shortly_before_the_end_count(desk: Desk) -> None:
+    desk.project.mkdir()
+    desk.open = ONE
+    desk.spent()
+    note(desk.session(ONE), 0.5)
+    cleared(desk, TWO, 0.25)
+    third = cleared(desk, "33333333-3333-4333-8333-333333333333", 0.125)
+    cleared(desk, "44444444-4444-4444-8444-444444444444", 9.0, of=TWO[:-1] + "3")  # another's
+    desk.end(third.path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.875)
+    desk.costs = desk.made()  # after a restart of the server
+    assert desk.spent() == pytest.approx(0.875)
+    desk.app_notes(0.25, before=0.0, session_id=TWO)  # it was a run of the app, which says so late
+    assert desk.spent() == pytest.approx(0.875)
+
+
+def test_a_session_that_was_cleared_at_once_counts_the_next_one(desk: Desk) -> None:
+    desk.project.mkdir()
+    desk.open = ONE  # nothing is said in it: it has no file
+    desk.spent()
+    desk.end(cleared(desk, TWO, 0.25).path.stat().st_mtime)
+    assert desk.spent() == pytest.approx(0.25)
 
 
 def test_what_others_add_to_a_session_later_is_not_counted_as_the_terminals(desk: Desk) -> None:
