@@ -83,9 +83,10 @@ def _watch(worker: Any) -> None:
 def on_starting(server: Any) -> None:
     # Before gunicorn's own report, which would come before a worker has loaded the app. By now the
     # package can be imported.
-    from opcode_htmx.web.server import service_manager
+    from opcode_htmx.web.server import late_worker, service_manager
 
     service_manager.take(os.environ)
+    late_worker.wake_seldom(server)
 
 
 def when_ready(server: Any) -> None:
