@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gevent
 
 from opcode_htmx.lib.concurrency.cooperative import wait_until_idle
+from opcode_htmx.lib.concurrency.rounds import TICKS
 from opcode_htmx.lib.dataclass import dataclass
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,9 @@ def every(
 ) -> Job:
     """A job that does `work` at its start, and again `seconds` after each time it was done.
 
-    Requests that are there at the start come first. An exception of `work` is logged, and the next
-    time comes all the same. `at_end` is called when the job was stopped.
+    Those are rounded to whole ones. Requests that are there at the start come first. An exception
+    of `work` is logged, and the next time comes all the same. `at_end` is called when the job was
+    stopped.
     """
 
     def repeat() -> None:
@@ -63,7 +65,7 @@ def every(
                 work()
             except Exception:
                 log.exception("job %s failed; it runs again in %.0f seconds", name, seconds)
-            gevent.sleep(seconds)
+            TICKS.sleep(seconds)
 
     return _in_greenlet(name, repeat, at_end)
 

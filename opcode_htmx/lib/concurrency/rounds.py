@@ -1,7 +1,7 @@
 """Work that is done again and again, in one schedule: what is due together is one wake-up.
 
-Each wake-up of an idle process costs more than the little work that is done in it. While there is
-nothing to look after, the schedule sleeps.
+Each wake-up of an idle process costs more than the little work that is done in it, as the processor
+has forgotten the code. While there is nothing to look after, the schedule sleeps.
 """
 
 from __future__ import annotations
@@ -18,6 +18,47 @@ from opcode_htmx.lib.dataclass import dataclass
 
 log = logging.getLogger(__name__)
 
+TICK_SECONDS = 1.0
+"""About how often a worker ticks: gunicorn's worker does so to show that it is alive."""
+EARLY = TICK_SECONDS / 2
+"""By how much something may be done too early, or too late."""
+
+
+class Ticks:
+    """Wakes who waits at the tick that is nearest to its time."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Event, float] = {}
+        """When each is due, by the monotonic clock."""
+        self._last = -TICK_SECONDS * 10
+
+    def tick(self) -> None:
+        """To be called about once a second, in the hub's thread."""
+        self._last = now = time.monotonic()
+        for event, due in list(self._waiting.items()):
+            if due <= now + EARLY:
+                event.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Block for about `seconds`; exactly for less than a second, or where nobody ticks."""
+        self.wait(Event(), seconds)
+
+    def wait(self, event: Event, seconds: float) -> None:
+        """Block until an event that nobody else waits for, which the tick sets, too."""
+        now = time.monotonic()
+        if seconds < EARLY or now - self._last > 2 * TICK_SECONDS:
+            event.wait(seconds)
+            return
+        self._waiting[event] = now + seconds
+        try:
+            event.wait(seconds + TICK_SECONDS)  # should the ticks end meanwhile
+        finally:
+            del self._waiting[event]
+
+
+TICKS = Ticks()
+"""Those of this process."""
+
 
 @dataclass(slots=True, eq=False)
 class _Task:
@@ -26,13 +67,16 @@ class _Task:
     work: Callable[[], object]
     due: float = 0.0
     """By the monotonic clock."""
+    early: float = 0.0
+    """By how much it may be done too early, to be done with others."""
     is_due: Event = field(default_factory=Event)
     greenlet: gevent.Greenlet[[], None] | None = None
 
     def plan(self, now: float) -> None:
         """At a multiple of its time, so that the tasks are due together."""
         seconds = self.seconds()
-        self.due = (now // seconds + 1) * seconds
+        self.early = EARLY if seconds >= TICK_SECONDS else 0.0
+        self.due = (max(now, self.due) // seconds + 1) * seconds
 
     def begin(self) -> None:
         """In a greenlet of its own, so that one that blocks holds up no other.
@@ -92,8 +136,8 @@ class Rounds:
                 continue
             now = time.monotonic()
             for task in self._tasks:
-                if task.due <= now:
+                if task.due - task.early <= now:
                     task.plan(now)
                     task.begin()
             next_due = min(task.due for task in self._tasks)
-            self._wake.wait(max(0.0, next_due - time.monotonic()))
+            TICKS.wait(self._wake, max(0.0, next_due - time.monotonic()))

@@ -17,6 +17,7 @@ import gevent
 from gevent.event import Event as Flag
 
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, yield_to_loop
+from opcode_htmx.lib.concurrency.rounds import TICKS
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.process_identity import ProcessKey
 from opcode_htmx.runs.processes import process_reaper, process_table
@@ -191,8 +192,7 @@ class ProcessMonitor:
                 self._look()
             except OSError:
                 log.exception("could not read the processes")
-            # on the second, as all that is done each second: together it is one wake-up
-            gevent.sleep(EVERY_SECONDS - time.monotonic() % EVERY_SECONDS)
+            TICKS.sleep(EVERY_SECONDS)
 
     def _look(self) -> None:
         snapshot = self._newest

@@ -17,6 +17,7 @@ import gevent
 from gevent.event import Event
 from gunicorn.workers.ggevent import GeventWorker
 
+from opcode_htmx.lib.concurrency.rounds import TICKS
 from opcode_htmx.web.server import reload
 from opcode_htmx.web.server.connections import Connections, linger, request_begins
 
@@ -58,6 +59,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
         finally:
             if arbiter:
                 arbiter()
+
+    def notify(self) -> None:
+        """Called about once a second, for the arbiter. What else is due then is done with it."""
+        super().notify()
+        TICKS.tick()
 
     def patch(self) -> None:
         with plugins_read_once():
