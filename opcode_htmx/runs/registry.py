@@ -1,13 +1,12 @@
 """The runs of this machine as one worker knows them: started here, in another worker, or long ago.
 
-The folders on disk are the only source. A run without an owner is taken over.
+The folders on disk are the only source. A run without an owner is taken over (adoption.py).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Set
 from typing import Any
@@ -17,17 +16,13 @@ import gevent
 from opcode_htmx.lib.concurrency.broadcast import Broadcast
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
-from opcode_htmx.lib.process_identity import ProcessIdentity
 from opcode_htmx.runs import order
-from opcode_htmx.runs.control import launcher
+from opcode_htmx.runs.adoption import Adoption
 from opcode_htmx.runs.control.launcher import RunSettings
-from opcode_htmx.runs.control.owner import Owner
-from opcode_htmx.runs.control.restored_mark import RestoredMark
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import ERRORS, OUTPUT, RunFolder
 from opcode_htmx.runs.model.warm_mark import WarmMark
-from opcode_htmx.runs.processes import claude_process
 from opcode_htmx.runs.session_changes import SessionChanges
 
 log = logging.getLogger(__name__)
@@ -58,7 +53,7 @@ class RunRegistry:
         """
         self._settings = settings
         self._runs_dir = os.fspath(settings.runs_dir)
-        self._adopted = adopted
+        self._adoption = Adoption(settings, adopted, on_change, publish, self._discarded)
         self._on_change = on_change
         self._publish = publish
         self._unused_ended = unused_ended
@@ -178,7 +173,7 @@ class RunRegistry:
         if run.live:
             run.fold_new_lines()
             run.refresh_record()
-            self._take_over(run)
+            self._adoption.take_over(run)
             if run.live:
                 self._follow(run)
         if not run.live:
@@ -198,55 +193,7 @@ class RunRegistry:
         for run in [run for run in self._known_live() if not run.owner]:
             run.refresh_record()
             if run.live:
-                self._take_over(run)
-
-    def _take_over(self, run: Run) -> None:
-        """Become the owner of a run that has none."""
-        try:
-            lock = run.folder.own()
-        except OSError as error:
-            log.warning("cannot become the owner of run %s: %s", run.id, error)
-            return
-        if lock is None:
-            return
-        run.refresh_record()  # it may have ended before its owner did
-        if not run.live:
-            os.close(lock)
-            return
-        if RestoredMark(run.folder.path).exists():
-            self._own(run, lock).finish(
-                None, (Outcome.INTERRUPTED, "Restored from a backup of a live run.")
-            )
-            return
-        record = run.record
-        if record.pid is None or record.process_started_at is None:
-            self._take_over_unstarted(run, lock)
-            return
-        owner = self._own(run, lock)
-        found = claude_process.adopt(ProcessIdentity(record.pid, record.process_started_at), run.id)
-        if found is None:
-            claude_process.sweep(run.id)
-            owner.finish(None)
-            return
-        log.info("adopted run %s, process %s", run.id, found.identity.pid)
-        owner.begin(found)
-        self._adopted(run)
-
-    def _take_over_unstarted(self, run: Run, lock: int) -> None:
-        """Become the owner of a run without a process, which may be queued."""
-        try:
-            # A server may have been killed between the start and its record. Before the run has an
-            # owner: once it has one, the scheduler may start it at any time.
-            claude_process.sweep(run.id)
-        except BaseException:
-            os.close(lock)
-            raise
-        owner = self._own(run, lock)
-        if run.stopping:
-            owner.end()
-        elif not run.state.waiting:
-            owner.finish(None, (Outcome.INTERRUPTED, "Ended before Claude was started."))
-        self._on_change()
+                self._adoption.take_over(run)
 
     # --- adding and removing ------------------------------------------------------------------
 
@@ -256,7 +203,7 @@ class RunRegistry:
         if lock is None:
             raise OSError("its folder is locked")
         run = self._add(unpublished.publish(record.id), record)
-        self._own(run, lock)
+        self._adoption.own(run, lock)
         self._follow(run)
         return run
 
@@ -274,15 +221,6 @@ class RunRegistry:
         changed.notify()
         self.written(record.session_id).notify()
         return run
-
-    def _own(self, run: Run, lock: int) -> Owner:
-        def history_end(fell_silent: float) -> int:
-            history, record = self._settings.engine.history, run.record
-            return history.end_of_part(record.session_id, record.history_start, fell_silent)
-
-        owner = Owner(run, lock, history_end, self._settings.stop_deadline, self._discard)
-        self._publish(run)
-        return owner
 
     def _follow(self, run: Run) -> None:
         written = self.written(run.record.session_id)
@@ -308,20 +246,8 @@ class RunRegistry:
         run.on_end(lambda: self._publish(run))
         run.follow()
 
-    def _discard(self, run: Run) -> None:
-        """Remove all that a run has left which has ended without a prompt."""
-        engine, record = self._settings.engine, run.record
-        changed_at = WarmMark(run.folder.path).history_changed_at()
-        hidden = run.folder.path.with_name(f"{launcher.UNPUBLISHED}{run.id}")
-        try:
-            if record.pid is not None:
-                engine.processes.remove(record.pid, record.session_id)
-            if changed_at is not None:
-                engine.history.restore_time(record.session_id, record.history_start, changed_at)
-            run.folder.path.rename(hidden)  # at once for all workers
-        except OSError as error:
-            log.warning("could not remove what unused run %s has left: %s", run.id, error)
-        shutil.rmtree(hidden, ignore_errors=True)
+    def _discarded(self, run: Run) -> None:
+        """Forget a run that has ended without a prompt and left nothing."""
         run.on_end(lambda: self.drop(run))
         self._unused_ended(run)
 
