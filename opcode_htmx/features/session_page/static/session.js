@@ -153,6 +153,11 @@
     return top < innerHeight - $("dock").offsetHeight - NEAR_END_PX && bottom > NEAR_END_PX;
   };
 
+  // In view below the transcript: Jump would lie over its buttons.
+  const isBelow = () => {
+    const { top, bottom } = $("dock").getBoundingClientRect(); // where it does not stick, as it is too high
+    return !openAsk() && top < innerHeight && bottom > innerHeight + 1;
+  };
   // The newest may be a prompt that did not arrive: Jump would lie over it, and over what can be done.
   const unsentIsInView = () => isInView($("sending").lastElementChild);
 
@@ -161,7 +166,7 @@
     const missed = transcript.childElementCount - seen;
     const label = openAsk() ? "Jump to the question" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
     if (jump.textContent !== label) jump.textContent = label;
-    jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk()) || unsentIsInView();
+    jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk()) || unsentIsInView() || isBelow();
   };
 
   addEventListener("scroll", () => {

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.figures import Scope, Standing
 from tests.features.session_page.in_browser.test_look import asks, covered, texts
-from tests.support.environment import Server, until
+from tests.support.environment import Server, runs_of, until
 from tests.support.pages.browser import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -100,6 +102,29 @@ def test_request_is_seen_from_its_top_with_its_decision_in_reach_or_at_its_end(
                 expect(page.locator(".gist")).to_contain_text("echo one; echo one;")
                 expect(page.locator(".state")).to_be_hidden()
     assert wrong == []
+
+
+def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
+    shared_server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone, state = open_phone(shared_server), shared_server.sandbox.state
+    phone.begin(shared_server.sandbox.project, json.dumps(texts(8)))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    (run,) = runs_of(state, phone.session_id)
+    standing = Standing(Scope.RUN, spent=0.6, limit=0.5)
+    BudgetBook(state).set_hold(phone.session_id, run.name, standing)
+    page = phone.page
+    settings = page.context.new_cdp_session(page)
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 32}})
+    page.set_viewport_size({"width": 390, "height": 420})
+    loaded(page, page.url)
+    parts = ["#later section > p:first-child", "#later .button-primary", "#composer .send"]
+    for part in parts:
+        page.locator(part).evaluate("each => each.scrollIntoView({ block: 'center' })")
+        assert comes_true(lambda part=part: not covered(page, part), page), part  # type: ignore[misc]
+    page.evaluate("scrollBy(0, -600)")
+    expect(page.locator("#later")).not_to_be_in_viewport()
+    expect(page.get_by_role("button", name="Jump to newest")).to_be_in_viewport(ratio=1)
 
 
 def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
