@@ -82,6 +82,7 @@ def _count(context: AppContext, session_id: str) -> bool:
 def _routes(context: AppContext) -> Iterable[Blueprint]:
     from opcode_htmx.features.changes import routes
     from opcode_htmx.features.changes.review import routes as review_routes
+    from opcode_htmx.features.changes.review.recipients import Recipients
     from opcode_htmx.features.changes.review.store import Reviews
     from opcode_htmx.features.changes.review.viewed import ViewedFiles
 
@@ -89,7 +90,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     folder = context.state.folder
     reviews = Reviews(folder(store.OF_SESSIONS), folder(store.OF_PROJECTS))
     yield routes.blueprint(listings, reviews, viewed, context.sessions.lookup)
-    recipients = review_routes.Recipients(
+    recipients = Recipients(
         context.workspace.config_dir,
         context.sessions.locations,
         context.sessions.submitter,

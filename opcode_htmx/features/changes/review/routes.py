@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from opcode_htmx.engines.claude.files import sessions
@@ -18,23 +18,18 @@ from opcode_htmx.features.changes.listings import Listings, Seen
 from opcode_htmx.features.changes.review import viewed as viewed_files
 from opcode_htmx.features.changes.review.anchors import Anchored, anchored
 from opcode_htmx.features.changes.review.prompt import prompt_of
+from opcode_htmx.features.changes.review.recipients import Recipients
 from opcode_htmx.features.changes.review.store import ID, NEW, OLD, Comment, Reviews
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
 from opcode_htmx.features.changes.routes import PROJECT, SESSION, back_address
 from opcode_htmx.features.changes.view import View, given_side, number, path_of_key
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.git import file_diffs
 from opcode_htmx.lib.git.changes.model import Change
-from opcode_htmx.runs.policies.working_folders import reference
-from opcode_htmx.runs.supervisor import Supervisor
-from opcode_htmx.sessions.locations import SessionLocations
-from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
-from opcode_htmx.sessions.submit import PromptSubmitter, check_prompt
+from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.forms import BadForm, by_htmx, session_url, typed
-from opcode_htmx.web.http.prompt_form import prompt_id_of
 
 MOST_TEXT = 5000
 MOST_LINES = 200
@@ -42,17 +37,6 @@ MOST_LINES = 200
 MOST_CODE = 40_000
 SHOWN_SESSIONS = 20
 """Sessions that the comments of a project can be sent to, the last used ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipients:
-    """What sending needs."""
-
-    config_dir: Path
-    locations: SessionLocations
-    submitter: PromptSubmitter
-    drafts: Drafts
-    runs: Supervisor
 
 
 def blueprint(
@@ -192,35 +176,14 @@ def blueprint(
         folder = to.locations.at(project_id, target).working_folder if target else place.folder
         words = prompt_of(anchored(place.top, unsent), place.top, folder.resolve())
         check_prompt(words)
-        answer = (
-            _submit(project_id, target, words)
-            if way in ("claude", "session")
-            else _into_draft(project_id, target, place.folder, words)
-        )
+        if way in ("claude", "session"):
+            there = to.submit(project_id, target, words)
+        else:
+            there = to.put_into_draft(project_id, target, place.folder, words)
         ids = frozenset(each.id for each in unsent)
         reviews.note_sent(session_id, place.folder, ids, time.time())
         log_act(current_identity(), "review.send", session=target, comments=len(ids), to=way)
-        return answer
-
-    def _submit(project_id: str, session_id: str, words: str) -> Response:
-        location = to.locations.at(project_id, session_id)
-        prompt_id = prompt_id_of(words, ())
-        to.submitter.submit(
-            location.session_id, location.working_folder, prompt_id, words, by=current_identity()
-        )
-        to.runs.changes(location.session_id).notify()
-        return redirect(session_url(project_id, location.session_id), 303)
-
-    def _into_draft(project_id: str, session_id: str, folder: Path, words: str) -> Response:
-        """Behind what is in the composer already; of a new session without one."""
-        name = session_id or draft_name(project_id)
-        before = to.drafts.get(name).text.rstrip()
-        text = f"{before}\n\n{words}" if before else words
-        to.drafts.save_text(name, text, folder=None if session_id else reference(folder))
-        if session_id:
-            to.runs.changes(session_id).notify()
-            return redirect(session_url(project_id, session_id), 303)
-        return redirect(url_for("new_session.new_in_project", project_id=project_id), 303)
+        return redirect(there, 303)
 
     return pages
 
