@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request, url_for
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from opcode_htmx.engines.claude.config import mcp_definitions, queries
 from opcode_htmx.engines.claude.config.mcp_config import Definition, Scope
 from opcode_htmx.features.claude_mcp.connections import ServerRefused
+from opcode_htmx.features.claude_mcp.pages.server_acts import ServerActs
 from opcode_htmx.features.claude_mcp.services import Services
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run, RunNotLive
@@ -67,6 +67,7 @@ def named(
 
 def register(pages: Blueprint, services: Services) -> None:
     servers, checks, connections = services.servers, services.checks, services.connections
+    acts = ServerActs(services).by_name()
 
     @pages.get("/claude/mcp")
     def page() -> str:
@@ -80,7 +81,7 @@ def register(pages: Blueprint, services: Services) -> None:
             checks.test(chosen, servers.all(chosen))
         except ServerRefused as error:
             return list_page(chosen, str(error)), 422
-        return _to(url_for(".page", folder=chosen.reference or None), "mcp-tested")
+        return redirect_with_notice(url_for(".page", folder=chosen.reference or None), "mcp-tested")
 
     @pages.post("/claude/mcp/choices/reset")
     def reset_choices() -> BaseResponse | tuple[str, int]:
@@ -89,7 +90,7 @@ def register(pages: Blueprint, services: Services) -> None:
             servers.reset_choices(chosen, current_identity())
         except ServerRefused as error:
             return list_page(chosen, str(error)), 422
-        return _to(url_for(".page", folder=chosen.reference or None), "mcp-reset")
+        return redirect_with_notice(url_for(".page", folder=chosen.reference or None), "mcp-reset")
 
     @pages.get("/claude/mcp/servers/<scope>/<server>", endpoint="server")
     def server_page_of(scope: str, server: str) -> str:
@@ -106,8 +107,8 @@ def register(pages: Blueprint, services: Services) -> None:
         except ServerRefused as error:
             return server_page(chosen, found, str(error)), 422
         if act == "remove":
-            return _to(url_for(".page", folder=chosen.reference or None), key)
-        return _to(server_address(chosen, scope, server), key, text)
+            return redirect_with_notice(url_for(".page", folder=chosen.reference or None), key)
+        return redirect_with_notice(server_address(chosen, scope, server), key, text)
 
     @pages.get("/claude/mcp/sessions")
     def sessions() -> str:
@@ -128,62 +129,7 @@ def register(pages: Blueprint, services: Services) -> None:
         except ServerRefused as error:
             return sessions_page(chosen, f"{name}: {error}"), 422
         key = {"on": "mcp-on", "off": "mcp-off"}.get(request.form.get("act", ""), "mcp-reconnected")
-        return _to(url_for(".sessions", folder=chosen.reference or None), key)
-
-    # --- what is done with a server: the key and the text of the notice ---------------------
-
-    def test(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        checks.test(chosen, servers.all(chosen), found.name)
-        return "mcp-tested", ""
-
-    def remove(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.remove(chosen, found.scope, found.name, current_identity())
-        return "mcp-removed", ""
-
-    def approve(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.choose(chosen, found.name, "approved", current_identity())
-        return "mcp-approved", ""
-
-    def reject(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.choose(chosen, found.name, "rejected", current_identity())
-        return "mcp-rejected", ""
-
-    def turn_on(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.switch(chosen, found.name, True, current_identity())
-        return "mcp-on", ""
-
-    def turn_off(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.switch(chosen, found.name, False, current_identity())
-        return "mcp-off", ""
-
-    def sign_out(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        servers.sign_out(chosen, found.name, current_identity())
-        checks.test(chosen, servers.all(chosen), found.name)
-        return "mcp-signed-out", ""
-
-    def reconnect(chosen: ChosenProject, found: Definition) -> tuple[str, str]:
-        folder = None if found.scope == "user" else chosen.folder
-        count, problem = 0, ""
-        for run in connections.running(folder):
-            try:
-                connections.order(run, queries.mcp_reconnect(found.name))
-                count += 1
-            except ServerRefused as error:
-                problem = str(error)
-        if problem and not count:
-            raise ServerRefused(problem)
-        return "mcp-reconnected", str(count)
-
-    acts: dict[str, Callable[[ChosenProject, Definition], tuple[str, str]]] = {
-        "test": test,
-        "remove": remove,
-        "approve": approve,
-        "reject": reject,
-        "on": turn_on,
-        "off": turn_off,
-        "sign-out": sign_out,
-        "reconnect": reconnect,
-    }
+        return redirect_with_notice(url_for(".sessions", folder=chosen.reference or None), key)
 
     # --- pages ------------------------------------------------------------------------------
 
@@ -271,7 +217,3 @@ def _fields(shown: dict[str, Any]) -> list[tuple[str, str]]:
         if text and name != "type":
             found.append((name, text))
     return found
-
-
-def _to(address: str, key: str, text: str = "") -> BaseResponse:
-    return redirect_with_notice(address, key, text)
