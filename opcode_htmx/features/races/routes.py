@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.features.races.records import MOST_CONTESTANTS
-from opcode_htmx.features.races.runner import KEYS, Entry, RaceRefused, Wanted
+from opcode_htmx.features.races.race_form import LONGEST_FOLDER, RaceForm
+from opcode_htmx.features.races.runner import RaceRefused
 from opcode_htmx.features.races.views import RacePages
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
 from opcode_htmx.runs.budgets.book import BudgetReached
 from opcode_htmx.runs.model.permission_updates import BypassNotAllowed
-from opcode_htmx.runs.model.prompt_content import MAX_PROMPT_CHARACTERS
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
-from opcode_htmx.runs.policies.working_folders import InvalidFolder, reference
-from opcode_htmx.sessions.configuration.project_choices import project_choices
-from opcode_htmx.sessions.options.choices import choices
+from opcode_htmx.runs.policies.working_folders import InvalidFolder
 from opcode_htmx.sessions.storage.drafts import draft_name
 from opcode_htmx.sessions.submit import InvalidPrompt
 from opcode_htmx.sessions.worktrees.endings import CopyFailed, CopyInUse, Merge
@@ -29,9 +24,7 @@ from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flashed, redirect_with_notice
 from opcode_htmx.web.http.forms import BadForm, typed
 
-LONGEST_FOLDER = 12_288
 LONGEST_IN_ADDRESS = 1000
-MOST_PROJECTS = 50
 DRAFT = draft_name("~race")
 """The name of the draft in which a prompt waits for its race."""
 REFUSALS = (
@@ -50,7 +43,7 @@ NOT_MERGED = (CannotMerge, CopyInUse, CopyFailed, RaceRefused)
 def blueprint(parts: RacePages) -> Blueprint:
     pages = Blueprint("races", __name__)
     runner, context = parts.runner, parts.context
-    drafts, options = context.sessions.drafts, context.sessions.options
+    drafts, forms = context.sessions.drafts, RaceForm(context.workspace, context.sessions.options)
 
     @pages.app_template_global("races_offered")
     def offered() -> bool:
@@ -82,70 +75,20 @@ def blueprint(parts: RacePages) -> Blueprint:
             "folder": request.args.get("folder", draft.folder or ""),
             "base": request.args.get("base", ""),
         }
-        return _form(fields)
+        return forms.page(fields)
 
     @pages.post("/races")
     def begin() -> BaseResponse:
         try:
-            race = runner.begin(_wanted(), by=current_identity())
+            race = runner.begin(forms.wanted(), by=current_identity())
         except REFUSALS as error:
             needed = isinstance(error, TrustNeeded)
             return make_response(
-                _form(request.form, str(error), needed=needed), 409 if needed else 422
+                forms.page(request.form, str(error), needed=needed), 409 if needed else 422
             )
         if drafts.get(DRAFT).text.strip() == race.prompt:
             drafts.save_text(DRAFT, "")
         return redirect(url_for(".race", race_id=race.id), 303)
-
-    def _wanted() -> Wanted:
-        form = request.form
-        prompt = typed(form.get("prompt", "")).strip()
-        if len(prompt) > MAX_PROMPT_CHARACTERS:
-            raise BadForm(f"The prompt is longer than {MAX_PROMPT_CHARACTERS:,} characters.")
-        entries = [
-            Entry(_model(form.get(f"model-{key}", "")), typed(form.get(f"words-{key}", "")).strip())
-            for key in KEYS
-            if f"take-{key}" in form
-        ]
-        race_id = form.get("race_id", "")
-        try:
-            race_id = uuid.UUID(race_id).hex if race_id else ""
-        except ValueError:
-            raise BadForm("This form is incomplete: reload the page and try again.") from None
-        mode = choices({"permission_mode": form.get("permission_mode", "")}, options.choosing)
-        return Wanted(
-            context.workspace.working_folder(form.get("folder", "")[:LONGEST_FOLDER]),
-            prompt,
-            entries,
-            form.get("base", "").strip(),
-            str(mode.get("permission_mode") or ""),
-            race_id,
-        )
-
-    def _model(value: str) -> str:
-        return str(choices({"model": value}, options.choosing).get("model") or "")
-
-    def _form(fields: Mapping[str, Any], error: str = "", *, needed: bool = False) -> str:
-        view = options.view(str(uuid.uuid4()))
-        lists = {each.name: each.choices for each in view.fields}
-        projects = project_choices(context.workspace, MOST_PROJECTS)
-        folder = fields.get("folder") or (projects[0].reference if projects else "")
-        if not folder:
-            folder = reference(next(iter(context.workspace.project_roots)))
-        return render_template(
-            "races/new.html",
-            fields=fields,
-            folder=folder,
-            projects=projects,
-            keys=KEYS[:MOST_CONTESTANTS],
-            taken=[key for key in KEYS if f"take-{key}" in fields] or list(KEYS[:2]),
-            models=lists.get("model", ()),
-            modes=lists.get("permission_mode", ()),
-            race_id=fields.get("race_id") or uuid.uuid4().hex,
-            longest_prompt=MAX_PROMPT_CHARACTERS,
-            error=error,
-            needed=needed,
-        )
 
     @pages.get("/races/<race_id>")
     def race(race_id: str) -> str:
