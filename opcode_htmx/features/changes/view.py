@@ -1,4 +1,4 @@
-"""What an address of these pages asks for, and the addresses of others."""
+"""What an address of these pages asks for, addresses of others, and what templates are given."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from flask import abort, request, url_for
 
 from opcode_htmx.features.changes import bases
 from opcode_htmx.features.changes.bases import Base
+from opcode_htmx.features.changes.listings import Seen
+from opcode_htmx.features.changes.review.store import Review
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git.changes.model import Side
-from opcode_htmx.web.http.forms import whole_number
+from opcode_htmx.lib.git.changes.model import Side, Status
+from opcode_htmx.web.http.forms import session_address, whole_number
 
+PROJECT = "/projects/<project_id>"
+SESSION = f"{PROJECT}/sessions/<session_id>"
 MOST = 10_000_000
 """The greatest number in an address."""
 
@@ -87,3 +91,26 @@ def number(name: str, default: int = 0) -> int:
     """A number in the request, at least 0 and at most MOST; `default` for anything else."""
     found = whole_number(request.values.get(name, ""))
     return default if found is None else min(found, MOST)
+
+
+def common(view: View, seen: Seen, review: Review) -> dict[str, Any]:
+    """What all templates of changes are given."""
+    return {
+        "view": view,
+        "address": view.address,
+        "place": seen.place,
+        "choice": seen.choice,
+        "listing": seen.listing,
+        "bases": bases.offered(view.session_id),
+        "Base": Base,
+        "Status": Status,
+        "review": review,
+        "back_address": back_address(view),
+    }
+
+
+def back_address(view: View) -> str:
+    """The page that these belong to."""
+    if view.session_id:
+        return session_address(view.project_id, view.session_id)
+    return url_for("projects.project", project_id=view.project_id)

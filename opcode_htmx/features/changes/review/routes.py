@@ -21,8 +21,15 @@ from opcode_htmx.features.changes.review.prompt import prompt_of
 from opcode_htmx.features.changes.review.recipients import Recipients
 from opcode_htmx.features.changes.review.store import ID, NEW, OLD, Comment, Reviews
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
-from opcode_htmx.features.changes.routes import PROJECT, SESSION, back_address
-from opcode_htmx.features.changes.view import View, given_side, number, path_of_key
+from opcode_htmx.features.changes.view import (
+    PROJECT,
+    SESSION,
+    View,
+    back_address,
+    given_side,
+    number,
+    path_of_key,
+)
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.git import file_diffs
