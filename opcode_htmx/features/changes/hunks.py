@@ -11,7 +11,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     run_in_thread,
 )
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.changes.model import Status
 from opcode_htmx.lib.git.diffs import FileDiff, Hunk, Line
 

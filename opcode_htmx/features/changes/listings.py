@@ -21,8 +21,7 @@ from opcode_htmx.features.changes.rows import Totals
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import file_diffs
-from opcode_htmx.lib.git.changes import reading
+from opcode_htmx.lib.git.changes import file_diffs, reading
 from opcode_htmx.lib.git.changes.model import Change, Listing
 from opcode_htmx.lib.git.diffs import FileDiff
 from opcode_htmx.lib.git.process import GitFailed

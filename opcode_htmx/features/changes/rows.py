@@ -14,7 +14,7 @@ from urllib.parse import quote
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread, yielding
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
-from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.changes.model import Change, Listing, Side, Status
 
 PAGE = 100

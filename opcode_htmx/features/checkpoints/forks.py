@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions, worktrees
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.snapshots import restore as restores
@@ -41,7 +41,7 @@ def fork(
         copy = checkpoints.trees.of(made)
         with copy.locked():
             _fill(tree, copy, checkpoint.commit)
-    except worktrees.NoRepository as error:
+    except revisions.NoRepository as error:
         raise CheckpointRefused(str(error)) from error
     except (GitFailed, RepositoryRefused, SnapshotFailed) as error:
         raise CheckpointRefused(f"The copy could not be made: {error}") from error

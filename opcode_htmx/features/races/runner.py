@@ -32,12 +32,12 @@ from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.file_locks import Duty
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration.merges import NothingToMerge
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.lib.git.worktrees import BadRevision, NoRepository
+from opcode_htmx.lib.git.revisions import BadRevision, NoRepository
 from opcode_htmx.lib.identity import SYSTEM, Identity
 from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.sessions.submit import check_prompt
@@ -131,11 +131,11 @@ class RaceRunner:
         self.round()
         return stored
 
-    def _base(self, wanted: Wanted) -> worktrees.Start:
+    def _base(self, wanted: Wanted) -> revisions.Start:
         try:
             git = worktrees.at(wanted.folder, self.service.services.environment)
-            start = worktrees.resolve(git, wanted.base)
-            return replace(start, branch=start.branch or worktrees.current_branch(git))
+            start = revisions.resolve(git, wanted.base)
+            return replace(start, branch=start.branch or revisions.current_branch(git))
         except (NoRepository, BadRevision) as error:
             raise RaceRefused(str(error)) from None
         except (GitFailed, RepositoryRefused) as error:

@@ -14,33 +14,24 @@ from functools import partial
 from pathlib import Path
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import checkouts, process, repository
+from opcode_htmx.lib.git import checkouts, process, repository, revisions
 from opcode_htmx.lib.git import git as git_module
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import Repository, RepositoryRefused
+from opcode_htmx.lib.git.revisions import BRANCHES, NoRepository
 from opcode_htmx.lib.late.patterns import late_pattern
 
 PLACE = Path(".claude") / "worktrees"
 """Where Claude puts its own worktrees, below the top of the repository."""
 SECONDS = 120.0
-LONGEST_NAME = 200
 _MOST_BYTES = 1024 * 1024
 """Of the log of a branch, and of the list of ignored files."""
 _NAME = late_pattern(r"[a-z0-9][a-z0-9-]{0,60}", re.ASCII)
 _MADE = late_pattern(rb"0+ ([0-9a-f]{40,64}) ")
 """The first entry of a branch's log: no commit before, and the one that it was made at."""
 _IGNORED = f"/{PLACE.as_posix()}/"
-_BRANCH = "refs/heads/"
-
-
-class NoRepository(Exception):
-    """A folder is in no git repository, or in one that has no commit; the text says so."""
-
-
-class BadRevision(Exception):
-    """A branch or commit that cannot be used; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +54,6 @@ class Worktree:
     def is_gone(self) -> bool:
         """Whether its folder is not there any more."""
         return not (self.path / ".git").exists()
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The commit that a worktree begins at, and the branch that it is to come back to."""
-
-    commit: str
-    branch: str
-    """Empty if it is no branch of this repository."""
 
 
 def main_git(git: Git, policy: Policy = WRITING) -> Git:
@@ -120,7 +102,7 @@ def _worktree(lines: list[str], is_main: bool) -> Worktree | None:
     return Worktree(
         Path(fields["worktree"]),
         fields.get("HEAD", ""),
-        branch.removeprefix(_BRANCH) if branch.startswith(_BRANCH) else "",
+        branch.removeprefix(BRANCHES) if branch.startswith(BRANCHES) else "",
         is_main,
         "bare" in fields,
         fields.get("locked"),
@@ -131,81 +113,6 @@ def _worktree(lines: list[str], is_main: bool) -> Worktree | None:
 def _field(line: str) -> tuple[str, str]:
     key, _, value = line.partition(" ")
     return key, value
-
-
-def resolve(git: Git, revision: str) -> Start:
-    """The commit and branch that a person's words stand for; empty: what is checked out.
-
-    Raises NoRepository, BadRevision, GitFailed.
-    """
-    if not revision:
-        head = _commit(git, "HEAD")
-        if not head:
-            raise NoRepository("The repository has no commit yet, so it has no worktrees.")
-        return Start(head, current_branch(git))
-    if len(revision) > LONGEST_NAME or revision.startswith("-") or "\0" in revision:
-        raise BadRevision("There is no branch or commit with this name.")
-    if commit := _commit(git, f"{_BRANCH}{revision}"):
-        return Start(commit, revision)
-    commit = _commit(git, revision)
-    if not commit:
-        raise BadRevision("There is no branch or commit with this name.")
-    return Start(commit, "")
-
-
-def _commit(git: Git, revision: str) -> str:
-    """The full id of a commit; empty if there is none."""
-    wanted = f"{revision}^{{commit}}"
-    try:
-        output = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", wanted)
-    except GitFailed as error:
-        if error.status == 1:
-            return ""
-        raise
-    return output.content.decode("ascii", "replace").strip()
-
-
-def current_branch(git: Git) -> str:
-    """The branch that is checked out; empty if none is."""
-    try:
-        output = git.run("symbolic-ref", "--quiet", "HEAD").content
-    except GitFailed as error:
-        if error.status == 1:
-            return ""
-        raise
-    name = output.decode("utf-8", "surrogateescape").strip()
-    return name.removeprefix(_BRANCH) if name.startswith(_BRANCH) else ""
-
-
-def branches(git: Git, most: int = 200) -> list[str]:
-    """The names of the branches, the last changed first. Raises GitFailed."""
-    output = git.run(
-        "for-each-ref",
-        f"--count={most}",
-        "--sort=-committerdate",
-        "--format=%(refname)",
-        _BRANCH,
-    ).content.decode("utf-8", "surrogateescape")
-    return [line.removeprefix(_BRANCH) for line in output.splitlines()]
-
-
-def check_branch(git: Git, name: str) -> None:
-    """Raises BadRevision where a new branch cannot have this name, or there is one already."""
-    is_short = 0 < len(name) <= LONGEST_NAME and "\0" not in name
-    if not is_short or name.startswith("-") or name == "HEAD" or not _is_ref(git, name):
-        raise BadRevision(f"“{name[:LONGEST_NAME]}” cannot be the name of a branch.")
-    if _commit(git, f"{_BRANCH}{name}"):
-        raise BadRevision(f"There is a branch “{name}” already.")
-
-
-def _is_ref(git: Git, name: str) -> bool:
-    try:
-        git.run("check-ref-format", f"{_BRANCH}{name}")
-    except GitFailed as error:
-        if error.status is None:
-            raise
-        return False
-    return True
 
 
 def add(git: Git, target: Path, branch: str, commit: str) -> None:
@@ -249,7 +156,7 @@ def make(folder: Path, name: str, environment: Mapping[str, str]) -> Path:
     git = at(folder, environment)
     target = main_top(git.repository) / PLACE / name
     if not target.exists():
-        add(git, target, name, resolve(git, "").commit)
+        add(git, target, name, revisions.resolve(git, "").commit)
     below = target / folder.resolve().relative_to(git.repository.top)
     if not below.is_dir():
         remove(target, environment)
@@ -286,7 +193,7 @@ def remove(worktree: Path, environment: Mapping[str, str]) -> None:
 
         run("worktree", "remove", "--", str(found.top))
         if made_at:  # git deletes it only where it is still there
-            run("update-ref", "-d", f"{_BRANCH}{branch}", made_at)
+            run("update-ref", "-d", f"{BRANCHES}{branch}", made_at)
     except (GitFailed, RepositoryRefused, OSError):
         return
 
@@ -319,7 +226,7 @@ def _begin(found: Repository) -> tuple[str, str]:
     """
     try:
         head = repository.small_file(found.git_dir / "HEAD").strip()
-        name = head.removeprefix(f"ref: {_BRANCH}")
+        name = head.removeprefix(f"ref: {BRANCHES}")
         if name == head or ".." in name or name.startswith("/"):
             return "", ""
         log = found.common_dir / "logs" / "refs" / "heads" / name

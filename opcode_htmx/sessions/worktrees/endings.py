@@ -11,7 +11,7 @@ from pathlib import Path
 
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import kept, merges, work
 from opcode_htmx.lib.git.integration.kept import CannotRestore
@@ -197,7 +197,7 @@ class CopyEndings:
             if git is None:
                 raise CannotRestore("Its repository is gone.")
             kept.restore(git, path, kept_copy.kept, kept_copy.id, kept_copy.branch)
-        except (GitFailed, RepositoryRefused, worktrees.BadRevision) as error:
+        except (GitFailed, RepositoryRefused, revisions.BadRevision) as error:
             raise _failed(error) from None
         except OSError as error:
             raise CopyFailed(f"It could not be brought back: {error}") from None

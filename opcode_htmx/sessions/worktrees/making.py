@@ -10,12 +10,12 @@ from typing import Any
 
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from opcode_htmx.lib.git.worktrees import BadRevision, NoRepository
+from opcode_htmx.lib.git.revisions import BadRevision, NoRepository
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.submit import PromptSubmitter
@@ -103,9 +103,9 @@ class CopyMaker:
         """What is checked out in a folder's repository, and its branches; None without one."""
         try:
             git = self.git(folder)
-            if git is None or not worktrees.resolve(git, "").commit:
+            if git is None or not revisions.resolve(git, "").commit:
                 return None
-            return worktrees.current_branch(git), worktrees.branches(git)
+            return revisions.current_branch(git), revisions.branches(git)
         except (GitFailed, RepositoryRefused, NoRepository):
             return None
 
@@ -165,7 +165,7 @@ class CopyMaker:
         return made or record
 
     def _noted(self, git: Git, session_id: str, wish: Wish, by: Identity) -> SessionWorktree:
-        start = worktrees.resolve(git, wish.base)
+        start = revisions.resolve(git, wish.base)
         main = worktrees.main_top(git.repository)
         place = self._place_for(main)
         name = naming.given if wish.branch else naming.unused
@@ -178,7 +178,7 @@ class CopyMaker:
             path=str(target),
             folder=str(target / below),
             branch=branch,
-            base=start.branch or worktrees.current_branch(git),
+            base=start.branch or revisions.current_branch(git),
             base_commit=wish.commit or start.commit,
             at=time.time(),
             by=by.user,

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.worktrees import PLACE, BadRevision
+from opcode_htmx.lib.git.revisions import BadRevision
+from opcode_htmx.lib.git.worktrees import PLACE
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.sessions.repositories.places import named_after_clone
 from opcode_htmx.sessions.worktrees.records import CopyRecords
@@ -45,7 +46,7 @@ def unused(git: Git, place: Path, words: str, session_id: str) -> tuple[str, Pat
         if target.exists() or target.is_symlink():
             continue
         try:
-            worktrees.check_branch(git, name)
+            revisions.check_branch(git, name)
         except BadRevision:
             continue
         return name, target
@@ -54,7 +55,7 @@ def unused(git: Git, place: Path, words: str, session_id: str) -> tuple[str, Pat
 
 def given(git: Git, place: Path, name: str, session_id: str) -> tuple[str, Path]:
     """The branch that a person has named, and a folder for it. Raises BadRevision, GitFailed."""
-    worktrees.check_branch(git, name)
+    revisions.check_branch(git, name)
     folders = (place / each for each in _names(slug(name.replace("/", " ")), session_id))
     free = (each for each in folders if not each.exists() and not each.is_symlink())
     target = next(free, None)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from opcode_htmx.lib.git import file_diffs
-from opcode_htmx.lib.git.changes import raw, reading
+from opcode_htmx.lib.git.changes import file_diffs, raw, reading
 from opcode_htmx.lib.git.changes.model import Change, Listing, Status
 from opcode_htmx.lib.git.git import Git
 from tests.security.projects.hostile_git import Trap

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.lib.git import worktrees
+from opcode_htmx.lib.git import revisions, worktrees
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from tests.support.environment import SYSTEM_PATH
 from tests.support.plain_git import GIT
@@ -77,9 +77,9 @@ def test_a_worktree_is_a_copy_of_the_last_commit_and_runs_no_hook_and_no_filter(
 def test_without_a_commit_or_a_repository_there_is_none(
     tmp_path: Path, git: Callable[..., str], environment: dict[str, str]
 ) -> None:
-    with pytest.raises(worktrees.NoRepository, match="no commit"):
+    with pytest.raises(revisions.NoRepository, match="no commit"):
         worktrees.make(tmp_path / "orchard", "a", environment)
-    with pytest.raises(worktrees.NoRepository, match="no git repository"):
+    with pytest.raises(revisions.NoRepository, match="no git repository"):
         worktrees.make(tmp_path, "a", environment)
     git("commit", "-qm", "x")
     (tmp_path / "orchard" / ".claude").symlink_to(tmp_path)

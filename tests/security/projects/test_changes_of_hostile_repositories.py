@@ -16,8 +16,7 @@ from opcode_htmx.features.changes.review.anchors import anchored
 from opcode_htmx.features.changes.review.store import NEW, Comment
 from opcode_htmx.features.changes.review.viewed import ViewedFiles
 from opcode_htmx.features.changes.rows import row_of, with_new_lines
-from opcode_htmx.lib.git import file_diffs
-from opcode_htmx.lib.git.changes import reading
+from opcode_htmx.lib.git.changes import file_diffs, reading
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 from tests.security.projects.hostile_git import TRAPS, Trap

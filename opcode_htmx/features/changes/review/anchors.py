@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from opcode_htmx.features.changes.review.store import NEW, Comment
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import file_diffs
 
 _MOST_PLACES = 1000
 """Places of equal lines that are compared for the nearest one."""

@@ -32,7 +32,7 @@ from opcode_htmx.features.changes.view import (
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.changes.model import Change
 from opcode_htmx.sessions.submit import check_prompt
 from opcode_htmx.web.auth.gate import current_identity

@@ -11,7 +11,7 @@ from opcode_htmx.features.changes.bases import Base
 from opcode_htmx.features.changes.review.store import Review
 from opcode_htmx.features.changes.rows import Row
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
-from opcode_htmx.lib.git import file_diffs
+from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.changes.model import Side
 
 KEPT = 5000

@@ -11,7 +11,8 @@ from pathlib import Path
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import confined
-from opcode_htmx.lib.git import file_diffs, porcelain
+from opcode_htmx.lib.git import porcelain
+from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.process import GitFailed
 
