@@ -63,6 +63,11 @@ class NewSessionPage:
         self._drafts = drafts
         self._capabilities = capabilities
 
+    def check(self, project_id: str) -> None:
+        """Raises ProjectNotFound for the id of a project that there is not."""
+        if project_id:
+            sessions.projects_of(self._workspace.config_dir, project_id)
+
     def folder(self, text: str, *, make: bool = False) -> Path:
         """The folder of a form; `make`: it is made if it is missing. Raises InvalidFolder."""
         if not text.strip():

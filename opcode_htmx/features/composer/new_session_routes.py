@@ -8,8 +8,7 @@ from urllib.parse import quote, urlencode
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from opcode_htmx.engines.claude.files import sessions
-from opcode_htmx.features.composer import attachments
+from opcode_htmx.features.composer import attachments, new_session_files
 from opcode_htmx.features.composer.chosen_folder import folder_name_for
 from opcode_htmx.features.composer.completion import completions, known_commands
 from opcode_htmx.features.composer.new_session import (
@@ -18,7 +17,6 @@ from opcode_htmx.features.composer.new_session import (
     NewSessionPage,
     back_of,
     carried,
-    kept_in_address,
 )
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.surrogates import encoded
@@ -32,7 +30,7 @@ from opcode_htmx.sessions.storage.drafts import (
     draft_name,
 )
 from opcode_htmx.sessions.workspace import Workspace
-from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
+from opcode_htmx.web.http.forms import new_session_address, typed
 from opcode_htmx.web.http.request_body import accepts_up_to
 from opcode_htmx.web.origin.fetch_metadata import acts
 
@@ -51,10 +49,11 @@ def blueprint(
     files: ProjectFiles,
 ) -> Blueprint:
     pages = Blueprint("new_session", __name__)
+    new_session_files.add_to(pages, page, drafts)
 
     @pages.get("/projects/<project_id>/new")
     def new_in_project(project_id: str) -> str:
-        _check(project_id)
+        page.check(project_id)
         return page.page(project_id, carried(request.args))
 
     @pages.get("/new")
@@ -70,7 +69,7 @@ def blueprint(
         `seen` is the revision of the draft that the page has shown: a text that another page has
         saved since stays. A script gets it with 409; with `open`, both are in the form.
         """
-        _check(project_id)
+        page.check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
         name, folder = draft_name(project_id), page.kept_folder(form.get("folder", ""))
         form_id, seen = form.get("prompt_id", ""), form.get("seen")
@@ -96,7 +95,7 @@ def blueprint(
     @accepts_up_to(attachments.MAX_REQUEST)
     def choose_folder(project_id: str) -> BaseResponse:
         """Save what the form holds, and show the folder picker, which leads back here."""
-        _check(project_id)
+        page.check(project_id)
         form, words = request.form, typed(request.form.get("prompt", ""))
         folder = form.get("folder", "")[:FOLDER_CHARACTERS]
         try:
@@ -122,49 +121,12 @@ def blueprint(
         query = urlencode([each for each in picker.items() if each[1]])
         return redirect(f"{url_for('folders.browse')}?{query}", 303)
 
-    @pages.post("/projects/<project_id>/new/attachments")
-    @pages.post("/new/attachments", defaults={"project_id": ""})
-    @accepts_up_to(attachments.MAX_REQUEST)
-    def attach(project_id: str) -> BaseResponse | str:
-        _check(project_id)
-        try:
-            attachments.keep(drafts, draft_name(project_id), request.files.getlist("files"))
-        except attachments.REFUSALS as error:
-            if not by_htmx():
-                raise
-            sentence, status = attachments.refusal(error)
-            return make_response(_changed(project_id, sentence), status)
-        return _changed(project_id)
-
-    @pages.get("/projects/<project_id>/new/attachments/<token>")
-    @pages.get("/new/attachments/<token>", defaults={"project_id": ""})
-    def attached(project_id: str, token: str) -> Response:
-        _check(project_id)
-        return attachments.preview(drafts, draft_name(project_id), token)
-
-    @pages.post("/projects/<project_id>/new/attachments/<token>/remove")
-    @pages.post("/new/attachments/<token>/remove", defaults={"project_id": ""})
-    def detach(project_id: str, token: str) -> BaseResponse | str:
-        _check(project_id)
-        attachments.remove(drafts, draft_name(project_id), token)
-        if by_htmx() or "prompt" not in request.form:
-            return _changed(project_id)
-        form, words = request.form, typed(request.form["prompt"])
-        folder = page.kept_folder(form.get("folder", "")[:FOLDER_CHARACTERS])
-        try:
-            drafts.save_text(
-                draft_name(project_id), words, form=form.get("prompt_id", ""), folder=folder
-            )
-        except (DiskFull, DraftTooLarge) as error:
-            return make_response(page.page(project_id, form, str(error)), 413)
-        return redirect(f"{new_session_address(project_id)}?{kept_in_address(form)}", 303)
-
     @pages.get("/projects/<project_id>/new/complete")
     @pages.get("/new/complete", defaults={"project_id": ""})
     @acts(by="pages")
     def complete(project_id: str) -> str:
         """Empty until the form has a folder in which Claude may work."""
-        _check(project_id)
+        page.check(project_id)
         folder = page.usable_folder(request.args.get("folder", ""))
         if folder is None:
             return ""
@@ -182,23 +144,6 @@ def blueprint(
         view = presenter.view(str(uuid.uuid4()))
         return render_template(
             "composer/new_options.html", options=view, filled=request.args, asked=True
-        )
-
-    def _check(project_id: str) -> None:
-        if project_id:
-            sessions.projects_of(workspace.config_dir, project_id)  # or it is 404
-
-    def _changed(project_id: str, sentence: str = "") -> BaseResponse | str:
-        address = new_session_address(project_id)
-        if not by_htmx():
-            return redirect(address, 303)
-        kept = drafts.get(draft_name(project_id))
-        return render_template(
-            "composer/draft_changed.html",
-            draft=kept,
-            address=address,
-            sentence=sentence,
-            form="composer",
         )
 
     return pages
