@@ -137,12 +137,10 @@ class Screen(Grid):
             self._x = min(last, self._x + count)
         elif name == "D":
             self._x = max(0, min(self._x, last) - count)
-        elif name == "I":
-            for _ in range(min(count, last)):
-                self._control("\t")
+        elif name == "I" and self._x < self._columns:
+            self._x = min(last, self._x - self._x % TAB + TAB * count)
         elif name == "Z":
-            for _ in range(min(count, last)):
-                self._x = max(0, (min(self._x, last) - 1) // TAB * TAB)
+            self._x = max(0, (min(self._x, last) - 1) // TAB * TAB - TAB * (count - 1))
         elif name in ("H", "f", "d"):
             start, end = (self._top, self._bottom) if self._from_top else (0, self._height - 1)
             self._y = min(end, start + count - 1)
