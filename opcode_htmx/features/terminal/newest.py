@@ -17,9 +17,12 @@ SHOWN_BYTES, SHOWN_LINES = 32 * 1024, 60
 def newest_lines(output: Path) -> str:
     """The last lines, as a terminal of the same size shows them. `output` is the folder."""
     screen, text = None, codecs.getincrementaldecoder("utf-8")("replace")
+    found = list[Record]()
     # What was read before the damage is shown
     with contextlib.suppress(OSError, Damaged):
-        for record in _newest(list(segments.newest_records(output, SHOWN_BYTES))):
+        found.extend(segments.newest_records(output, SHOWN_BYTES))
+    with contextlib.suppress(Damaged):  # a size that is none
+        for record in _newest(found):
             if record.kind is Kind.DATA and screen:
                 screen.feed(text.decode(record.content))
             elif record.kind in (Kind.STATE, Kind.SIZE) and screen:

@@ -14,7 +14,7 @@ from pathlib import Path
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.pty import records
 from opcode_htmx.lib.pty.modes import Modes
-from opcode_htmx.lib.pty.records import Exit, Kind, Record
+from opcode_htmx.lib.pty.records import Damaged, Exit, Kind, Record
 
 FOLDER = "out"
 SEGMENT_BYTES = 256 * 1024
@@ -92,7 +92,8 @@ class SegmentReader:
     def read(self, most: int) -> tuple[list[Record], bool]:
         """The next whole records, of about `most` bytes, and whether there was a gap before them.
 
-        After a gap the first record is a STATE. Raises OSError, Damaged.
+        After a gap the first record is a STATE. Raises OSError; Damaged at what is damaged, once
+        all before it was read.
         """
         starts = starts_in(self._folder)
         if not starts:
@@ -124,13 +125,24 @@ class SegmentReader:
             with (self._folder / f"{begin:020d}").open("rb") as file:
                 file.seek(self.offset - begin)
                 data = file.read(most)
-                found = list(records.whole_records(data, self.offset))
+                found = _before_damage(data, self.offset)
                 if not found and len(data) == most:  # a record that is longer than that
                     data += file.read(records.LONGEST)
-                    found = list(records.whole_records(data, self.offset))[:1]
+                    found = _before_damage(data, self.offset)[:1]
         except FileNotFoundError:  # removed meanwhile: the next call finds the gap
             return []
         return found
+
+
+def _before_damage(data: bytes, offset: int) -> list[Record]:
+    """The whole records before what is damaged. Raises Damaged where that comes first."""
+    found = list[Record]()
+    try:
+        found.extend(records.whole_records(data, offset))
+    except Damaged:
+        if not found:
+            raise
+    return found
 
 
 def starts_in(folder: Path) -> list[int]:
