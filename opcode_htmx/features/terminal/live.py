@@ -110,6 +110,8 @@ class Viewer:
         """What the page has shown; it has been sent what lies before the reader's offset."""
         self._is_fresh = True
         """Whether the page needs the state of the terminal before anything else."""
+        self._is_at_records = True
+        """Whether what is read has begun where a record does: what is none then is damaged."""
         self._catches_up = True
         """Whether the page has not shown yet what was there when it came."""
         self._is_damaged = False
@@ -118,7 +120,7 @@ class Viewer:
 
     def continues(self) -> None:
         """The page still has the screen of its cursor."""
-        self._is_fresh = False
+        self._is_fresh = self._is_at_records = False
 
     # --- to the page ------------------------------------------------------------------------
 
@@ -155,6 +157,7 @@ class Viewer:
         """The next records; those of the newest segment after a gap, or far behind.
 
         Behind a damaged one, those of the next segment once it has begun: until then none.
+        With a cursor that is none, those of the newest segment.
         """
         is_behind = not self._catches_up and self._reader.segments_ahead() > MOST_BEHIND
         try:
@@ -165,7 +168,9 @@ class Viewer:
                 self._shown = found[0].end if found else self._reader.offset
         except Damaged as error:
             try:
-                found = self._of_newest() if self._reader.segments_ahead() else []
+                # A wrong cursor is in the middle of a record
+                can_go_on = self._reader.segments_ahead() or not self._is_at_records
+                found = self._of_newest() if can_go_on else []
             except Damaged:
                 found = []
             self._log_damage(error)
@@ -173,7 +178,7 @@ class Viewer:
 
     def _of_newest(self) -> list[Record]:
         """The first records of the newest segment, with a fresh screen. Raises Damaged."""
-        self._is_fresh = True
+        self._is_fresh = self._is_at_records = True
         self._reader.skip_to_newest()
         self._shown = self._reader.offset
         return self._reader.read(READ_BYTES)[0]

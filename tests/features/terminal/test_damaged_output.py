@@ -41,40 +41,45 @@ def write(folder: Path, *contents: bytes) -> None:
         at += len(whole)
 
 
-def shown(folder: Path, *, continues: bool = False) -> list[bytes]:
+def shown(folder: Path, cursor: int | None = None) -> list[bytes]:
     """What a page is sent of a terminal that has ended, without the cursors."""
     page: Any = Page()
-    viewer = Viewer(page, segments.SegmentReader(folder, 0), Broadcast())
-    if continues:
+    viewer = Viewer(page, segments.SegmentReader(folder, cursor or 0), Broadcast())
+    if cursor is not None:
         viewer.continues()
     assert viewer.send_output(None), "it ends by itself"
     return [message[:1] + message[9:] for message in page.sent]
 
 
-@pytest.mark.parametrize("continues", [False, True])
+@pytest.mark.parametrize("cursor", [None, 0])
 @pytest.mark.parametrize("where", ["begin", "after the state", "after much"])
 def test_damage_in_the_newest_segment_ends_no_viewer_and_is_sent_once(
-    tmp_path: Path, where: str, *, continues: bool
+    tmp_path: Path, where: str, cursor: int | None
 ) -> None:
     much = records.encode(Kind.DATA, b"x" * 1000) * (2 * READ_BYTES // 1000)
     write(tmp_path / "out", {"after much": much}.get(where, b"") + DAMAGE)
     if where == "begin":
         (tmp_path / "out" / f"{0:020d}").write_bytes(DAMAGE)
-    found = shown(tmp_path / "out", continues=continues)
+    found = shown(tmp_path / "out", cursor)
     states = [each for each in found if each.startswith(b"S")]
-    assert len(states) == (where != "begin" and not continues)
-    assert sum(map(len, found)) < len(much) + 100
+    assert len(states) == (where != "begin")
+    assert sum(map(len, found)) < 2 * len(much) + 100, "from a cursor it begins again, once"
 
 
 def test_a_viewer_goes_on_behind_a_damaged_segment(tmp_path: Path) -> None:
     write(tmp_path / "out", DAMAGE, records.encode(Kind.DATA, b"pear"))
     assert shown(tmp_path / "out")[-1] == b"Dpear"
-    assert shown(tmp_path / "out", continues=True)[-1] == b"Dpear"
+    assert shown(tmp_path / "out", 0)[-1] == b"Dpear"
+
+
+def test_a_wrong_cursor_gets_all_of_the_newest_segment(tmp_path: Path) -> None:
+    write(tmp_path / "out", records.encode(Kind.DATA, b"a plum and a pear"))
+    assert shown(tmp_path / "out", 15) == shown(tmp_path / "out")
 
 
 def test_two_damaged_segments_end_no_viewer(tmp_path: Path) -> None:
     write(tmp_path / "out", DAMAGE, DAMAGE)
-    assert [each[:1] for each in shown(tmp_path / "out", continues=True)] == [b"S"]
+    assert [each[:1] for each in shown(tmp_path / "out", 0)] == [b"S"]
 
 
 def test_what_was_written_before_the_damage_is_shown(tmp_path: Path) -> None:
