@@ -30,6 +30,14 @@ _LONGEST = 500
 
 def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blueprint:
     pages = Blueprint("repositories", __name__)
+    _add_repositories(pages, services)
+    _add_github(pages, services)
+    _add_worktrees(pages, services, locations)
+    pages.add_app_template_global(_is_shown, "shows_transfer")
+    return pages
+
+
+def _add_repositories(pages: Blueprint, services: RepositoryServices) -> None:
     repositories, worktrees, sizes = services.repositories, services.worktrees, services.sizes
 
     @pages.get("/repositories")
@@ -49,32 +57,6 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         found = repositories.clone(text, request.form.get("name", "")[:_LONGEST])
         log_act(current_identity(), "repository.clone", repo=found.repo)
         return redirect(url_for(".repository", repo=found.repo), 303)
-
-    @pages.get("/repositories/github")
-    def github() -> str:
-        words = request.args.get("q", "")[:200]
-        problem, found = "", None
-        try:
-            found = services.github.get(PATIENCE_SECONDS)
-        except GitHubFailed as error:
-            problem = str(error)
-        matching = found.matching(words) if found else []
-        cloned = {each.repo.casefold() for each in repositories.all()}
-        return render_template(
-            "repositories/github.html",
-            account=services.github,
-            found=found,
-            matching=matching[:LISTED],
-            more=max(0, len(matching) - LISTED),
-            words=words,
-            problem=problem,
-            is_cloned=lambda name: name.replace("/", "__", 1).casefold() in cloned,
-        )
-
-    @pages.post("/repositories/github/again")
-    def ask_github() -> Response:
-        services.github.expire()
-        return redirect(url_for(".github"), 303)
 
     @pages.get("/repositories/<repo>")
     def repository(repo: str) -> str:
@@ -105,6 +87,55 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         there = any(each.repo == repo for each in repositories.all())
         return redirect(url_for(".repository", repo=repo) if there else url_for(".page"), 303)
 
+    @pages.get("/repositories/<repo>/delete")
+    def ask_delete(repo: str) -> str:
+        found = repositories.get(repo)
+        losses = repositories.losses(repo) if found.record else ()
+        return render_template("repositories/delete.html", clone=found, losses=losses)
+
+    @pages.post("/repositories/<repo>/delete")
+    def delete(repo: str) -> Response:
+        force = request.form.get("force") == "1"
+        repositories.delete(repo, force=force)
+        log_act(current_identity(), "repository.delete", repo=repo, force=force)
+        return redirect_with_notice(
+            url_for(".page"), "repository-deleted", repo.replace("__", "/", 1)
+        )
+
+
+def _add_github(pages: Blueprint, services: RepositoryServices) -> None:
+    @pages.get("/repositories/github")
+    def github() -> str:
+        words = request.args.get("q", "")[:200]
+        problem, found = "", None
+        try:
+            found = services.github.get(PATIENCE_SECONDS)
+        except GitHubFailed as error:
+            problem = str(error)
+        matching = found.matching(words) if found else []
+        cloned = {each.repo.casefold() for each in services.repositories.all()}
+        return render_template(
+            "repositories/github.html",
+            account=services.github,
+            found=found,
+            matching=matching[:LISTED],
+            more=max(0, len(matching) - LISTED),
+            words=words,
+            problem=problem,
+            is_cloned=lambda name: name.replace("/", "__", 1).casefold() in cloned,
+        )
+
+    @pages.post("/repositories/github/again")
+    def ask_github() -> Response:
+        services.github.expire()
+        return redirect(url_for(".github"), 303)
+
+
+def _add_worktrees(
+    pages: Blueprint, services: RepositoryServices, locations: SessionLocations
+) -> None:
+    repositories, worktrees = services.repositories, services.worktrees
+
     @pages.post("/repositories/<repo>/session")
     def new_session(repo: str) -> Response:
         """Make a worktree for a new session, and show the form for its first prompt."""
@@ -121,21 +152,6 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
                 back=url_for(".repository", repo=repo),
             ),
             303,
-        )
-
-    @pages.get("/repositories/<repo>/delete")
-    def ask_delete(repo: str) -> str:
-        found = repositories.get(repo)
-        losses = repositories.losses(repo) if found.record else ()
-        return render_template("repositories/delete.html", clone=found, losses=losses)
-
-    @pages.post("/repositories/<repo>/delete")
-    def delete(repo: str) -> Response:
-        force = request.form.get("force") == "1"
-        repositories.delete(repo, force=force)
-        log_act(current_identity(), "repository.delete", repo=repo, force=force)
-        return redirect_with_notice(
-            url_for(".page"), "repository-deleted", repo.replace("__", "/", 1)
         )
 
     @pages.get("/repositories/worktrees/<clone_worktree>/delete")
@@ -169,8 +185,6 @@ def blueprint(services: RepositoryServices, locations: SessionLocations) -> Blue
         return session_url(location.claude_folder, location.session_id)
 
     pages.add_app_template_global(address_of)
-    pages.add_app_template_global(_is_shown, "shows_transfer")
-    return pages
 
 
 def _is_shown(job: Transfer | None) -> bool:
