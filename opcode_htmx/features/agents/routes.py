@@ -12,11 +12,12 @@ from opcode_htmx.features.agents import forms, model
 from opcode_htmx.features.agents.exchange import document, subagents
 from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.features.agents.pages import AgentPages
-from opcode_htmx.features.agents.store import AgentChanged, NoSuchAgent, StoredAgent
+from opcode_htmx.features.agents.store import AgentChanged, AgentStore, NoSuchAgent, StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.runs.model.permission_updates import BYPASS
+from opcode_htmx.runs.options.profiles import SessionProfiles
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.disposition import download
 
@@ -28,17 +29,22 @@ FEW_RUNS = 5
 
 def blueprint(parts: AgentPages) -> Blueprint:
     pages = Blueprint("agents", __name__)
-    store = parts.store
+    _add_globals(pages, parts.context.runs.options.profiles)
+    _add_agents(pages, parts)
+    _add_exports(pages, parts.store)
+    return pages
 
+
+def _add_globals(pages: Blueprint, profiles: SessionProfiles) -> None:
     @pages.app_template_global("agent_of_session")
     def label(session_id: str) -> str:
         """The name of the agent that a session is of; empty for one of a person."""
-        return parts.context.runs.options.profiles.label(session_id)[0]
+        return profiles.label(session_id)[0]
 
     @pages.app_template_global("agents_of_sessions")
     def labels() -> Callable[[str], str]:
         """The same for many sessions, as of now: most are of a person."""
-        having = parts.context.runs.options.profiles.sessions()
+        having = profiles.sessions()
         return lambda session_id: label(session_id) if session_id in having else ""
 
     @pages.app_template_global("agent_symbol")
@@ -53,6 +59,10 @@ def blueprint(parts: AgentPages) -> Blueprint:
         if hours:
             return f"{hours:,} h {minutes} min"
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _add_agents(pages: Blueprint, parts: AgentPages) -> None:
+    store = parts.store
 
     @pages.get("/agents")
     def page() -> str:
@@ -128,18 +138,6 @@ def blueprint(parts: AgentPages) -> Blueprint:
         log_act(current_identity(), "agent.restore", deleted=deleted_id)
         return redirect(url_for(".page"), 303)
 
-    @pages.get("/agents/<int:agent_id>/export.opcode.json")
-    def export(agent_id: int) -> Response:
-        found = store.get(agent_id).agent
-        name = document.file_name(found)
-        return download([document.dumped(found, time.time())], "application/json", name)
-
-    @pages.get("/agents/<int:agent_id>/export.md")
-    def export_subagent(agent_id: int) -> Response:
-        found = store.get(agent_id).agent
-        name = f"{subagents.name_of(found)}{subagents.SUFFIX}"
-        return download([subagents.as_text(found)], "text/markdown", name)
-
     def _form(
         fields: Mapping[str, str],
         stored: StoredAgent | None = None,
@@ -166,4 +164,16 @@ def blueprint(parts: AgentPages) -> Blueprint:
             longest=(model.LONGEST_NAME, model.LONGEST_PROMPT),
         )
 
-    return pages
+
+def _add_exports(pages: Blueprint, store: AgentStore) -> None:
+    @pages.get("/agents/<int:agent_id>/export.opcode.json")
+    def export(agent_id: int) -> Response:
+        found = store.get(agent_id).agent
+        name = document.file_name(found)
+        return download([document.dumped(found, time.time())], "application/json", name)
+
+    @pages.get("/agents/<int:agent_id>/export.md")
+    def export_subagent(agent_id: int) -> Response:
+        found = store.get(agent_id).agent
+        name = f"{subagents.name_of(found)}{subagents.SUFFIX}"
+        return download([subagents.as_text(found)], "text/markdown", name)
