@@ -41,6 +41,8 @@ PAGE = 20
 SELECTABLE = 100
 """Recent sessions that are shown at a time with checkboxes."""
 MOST_PROJECTS = 8
+MOST_ASKED = 2000
+"""Sessions that are looked through for those of now, where a clock was ahead for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,15 +221,15 @@ class Home:
         self, most: int, listings: Sequence[Listing], past: PastTimes
     ) -> Sequence[FileSummary]:
         """The sessions used last; those of a clock that was ahead by when that was noticed."""
-        asked, wrong = most, 0
+        asked = most
         while True:
             newest = sessions.recent(self._workspace.config_dir, asked, listings)
             wrong = sum(past.is_wrong(each.last_activity) for each in newest)
             if not wrong:
                 return newest
-            if len(newest) < asked or len(newest) - wrong >= most:
+            if len(newest) < asked or len(newest) - wrong >= most or asked >= MOST_ASKED:
                 break
-            asked = most + wrong  # these are before others only for their times
+            asked = 2 * asked + wrong  # these are before others only for their times
         newest = past.newest_first(newest, lambda each: each.last_activity)
         self._positions.notice(past)
         return newest
