@@ -84,6 +84,18 @@ class RunRegistry:
         self._list()
         return list(self._by_session.get(session_id, ()))
 
+    def came_into(self, session_id: str) -> list[Run]:
+        """The runs that were started for another session and are in this one, or have ended there.
+
+        Of the ended ones those that were read since this server has started.
+        """
+        self._list()
+        return [
+            run
+            for run in self._runs.values()
+            if run.state.session_id == session_id != run.record.session_id
+        ]
+
     def newest(self, among: Callable[[list[Run]], list[Run]]) -> list[Run]:
         """The newest run of each session `among` its runs, alive or not."""
         self._list()

@@ -86,8 +86,8 @@ class RunStarts:
         """
         self._viewers.seen(session_id)
         with self._session_locks.of(session_id):
-            if self._has_sent(session_id, prompt_id):
-                return self._registry.of_session(session_id)[-1]
+            if sent := self._run_with(session_id, prompt_id):
+                return (self._registry.of_session(session_id) or [sent])[-1]
             self.check_folder(project)
             self._budgets.check(session_id, project)
             working = self.live_of(session_id)
@@ -100,7 +100,7 @@ class RunStarts:
             if self._options.uses_project_settings(session_id):
                 self._project_trust.check(project, session_id)
             run = self._start(session_id, project, prompt_id, by)
-            if self._has_sent(session_id, prompt_id):
+            if self._run_with(session_id, prompt_id):
                 return run
             try:
                 run.prompt(prompt_id, text, images, by=by)
@@ -128,23 +128,28 @@ class RunStarts:
         )
 
     def has_sent(self, session_id: str, prompt_id: str) -> bool:
-        """Whether a prompt under this id went to Claude in this session.
+        """Whether a prompt under this id went to Claude in this session; waits as `run_with`."""
+        return self.run_with(session_id, prompt_id) is not None
+
+    def run_with(self, session_id: str, prompt_id: str) -> Run | None:
+        """The run to which a prompt under this id went in this session; None if it did not.
 
         Waits while a prompt is being sent, here or by another worker: until then it is open.
         """
         with self._session_locks.of(session_id):
             deadline = time.monotonic() + END_GRACE_SECONDS
-            while any(run.is_beginning() for run in self._used_of(session_id)):
-                if time.monotonic() >= deadline:
-                    break
+            while any(
+                run.is_beginning() for run in used(self._registry.of_session(session_id))
+            ) and (time.monotonic() < deadline):
                 gevent.sleep(BEGINNING_SECONDS)
-            return self._has_sent(session_id, prompt_id)
+            return self._run_with(session_id, prompt_id)
 
     def _used_of(self, session_id: str) -> list[Run]:
         return used(self._registry.of_session(session_id))
 
-    def _has_sent(self, session_id: str, prompt_id: str) -> bool:
-        return any(run.has_sent(prompt_id) for run in self._registry.of_session(session_id))
+    def _run_with(self, session_id: str, prompt_id: str) -> Run | None:
+        runs = *self._registry.of_session(session_id), *self._registry.came_into(session_id)
+        return next((run for run in runs if run.has_sent(prompt_id)), None)
 
     def _reaches(
         self, run: Run, prompt_id: str, text: str, images: Sequence[ImageContent], by: Identity
@@ -178,8 +183,8 @@ class RunStarts:
                     each.refresh_record()
                 if runs and runs[-1].live and runs[-1].phase is not Phase.STOPPING:
                     return runs[-1]
-                if self._has_sent(session_id, prompt_id):
-                    return runs[-1]
+                if sent := self._run_with(session_id, prompt_id):
+                    return (runs or [sent])[-1]
                 run = self._registry.begin(
                     *launcher.prepare(self._settings, session_id, project, by)
                 )

@@ -114,11 +114,10 @@ class PromptSubmitter:
 
     def _run_with(self, session_id: str, prompt_id: str) -> Run | None:
         """The run that has the prompt. One that is being sent is waited for."""
-        if not self._supervisor.starts.has_sent(session_id, prompt_id):
-            return None
-        self._supervisor.viewers.seen(session_id)
-        runs = self._supervisor.of_session(session_id)
-        return next((run for run in runs if run.has_sent(prompt_id)), runs[-1])
+        run = self._supervisor.starts.run_with(session_id, prompt_id)
+        if run:
+            self._supervisor.viewers.seen(session_id)
+        return run
 
     def _decide(
         self, trust: TrustDecision | None, session_id: str, folder: Path, by: Identity

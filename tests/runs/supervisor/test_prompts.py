@@ -257,3 +257,18 @@ def test_two_sessions_side_by_side_never_mix(supervision: Supervision) -> None:
         said = lines(run.folder.output)
         assert {line["session_id"] for line in said if "session_id" in line} == {sessions[word]}
     assert runs["left"].record.pid != runs["right"].record.pid
+
+
+def test_a_prompt_that_went_to_a_run_of_another_session_is_not_sent_again_after_its_end(
+    supervision: Supervision,
+) -> None:
+    session, after_clear, prompt_id = new_id(), new_id(), new_id()
+    init = {"type": "system", "subtype": "init", "session_id": after_clear}
+    run = supervision.prompt(steps(["say", init], ["text", "cleared"]), session)
+    until(lambda: run.phase is Phase.IDLE and run.state.session_id == after_clear, "it is there")
+    text = steps(["text", "done"], ["exit after turn", 0])
+    assert supervision.prompt(text, after_clear, prompt_id) is run
+    ended(run)
+    assert supervision.prompt(text, after_clear, prompt_id) is run
+    assert len(sent(run)) == 2
+    assert supervision.prompt(text, after_clear) is not run, "another one"
