@@ -32,6 +32,8 @@ def load() -> None:
     """To be called before anything else imports Flask."""
     late: dict[str, Mapping[str, object]] = {
         "click": {},
+        "decimal": {},  # a kind of value in JSON
+        **late_functions("pprint", "pformat"),
         "flask.cli": {"AppGroup": _Commands},
         **late_functions("werkzeug.serving", "run_simple", "is_running_from_reloader"),
         **late_functions("werkzeug.test", "Client"),

@@ -22,6 +22,22 @@ import json, sys
 import app
 print(json.dumps(sorted(sys.modules)))
 """
+GUNICORN = """
+import json, sys
+from opcode_htmx.web.server.late_worker import load_gevent
+load_gevent()
+loaded = sorted(sys.modules)
+
+import gevent.pywsgi
+from gevent import monkey
+from packaging.version import parse
+from zope.interface import Interface
+
+monkey.patch_all()
+classes = (gevent.pywsgi.WSGIHandler, type(Interface), type(parse("1.2")))
+real = [each.__module__ for each in classes]
+print(json.dumps([loaded, real]))
+"""
 INDEXER = """
 import json, sys
 import opcode_htmx.sessions.index.indexer
@@ -49,3 +65,12 @@ def test_a_worker_does_without_what_flask_and_jinja_rarely_need(
     assert {"flask", "jinja2.environment"} <= set(loaded)
     rare = {"click", "cronsim", "flask.cli", "http.server", "jinja2.compiler", "werkzeug.test"}
     assert not rare & set(loaded)
+
+
+def test_gunicorns_worker_is_imported_without_what_it_hardly_uses(
+    sandbox: Sandbox, stand_in: Path
+) -> None:
+    loaded, real = probe.printed(GUNICORN, environment(sandbox, stand_in))
+    assert {"gunicorn.workers.ggevent", "gevent.events"} <= set(loaded)
+    assert not {"gevent.pywsgi", "http.client", "packaging.version", "zope.interface"} & set(loaded)
+    assert real == ["gevent.pywsgi", "zope.interface.interface", "packaging.version"]

@@ -5,18 +5,21 @@ Spans wait in a bounded queue. A collector that is slow or gone costs spans, and
 
 from __future__ import annotations
 
-import http.client
 import logging
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import gevent
 from gevent.event import Event
 
 from opcode_htmx.lib.tracing.spans import Span, Value, request_body
+
+if TYPE_CHECKING:  # imported late: a server without a collector needs no client
+    from http.client import HTTPConnection
 
 log = logging.getLogger(__name__)
 
@@ -120,12 +123,14 @@ class SpanExporter:
 
     def _post(self, body: bytes) -> tuple[str, bool]:
         """What has gone wrong, else empty; and whether another attempt may succeed."""
+        from http.client import HTTPException
+
         connection = self._connection()
         try:
             connection.request("POST", self._path, body, self._headers)
             answer = connection.getresponse()
             answer.read(LARGEST_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             return str(error) or type(error).__name__, True
         finally:
             connection.close()
@@ -133,9 +138,11 @@ class SpanExporter:
             return "", False
         return f"status {answer.status}", answer.status in _AGAIN
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if self._tls:
-            return http.client.HTTPSConnection(
+            return HTTPSConnection(
                 self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._tls
             )
-        return http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+        return HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""What runs in gunicorn's arbiter, which only waits: its pauses, and the worker as it knows it.
+"""What is of ours in gunicorn's arbiter: its pauses, and the worker as it knows it.
 
 In its own process the worker loads gevent and becomes the real one. Without gevent the arbiter
 takes 4 MB less, which each worker would take once more: counting references copies what both have.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ class LateWorker(BaseWorker):  # type: ignore[misc]
         """After the fork. The arbiter has set up this very object, so it changes its class."""
         # What is imported stays, so collections would take time for nothing; see app.py
         gc.set_threshold(1_000_000)
+        load_gevent()
         from opcode_htmx.web.server.worker import Worker
 
         alive = self.__dict__.pop("alive")
@@ -34,6 +36,41 @@ class LateWorker(BaseWorker):  # type: ignore[misc]
         worker.alive = alive
         worker.worker_connections = self.cfg.worker_connections
         worker.init_process()
+
+
+class _Declared:
+    """In the place of an interface, or of an attribute of one."""
+
+    def __init__(self, *described: object) -> None:
+        pass
+
+
+def _implementer(*interfaces: object) -> Callable[[type], type]:
+    return lambda cls: cls
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) for part in text.split(".") if part.isdecimal()]
+
+
+def load_gevent() -> None:
+    """Import gunicorn's gevent worker without libraries of which it uses next to nothing.
+
+    `zope.interface`, with which gevent only describes its classes, `packaging`, which compares one
+    version, and gevent's own HTTP server with that of the standard library, which is not ours:
+    together 10 ms of a start, and a megabyte. Whatever uses one of them still gets it.
+    """
+    from opcode_htmx.lib.late.modules import imported_late
+
+    described = dict.fromkeys(("Interface", "Attribute", "classImplements"), _Declared)
+    late: dict[str, dict[str, object]] = {
+        "zope.interface": {**described, "implementer": _implementer},
+        "packaging.version": {"parse": _version},
+        "gevent.pywsgi": {"WSGIHandler": object, "WSGIServer": object},
+    }
+    with imported_late(late):
+        import gevent.events  # noqa: F401
+        import gunicorn.workers.ggevent  # noqa: F401
 
 
 def wake_seldom(arbiter: Any) -> None:
