@@ -9,7 +9,11 @@ from gevent import monkey
 if not monkey.is_module_patched("socket"):
     monkey.patch_all()
 
-from opcode_htmx.app import plain_flask
+from opcode_htmx.lib.late import imports
+
+imports.find_quickly("opcode_htmx")
+
+from opcode_htmx.app import plain_flask  # noqa: E402
 
 plain_flask.load()
 
