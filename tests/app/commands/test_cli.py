@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -20,8 +19,8 @@ from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.lib.concurrency import loop_monitor
-from opcode_htmx.web.origin import server_addresses
 from scripts import browser_files
+from tests.app.commands.fake_cli import install_cli
 from tests.support.environment import ROOT, until
 
 START = 30.0  # seconds
@@ -108,12 +107,6 @@ def machine(integration: None, tmp_path: Path) -> Iterator[Machine]:
         if process.poll() is None:
             process.terminate()
         process.communicate(timeout=START)
-
-
-def install_cli(path: Path, version: str) -> str:
-    path.write_text(f"#!/bin/sh\necho {shlex.quote(version)}\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 def test_a_taken_port_is_one_sentence(machine: Machine) -> None:
@@ -298,72 +291,3 @@ def test_the_server_uses_a_cli_that_is_chosen_and_not_the_one_that_its_launcher_
     assert chosen.find(used()[1]).path == newer
     found, settings = used(CLAUDE_PATH=str(older))
     assert (found, settings.claude_path) == (older, older)
-
-
-def launched(home: Path, demo: bool, **environ: str) -> cli.Launch:
-    settings = Settings.from_env({"HOME": str(home), "PATH": f"{home}/bin", **environ})
-    binary = cli_binary.Binary(home / "bin" / "claude", (2, 2, 0))
-    return cli.Launch(settings, binary, demo, "the-password")
-
-
-def test_the_greeting_names_the_way_to_log_in(tmp_path: Path) -> None:
-    text = "\n".join(cli.greeting(launched(tmp_path, demo=True)))
-    assert f"run `{tmp_path}/bin/claude auth login` and start again" in text
-
-
-def test_the_greeting_uses_the_short_command_when_path_finds_the_same(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    install_cli(tmp_path / "bin" / "claude", "2.2.0")
-    text = "\n".join(cli.greeting(launched(tmp_path, demo=True)))
-    assert "run `claude auth login` and start again" in text
-
-
-def test_the_printed_addresses_have_the_base_path(tmp_path: Path) -> None:
-    launch = launched(tmp_path, demo=False, OPCODE_BASE_PATH="/opcode")
-    port = launch.settings.port
-    assert f"http://localhost:{port}/opcode/\n" in "\n".join(cli.greeting(launch))
-
-
-def test_a_forced_demo_is_not_blamed_on_the_login(tmp_path: Path) -> None:
-    text = "\n".join(cli.greeting(launched(tmp_path, demo=True, OPCODE_DEMO="1")))
-    assert "OPCODE_DEMO is 1" in text
-    assert "not logged in" not in text
-
-
-def test_without_demo_mode_nothing_is_said_about_it(tmp_path: Path) -> None:
-    assert "Demo" not in "\n".join(cli.greeting(launched(tmp_path, demo=False)))
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
-def test_on_loopback_only_this_machine_is_named(host: str) -> None:
-    assert [label for label, _ in server_addresses.addresses(host, 8080, "")] == ["This machine"]
-
-
-def test_an_ipv6_address_is_bracketed() -> None:
-    assert list(server_addresses.addresses("::1", 8080, "")) == [
-        ("This machine", "http://[::1]:8080/")
-    ]
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_on_all_interfaces_the_network_is_named_too(host: str) -> None:
-    here, *network = server_addresses.addresses(host, 8080, "")
-    assert here == ("This machine", "http://localhost:8080/")
-    assert network
-    assert {label for label, _ in network} == {"Your network"}
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("192.168.1.7", True),
-        ("10.0.0.7", True),
-        ("172.16.0.7", True),
-        ("127.0.0.1", False),
-        ("169.254.3.3", False),
-        ("8.8.8.8", False),
-        ("0.0.0.0", False),
-    ],
-)
-def test_only_private_addresses_count_as_the_local_network(address: str, expected: bool) -> None:
-    assert server_addresses.is_lan(address) is expected

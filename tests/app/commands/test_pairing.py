@@ -16,7 +16,7 @@ from opcode_htmx.app.pairing.terminal import Screen, at_start, command_for, on_r
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.lib import qr
 from opcode_htmx.web.auth.pairing import PairingCodes
-from tests.app.commands.test_cli import launched
+from tests.app.commands.test_greeting import launched
 
 WIDE, NARROW, NONE = Screen(100), Screen(30), Screen(0)
 BLOCKS = re.compile("[█▀▄]")

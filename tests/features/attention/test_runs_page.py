@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import requests
-from playwright.sync_api import expect
 
-from tests.support.cli.supervision import FOREVER
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-    write_stand_in,
-)
-from tests.support.pages import dom, page_checks
-from tests.support.pages.browser import Phone
+from tests.features.attention.runs import Stray, begin, ended, record
+from tests.support.environment import Sandbox, Server, processes_of, until, write_stand_in
+from tests.support.pages import dom
 
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
-
-SLEEP = ["sleep", "61"]
-
-Stray = Callable[[Path], subprocess.Popen[bytes]]
-
-
-@pytest.fixture(scope="module")
-def quiet_server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    sandbox = Sandbox(tmp_path_factory.mktemp("quiet") / "home").make()
-    claude = write_stand_in(sandbox.home / "claude")
-    server = Server(sandbox, claude, "http://127.0.0.1:9").start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def server(quiet_server: Server) -> Iterator[Server]:
-    """One on which nothing runs, and of which nothing is left, as each test begins."""
-    yield quiet_server
-    quiet_server.post("/runs/stop-all", {})
-    until(lambda: "Nothing is running" in quiet_server.get("/runs").text, "nothing runs")
-    assert not processes_of(quiet_server.sandbox.state)
 
 
 @pytest.fixture
@@ -60,54 +26,6 @@ def mortal_server(integration: None, tmp_path: Path) -> Iterator[Server]:
     server = Server(sandbox, write_stand_in(tmp_path / "claude"), "http://127.0.0.1:9").start()
     yield server
     server.close()
-
-
-@pytest.fixture
-def stray() -> Iterator[Stray]:
-    """Starts a process as a job deferred by a run would be: with the run's environment."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def stray(folder: Path) -> subprocess.Popen[bytes]:
-        marks = {"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)}
-        environment = {"PATH": os.defpath, **marks}
-        started.append(subprocess.Popen(SLEEP, env=environment, start_new_session=True))
-        return started[-1]
-
-    yield stray
-    for each in started:
-        each.kill()
-        each.wait()
-
-
-def begin(server: Server, *steps: list[object]) -> Path:
-    """Begin a session; the folder of its run, once Claude has done this much."""
-    fields = {
-        "folder": str(server.sandbox.project),
-        "session_id": str(uuid.uuid4()),
-        "prompt_id": str(uuid.uuid4()),
-        "prompt": json.dumps([["text", "ready"], *steps, ["text", "set"], FOREVER]),
-    }
-    begun = server.post("/sessions", fields)
-    assert begun.status_code == 303, begun.text
-    session_id = begun.headers["Location"].rpartition("/")[2].removesuffix("#end")
-    folders = (path.parent for path in (server.sandbox.state / "runs").glob("*/run.json"))
-    folder = next(each for each in folders if record(each)["session_id"] == session_id)
-    word = "request_id" if ["ask", "r1"] in steps else "set"
-    until(lambda: word in (folder / "out.ndjson").read_text(), "Claude has begun")
-    return folder
-
-
-def record(folder: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((folder / "run.json").read_text())
-    return loaded
-
-
-def ended(server: Server) -> Path:
-    """The folder of a run that has been stopped."""
-    folder = begin(server)
-    server.post(f"/runs/{folder.name}/stop", {})
-    until(lambda: record(folder)["end"], "it has ended")
-    return folder
 
 
 def listed(server: Server) -> dict[str, Any]:
@@ -249,155 +167,3 @@ def test_a_form_of_another_site_stops_nothing(shared_server: Server, address: st
     assert refused.status_code in (401, 403)
     assert record(folder)["end"] is None
     assert processes_of(server.sandbox.state, folder.name)
-
-
-# In the browser -------------------------------------------------------------------------------
-
-LONG = {"command": "npm test\nnpm run deploy"}
-
-
-def asks(request_id: str, **tool_input: str) -> list[list[object]]:
-    """Steps that ask for permission to run a command."""
-    tool = {"tool_name": "Bash", "description": tool_input.get("description", "")}
-    request = {"subtype": "can_use_tool", "input": tool_input, **tool}
-    return [["say", {"type": "control_request", "request_id": request_id, "request": request}]]
-
-
-def answers(folder: Path) -> list[str]:
-    lines = map(json.loads, (folder / "in.ndjson").read_text().splitlines())
-    responses = (line["response"] for line in lines if line["type"] == "control_response")
-    return [each["response"]["behavior"] for each in responses]
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_a_short_request_is_answered_in_its_row_and_a_longer_one_at_its_top(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
-) -> None:
-    long = begin(server, ["lines", 30], *asks("r1", **LONG))
-    short = begin(server, *asks("r2", command="npm test", description="Run the tests"))
-    until(lambda: server.get("/runs").text.count('data-count="2"') == 1, "both ask")
-    phone = open_phone(server, java_script_enabled=scripts)
-    page = phone.page
-    page.goto("/runs")
-    row = page.locator(f"#row-{short.name}")
-    expect(row.locator(".run-about")).to_have_text("Run the tests")
-    expect(row.locator(".run-call")).to_have_text("Bash npm test")
-    expect(page.locator(f"#row-{long.name}").get_by_role("button", name="Allow")).to_have_count(0)
-    row.get_by_role("button", name="Allow" if scripts else "Deny").click()
-    until(lambda: answers(short) == ["allow" if scripts else "deny"], "Claude has the answer")
-    page.wait_for_url("**/runs")
-    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
-    page.locator(f"#row-{long.name}").get_by_role("link", name="Look and answer").click()
-    page.wait_for_url("**#b-r1")
-    expect(page.get_by_role("heading", name="Allow Bash?")).to_be_in_viewport(ratio=1)
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_stop_is_in_the_menu_of_the_row(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
-) -> None:
-    folder = begin(server)
-    phone = open_phone(server, java_script_enabled=scripts)
-    phone.page.goto("/runs")
-    stop = phone.button("Stop")
-    expect(stop).to_be_hidden()
-    phone.button("Session menu").click()
-    expect(stop).to_be_visible()
-    box = stop.bounding_box()
-    assert box
-    assert box["y"] > 844 * 0.4, "within reach of a thumb"
-    stop.click()
-    phone.page.wait_for_url("**/runs")
-    until(lambda: record(folder)["end"], "it has ended")
-
-
-@pytest.mark.browser
-def test_refreshing_takes_no_control_from_under_a_finger(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    """An open menu stays, while other rows go on; what has moved takes no press for a moment."""
-    first = begin(server, *asks("r1", command="npm test"))
-    page = open_phone(server).page
-    page.goto("/runs")
-    page.locator(f"#row-{first.name} .run-more").click()
-    menu = page.locator(f"#menu-{first.name}")
-    expect(menu).to_be_visible()
-    menu.evaluate("menu => { menu.dataset.same = 'yes'; }")
-    second = begin(server, *asks("r2", command="npm start"))
-    with page.expect_response("**/runs"):
-        pass
-    expect(menu).to_have_attribute("data-same", "yes")
-    expect(menu).to_be_visible()
-    page.evaluate(
-        """() => new MutationObserver(() => {
-            const held = document.querySelector("#runs[data-held]");
-            if (held && document.getElementById("row-SECOND")) {
-                held.querySelector(".run-ask button").click();
-                document.body.dataset.pressed = "yes";
-            }
-        }).observe(document.querySelector("main"), { childList: true, subtree: true,
-                                                     attributes: true })""".replace(
-            "SECOND", second.name
-        )
-    )
-    page.keyboard.press("Escape")
-    expect(page.locator(f"#row-{second.name}")).to_be_visible()
-    expect(page.locator("body")).to_have_attribute("data-pressed", "yes")
-    expect(page.locator("#runs")).not_to_have_attribute("data-held", "")
-    assert (answers(first), answers(second)) == ([], [])
-    page.locator(f"#row-{second.name}").get_by_role("button", name="Allow").click()
-    until(lambda: answers(second) == ["allow"], "a press counts again")
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_stop_all_asks_first(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
-) -> None:
-    folder = begin(server)
-    phone = open_phone(server, java_script_enabled=scripts)
-    phone.page.goto("/runs")
-    sure = phone.button("Stop everything")
-    expect(sure).to_be_hidden()
-    phone.page.locator("summary", has_text="Stop all").click()
-    expect(phone.page.get_by_text("This ends Claude in 1 session")).to_be_visible()
-    with phone.page.expect_navigation():
-        sure.click()
-    until(lambda: record(folder)["end"], "it has ended")
-    nothing = phone.page.get_by_role("heading", name="Nothing is running")
-    phone.reload_until(nothing.is_visible, "nothing is running")
-
-
-@pytest.mark.browser
-def test_auto_refresh_keeps_opened_details_open(
-    server: Server, open_phone: Callable[..., Phone], stray: Stray
-) -> None:
-    folder = ended(server)
-    begin(server)
-    phone = open_phone(server)
-    phone.page.goto("/runs")
-    phone.page.locator("summary", has_text="Stop all").click()
-    phone.page.locator("h1").first.click()  # the focus goes elsewhere
-    stray(folder)
-    expect(phone.page.get_by_role("heading", name="Left behind")).to_be_visible()
-    expect(phone.button("Stop everything")).to_be_visible()
-
-
-@pytest.mark.browser
-def test_the_page_fits_and_can_be_tapped(
-    server: Server, open_phone: Callable[..., Phone], stray: Stray
-) -> None:
-    stray(ended(server))
-    begin(server, ["grandchild"])
-    until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
-    phone = open_phone(server)
-    for width in (320, 390, 1280):
-        phone.page.set_viewport_size({"width": width, "height": 740})
-        phone.page.goto("/runs")
-        phone.page.locator("summary", has_text="Stop all").click()
-        assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
-        for step in ("the rows", "a menu"):
-            assert page_checks.smaller_than_a_thumb(phone.page) == [], (width, step)
-            phone.button("Session menu").first.click()

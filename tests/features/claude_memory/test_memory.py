@@ -3,73 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from tests.support.apps.in_process import app_of, client_of
-from tests.support.apps.local_server import asked_once
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
 from tests.support.pages.claude_pages import asked_of_claude, form_of, links_of
-
-pytestmark = pytest.mark.timeout(120)
-
-MALICIOUS = "# Note\n\n<script>alert(1)</script>\n\n**bold** [x](javascript:alert(1))\n"
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("memory") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(sandbox, claude) as made, asked_once(made, sandbox):
-        yield made
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
-@pytest.fixture
-def notes(sandbox: Sandbox) -> Path:
-    return sandbox.config_dir / "projects" / claude_folder(sandbox.project.resolve()) / "memory"
-
-
-@pytest.fixture
-def written(sandbox: Sandbox, notes: Path) -> dict[str, Path]:
-    """Files of each kind, by the words with which their row begins."""
-    project, user = sandbox.project, sandbox.config_dir
-    files = {
-        "CLAUDE.md": (project / "CLAUDE.md", "See @docs/style.md for it.\n"),
-        "docs/style.md": (project / "docs" / "style.md", "Short.\n"),
-        ".claude/CLAUDE.md": (project / ".claude" / "CLAUDE.md", "Inner.\n"),
-        ".claude/rules/a.md": (project / ".claude" / "rules" / "a.md", "Rule.\n"),
-        ".claude/rules/deep/b.md": (
-            project / ".claude" / "rules" / "deep" / "b.md",
-            "---\npaths: src/**\n---\nFor some files.\n",
-        ),
-        "rules/u.md": (user / "rules" / "u.md", "User's rule.\n"),
-        "sub/CLAUDE.md": (project / "sub" / "CLAUDE.md", "Sub.\n"),
-        str(project.parent / "CLAUDE.md"): (project.parent / "CLAUDE.md", "Above.\n"),
-        "MEMORY.md": (notes / "MEMORY.md", "- [likes](likes.md)\n"),
-        "likes.md": (notes / "likes.md", f"---\ndescription: Short answers\n---\n{MALICIOUS}"),
-    }
-    for path, text in files.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    skipped = project / "node_modules" / "x" / "CLAUDE.md"
-    skipped.parent.mkdir(parents=True, exist_ok=True)
-    skipped.write_text("Of a package.\n")
-    return {name: path for name, (path, _) in files.items()}
 
 
 def listed(client: FlaskClient, sandbox: Sandbox) -> dict[str, str]:
@@ -264,108 +205,3 @@ def test_name_of_a_rule_is_no_path(client: FlaskClient, sandbox: Sandbox, name: 
     assert answer.status_code == 422
     assert form_of(answer.text)["name"] == name
     assert not list(sandbox.home.rglob("*evil*"))
-
-
-# --- the API --------------------------------------------------------------------------------
-
-
-def called(
-    client: FlaskClient, method: str, path: str, status: int = 200, **arguments: Any
-) -> dict[str, Any]:
-    """The answer to a request of a program; `json` is its body, `query_string` its query."""
-    answer = client.open(f"/api{path}", method=method, **arguments)
-    assert answer.status_code == status, answer.text
-    found: dict[str, Any] = answer.get_json()
-    return found
-
-
-def test_api_lists_what_the_cli_reads(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
-) -> None:
-    where = {"project_path": str(sandbox.project)}
-    found = called(client, "GET", "/memory", query_string=where)["data"]
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
-    read = {each["path"] for each in said["files"] if each["exists"]}
-    assert {each["path"] for each in found["files"] if each["size"] is not None} >= read
-    notes = {each["path"] for each in found["notes"]}
-    assert notes == {each["path"] for each in said["memories"]}
-    assert (found["automatic"], found["is_trusted"]) == (True, True)
-    (imported,) = [each for each in found["files"] if each["title"] == "docs/style.md"]
-    assert (imported["kind"], imported["depth"], imported["is_deletable"]) == ("import", 1, False)
-    of_desktop = called(client, "GET", "/claude-md", query_string=where)["data"]
-    assert {each["absolute_path"] for each in of_desktop} >= read
-    inner = next(each for each in of_desktop if each["relative_path"] == "sub/CLAUDE.md")
-    assert inner["size"] == len("Sub.\n")
-
-
-def test_api_saves_over_no_text_that_it_has_not_seen(
-    client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
-) -> None:
-    where = {"project_path": str(sandbox.project)}
-    path = "/memory/memory-project"
-    found = called(client, "GET", path, query_string=where)["data"]
-    body = {"text": "Mine.\n", "revision": found["revision"], **where}
-    written["CLAUDE.md"].write_text("By a terminal.\n")
-    refused = called(client, "PUT", path, 409, json=body)
-    assert refused["sent"] == "Mine.\n"
-    assert refused["current"]["text"] == "By a terminal.\n"
-    assert written["CLAUDE.md"].read_text() == "By a terminal.\n"
-    body["revision"] = refused["current"]["revision"]
-    assert called(client, "PUT", path, json=body)["data"]["text"] == "Mine.\n"
-    assert written["CLAUDE.md"].read_text() == "Mine.\n"
-
-
-def test_api_reads_and_writes_by_path_as_the_desktop_does_but_only_files_of_the_memory(
-    client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
-) -> None:
-    where = {"project_path": str(sandbox.project)}
-    named = {**where, "file_path": str(written["sub/CLAUDE.md"])}
-    assert called(client, "GET", "/claude-md/read", query_string=named)["data"] == "Sub.\n"
-    called(client, "PUT", "/claude-md/save", json={**named, "content": "Sub two.\n"})
-    assert written["sub/CLAUDE.md"].read_text() == "Sub two.\n"
-    secret = sandbox.project / "secret.md"
-    secret.write_text("secret")
-    escaped = written["sub/CLAUDE.md"].parent / ".." / "secret.md"
-    for path in ("/etc/passwd", str(secret), str(escaped), "secret.md", ""):
-        other = {**where, "file_path": path}
-        called(client, "GET", "/claude-md/read", 404, query_string=other)
-        called(client, "PUT", "/claude-md/save", 404, json={**other, "content": "x"})
-    assert secret.read_text() == "secret"
-
-
-def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
-) -> None:
-    body = {"name": "api/tests", "scope": "project", "project_path": str(sandbox.project)}
-    made = called(client, "POST", "/memory-rules", 201, json=body)["data"]
-    where = {"project_path": str(sandbox.project)}
-    text = {"text": "Test it.\n", "revision": made["revision"], **where}
-    called(client, "PUT", f"/memory/{made['name']}", json=text)
-    path = sandbox.project / ".claude" / "rules" / "api" / "tests.md"
-    assert path.read_text() == "Test it.\n"
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
-    assert str(path) in [each["path"] for each in said["files"]]
-    called(client, "POST", "/memory-rules", 409, json=body)
-    for wrong in ({"name": "../x"}, {"name": "x", "scope": "project"}):
-        called(client, "POST", "/memory-rules", 422, json=wrong)
-    one = f"/memory/{made['name']}"
-    stale = {**where, "revision": made["revision"]}
-    called(client, "DELETE", one, 409, query_string=stale)
-    deleted = called(client, "DELETE", one, query_string=where)["data"]
-    assert not path.exists()
-    called(client, "POST", f"/settings/deleted-files/{deleted}")
-    assert path.read_text() == "Test it.\n"
-    called(client, "DELETE", "/memory/memory-project", 404, query_string=where)
-    assert written["CLAUDE.md"].exists()
-
-
-def test_api_switches_automatic_memory(
-    client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
-) -> None:
-    where = {"project_path": str(sandbox.project)}
-    off = called(client, "PUT", "/memory", json={**where, "enabled": False})["data"]
-    assert off["automatic"] is False
-    path = sandbox.project / ".claude" / "settings.local.json"
-    assert json.loads(path.read_text()) == {"autoMemoryEnabled": False}
-    assert called(client, "PUT", "/memory", json={**where, "enabled": True})["data"]["automatic"]
-    path.unlink()

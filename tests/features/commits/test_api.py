@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.commits import api
-from tests.features.commits.test_commits import Desk, changed_at
+from tests.features.commits.desk import Desk, changed_at
 from tests.support.environment import Sandbox
 
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
 
-from tests.features.commits.test_commits import Desk
-from tests.support.environment import Sandbox
+from tests.features.commits.desk import Desk
 
 PAGES = ("", "/branches", "/stashes", "/push", "/pull")
-
-
-@pytest.fixture
-def desk(shared_app: Flask, own_project: Sandbox) -> Desk:
-    return Desk(shared_app, own_project)
 
 
 @pytest.mark.parametrize(

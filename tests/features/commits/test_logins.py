@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from opcode_htmx.features.commits import logins
 from opcode_htmx.lib.git.commands.remotes import Remote
 from opcode_htmx.lib.git.login import Login, Wanted, wanted
-from tests.features.commits.test_commits import HIDDEN, Desk
+from tests.features.commits.desk import HIDDEN, Desk
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 from tests.support.outside.git_server import GitServer, commit, git, git_server

@@ -14,7 +14,7 @@ from opcode_htmx.engines.claude.demo.script import Scene, Text
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.commits import proposals
 from opcode_htmx.features.commits.services import services
-from tests.features.commits.test_commits import Desk, changed_at
+from tests.features.commits.desk import Desk, changed_at
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, until
 

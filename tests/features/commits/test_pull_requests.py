@@ -11,7 +11,7 @@ import pytest
 
 from opcode_htmx.features.commits import pull_requests
 from scripts import debian_programs
-from tests.features.commits.test_commits import Desk
+from tests.features.commits.desk import Desk
 from tests.support.apps.in_process import app_of
 from tests.support.environment import SYSTEM_PATH, Sandbox, missing
 from tests.support.outside.github_graphql import TOKEN, github

@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.apps.in_process import client_of
 from tests.support.clients import api
 from tests.support.environment import SYSTEM_PATH, Sandbox
+from tests.support.suite import shared_fixtures
 
 SESSION = "5e551000-0000-4000-8000-0000000000f1"
 GIT = shutil.which("git") or "git"
@@ -83,7 +84,16 @@ def said(
     api.session(sandbox.config_dir, folder, "".join(lines), session_id)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
+def shared_jobs() -> bool:
+    return False
+
+
+shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_app = pytest.fixture(scope="package")(shared_fixtures.app)
+
+
+@pytest.fixture(scope="package")
 def app(shared_app: Flask) -> Flask:
     return shared_app
 

@@ -13,7 +13,7 @@ from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.rendering.elicitations import elicitation_of
 from opcode_htmx.runs.elicitation.fields import MOST_FIELDS, FieldKind, fields_of, others_of
 from opcode_htmx.runs.elicitation.values import InvalidContent, checked, read_form
-from tests.runs.model.test_run_state import line
+from tests.runs.model.run_lines import line
 
 NAMED = {"enum": ["a", "p"], "enumNames": ["Apples", "Pears"]}
 TITLED = [{"const": "a", "title": "Apples"}, {"const": 2, "title": "Two"}]

@@ -1,33 +1,18 @@
-"""Events of real servers: emitted once by two workers, with their actor and Claude's usage."""
+"""Events of real servers: emitted once by two workers, with their actor."""
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from opcode_htmx.engines.claude.demo import sse
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-    Scene,
-    Text,
-    ToolUse,
-)
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.lib.identity import (
-    ENGINE,
-    SYSTEM,
-    Identity,
-    owner,
-)
+from opcode_htmx.lib.identity import ENGINE, SYSTEM, Identity, owner
 from opcode_htmx.runs.events.types import (
     PermissionAnswered,
     PromptSubmitted,
@@ -38,28 +23,12 @@ from opcode_htmx.runs.events.types import (
 )
 from opcode_htmx.runs.model.record import Outcome
 from tests.runs.events.listening import in_journal, names, only
+from tests.runs.events.of_servers import BASIC, emitted, execute
 from tests.support.cli.supervision import FOREVER, new_id, steps
 from tests.support.clients.json_client import connected
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
 
 Start = Callable[..., Server]
-BASIC = owner(USER)
-
-
-def emitted(server: Server, *kinds: str) -> list[RunEvent]:
-    """All events so far, once these are there."""
-
-    def found() -> list[RunEvent]:
-        events = in_journal(server.sandbox.state)
-        return events if sorted(names(events)) == sorted(kinds) else []
-
-    return until(found, f"{kinds} are emitted")
 
 
 def heard(server: Server, name: str) -> list[tuple[int, str]]:
@@ -67,15 +36,6 @@ def heard(server: Server, name: str) -> list[tuple[int, str]]:
     path = server.sandbox.home / name
     lines = path.read_text().splitlines() if path.exists() else []
     return [(int(pid), event_id) for pid, event_id in (line.split() for line in lines)]
-
-
-def execute(server: Server, prompt: str) -> str:
-    """Begin a session over REST; its id."""
-    body = {"project_path": str(server.sandbox.project), "prompt": prompt}
-    url, basic = f"{server.url}/api/sessions/execute", (USER, PASSWORD)
-    answer = requests.post(url, json=body, auth=basic, timeout=20)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["data"]["session_id"])
 
 
 class Person:
@@ -104,9 +64,6 @@ class Person:
 @pytest.fixture
 def listening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Server, "app", "tests.support.apps.listening:app")
-
-
-LIFE = ["run_started", "prompt_submitted", "turn_ended", "run_ended"]
 
 
 @pytest.mark.usefixtures("listening")
@@ -273,76 +230,3 @@ def test_run_ended_with_the_server_has_the_system_as_its_actor(
     assert names(in_journal(sandbox.state)) == begun
     end = only(RunEnded, emitted(start_server(sandbox, stand_in), *begun, "run_ended"))
     assert (end.by, end.cause) == (SYSTEM, "Ended, because the server was stopped.")
-
-
-# With the real CLI ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def reported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
-    """The usage that the scripted API has reported, in order."""
-    found: list[dict[str, int]] = []
-    message = sse.message
-
-    def with_cache(*arguments: Any) -> dict[str, Any]:
-        whole = message(*arguments)
-        number = len(found) + 1
-        whole["usage"] |= {
-            "input_tokens": 100 + number,
-            "cache_read_input_tokens": 1000 * number,
-            "cache_creation_input_tokens": 10 * number,
-        }
-        found.append(whole["usage"])
-        return whole
-
-    monkeypatch.setattr(sse, "message", with_cache)
-    return found
-
-
-@pytest.fixture
-def api(reported: list[dict[str, int]]) -> Iterator[MessagesApi]:
-    def said(request: Request) -> Text:
-        return Text("Done." if request.last_tool_result else f"You said: {request.prompt}")
-
-    tool = ToolUse("Bash", {"command": "touch made.txt", "description": "Make a file"})
-    scenes = (Scene("write", "make the file", [tool, said]), Scene("anything", "", [said]))
-    with MessagesApi(scenes) as api:
-        yield api
-
-
-def test_usage_of_a_turn_equals_the_usage_reported_by_the_api(
-    real_server: Server, reported: list[dict[str, int]]
-) -> None:
-    server = real_server
-    session_id = execute(server, "make the file")
-    asked = ["run_started", "prompt_submitted", "permission_asked"]
-    run_id = emitted(server, *asked)[0].run_id
-    request_id = emitted(server, *asked)[2].request_id  # type: ignore[attr-defined]
-    assert server.post(f"/runs/{run_id}/asks/{request_id}", {"decision": "allow"}).ok
-    first = only(TurnEnded, emitted(server, *asked, "permission_answered", "turn_ended"))
-    of_first = list(reported)
-    assert len(of_first) == 2
-    page = f"/projects/{history.project_id(server.sandbox.project)}/sessions/{session_id}/prompt"
-    form = {"prompt": "thank you", "prompt_id": new_id()}
-    assert server.post(page, form).status_code == 303
-    more = ["prompt_submitted", "turn_ended"]
-    *_, second = emitted(server, *asked, "permission_answered", "turn_ended", *more)
-    assert isinstance(second, TurnEnded)
-    total = 0.0
-    for event, usages in ((first, of_first), (second, reported[2:])):
-        usage = event.usage
-        assert {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cache_read_input_tokens": usage.cache_read_tokens,
-            "cache_creation_input_tokens": usage.cache_written_tokens,
-        } == {name: sum(each[name] for each in usages) for name in usages[0]}
-        assert usage.model.startswith("claude-")
-        assert usage.duration_ms > 0
-        assert usage.cost_usd is not None
-        assert usage.cost_usd > 0
-        total += usage.cost_usd
-        assert usage.session_cost_usd == pytest.approx(total)
-        assert (event.by, event.is_error, event.reason) == (BASIC, False, "completed")
-        assert len(event.prompt_ids) == 1
-    assert json.loads((server.sandbox.state / "runs" / run_id / "events.json").read_text())

@@ -1,40 +1,20 @@
-"""Background tasks after Claude's turn: read from the lines, and spared by limits."""
+"""Background tasks after Claude's turn are read from the lines; the end of a turn."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Scene,
-    Text,
-    ToolUse,
-)
 from opcode_htmx.engines.claude.protocol import encoder, parser
-from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Event, Phase
-from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.model.run_state import RunState
-from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.captured import line
-from tests.support.cli.sessions import Session
-from tests.support.cli.supervision import (
-    CODEC,
-    Supervision,
-    idle,
-    new_id,
-    until,
-)
-from tests.support.clients.api import get
-from tests.support.environment import Sandbox, Server
-from tests.support.pages import dom
+from tests.support.cli.supervision import CODEC
 
 pytestmark = pytest.mark.timeout(180)
+
 
 PROMPT, LATER = (f"00000000-0000-4000-8000-00000000000{digit}" for digit in "12")
 HOUR = 3600.0
@@ -75,7 +55,6 @@ def in_ms(seconds_from_now: float) -> int:
 RECURRING = job("j", recurring=True, nextFireAt=in_ms(300))
 CREATE = call("CronCreate", prompt="run the tests"), result(RECURRING)
 EVERY_5 = [("cron", "Every 5 minutes: run the tests")]
-SAYS = line(type="assistant", uuid="b", message={"id": "n", "content": []})
 RESULT = line(type="result", subtype="success")
 INIT = line(type="system", subtype="init", session_id="s")
 
@@ -173,7 +152,7 @@ def test_answered_background_agent_runs_alongside_turns() -> None:
     assert state.phase == "idle"
 
 
-# --- the end of a turn ---------------------------------------------------------------------------
+# --- the end of a turn ----------------------------------------------------------------------
 
 
 def lifecycle(prompt_id: str, state: str) -> bytes:
@@ -230,125 +209,3 @@ def test_a_prompt_of_an_interrupted_turn_may_be_sent_again() -> None:
     for each in (STARTED, INIT, json.dumps(aborted).encode()):
         state.apply_output(parser.parse(each))
     assert list(state.waiting) == [PROMPT]
-
-
-# --- with the real CLI ---------------------------------------------------------------------------
-
-
-def bash(command: str, description: str) -> ToolUse:
-    given = {"command": command, "description": description, "run_in_background": True}
-    return ToolUse("Bash", given)
-
-
-AGENT = {
-    "description": "Look around",
-    "prompt": "subwork",
-    "subagent_type": "general-purpose",
-    "run_in_background": True,
-}
-SCENES = (
-    Scene("server", "dev server", [bash("until test -e over; do sleep 0.1; done", "Dev server")]),
-    Scene("agent", "an agent", [ToolUse("Task", AGENT), Text("It looks.")]),
-    Scene("subwork", "subwork", [ToolUse("Bash", {"command": "sleep 5; echo seen"})]),
-    Scene(
-        "cron",
-        "a cron",
-        [ToolUse("CronCreate", {"cron": "*/5 * * * *", "prompt": "again", "recurring": True})],
-    ),
-    Scene("anything", "", [Text("Yes.")]),
-)
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[MessagesApi]:
-    with MessagesApi(SCENES) as api:
-        yield api
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, claude, api.url)
-    yield supervision
-    supervision.close()
-
-
-def still_running(run: Run) -> list[str]:
-    return [task.description for task in run.state.still_running]
-
-
-def runs_beside(supervision: Supervision, prompt: str, what: str) -> Run:
-    """A run whose turn is over, with something that still runs."""
-    run = supervision.prompt(prompt)
-    until(lambda: run.phase is Phase.IDLE and still_running(run) == [what], "it runs beside")
-    return run
-
-
-def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
-    supervision: Supervision, sandbox: Sandbox
-) -> None:
-    supervision.restart(limits=Limits(idle_timeout=3.0))
-    run = runs_beside(supervision, "the dev server", "Dev server")
-    until(lambda: time.time() - run.folder.last_output() > 5, "much more than the limit passes")
-    assert (run.phase, still_running(run)) == (Phase.IDLE, ["Dev server"])
-    (sandbox.project / "over").touch()
-    until(lambda: not run.live, "it ends")
-    assert run.record.end
-    assert run.record.end.outcome is Outcome.COMPLETED
-    assert "idle minutes" in run.record.end.cause
-    assert run.state.turns == 2, "Claude was notified of the end, and has answered"
-
-
-def test_an_agent_in_the_background_outlives_the_idle_limit(supervision: Supervision) -> None:
-    supervision.restart(limits=Limits(idle_timeout=3.0))
-    run = runs_beside(supervision, "send an agent", "Look around")
-    assert run.state.background.agents
-    until(lambda: not run.state.background.agents, "the agent is done")
-    assert run.live
-    until(lambda: not run.live, "it ends")
-    assert run.state.turns == 2
-    assert "idle minutes" in (run.record.end.cause if run.record.end else "")
-
-
-def test_a_cron_outlives_the_idle_limit(supervision: Supervision) -> None:
-    supervision.restart(limits=Limits(idle_timeout=1.0))
-    run = runs_beside(supervision, "set a cron", "Every 5 minutes: again")
-    until(lambda: time.time() - run.folder.last_output() > 3, "more than the limit passes")
-    assert run.live
-
-
-def test_eviction_spares_runs_with_background_tasks(supervision: Supervision) -> None:
-    supervision.restart(max_runs=2)
-    spared = runs_beside(supervision, "the dev server", "Dev server")
-    resting = idle(supervision.prompt("hello"))
-    next_one = supervision.prompt("hello", new_id())
-    until(lambda: next_one.phase is Phase.IDLE, "there is room for it")
-    assert (spared.live, resting.live) == (True, False)
-    assert still_running(spared) == ["Dev server"]
-
-
-def test_stop_on_leave_ends_background_tasks(supervision: Supervision) -> None:
-    supervision.restart(disconnect_grace=0.5)
-    run = runs_beside(supervision, "the dev server", "Dev server")
-    supervision.supervisor.options.choose(run.record.session_id, keep_running=False)
-    until(lambda: not run.live, "it ends")
-    assert run.record.end
-    assert "nobody was looking" in run.record.end.cause
-
-
-def test_pages_and_api_list_background_tasks(
-    sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
-) -> None:
-    server = start_server(sandbox, claude, api.url)
-    session = Session(server, "the <dev server>")
-    page = dom.parse(session.page())
-    assert (page.find("status") or page).text == "Ready · 1 still running"
-    assert "command Dev server" in (page.find("background") or page).text
-    assert "command Dev server" in dom.parse(server.get("/runs").text).text
-    (running,) = get(server, "/api/sessions/running")
-    (task,) = running["background_tasks"]
-    assert (task["type"], task["description"]) == ("local_bash", "Dev server")
-    (sandbox.project / "over").touch()
-    session.answered()
-    page = dom.parse(session.page())
-    assert (page.find("status") or page).text == "Ready for the next prompt"
-    assert (page.find("background") or page).text == ""

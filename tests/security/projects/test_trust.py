@@ -14,7 +14,8 @@ from opcode_htmx.engines.claude.engine import ClaudeTrust
 from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
 from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
-from tests.security.projects.test_trust_items import git, write
+from tests.security.projects.trust.listed import write
+from tests.security.projects.trust.test_bounds import git
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Runs outlive the server that started them, and the next one takes them over."""
+"""What has become of runs that ended without a server, and of folders that are none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 import logging
 import os
 import signal
-import sys
 import time
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,221 +17,24 @@ import psutil
 import pytest
 from gevent import subprocess
 
-from opcode_htmx.runs.control.run import AlreadyAnswered, Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
-from opcode_htmx.runs.model.run_state import RunState
-from opcode_htmx.runs.policies import limit_monitor as limits_module
-from opcode_htmx.runs.policies.limit_monitor import Limits
+from tests.runs.adoption.servers import ServeAndKill, ended, kill, wrote
 from tests.support.cli.supervision import (
     BY,
     FOREVER,
     Supervision,
     idle,
-    lines,
     new_id,
-    record_on_disk,
     steps,
-    texts,
     until,
 )
-from tests.support.environment import ROOT
-
-SERVER = """
-import sys
-from pathlib import Path
-import gevent
-from tests.support.environment import Sandbox
-from tests.support.cli.supervision import Supervision
-home, claude, prompt = sys.argv[1:]
-print(Supervision(Sandbox(Path(home)), Path(claude)).prompt(prompt).id, flush=True)
-gevent.sleep(600)
-"""
-
-ServeAndKill = Callable[[str, Callable[[RunFolder], object]], str]
-
-
-@pytest.fixture
-def serve_and_kill(supervision: Supervision, stand_in: Path) -> ServeAndKill:
-    """Sends a prompt by a server of its own, kills that server when the run is so far: the run."""
-
-    def serve_and_kill(prompt: str, so_far: Callable[[RunFolder], object]) -> str:
-        argv = [sys.executable, "-c", SERVER, str(supervision.sandbox.home), str(stand_in), prompt]
-        server = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
-        assert server.stdout is not None
-        try:
-            run_id: str = server.stdout.readline().decode().strip()
-            until(lambda: so_far(RunFolder(supervision.runs_dir / run_id)), "the run is so far")
-        finally:
-            server.kill()
-            server.wait()
-            server.stdout.close()
-        return run_id
-
-    return serve_and_kill
-
-
-def wrote(text: str) -> Callable[[RunFolder], object]:
-    return lambda folder: text in folder.output.read_text(encoding="utf-8")
-
-
-def ended(run: Run) -> tuple[Outcome, str, int | None]:
-    assert run.join(30), f"the run is still {run.phase}"
-    end = run.record.end
-    assert end is not None
-    assert record_on_disk(run)["end"]["outcome"] == end.outcome.value
-    return end.outcome, end.cause, end.exit_status
-
-
-def kill(run: Run) -> None:
-    assert run.record.pid is not None
-    psutil.Process(run.record.pid).kill()
 
 
 def change_record(run_id: str, supervision: Supervision, **fields: Any) -> None:
     path = supervision.runs_dir / run_id / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **fields}))
-
-
-# Runs that live ------------------------------------------------------------------------------
-
-
-def test_a_server_that_is_killed_takes_no_run_with_it(
-    supervision: Supervision, serve_and_kill: ServeAndKill, tmp_path: Path
-) -> None:
-    go_on = tmp_path / "go-on"
-    run_id = serve_and_kill(
-        steps(["text", "before"], ["wait", str(go_on)], ["text", "after"]), wrote("before")
-    )
-    supervision.restart()
-    run = supervision.supervisor.get(run_id)
-    assert supervision.supervisor.live() == [run]
-    assert run.phase is Phase.WORKING
-    go_on.touch()
-    idle(run)
-    assert texts(run) == ["before", "after"]
-    assert run.state.turns == 1
-
-
-def test_a_request_is_answered_by_the_next_server(
-    supervision: Supervision, serve_and_kill: ServeAndKill
-) -> None:
-    run_id = serve_and_kill(steps(["ask", "r1"], ["text", "allowed"]), wrote("can_use_tool"))
-    supervision.restart()
-    run = supervision.supervisor.get(run_id)
-    assert (run.phase, list(run.state.asks)) == (Phase.WAITING, ["r1"])
-    run.allow("r1", by=BY)
-    idle(run)
-    assert texts(run) == ["allowed"]
-    with pytest.raises(AlreadyAnswered):
-        run.allow("r1", by=BY)
-
-
-def test_an_adopted_run_takes_prompts_and_is_stopped_with_all_it_has_started(
-    supervision: Supervision, serve_and_kill: ServeAndKill
-) -> None:
-    run_id = serve_and_kill(steps(["grandchild"], ["text", "ready"]), wrote("result"))
-    supervision.restart()
-    run = idle(supervision.supervisor.get(run_id))
-    assert supervision.prompt("more", run.record.session_id) is run
-    until(lambda: texts(run) == ["ready", "more"], "the prompt is answered")
-    until(lambda: len(supervision.marked_processes()) == 2, "they are there")
-    run.stop(by=BY)
-    assert ended(run) == (Outcome.CANCELLED, "Stopped by you.", None)
-    until(lambda: not supervision.marked_processes(), "nothing is left")
-
-
-def test_the_end_of_an_adopted_run_is_seen(
-    supervision: Supervision, serve_and_kill: ServeAndKill
-) -> None:
-    run_id = serve_and_kill("Hello", wrote("result"))
-    supervision.restart()
-    run = idle(supervision.supervisor.get(run_id))
-    kill(run)
-    assert ended(run) == (Outcome.COMPLETED, "Claude ended.", None)
-    assert supervision.supervisor.live() == []
-
-
-def test_an_adopted_run_that_ends_in_mid_turn_is_interrupted(
-    supervision: Supervision, serve_and_kill: ServeAndKill
-) -> None:
-    run_id = serve_and_kill(steps(["text", "I will"], FOREVER), wrote("I will"))
-    supervision.restart()
-    run = supervision.supervisor.get(run_id)
-    kill(run)
-    assert ended(run) == (
-        Outcome.INTERRUPTED,
-        "Claude ended before its answer was complete.",
-        None,
-    )
-
-
-def test_a_request_of_an_unknown_kind_is_refused_by_the_next_server(
-    supervision: Supervision, serve_and_kill: ServeAndKill
-) -> None:
-    run_id = serve_and_kill("Hello", wrote("result"))
-    folder = RunFolder(supervision.runs_dir / run_id)
-    request = {"type": "control_request", "request_id": "x1", "request": {"subtype": "new"}}
-    with folder.output.open("a", encoding="utf-8") as output:
-        output.write(json.dumps(request) + "\n")
-    supervision.restart()
-    until(lambda: "x1" in folder.input_log.read_text(), "the request is refused")
-    assert lines(folder.input_log)[-1]["response"]["subtype"] == "error"
-
-
-def test_an_adopted_run_ends_when_it_has_been_idle(
-    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits_module, "CHECK_SECONDS", 0.05)
-    run_id = idle(supervision.prompt("Hello")).id
-    supervision.restart(limits=Limits(idle_timeout=0.3))
-    assert ended(supervision.supervisor.get(run_id))[0] is Outcome.COMPLETED
-
-
-def test_the_state_is_the_same_in_the_next_server(supervision: Supervision) -> None:
-    session = new_id()
-    run = supervision.prompt(steps(["text", "one"]), session)
-    idle(run)
-    supervision.prompt(steps(["ask", "r1"], ["ask", "r2"]), session)
-    until(lambda: run.state.asks, "Claude asks")
-    run.allow("r1", by=BY)
-    until(lambda: list(run.state.asks) == ["r2"], "Claude asks again")
-    supervision.prompt("waits", session)
-    supervision.restart()
-    adopted = supervision.supervisor.get(run.id)
-    assert adopted is not run
-    for name in RunState.__slots__:
-        assert getattr(adopted.state, name) == getattr(run.state, name), name
-
-
-def test_every_server_in_a_row_can_take_over(supervision: Supervision) -> None:
-    session = new_id()
-    run_id = idle(supervision.prompt("0", session)).id
-    for number in range(1, 4):
-        supervision.restart()
-        assert supervision.prompt(str(number), session).id == run_id
-        idle(supervision.supervisor.get(run_id))
-    run = supervision.supervisor.get(run_id)
-    assert texts(run) == ["0", "1", "2", "3"]
-    assert run.state.turns == 4
-
-
-def test_detached_server_records_no_end(supervision: Supervision) -> None:
-    run = idle(supervision.prompt("Hello"))
-    supervision.restart()
-    kill(run)
-    assert ended(supervision.supervisor.get(run.id))[0] is Outcome.COMPLETED
-    assert run.record.end is None
-
-
-def test_adopting_again_changes_nothing(supervision: Supervision) -> None:
-    run = idle(supervision.prompt("Hello"))
-    supervision.supervisor.adopt()
-    assert supervision.supervisor.of_session(run.record.session_id) == [run]
-
-
-# Runs that have ended ------------------------------------------------------------------------
 
 
 def test_a_run_that_has_ended_in_good_order_meanwhile_has_completed(
@@ -326,8 +127,6 @@ def test_a_start_that_was_cut_off_is_recorded_as_interrupted(supervision: Superv
 
 
 # Runs that cannot be adopted------------------------------------------------------------------
-
-
 def test_without_a_runs_folder_there_is_nothing_to_adopt(supervision: Supervision) -> None:
     assert supervision.restart().live() == []
 
