@@ -1,122 +1,18 @@
-"""`opcode-htmx service …` against a systemctl that writes down what it was asked."""
+"""`opcode-htmx service install` against a systemctl that writes down what it was asked."""
 
 from __future__ import annotations
 
-import os
-import plistlib
 import re
 import shutil
 import socket
 import stat
 import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from opcode_htmx.app import cli
-from opcode_htmx.app.commands.command import USAGE_ERROR
-from opcode_htmx.app.service import environment_file, launch_agent
-from opcode_htmx.app.service.environment_file import BadEnvironment
-from opcode_htmx.app.service.installation import Installation
-from opcode_htmx.app.service.launchd import Launchd
-from opcode_htmx.app.service.manager import Commands
-from tests.support.environment import ROOT, Sandbox, free_port
-
-STAND_IN = """#!/bin/sh
-# Each command is a line of the journal; `answers/<verb>` or `answers/<verb> <unit>` holds its
-# output, and `fails/<verb>` its error.
-here=$(dirname "$0")
-name=$(basename "$0")
-echo "$name $*" >> "$here/journal"
-[ "$1" = --user ] && shift
-cat "$here/answers/$1 $2" 2> /dev/null || cat "$here/answers/$1" 2> /dev/null
-if [ -e "$here/fails/$1" ]; then cat "$here/fails/$1" >&2; exit 1; fi
-exit 0
-"""
-
-
-class Done(NamedTuple):
-    """What a command has left: its exit status and what it has printed."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@dataclass
-class Machine:
-    """A home folder and a PATH with the stand-ins of a service manager."""
-
-    home: Path
-    environ: dict[str, str]
-    capsys: pytest.CaptureFixture[str]
-
-    @property
-    def bin(self) -> Path:
-        return self.home / "bin"
-
-    @property
-    def units(self) -> Path:
-        return self.home / ".config" / "systemd" / "user"
-
-    @property
-    def settings(self) -> Path:
-        return self.home / ".config" / "opcode-htmx" / "service.env"
-
-    def service(self, *arguments: str, **environ: str) -> Done:
-        """The command, in this process: starting a Python for each takes seconds."""
-        with pytest.MonkeyPatch.context() as patch:
-            for name in os.environ:
-                patch.delenv(name)
-            for name, value in (self.environ | environ).items():
-                patch.setenv(name, value)
-            patch.setattr(os, "execvp", lambda _, argv: sys.exit(subprocess.call(argv)))
-            self.capsys.readouterr()
-            try:
-                status = cli.main(["service", *arguments])
-            except SystemExit as end:
-                status = int(end.code or 0)
-        return Done(status, *self.capsys.readouterr())
-
-    def says(self, verb: str, text: str) -> None:
-        (self.bin / "answers" / verb).write_text(text)
-
-    def fails(self, verb: str, text: str) -> None:
-        (self.bin / "fails" / verb).write_text(text)
-
-    def asked(self) -> list[str]:
-        """What was asked since the last look, but for questions."""
-        journal = self.bin / "journal"
-        lines = journal.read_text().splitlines() if journal.exists() else []
-        journal.unlink(missing_ok=True)
-        return [line for line in lines if " show " not in line and " print " not in line]
-
-    def claims_the_port(self) -> None:
-        """systemctl says that the socket of the service is there."""
-        port = self.environ["PORT"]
-        text = f"ActiveState=active\nListen=127.0.0.1:{port} (Stream)\n"
-        self.says("show opcode-htmx.socket", text)
-
-
-@pytest.fixture
-def machine(
-    integration: None, sandbox: Sandbox, stand_in: Path, capsys: pytest.CaptureFixture[str]
-) -> Machine:
-    home = sandbox.home
-    for folder in ("answers", "fails"):
-        (home / "bin" / folder).mkdir(parents=True)
-    for name in ("systemctl", "journalctl", "launchctl"):
-        path = home / "bin" / name
-        path.write_text(STAND_IN)
-        path.chmod(0o755)
-    environ = sandbox.environment()
-    environ["PATH"] = f"{home / 'bin'}:{environ['PATH']}"
-    environ |= {"HOST": "127.0.0.1", "PORT": str(free_port()), "CLAUDE_PATH": str(stand_in)}
-    environ["OPCODE_PREVIEW_PORTS"] = "off"
-    return Machine(home, environ, capsys)
+from opcode_htmx.app.service import environment_file
+from tests.app.service.machine import Done, Machine
+from tests.support.environment import ROOT, free_port
 
 
 def test_install_writes_the_units_and_starts_them(machine: Machine) -> None:
@@ -237,92 +133,3 @@ def test_without_a_service_manager_that_is_said(machine: Machine) -> None:
     words = "A service needs systemd or launchd, and this machine has neither.\n"
     assert (done.returncode, done.stderr) == (1, words)
     assert make_install(machine, with_manager=False) == done
-
-
-@pytest.mark.parametrize("act", ["status", "start", "stop", "restart", "uninstall"])
-def test_what_is_not_installed_is_not_steered(machine: Machine, act: str) -> None:
-    done = machine.service(act)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "The service is not installed: run `opcode-htmx service install`.\n",
-    )
-    assert machine.asked() == []
-
-
-def test_stop_also_stops_the_socket_and_uninstall_removes_all(machine: Machine) -> None:
-    machine.service("install")
-    machine.asked()
-    assert machine.service("stop").returncode == 0
-    assert machine.asked() == ["systemctl --user stop opcode-htmx.socket opcode-htmx.service"]
-    done = machine.service("uninstall")
-    assert (done.returncode, "Runs of Claude go on" in done.stdout) == (0, True)
-    assert machine.asked() == [
-        "systemctl --user disable --now opcode-htmx.socket opcode-htmx.service",
-        "systemctl --user daemon-reload",
-    ]
-    assert [*machine.units.iterdir(), *machine.settings.parent.iterdir()] == []
-
-
-def test_status_tells_whether_it_runs(machine: Machine) -> None:
-    machine.service("install")
-    machine.says("show", "ActiveState=active\nSubState=running\nMainPID=77\nNRestarts=2\n")
-    done = machine.service("status")
-    assert (done.returncode, "process 77" in done.stdout) == (0, True)
-    machine.says("show", "ActiveState=failed\nSubState=failed\n")
-    done = machine.service("status")
-    assert (done.returncode, "failed" in done.stdout) == (1, True)
-
-
-def test_logs_are_those_of_the_journal(machine: Machine) -> None:
-    unit = "journalctl --user --unit opcode-htmx.service"
-    for arguments, expected in (
-        ((), f"{unit} --lines 100 --no-pager"),
-        (("7",), f"{unit} --lines 7 --no-pager"),
-        (("-f",), f"{unit} --lines 100 --no-pager --follow"),
-    ):
-        assert machine.service("logs", *arguments).returncode == 0
-        assert machine.asked() == [expected]
-
-
-@pytest.mark.parametrize(
-    "arguments", [(), ("fly",), ("install", "--now"), ("logs", "-x"), ("status", "all")]
-)
-def test_other_arguments_get_the_usage(machine: Machine, arguments: tuple[str, ...]) -> None:
-    done = machine.service(*arguments)
-    assert (done.returncode, done.stdout) == (USAGE_ERROR, "")
-    assert done.stderr.startswith("usage: opcode-htmx service install")
-
-
-def test_a_launch_agent_that_cannot_be_read_is_left_alone(machine: Machine) -> None:
-    found = Installation(machine.home, machine.home / ".config")
-    agent = launch_agent.agent_file(machine.home)
-    agent.parent.mkdir(parents=True)
-    for content in ("", "<plist>", "bplist00", "<plist><array/></plist>"):
-        agent.write_text(content)
-        with pytest.raises(BadEnvironment, match="cannot be read"):
-            Launchd(found, Commands(machine.environ)).settings()
-
-
-def test_launchd_loads_the_agent_and_unloads_it(machine: Machine) -> None:
-    """The calls only: there is no launchd here."""
-    found = Installation(
-        machine.home, machine.home / ".config", "127.0.0.1", 9000, {"OPCODE_PASSWORD": "hunter22"}
-    )
-    manager = Launchd(found, Commands(machine.environ))
-    machine.fails("print", "Could not find service\n")  # not loaded yet
-    manager.install(found, "127.0.0.1")
-    agent = launch_agent.agent_file(machine.home)
-    (asked,) = machine.asked()
-    assert asked.startswith("launchctl bootstrap gui/")
-    assert asked.endswith(str(agent))
-    assert "hunter22" not in asked
-    assert stat.S_IMODE(agent.stat().st_mode) == 0o600
-    assert plistlib.loads(agent.read_bytes())["Label"] == "opcode-htmx"
-    assert manager.settings() == {"OPCODE_PASSWORD": "hunter22"}  # for the next installation
-    (machine.bin / "fails" / "print").unlink()
-    machine.says("print", "gui/501/opcode-htmx = {\n\tstate = running\n\tpid = 77\n}\n")
-    assert manager.status().is_running
-    assert "pid = 77" in manager.status().lines
-    manager.uninstall()
-    assert [line.split("/")[0] for line in machine.asked()] == ["launchctl bootout gui"]
-    assert not agent.exists()

@@ -2,7 +2,6 @@
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +10,20 @@ import pytest
 from opcode_htmx.engines.claude.files import session_summary, sessions
 from opcode_htmx.engines.claude.files.lists.project_lists import Project
 from opcode_htmx.runs.policies import working_folders
-
-ONE = "11111111-1111-4111-8111-111111111111"
-TWO = "22222222-2222-4222-8222-222222222222"
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
-
-
-def stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def user(content: object, at: float = NOON, cwd: str = "/home/me/shop", **more: object) -> str:
-    entry = {"type": "user", "cwd": cwd, "timestamp": stamp(at), **more}
-    return line({**entry, "message": {"role": "user", "content": content}})
-
-
-def line(entry: Any) -> str:
-    return json.dumps(entry, separators=(",", ":")) + "\n"
-
-
-def write(
-    config: Path, text: str, name: str = f"{ONE}.jsonl", project: str = "-home-me-shop"
-) -> Path:
-    path = config / "projects" / project / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def only(config: Path, project: str = "-home-me-shop") -> sessions.SessionSummary:
-    (found,) = sessions.sessions(config, project)
-    return found
-
-
-def first_prompt(config: Path, text: str) -> str:
-    write(config, text)
-    return only(config).first_prompt
+from tests.engines.files.session_lines import (
+    NOON,
+    ONE,
+    TWO,
+    first_prompt,
+    line,
+    only,
+    stamp,
+    user,
+    write,
+)
 
 
 # Projects
-
-
 def test_a_missing_or_empty_folder_has_no_projects(tmp_path: Path) -> None:
     assert sessions.projects(tmp_path / "nowhere") == []
     (tmp_path / "projects" / "-empty").mkdir(parents=True)
@@ -89,8 +61,6 @@ def test_session_without_a_prompt_is_not_listed(tmp_path: Path) -> None:
 
 
 # Sessions
-
-
 def test_sessions_come_newest_first_with_what_a_list_shows(tmp_path: Path) -> None:
     write(tmp_path, user("old", NOON) + user("more", NOON + 5))
     path = write(tmp_path, user("new", NOON + 60), f"{TWO}.jsonl")
@@ -237,8 +207,6 @@ def test_future_timestamp_is_ignored(tmp_path: Path) -> None:
 
 
 # Ids
-
-
 @pytest.mark.parametrize(
     "project_id", ["", ".", "..", "../x", "a/b", "/etc", "-home-me-shop/..", "a\0b", "a b", "none"]
 )
@@ -262,8 +230,6 @@ def test_a_session_file_is_found(tmp_path: Path) -> None:
 
 
 # Folders that a person types
-
-
 def test_a_folder_under_a_root_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "work").mkdir()
@@ -295,8 +261,6 @@ def test_a_folder_that_cannot_be_worked_in_is_refused_with_a_sentence(tmp_path: 
 
 
 # Entries
-
-
 def test_tags_between_a_persons_words_belong_to_them(tmp_path: Path) -> None:
     text = "a <system-reminder>x</system-reminder>b<bash-stdout>cut"
     assert first_prompt(tmp_path, user(text)) == text

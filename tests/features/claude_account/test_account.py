@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from opcode_htmx.app import feature_settings
 from opcode_htmx.app.shared.claude_environment import find_claude
@@ -19,26 +18,16 @@ from opcode_htmx.config.settings import Settings
 from opcode_htmx.features.claude_account import FEATURE
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.concurrency.jobs import Jobs
+from tests.features.claude_account.logging_in import Offline, begin, finished, words
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import ROOT, Sandbox, until, write_script
 from tests.support.outside.login_server import CODE, login_server
-from tests.support.pages import dom
 from tests.support.pages.claude_pages import outcome_of
-
-INSTALLATIONS = "settings/claude/installations"
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 
 
-class Offline(Sandbox):
-    """A home without an API key, whose Claude reaches nobody."""
-
-    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9"}
-
-    def environment(self, api_url: str = "http://127.0.0.1:9") -> dict[str, str]:
-        found = {**super().environment(api_url), **self.proxy}
-        del found["ANTHROPIC_API_KEY"]
-        return found
+INSTALLATIONS = "settings/claude/installations"
 
 
 @pytest.fixture
@@ -54,10 +43,6 @@ def client(home: Sandbox) -> Iterator[FlaskClient]:
         yield client_of(app)
 
 
-def words(page: TestResponse) -> str:
-    return " ".join(dom.parse(page.text).text.split())
-
-
 def test_pages_and_programs_share_one_service_also_where_loading_is_repeated(
     home: Sandbox, stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,29 +53,6 @@ def test_pages_and_programs_share_one_service_also_where_loading_is_repeated(
         for _ in range(2):  # the first loading has failed in the middle
             assert [*FEATURE.routes(context), *FEATURE.endpoints(context)]
     assert added == ["hold log-ins to Claude"]
-
-
-def begin(client: FlaskClient, **form: str) -> tuple[str, str]:
-    """Begin a log-in; the address that its form is sent to, and that of the link."""
-    answer = client.post("/claude/account/login", data=form)
-    assert answer.status_code == 303, words(answer)
-    page = dom.parse(client.get(answer.location).text)
-    forms = [e for e in page.walk() if e.tag == "form"]
-    action = next(a for e in forms if "/login/" in (a := e.attributes.get("action") or ""))
-    links = [e for e in page.walk() if e.tag == "a" and e.attributes.get("target") == "_blank"]
-    return action, links[0].attributes["href"] or ""
-
-
-def finished(client: FlaskClient, answer: TestResponse) -> str:
-    def outcome() -> TestResponse | None:
-        page = client.get(answer.location)
-        return None if "Refresh" in page.headers else page
-
-    page = until(outcome, "the act has an outcome")
-    assert page is not None
-    if page.status_code == 303:
-        return unquote(unquote(page.headers["Set-Cookie"]))
-    return words(page)
 
 
 def test_a_person_logs_in_with_a_code_and_out_again(

@@ -14,7 +14,7 @@ import requests
 
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
-from tests.features.composer.test_prompts import begin, run_folder, sent
+from tests.features.composer.prompting import begin, run_folder, sent
 from tests.support.environment import (
     PASSWORD,
     USER,

@@ -23,7 +23,7 @@ from tests.features.composer.in_browser.page import (
     png,
 )
 from tests.features.composer.test_composer_forms import typed
-from tests.runs.test_capability_cache import from_a_terminal
+from tests.runs.capabilities.test_cache import from_a_terminal
 from tests.support.clients import api
 from tests.support.environment import Sandbox, Server, until
 from tests.support.pages.browser import CUT_OFF, Phone

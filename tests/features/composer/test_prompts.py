@@ -10,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    until,
-    write_stand_in,
-)
+from tests.features.composer.prompting import begin, form, run_folder, sent
+from tests.support.environment import Sandbox, Server, until, write_stand_in
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +21,6 @@ def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server = Server(sandbox, write_stand_in(base / "claude"), "http://127.0.0.1:9").start()
     yield server
     server.close()
-
-
-def form(server: Server, steps: object, **fields: str) -> dict[str, str]:
-    return {
-        "folder": str(server.sandbox.project),
-        "session_id": str(uuid.uuid4()),
-        "prompt_id": str(uuid.uuid4()),
-        "prompt": steps if isinstance(steps, str) else json.dumps(steps),
-        **fields,
-    }
-
-
-def begin(server: Server, prompt: object) -> str:
-    response = server.post("/sessions", form(server, prompt))
-    assert response.status_code == 303, response.text
-    return response.headers["Location"].removesuffix("#end")
-
-
-def run_folder(server: Server, path: str) -> Path:
-    session_id = path.rsplit("/", 1)[1]
-    records = (server.sandbox.state / "runs").glob("*/run.json")
-    return next(
-        record.parent
-        for record in records
-        if json.loads(record.read_text())["session_id"] == session_id
-    )
-
-
-def sent(folder: Path) -> list[str]:
-    lines = [json.loads(line) for line in (folder / "in.ndjson").read_text().splitlines()]
-    return [line["message"]["content"] for line in lines if line["type"] == "user"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import gevent
@@ -17,32 +14,9 @@ from opcode_htmx.features.files.documents import renderer
 from opcode_htmx.lib import images
 from opcode_htmx.lib.concurrency.child_process import ChildProcess
 from tests.features.files.conftest import Project
+from tests.features.files.drawn import PICTURE, drawing_processes, pixel
 from tests.support import pdf
 from tests.support.environment import has_ended, until
-
-PICTURE = re.compile(
-    r'<img src="([^"]+)" width="(\d+)" height="(\d+)" loading="lazy" alt="([^"]+)"'
-)
-
-
-def pixel(png: bytes, across: int, down: int) -> bytes:
-    """A pixel of a PNG whose rows have no filter."""
-    width, _ = struct.unpack(">II", png[16:24])
-    channels = {0: 1, 2: 3}[png[25]]
-    at = png.index(b"IDAT")
-    (length,) = struct.unpack(">I", png[at - 4 : at])
-    rows = zlib.decompress(png[at + 4 : at + 4 + length])
-    start = down * (1 + width * channels) + 1 + across * channels
-    return rows[start : start + channels]
-
-
-def drawing_processes() -> list[int]:
-    """The processes of this one that draw, or have drawn and were not waited for."""
-    return [
-        each.pid
-        for each in psutil.Process().children()
-        if each.status() == psutil.STATUS_ZOMBIE or str(renderer._PROGRAM) in each.cmdline()
-    ]
 
 
 def test_a_document_is_shown_page_by_page(project: Project) -> None:

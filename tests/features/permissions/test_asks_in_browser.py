@@ -17,7 +17,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
-from tests.runs.test_real_asks import scenes
+from tests.runs.asking import scenes
 from tests.support.environment import (
     Sandbox,
     Server,

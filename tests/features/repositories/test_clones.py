@@ -14,6 +14,7 @@ from opcode_htmx.config.declarations import SettingsError
 from opcode_htmx.sessions.repositories import transfers
 from opcode_htmx.sessions.repositories.services import services
 from tests.features.repositories.conftest import TOKEN, Shed
+from tests.features.repositories.held import held, names_in
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, until
 from tests.support.outside.git_server import commit, git
@@ -24,19 +25,6 @@ SESSION = "7c2f1d9e-4b3a-4c8e-9d21-5f6a7b8c9d0e"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "EVERY_SECONDS", 0.02)
-
-
-def held(shed: Shed) -> None:
-    """Begin a clone that stops in its middle."""
-    shed.server.repository("o/n", files=40)
-    shed.server.hold = threading.Event()
-    answer = shed.client.post("/mgmt/repos/clone", json={"repo": "o/n"})
-    assert answer.get_json()["data"]["transfer"]["state"] == "running"
-    until(shed.server.held.is_set, "it is sent", sleep=lambda: gevent.sleep(0.02))
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
 
 
 def test_a_repository_is_cloned_once_and_refreshed(shed: Shed) -> None:

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import ViewportSize, expect
 
+from tests.features.search.searching import fill_filters, search_for
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.support.environment import Sandbox, Server, until, write_stand_in
 from tests.support.pages.browser import Phone
@@ -281,28 +282,6 @@ def test_hit_leads_to_its_marked_words(
         expect(found).to_be_in_viewport(ratio=1)
         if hit == "pie.py:4":  # in the output, and not in the command
             expect(page.locator("pre", has=found)).to_have_text("pie.py:4: cinnamon = 2")
-
-
-def search_for(page: Page, words: str, scripted: bool) -> None:
-    field = page.get_by_role("searchbox")
-    field.fill(words)
-    if scripted:
-        page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("q") == [words])
-    else:
-        page.get_by_role("button", name="Search", exact=True).click()
-
-
-def fill_filters(page: Page, server: Server, **choices: str) -> None:
-    """Open the filters, and set all but those of one kind of text, which are `choices`."""
-    page.get_by_text("Filters", exact=True).click()
-    chosen = {"project": str(server.sandbox.project), "tool": "Bash", "branch": "main", **choices}
-    for name, value in chosen.items():
-        page.locator(f"select[name={name}]").select_option(value)
-    page.get_by_label("File that was").fill("pie.py")
-    page.locator("[name=since]").fill("2026-11-01")
-    page.locator("[name=until]").fill("2026-11-30")
-    for switch in page.locator(".search-check input").all():
-        switch.check()
 
 
 def test_one_process_keeps_the_index_and_ends_with_the_server(

@@ -12,7 +12,7 @@ import pytest
 from opcode_htmx.lib.git.changes import raw, since
 from opcode_htmx.lib.git.changes.model import Change, Listing
 from opcode_htmx.lib.git.git import Git
-from tests.lib.git.test_changes import Repository
+from tests.lib.git.changed import Repository
 from tests.support.environment import Sandbox
 
 NAMES = [f"{folder}{number}" for folder in ("", "inner/", "inner/deeper/") for number in range(4)]

@@ -1,30 +1,20 @@
-"""The options of a session: stored, validated, passed on to Claude, and shown as in force."""
+"""The options of a session: stored, validated, passed on to Claude, and shown."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
-import requests
 
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.runs.options.service import SessionOptionsService
 from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.options.form import OptionsPresenter
-from tests.support.cli.supervision import (
-    BY,
-    Supervision,
-    disk_that_waits,
-    idle,
-    new_id,
-    until,
-)
-from tests.support.environment import Sandbox, Server
+from tests.runs.options.choosing import choosing
+from tests.support.cli.supervision import BY, Supervision, disk_that_waits, idle, new_id, until
+from tests.support.environment import Sandbox
 
 MODELS = {
     "models": [
@@ -45,7 +35,6 @@ MODELS = {
         {"value": "tiny", "resolvedModel": "claude-tiny-1", "displayName": "Tiny"},
     ]
 }
-
 
 # --- kept -----------------------------------------------------------------------------------
 
@@ -156,10 +145,6 @@ def initialized(**more: object) -> str:
     return json.dumps({"type": "control_response", "response": response}) + "\n"
 
 
-def choosing(supervision: Supervision) -> SessionOptionsService:
-    return supervision.supervisor.options
-
-
 def test_before_claude_has_run_its_own_defaults_are_shown(supervision: Supervision) -> None:
     view = OptionsPresenter(choosing(supervision), 60).view(new_id())
     assert view.now == "Claude’s default model"
@@ -205,124 +190,3 @@ def test_bypass_is_offered_only_where_it_is_allowed(
     assert choosing(supervision).permission_mode(session) == (
         "bypassPermissions" if allowed else None
     )
-
-
-# --- the form -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
-
-
-def begin(server: Server, **fields: str) -> str:
-    response = start(server, **fields)
-    assert response.status_code == 303, response.text
-    return response.headers["Location"].removesuffix("#end")
-
-
-def start(server: Server, **fields: str) -> requests.Response:
-    form = {
-        "folder": str(server.sandbox.project),
-        "session_id": str(uuid.uuid4()),
-        "prompt_id": str(uuid.uuid4()),
-        "prompt": '[["report"], ["exit", 0]]',
-        **fields,
-    }
-    return server.post("/sessions", form)
-
-
-def kept(server: Server, path: str) -> dict[str, Any]:
-    file = server.sandbox.state / "options" / f"{path.rsplit('/', 1)[1]}.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    found.pop("version", None)
-    return found
-
-
-def arguments(server: Server, path: str) -> list[str]:
-    """The arguments that the newest run of this session was started with."""
-    session = path.rsplit("/", 1)[1]
-    records = [
-        json.loads(p.read_text()) for p in (server.sandbox.state / "runs").glob("*/run.json")
-    ]
-    of_session = [record for record in records if record["session_id"] == session]
-    newest: list[str] = max(of_session, key=lambda record: record["created_at"])["argv"]
-    return newest
-
-
-def test_options_chosen_at_the_start_reach_claude_and_the_next_process(
-    server: Server,
-) -> None:
-    chosen = {
-        "model": "opus",
-        "effort": "high",
-        "permission_mode": "plan",
-        "was_keep_running": "on",
-    }
-    path = begin(server, **chosen)
-    until(lambda: not kept_alive(server), "it ended")
-    assert kept(server, path) == {
-        "model": "opus",
-        "effort": "high",
-        "permission_mode": "plan",
-        "keep_running": False,
-    }
-    server.post(f"{path}/prompt", {"prompt": "again", "prompt_id": str(uuid.uuid4())})
-    started_with = arguments(server, path)
-    for name, value in (("--model", "opus"), ("--effort", "high"), ("--permission-mode", "plan")):
-        assert argv.option(started_with, name) == value
-
-
-def kept_alive(server: Server) -> bool:
-    return "Stop" in server.get("/runs").text
-
-
-@pytest.mark.parametrize(
-    ("fields", "status", "sentence"),
-    [
-        ({"model": "--dangerously-skip-permissions"}, 422, "no such choice"),
-        ({"model": "a b"}, 422, "no such choice"),
-        ({"effort": "enormous"}, 422, "no such choice"),
-        ({"permission_mode": "yolo"}, 422, "no such choice"),
-        ({"permission_mode": "bypassPermissions"}, 403, "not allowed on this server"),
-    ],
-)
-def test_invalid_option_is_refused_and_nothing_starts(
-    server: Server, fields: dict[str, str], status: int, sentence: str
-) -> None:
-    response = start(server, prompt="my words", **fields)
-    assert response.status_code == status
-    assert sentence in response.text
-    assert "my words</textarea>" in response.text
-    assert not list((server.sandbox.state / "runs").glob("*"))
-
-
-def test_form_changes_only_the_edited_fields(server: Server) -> None:
-    path = begin(server, model="opus", prompt='[["exit", 0]]')
-    until(lambda: not kept_alive(server), "it ended")
-    old_page = {"model": "", "was_model": "", "was_keep_running": "on"}
-    assert server.post(f"{path}/options", old_page).status_code == 303
-    assert kept(server, path) == {"model": "opus", "keep_running": False}
-    back = {"model": "", "was_model": "opus", "keep_running": "on", "was_keep_running": ""}
-    server.post(f"{path}/options", back)
-    assert kept(server, path) == {"keep_running": True}
-
-
-def test_bypass_on_a_server_that_does_not_allow_it_is_forbidden(server: Server) -> None:
-    path = begin(server)
-    response = server.post(f"{path}/options", {"permission_mode": "bypassPermissions"})
-    assert response.status_code == 403
-    assert "OPCODE_ALLOW_BYPASS=1" in response.text
-    assert 'value="bypassPermissions"' not in server.get(path).text
-
-
-def test_option_change_reaches_viewers_without_a_run(supervision: Supervision) -> None:
-    session = new_id()
-    seen = supervision.supervisor.changes(session).version
-    choosing(supervision).choose(session, model="opus")
-    assert supervision.supervisor.changes(session).version > seen
-
-
-def test_the_options_of_a_session_that_does_not_exist_are_404(server: Server) -> None:
-    path = begin(server).rsplit("/", 1)[0]
-    assert server.post(f"{path}/{uuid.uuid4()}/options", {"model": "opus"}).status_code == 404

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
-from tests.features.composer.test_prompts import begin
+from tests.features.composer.prompting import begin
 from tests.runs.policies.over_http import Sockets, Start, of_type, prompt_at
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.long_line import LONG_LINE
-from tests.features.composer.test_prompts import begin
+from tests.features.composer.prompting import begin
 from tests.features.session_page.test_live_updates import Viewer
 from tests.runs.policies.over_http import Sockets, Start, of_type, prompt_at
 from tests.support.cli.supervision import steps

@@ -9,16 +9,12 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.exceptions import HTTPException
-from werkzeug.test import TestResponse
 
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.web.auth.login import local_path
@@ -30,12 +26,9 @@ from tests.security.access.doors import HOST, ORIGIN, doors_of
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import PASSWORD, ROOT, TEMPLATES, USER, Sandbox, write_stand_in
 from tests.support.populated import Populated, populate
+from tests.web.server.leaks import BASE, leaks
 
 pytestmark = pytest.mark.timeout(180)
-
-BASE = "/team/sessions"
-"""Its parts look like those of our own addresses."""
-LINKS = ("href", "src", "action", "formaction", "hx-get", "hx-post", "hx-ws:connect")
 
 
 @pytest.fixture(scope="module")
@@ -60,70 +53,6 @@ def app(
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return client_of(app)
-
-
-class Attributes(HTMLParser):
-    """Every attribute of a document: the name of its element, its own, and its value."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str, str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [(tag, name, value) for name, value in attrs if value]
-
-
-def is_route(app: Flask, address: str) -> bool:
-    """Whether a path without the base path is one of the app's."""
-    path = unquote(urlsplit(address).path)
-    adapter = app.url_map.bind("")
-    for how in ({"method": "GET"}, {"method": "POST"}, {"websocket": True}):
-        try:
-            endpoint, _ = adapter.match(path, **how)
-        except HTTPException:  # a redirect is one as well
-            continue
-        return str(endpoint) != "home.page"
-    return False
-
-
-def is_inside(address: str) -> bool:
-    return address.startswith(f"{BASE}/")
-
-
-def strings_of(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for each in value.values():
-            yield from strings_of(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from strings_of(each)
-    elif isinstance(value, str):
-        yield value
-
-
-def leaks(app: Flask, answer: TestResponse) -> list[str]:
-    """What in an answer leads to this server, but outside of the base path."""
-    found = []
-    for name in ("Location", "HX-Redirect"):
-        if (target := answer.headers.get(name, "")) and not is_inside(urlsplit(target).path):
-            found.append(f"{name}: {target}")
-    for cookie in answer.headers.getlist("Set-Cookie"):
-        path = re.search(r"Path=([^;]*)", cookie)
-        if not path or not f"{unquote(path[1])}/".startswith(f"{BASE}/"):
-            found.append(f"Set-Cookie: {cookie}")
-    kind = answer.mimetype
-    if kind == "text/html":
-        for tag, name, value in Attributes(answer.text).found:
-            is_path = value.startswith("/") and not is_inside(value)
-            if is_path and (name in LINKS or is_route(app, value)):
-                found.append(f"<{tag} {name}={value}>")
-        whole = re.findall(rf"{ORIGIN}(/[^\s\"'<]*)?", answer.text)
-        found += [f"{ORIGIN}{path}" for path in whole if not is_inside(path)]
-    elif kind == "application/json":
-        answered = [each for each in strings_of(answer.get_json()) if each.startswith("/")]
-        found += [each for each in answered if not is_inside(each) and is_route(app, each)]
-    return found
 
 
 def test_no_page_and_no_answer_leads_outside(

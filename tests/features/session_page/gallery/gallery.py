@@ -34,7 +34,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.runs.test_real_asks import write_plan
+from tests.runs.asking import write_plan
 from tests.support.environment import (
     PASSWORD,
     ROOT,

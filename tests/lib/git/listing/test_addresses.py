@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,6 @@ from opcode_htmx.lib.git.listing import addresses
 from opcode_htmx.lib.git.listing.program import OF_FOLDER
 from opcode_htmx.lib.git.policy import READING, RUNNING, Policy
 from tests.lib.git.commands.repo import Repo
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    repo = Repo(tmp_path / "orchard").make()
-    repo.commit()
-    return repo
 
 
 def with_settings_of_the_computer(repo: Repo, text: str, policy: Policy) -> Git:

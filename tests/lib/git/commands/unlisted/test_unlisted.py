@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from opcode_htmx.lib.git.commands import (
-    commits,
-    conflicts,
-    programs,
-    remotes,
-    staging,
-    stashes,
-)
-from opcode_htmx.lib.git.discards import files
-from opcode_htmx.lib.git.integration import kept, merges
+from opcode_htmx.lib.git.commands import commits, conflicts, programs, remotes, staging
+from opcode_htmx.lib.git.integration import merges
 from opcode_htmx.lib.git.listing import settings
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    repo = Repo(tmp_path / "orchard").make()
-    repo.write("a", "1\n2\n3\n")
-    repo.commit()
-    return repo
-
-
-def log(repo: Repo) -> Path:
-    return repo.top.parent / "ran"
-
-
-def program(repo: Repo, name: str) -> str:
-    return f"echo {name} >> {log(repo)}"
+from tests.lib.git.commands.unlisted.programs import conflict, log, program
 
 
 def listed(repo: Repo, *acts: programs.Act, remote: str = "") -> list[tuple[str, str, str]]:
     found = programs.of(repo.git(), *acts, remote=remote).found
     return [(each.kind, each.name, each.command) for each in found]
-
-
-def conflict(repo: Repo, verb: str) -> None:
-    """A conflict in `a`, which is resolved."""
-    repo.plain("switch", "-qc", "other")
-    repo.write("a", "1\n2\ntheirs\n")
-    repo.commit("theirs")
-    repo.plain("switch", "-q", "main")
-    repo.write("a", "1\n2\nours\n")
-    repo.commit("ours")
-    repo.plain(verb, "other", check=False)
-    conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
 
 
 def test_a_merge_driver_without_a_name_is_one(repo: Repo) -> None:
@@ -234,104 +196,3 @@ def test_a_rebase_runs_no_filter_of_its_branch_that_was_not_listed(
     run()
     assert repo.state().branch == "side"
     assert (repo.top / "b").read_text() == ("stashed\n" if has_stash else "1\n")
-
-
-# --- submodules ------------------------------------------------------------------------------
-
-
-def with_submodule(repo: Repo, *, is_named: bool = True, is_nested: bool = False) -> None:
-    """One in which git would run filters to see whether it has changed."""
-    top = Repo(repo.top / "inner").make()
-    places = [top]
-    if is_nested:
-        places.insert(0, Repo(top.top / "deep").make())
-    for each in places:
-        each.write("file", "x\n")
-        each.write(".gitattributes", "file filter=own\n")
-        each.commit()
-    if is_named:
-        repo.write(".gitmodules", '[submodule "inner"]\n\tpath = inner\n\turl = ../inner\n')
-    repo.commit("a submodule")
-    for each in places:
-        for kind in ("clean", "process"):
-            command = f"{program(repo, kind)}; cat"
-            each.plain("config", f"filter.own.{kind}", command)
-        each.plain("config", "core.fsmonitor", f"{program(repo, 'monitor')}; false")
-        hook = each.write(".git/hooks/post-index-change", f"#!/bin/sh\n{program(repo, 'hook')}\n")
-        hook.chmod(0o755)
-        each.write("file", "y\n")
-    log(repo).unlink(missing_ok=True)
-
-
-def stash(repo: Repo, policy: Policy) -> None:
-    repo.write("a", "changed\n")
-    made = stashes.push(repo.git(policy))
-    assert made
-    stashes.take(repo.git(policy), made, drop=True)
-
-
-def stash_of_everything(repo: Repo, policy: Policy) -> None:
-    repo.write("new", "new\n")
-    assert stashes.push(repo.git(policy))
-
-
-def commit(repo: Repo, policy: Policy) -> None:
-    repo.write("a", "changed\n")
-    staging.stage_files(repo.git(policy), repo.state().unstaged)
-    commits.commit(repo.git(policy), "x")
-    commits.commit(repo.git(policy), "y", amend=True)
-
-
-def commit_of_everything(repo: Repo, policy: Policy) -> None:
-    repo.write("a", "changed\n")
-    repo.write("new", "new\n")
-    merges.commit_all(repo.git(policy), "x")
-    assert repo.plain("show", "--format=", "--name-only") == b"a\nnew\n"
-
-
-def snapshot(repo: Repo, policy: Policy) -> None:
-    repo.write("a", "changed\n")
-    repo.write("new", "new\n")
-    commit = kept.take(repo.git(policy))
-    assert repo.plain("diff", "--name-only", "HEAD", commit) == b"a\nnew\n"
-
-
-def discard(repo: Repo, policy: Policy) -> None:
-    repo.write("a", "changed\n")
-    entries = [each for each in repo.state().unstaged if each.path == b"a"]
-    files.discard_files(repo.git(policy), entries, "a")
-
-
-def going_on(repo: Repo, policy: Policy) -> None:
-    conflict(repo, "rebase")
-    log(repo).unlink(missing_ok=True)
-    conflicts.go_on(repo.git(policy), "rebase")
-
-
-def stopping(repo: Repo, policy: Policy) -> None:
-    for verb in ("rebase", "merge"):
-        conflict(repo, verb)
-        log(repo).unlink(missing_ok=True)
-        conflicts.abort(repo.git(policy), verb)
-        assert not log(repo).exists()
-        repo.plain("branch", "-qD", "other")
-        repo.write("a", "1\n2\n3\n")
-        repo.commit()
-        log(repo).unlink(missing_ok=True)
-
-
-ACTS = [
-    *(stash, stash_of_everything, commit, commit_of_everything),
-    *(snapshot, discard, going_on, stopping),
-]
-
-
-@pytest.mark.parametrize("policy", [WRITING, RUNNING], ids=["writing", "running"])
-@pytest.mark.parametrize("kind", ["named", "unnamed", "nested"])
-@pytest.mark.parametrize("act", ACTS)
-def test_no_act_runs_what_a_submodule_names(
-    repo: Repo, act: Callable[[Repo, Policy], None], kind: str, policy: Policy
-) -> None:
-    with_submodule(repo, is_named=kind != "unnamed", is_nested=kind == "nested")
-    act(repo, policy)
-    assert not log(repo).exists(), log(repo).read_text()

@@ -1,0 +1,105 @@
+"""No act runs what a submodule names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from opcode_htmx.lib.git.commands import conflicts, stashes
+from opcode_htmx.lib.git.discards import files
+from opcode_htmx.lib.git.integration import kept, merges
+from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
+from tests.lib.git.commands.repo import Repo
+from tests.lib.git.commands.unlisted.programs import commit, conflict, log, program
+
+
+def with_submodule(repo: Repo, *, is_named: bool = True, is_nested: bool = False) -> None:
+    """One in which git would run filters to see whether it has changed."""
+    top = Repo(repo.top / "inner").make()
+    places = [top]
+    if is_nested:
+        places.insert(0, Repo(top.top / "deep").make())
+    for each in places:
+        each.write("file", "x\n")
+        each.write(".gitattributes", "file filter=own\n")
+        each.commit()
+    if is_named:
+        repo.write(".gitmodules", '[submodule "inner"]\n\tpath = inner\n\turl = ../inner\n')
+    repo.commit("a submodule")
+    for each in places:
+        for kind in ("clean", "process"):
+            command = f"{program(repo, kind)}; cat"
+            each.plain("config", f"filter.own.{kind}", command)
+        each.plain("config", "core.fsmonitor", f"{program(repo, 'monitor')}; false")
+        hook = each.write(".git/hooks/post-index-change", f"#!/bin/sh\n{program(repo, 'hook')}\n")
+        hook.chmod(0o755)
+        each.write("file", "y\n")
+    log(repo).unlink(missing_ok=True)
+
+
+def stash(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    made = stashes.push(repo.git(policy))
+    assert made
+    stashes.take(repo.git(policy), made, drop=True)
+
+
+def stash_of_everything(repo: Repo, policy: Policy) -> None:
+    repo.write("new", "new\n")
+    assert stashes.push(repo.git(policy))
+
+
+def commit_of_everything(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    repo.write("new", "new\n")
+    merges.commit_all(repo.git(policy), "x")
+    assert repo.plain("show", "--format=", "--name-only") == b"a\nnew\n"
+
+
+def snapshot(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    repo.write("new", "new\n")
+    commit = kept.take(repo.git(policy))
+    assert repo.plain("diff", "--name-only", "HEAD", commit) == b"a\nnew\n"
+
+
+def discard(repo: Repo, policy: Policy) -> None:
+    repo.write("a", "changed\n")
+    entries = [each for each in repo.state().unstaged if each.path == b"a"]
+    files.discard_files(repo.git(policy), entries, "a")
+
+
+def going_on(repo: Repo, policy: Policy) -> None:
+    conflict(repo, "rebase")
+    log(repo).unlink(missing_ok=True)
+    conflicts.go_on(repo.git(policy), "rebase")
+
+
+def stopping(repo: Repo, policy: Policy) -> None:
+    for verb in ("rebase", "merge"):
+        conflict(repo, verb)
+        log(repo).unlink(missing_ok=True)
+        conflicts.abort(repo.git(policy), verb)
+        assert not log(repo).exists()
+        repo.plain("branch", "-qD", "other")
+        repo.write("a", "1\n2\n3\n")
+        repo.commit()
+        log(repo).unlink(missing_ok=True)
+
+
+ACTS = [
+    *(stash, stash_of_everything, commit, commit_of_everything),
+    *(snapshot, discard, going_on, stopping),
+]
+
+
+@pytest.mark.parametrize("policy", [WRITING, RUNNING], ids=["writing", "running"])
+@pytest.mark.parametrize("kind", ["named", "unnamed", "nested"])
+@pytest.mark.parametrize("act", ACTS)
+def test_no_act_runs_what_a_submodule_names(
+    repo: Repo, act: Callable[[Repo, Policy], None], kind: str, policy: Policy
+) -> None:
+    with_submodule(repo, is_named=kind != "unnamed", is_nested=kind == "nested")
+    act(repo, policy)
+    assert not log(repo).exists(), log(repo).read_text()
