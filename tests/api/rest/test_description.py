@@ -39,7 +39,7 @@ CONFIGURATION = """
 [phases.coverage]
 unexpected-methods = ["options"]
 """
-"""All others are tried by tests/security/access/test_every_door.py, on each address of the app."""
+"""All others are tried by tests/security/access/every_door/, on each address of the app."""
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,11 @@ It holds every kind of thing that a transcript shows. It is played once for all 
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import threading
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader
 
@@ -28,7 +24,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.subagents import Subagents
-from opcode_htmx.engines.claude.protocol import argv, encoder, parser
+from opcode_htmx.engines.claude.protocol import encoder, parser
 from opcode_htmx.engines.messages import (
     BlockDelta,
     Message,
@@ -39,10 +35,9 @@ from opcode_htmx.engines.messages import (
 from opcode_htmx.markup import visible_text
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.fold import Transcript
+from tests.support.cli.scripted_claude import Claude
 from tests.support.environment import ROOT, Sandbox, until
 from tests.support.suite.shared import recorded
-
-M = TypeVar("M")
 
 ANSWER = "# Hello\n\nSome *words*:\n\n- one\n- two\n\n```python\nprint('<b>')\n```\n"
 WORDS = " ".join(f"word{number}" for number in range(60))
@@ -115,63 +110,6 @@ def templates() -> Environment:
     )
     visible_text.install(environment)
     return environment
-
-
-class Claude:
-    """The real CLI at the other end of two pipes."""
-
-    def __init__(self, binary: Path, sandbox: Sandbox, api_url: str) -> None:
-        self.session_id = str(uuid.uuid4())
-        self.prompts: dict[str, str] = {}
-        self.lines: list[bytes] = []
-        arguments = argv.build(binary, self.session_id, resume=False, permission_mode=None)
-        self._process = subprocess.Popen(
-            arguments,
-            cwd=sandbox.project,
-            env=argv.environment(sandbox.environment(api_url), argv.FORWARD_SUBAGENT_ENV),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def send(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
-
-    def prompt(self, text: str) -> str:
-        prompt_id = self.prompts[text.split()[0]] = str(uuid.uuid4())
-        self.send(encoder.prompt_line(prompt_id, text))
-        return prompt_id
-
-    def next(self, type_: type[M], where: Callable[[M], bool] = lambda _: True) -> M:
-        """Read on until there is a message of this type."""
-        while True:
-            message = self._read()
-            if isinstance(message, type_) and where(message):
-                return message
-
-    def _read(self) -> Message:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "Claude has ended"
-        self.lines.append(line)
-        return parser.parse(line)
-
-    def turn(self, text: str, **changes: object) -> None:
-        """A prompt whose one request is allowed, with `changes` to its input."""
-        self.prompt(text)
-        ask = self.next(PermissionRequest)
-        self.send(encoder.allow_line(ask.request_id, {**ask.input, **changes}))
-        self.next(TurnResult)
-
-    def end(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self.lines.extend(self._process.stdout.readlines())
-        self._process.stdout.close()
-        self._process.wait(20)
 
 
 @cache

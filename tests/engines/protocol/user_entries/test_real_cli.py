@@ -30,7 +30,8 @@ from tests.engines.protocol.user_entries.entries import (
     prompt_count,
     seen,
 )
-from tests.support.cli.captured import Claude, fragments, with_ends
+from tests.support.cli.captured import fragments, with_ends
+from tests.support.cli.scripted_claude import Claude
 from tests.support.cli.terminal_session import TerminalSession
 from tests.support.environment import Sandbox
 

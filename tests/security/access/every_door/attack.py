@@ -1,0 +1,79 @@
+"""Requests that must be refused, and the doors that need a login or a token.
+
+What is expected stands here and is not read from the app: a new route is protected, or it is
+added to `PUBLIC` on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from opcode_htmx.web.auth.login import LoginForm
+from opcode_htmx.web.http import errors
+from tests.security.access.doors import Door, Login, Visits, ask, files_of, log_in, tried
+from tests.support.environment import Sandbox
+
+PUBLIC = {
+    *("HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"),
+    *("HEAD /pair", "GET /pair", "POST /pair", "HEAD /readyz", "GET /readyz"),
+    *("HEAD /metrics", "GET /metrics"),  # with a token or, as here, from this machine
+}
+"""The doors that need no login."""
+
+
+def still(app: Flask, login: Login) -> Login:
+    """The login or, if a door has ended it, a new one."""
+    # No page: this is asked after each of a thousand requests.
+    runs = Door("/api/sessions/running", "GET", "", is_socket=False, values={})
+    return login if ask(app, runs, login.headers).status_code == 200 else log_in(app)
+
+
+def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:
+    """The doors that need a login: all, the sockets (`sockets`), or the others."""
+    return [
+        door
+        for door in doors
+        if str(door) not in PUBLIC and (sockets is None or door.is_socket == sockets)
+    ]
+
+
+def changing(doors: list[Door]) -> list[Door]:
+    """The doors that need a token besides."""
+    return [door for door in protected(doors, sockets=False) if not door.is_safe]
+
+
+class Attack:
+    """Sends requests that must be refused, and collects those that are not."""
+
+    def __init__(self, app: Flask, visits: Visits, sandbox: Sandbox) -> None:
+        self._app = app
+        self._visits = visits
+        self._sandbox = sandbox
+
+    def refused(
+        self,
+        doors: list[Door],
+        headers: Mapping[str, str],
+        *statuses: int,
+        **how: Any,
+    ) -> list[str]:
+        """The doors that did not answer with one of `statuses` before their view was entered."""
+        doors = tried(doors)
+        assert doors, "there is something to try"
+        before = files_of(self._sandbox)
+        held_open = []
+        with pytest.MonkeyPatch.context() as patch:
+            # Half of the time would go into pages of errors and logins, which nobody reads here.
+            patch.setattr(errors, "_page", lambda sentence, code, _: f"{code} {sentence}")
+            patch.setattr(LoginForm, "page", lambda *_, **__: "the login")
+            for door in doors:
+                with self._visits.watch() as entered:
+                    answer = ask(self._app, door, headers, **how)
+                if answer.status_code not in statuses or entered:
+                    held_open.append(f"{door}: {answer.status_code}, entered: {entered}")
+        assert files_of(self._sandbox) == before
+        return held_open
