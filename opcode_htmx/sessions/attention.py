@@ -57,6 +57,7 @@ class AttentionCount(NamedTuple):
 
 
 def counted(items: Iterable[AttentionItem]) -> AttentionCount:
+    """The numbers of items by whether a person has to do something about them."""
     is_done = [item.reason is Reason.DONE for item in items]
     return AttentionCount(is_done.count(False), is_done.count(True))
 

@@ -27,6 +27,7 @@ _FILES = frozenset(
 )
 """The files of a repository that git opens first. It would wait for the writer of a pipe."""
 _OF_SUBMODULE = frozenset({"HEAD", "config", "packed-refs", "commondir"})
+"""The files that git opens to see which commit a submodule is at."""
 _MOST_SUBMODULES = 200
 """Submodules that are looked at; in further ones git waits as long as it may."""
 _FOLDERS = ("refs", "refs/replace", "sequencer", "rebase-merge", "rebase-apply")
@@ -34,6 +35,7 @@ _FOLDERS = ("refs", "refs/replace", "sequencer", "rebase-merge", "rebase-apply")
 _BLANKS = " \t\r\n"
 """What git takes for blanks."""
 _OF_WORKING_TREE = (".gitignore", ".gitattributes", ".gitmodules")
+"""The files that git opens at the top of a working tree."""
 _MOST_STEPS = 5
 """References, one naming the next, that git follows to a commit."""
 

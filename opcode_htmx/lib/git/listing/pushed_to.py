@@ -31,8 +31,9 @@ _HOOKS = (
 _OF_FILES = ("post-index-change", "reference-transaction", "post-checkout")
 """Hooks of a working tree, or of a submodule in it, whose files a push writes."""
 _FILTERS = ("clean", "smudge", "process")
-"""Of such a one; git cleans the files first, to see whether they changed."""
+"""Programs of a filter there: git cleans the files first, to see whether they changed."""
 _NO = frozenset({"", "false", "no", "off", "0"})
+"""What git takes for false."""
 _PROGRAMS = frozenset({"core.alternaterefscommand", "core.fsmonitor", "gc.recentobjectshook"})
 
 
