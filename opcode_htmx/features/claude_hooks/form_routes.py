@@ -57,12 +57,12 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
     @pages.get("/claude/hooks/new")
     def new() -> str:
         editor = chosen_by(request.args)
-        return form_page(editor, _new_draft(editor))
+        return _form_page(editor, _new_draft(editor))
 
     @pages.post("/claude/hooks/new")
     def create() -> BaseResponse | tuple[str, int]:
         editor = chosen_by(request.form)
-        return save(editor, _sent(editor))
+        return _save(editor, _sent(editor))
 
     @pages.get("/claude/hooks/hook")
     def hook() -> BaseResponse | str:
@@ -73,8 +73,8 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
         scope, entry = found
         kind = editor.kinds.get(str(entry.config.get("type"))) if entry.is_read else None
         if kind is None:
-            return shapeless_page(editor, scope, entry)
-        return form_page(editor, _draft_of(kind, scope, entry))
+            return _shapeless_page(editor, scope, entry)
+        return _form_page(editor, _draft_of(kind, scope, entry))
 
     @pages.post("/claude/hooks/hook")
     def change() -> BaseResponse | tuple[str, int]:
@@ -83,123 +83,128 @@ def add_to(pages: Blueprint, configuration: Configuration) -> None:
         scope = scope_named(form.get("scope", ""), editor.places)
         match form.get("act"):
             case "remove":
-                return rewrite(editor, scope, document.removed, "hook-removed")
+                return _rewrite(editor, scope, document.removed, "hook-removed")
             case "mend":
-                return rewrite(editor, scope, document.mended, "hook-mended")
+                return _rewrite(editor, scope, document.mended, "hook-mended")
             case _:
                 found = entry_of(editor, form)
-                return save(editor, replace(_sent(editor), entry=found[1] if found else None))
+                return _save(editor, replace(_sent(editor), entry=found[1] if found else None))
 
-    def save(editor: HookEditor, draft: Draft) -> BaseResponse | tuple[str, int]:
-        act = request.form.get("act", "save")
-        try:
-            config = _checked(draft)
-            concerns = concerns_of(editor, draft.event, draft.matcher, config)
-            if act == "check" or (concerns and act != "anyway"):
-                status = 200 if act == "check" else 422
-                return form_page(editor, draft, concerns=concerns, checked=True), status
 
-            def hooks_of(content: Json) -> Hooks:
-                args = draft.event, draft.matcher, config
-                if draft.entry is None:
-                    return document.added(content, *args)
-                return document.replaced(content, draft.entry, *args)
+def _save(editor: HookEditor, draft: Draft) -> BaseResponse | tuple[str, int]:
+    act = request.form.get("act", "save")
+    try:
+        config = _checked(draft)
+        concerns = concerns_of(editor, draft.event, draft.matcher, config)
+        if act == "check" or (concerns and act != "anyway"):
+            status = 200 if act == "check" else 422
+            return _form_page(editor, draft, concerns=concerns, checked=True), status
 
-            based_on = request.form.get(f"revision_{draft.scope}", NO_FILE)
-            place = editor.places[draft.scope]
-            editor.change(place, based_on, current_identity(), hooks_of)
-        except FileChanged as error:
-            return form_page(editor, draft, conflict=conflict_of(error, draft)), 409
-        except (BadField, InvalidJson, FileRefused) as error:
-            return form_page(editor, draft, error=str(error)), 422
-        saved = Entry(draft.event, draft.matcher, config, is_read=True)
-        return redirect_with_notice(address(editor.chosen, draft.scope, saved), "hook-saved")
+        def hooks_of(content: Json) -> Hooks:
+            args = draft.event, draft.matcher, config
+            if draft.entry is None:
+                return document.added(content, *args)
+            return document.replaced(content, draft.entry, *args)
 
-    def rewrite(
-        editor: HookEditor, scope: Scope, to: Callable[[Json, Entry], Hooks], notice: str
-    ) -> BaseResponse | tuple[str, int]:
-        """Remove or mend the hook of the form."""
-        form = request.form
-        wanted = form.get("old_event", ""), form.get("id", "")
-        try:
-            editor.change(
-                editor.places[scope],
-                form.get(f"revision_{scope}", NO_FILE),
-                current_identity(),
-                lambda content: to(content, document.found(content, *wanted)),
-            )
-        except HookGone:
+        based_on = request.form.get(f"revision_{draft.scope}", NO_FILE)
+        place = editor.places[draft.scope]
+        editor.change(place, based_on, current_identity(), hooks_of)
+    except FileChanged as error:
+        return _form_page(editor, draft, conflict=_conflict_of(error, draft)), 409
+    except (BadField, InvalidJson, FileRefused) as error:
+        return _form_page(editor, draft, error=str(error)), 422
+    saved = Entry(draft.event, draft.matcher, config, is_read=True)
+    return redirect_with_notice(address(editor.chosen, draft.scope, saved), "hook-saved")
+
+
+def _rewrite(
+    editor: HookEditor, scope: Scope, to: Callable[[Json, Entry], Hooks], notice: str
+) -> BaseResponse | tuple[str, int]:
+    """Remove or mend the hook of the form."""
+    form = request.form
+    wanted = form.get("old_event", ""), form.get("id", "")
+    try:
+        editor.change(
+            editor.places[scope],
+            form.get(f"revision_{scope}", NO_FILE),
+            current_identity(),
+            lambda content: to(content, document.found(content, *wanted)),
+        )
+    except HookGone:
+        return gone(editor)
+    except FileChanged as error:
+        found = entry_of(editor, form)
+        if found is None:
             return gone(editor)
-        except FileChanged as error:
-            found = entry_of(editor, form)
-            if found is None:
-                return gone(editor)
-            kind = editor.kinds.get(str(found[1].config.get("type")))
-            if kind is None or not found[1].is_read:
-                return shapeless_page(editor, scope, found[1], str(error)), 409
-            draft = _draft_of(kind, scope, found[1])
-            return form_page(editor, draft, error=f"{error} Nothing was saved."), 409
-        except (InvalidJson, FileRefused) as error:
-            raise BadForm(str(error)) from None
-        return redirect_with_notice(
-            url_for(".page", folder=editor.chosen.reference or None), notice
-        )
+        kind = editor.kinds.get(str(found[1].config.get("type")))
+        if kind is None or not found[1].is_read:
+            return _shapeless_page(editor, scope, found[1], str(error)), 409
+        draft = _draft_of(kind, scope, found[1])
+        return _form_page(editor, draft, error=f"{error} Nothing was saved."), 409
+    except (InvalidJson, FileRefused) as error:
+        raise BadForm(str(error)) from None
+    return redirect_with_notice(url_for(".page", folder=editor.chosen.reference or None), notice)
 
-    def gone(editor: HookEditor) -> BaseResponse:
-        return redirect_with_notice(
-            url_for(".page", folder=editor.chosen.reference or None), "hook-gone"
-        )
 
-    def shapeless_page(editor: HookEditor, scope: Scope, entry: Entry, error: str = "") -> str:
-        """The page of what no form can show."""
-        return render_template(
-            "claude_hooks/shapeless.html",
-            chosen=editor.chosen,
-            scope=scope,
-            entry=entry,
-            error=error,
-            text=json.dumps(document.without_secrets(entry.config), indent=2, ensure_ascii=False),
-            revisions=editor.revisions(),
-        )
+def gone(editor: HookEditor) -> BaseResponse:
+    """Back to the list, with the notice that the hook is not in its file any more."""
+    return redirect_with_notice(
+        url_for(".page", folder=editor.chosen.reference or None), "hook-gone"
+    )
 
-    def form_page(
-        editor: HookEditor,
-        draft: Draft,
-        *,
-        error: str = "",
-        conflict: tuple[str, str] = ("", ""),
-        concerns: list[str] | None = None,
-        checked: bool = False,
-    ) -> str:
-        """The form; `conflict` is the name of the file and what it holds now."""
-        entry = draft.entry
-        if concerns is None and entry and not error:
-            concerns = concerns_of(editor, entry.event, entry.matcher, entry.config)
-        return render_template(
-            "claude_hooks/hook.html",
-            chosen=editor.chosen,
-            report=editor.report,
-            draft=draft,
-            kinds=editor.kinds,
-            events=list(editor.events.values()),
-            event=editor.events.get(draft.event),
-            more_is_set=any(
-                draft.texts.get(field.name) for field in draft.kind.fields if not field.is_main
-            ),
-            others=others(draft.kind, entry.config) if entry else [],
-            places=editor.places,
-            revisions=editor.revisions(),
-            is_tried=entry is not None and can_be_tried(entry),
-            warning=editor.warning_of(entry, draft.scope) if entry else "",
-            error=error,
-            conflict=conflict,
-            concerns=concerns or [],
-            checked=checked,
-            notice=flashed()[0],
-        )
 
-    def conflict_of(error: FileChanged, draft: Draft) -> tuple[str, str]:
-        return error.place.path.name, _hooks_now(error.current.text, draft.event)
+def _shapeless_page(editor: HookEditor, scope: Scope, entry: Entry, error: str = "") -> str:
+    """The page of what no form can show."""
+    return render_template(
+        "claude_hooks/shapeless.html",
+        chosen=editor.chosen,
+        scope=scope,
+        entry=entry,
+        error=error,
+        text=json.dumps(document.without_secrets(entry.config), indent=2, ensure_ascii=False),
+        revisions=editor.revisions(),
+    )
+
+
+def _form_page(
+    editor: HookEditor,
+    draft: Draft,
+    *,
+    error: str = "",
+    conflict: tuple[str, str] = ("", ""),
+    concerns: list[str] | None = None,
+    checked: bool = False,
+) -> str:
+    """The form; `conflict` is the name of the file and what it holds now."""
+    entry = draft.entry
+    if concerns is None and entry and not error:
+        concerns = concerns_of(editor, entry.event, entry.matcher, entry.config)
+    return render_template(
+        "claude_hooks/hook.html",
+        chosen=editor.chosen,
+        report=editor.report,
+        draft=draft,
+        kinds=editor.kinds,
+        events=list(editor.events.values()),
+        event=editor.events.get(draft.event),
+        more_is_set=any(
+            draft.texts.get(field.name) for field in draft.kind.fields if not field.is_main
+        ),
+        others=others(draft.kind, entry.config) if entry else [],
+        places=editor.places,
+        revisions=editor.revisions(),
+        is_tried=entry is not None and can_be_tried(entry),
+        warning=editor.warning_of(entry, draft.scope) if entry else "",
+        error=error,
+        conflict=conflict,
+        concerns=concerns or [],
+        checked=checked,
+        notice=flashed()[0],
+    )
+
+
+def _conflict_of(error: FileChanged, draft: Draft) -> tuple[str, str]:
+    return error.place.path.name, _hooks_now(error.current.text, draft.event)
 
 
 def scope_named(text: str, places: Mapping[Scope, Place]) -> Scope:

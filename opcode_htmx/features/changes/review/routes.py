@@ -79,8 +79,14 @@ def blueprint(
     def _sessions(project_id: str) -> list[sessions.SessionSummary]:
         return sessions.sessions(to.config_dir, project_id)[:SHOWN_SESSIONS]
 
-    # --- comments ---------------------------------------------------------------------------
+    _add_comments(pages, listings, reviews, viewed)
+    _add_sending(pages, listings, reviews, to)
+    return pages
 
+
+def _add_comments(
+    pages: Blueprint, listings: Listings, reviews: Reviews, viewed: ViewedFiles
+) -> None:
     @pages.post(f"{PROJECT}/changes/comments", defaults={"session_id": ""})
     @pages.post(f"{SESSION}/changes/comments")
     def add(project_id: str, session_id: str) -> Response | str:
@@ -160,8 +166,8 @@ def blueprint(
             return render_template("changes/marked.html", **context, row=row, is_viewed=is_viewed)
         return redirect(view.address("changes.page", f"f-{row.id}"), 303)
 
-    # --- sending ----------------------------------------------------------------------------
 
+def _add_sending(pages: Blueprint, listings: Listings, reviews: Reviews, to: Recipients) -> None:
     @pages.post(f"{PROJECT}/changes/comments/send", defaults={"session_id": ""})
     @pages.post(f"{SESSION}/changes/comments/send")
     def send(project_id: str, session_id: str) -> Response:
@@ -191,8 +197,6 @@ def blueprint(
         reviews.note_sent(session_id, place.folder, ids, time.time())
         log_act(current_identity(), "review.send", session=target, comments=len(ids), to=way)
         return redirect(there, 303)
-
-    return pages
 
 
 def _context(view: View, **more: Any) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.claude_hooks.concerns import concerns_of
 from opcode_htmx.features.claude_hooks.document import Entry, without_secrets
-from opcode_htmx.features.claude_hooks.form_routes import address, entry_of
+from opcode_htmx.features.claude_hooks.form_routes import address, entry_of, gone
 from opcode_htmx.features.claude_hooks.kinds import main_text
 from opcode_htmx.features.claude_hooks.service import HookEditor
 from opcode_htmx.features.claude_hooks.trial.command import SECONDS, Outcome
@@ -25,7 +25,6 @@ from opcode_htmx.features.claude_hooks.trial.service import (
 )
 from opcode_htmx.sessions.configuration.service import Configuration
 from opcode_htmx.web.auth.gate import current_identity
-from opcode_htmx.web.http.flash import redirect_with_notice
 from opcode_htmx.web.http.forms import typed
 
 
@@ -61,11 +60,6 @@ def add_to(
             return trial_page(editor, scope, entry, text, error), 422
         outcome = run(editor, scope, entry, text, variables, current_identity())
         return trial_page(editor, scope, entry, text, outcome=outcome)
-
-    def gone(editor: HookEditor) -> BaseResponse:
-        return redirect_with_notice(
-            url_for(".page", folder=editor.chosen.reference or None), "hook-gone"
-        )
 
     def trial_page(
         editor: HookEditor,

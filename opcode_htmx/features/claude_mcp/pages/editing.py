@@ -34,6 +34,11 @@ _REFUSALS = (InvalidServer, ServerRefused, FileRefused, FileChanged)
 
 
 def register(pages: Blueprint, services: Services) -> None:
+    _add_forms(pages, services)
+    _add_desktop(pages, services)
+
+
+def _add_forms(pages: Blueprint, services: Services) -> None:
     servers = services.servers
 
     @pages.get("/claude/mcp/new")
@@ -95,6 +100,31 @@ def register(pages: Blueprint, services: Services) -> None:
             return form_page(chosen, form, found, str(error)), 422
         return redirect_with_notice(server_address(chosen, scope, name), "mcp-saved")
 
+    def form_page(
+        chosen: ChosenProject,
+        form: ServerForm,
+        found: Definition | None = None,
+        error: str = "",
+        current: str = "",
+    ) -> str:
+        """The form; `found` is the server that it changes, `current` what it became meanwhile."""
+        return render_template(
+            "claude_mcp/form.html",
+            chosen=chosen,
+            form=form,
+            server=found,
+            revision=mcp_definitions.digest(found.content) if found else "",
+            scopes=servers.scopes(chosen),
+            kinds=KINDS,
+            fits=found is None or form_kind(found.content) != "json",
+            error=error,
+            current=current,
+        )
+
+
+def _add_desktop(pages: Blueprint, services: Services) -> None:
+    servers = services.servers
+
     @pages.get("/claude/mcp/desktop")
     def from_desktop() -> str:
         return desktop_page(services.configuration.chosen(request.args.get("folder", "")))
@@ -115,27 +145,6 @@ def register(pages: Blueprint, services: Services) -> None:
             return desktop_page(chosen, str(error)), 422
         return redirect_with_notice(
             url_for(".page", folder=chosen.reference or None), "mcp-imported"
-        )
-
-    def form_page(
-        chosen: ChosenProject,
-        form: ServerForm,
-        found: Definition | None = None,
-        error: str = "",
-        current: str = "",
-    ) -> str:
-        """The form; `found` is the server that it changes, `current` what it became meanwhile."""
-        return render_template(
-            "claude_mcp/form.html",
-            chosen=chosen,
-            form=form,
-            server=found,
-            revision=mcp_definitions.digest(found.content) if found else "",
-            scopes=servers.scopes(chosen),
-            kinds=KINDS,
-            fits=found is None or form_kind(found.content) != "json",
-            error=error,
-            current=current,
         )
 
     def desktop_page(chosen: ChosenProject, error: str = "") -> str:
