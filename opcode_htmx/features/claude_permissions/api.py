@@ -8,8 +8,9 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.claude_permissions import schema
+from opcode_htmx.features.claude_permissions.entries import FOLDERS, Entry
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
-from opcode_htmx.features.claude_permissions.service import FOLDERS, Entry, PermissionEditor
+from opcode_htmx.features.claude_permissions.service import PermissionEditor
 from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.revisions import CHANGED

@@ -13,10 +13,9 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
 from opcode_htmx.engines.claude.permissions.rulebook import Decision, Outcome
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
+from opcode_htmx.features.claude_permissions.entries import FOLDERS, Entry
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import (
-    FOLDERS,
-    Entry,
     ListedRule,
     PermissionEditor,
     Permissions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from opcode_htmx.engines.claude.config import json_text, queries
@@ -12,6 +12,8 @@ from opcode_htmx.engines.claude.permissions import rules
 from opcode_htmx.engines.claude.permissions.decision import decide
 from opcode_htmx.engines.claude.permissions.rulebook import Decision, PlacedRule, Situation
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
+from opcode_htmx.features.claude_permissions import entries
+from opcode_htmx.features.claude_permissions.entries import FOLDERS, NO_PLACE, Entry
 from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
@@ -21,7 +23,6 @@ from opcode_htmx.rendering.permissions import MODES
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 
-FOLDERS = "additionalDirectories"
 MODE = ("permissions", "defaultMode")
 _SCOPES = {
     "policySettings": Scope.MANAGED,
@@ -30,19 +31,8 @@ _SCOPES = {
     "localSettings": Scope.LOCAL,
 }
 _FILES = ("userSettings", "projectSettings", "localSettings")
-NO_PLACE = "Choose where it is to stand."
 OF_SERVER = "this server"
 """The scope of what the command line of this server's processes has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry under `permissions` of a file: a rule, or a folder in the list FOLDERS."""
-
-    kind: str
-    """The name of its list."""
-    text: str
-    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +193,7 @@ class PermissionEditor:
         if old and old.scope not in places:
             raise InvalidRule("This one cannot be changed here.")
         if new:
-            _check(new, places)
+            entries.check(new, places)
         texts: dict[Scope, str] = {}
         for entry in filter(None, (new, old)):
             scope = Scope(entry.scope)
@@ -212,14 +202,14 @@ class PermissionEditor:
                 raise FileChanged(places[scope], file)
             texts[scope] = file.text
         if old:
-            texts[Scope(old.scope)] = _without(texts[Scope(old.scope)], old)
+            texts[Scope(old.scope)] = entries.without(texts[Scope(old.scope)], old)
         if new:
-            texts[Scope(new.scope)] = _with(texts[Scope(new.scope)], new)
+            texts[Scope(new.scope)] = entries.with_entry(texts[Scope(new.scope)], new)
         for scope, text in texts.items():
             self.configuration.save(places[scope], text, based_on[scope], by)
         if new and chosen.folder and chosen.is_trusted:
             # what a person writes here needs no question whether it is trusted
-            self.configuration.trust.allow(chosen.folder, [_update(new)])
+            self.configuration.trust.allow(chosen.folder, [entries.update(new)])
 
     def set_mode(
         self, chosen: ChosenProject, scope: Scope, mode: str | None, based_on: str, by: Identity
@@ -274,56 +264,3 @@ def _listed(given: Json) -> ListedRule | None:
         can_change=given.get("editability") == "persistent" and scope is not None,
         is_in_force=given.get("notInEffect") is not True,
     )
-
-
-def _check(entry: Entry, places: Collection[str]) -> None:
-    """Raises InvalidRule where a new entry would do nothing."""
-    if entry.scope not in places:
-        raise InvalidRule(NO_PLACE)
-    if entry.kind == FOLDERS:
-        if not entry.text or not entry.text.isprintable() or len(entry.text) > rules.LONGEST:
-            raise InvalidRule("Type the path of a folder, such as ~/work/shared or ../other.")
-    elif entry.kind not in list(Behavior):
-        raise InvalidRule("Choose what becomes of such a call.")
-    else:
-        rules.check(entry.text)
-
-
-def _entries(text: str, kind: str) -> list[object]:
-    """Raises InvalidJson."""
-    found = json_text.value_at(json_text.parse(text), ("permissions", kind))
-    if found is None:
-        return []
-    if not isinstance(found, list):
-        raise InvalidJson(f"“permissions.{kind}” holds something else than a list.")
-    return found
-
-
-def _with(text: str, entry: Entry) -> str:
-    found = _entries(text, entry.kind)
-    if entry.text in found:
-        raise InvalidRule("It stands there already.")
-    return json_text.with_value(text, ("permissions", entry.kind), [*found, entry.text])
-
-
-def _without(text: str, entry: Entry) -> str:
-    path = ("permissions", entry.kind)
-    before = _entries(text, entry.kind)
-    found = [each for each in before if each != entry.text]
-    if found == before:
-        return text
-    return json_text.with_value(text, path, found) if found else json_text.without(text, path)
-
-
-def _update(entry: Entry) -> Json:
-    """The permission update by which Claude would write an entry."""
-    destination = f"{entry.scope}Settings"
-    if entry.kind == FOLDERS:
-        return {"type": "addDirectories", "destination": destination, "directories": [entry.text]}
-    rule = {"toolName": entry.text}  # the text as it stands, since the digest is that of the text
-    return {
-        "type": "addRules",
-        "behavior": entry.kind,
-        "destination": destination,
-        "rules": [rule],
-    }
