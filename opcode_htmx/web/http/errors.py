@@ -156,9 +156,11 @@ def respond(
 
 
 def _page(sentence: str, code: int, link: Link | None = None) -> str:
-    back = _page_of_form()
+    back, words = _page_of_form(), _typed_words(code)
+    if back and words and request.form.get("prompt"):
+        back += "#prompt"  # the composer, which keeps them
     if link and link.place.startswith("#"):  # this is another page: its way back leads there
-        back, link = f"{back}{link.place}" if back else "", None
+        back, link = back and back.partition("#")[0] + link.place, None
     return render_template(
         "error.html",
         sentence=sentence,
@@ -167,7 +169,7 @@ def _page(sentence: str, code: int, link: Link | None = None) -> str:
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
         next=own_full_path() if request.method == "GET" else start_page(),
         back=back,
-        typed=_typed_words(code),
+        typed=words,
     )
 
 

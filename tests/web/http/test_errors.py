@@ -118,6 +118,12 @@ def test_a_refused_form_shows_the_words_that_were_typed_into_it(client: FlaskCli
     words = shown({"prompt": "\n<b>mine</b>", **form})
     assert words == "\n&lt;b&gt;mine&lt;/b&gt;\n\nbecause\nof it"
     assert shown({"prompt": " "}) is None
+    page = {"Referer": "http://localhost/page?a=b"}
+    with client.application.test_request_context(
+        "/form", method="POST", data={"prompt": "mine"}, headers=page
+    ):
+        answer = errors.respond("It was sent.", 409).get_data(as_text=True)
+    assert 'href="/page#prompt">Back to the page</a>' in answer
     assert shown({"prompt": "mine"}, "GET") is None
     assert shown({"prompt": "mine"}, code=403) is None, "its sender is not known"
 
