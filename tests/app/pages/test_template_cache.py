@@ -8,10 +8,21 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from jinja2 import BytecodeCache, ChoiceLoader, DictLoader, Environment, FileSystemLoader, nodes
+from jinja2 import (
+    BytecodeCache,
+    ChoiceLoader,
+    DictLoader,
+    Environment,
+    FileSystemLoader,
+    TemplateNotFound,
+    nodes,
+)
 from jinja2.bccache import Bucket
 
+from opcode_htmx.app import platform
+from opcode_htmx.app.registry import FEATURES
 from opcode_htmx.app.template_cache import LateEnvironment, fill, forget_macros
+from opcode_htmx.lib import resources
 from tests.support.environment import TEMPLATES
 
 SOURCES = {"page": "{% extends 'base' %}{% block main %}{{ name }}{% endblock %}", "base": ""}
@@ -156,3 +167,18 @@ def test_what_is_imported_without_its_context_is_the_same_for_every_request() ->
             beside = node.node if isinstance(node, nodes.Assign) else node
             if not isinstance(node, nodes.Macro):
                 assert not list(beside.find_all((nodes.Call, nodes.Name))), name
+
+
+def test_each_template_is_the_one_that_a_search_through_all_folders_finds() -> None:
+    environment = platform.make_app(FEATURES).jinja_env
+    assert environment.loader
+    folders = [each.folder / "templates" for each in FEATURES]
+    search = FileSystemLoader([resources.TEMPLATES, *folders])
+    names = environment.list_templates()
+    assert len(names) == len(TEMPLATES)
+    for name in names:
+        found = environment.loader.get_source(environment, name)
+        assert found[:2] == search.get_source(environment, name)[:2]
+    for name in ("home/nowhere.html", "nowhere/home.html", "../home/home.html"):
+        with pytest.raises(TemplateNotFound):
+            environment.loader.get_source(environment, name)
