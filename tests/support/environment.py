@@ -27,8 +27,10 @@ import requests
 
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.registry import FEATURES
+from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.files.state_folders import StateDir
 from tests.support.apps.warm import Forked, warm
+from tests.support.cli.offers import offers_of
 from tests.support.suite.start_guard import guard
 
 T = TypeVar("T")
@@ -249,8 +251,10 @@ class Server:
     app = "app:app"
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
+        """`OPCODE_ASK_AHEAD`: it asks the CLI itself what that offers, or not, as real ones do."""
         self.sandbox = sandbox
         self.api_url = api_url
+        self._claude = claude
         self.port = free_port()
         self.base_path = settings.get("OPCODE_BASE_PATH", "")
         self.url = f"http://127.0.0.1:{self.port}{self.base_path}"
@@ -271,6 +275,9 @@ class Server:
             "OPCODE_WARM_START": "0",  # else each draft that a test types would start the CLI
             **settings,
         }
+        self._asks_itself = "OPCODE_ASK_AHEAD" in settings or not all(
+            name.startswith("OPCODE_") for name in settings
+        )
         self._process: Forked | subprocess.Popen[bytes] | None = None
         self.log = sandbox.home / "server.log"
         self.foresees_errors = False
@@ -285,9 +292,16 @@ class Server:
     def begin(self) -> None:
         """Start it, and do not wait until it answers."""
         if "PYTEST_VERSION" in os.environ:
-            self._process = warm().start(self.app, self._environment, self.log)
+            offers = self._offers()
+            self._process = warm().start(self.app, self._environment, self.log, offers)
         else:  # what is measured elsewhere is a server as people start it
             self._process = self._popen()
+
+    def _offers(self) -> Json | None:
+        """What the real CLI offers, which it need not ask for; None: it asks itself."""
+        if self._asks_itself or self._claude != find_claude():
+            return None
+        return offers_of(self._claude, self.sandbox.environment())
 
     def _popen(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -180,7 +180,7 @@ def test_new_session_offers_models_and_commands_before_its_first_run(
     sandbox: Sandbox, claude: Path, api: MessagesApi, start_server: Callable[..., Server]
 ) -> None:
     traces = with_programs(sandbox)
-    server = start_server(sandbox, claude, api.url)
+    server = start_server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="1")
     assert 'value="haiku"' not in server.get("/new").text
     folder = str(sandbox.project)
     assert 'value="haiku"' in server.get("/new/options", params={"folder": folder}).text
@@ -196,7 +196,7 @@ def test_session_without_a_run_offers_models_and_commands_and_starts_nothing(
 ) -> None:
     traces = with_programs(sandbox)
     path = from_a_terminal(sandbox)
-    server = start_server(sandbox, claude, api.url)
+    server = start_server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="1")
     server.get(path)
     wait_until(lambda: 'value="haiku"' in server.get(path).text, "the page has the models")
     assert listed(server, path, q="/compac") == ["/compact", "/autocompact"]

@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
@@ -36,7 +37,8 @@ from tests.support.suite.shared import FOLDER
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = "gunicorn.app.wsgiapp"
-MODULES = (PROGRAM, "gunicorn.workers.ggevent")
+OFFERS = "tests.support.cli.offers"
+MODULES = (PROGRAM, "gunicorn.workers.ggevent", OFFERS)
 LANGUAGES = ("json", "python", "bash", "diff", "html", "text")
 """Those of most code in tests; Pygments has a module for each, with patterns to compile."""
 ARGUMENTS = ["gunicorn", "-c", "gunicorn.conf.py"]
@@ -80,9 +82,16 @@ class Warm:
         self._ended: dict[int, int] = {}
         self._started: list[int] = []
 
-    def start(self, app: str, environment: Mapping[str, str], log: Path) -> Forked:
+    def start(
+        self,
+        app: str,
+        environment: Mapping[str, str],
+        log: Path,
+        offers: Mapping[str, Any] | None = None,
+    ) -> Forked:
+        """`offers`: what it is told when it asks the CLI for that; see offers.py."""
         assert self._process.stdin
-        order = {"app": app, "environment": dict(environment), "log": str(log)}
+        order = {"app": app, "environment": dict(environment), "log": str(log), "offers": offers}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         while not self._started:
             self._read_reports()
@@ -213,7 +222,11 @@ def report(**what: int) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
-def become_gunicorn(app: str, environment: Mapping[str, str], log: str) -> None:
+def become_gunicorn(
+    app: str, environment: Mapping[str, str], log: str, offers: dict[str, Any] | None
+) -> None:
+    if offers:
+        sys.modules[OFFERS].answer_with(offers)
     arbiter = os.getpid()
     be_ordinary(arbiter)
     nothing = os.open(os.devnull, os.O_RDONLY)
