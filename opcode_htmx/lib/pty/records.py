@@ -19,6 +19,8 @@ from opcode_htmx.lib.pty.messages import COLUMNS, ROWS, within
 HEAD = struct.Struct(">cI")
 _SIZE = struct.Struct(">HH")
 _END = struct.Struct(">id")
+_LATEST = 7_258_118_400.0
+"""The year 2200: a later Unix time, or none, is damaged."""
 LONGEST = 1 << 20
 """Bytes of a record's content; the host writes shorter ones."""
 
@@ -114,4 +116,5 @@ def exit_in(tail: bytes) -> Exit | None:
     """The end of a terminal, from the last END_BYTES bytes of its stream; None if it has none."""
     if len(tail) != END_BYTES or HEAD.unpack_from(tail) != (Kind.END.value, _END.size):
         return None
-    return Exit(*_END.unpack_from(tail, HEAD.size))
+    status, at = _END.unpack_from(tail, HEAD.size)
+    return Exit(status, at if 0 <= at <= _LATEST else 0.0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
@@ -19,7 +20,7 @@ QUICK_SECONDS = 1.5
 LAST = 3
 """Snapshots of which the times are kept."""
 AGAIN_SECONDS = 86400.0
-_TIMES = JsonFileSchema(1, lambda content: [float(each) for each in content["last"]])
+_TIMES = JsonFileSchema(1, lambda content: [number(each) for each in content["last"]])
 
 
 class CheckpointRefused(Exception):

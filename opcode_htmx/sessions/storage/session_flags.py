@@ -7,6 +7,7 @@ they show, and it is parsed again only after it was replaced.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 import unicodedata
 from collections import Counter
@@ -19,7 +20,10 @@ from typing import Any
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
-from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.files.json_fields import number
+from opcode_htmx.lib.files.json_files import WRONG_SHAPE, JsonFileSchema
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 MOST_OFFERED = 30
@@ -262,16 +266,25 @@ def _as_json(flags: Flags) -> dict[str, Any]:
 
 
 def _parse(found: dict[str, Any]) -> _Content:
-    flags = {
-        str(key): Flags(
-            float(each.get("pinned", 0)),
-            float(each.get("archived", 0)),
-            tuple(str(tag) for tag in each.get("tags", ())),
-            float(each.get("pinned_before", 0)),
-        )
-        for key, each in found["sessions"].items()
-    }
-    missing = {str(key): float(at) for key, at in found.get("missing", {}).items()}
+    """What can be used; the log counts the rest."""
+    flags, missing, wrong = dict[str, Flags](), dict[str, float](), 0
+    for key, each in found["sessions"].items():
+        try:
+            flags[key] = Flags(
+                number(each.get("pinned", 0)),
+                number(each.get("archived", 0)),
+                tuple(str(tag) for tag in each.get("tags", ())),
+                number(each.get("pinned_before", 0)),
+            )
+        except WRONG_SHAPE:
+            wrong += 1
+    for key, at in found.get("missing", {}).items():
+        try:
+            missing[key] = number(at)
+        except WRONG_SHAPE:
+            wrong += 1
+    if wrong:
+        log.warning("%d of the pins, archived sessions and tags are damaged and left out", wrong)
     return _Content(MappingProxyType(flags), MappingProxyType(missing))
 
 

@@ -18,10 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -77,7 +79,7 @@ def _parsed(found: dict[str, Any]) -> DeletedSession:
         session_id=str(found["session_id"]),
         project_id=str(found["project_id"]),
         title=str(found["title"]),
-        at=float(found["at"]),
+        at=number(found["at"], LATEST),
         places={str(name): str(path) for name, path in found["places"].items()},
     )
 
@@ -85,7 +87,9 @@ def _parsed(found: dict[str, Any]) -> DeletedSession:
 _SCHEMA = JsonFileSchema(1, _parsed)
 _BATCH_SCHEMA = JsonFileSchema(
     1,
-    lambda found: DeletedBatch(str(found["id"]), float(found["at"]), tuple(found["sessions"])),
+    lambda found: DeletedBatch(
+        str(found["id"]), number(found["at"], LATEST), tuple(found["sessions"])
+    ),
 )
 
 

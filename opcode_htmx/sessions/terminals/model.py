@@ -7,7 +7,9 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.lib.process_identity import ProcessIdentity
@@ -71,7 +73,7 @@ class TerminalRecord:
     def from_json(cls, found: dict[str, Any]) -> TerminalRecord:
         """Raises one of json_files.WRONG_SHAPE."""
         processes = {
-            name: ProcessIdentity(int(each["pid"]), float(each["started_at"]))
+            name: ProcessIdentity(int(number(each["pid"])), number(each["started_at"]))
             for name in ("host", "leader")
             if (each := found.get(name))
         }
@@ -79,11 +81,11 @@ class TerminalRecord:
             id=str(found["id"]),
             program=Program(found["program"]),
             folder=str(found["folder"]),
-            created_at=float(found["created_at"]),
+            created_at=number(found["created_at"], LATEST),
             by=Identity.from_json(found["by"]),
             session_id=str(found.get("session_id", "")),
             first_session_id=str(found.get("first_session_id", "")),
-            history_start=int(found.get("history_start", 0)),
+            history_start=int(number(found.get("history_start", 0))),
             **processes,
         )
 

@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
+from opcode_htmx.lib.files.json_fields import number
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.tree import copying, writing
@@ -56,7 +58,7 @@ _FILE = JsonFileSchema(
         str(found["root"]),
         str(found["path"]),
         str(found["what"]),
-        float(found["at"]),
+        number(found["at"], LATEST),
         bool(found["was_replaced"]),
     ),
 )
