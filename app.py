@@ -18,24 +18,16 @@ from opcode_htmx.app import plain_flask  # noqa: E402
 plain_flask.load()
 
 from opcode_htmx import create_app  # noqa: E402
-from opcode_htmx.lib.concurrency.jobs import once_idle  # noqa: E402
 
 # While a thread works for the event loop, this waits so long for the interpreter at each of its
 # events and system calls; with the usual 5 ms, an answer that has ten of them waits for 50 ms
 sys.setswitchinterval(0.001)
 
-# What is created here stays, so a collection would only take time: 15 ms of a start
+# What is created here stays, so collections would take 16 ms of a start for a megabyte: each class
+# with slots leaves the one that it was made of. One collection afterwards would block for 46 ms.
 gc.set_threshold(1_000_000)
 app = create_app()
-
-
-def _collect() -> None:
-    """Once the server answers. Each class with slots leaves the one that it was made of."""
-    gc.collect()
-    gc.freeze()
-    # A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
-    # thousand
-    gc.set_threshold(2000, 10, 50)
-
-
-app.extensions["opcode_jobs"].add(once_idle("collect what the start has left", _collect))
+gc.freeze()
+# A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
+# thousand
+gc.set_threshold(2000, 10, 50)
