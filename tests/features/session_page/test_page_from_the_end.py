@@ -25,9 +25,9 @@ from opcode_htmx.transcript.conversation import conversation as conversations
 from opcode_htmx.transcript.conversation import window
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.support.apps.in_process import app_of
-from tests.support.cli.long_history import USUAL, HistoryWriter
 from tests.support.environment import PASSWORD, USER, Sandbox, until, write_stand_in
 from tests.support.history_parts import small_parts
+from tests.support.long_history import USUAL, HistoryWriter
 
 FIRST, STEP = 6, 8
 EVENTS = [("todo_list", 1), *((USUAL[at % len(USUAL)], at % 8) for at in range(120))]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.cli.long_history import EVENTS, USUAL, HistoryWriter
 from tests.support.fuzzing import examples, patient
 from tests.support.history_parts import compare, conversation, shown, small_parts
+from tests.support.long_history import EVENTS, USUAL, HistoryWriter
 from tests.transcript.conversation.conversations import RESULT, Session, prompt, say, turn
 
 pytestmark = patient
