@@ -65,7 +65,8 @@
     if (document.hidden) return;
     const asked = answers;
     const answer = await fetch(newest()).catch(() => null);
-    const text = answer?.ok ? await answer.text().catch(() => "") : "";
+    const isOurs = answer?.ok && answer.headers.has("X-Opcode"); // no proxy's answer
+    const text = isOurs ? await answer.text().catch(() => "") : "";
     if (text && asked === answers) show(new DOMParser().parseFromString(text, "text/html"));
   };
   // The page after an answer (run_rows.js); null if it was refused.

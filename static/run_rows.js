@@ -30,6 +30,7 @@
     body.set("follows", "1"); // this page shows by itself when what was stopped has ended
     try {
       const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(PATIENCE_MS) });
+      if (!answer.headers.has("X-Opcode")) return { status: 0 }; // a proxy's answer
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       return { status: answer.status, page };
     } catch {

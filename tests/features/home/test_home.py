@@ -181,6 +181,39 @@ def test_questions_and_requests_are_answered_on_the_start_page(
         server.post(f"/runs/{run[1]}/stop", {})
 
 
+ANSWER_AS_A_PROXY = """(status) => {
+    window.fetch = async () => new Response("<p>Somebody else's page</p>", { status });
+}"""
+
+
+def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    asking = begin(server, [["ask", "r1"], ["text", "Water the plums"]]).partition("#")[0]
+    until(lambda: "Water the plums" in server.get("/").text, "it asks")
+    phone = open_phone(server)
+    page, box = phone.page, phone.page.locator("#home-prompt")
+    page.goto("/")
+    note = page.locator("#home-note")
+    row = page.locator(".run", has_text="Water the plums")
+    for status in (503, 520, 200):
+        page.evaluate(ANSWER_AS_A_PROXY, status)
+        box.fill(f"Kept in spite of a {status}")
+        page.locator(".home-go").click()
+        expect(note).to_have_text("Not sent: no connection. Tap Send to try again.")
+        note.evaluate("(note) => { note.textContent = ''; }")
+        row.get_by_role("button", name="Allow").click()
+        expect(row.get_by_role("alert")).to_have_text("Not sent: no connection. Tap to try again.")
+        row.get_by_role("alert").evaluate("(alert) => { alert.textContent = ''; }")
+    page.goto("/")
+    expect(box).to_have_value("Kept in spite of a 200")
+    row.get_by_role("button", name="Allow").click()
+    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
+    box.fill("")
+    until(lambda: "Kept in spite" not in server.get("/").text, "the draft is empty")
+    server.post(f"{asking}/seen", {"quiet": "1"})
+
+
 @pytest.mark.parametrize("address", ["/", "/runs"])
 def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     server: Server, open_phone: Callable[..., Phone], address: str

@@ -199,7 +199,7 @@
     way.ariaBusy = "true";
     const answer = await fetch(link.dataset.earlier).catch(() => null);
     way.ariaBusy = null;
-    if (!answer?.ok) return false; // the link remains
+    if (!answer?.ok || !answer.headers.has("X-Opcode")) return false; // the link remains
     const box = document.createElement("template");
     box.innerHTML = await answer.text();
     const [newWay, ...blocks] = box.content.children;
