@@ -5,6 +5,7 @@ Compared with the clock of now, such a time would hide what happens until it has
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -40,11 +41,18 @@ class PastTimes:
         return at if at <= now else self._notice(at, now)
 
     def newest_first(self, items: Iterable[T], at: Callable[[T], float]) -> list[T]:
-        """Sort by Unix times; what a clock that was ahead has written, by when that was noticed."""
+        """Sort by Unix times; what a clock that was ahead has written, by when that was noticed.
+
+        Among each other such items stay in their order, whichever was noticed first.
+        """
+        moments, latest = dict[float, float](), math.inf
         items = list(items)
-        for each in sorted(items, key=at):  # of those noticed now, the newest is noticed last
-            self.of(at(each))
-        return sorted(items, key=lambda each: self.of(at(each)), reverse=True)
+        for each in sorted({at(item) for item in items}, reverse=True):
+            moment = self.of(each)
+            if self.is_wrong(each):
+                moment = latest = min(moment, latest)
+            moments[each] = moment
+        return sorted(items, key=lambda item: (moments[at(item)], at(item)), reverse=True)
 
     def is_wrong(self, at: float) -> bool:
         """Whether a time is to come, or was noticed before it had come."""

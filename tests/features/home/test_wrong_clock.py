@@ -75,6 +75,17 @@ def test_projects_are_listed_in_the_same_order(client: FlaskClient, sandbox: San
     assert page.index(sandbox.project.name) < page.index("meadow")
 
 
+def test_times_of_a_wrong_clock_stay_in_their_order_whichever_was_noticed_first(
+    tmp_path: Path,
+) -> None:
+    positions, later = ReadPositions(tmp_path / "marks.json"), time.time() + DAY
+    for noticed in ([later + 2], [later + 1], [later + 3]):
+        positions.newest_first(noticed, float)
+    found = positions.newest_first([later, later + 1, later + 2, later + 3], float)
+    assert found == [later + 3, later + 2, later + 1, later]
+    assert positions.newest_first([later, time.time()], float)[1] == later
+
+
 def test_a_list_without_wrong_times_stays_as_it_is(tmp_path: Path) -> None:
     positions = ReadPositions(tmp_path / "marks.json")
     items = [5.0, 9.0, 7.0]
