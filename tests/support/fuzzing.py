@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from tests.features.session_page.gallery.gallery import past_lines
+from tests.features.session_page.gallery.past import past_lines
 
 T = TypeVar("T")
 

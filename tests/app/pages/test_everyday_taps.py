@@ -10,8 +10,8 @@ import json
 import pytest
 from playwright.sync_api import FilePayload, Locator, expect
 
-from tests.features.session_page.gallery import gallery
-from tests.features.session_page.in_browser.test_look import asks, question, texts
+from tests.features.session_page.gallery.script import photo
+from tests.features.session_page.in_browser.look.lines import asks, question, texts
 from tests.support.clients import api
 from tests.support.environment import Sandbox, Server
 from tests.support.pages.browser import PHONE, Phone
@@ -123,9 +123,7 @@ def test_model_takes_three_taps_and_a_photo_four(phone: Phone, sandbox: Sandbox)
     with page.expect_file_chooser() as chooser:
         page.locator(".attach input").click(force=True)
     thumb.taps += 3  # the button, and in the phone's own picker the photo and Done
-    chooser.value.set_files(
-        FilePayload(name="photo.png", mimeType="image/png", buffer=gallery.photo())
-    )
+    chooser.value.set_files(FilePayload(name="photo.png", mimeType="image/png", buffer=photo()))
     expect(phone.button("Remove photo.png")).to_be_visible()
     thumb.tap(phone.button("Send"))
     expect(page.locator(".block-prompt img, #queue li, #sending article")).not_to_have_count(0)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.features.session_page.in_browser.test_look import covered
+from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.clients import api
 from tests.support.environment import Server
 from tests.support.pages import page_checks

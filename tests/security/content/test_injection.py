@@ -7,15 +7,9 @@ channels. `make attack` runs every vector through every channel.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
 import pytest
@@ -24,93 +18,35 @@ from playwright.sync_api import Browser, FilePayload, Page
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from tests.features.session_page.test_live_updates import begin
-from tests.security.corpus import pages
-from tests.security.corpus.inspection import (
-    Expectation,
-    Finding,
-    inspect,
-    unseen,
-    watched,
+from tests.security.content.injected import (
+    AFTER_RUNS,
+    AROUND,
+    HISTORY,
+    MOST_IN_A_LIST,
+    PAGE,
+    ROUNDS,
+    SCRIPTS,
+    WHOLE,
+    complaints,
+    encoded,
+    expectations,
+    left_behind,
+    live_plants,
+    of_answer,
+    of_session,
+    plants,
+    tab,
 )
-from tests.security.corpus.transcript.channels import CHANNELS
-from tests.security.corpus.transcript.lines import Channel, said, system, user
-from tests.security.corpus.vectors import Plant, rotation, vectors
+from tests.security.corpus.inspection import Expectation, inspect, unseen
+from tests.security.corpus.pages.channels import CHANNELS as PAGES
+from tests.security.corpus.pages.place import Place, file_name
+from tests.security.corpus.transcript.lines import said, system, user
+from tests.security.corpus.vectors import Plant, vectors
+from tests.security.corpus.watch import watched
 from tests.support.clients import api
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    write_stand_in,
-)
-from tests.support.pages.browser import log_in
-
-WHOLE = "ATTACK" in os.environ
-ROUNDS = len(vectors()) if WHOLE else 8
-"""The number of vectors for each channel."""
-PAGE, MOST_IN_A_LIST = 1000, 50
-"""Plants on one page of a session, and on any other one."""
-
-T = TypeVar("T")
+from tests.support.environment import Sandbox, Server, write_stand_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200 if WHOLE else 120)]
-STEERS = frozenset("\r\b\x1b\x90\x9b")
-HISTORY = [each for each in CHANNELS if each.where != "live"]
-ONLY_LIVE = [each for each in CHANNELS if each.where == "live"]
-AFTER_HISTORY = ROUNDS * len(HISTORY)
-AFTER_RUNS = AFTER_HISTORY + ROUNDS * len(CHANNELS)
-AROUND = AFTER_RUNS + ROUNDS * len(pages.CHANNELS)
-SCRIPTS = AROUND + ROUNDS * 6
-"""The vectors of each test follow those of the previous one."""
-
-
-def plants(
-    channels: Sequence[T], first: int, size: int, rounds: int = ROUNDS
-) -> Iterator[list[tuple[T, Plant]]]:
-    """The texts to inject, `size` at a time: as many vectors for each channel, in turn.
-
-    The numbers begin with `first`, which also chooses the vectors.
-    """
-    count = rounds * len(channels)
-    planted = [
-        (channels[number % len(channels)], Plant(number + first, vector))
-        for number, vector in enumerate(rotation(first + count)[first:])
-    ]
-    for at in range(0, count, size):
-        yield sorted(planted[at : at + size], key=lambda each: channels.index(each[0]))
-
-
-def live_plants() -> Iterator[list[tuple[Channel, Plant]]]:
-    """The same for runs: lines that end a turn come first, for they withdraw open requests."""
-    others = [each for each in HISTORY if each.where == "both"]
-    whole = [
-        *plants(ONLY_LIVE, AFTER_HISTORY, PAGE),
-        *plants(others, AFTER_HISTORY + ROUNDS * len(ONLY_LIVE), PAGE, ROUNDS if WHOLE else 3),
-    ]
-    for page in whole if WHOLE else [list(chain(*whole))]:
-        yield sorted(page, key=lambda each: not each[0].ends_turn)
-
-
-def expectations(planted: Sequence[tuple[Channel, Plant]]) -> list[Expectation]:
-    """The texts of these that must be visible."""
-    found = []
-    for channel, plant in planted:
-        marks = {
-            "all": (plant.begin, plant.end),
-            "start": (plant.begin,),
-            "end": (plant.end,),
-            "nothing": (),
-        }[channel.shows]
-        if channel.frame == "line" and len(plant.vector.text.splitlines()) > 1:
-            marks = marks[:1]  # of a name, a card shows the first line
-        # Terminal escapes are applied or removed
-        whole = channel.words and len(marks) == 2 and not STEERS.intersection(plant.vector.text)
-        spelt = channel.shown_as(plant.vector.text) if whole else None
-        found.append(Expectation(plant, channel.name, marks, spelt))
-    return found
-
-
-def encoded(lines: Sequence[str]) -> bytes:
-    """As a program writes them that minds no rules: half a surrogate pair included."""
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
 
 
 @pytest.fixture(scope="module")
@@ -122,35 +58,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server.start()
     finally:
         server.close()
-
-
-@contextmanager
-def tab(
-    browser: Browser, server: Server, wrong: list[str], *, without_policy: bool
-) -> Iterator[Page]:
-    """A page of a logged-in browser; unexpected actions are added to `wrong`.
-
-    Without the policy, what is injected would run.
-    """
-    context = browser.new_context(base_url=server.url, bypass_csp=without_policy)
-    log_in(context, server)
-    with context, watched(context, server.url) as (page, watch):
-        yield page
-        wrong += watch.heard
-
-
-def complaints(finding: Finding, expected: Sequence[Expectation] = ()) -> list[str]:
-    return [*finding.wrong, *unseen(finding, expected)]
-
-
-def of_session(
-    page: Page, server: Server, address: str, expected: Sequence[Expectation]
-) -> Iterator[str]:
-    """Problems of the live page, and of the page without scripts."""
-    if not page.url.startswith(f"{server.url}{address.partition('?')[0]}"):
-        yield f"led away to {page.url}"
-    yield from complaints(inspect(page), expected)
-    yield from complaints(inspect(page, server.get(address).text), expected)
 
 
 def test_injected_history_is_shown_and_not_executed(server: Server, browser: Browser) -> None:
@@ -216,44 +123,17 @@ def reader(server: Server, browser: Browser) -> Iterator[Page]:
     assert wrong == []
 
 
-@pytest.mark.parametrize("channel", pages.CHANNELS)
+@pytest.mark.parametrize("channel", PAGES)
 def test_injected_text_is_not_executed_on_other_pages(
     server: Server, reader: Page, tmp_path: Path, channel: str
 ) -> None:
-    first = AFTER_RUNS + list(pages.CHANNELS).index(channel) * ROUNDS
+    first = AFTER_RUNS + list(PAGES).index(channel) * ROUNDS
     wrong = []
     for planted in plants([channel], first, MOST_IN_A_LIST):
         vectors_ = [plant for _, plant in planted]
-        for shown in pages.CHANNELS[channel](pages.Place(server, tmp_path), vectors_):
+        for shown in PAGES[channel](Place(server, tmp_path), vectors_):
             wrong += of_answer(reader, shown)
     assert wrong == []
-
-
-TEXTS = {"text/plain", "text/markdown", "application/x-ndjson", "application/octet-stream"}
-
-
-def of_answer(page: Page, shown: pages.Page) -> list[str]:
-    """Problems of a response, as a page or for API clients."""
-    answer, text = shown.answer, shown.answer.text
-    wrong = []
-    if answer.status_code >= 500:
-        wrong.append("the server fails")
-    headers = {each.lower(): value for each, value in answer.headers.items()}
-    if "canary" in " ".join(headers) or "canary=1" in headers.get("set-cookie", ""):
-        wrong.append(f"a header was planted: {headers}")
-    if headers.get("x-content-type-options") != "nosniff":
-        wrong.append("its type may be guessed")
-    kind = headers.get("content-type", "").partition(";")[0]
-    if kind == "text/html":
-        found = inspect(page, text, export=shown.is_export)
-        wrong += found.wrong
-        text = found.all
-    elif kind == "application/json":
-        text = json.dumps(json.loads(text), ensure_ascii=False)
-    elif kind not in TEXTS:
-        wrong.append(f"it is {kind}")
-    wrong += [f"{mark} is not shown" for mark in shown.marks if mark not in text]
-    return [f"{shown.channel} ({answer.status_code} {answer.url[-60:]}): {each}" for each in wrong]
 
 
 def test_run_metadata_is_shown_and_not_executed(
@@ -313,7 +193,7 @@ def test_run_metadata_is_shown_and_not_executed(
             page.locator(".block-text", has_text="All is planted.").wait_for()
             for plant in by_channel["queue"]:
                 form = {"prompt": plant.line, "prompt_id": str(uuid.uuid4())}
-                pages.Place(server, tmp_path).post(f"{address}/prompt", form)
+                Place(server, tmp_path).post(f"{address}/prompt", form)
             page.locator("#queue li").nth(len(by_channel["queue"]) - 1).wait_for()
             wrong += of_session(page, server, address, shown)
             prompt = page.get_by_role("textbox", name="Prompt")
@@ -335,38 +215,19 @@ def test_run_metadata_is_shown_and_not_executed(
     assert wrong == []
 
 
-@contextmanager
-def left_behind(server: Server, address: str, planted: list[Plant]) -> Iterator[None]:
-    """A process of a run that has ended, with these in its command line."""
-    session_id = address.rpartition("/")[2]
-    records = (server.sandbox.state / "runs").glob("*/run.json")
-    folder = next(path.parent for path in records if session_id in path.read_text())
-    texts = [pages.sendable(plant.line).replace("\0", "") for plant in planted]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)", *texts],
-        env={"OPCODE_RUN_ID": folder.name, "OPCODE_RUN_FOLDER": str(folder)},
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_scripts_insert_no_injected_text_as_markup(
     server: Server, browser: Browser, tmp_path: Path
 ) -> None:
     """Content placed by scripts: completions, share texts, files, drafts, earlier blocks."""
     wrong: list[str] = []
     planted = next(plants(["scripts"], SCRIPTS, ROUNDS))
-    place = pages.Place(server, tmp_path)
+    place = Place(server, tmp_path)
     answers = [said(plant.number, {"type": "text", "text": plant.block}) for _, plant in planted]
     address = place.session("/work/scripts", *answers * 2)
     project = server.sandbox.project / "scripts"
     project.mkdir()
     for _, plant in planted:
-        (project / pages.file_name(plant).replace("\n", " ")).write_text("x")
+        (project / file_name(plant).replace("\n", " ")).write_text("x")
     with tab(browser, server, wrong, without_policy=True) as page:
         page.goto(f"{address}?from=p")
         page.locator("body[data-link=online]").wait_for()
@@ -376,7 +237,7 @@ def test_scripts_insert_no_injected_text_as_markup(
             wrong += complaints(inspect(page))
             page.locator("dialog[open] button", has_text="Close").click()
         for _, plant in planted[:20]:
-            name = " ".join(pages.file_name(plant).split())
+            name = " ".join(file_name(plant).split())
             file: FilePayload = {"name": name, "mimeType": "text/html", "buffer": b"x"}
             page.locator("#files").set_input_files([file])
             page.locator("#attached", has_text=plant.begin).wait_for()

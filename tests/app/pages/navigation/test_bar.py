@@ -28,7 +28,7 @@ from tests.app.pages.navigation.screens import (
     more,
     size,
 )
-from tests.features.session_page.in_browser.test_look import covered
+from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.apps.many_features import LABELS, MADE_UP
 from tests.support.environment import Server
 from tests.support.pages.browser import PHONE, Phone

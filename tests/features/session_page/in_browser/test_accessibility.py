@@ -10,11 +10,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.features.session_page.in_browser.test_look import (
-    EVERYTHING,
-    play,
-    wait_for_content,
-)
+from tests.features.session_page.in_browser.look.lines import EVERYTHING
+from tests.features.session_page.in_browser.look.reading import play, wait_for_content
 from tests.support.environment import Server
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import COLOURS, Violation, open_every_card, violations

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.features.session_page.in_browser.test_look import asks, texts
+from tests.features.session_page.in_browser.look.lines import asks, texts
 from tests.support.environment import Sandbox, Server, until
 from tests.support.pages.browser import Phone
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.features.session_page.in_browser.test_look import asks, texts
+from tests.features.session_page.in_browser.look.lines import asks, texts
 from tests.support.environment import Sandbox, Server
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import wait_until_pressable

@@ -4,68 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-    Scene,
-    Text,
-    ToolUse,
-    Turn,
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from tests.features.session_page.in_browser.main_job import (
+    WORDS,
+    Script,
+    answer_is,
+    half_is_there,
+    held,
+    run_of,
+    turns,
 )
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    processes_of,
-    runs_of,
-    until,
-)
+from tests.support.environment import Sandbox, Server, processes_of, runs_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
-
-WORDS = " ".join(f"word{number}" for number in range(120))
-
-
-@dataclass
-class Script:
-    """The scenarios of the scripted model; `gate` holds the answer to "hold" in its middle."""
-
-    gate: threading.Event = field(default_factory=threading.Event)
-
-    def scenes(self) -> tuple[Scene, ...]:
-        return (
-            Scene("grow", "grow", [lambda _: (Text(WORDS, pace=0.02, gate=self.gate),)]),
-            Scene("hold", "hold", [lambda request: (Text(held(request.prompt), gate=self.gate),)]),
-            Scene("make", "make", [_make, _made]),
-            Scene(
-                "sleep",
-                "sleep",
-                [ToolUse("Bash", {"command": "touch long.txt; tail -f /dev/null"}), Text("Slept.")],
-            ),
-            Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
-        )
-
-
-def held(prompt: str) -> str:
-    """The long answer to a prompt that is held in its middle."""
-    return f"{prompt}: {WORDS}"
-
-
-def _make(request: Request) -> Turn:
-    name = request.prompt.split()[-1]
-    return (Text(f"I will make {name}."), ToolUse("Bash", {"command": f"echo made > {name}"}))
-
-
-def _made(request: Request) -> Turn:
-    result = request.last_tool_result
-    return (Text("Then not." if result is None or result.is_error else "It is made."),)
 
 
 @pytest.fixture(scope="module")
@@ -101,26 +58,6 @@ def server(shared_real_server: Server) -> Iterator[Server]:
 def sandbox(server: Server) -> Sandbox:
     """With a project for one test."""
     return server.sandbox.with_own_project()
-
-
-def run_of(phone: Phone, server: Server) -> Path:
-    """The folder of the newest run of the session that is looked at."""
-    return runs_of(server.sandbox.state, phone.session_id)[-1]
-
-
-def turns(run: Path) -> int:
-    return (run / "out.ndjson").read_text().count('"type":"result"')
-
-
-def answer_is(phone: Phone, text: str) -> None:
-    """The newest answer is this text, and stands on the page once."""
-    expect(phone.page.locator(".block-text").last).to_have_text(text)
-    assert [each.strip() for each in phone.texts()].count(text) == 1
-
-
-def half_is_there(phone: Phone) -> None:
-    expect(phone.page.locator(".block-text").last).to_contain_text("word30")
-    expect(phone.page.locator(".block-text").last).not_to_contain_text("word119")
 
 
 def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(

@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
-from tests.features.session_page.in_browser.test_look import asks, covered, texts
+from tests.features.session_page.in_browser.look.lines import asks, texts
+from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.environment import Server, runs_of, until
 from tests.support.pages.browser import Phone
 

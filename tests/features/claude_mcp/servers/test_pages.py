@@ -3,86 +3,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from opcode_htmx.engines.claude.files import history
-from opcode_htmx.features.context import AppContext
-from tests.support.apps.in_process import app_of, client_of
-from tests.support.apps.local_server import asked_once
-from tests.support.clients.api import prompt
-from tests.support.clients.api import session as project_session
+from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, add, api, cli, trust
 from tests.support.environment import Sandbox
-from tests.support.mcp import stdio_server
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 from tests.support.pages import dom
 
 pytestmark = pytest.mark.timeout(180)
-
-SCRIPT = str(Path(stdio_server.__file__))
-SECRET = "t0p-secret"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("mcp") / "home").make()
-
-
-@pytest.fixture(scope="module")
-def app(home: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(home, claude) as made, asked_once(made, home):
-        yield made
-
-
-@pytest.fixture
-def sandbox(home: Sandbox) -> Sandbox:
-    home.empty_config()
-    for name in (".mcp.json", ".claude/settings.local.json"):
-        (home.project / name).unlink(missing_ok=True)
-    return home
-
-
-@pytest.fixture
-def client(app: Flask, sandbox: Sandbox) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture(scope="module")
 def remote() -> Iterator[OAuthMcp]:
     with oauth_mcp() as server:
         yield server
-
-
-def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> str:
-    """What `claude mcp …` prints in the project."""
-    done = subprocess.run(
-        [str(claude), "mcp", *arguments],
-        cwd=sandbox.project,
-        env=sandbox.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
-def add(client: FlaskClient, **fields: str) -> TestResponse:
-    given = {"kind": "stdio", "command": sys.executable, "args": SCRIPT, **fields}
-    return client.post("/claude/mcp/new", data=given)
-
-
-def trust(app: Flask, sandbox: Sandbox) -> None:
-    context: AppContext = app.extensions["opcode_context"]
-    context.runs.project_trust.accept(sandbox.project)
 
 
 def form_of(page: str) -> dict[str, str]:
@@ -249,127 +188,3 @@ def test_server_is_turned_off_and_on_in_a_project(
     assert "isabled" in cli(sandbox, claude, "get", "sticks")
     assert client.post("/claude/mcp/servers/user/sticks/on", data=folder).status_code == 303
     assert "Connected" in cli(sandbox, claude, "get", "sticks")
-
-
-def test_servers_of_an_untrusted_project_are_never_started(
-    client: FlaskClient, app: Flask, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    inner = sandbox.project / "inner"
-    inner.mkdir(exist_ok=True)
-    started = tmp_path / "started"
-    definition = {"command": sys.executable, "args": [SCRIPT, str(started)]}
-    (inner / ".mcp.json").write_text(json.dumps({"mcpServers": {"bad": definition}}))
-    context: AppContext = app.extensions["opcode_context"]
-    assert context.runs.project_trust.needed(inner)
-    folder = {"folder": str(inner)}
-    assert client.post("/claude/mcp/test", data=folder).status_code == 303
-    assert client.post("/claude/mcp/servers/project/bad/test", data=folder).status_code == 303
-    assert client.post("/claude/mcp/servers/project/bad/on", data=folder).status_code == 422
-    api(client, "POST", "/bad/test", {"project_path": str(inner)})
-    assert not started.exists()
-
-
-def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
-    client: FlaskClient, app: Flask, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    started = tmp_path / "started"
-    add(client, name="sticks", scope="user")
-    definition = {"command": sys.executable, "args": [SCRIPT, str(started)]}
-    context: AppContext = app.extensions["opcode_context"]
-    for folder, is_trusted in ((sandbox.project / "mimic", False), (sandbox.project, True)):
-        folder.mkdir(exist_ok=True)
-        (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"sticks": definition}}))
-        if is_trusted:
-            rejected = folder / ".claude" / "settings.local.json"
-            rejected.parent.mkdir(exist_ok=True)
-            rejected.write_text(json.dumps({"disabledMcpjsonServers": ["sticks"]}))
-            trust(app, sandbox)
-        assert (context.runs.project_trust.needed(folder) is None) == is_trusted
-        project = {"folder": str(folder)}
-        assert client.post("/claude/mcp/test", data=project).status_code == 303
-        address = "/claude/mcp/servers/user/sticks"
-        assert client.post(f"{address}/test", data=project).status_code == 303
-        assert not started.exists()
-        assert "Count the apples" in client.get(address, query_string=project).text
-        shown = client.get("/claude/mcp/servers/project/sticks", query_string=project).text
-        assert "Count the apples" not in shown, "it is the user's server that was tested"
-
-
-def test_servers_are_imported_from_claude_desktop(
-    client: FlaskClient, sandbox: Sandbox, claude: Path
-) -> None:
-    assert "has no servers" in client.get("/claude/mcp/desktop").text
-    path = sandbox.home / ".config" / "Claude" / "claude_desktop_config.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    servers = {
-        "fruit trees": {"command": "cat", "args": ["--token", SECRET]},
-        "left": {"command": "cat"},
-        "odd": {"command": 7},
-    }
-    path.write_text(json.dumps({"mcpServers": servers, "theme": "dark"}))
-    page = client.get("/claude/mcp/desktop").text
-    assert SECRET not in page
-    answer = client.post("/claude/mcp/desktop", data={"name": "fruit-trees", "scope": "user"})
-    assert answer.status_code == 303
-    said = cli(sandbox, claude, "list")
-    assert "fruit-trees: cat" in said
-    assert "left:" not in said
-
-
-# --- the API ----------------------------------------------------------------------------------
-
-
-def api(client: FlaskClient, method: str, path: str, body: object = None, **query: str) -> Any:
-    answer = client.open(f"/api/mcp/servers{path}", method=method, json=body, query_string=query)
-    assert answer.status_code in (200, 201), answer.text
-    return answer.get_json()["data"]
-
-
-def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
-    client: FlaskClient, app: Flask, sandbox: Sandbox, claude: Path
-) -> None:
-    project = {"project_path": str(sandbox.project)}
-    added = api(
-        client,
-        "POST",
-        "",
-        {
-            "name": "sticks",
-            "command": sys.executable,
-            "args": [SCRIPT],
-            "env": {"API_TOKEN": SECRET},
-            "scope": "user",
-        },
-    )
-    assert added["env"] == {"API_TOKEN": "********"}
-    one = json.dumps({"type": "http", "url": "http://127.0.0.1:9/mcp"})
-    body = {"name": "clouds", "json_config": one, "scope": "local", **project}
-    assert client.post("/api/mcp/add-json", json=body).get_json()["data"]["scope"] == "local"
-    assert [e["name"] for e in api(client, "GET", "", **project)] == ["clouds", "sticks"]
-    config = {"command": sys.executable, "args": [SCRIPT], "env": {"API_TOKEN": "********"}}
-    api(client, "PUT", "/sticks", {"config": {**config, "timeout": 5000}})
-    assert f"API_TOKEN={SECRET}" in cli(sandbox, claude, "get", "sticks")
-    tested = api(client, "POST", "/sticks/test", {})
-    assert tested["status"] == "connected"
-    assert [each["name"] for each in tested["tools"]] == ["count_apples", "fell"]
-    assert api(client, "GET", "/sticks")["status"]["running"] is True
-    api(client, "DELETE", "/clouds", **project)
-    assert [e["name"] for e in api(client, "GET", "", **project)] == ["sticks"]
-    assert client.get("/api/mcp/servers/clouds").status_code == 404
-
-
-def test_api_writes_the_mcp_json_of_a_project(client: FlaskClient, sandbox: Sandbox) -> None:
-    project_session(sandbox.config_dir, sandbox.project, prompt("hello", sandbox.project))
-    path = f"/api/projects/{history.project_id(sandbox.project)}/mcp-config"
-    servers = {"ours": {"type": "http", "url": "http://127.0.0.1:9", "headers": {"X": SECRET}}}
-    first = client.put(path, json={"config": {"mcpServers": servers}}).get_json()["data"]
-    assert first["config"]["mcpServers"]["ours"]["headers"] == {"X": "********"}
-    body = {"config": first["config"], "revision": first["revision"]}
-    assert client.put(path, json=body).status_code == 200
-    assert SECRET in (sandbox.project / ".mcp.json").read_text()
-    (sandbox.project / ".mcp.json").write_text('{"mcpServers": {}}')
-    assert client.put(path, json=body).status_code == 409
-    assert client.get(path).get_json()["data"]["config"] == {"mcpServers": {}}
-    query = {"project_path": str(sandbox.project)}
-    reset = client.post("/api/mcp/project-choices/reset", json=query)
-    assert reset.status_code == 200

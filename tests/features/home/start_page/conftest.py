@@ -1,0 +1,29 @@
+"""A server with old sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.features.home.start_page.sessions import OLD, name_of
+from tests.support.clients import api
+from tests.support.environment import Sandbox, Server, until, write_stand_in
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+    """A server with a history and an index."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("home") / "home").make()
+    claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
+    for number in range(OLD):
+        text = api.prompt(f"Old session {number}", sandbox.project, api.NOON + 60 * number)
+        answer = {"role": "assistant", "content": [{"type": "text", "text": f"Last {number}"}]}
+        text += api.line({"type": "assistant", "uuid": f"a{number}", "message": answer})
+        api.session(sandbox.config_dir, sandbox.project, text, name_of(number))
+    started = Server(sandbox, claude, "http://127.0.0.1:9", OPCODE_SEARCH_INDEX="1").start()
+    try:
+        until(lambda: f"Last {OLD - 1}" in started.get("/").text, "the sessions are indexed")
+        yield started
+    finally:
+        started.close()

@@ -1,0 +1,27 @@
+"""Sessions that are begun, and what the start page lists."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from opcode_htmx.features.home.service import PAGE
+from tests.support.environment import Server
+
+OLD = 3 * PAGE
+"""Sessions of the history."""
+
+
+def name_of(number: int) -> str:
+    return f"5e551000-0000-4000-8000-{number:012}"
+
+
+def begin(server: Server, steps: list[object]) -> str:
+    """A session of the stand-in; the address of its page."""
+    form = {
+        "folder": str(server.sandbox.project),
+        "prompt": json.dumps(steps),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+    }
+    return server.post("/sessions", form).headers["Location"]

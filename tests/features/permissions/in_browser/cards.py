@@ -1,0 +1,36 @@
+"""Cards of requests on a phone, and the options in force."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from tests.support.environment import Server, runs_of
+from tests.support.pages.browser import Phone
+
+GRACE = 8.0
+READY = "Ready for the next prompt"
+
+
+def card(phone: Phone) -> Locator:
+    """The card that waits for an answer."""
+    found = phone.page.locator(".block-ask[data-state=open]")
+    expect(found).to_have_count(1)
+    return found
+
+
+def ready(phone: Phone) -> None:
+    expect(phone.status).to_have_text(READY)
+
+
+def in_force(phone: Phone) -> Locator:
+    return phone.page.locator("#in-force")
+
+
+def open_options(phone: Phone) -> None:
+    phone.page.locator("#options-d > summary").click()
+
+
+def asks(phone: Phone, server: Server) -> int:
+    """How often Claude has asked in the session that is looked at."""
+    files = (run / "out.ndjson" for run in runs_of(server.sandbox.state, phone.session_id))
+    return sum(file.read_text(encoding="utf-8").count('"can_use_tool"') for file in files)

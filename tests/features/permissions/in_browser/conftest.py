@@ -1,0 +1,53 @@
+"""A server with the real CLI, and a model that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
+from tests.features.permissions.in_browser.cards import GRACE
+from tests.runs.asking import scenes
+from tests.support.environment import Sandbox, Server
+from tests.support.suite import shared_fixtures
+
+shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_real_server = pytest.fixture(scope="package")(shared_fixtures.real_server)
+idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
+
+
+@pytest.fixture(scope="package")
+def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
+    def write_outside(request: Request) -> ToolUse:
+        """A file with the last word of the prompt as its name."""
+        path = shared_home.home / "elsewhere" / f"{request.prompt.split()[-1]}.txt"
+        return ToolUse("Write", {"file_path": str(path), "content": "x\n"})
+
+    more = (
+        Scene("outside", "outside", [write_outside, Text("Tried.")]),
+        Scene("hang", "hang", [ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("No.")]),
+    )
+    with MessagesApi((*more, *scenes(shared_home.project))) as api:
+        yield api
+
+
+@pytest.fixture(scope="package")
+def shared_settings() -> dict[str, str]:
+    return {
+        "OPCODE_ALLOW_BYPASS": "1",
+        "IS_SANDBOX": "1",
+        "OPCODE_DISCONNECT_GRACE": f"{GRACE}",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+
+
+@pytest.fixture
+def server(shared_real_server: Server) -> Server:
+    return shared_real_server
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Sandbox:
+    """With a project for one test."""
+    return server.sandbox.with_own_project()

@@ -1,0 +1,170 @@
+"""Permissions and questions on a phone, with the real CLI and a scripted model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.features.permissions.in_browser.cards import (
+    READY,
+    asks,
+    card,
+    in_force,
+    open_options,
+    ready,
+)
+from tests.support.environment import Sandbox, Server, runs_of, until
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def verdicts(phone: Phone) -> Locator:
+    """What the newest card says about its decision, or its answers."""
+    return phone.page.locator(".block-ask").last.locator(".verdict")
+
+
+def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
+    phone: Phone, server: Server, sandbox: Sandbox
+) -> None:
+    phone.begin(sandbox.project, "npm please")
+    expect(card(phone)).to_contain_text("npm test")
+    card(phone).locator("summary", has_text="Always allow").click()
+    phone.button("Always allow npm test * in this project").click()
+    ready(phone)
+    expect(phone.page.locator(".block-tool summary")).to_contain_text("· always allowed")
+    phone.page.locator(".block-tool summary").click()
+    verdict = phone.page.locator(".block-tool .verdict")
+    expect(verdict).to_have_text(
+        re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
+    )
+    phone.send("npm again")
+    expect(phone.page.locator(".block-summary")).to_have_count(2)
+    assert asks(phone, server) == 1
+
+
+def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
+    idle_phone: Phone, server: Server
+) -> None:
+    phone = idle_phone
+    phone.send("outside now")
+    path = f"{server.sandbox.home}/elsewhere/now.txt"
+    expect(card(phone)).to_contain_text(f"Outside this project: {path}")
+    card(phone).locator("summary", has_text="Deny with a reason").click()
+    phone.page.get_by_label("Tell Claude why").fill("Stay in the\nproject.")
+    phone.page.get_by_label("Tell Claude why").press("Enter")  # a new line, and no decision
+    expect(card(phone)).to_be_visible()
+    phone.button("Deny and tell Claude").click()
+    ready(phone)
+    expect(verdicts(phone)).to_contain_text("Denied: Stay in the")
+    run = runs_of(server.sandbox.state, phone.session_id)[-1]
+    answer = json.loads((run / "in.ndjson").read_text().splitlines()[-1])
+    assert answer["response"]["response"]["message"] == "Stay in the\nproject."
+
+
+def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
+    phone = idle_phone
+    phone.send("ask me")
+    card(phone)
+    phone.forgiven.append("422")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url))
+    phone.page.get_by_label("Apples").check()
+    phone.page.get_by_label("Apples").press("Enter")  # which must press no button: it may be Allow
+    # what the page sends and fetches by itself at any time
+    assert [url for url in sent if "/seen" not in url and "/static/" not in url] == []
+    phone.button("Answer").click()
+    expect(phone.page.locator("#flash")).to_contain_text(
+        "Choose an answer to question 2 of 2: “How many?”"
+    )
+    phone.page.get_by_role("link", name="question 2 of 2").click()
+    expect(phone.page.get_by_role("group", name="How many?")).to_be_in_viewport()
+    expect(phone.page.get_by_label("Apples")).to_be_checked()
+    assert sum("/asks/" in url for url in sent) == 1
+    phone.page.get_by_label("Pears").check()
+    phone.page.get_by_label("in your own words").last.fill("a dozen")
+    phone.button("Answer").click()
+    ready(phone)
+    expect(verdicts(phone)).to_have_text(["Apples, Pears", "a dozen"])
+    expect(phone.page.locator(".block-text").last).to_contain_text('"How many?"="a dozen"')
+
+
+def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, server: Server) -> None:
+    phone = idle_phone
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("plan")
+    expect(in_force(phone)).to_contain_text("plans first")
+    open_options(phone)
+    phone.send("plan it")
+    expect(card(phone).locator("h1")).to_have_text("The plan")
+    phone.button("Approve, accept edits").click()
+    ready(phone)
+    expect(verdicts(phone)).to_contain_text("Approved, edits accepted")
+    expect(in_force(phone)).to_contain_text("accepts edits")
+    assert (server.sandbox.project / "new.txt").exists()
+    turns = phone.page.locator(".block-summary").count()
+    phone.send("plan once more")
+    expect(phone.page.locator(".block-summary")).to_have_count(turns + 1)
+    ready(phone)
+    (options,) = (server.sandbox.state / "options").glob(f"{phone.session_id}*")
+    assert json.loads(options.read_text())["permission_mode"] == "acceptEdits"
+
+
+def test_second_device_shows_the_decision_of_the_first_and_its_time(
+    server: Server, idle_phone: Phone, open_phone: Callable[..., Phone]
+) -> None:
+    one, other = idle_phone, open_phone(server)
+    one.send("npm please")
+    card(one)
+    # A device with a hanging socket: it does not see the answer of the first one
+    other.forgiven.append("409")
+    other.page.route_web_socket("**/live*", lambda socket: None)
+    other.page.goto(one.page.url)
+    card(other)
+    one.button("Allow").click()
+    ready(one)
+    other.button("Deny").click()
+    expect(other.page.locator("#flash")).to_contain_text(
+        re.compile(r"answered already at \d\d:\d\d: allowed")
+    )
+    other.page.reload()
+    expect(verdicts(other)).to_have_text(re.compile(r"Allowed · \d\d:\d\d"))
+
+
+def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    def seen(text: str) -> None:
+        address = phone.page.url.removeprefix(server.url).partition("#")[0]
+        until(lambda: text in server.get(address).text, text)  # a fifth of what a reload costs
+        phone.page.reload()
+        assert text in phone.page.content()
+
+    phone.begin(sandbox.project, "npm please")
+    seen("Always allow")
+    phone.page.locator("summary", has_text="Always allow").click()
+    press("Always allow npm test * in this project")
+    seen("Always allowed:")
+    seen("tokens in")  # the turn is over
+    phone.page.get_by_role("textbox", name="Prompt").fill("outside now")
+    press("Send")
+    seen("Outside this project")
+    phone.page.locator("summary", has_text="Deny with a reason").click()
+    phone.page.get_by_label("Tell Claude why").fill("Not there.")
+    press("Deny and tell Claude")
+    seen("Denied: Not there.")
+    seen(READY)
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("plan")
+    press("Apply")
+    expect(in_force(phone)).to_contain_text("plans first")

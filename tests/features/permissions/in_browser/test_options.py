@@ -1,0 +1,134 @@
+"""Options and sizes of cards on a phone, with the real CLI and a scripted model."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from tests.features.permissions.in_browser.cards import (
+    GRACE,
+    asks,
+    card,
+    in_force,
+    open_options,
+    ready,
+)
+from tests.support.environment import Sandbox, Server, processes_of, runs_of, until
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
+    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone], shared_api: MessagesApi
+) -> None:
+    api = shared_api
+    one, other = open_phone(server), open_phone(server)
+    one.begin(sandbox.project, "Hello")
+    ready(one)
+    other.page.goto(one.page.url)
+    other.page.locator("body[data-link=online]").wait_for()
+    open_options(one)
+    model = one.page.get_by_label("Model")
+    model.focus()
+    model.select_option(label="Haiku 5.5")
+    for phone in (one, other):
+        expect(in_force(phone)).to_contain_text("Haiku 5.5 · asks first")
+    expect(model).to_be_focused()
+    one.page.get_by_label("Effort").select_option("high")
+    for phone in (one, other):
+        expect(in_force(phone)).to_contain_text("high effort")
+    expect(other.page.locator("#o-model")).to_have_value("haiku")
+    expect(other.page.locator("#was-model")).to_have_value("haiku")
+    one.send("And now?")
+    expect(one.page.locator(".block-summary")).to_have_count(2)
+    assert api.requests[-1]["model"].startswith("claude-haiku")
+    assert api.requests[-1]["output_config"]["effort"] == "high"
+    one.end_claude()
+    expect(one.status).to_have_text("Stopped by you.")
+    one.send("Again")  # another process
+    ready(one)
+    expect(in_force(one)).to_contain_text("Haiku 5.5 · high effort")
+    assert api.requests[-1]["model"].startswith("claude-haiku")
+
+
+def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server) -> None:
+    phone, asked = idle_phone, asks(idle_phone, server)
+    turns = phone.page.locator(".block-summary").count()
+    warning = phone.page.get_by_text("Bypass mode: Claude does everything without asking.")
+    expect(warning).to_have_count(0)
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("bypassPermissions")
+    open_options(phone)
+    expect(warning).to_be_visible()
+    danger = phone.page.evaluate(
+        "getComputedStyle(document.documentElement).getPropertyValue('--danger')"
+    )
+    assert danger
+    phone.send("outside unasked")
+    expect(phone.page.locator(".block-summary")).to_have_count(turns + 1)
+    assert asks(phone, server) == asked
+    assert (server.sandbox.home / "elsewhere" / "unasked.txt").exists()
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    expect(warning).to_be_visible()
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("default")
+    expect(warning).to_have_count(0)
+
+
+def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
+    phone: Phone, sandbox: Sandbox, server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    phone.begin(sandbox.project, "hang on")
+    card(phone)
+    (run,) = runs_of(sandbox.state, phone.session_id)
+    open_options(phone)
+    phone.page.get_by_label("Keep running when I leave").uncheck()
+    expect(in_force(phone)).to_contain_text("stops when you leave")
+    for _ in range(3):
+        phone.page.reload()
+        expect(phone.status).to_have_text("Waiting for your answer")
+        phone.page.locator("body[data-link=online]").wait_for()
+    address = phone.page.url
+    phone.page.wait_for_timeout(1000 * GRACE + 500)  # somebody looks, so nothing may happen
+    expect(phone.status).to_have_text("Waiting for your answer")
+    phone.page.goto("about:blank")
+    until(lambda: json.loads((run / "run.json").read_bytes())["end"], "the run has ended")
+    until(lambda: not processes_of(sandbox.state, run.name), "nothing of it is left", shortest=0.2)
+    phone.page.goto(address)
+    expect(phone.status).to_contain_text("nobody was looking for 8 seconds")
+
+
+def test_cards_and_options_fit_and_can_be_hit_with_a_thumb(
+    idle_phone: Phone,
+) -> None:
+    phone = idle_phone
+    phone.send("outside now")
+    card(phone).locator("summary", has_text="Deny with a reason").click()
+    open_options(phone)
+    sizes, schemes = ((320, 640), (390, 844), (1280, 800)), ("light", "dark")
+    for (width, height), scheme in itertools.product(sizes, schemes):
+        phone.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        phone.page.set_viewport_size({"width": width, "height": height})
+        small = phone.page.evaluate(
+            """() => [...document.querySelectorAll(
+                    ".block-ask :is(button, summary, textarea),"
+                    + ".options :is(summary, select, label)")]
+                .filter(e => !e.matches(".choice label"))
+                .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect()])
+                .filter(([, box]) => box.height < 44 || box.right > innerWidth || box.left < 0)
+                .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
+        )
+        assert small == [], width
+        fonts = phone.page.locator(".block-ask textarea, .options select").evaluate_all(
+            "all => all.map(e => parseFloat(getComputedStyle(e).fontSize))"
+        )
+        assert min(fonts) >= 16, width
+        page = "document.scrollingElement"
+        assert phone.page.evaluate(f"{page}.scrollWidth <= {page}.clientWidth"), width

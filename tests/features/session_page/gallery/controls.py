@@ -1,0 +1,272 @@
+"""The controls of the gallery: requests, states, the queue, the composer, menus and sheets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import FilePayload, Locator, expect
+
+from tests.features.session_page.gallery.script import photo
+from tests.features.session_page.gallery.view import DOCK, PHASES, View
+from tests.features.session_page.in_browser.look.reading import SHIFTS, to_go
+from tests.support.pages.browser import CUT_OFF
+
+ASKS: dict[str, tuple[list[str], list[str]]] = {
+    "ask-edit": (
+        ["Allow Edit?", "-def harvest(trees, per_tree=40):", "+def harvest(trees, per_tree=45):"],
+        ["Allow", "Deny", "Always allow edits in this session"],
+    ),
+    "ask-command": (
+        ["Allow Bash?", "npm install --save-dev vitest"],
+        ["Allow", "Deny", "Always allow npm install * in this project"],
+    ),
+    "ask-outside": (
+        ["Allow Write?", "Outside this project:", '+TREES = {"apple": 12, "pear": 7, "plum": 5}'],
+        ["Allow", "Deny", "Always allow edits in this session"],
+    ),
+    "ask-question": (
+        ["How should half baskets count?", "Round up", "Which fruit is to be sold?", "Plums"],
+        ["Answer", "Do not answer"],
+    ),
+    "ask-form": (
+        ["orchard asks", "How shall the harvest be?", "Your name", "Apples", "Ladder"],
+        ["Accept", "Decline", "Cancel"],
+    ),
+    "ask-page": (
+        ["orchard asks", "Sign in to the orchard", "https://orchard.example/sign-in?x=1"],
+        ["Accept", "Decline", "Cancel"],
+    ),
+    "ask-plan": (
+        ["Claude has a plan", "Round the baskets up", "Add a test"],
+        ["Approve, ask before edits", "Approve, accept edits", "Keep planning"],
+    ),
+}
+"""The content of a permission card, and its buttons."""
+
+
+# Claude's requests and actions
+def asks_hold_what_they_ask_about(view: View) -> None:
+    for name, (shown, buttons) in ASKS.items():
+        view.open(name)
+        card = view.page.locator(".block-ask[data-state=open]")
+        for words in shown:
+            with view.looking_at(f"{name}: {words}"):
+                expect(card.get_by_text(words).first).to_be_visible()
+        if card.locator(".always-allow").count():
+            card.locator(".always-allow > summary").click()
+        for button in buttons:
+            with view.looking_at(f"{name}: {button}"):
+                expect(card.get_by_role("button", name=button, exact=True)).to_be_visible()
+        if name in ("ask-edit", "ask-command", "ask-outside"):
+            with view.looking_at(f"{name}: deny with a reason"):
+                card.get_by_text("Deny with a reason").click()
+                expect(card.get_by_label("Tell Claude why")).to_be_editable()
+                expect(card.get_by_role("button", name="Deny and tell Claude")).to_be_visible()
+        if name == "ask-question":
+            with view.looking_at("question"):
+                card.get_by_label("Round up").check()
+                card.get_by_label("Apples").check()
+                card.get_by_label("Plums").check()
+                expect(card.locator("input:checked")).to_have_count(3)
+                expect(card.get_by_label("And in your own words")).to_be_editable()
+        view.fits(name, f".block-ask :is(.button, summary, textarea, label), {DOCK}")
+        view.picture(name, card)
+        if name == "ask-command":
+            card.get_by_text("Deny with a reason").click()
+            view.picture("asking", views="small wide")
+
+
+def check_status_in_each_state(view: View) -> None:
+    for name in sorted(PHASES.keys() - view.phases):
+        view.open(name)
+        view.fits(f"dock: {name}", DOCK)
+
+
+# Prompts, and Claude's options
+def check_queue_editing(view: View) -> None:
+    view.open("working")
+    with view.looking_at("queue"):
+        waiting = view.page.get_by_role("list", name="Prompts that wait").get_by_role("listitem")
+        expect(waiting).to_have_count(2)
+        for each in waiting.all():
+            expect(each).to_contain_text("Waits its turn")
+            expect(each.get_by_role("button", name="Edit")).to_be_visible()
+            expect(each.get_by_role("button", name="Remove")).to_be_visible()
+    view.fits("queue", f"#queue .button, {DOCK}")
+    view.picture("queue", view.page.locator("#queue"), view.page.locator("#dock"))
+
+
+def check_completion_and_attachments(view: View) -> None:
+    view.open("answer")
+    page, field = view.page, view.page.get_by_role("textbox", name="Prompt")
+    offers = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    for typed, offered in {"/comp": "/compact", "Look at @app": "app.py"}.items():
+        with view.looking_at(f"completions of {typed}"):
+            field.click()
+            field.press_sequentially(typed)
+            expect(offers.first).to_contain_text(offered)
+            view.fits("completions", "#completions [role=option]")
+            name = offered.strip("/").partition(".")[0]
+            view.picture(f"complete-{name}", offers.first, page.locator("#dock"))
+        field.fill("")
+        expect(offers).to_have_count(0)
+    with view.looking_at("attachments"):
+        picture = FilePayload(name="photo.png", mimeType="image/png", buffer=photo())
+        page.get_by_label("Attach images or files").set_input_files(picture)
+        remove = page.get_by_role("button", name="Remove photo.png")
+        expect(remove).to_be_visible()
+        view.fits("attachments", "#attached .button, #composer .button")
+        view.picture("attached", page.locator("#dock"))
+        remove.click()
+        expect(remove).to_have_count(0)
+
+
+def options_menu_and_sheet_open(view: View) -> None:
+    page = view.page
+    with view.looking_at("options"):
+        page.locator("#options-d > summary").click()
+        for label in ("Model", "Effort", "Mode"):
+            expect(page.get_by_label(label, exact=True)).to_be_visible()
+        keep = page.get_by_label("Keep running when I leave")
+        expect(keep).to_be_checked()
+        keep.uncheck()
+        expect(page.locator("#was-keep")).to_have_value("")
+        keep.check()
+        expect(page.locator("#was-keep")).to_have_value("on")
+        view.fits("options", "#options select, #options-d > summary, #composer .send")
+        view.picture("options", page.locator("#dock"))
+        page.locator("#options-d > summary").click()
+    with view.looking_at("menu"):
+        page.get_by_role("button", name="Session menu").click()
+        menu = page.locator("#menu")
+        for label in ("Search in this session", "Name"):
+            expect(menu.get_by_label(label)).to_be_visible()
+        for button in ("Search", "Rename", "Fork: a new session from here", "Delete session"):
+            expect(menu.get_by_role("button", name=button)).to_be_visible()
+        for link in ("Markdown", "HTML", "JSONL", "Running sessions"):
+            expect(menu.get_by_role("link", name=link)).to_be_visible()
+        view.fits("menu", "#menu :is(button, input:not([type=hidden]), a)")
+        view.picture("menu")
+        menu.get_by_label("Search in this session").fill("trees")
+        menu.get_by_role("button", name="Search").click()
+        expect(page.locator("mark").first).to_have_text("trees")
+        view.fits("search", ".row, .search .button, .back")
+        view.picture("found", views="small")
+        page.get_by_role("link", name="Back to the session").click()
+    with view.looking_at("share sheet"):
+        page.locator("body[data-link=online]").wait_for()
+        answer = page.locator(".block-summary").last
+        answer.scroll_into_view_if_needed()
+        answer.hover(position={"x": 20, "y": 10})
+        answer.locator(".more").click()
+        sheet = page.get_by_role("dialog", name="Link, copy, fork")
+        for button in ("Copy link", "Copy text", "Copy Markdown", "Close"):
+            expect(sheet.get_by_role("button", name=button)).to_be_visible()
+        view.fits("share sheet", ".sheet :is(button, input, textarea)")
+        view.picture("share")
+        sheet.get_by_role("button", name="Close").click()
+        expect(sheet).to_be_hidden()
+    view.open("bypass")
+    with view.looking_at("bypass"):
+        expect(page.get_by_text("Bypass mode: Claude does everything")).to_be_visible()
+        expect(page.locator("#in-force")).to_contain_text("never asks: bypass")
+    view.fits("bypass", DOCK)
+    view.picture("bypass", page.locator("#dock"))
+
+
+# A session of this view's own
+def a_session_grows_and_is_left_and_managed(view: View) -> None:
+    page, phone = view.page, view.phone
+    page.add_init_script(SHIFTS)
+    phone.begin(view.gallery.sandbox.project, "Let it grow")
+    with view.looking_at("a growing answer"):
+        expect(page.locator(".block-text table")).not_to_have_count(0)
+        expect(page.locator(".block-summary")).to_be_attached()
+        expect(page.locator(".block-text")).to_contain_text("That is all.")
+        assert sum(page.evaluate("shifts")) < 0.05
+        assert to_go(page) < 2, "the view goes along"
+    address = page.url.partition("#")[0].removeprefix(view.gallery.server.url)
+    name = view.gallery.address[view.size] = address
+    with view.looking_at("to the newest"):
+        page.mouse.move(view.width / 2, 300)
+        page.evaluate("scrollTo(0, 0)")
+        jump = page.get_by_role("button", name="Jump to newest")
+        expect(jump).to_be_visible()
+        view.fits("to the newest", "#jump")
+        page.evaluate("scrollTo(0, 0)")
+        jump.click()
+        expect(jump).to_be_hidden()
+    with view.looking_at("new since you left"):
+        page.goto("/runs")
+        view.gallery.prompt(view.size, "Let it grow again")
+        view.gallery.shows(view.size, "tokens in,", 2)
+        page.goto(f"{name}#end")
+        page.locator("body[data-link=online]").wait_for()
+        way = page.get_by_role("link", name="new messages since you left")
+        expect(way).to_be_visible()
+        view.fits("new since you left", "#to-new")
+        way.click()
+        expect(page.get_by_text("New since you left")).to_be_in_viewport()
+        view.picture("new-since")
+        expect(way).to_be_hidden()
+    with view.looking_at("stop, rename, fork, delete, undo"):
+        phone.end_claude()
+        expect(phone.status).to_have_text("Stopped by you.")
+        title = f"Meadow {view.size}"
+        choose(view, lambda menu: menu.get_by_label("Name").fill(title), "Rename")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        choose(view, lambda menu: None, "Fork: a new session from here")
+        page.wait_for_url(lambda url: address not in url)
+        choose(view, lambda menu: None, "Delete session")
+        expect(page.get_by_role("status")).to_contain_text("It is kept for 7 days.")
+        view.fits("undo", ".note .button")
+        view.picture("undo", views="small")
+        phone.button("Undo").click()
+        page.locator("#transcript").wait_for()
+
+
+def choose(view: View, fill: Callable[[Locator], object], button: str) -> None:
+    """Press a button of the session's menu."""
+    view.page.get_by_role("button", name="Session menu").click()
+    menu = view.page.locator("#menu")
+    fill(menu)
+    with view.page.expect_navigation():
+        menu.get_by_role("button", name=button).click()
+
+
+# The pages around a session
+def other_pages(view: View) -> None:
+    page = view.page
+    for path, words in {
+        "/": "orchard",
+        view.gallery.project: "Tidy up the files",
+        f"{view.gallery.project}/new": "Options:",
+        "/runs": "Needs you",
+        "/nowhere": "To the start page",
+    }.items():
+        view.phone.forgiven.append("404")
+        page.goto(path)
+        with view.looking_at(path):
+            expect(page.locator("main").get_by_text(words).first).to_be_visible()
+        view.fits(path, "main :is(.button, .row, input:not([type=hidden], [type=file]))")
+        page.evaluate("scrollTo(0, 0)")
+        names = {"/": "projects", view.gallery.project: "project", "/nowhere": "error"}
+        view.picture(names.get(path, path.rpartition("/")[2]), views="small")
+    with view.looking_at("needs you"):
+        page.goto("/runs")
+        asking = page.locator("#runs .status", has_text="Waiting for your answer")
+        expect(asking).to_have_count(len(ASKS))
+        expect(page.get_by_role("link", name=re.compile("Running .* need"))).to_be_visible()
+
+
+def it_says_so_when_it_is_offline(view: View) -> None:
+    page = view.page
+    view.phone.forgiven += CUT_OFF
+    page.route_web_socket(re.compile("/live"), lambda socket: socket.close(code=1011))
+    page.goto(f"{view.gallery.address['files']}#end")
+    with view.looking_at("offline"):
+        expect(view.phone.status).to_contain_text("Offline. Last update")
+        expect(page.locator("body")).to_have_attribute("data-link", "offline")
+    view.fits("offline", DOCK)
+    view.picture("status-offline", page.locator(".state"))

@@ -1,0 +1,127 @@
+"""What a person reads on the page of a session, and where it stands on the screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.environment import Server, until
+from tests.support.pages.browser import PHONE, Phone
+from tests.support.pages.page_checks import (
+    WIDTHS,
+    open_every_card,
+    sticks_out,
+    wait_until_pressable,
+)
+
+OpenPhone = Callable[..., Phone]
+StartServer = Callable[..., Server]
+
+
+def play(phone: Phone, project: Path, *steps: list[object]) -> None:
+    phone.begin(project, json.dumps(steps))
+
+
+def answer(phone: Phone, number: int) -> Locator:
+    return phone.page.locator(".block-text", has_text=f"Number {number}. ")
+
+
+def answers_are_there(phone: Phone, count: int) -> None:
+    """The newest of them, that is: the page may not have fetched the earlier ones."""
+    expect(answer(phone, count - 1)).to_have_count(1)
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+
+
+# Measurements
+def covered(page: Page, selector: str) -> list[str]:
+    """The controls that are not wholly on the screen, or lie under something else."""
+    wait_until_pressable(page)
+    found: list[str] = page.locator(selector).evaluate_all(
+        """controls => controls.filter(each => each.checkVisibility()).filter(each => {
+            const box = each.getBoundingClientRect();
+            const inside = box.left >= 0 && box.top >= 0 && box.width > 0
+                && box.right <= innerWidth && box.bottom <= innerHeight;
+            const on = (x, y) => each.contains(document.elementFromPoint(x, y));
+            const middle = (box.top + box.bottom) / 2;
+            return !(inside && on(box.left + 6, middle) && on(box.right - 6, middle)
+                && on((box.left + box.right) / 2, box.top + 4)
+                && on((box.left + box.right) / 2, box.bottom - 4));
+        }).map(each => each.outerHTML.slice(0, 80))"""
+    )
+    return found
+
+
+def to_go(page: Page) -> float:
+    """The distance of the view from the end, in pixels."""
+    return float(
+        page.evaluate(
+            "document.scrollingElement.scrollHeight - document.scrollingElement.scrollTop"
+            " - innerHeight"
+        )
+    )
+
+
+def is_at_the_end(page: Page) -> None:
+    until(lambda: to_go(page) < 2, "the end of the transcript is in view")
+
+
+SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver(list => {
+        for (const each of list.getEntries()) if (!each.hadRecentInput) shifts.push(each.value);
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def wait_for_content(phone: Phone) -> None:
+    expect(phone.button("Answer")).to_be_visible()
+    expect(phone.page.locator("#errors")).to_contain_text("warning")
+
+
+def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
+    phone.page.goto(session)
+    phone.page.reload()
+    wait_for_content(phone)
+    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+    assert sticks_out(phone.page) <= 0
+    badge = phone.page.locator("#needs b")
+    phone.page.evaluate("document.getElementById('needs').hidden = false")
+    box = badge.bounding_box()
+    assert box
+    assert abs(box["width"] - box["height"]) < 1, "round"
+    controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
+    assert covered(phone.page, controls) == []
+
+
+def wider_than_the_screen(phone: Phone, *addresses: str) -> list[tuple[str, int, int]]:
+    """By how much which page is, in which width."""
+    wide = []
+    for path in addresses:
+        phone.page.goto(path)
+        open_every_card(phone.page)
+        for width in WIDTHS:
+            phone.page.set_viewport_size({"width": width, "height": 700})
+            if (by := sticks_out(phone.page)) > 0:
+                wide.append((path, width, by))
+    phone.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    return wide
+
+
+def overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
+    phone: Phone, session: str
+) -> None:
+    """The browser's own setting changes what `rem` means in media queries too."""
+    size = {"standard": 32, "fixed": 32}
+    phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
+    phone.page.goto(session)
+    wait_for_content(phone)
+    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
+    for path in ("/", "/new", "/runs", "/logins"):
+        phone.page.goto(path)
+        expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+        assert sticks_out(phone.page) <= 0, path
+        assert covered(phone.page, ".topbar a, .nav-bar .nav-item") == [], path

@@ -1,0 +1,204 @@
+"""A page in a real browser follows what is new, and neither jumps nor loses its state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from tests.features.session_page.in_browser.look.lines import (
+    MARKDOWN,
+    PARAGRAPH,
+    Gate,
+    gave,
+    said,
+    texts,
+    tool,
+)
+from tests.features.session_page.in_browser.look.reading import (
+    SHIFTS,
+    OpenPhone,
+    StartServer,
+    answer,
+    answers_are_there,
+    covered,
+    is_at_the_end,
+    play,
+    to_go,
+)
+from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import Phone
+
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
+
+
+def top_of(phone: Phone, number: int) -> float:
+    box = answer(phone, number).bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def test_output_before_the_scripts_load_reaches_the_page(
+    server: Server, open_phone: OpenPhone, project: Path, gate: Gate
+) -> None:
+    phone = open_phone(server)
+    play(phone, project, *texts(2), gate.step, *texts(2, begin=2))
+    answers_are_there(phone, 2)
+    held: list[Route] = []
+    phone.page.route("**/later.bundle*", lambda route: held.append(route))
+    sockets: list[object] = []
+    phone.page.on("websocket", lambda socket: sockets.append(socket))
+    phone.page.reload(wait_until="commit")
+    until(lambda: phone.page.title() and held, "the script is on its way")
+    gate.open()
+    phone.page.wait_for_timeout(1000)  # time for a socket, which would be too early
+    assert sockets == []
+    held[0].continue_()
+    answers_are_there(phone, 4)
+    expect(answer(phone, 2)).to_have_count(1)
+
+
+# The reader's place
+def test_view_at_the_end_follows_new_output(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(20), gate.step, *texts(20, begin=20))
+    answers_are_there(phone, 20)
+    is_at_the_end(phone.page)
+    gate.open()
+    answers_are_there(phone, 40)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    is_at_the_end(phone.page)
+    expect(phone.page.locator("#jump")).to_be_hidden()
+
+
+def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
+    phone: Phone, project: Path, gate: Gate
+) -> None:
+    play(phone, project, *texts(18), gate.step, *texts(7, begin=18))
+    answers_are_there(phone, 18)
+    phone.page.mouse.move(195, 300)
+    phone.page.mouse.wheel(0, -1500)
+    jump = phone.page.get_by_role("button", name="Jump to newest")
+    expect(jump).to_be_visible()
+    until(lambda: to_go(phone.page) >= 1500, "the wheel has turned")
+    before = top_of(phone, 9)
+    gate.open()
+    answers_are_there(phone, 25)
+    expect(jump).to_have_text("Jump to newest (8)")  # seven answers and the turn's summary
+    assert abs(top_of(phone, 9) - before) < 1
+    assert covered(phone.page, "#jump") == []
+    jump.click()
+    expect(jump).to_be_hidden()
+    is_at_the_end(phone.page)
+
+
+def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
+    phone: Phone, project: Path, gate: Gate
+) -> None:
+    play(phone, project, *texts(20), gate.step, *texts(1, begin=20))
+    answers_are_there(phone, 20)
+    is_at_the_end(phone.page)
+    before = top_of(phone, 19)
+    phone.page.mouse.move(195, 300)
+    phone.page.mouse.wheel(0, -40)
+    until(lambda: to_go(phone.page) >= 40, "the wheel has turned")
+    gate.open()
+    answers_are_there(phone, 21)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert abs(top_of(phone, 19) - before - 40) < 1
+
+
+# The state of the reader
+def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
+    phone: Phone, project: Path, gate: Gate
+) -> None:
+    calls = said("m1", tool("Bash", "t1", command="sleep 9"))
+    play(phone, project, calls, gate.step, gave("t1", "slept well"))
+    card = phone.page.locator(".block-tool")
+    expect(card).to_have_attribute("data-state", "running")
+    card.locator("summary").focus()
+    phone.page.keyboard.press("Enter")
+    expect(card.locator(".tool-input")).to_be_visible()
+    gate.open()
+    expect(card).to_have_attribute("data-state", "done")
+    expect(card.get_by_text("slept well")).to_be_visible()
+    expect(card.locator("summary")).to_be_focused()
+
+
+def test_draft_and_focus_survive_updates(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
+    answers_are_there(phone, 3)
+    field = phone.page.get_by_role("textbox", name="Prompt")
+    field.focus()
+    phone.page.keyboard.type("half a thou")
+    gate.open()
+    answers_are_there(phone, 23)
+    phone.page.keyboard.type("ght")
+    expect(field).to_have_value("half a thought")
+    expect(field).to_be_focused()
+
+
+def test_selection_survives_updates(phone: Phone, project: Path, gate: Gate) -> None:
+    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
+    answers_are_there(phone, 3)
+    phone.page.locator(".block-text").first.select_text()
+    selected = phone.page.evaluate("getSelection().toString()")
+    assert selected.startswith("Number 0.")
+    gate.open()
+    answers_are_there(phone, 23)
+    assert phone.page.evaluate("getSelection().toString()") == selected
+
+
+def test_title_of_a_new_session_is_its_first_prompt_before_and_after_reload(
+    sandbox: Sandbox,
+    stand_in: Path,
+    gate: Gate,
+    start_server: StartServer,
+    open_phone: OpenPhone,
+    tmp_path: Path,
+) -> None:
+    slow = tmp_path / "slow"
+    waits = f'[ "$1" = --version ] || while [ ! -e {gate.path} ]; do sleep 0.05; done'
+    slow.write_text(f'#!/bin/sh\n{waits}\nexec {stand_in} "$@"\n')
+    slow.chmod(0o755)
+    phone = open_phone(start_server(sandbox, slow))
+    phone.begin(sandbox.project, f"Mind  the\nfollowing: {PARAGRAPH}")
+    heading = phone.page.locator(".topbar h1")
+    expect(heading).to_have_text("New session")
+    gate.open()
+    expect(heading).to_contain_text("Mind the following")
+    expect(phone.page).to_have_title(re.compile("Mind the following"))
+    names = heading.inner_text(), phone.page.title()
+    phone.page.reload()
+    assert (heading.inner_text(), phone.page.title()) == names
+
+
+def test_an_answer_that_grows_shifts_nothing_that_is_read_further_up(
+    sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone
+) -> None:
+    (sandbox.project / "notes.txt").write_text("a note\n" * 30)
+    answer = f"{MARKDOWN}\n\n" * 6
+    scene = Scene(
+        "grow",
+        "",
+        [
+            (Text(PARAGRAPH), ToolUse("Read", {"file_path": str(sandbox.project / "notes.txt")})),
+            Text(answer, pace=0.002),
+        ],
+    )
+    with MessagesApi([scene]) as api:
+        phone = open_phone(start_server(sandbox, claude, api.url))
+        phone.page.add_init_script(SHIFTS)
+        phone.begin(sandbox.project, "Grow")
+        expect(phone.page.locator(".block-text table")).not_to_have_count(0)
+        phone.page.evaluate("scrollTo(0, 100)")
+        expect(phone.page.locator(".block-summary")).to_be_attached()
+        assert to_go(phone.page) >= 2
+    assert sum(phone.page.evaluate("shifts")) < 0.05

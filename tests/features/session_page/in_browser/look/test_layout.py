@@ -1,0 +1,256 @@
+"""Layout in a real browser: nothing overflows or is covered, also beside a keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.features.session_page.in_browser.look.lines import EVERYTHING, LONG_WORD, texts
+from tests.features.session_page.in_browser.look.reading import (
+    OpenPhone,
+    StartServer,
+    answers_are_there,
+    covered,
+    is_at_the_end,
+    letters_of_twice_the_size_fit,
+    overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size,
+    play,
+    wait_for_content,
+    wider_than_the_screen,
+)
+from tests.support.environment import Sandbox, Server
+from tests.support.pages import screenshots
+from tests.support.pages.browser import Phone
+from tests.support.pages.page_checks import smaller_than_a_thumb, too_small_to_type_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
+
+
+# A session that shows everything; tests/app/pages/test_every_page.py has the checks of each page
+def test_a_session_that_shows_everything_fits_and_its_controls_are_large_and_seen(
+    server: Server, open_phone: OpenPhone, project: Path
+) -> None:
+    phone = open_phone(server)
+    play(phone, project, *EVERYTHING, ["wait", "/nowhere"])
+    wait_for_content(phone)
+    phone.send(LONG_WORD)
+    expect(phone.page.locator("#queue")).to_contain_text(LONG_WORD)
+    session = phone.page.url
+    assert (smaller_than_a_thumb(phone.page), too_small_to_type_in(phone.page)) == ([], [])
+    assert without_an_outline(phone, session) == []
+    letters_of_twice_the_size_fit(phone, session)
+    assert wider_than_the_screen(phone, session, "/", "/runs") == []
+    overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(phone, session)
+
+
+def without_an_outline(phone: Phone, session: str) -> list[str]:
+    """The controls that show no focus, of the first ones that Tab leads to."""
+    phone.page.goto(session.removesuffix("#end"))  # Tab continues from the target of a link
+    unseen = []
+    for _ in range(25):
+        phone.page.keyboard.press("Tab")
+        style, html = phone.page.evaluate(
+            """() => [getComputedStyle(document.activeElement).outlineStyle,
+                      document.activeElement.outerHTML.slice(0, 80)]"""
+        )
+        if style == "none":
+            unseen.append(html)
+    return unseen
+
+
+# Tables, code and images
+MANY_WORDS = "some more words that are long enough " * 3
+LONG_LINE = "value = compute(something) + " * 6
+CODE_AND_TABLE = f"""| name | what it does, in many words | more |
+|---|---|---|
+| a | Lists all projects of a person, the one that was used last first | {MANY_WORDS} |
+
+```python
+{LONG_LINE}
+```
+"""
+
+SCROLLED = """(box, left) => {
+    box.scrollIntoView({ block: "center", behavior: "instant" });
+    box.scrollTo({ left, behavior: "instant" });
+}"""
+SHOWN_WIDTH = "box => Math.min(...[...box.querySelectorAll('th')].slice(1).map(e => e.offsetWidth))"
+EDGE = """box => {
+    const { right, top } = box.getBoundingClientRect();
+    return [Math.floor(right) - 4, Math.floor(top) + 4];
+}"""
+
+
+def test_tables_and_code_go_on_beyond_a_shadow_and_code_can_be_wrapped(
+    phone: Phone, project: Path
+) -> None:
+    play(phone, project, ["text", CODE_AND_TABLE])
+    page = phone.page
+    table, code = page.locator(".md .scroll"), page.locator(".md pre")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert table.evaluate(SHOWN_WIDTH) >= 9 * 16, "columns can be read"
+    for box in (table, code):
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+        here, end = (edge_colour(box, at) for at in (0, 10_000))
+        assert here != end, "there is a shadow, until the end is reached"
+    code.click()
+    wrap = phone.button("Wrap")
+    top = code.bounding_box()
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert code.evaluate("box => box.scrollWidth <= box.clientWidth")
+    after = code.bounding_box()
+    assert top and after and after["height"] > top["height"]
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "false")
+    assert code.evaluate("box => box.scrollWidth > box.clientWidth")
+
+
+def edge_colour(box: Locator, scrolled: int) -> bytes:
+    """The pixels at the right edge of a box, above its text, when it is scrolled so far."""
+    box.evaluate(SCROLLED, scrolled)
+    x, y = box.evaluate(EDGE)
+    return box.page.screenshot(clip={"x": x, "y": y, "width": 2, "height": 2})
+
+
+# The dock
+def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, project: Path) -> None:
+    page = phone.page
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
+    answers_are_there(phone, 20)
+    controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
+    assert page.locator(controls).count() == 6
+    for width, height in ((390, 844), (360, 640), (320, 568), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
+        is_at_the_end(page)
+        assert covered(page, controls) == [], width
+        page.evaluate("scrollTo(0, 0)")
+        assert covered(page, controls) == [], f"also far from the end, {width}"
+        row = [page.locator(each).bounding_box() for each in ("#prompt", "#stop button", ".send")]
+        bottoms = {box["y"] + box["height"] for box in row if box}
+        assert len(bottoms) == 1, f"one row, {width}"
+        assert row[0] is not None
+        assert row[0]["width"] >= 0.4 * min(width, 800), "the text field takes the width"
+
+
+def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
+    phone: Phone, project: Path
+) -> None:
+    play(phone, project, *texts(20))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    field = phone.page.get_by_role("textbox", name="Prompt")
+    heights = []
+    for lines in (1, 4, 60):
+        field.fill("\n".join(["a line"] * lines))
+        box = field.bounding_box()
+        assert box is not None
+        heights.append(box["height"])
+    assert heights[0] < heights[1] < heights[2] <= 844 / 3
+    assert covered(phone.page, "#composer textarea, #composer .button") == []
+    is_at_the_end(phone.page)
+    # nor does the dock with its options open, in landscape, with large letters as well
+    phone.page.set_viewport_size({"width": 844, "height": 390})
+    field.blur()
+    phone.page.locator("#options-d > summary").click()
+    for size in ("", "32px"):
+        phone.page.evaluate("size => document.documentElement.style.fontSize = size", size)
+        dock, bar = (phone.page.locator(each).bounding_box() for each in ("#dock", ".topbar"))
+        assert dock is not None
+        assert bar is not None
+        assert dock["y"] >= bar["y"] + bar["height"], size
+
+
+def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
+    phone: Phone, project: Path
+) -> None:
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
+    answers_are_there(phone, 20)
+    phone.page.set_viewport_size({"width": 390, "height": 420})
+    is_at_the_end(phone.page)
+    assert covered(phone.page, "#composer textarea, #composer .button") == []
+
+
+def test_a_keyboard_that_covers_the_page_lifts_the_dock(
+    server: Server, open_phone: OpenPhone, project: Path
+) -> None:
+    phone = open_phone(server)
+    # as on iOS: the page keeps its height, and only the visual viewport changes
+    phone.page.add_init_script(
+        """const view = Object.assign(new EventTarget(), { scale: 1, height: 844, offsetTop: 0 });
+        Object.defineProperty(window, "visualViewport", { value: view });"""
+    )
+    play(phone, project, *texts(20), ["wait", "/nowhere"])
+    answers_are_there(phone, 20)
+    lifted = """([height, scale]) => {
+        Object.assign(visualViewport, { height, scale });
+        visualViewport.dispatchEvent(new Event("resize"));
+        return innerHeight - document.getElementById("dock").getBoundingClientRect().bottom;
+    }"""
+    assert round(phone.page.evaluate(lifted, [544, 1])) == 300
+    assert round(phone.page.evaluate(lifted, [422, 2])) == 0, "a zoomed page has no keyboard"
+    assert round(phone.page.evaluate(lifted, [844, 1])) == 0
+
+
+def test_errors_are_shown_above_the_composer(phone: Phone, project: Path) -> None:
+    play(phone, project, *texts(20))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.button("Send").click()
+    expect(phone.page.get_by_role("alert")).to_contain_text("Write a prompt first.")
+    assert covered(phone.page, "#flash .error-note, #composer textarea, #composer .button") == []
+
+
+def test_without_a_socket_the_page_says_so_in_red(phone: Phone, project: Path) -> None:
+    play(phone, project, *texts(3))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.page.evaluate(
+        """document.dispatchEvent(new CustomEvent("htmx:ws:close",
+            { detail: { code: 1006, reason: "closed" } }))"""
+    )
+    expect(phone.status).to_contain_text("Offline. Last update")
+    colour = phone.page.evaluate(
+        "getComputedStyle(document.getElementById('status'), '::before').backgroundColor"
+    )
+    assert colour == "rgb(176, 38, 29)"
+
+
+# The pictures in the documents
+def test_screenshots_of_the_demo(
+    sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone
+) -> None:
+    """OPCODE_SCREENSHOTS=1 puts them into docs/screenshots."""
+    server = start_server(sandbox, claude, OPCODE_DEMO="1")
+    hand = {**screenshots.PHONE, "device_scale_factor": 2}
+    light = open_phone(server, **hand)
+    light.page.goto("/new")
+    light.page.get_by_role("textbox", name="Prompt").fill("half written")
+    light.page.get_by_role("button", name="Run the app and save its report").tap()
+    light.button("Allow").tap()
+    expect(light.page.locator(".block-prompt")).to_contain_text("Run the app and save its report")
+    ready(light)
+    dark = open_phone(server, color_scheme="dark", **hand)
+    dark.page.goto(light.page.url)
+    for name, phone in (("session-light", light), ("session-dark", dark)):
+        phone.page.locator(".block-tool summary").tap()
+        take(phone, name, sandbox)
+    light.page.reload()
+    light.page.get_by_role("button", name="Fix the bug in app.py").tap()
+    expect(light.button("Allow")).to_be_visible()
+    take(light, "permission-light", sandbox)
+
+
+def ready(phone: Phone) -> None:
+    expect(phone.status).to_have_text("Ready for the next prompt")
+
+
+def take(phone: Phone, name: str, sandbox: Sandbox) -> None:
+    phone.page.evaluate(
+        """() => {
+            document.querySelector(".chips").scrollLeft = 0;
+            document.scrollingElement.scrollTop = document.scrollingElement.scrollHeight;
+        }"""
+    )
+    is_at_the_end(phone.page)
+    screenshots.take(phone.page, name, sandbox)

@@ -1,0 +1,39 @@
+"""A server with the stand-in, and a long session on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.features.session_page.in_browser import long_session
+from tests.features.session_page.in_browser.where.beginning import PROMPTS
+from tests.support.environment import Server
+from tests.support.suite import shared_fixtures
+
+
+@pytest.fixture(scope="package")
+def shared_settings() -> dict[str, str]:
+    return {}
+
+
+shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Iterator[Server]:
+    yield shared_server
+    shared_server.ensure_started()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def past(server: Server) -> str:
+    """The page of a long session that was held in a terminal, in a project of its own."""
+    return long_session.write(server.sandbox.with_own_project(), PROMPTS)

@@ -1,0 +1,154 @@
+"""Links to blocks, words that are found, and copies, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.features.session_page.in_browser.where.beginning import (
+    OpenPhone,
+    begin,
+    open_session,
+    said,
+    text,
+)
+from tests.support.environment import Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+
+# --- links ----------------------------------------------------------------------------------
+
+
+def test_a_link_to_a_block_far_up_leads_there(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    phone.page.goto(f"{past}#b-prompt-3")
+    block = phone.page.locator("#b-prompt-3")
+    expect(block).to_be_in_viewport()
+    expect(block).to_have_class(re.compile(r"\bhere\b"))
+    phone.page.evaluate("location.hash = '#b-prompt-9'")
+    expect(phone.page.locator("#b-prompt-9")).to_have_class(re.compile(r"\bhere\b"))
+    expect(phone.page.locator(".here")).to_have_count(1)
+
+
+def test_words_are_searched_and_found_without_javascript(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    phone.page.goto(past)
+    phone.page.get_by_label("Session menu").click()
+    phone.page.get_by_label("Search in this session").fill("prompt 7.")
+    phone.page.get_by_label("Search in this session").press("Enter")
+    phone.page.locator("a.row").click()
+    phone.page.wait_for_url("**hit=prompt-7**#found")
+    expect(phone.page.locator("#b-prompt-7")).to_be_in_viewport()
+
+
+# --- copies ---------------------------------------------------------------------------------
+
+ANSWER = "Some *words*.\n\n```\ncode of mine\n```\n\nThe end."
+
+
+def pasted(page: Page) -> str:
+    """The text that a paste puts into the composer."""
+    prompt = page.get_by_role("textbox", name="Prompt")
+    prompt.fill("")
+    prompt.press("Control+v")
+    expect(prompt).not_to_have_value("")
+    return prompt.input_value()
+
+
+@pytest.mark.parametrize("clipboard", [True, False], ids=["clipboard API", "plain http"])
+def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
+    server: Server, open_phone: OpenPhone, clipboard: bool
+) -> None:
+    phone = open_phone(server, permissions=["clipboard-read", "clipboard-write"])
+    if not clipboard:
+        phone.page.add_init_script(NO_CLIPBOARD)
+    open_session(phone, begin(server, said("n", text("Before.")), said("m", text(ANSWER))))
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+    got = {}
+    for what in ("link", "text", "markdown"):
+        phone.page.locator(".block-summary").hover()
+        phone.page.locator(".block-summary > .more").click()  # one for the whole answer
+        button = sheet.get_by_role("button", name=f"Copy {what}")
+        button.click()
+        expect(button.or_(sheet.get_by_role("button", name="Copied"))).to_have_text("Copied")
+        phone.page.keyboard.press("Escape")
+        expect(sheet).to_be_hidden()
+        got[what] = pasted(phone.page)
+    assert got["markdown"] == f"Before.\n\n{ANSWER}"
+    assert got["text"].split() == ["Before.", "Some", "words.", "code", "of", "mine", "The", "end."]
+    phone.page.goto(got["link"])
+    expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
+
+
+def test_a_tap_on_the_copy_menu_is_kept_while_its_script_is_on_its_way(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, begin(server, said("m", text(ANSWER))))
+    phone.forgiven.append("ERR_FAILED")  # what is refused here
+    held: list[Route] = []
+    phone.page.route("**/copy.js*", lambda route: held.append(route))
+    address, alert = phone.page.url, phone.page.get_by_role("alert")
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+
+    def tap() -> None:
+        phone.page.locator(".block-summary").hover()
+        phone.page.locator(".block-summary > .more").click()
+
+    tap()
+    until(lambda: phone.page.title() and held, "the script is on its way")
+    expect(sheet).to_have_count(0)
+    held.pop().abort()
+    expect(alert).to_have_text("The menu could not be loaded. Try again.")
+    tap()
+    until(lambda: phone.page.title() and held, "the script is on its way again")
+    replaced = "block => { block.replaceWith(block.cloneNode(true)); }"
+    phone.page.locator(".block-summary").evaluate(replaced)
+    held.pop().continue_()
+    expect(sheet).to_be_visible()
+    expect(alert).to_be_empty()
+    phone.page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+    phone.page.route("**/share", lambda route: route.abort())
+    tap()
+    expect(alert).to_have_text("The menu could not be loaded. Try again.")
+    assert phone.page.url == address
+
+    phone.page.unroute("**/share")
+    phone.forgiven.append("401")  # logged out: the login stands in the place of the page
+    phone.page.context.clear_cookies()
+    tap()
+    phone.page.wait_for_url("**/share")
+    phone.page.get_by_label("Password").wait_for()
+
+
+def test_text_stays_selected_when_copying_fails(server: Server, open_phone: OpenPhone) -> None:
+    phone = open_phone(server)
+    phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
+    open_session(phone, begin(server, said("m", text(ANSWER))))
+    phone.page.locator("#b-m-0 pre").hover()
+    button = phone.page.locator(".code-tools button").last
+    button.click()
+    expect(button).to_have_text("Selected: copy it now")
+    assert phone.page.evaluate("getSelection().toString().trim()") == "code of mine"
+
+
+def test_a_block_can_be_copied_without_javascript(server: Server, open_phone: OpenPhone) -> None:
+    phone = open_phone(server, java_script_enabled=False)
+    phone.page.goto(begin(server, said("m", text(ANSWER))))
+    more = phone.page.locator(".block-summary > .more")
+    phone.reload_until(more.count, "it is said")
+    more.click()
+    expect(phone.page.get_by_label("Markdown")).to_have_value(ANSWER)
+    phone.page.get_by_label("Back to the session").click()
+    expect(phone.page.locator("#b-m-0")).to_be_in_viewport()

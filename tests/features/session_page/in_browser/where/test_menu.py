@@ -1,0 +1,131 @@
+"""The menu of a session in a real browser: keys, names, deletion, and the end of a login."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.features.session_page.in_browser.where.beginning import (
+    PROMPTS,
+    OpenPhone,
+    begin,
+    open_session,
+)
+from tests.support.environment import Server, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+# --- the menu -------------------------------------------------------------------------------
+
+
+def test_the_menu_opens_and_closes_by_keyboard_and_keeps_the_focus(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    opener = phone.page.get_by_label("Session menu")
+    opener.focus()
+    phone.page.keyboard.press("Enter")
+    name = phone.page.get_by_label("Name", exact=True)
+    expect(name).to_be_visible()
+    name.focus()
+    phone.page.keyboard.press("Escape")
+    expect(name).to_be_hidden()
+    expect(opener).to_be_focused()
+    opener.click()
+    phone.page.locator("#transcript").click(position={"x": 5, "y": 5})
+    expect(name).to_be_hidden()
+
+
+def test_the_menu_opens_as_soon_as_its_button_is_there(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    """The bar is painted before the rest of the page has come."""
+    phone, held = open_phone(server), list[Route]()
+    phone.links_to_styles("session.css")
+    phone.page.route("**/session.css*", lambda route: held.append(route))
+    phone.page.goto(past, wait_until="commit")
+    phone.page.get_by_label("Session menu").click()
+    expect(phone.button("Delete session")).to_be_visible()
+    until(lambda: phone.page.title() and held, "the rest of the page waits for its style")
+    held[0].continue_()
+    expect(phone.page.locator("body[data-link=online]")).to_be_attached()
+    expect(phone.button("Delete session")).to_be_visible()
+
+
+BEGINNINGS = """links => {
+    const rows = new Map();
+    const words = document.createTreeWalker(links, NodeFilter.SHOW_TEXT);
+    while (words.nextNode()) {
+        if (!words.currentNode.data.trim()) continue;
+        const range = document.createRange();
+        range.selectNodeContents(words.currentNode);
+        const { x, bottom } = range.getBoundingClientRect();
+        const row = Math.round(bottom / 20);
+        rows.set(row, Math.min(x, rows.get(row) ?? Infinity));
+    }
+    return [...rows.values()];
+}"""
+
+
+def test_links_in_the_menu_begin_at_the_same_place_in_each_row(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    phone.page.get_by_label("Session menu").click()
+    links = phone.page.locator(".menu-links", has_text="Go to")
+    expect(links).to_be_visible()
+    rows = links.evaluate(BEGINNINGS)
+    assert len(rows) > 1
+    assert max(rows) - min(rows) < 1, rows
+
+
+def test_a_session_is_named_deleted_and_brought_back(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    phone.page.get_by_label("Session menu").click()
+    phone.page.get_by_label("Name", exact=True).fill("Plums")
+    with phone.page.expect_navigation():  # the open page shows the new name, too
+        phone.button("Rename").click()
+    expect(phone.page.get_by_role("heading", name="Plums")).to_be_visible()
+    phone.page.get_by_label("Session menu").click()
+    phone.button("Delete session").click()
+    expect(phone.page.get_by_role("status")).to_contain_text("Deleted “Plums”.")
+    expect(phone.page.get_by_text("No sessions here yet")).to_be_visible()
+    phone.button("Undo").click()
+    expect(phone.page.get_by_role("heading", name="Plums")).to_be_visible()
+    expect(phone.page.locator(f"#b-prompt-{PROMPTS - 1}")).to_be_in_viewport()
+
+
+def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
+    server: Server, open_phone: OpenPhone, past: str
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, past)
+    assert server.post(f"{past}/delete", {}).status_code == 303
+    expect(phone.status).to_have_text("Cut off. Reload the page.")
+    phone.forgiven.append("404")
+    phone.page.reload()
+    expect(phone.page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+# --- logging out ----------------------------------------------------------------------------
+
+
+def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
+    address = begin(server, ["text", "Hello."])
+    phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
+    # what the page still saves or fetches, with the login that has ended
+    phone.forgiven += ["401", "its MIME type ('text/html') is not executable"]
+    open_session(phone, address)
+    open_session(other, address)
+    elsewhere = phone.page.context.new_page()
+    elsewhere.goto("/")
+    elsewhere.get_by_role("button", name="More").click()
+    elsewhere.get_by_role("button", name="Log out").click()
+    expect(phone.status).to_have_text("Cut off. Reload the page.")
+    expect(other.status).to_have_text("Ready for the next prompt")

@@ -1,0 +1,197 @@
+"""Orientation in a real browser: the status line, and what needs the person."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.features.session_page.in_browser.where.beginning import (
+    OpenPhone,
+    begin,
+    open_session,
+    said,
+    text,
+)
+from tests.support.environment import Sandbox, Server, until
+from tests.support.pages.browser import CUT_OFF
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture
+def lone_server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
+    """For tests that look at what all sessions of a server are up to."""
+    return start_server(sandbox, stand_in)
+
+
+def result(name: str, cost: float) -> list[object]:
+    models = {"m": {"inputTokens": 1, "contextWindow": 200_000}}
+    entry = {"type": "result", "subtype": "success", "uuid": name, "total_cost_usd": cost}
+    return ["raw", json.dumps({**entry, "modelUsage": models}) + "\n"]
+
+
+# --- the status line ------------------------------------------------------------------------
+
+
+def comes_more(page: Page, messages: list[object]) -> bool:
+    """Whether there is a message more within a second."""
+    before = len(messages)
+    page.wait_for_timeout(1000)
+    return len(messages) > before
+
+
+def test_status_shows_activity_and_counts_time_in_the_browser(
+    server: Server, open_phone: OpenPhone, gate: Path
+) -> None:
+    call: dict[str, object] = {
+        "type": "tool_use",
+        "id": "call",
+        "name": "Bash",
+        "input": {"command": "npm test"},
+    }
+    address = begin(
+        server,
+        said("a", text("Let me see."), tokens=68_000),
+        result("r", 0.1234),
+        said("b", call, tokens=90_000),
+        ["wait", str(gate)],
+        ["ask", "request-1"],
+    )
+    phone = open_phone(server)
+    messages: list[object] = []
+    phone.page.on(
+        "websocket", lambda ws: ws.on("framereceived", lambda frame: messages.append(frame))
+    )
+    open_session(phone, address)
+    expect(phone.status).to_have_text("Running npm test")
+    clock = phone.page.locator("#since time")
+    expect(clock).to_have_text(re.compile(r"^\d+ s$"))
+    until(
+        lambda: not comes_more(phone.page, messages) and messages,  # waits in the browser first
+        "the page has what there is",
+    )
+    received, first = len(messages), int(clock.inner_text().split()[0])
+    until(lambda: int(clock.inner_text().split()[0]) >= first + 2, "it counts")
+    assert len(messages) == received
+    expect(phone.page.locator("#usage")).to_have_text("Context 45% · Cost so far $0.12")
+
+    gate.touch()
+    expect(phone.status).to_have_text("Waiting for your answer")
+    expect(phone.page.locator("#since .about")).to_have_text("Bash: true")
+    phone.button("Allow").click()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+
+
+def test_offline_the_age_of_the_last_update_counts_up(
+    server: Server, open_phone: OpenPhone
+) -> None:
+    phone = open_phone(server)
+    open_session(phone, begin(server, ["text", "Hello."]))
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.forgiven += CUT_OFF
+    server.kill()
+    expect(phone.status).to_have_text("Offline. Last update just now.")
+    phone.page.clock.set_fixed_time(time.time() + 3 * 60 + 5)
+    expect(phone.status).to_have_text("Offline. Last update 3 min ago.")
+    expect(phone.page.locator("#since")).to_be_hidden()
+    server.start()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    phone.page.context.set_offline(True)
+    expect(phone.status).to_have_text("Offline. Last update just now.")
+    phone.page.context.set_offline(False)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+
+
+# --- what needs me --------------------------------------------------------------------------
+
+
+def test_open_request_is_announced_on_every_page_until_answered(
+    lone_server: Server, open_phone: OpenPhone
+) -> None:
+    server = lone_server
+    phone, other = open_phone(server), open_phone(server)
+    open_session(phone, begin(server, ["text", "Hello."]))
+    expect(phone.page).not_to_have_title("New session · opcode")
+    title = phone.page.title()
+
+    def overview() -> str:
+        other.page.goto("/")
+        return other.page.title()
+
+    until(lambda: overview() == "Home · opcode", "what has just ended was seen")
+    asking = begin(server, ["ask", "request-1"])
+
+    expect(phone.page).to_have_title(f"(1) {title}")
+    badge = phone.page.get_by_role("link", name="1 other session needs you")
+    expect(badge).to_be_visible()
+    other.lock()
+    other.unlock()
+    expect(other.page).to_have_title("(1) Home · opcode")
+    other.page.get_by_role("link", name="Running 1 session needs you").click()
+    expect(other.page.get_by_role("heading", name="Needs you")).to_be_visible()
+    expect(other.page.locator("#runs .status").first).to_have_text("Waiting for your answer")
+    expect(other.page.locator(".run-call").first).to_have_text("Bash true")
+    other.page.locator("#runs a.row").first.click()
+    other.page.wait_for_url(f"**{asking}*")
+    assert not other.page.title().startswith("("), "not of itself"
+    other.button("Allow").click()
+    expect(phone.page).to_have_title(title)
+    expect(phone.page.locator("#needs")).to_be_hidden()
+
+
+def test_unseen_ended_session_is_listed_until_it_is_opened(
+    lone_server: Server, open_phone: OpenPhone
+) -> None:
+    server = lone_server
+    done = begin(server, ["text", "Hello."])
+    failed = begin(server, ["exit", 3])
+    phone = open_phone(server)
+    heading = '.page-head:has(:text-is("Needs you"), :text-is("Done"))'
+    rows = phone.page.locator(f"#runs {heading} + ul > li")
+
+    def listed() -> list[str]:
+        phone.page.goto("/runs")
+        return sorted(rows.locator(".status").all_inner_texts())
+
+    both = ["Claude ended with exit status 3.", "Done since you last looked"]
+    until(lambda: listed() == both, "both are listed")
+    open_session(phone, done)
+    until(lambda: listed() == both[:1], "the page has reported what was seen")
+    open_session(phone, failed)
+    until(lambda: listed() == [], "and here")
+
+
+LEAVE_AT_THE_END = """() => new MutationObserver(() => {
+    if (document.getElementById("status")?.dataset.phase === "idle") location.assign("/runs");
+}).observe(document.body, { childList: true, subtree: true, attributes: true })"""
+
+
+@pytest.mark.parametrize("leave", ["another page", "a locked phone"])
+def test_an_answer_whose_end_was_on_the_screen_is_seen_however_soon_one_leaves(
+    lone_server: Server, open_phone: OpenPhone, gate: Path, leave: str
+) -> None:
+    server = lone_server
+    phone = open_phone(server)
+    open_session(phone, begin(server, ["wait", str(gate)], ["text", "Here is the end."]))
+    if leave == "another page":
+        phone.page.evaluate(LEAVE_AT_THE_END)
+        gate.touch()
+        phone.page.wait_for_url("**/runs")
+        # at once, and not only after a refresh
+        statuses = phone.page.locator("#runs .status").all_inner_texts()
+        assert statuses == ["Ready for the next prompt"]
+    else:
+        gate.touch()
+        expect(phone.status).to_have_text("Ready for the next prompt")
+        phone.lock()
+    # the page reports while it is left what was read
+    until(lambda: "Done since you last looked" not in server.get("/runs").text, "it stays seen")
