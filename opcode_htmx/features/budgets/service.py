@@ -164,7 +164,9 @@ class GoOn:
     def _left_in(self, hold: Hold, session_id: str, held: Collection[str]) -> str:
         """The session that Claude was in as it was paused, as far as that is known."""
         with contextlib.suppress(RunNotFound):
-            found = self.supervisor.get(hold.run_id).state.session_id
+            run = self.supervisor.get(hold.run_id)
+            run.fold_new_lines(last=run.record.end is not None)  # another worker may have owned it
+            found = run.state.session_id
             if found in held and self.locations.exists(found):
                 return found
         return session_id

@@ -43,6 +43,8 @@ class Desk:
             live=False,
             codec=SimpleNamespace(parse=parser.parse, withdrawn_line=encoder.withdrawn_line),
             folder=SimpleNamespace(input_log=log),
+            record=SimpleNamespace(end=object()),
+            fold_new_lines=lambda **_: None,
             state=SimpleNamespace(
                 session_id=TWO, waiting={WAITING: "And the pears"}, sent={WAITING}
             ),
