@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -21,7 +24,7 @@ from opcode_htmx.runs.registry import RunNotFound
 from opcode_htmx.sessions.schedules.planned import GO_ON
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, until
 
 ORCHARD = Path("/work/orchard")
 WAITING = "11111111-1111-4111-8111-111111111111"
@@ -165,3 +168,25 @@ def test_a_program_allows_more_or_leaves_a_session_stopped(
     assert client.put("/api/budgets", json={"day": True}).status_code in (400, 422)
     unknown = client.post(f"/api/budgets/held/{'9' * 32}/go-on", json={})
     assert unknown.status_code == 404
+
+
+def test_a_run_that_has_come_into_another_session_goes_on_there(
+    client: FlaskClient, app: Flask, sandbox: Sandbox
+) -> None:
+    context: AppContext = app.extensions["opcode_context"]
+    init = {"type": "system", "subtype": "init", "session_id": TWO}
+    steps = [["say", init], ["text", "Cleared."], ["exit after turn", 0]]
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(sandbox.project), "prompt": json.dumps(steps), **ids}
+    begun = client.post("/sessions", data=form).headers["Location"].partition("#")[0]
+    session_id = begun.rpartition("/")[2]
+    (run,) = context.runs.of_session(session_id)
+    until(lambda: run.record.end is not None, "it has ended", sleep=lambda: gevent.sleep(0.05))
+    context.runs.budgets.set_hold(session_id, run.id, Standing(Scope.RUN, 2.0, 1.0), also=TWO)
+    answer = client.post(f"/budgets/held/{session_id}/go-on")
+    assert answer.headers["Location"].endswith(f"/sessions/{TWO}#end")
+    (there,) = context.runs.of_session(TWO)
+    assert there.record.session_id == TWO
+    assert GO_ON in (sandbox.state / "runs" / there.id / "in.ndjson").read_text()
+    assert context.runs.of_session(session_id) == [run]
+    there.stop(by=SYSTEM)
