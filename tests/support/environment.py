@@ -174,20 +174,34 @@ class Sandbox:
 
 def write_stand_in(path: Path) -> Path:
     """Write the stand-in for the CLI, executable at `path`; see stand_in.py for its steps."""
-    source = ROOT / "tests/support/cli/stand_in.py"
-    return make_executable(path, STAND_IN.format(sys.executable, str(source.parent)))
+    return make_executable(path, _stand_in())
 
 
-STAND_IN = """#!{} -IS
+STAND_IN = """#!/bin/sh
+""\":"
+if [ "$*" = --version ]; then echo "2.1.330 (Claude Code)"; exit; fi
+exec {} -IS "$0" "$@"
+":""\"
+
 import sys
-if sys.argv[1:] == ["--version"]:
-    print("2.1.330 (Claude Code)")
-else:
-    sys.path.append({!r})
-    import stand_in
-    stand_in.main()
+
+sys.path.append({!r})
+import stand_in
+
+stand_in.main()
 """
-"""Half of a start would be the compilation of what it does, and what answering that needs not."""
+"""A script of the shell, which every server asks for its version, and else one of Python."""
+
+
+def is_stand_in(claude: Path) -> bool:
+    """Whether it was written by `write_stand_in`."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return claude.stat().st_size < 1000 and claude.read_text(encoding="utf-8") == _stand_in()
+    return False
+
+
+def _stand_in() -> str:
+    return STAND_IN.format(sys.executable, str(ROOT / "tests/support/cli"))
 
 
 def write_script(source: Path, path: Path) -> Path:
@@ -298,10 +312,12 @@ class Server:
             self._process = self._popen()
 
     def _offers(self) -> Json | None:
-        """What the real CLI offers, which it need not ask for; None: it asks itself."""
-        if self._asks_itself or self._claude != find_claude():
+        """What Claude offers, so that it need not ask for that; None: it asks itself."""
+        if self._asks_itself:
             return None
-        return offers_of(self._claude, self.sandbox.environment())
+        if self._claude == find_claude():
+            return offers_of(self._claude, self.sandbox.environment())
+        return {} if is_stand_in(self._claude) else None  # of which it makes the same as of this
 
     def _popen(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -225,7 +225,7 @@ def report(**what: int) -> None:
 def become_gunicorn(
     app: str, environment: Mapping[str, str], log: str, offers: dict[str, Any] | None
 ) -> None:
-    if offers:
+    if offers is not None:
         sys.modules[OFFERS].answer_with(offers)
     arbiter = os.getpid()
     be_ordinary(arbiter)
