@@ -50,8 +50,6 @@ from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once, once_idle
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
 from opcode_htmx.lib.files.state_folders import StateDir
 from opcode_htmx.lib.metrics.store import MetricStore
-from opcode_htmx.markup import highlight, markdown
-from opcode_htmx.rendering.fragments import load_macros
 from opcode_htmx.runs.model import line_reader
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.web.assets.saved_templates import SavedTemplates, program
@@ -135,6 +133,9 @@ def _loading_of_later_pages(app: Flask) -> Job:
         return response
 
     def load() -> None:
+        from opcode_htmx.markup import highlight, markdown
+        from opcode_htmx.rendering.fragments import load_macros
+
         markdown.prepare()
         highlight.prepare()
         load_macros(app.jinja_env)

@@ -14,12 +14,11 @@ from itertools import groupby
 from typing import NamedTuple
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.invisible import INVISIBLE
-from opcode_htmx.markup.markdown import with_spans
 
 MOST_BLANKS = 20
 """Blanks in a row that are shown unchanged."""
@@ -97,7 +96,7 @@ def visible(
     if len(found) > MOST_PIECES:
         return "".join(piece.text for piece in found)
     merged = _merged(found)
-    return with_spans((kind, _codes(raw) if kind else "", shown) for kind, shown, raw in merged)
+    return _with_spans((kind, _codes(raw) if kind else "", shown) for kind, shown, raw in merged)
 
 
 def visible_text(
@@ -125,7 +124,21 @@ def _pieces(text: str, lines: bool, joined: bool, blanks: bool, most_blanks: int
 
 def placeholder(text: str, raw: str) -> Markup:
     """The span of a placeholder `text` for the original text `raw`."""
-    return with_spans([("gap", _codes(raw), text)])
+    return _with_spans([("gap", _codes(raw), text)])
+
+
+def _with_spans(pieces: Iterable[tuple[str, str, str]]) -> Markup:
+    """Texts as spans: each piece is a CSS class, the raw text for `data-raw`, and the shown text.
+
+    A piece without a class gets no span.
+    """
+    html = "".join(
+        f'<span class="{escape(name)}" data-raw="{escape(raw)}">{escape(text)}</span>'
+        if name
+        else escape(text)
+        for name, raw, text in pieces
+    )
+    return Markup(html)  # noqa: S704 - escaped in the lines above
 
 
 def install(environment: Environment) -> None:

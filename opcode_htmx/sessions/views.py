@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import gevent
@@ -14,7 +15,6 @@ from markupsafe import Markup
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionCount, AttentionList
@@ -25,7 +25,10 @@ from opcode_htmx.sessions.options.form import OptionsParts, OptionsPresenter
 from opcode_htmx.sessions.schedules.later_panel import Contents, LaterPanel
 from opcode_htmx.sessions.status_panel import StatusPanel
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts
-from opcode_htmx.transcript.conversation.conversation import Conversation
+
+if TYPE_CHECKING:  # imported with the first session: a start needs none of it
+    from opcode_htmx.rendering.fragments import Fragments
+    from opcode_htmx.transcript.conversation.conversation import Conversation
 
 KEPT = 32
 """Conversations kept in memory; an evicted one is folded again on the next request."""
@@ -216,6 +219,9 @@ class SessionViews:
     def _make(
         self, session_id: str, folder: str, address: str, claude_folder: str, whole: bool
     ) -> SessionView:
+        from opcode_htmx.rendering.fragments import Fragments
+        from opcode_htmx.transcript.conversation.conversation import Conversation
+
         conversation = Conversation(
             session_id,
             runs=partial(self._supervisor.of_session, session_id),

@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from markupsafe import Markup
 
 from opcode_htmx.engines.messages import Ask, Content, ImageContent, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+
+if TYPE_CHECKING:
+    from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+
+
+def _no_markdown() -> IncrementalMarkdown:
+    """Imported with the first text: the types of blocks are in every start."""
+    from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+
+    return IncrementalMarkdown()
 
 
 class ToolState(StrEnum):
@@ -116,7 +125,7 @@ class TextBlock(Block):
     """Text from Claude or, as `ThinkingBlock`, its thinking; `open` while it may still grow."""
 
     kind: ClassVar[str] = "text"
-    markdown: IncrementalMarkdown = field(default_factory=IncrementalMarkdown)
+    markdown: IncrementalMarkdown = field(default_factory=_no_markdown)
     source: list[str] = field(default_factory=list)
     open: bool = True
 

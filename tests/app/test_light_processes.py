@@ -58,13 +58,16 @@ def test_the_indexer_does_without_gevent_and_subprocess(sandbox: Sandbox, stand_
     assert not {"gevent", "greenlet", "subprocess", "flask"} & set(loaded)
 
 
-def test_a_worker_does_without_what_flask_and_jinja_rarely_need(
+def test_a_worker_does_without_sessions_and_what_flask_and_jinja_rarely_need(
     sandbox: Sandbox, stand_in: Path
 ) -> None:
     loaded = probe.printed(WORKER, environment(sandbox, stand_in))
     assert {"flask", "jinja2.environment"} <= set(loaded)
     rare = {"click", "cronsim", "flask.cli", "http.server", "jinja2.compiler", "werkzeug.test"}
     assert not rare & set(loaded)
+    assert "opcode_htmx.sessions.views" in loaded
+    of_sessions = {"markup.markdown", "markup.diff", "rendering.fragments", "transcript.fold"}
+    assert not {f"opcode_htmx.{name}" for name in of_sessions} & set(loaded)
 
 
 def test_gunicorns_worker_is_imported_without_what_it_hardly_uses(

@@ -6,17 +6,19 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opcode_htmx.engines.messages import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.lib.surrogates import replaced
-from opcode_htmx.markup.addresses.links import Link
-from opcode_htmx.markup.diff import DiffLine
 from opcode_htmx.markup.spans import Span
-from opcode_htmx.transcript.content.other_content import Part
+
+if TYPE_CHECKING:
+    from opcode_htmx.markup.addresses.links import Link
+    from opcode_htmx.markup.diff import DiffLine
+    from opcode_htmx.transcript.content.other_content import Part
 
 SHOWN_CHARACTERS = 10_000
 """Longer texts are cut in a card; the whole text has a URL of its own."""

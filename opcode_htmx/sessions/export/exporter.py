@@ -8,13 +8,6 @@ from typing import Literal
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
-from opcode_htmx.rendering import to_markdown
-from opcode_htmx.sessions.export.standalone_html import (
-    POLICY,
-    WholeBlocks,
-    style_address,
-    with_parts,
-)
 from opcode_htmx.sessions.lookup import (
     NOTHING_NOTED,
     NoHistory,
@@ -57,6 +50,8 @@ class SessionExporter:
         """Raises ProjectNotFound, SessionNotFound, NoHistory."""
         if format_ == "jsonl":
             return self._history_file(project_id, session_id)
+        from opcode_htmx.rendering import to_markdown  # not at each start
+
         view = self._lookup.read(project_id, session_id, whole=True)
         blocks = list(view.conversation.blocks())
         title = self._lookup.title(project_id, session_id) or title_of(blocks)
@@ -68,14 +63,16 @@ class SessionExporter:
         return _exported(title, format_, pieces)
 
     def _html(self, view: SessionView, title: str, blocks: list[Block]) -> Iterator[str]:
+        from opcode_htmx.sessions.export import standalone_html
+
         environment = self._views.environment
         return environment.get_template("export.html").generate(
             title=title,
             folder=view.folder or NO_FOLDER,
-            blocks=with_parts(blocks),
-            render=WholeBlocks(environment, view.folder).block,
-            policy=POLICY,
-            style=style_address(self._static / each for each in STYLES),
+            blocks=standalone_html.with_parts(blocks),
+            render=standalone_html.WholeBlocks(environment, view.folder).block,
+            policy=standalone_html.POLICY,
+            style=standalone_html.style_address(self._static / each for each in STYLES),
         )
 
     def _history_file(self, project_id: str, session_id: str) -> ExportedSession:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 from jinja2.environment import TemplateModule
@@ -13,8 +14,10 @@ from markupsafe import Markup
 from opcode_htmx.runs.budgets.amounts import as_typed, dollars
 from opcode_htmx.sessions.schedules.planned import Offer, Planned, PlannedPrompts
 from opcode_htmx.sessions.schedules.session_budgets import Budgets, SessionBudgets
-from opcode_htmx.transcript.conversation.conversation import Conversation
 from opcode_htmx.transcript.parts.limits import ReachedLimit, reached_limit
+
+if TYPE_CHECKING:
+    from opcode_htmx.transcript.conversation.conversation import Conversation
 
 KEPT = 64
 
