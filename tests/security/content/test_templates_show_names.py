@@ -42,6 +42,7 @@ OURS = frozenset(
             "loop.index",
             "more",
             "number",
+            "since",
             "total",
             "needs",
             "orphan.pid",
