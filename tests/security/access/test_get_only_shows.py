@@ -41,9 +41,10 @@ OF_READING = (
     "schedules/starter",
     "races/starter",
 )
-"""In the state folder: that somebody reads a session, and how far; by itself it starts nothing.
-And the compiled templates of the pages that were shown, what Claude says about itself, and the
-locks of the jobs that start schedules and contestants of races."""
+"""In the state folder: that somebody reads a session, and how far, and when a time was noticed that
+a clock had written which was ahead (all workers need the same); by itself it starts nothing. And
+the compiled templates of the pages that were shown, what Claude says about itself, and the locks of
+the jobs that start schedules and contestants of races."""
 OF_QUERIES = (
     "--no-session-persistence",
     "'plugin', 'list'",
