@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 COMMAND = "echo one; " * 60
 SCREENS = {"phone": (390, 844), "keyboard": (390, 420), "landscape": (844, 390)}
 DECISION = ".block-ask .decide .button"
+IS_ON_TOP = """all => all.every(each => {
+    const { left, bottom } = each.getBoundingClientRect();
+    return each.contains(document.elementFromPoint(left + 20, bottom - 4));
+})"""
 PIXELS_TO_READ = """() => {
     const card = document.querySelector(".block-ask[data-state=open]");
     const isSeen = y => card.contains(document.elementFromPoint(innerWidth / 2, y))
@@ -104,6 +108,19 @@ def test_request_is_seen_from_its_top_with_its_decision_in_reach_or_at_its_end(
                 expect(page.locator(".gist")).to_contain_text("echo one; echo one;")
                 expect(page.locator(".state")).to_be_hidden()
     assert wrong == []
+
+
+def test_without_scripts_the_composer_does_not_cover_the_decision(
+    shared_server: Server, open_phone: Callable[..., Phone], asking: str
+) -> None:
+    page = open_phone(shared_server, java_script_enabled=False).page
+    page.set_viewport_size({"width": 390, "height": 420})
+    page.goto(f"{asking.partition('#')[0]}#b-r1")
+    expect(card(page).get_by_role("heading")).to_be_in_viewport()
+    expect(page.locator(DECISION)).to_have_count(2)
+    decision = page.locator(DECISION)
+    # not at once: a request that has just come takes no press
+    assert comes_true(lambda: bool(decision.evaluate_all(IS_ON_TOP)), page)
 
 
 def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
