@@ -11,10 +11,13 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from hypothesis import Phase, settings
 from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from tests.support.apps.in_process import client_of
 from tests.support.apps.local_server import files_alone
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
@@ -160,6 +163,12 @@ def server_settings() -> dict[str, str]:
 
 
 @pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """One of the module's own `app`, logged in."""
+    return client_of(app)
+
+
+@pytest.fixture
 def real_server(
     sandbox: Sandbox,
     claude: Path,
@@ -190,6 +199,12 @@ shared_server = pytest.fixture(scope="module")(shared_fixtures.server)
 shared_real_server = pytest.fixture(scope="module")(shared_fixtures.real_server)
 idle_sessions = pytest.fixture(scope="module")(shared_fixtures.idle_sessions)
 shared_app = pytest.fixture(scope="module")(shared_fixtures.app)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """The shared one, for a module that has none of its own."""
+    return shared_server
 
 
 @pytest.fixture(scope="session")

@@ -39,11 +39,6 @@ def shared_settings() -> dict[str, str]:
     return {"OPCODE_DISCONNECT_GRACE": "5", "OPCODE_MAX_RUNS": "100"}
 
 
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
 @contextmanager
 def session(server: Server, prompt: str, **more: Any) -> Iterator[tuple[JsonClient, str, str]]:
     """A program that has begun a session: its socket, the session's id and the run's."""

@@ -52,11 +52,6 @@ def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
     return {"OPCODE_TASK_FOLDER": str(shared_sandbox.project)}
 
 
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
 def address(server: Server, credentials: str = "") -> str:
     return f"{credentials}127.0.0.1:{server.port}"
 

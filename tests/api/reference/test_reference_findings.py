@@ -31,11 +31,6 @@ def shared_settings() -> dict[str, str]:
     return {"OPCODE_MAX_RUNS": "100"}
 
 
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
 def execute(server: Server, prompt: str, **more: Any) -> dict[str, Any]:
     """Begin a run without a connected client."""
     body = {"project_path": str(server.sandbox.project), "prompt": prompt, **more}

@@ -20,11 +20,6 @@ from tests.support.environment import (
 )
 
 
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
 def post(server: Server, path: str, body: dict[str, Any]) -> requests.Response:
     return requests.post(server.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.cli.supervision import steps
 from tests.support.environment import Sandbox, Server, until
 from tests.support.pages.browser import CUT_OFF, Phone
 
@@ -87,10 +87,6 @@ def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
     phone = open_phone(server)
     phone.forgiven += CUT_OFF
     return phone
-
-
-def steps(*each: Sequence[object]) -> str:
-    return json.dumps(each)
 
 
 def test_bug_1_two_sessions_side_by_side_never_mix(phone: Phone, sandbox: Sandbox) -> None:

@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import sessions
+from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import connected, texts
 from tests.support.environment import (
     Sandbox,
@@ -31,15 +32,6 @@ StartServer = Callable[..., Server]
 @pytest.fixture(scope="module")
 def shared_settings(shared_sandbox: Sandbox) -> dict[str, str]:
     return {"OPCODE_TASK_FOLDER": str(shared_sandbox.project)}
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-def steps(*each: list[object]) -> str:
-    return json.dumps(each)
 
 
 def carry_out(server: Server, prompt: str, meta: str = "TASK-123") -> tuple[list[str], int]:

@@ -17,7 +17,7 @@ from opcode_htmx.features.backups.service import KEPT, Backups
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.web.auth.visitor import Visitor
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, until
 
 pytestmark = pytest.mark.usefixtures("integration")
@@ -30,11 +30,6 @@ NAME = "opcode-20261129-140200.tar.gz"
 def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in, jobs=False) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 def made(client: FlaskClient, sandbox: Sandbox) -> str:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.runs.budgets.book import BudgetBook
 from tests.sessions.index.histories import ONE, Session
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, runs_of, until
 
 KILL = ["signal", 9]
@@ -24,11 +24,6 @@ KILL = ["signal", 9]
 def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 def costs(total: float) -> list[object]:

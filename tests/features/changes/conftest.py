@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.git.snapshots.tree import REFS
 from tests.security.projects.hostile_git import Trap
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.clients import api
 from tests.support.environment import Sandbox
 
@@ -112,11 +112,6 @@ def made_repository(sandbox: Sandbox) -> Repository:
 def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import draft_name
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.apps.local_server import asked_once
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
@@ -34,11 +34,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
     with app_of(sandbox, claude) as made, asked_once(made, sandbox):
         yield made
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.apps.local_server import asked_once
 from tests.support.environment import Sandbox
 
@@ -26,11 +25,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
     with app_of(sandbox, claude) as made, asked_once(made, sandbox):
         yield made
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture

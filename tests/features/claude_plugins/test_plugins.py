@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.apps.local_server import plugins_listed_once
 from tests.support.environment import Sandbox, until
 from tests.support.outside import marketplace
@@ -44,11 +44,6 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
         context: AppContext = made.extensions["opcode_context"]
         context.runs.project_trust.accept(sandbox.project)
         yield made
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:

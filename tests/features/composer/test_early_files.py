@@ -20,11 +20,6 @@ LARGE = FilePayload(name="large.bin", mimeType="x/y", buffer=b"x" * 101)
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def sandbox(server: Server) -> Sandbox:
     return server.sandbox
 

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import Draft, draft_name
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.clients import api
 from tests.support.environment import Sandbox, write_stand_in
 
@@ -34,11 +34,6 @@ def app(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
     with app_of(sandbox, claude) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture

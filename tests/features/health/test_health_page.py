@@ -17,7 +17,7 @@ from opcode_htmx.features.health.self_check import SelfCheck
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.health.check import Check, Finding, State
 from opcode_htmx.web.auth import visitor
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 
 PHONE = {"base_url": "http://192.168.1.5:8080"}
@@ -27,11 +27,6 @@ PHONE = {"base_url": "http://192.168.1.5:8080"}
 def app(integration: None, sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in, OPCODE_MISSPELT="1", OPCODE_ALLOWED_HOSTS="192.168.1.5") as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 def test_a_check_is_made_when_a_person_asks_and_its_results_stay(

@@ -27,11 +27,6 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
 def begin(client: FlaskClient, sandbox: Sandbox, *steps: object) -> str:
     """The address of a session whose prompt is these steps."""
     ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.features.home.service import PAGE
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from tests.sessions.index.histories import NOON, Session
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 
 DAY = 86_400.0
@@ -26,11 +26,6 @@ DAY = 86_400.0
 def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 def written(sandbox: Sandbox, folder: Path, at: float) -> str:

@@ -32,11 +32,6 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """One for tests that change nothing."""

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import MAX_TEXT, Draft, draft_name
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.clients import api
 from tests.support.environment import Sandbox, write_stand_in
 
@@ -34,11 +34,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 def app(sandbox: Sandbox) -> Iterator[Flask]:
     with app_of(sandbox, write_stand_in(sandbox.home / "claude")) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
 
 
 @pytest.fixture

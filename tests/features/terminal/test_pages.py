@@ -38,11 +38,6 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     kill_terminals(sandbox.state / "terminals")
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
 def opened(client: FlaskClient, sandbox: Sandbox, **form: str) -> str:
     """The address of a new terminal."""
     answer = client.post(

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.features.usage.history import write_history, write_index
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 
 
@@ -21,8 +20,3 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     write_index(sandbox)
     with app_of(sandbox, stand_in, OPCODE_SEARCH_INDEX="1", jobs=False) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)

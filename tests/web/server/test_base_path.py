@@ -50,11 +50,6 @@ def app(
         yield app
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
 def test_no_page_and_no_answer_leads_outside(
     app: Flask, client: FlaskClient, populated: Populated
 ) -> None:

@@ -25,11 +25,6 @@ def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)
-
-
 def logged(sandbox: Sandbox) -> list[dict[str, Any]]:
     path = sandbox.state / FOLDER / CURRENT
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []

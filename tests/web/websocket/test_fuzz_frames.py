@@ -131,11 +131,6 @@ def shared_settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def sandbox(shared_server: Server) -> Sandbox:
     return shared_server.sandbox
 

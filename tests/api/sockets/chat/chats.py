@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,10 +20,6 @@ def processes(server: Server, session_id: str) -> list[psutil.Process]:
     state = server.sandbox.state
     runs = runs_of(state, session_id)
     return [process for run in runs for process in processes_of(state, run.name)]
-
-
-def steps(*each: list[object]) -> str:
-    return json.dumps(each)
 
 
 def ask(server: Server, method: str, path: str = "", **more: Any) -> requests.Response:

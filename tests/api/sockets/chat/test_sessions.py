@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.sockets.chat.chats import BASE, ask, chat, create, processes, say, steps, words
+from tests.api.sockets.chat.chats import BASE, ask, chat, create, processes, say, words
+from tests.support.cli.supervision import steps
 from tests.support.environment import Server, runs_of
 
 

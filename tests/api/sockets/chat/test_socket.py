@@ -10,8 +10,9 @@ import pytest
 from simple_websocket import ConnectionClosed
 
 from opcode_htmx.api.sockets import chat_socket
-from tests.api.sockets.chat.chats import StartServer, chat, create, processes, say, steps, words
+from tests.api.sockets.chat.chats import StartServer, chat, create, processes, say, words
 from tests.api.sockets.claude.commands import elicits
+from tests.support.cli.supervision import steps
 from tests.support.environment import Sandbox, Server, processes_of
 
 

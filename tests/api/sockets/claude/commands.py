@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.support.clients.json_client import JsonClient
 from tests.support.environment import Sandbox
-
-
-def steps(*each: list[object]) -> str:
-    return json.dumps(each)
 
 
 def execute(client: JsonClient, sandbox: Sandbox, prompt: str, **more: Any) -> str:

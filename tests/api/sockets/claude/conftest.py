@@ -11,11 +11,6 @@ from tests.support.environment import Sandbox, Server
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def sandbox(shared_server: Server) -> Sandbox:
     return shared_server.sandbox
 

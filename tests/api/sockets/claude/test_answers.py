@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.api.sockets.claude.commands import ELICITATION, elicits, execute, steps
+from tests.api.sockets.claude.commands import ELICITATION, elicits, execute
+from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import Sandbox, Server
 

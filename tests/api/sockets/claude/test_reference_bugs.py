@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.api.sockets.claude.commands import execute, steps
+from tests.api.sockets.claude.commands import execute
+from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient, connected
 from tests.support.environment import Sandbox, Server, processes_of, until
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import pytest
-
 from tests.engines.protocol.user_entries.entries import OWN_WORDS, bash_mode, chained
 from tests.support.cli.captured import line
 from tests.support.clients.api import get
@@ -37,11 +35,6 @@ def listed(server: Server, path: str) -> dict[str, Any]:
     (found,) = (each for each in every if path.endswith(each["id"]))
     assert isinstance(found, dict)
     return found
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
 
 
 def test_bash_mode_is_a_terminal_on_the_page_in_search_export_and_api(server: Server) -> None:

@@ -6,9 +6,7 @@ import shutil
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
-from tests.support.apps.in_process import client_of
 from tests.support.environment import Sandbox
 from tests.support.suite import shared_fixtures
 
@@ -36,8 +34,3 @@ def sandbox(shared_home: Sandbox) -> Sandbox:
 @pytest.fixture
 def app(shared_app: Flask, sandbox: Sandbox) -> Flask:
     return shared_app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)

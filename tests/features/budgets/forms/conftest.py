@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 
 
@@ -17,8 +16,3 @@ from tests.support.environment import Sandbox
 def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
     with app_of(sandbox, stand_in) as app:
         yield app
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return client_of(app)

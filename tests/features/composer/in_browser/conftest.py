@@ -70,11 +70,6 @@ idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def sandbox(server: Server) -> Sandbox:
     """With a project for one test."""
     return server.sandbox.with_own_project()

@@ -22,11 +22,6 @@ OpenPhone = Callable[..., Phone]
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def sandbox(server: Server) -> Sandbox:
     """With a project for one test."""
     return server.sandbox.with_own_project()

@@ -21,11 +21,6 @@ shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
 
 
 @pytest.fixture
-def server(shared_server: Server) -> Server:
-    return shared_server
-
-
-@pytest.fixture
 def project(server: Server) -> Path:
     """A folder for one test."""
     return server.sandbox.with_own_project().project
