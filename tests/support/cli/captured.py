@@ -35,8 +35,8 @@ from opcode_htmx.engines.messages import (
 from opcode_htmx.markup import visible_text
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.fold import Transcript
-from tests.support.cli.scripted_claude import Claude
 from tests.support.environment import ROOT, Sandbox, until
+from tests.support.scripted_claude import Claude
 from tests.support.suite.shared import recorded
 
 ANSWER = "# Hello\n\nSome *words*:\n\n- one\n- two\n\n```python\nprint('<b>')\n```\n"

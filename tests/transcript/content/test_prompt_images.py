@@ -26,8 +26,8 @@ from opcode_htmx.transcript.blocks import PromptBlock
 from opcode_htmx.transcript.fold import Transcript
 from tests.features.composer.in_browser.page import png
 from tests.support.cli.captured import fold
-from tests.support.cli.scripted_claude import Claude
 from tests.support.environment import Sandbox
+from tests.support.scripted_claude import Claude
 
 
 def image(colour: bytes) -> ImageContent:

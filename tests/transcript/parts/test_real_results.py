@@ -17,8 +17,8 @@ from opcode_htmx.rendering import search, to_markdown, tool_cards
 from opcode_htmx.transcript.blocks import ToolBlock
 from opcode_htmx.transcript.fold import Transcript
 from tests.support.cli.captured import fold, fragments
-from tests.support.cli.scripted_claude import Claude
 from tests.support.environment import ROOT, Sandbox, until
+from tests.support.scripted_claude import Claude
 from tests.transcript.parts.parts import PNG, words
 
 REAL_PDF = (

@@ -31,9 +31,9 @@ from tests.engines.protocol.user_entries.entries import (
     seen,
 )
 from tests.support.cli.captured import fragments, with_ends
-from tests.support.cli.scripted_claude import Claude
 from tests.support.cli.terminal_session import TerminalSession
 from tests.support.environment import Sandbox
+from tests.support.scripted_claude import Claude
 
 SHELL = r'!printf "\033[31mred\033[0m <b>\n"; echo "a & b" >&2'
 
