@@ -40,11 +40,17 @@ class Ticks:
                 event.set()
 
     def sleep(self, seconds: float) -> None:
-        """Block for about `seconds`; exactly for less than a second, or where nobody ticks."""
-        self.wait(Event(), seconds)
+        """Block for about `seconds`; exactly for less than TICK_SECONDS, or where nobody ticks."""
+        if seconds < TICK_SECONDS:
+            gevent.sleep(seconds)
+        else:
+            self.wait(Event(), seconds)
 
     def wait(self, event: Event, seconds: float) -> None:
-        """Block until an event that nobody else waits for, which the tick sets, too."""
+        """Block until an event that nobody else waits for, which the tick sets, too.
+
+        That is the tick within EARLY of `seconds` from now, if there is one.
+        """
         now = time.monotonic()
         if seconds < EARLY or now - self._last > 2 * TICK_SECONDS:
             event.wait(seconds)
@@ -76,7 +82,10 @@ class _Task:
         """At a multiple of its time, so that the tasks are due together."""
         seconds = self.seconds()
         self.early = EARLY if seconds >= TICK_SECONDS else 0.0
-        self.due = (max(now, self.due) // seconds + 1) * seconds
+        after = max(now, self.due)
+        self.due = (after // seconds + 1) * seconds
+        while self.due <= after:  # 1.1 is rounded, and so goes 1001 times into 1002 * 1.1
+            self.due += seconds
 
     def begin(self) -> None:
         """In a greenlet of its own, so that one that blocks holds up no other.

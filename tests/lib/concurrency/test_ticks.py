@@ -44,7 +44,7 @@ def sleeper(made: Ticks, seconds: float, notes: list[float]) -> gevent.Greenlet[
 def test_each_is_woken_by_the_tick_that_is_nearest_to_its_time(clock: Clock) -> None:
     made, notes = Ticks(), list[float]()
     made.tick()
-    greenlets = [sleeper(made, seconds, notes) for seconds in (0.7, 1.4, 2.0, 2.6)]
+    greenlets = [sleeper(made, seconds, notes) for seconds in (1.0, 1.4, 2.0, 2.6)]
     by_tick = []
     for _ in range(3):
         clock.now += 1.001
@@ -52,7 +52,7 @@ def test_each_is_woken_by_the_tick_that_is_nearest_to_its_time(clock: Clock) -> 
         let_run()
         by_tick.append(list(notes))
         notes.clear()
-    assert by_tick == [[0.7, 1.4], [2.0], [2.6]]
+    assert by_tick == [[1.0, 1.4], [2.0], [2.6]]
     assert all(each.ready() for each in greenlets)
 
 
@@ -110,3 +110,24 @@ def test_a_task_of_a_round_is_done_once_for_each_of_its_times(
     looked_after.close()
     times = [round(each - 1000.7) for each in notes]
     assert times == [0, 1, 4, 7, 10], "once at its start, then every three seconds"
+
+
+def test_what_sleeps_for_less_than_a_tick_sleeps_for_all_of_it(clock: Clock) -> None:
+    made, notes = Ticks(), list[float]()
+    made.tick()
+    greenlet = sleeper(made, 0.6, notes)
+    clock.now += 0.2
+    made.tick()
+    let_run()
+    assert notes == []
+    greenlet.join(10)
+    assert notes == [0.6]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 1.0, 1.1, 2.2, 3.0])
+def test_a_task_is_due_later_after_each_time_also_where_it_is_rounded(seconds: float) -> None:
+    task = rounds._Task("count", lambda: seconds, lambda: None)
+    for number in range(1000, 2000):
+        task.due = before = number * seconds
+        task.plan(before - task.early)
+        assert before < task.due < before + 1.01 * seconds
