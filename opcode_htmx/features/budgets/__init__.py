@@ -49,7 +49,8 @@ def _monitor(context: AppContext) -> BudgetMonitor:
         return None if None in parts else parts
 
     find, before = partial(_find, runs), partial(_cost_before, context.engine)
-    return BudgetMonitor(runs.budgets, runs.live, find, _cost_of, before, other, version)
+    begun_at = partial(_begun_at, context.engine)
+    return BudgetMonitor(runs.budgets, runs.live, find, _cost_of, before, other, version, begun_at)
 
 
 def _find(runs: Supervisor, run_id: str) -> Run | None:
@@ -89,6 +90,22 @@ def _cost_before(engine: Engine, run: Run) -> float | None:
         return run_in_thread(history_scan.cost_before, path, run.record.history_start)
     except OSError as error:
         log.warning("could not read what session %s had cost: %s", run.record.session_id, error)
+        return None
+
+
+def _begun_at(engine: Engine, session_id: str) -> float | None:
+    """When a session began, a Unix time, as its file says, which is read in a thread."""
+    from opcode_htmx.engines.claude.files.session_summary import summarize
+    from opcode_htmx.lib.concurrency.cooperative import run_in_thread
+
+    path = engine.history.file(session_id)
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+        return run_in_thread(summarize, path, status.st_size, status.st_mtime_ns).started_at
+    except OSError as error:
+        log.warning("could not read when session %s began: %s", session_id, error)
         return None
 
 

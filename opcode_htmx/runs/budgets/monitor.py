@@ -52,6 +52,7 @@ class BudgetMonitor:
         cost_before: Callable[[Run], float | None],
         other: Callable[[Run], Standing | None],
         version: Callable[[], object] = lambda: None,
+        begun_at: Callable[[str], float | None] = lambda session_id: None,
     ) -> None:
         """`find` returns a run by its id, also one that has ended; None if it is gone.
 
@@ -61,6 +62,7 @@ class BudgetMonitor:
         None where it is not known.
         `other` is a budget of the run's own, beside those of the book. As long as `version` returns
         the same, and not None, all standings are the same for runs that do nothing.
+        `begun_at` returns when a session began, a Unix time; None where it is not known.
         """
         self._book = book
         self._live = live
@@ -69,6 +71,7 @@ class BudgetMonitor:
         self._cost_before = cost_before
         self._other = other
         self._version = version
+        self._begun_at = begun_at
         self._asked: dict[str, tuple[int, float]] = {}
         """By run, how far its output was when it was asked last, and when (monotonic)."""
         self._asking: set[str] = set()
@@ -144,13 +147,19 @@ class BudgetMonitor:
     def _before(self, run: Run, session_id: str) -> float | None:
         """What a session had cost when a run came to it; None where that is not known or needed.
 
-        So of a run that has done nothing for so long that what it had cost is forgotten.
+        So of a run that has done nothing for so long that what it had cost is forgotten, unless it
+        has come to a session that began since.
         """
-        if run.record.created_at < time.time() - DAYS_KEPT * 86400:
-            return None
-        if run.record.history_start == 0 or session_id != run.record.session_id:
+        oldest = time.time() - DAYS_KEPT * 86400
+        is_old, is_cleared = run.record.created_at < oldest, session_id != run.record.session_id
+        if not is_old and (is_cleared or run.record.history_start == 0):
             return 0.0
-        return None if self._book.spending.has_noted(run.id) else self._cost_before(run)
+        if self._book.spending.has_noted(run.id):
+            return None
+        if is_old:
+            begun_at = self._begun_at(session_id) if is_cleared else None
+            return 0.0 if begun_at is not None and begun_at >= oldest else None
+        return self._cost_before(run)
 
     def _look(self, run: Run) -> None:
         seen = run.read_to

@@ -221,9 +221,24 @@ def test_a_run_that_comes_back_to_a_session_after_many_days_is_counted_on(
 
 
 def test_what_a_run_had_cost_that_did_nothing_for_long_is_not_counted_again() -> None:
-    before: Any = monitor.BudgetMonitor._before
-    watching = SimpleNamespace(_book=SimpleNamespace(spending=SimpleNamespace(has_noted=bool)))
     for days, known in ((0, 0.0), (spending.DAYS_KEPT + 1, None)):
-        created_at = time.time() - days * DAY
-        record = SimpleNamespace(history_start=0, session_id="s1", created_at=created_at)
-        assert before(watching, SimpleNamespace(record=record, id=""), "s1") == known
+        assert before_of("s1", days) == known
+
+
+def test_a_session_that_was_begun_by_clearing_after_a_long_time_counts_from_zero() -> None:
+    days = spending.DAYS_KEPT + 2
+    assert before_of("s2", days, {"s2": time.time() - 60}) == 0.0
+    # whatever it has cost may have been counted, and be forgotten
+    assert before_of("s2", days, {"s2": time.time() - days * DAY}) is None
+    assert before_of("s2", days) is None
+    assert before_of("s1", days, {"s1": time.time() - 60}) is None
+
+
+def before_of(session_id: str, days: float, begun_at: dict[str, float] | None = None) -> object:
+    """What a session had cost when a run came to it which began in `s1`, so many days ago."""
+    before: Any = monitor.BudgetMonitor._before
+    book = SimpleNamespace(spending=SimpleNamespace(has_noted=bool))
+    watching = SimpleNamespace(_book=book, _begun_at=(begun_at or {}).get)
+    created_at = time.time() - days * DAY
+    record = SimpleNamespace(history_start=0, session_id="s1", created_at=created_at)
+    return before(watching, SimpleNamespace(record=record, id=""), session_id)
