@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import marshal
 import os
+import stat
 import struct
 import sys
 from collections.abc import Sequence
@@ -38,11 +39,13 @@ class PackageFinder(MetaPathFinder):
         if not fullname.startswith(self._prefix) or path is None or len(path) != 1:
             return None
         folder, name = path[0], fullname.rpartition(".")[2]
-        is_package = False
-        if not _is_there(f"{folder}/{name}.py"):
-            folder, name, is_package = f"{folder}/{name}", "__init__", True
-            if not _is_there(f"{folder}/{name}.py"):
-                return None
+        # as Python: a folder comes before a module of the same name, such as one left by an upgrade
+        start = f"{folder}/{name}/__init__.py"
+        is_package = os.access(start, os.F_OK) and _is_file(start)  # mostly not: it raises nothing
+        if is_package:
+            folder, name = f"{folder}/{name}", "__init__"
+        elif not _is_file(f"{folder}/{name}.py"):
+            return None
         source, compiled = f"{folder}/{name}.py", f"{folder}/__pycache__/{name}{self._ending}"
         loader = _Loader(fullname, source, compiled)
         spec = ModuleSpec(fullname, loader, origin=source, is_package=is_package)
@@ -68,12 +71,12 @@ def find_quickly(package: str) -> None:
         sys.meta_path.insert(0, PackageFinder(package))
 
 
-def _is_there(path: str) -> bool:
+def _is_file(path: str) -> bool:
     try:
-        os.stat(path)  # noqa: PTH116 - a third of the time of a Path
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a third of the time of a Path
     except OSError:
         return False
-    return True
+    return stat.S_ISREG(mode)
 
 
 def _current(compiled: str, source: str) -> CodeType | None:

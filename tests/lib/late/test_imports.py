@@ -62,6 +62,16 @@ def test_a_module_says_the_same_of_itself_as_one_that_python_has_found(grove: Pa
     assert {each.name for each in pkgutil.iter_modules([str(grove)])} == {"oak", "deep"}
 
 
+def test_a_folder_comes_before_a_module_of_its_name_which_an_upgrade_may_leave(grove: Path) -> None:
+    (grove / "deep.py").write_text("AGE = 0\n")
+    assert importlib.import_module("grove.deep").AGE == 1
+    (grove / "oak").mkdir()  # no package
+    assert again().AGE == 1
+    (grove / "elm.py").mkdir()
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("grove.elm")
+
+
 def test_a_compiled_module_is_used_without_compiling_it_again(
     grove: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
