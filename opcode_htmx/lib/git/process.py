@@ -37,8 +37,10 @@ END_SECONDS = 2.0
 AT_ONCE = 8
 """Commands that read, and as many that write, at a time in one worker; the others wait. Each may
 take a CPU and much memory, and a page starts several."""
-LOOK_SECONDS = 0.7
-"""How often to look whether git waits for a pipe; it does if it did at the look before, too."""
+LOOK_SECONDS = 1.0
+"""How often to look whether git waits for a pipe."""
+PIPE_LOOKS = 4
+"""Looks at which it does, one after the other, until it is ended: a writer may only be slow."""
 _OPENING_PIPE = "wait_for_partner"
 """Where in Linux a process is that opens a named pipe without a writer."""
 _MOST_CHILDREN = 20
@@ -194,11 +196,11 @@ def _collect(
     reader = gevent.spawn(collected.read)
     try:
         with gevent.Timeout(seconds, GitFailed(f"git took longer than {seconds:g} s.")):
-            waits = False
+            looks = 0
             while not gevent.wait((reader, child.end), LOOK_SECONDS, count=1):
-                waited, waits = waits, no_pipes and _opens_pipe(child.pid)
-                if waited and waits:
-                    raise GitFailed("git waits for a pipe in place of a file of the repository.")
+                looks = looks + 1 if no_pipes and _opens_pipe(child.pid) else 0
+                if looks == PIPE_LOOKS:
+                    raise GitFailed("git waits for a pipe in place of a file.")
             if not collected.is_cut:
                 child.wait()
     finally:

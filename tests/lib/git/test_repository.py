@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opcode_htmx.lib.git import repository, worktrees
+from opcode_htmx.lib.git import process, repository, worktrees
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
@@ -254,16 +254,48 @@ def an_ignored_list(top: Path) -> Path:
 @pytest.mark.timeout(12)
 @pytest.mark.parametrize("place", [a_nested_repository, a_branch, an_ignored_list])
 def test_git_that_waits_for_a_pipe_deeper_in_a_repository_is_ended_soon(
-    repo: Repo, place: Callable[[Path], Path]
+    repo: Repo, place: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.3)
     git = Git.at(repo.top, repo.environment)
     assert git
     os.mkfifo(place(repo.top))
     command = ["for-each-ref"] if place is a_branch else ["status", "--porcelain"]
-    with pytest.raises(GitFailed, match="waits for a pipe"):
+    with pytest.raises(GitFailed, match=r"waits for a pipe in place of a file\.$"):
         git.run(*command)
     for policy in (READING, WRITING):
         assert git.under(policy).run("rev-parse", "HEAD").content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells")
+@pytest.mark.timeout(20)
+def test_git_that_reads_a_pipe_whose_writer_is_slow_is_not_ended(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert process.LOOK_SECONDS * process.PIPE_LOOKS > 3
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.2)
+    git = Git.at(repo.top, repo.environment)
+    assert git
+    pipe = an_ignored_list(repo.top)
+    os.mkfifo(pipe)
+    (repo.top / "deep/apple").touch()
+    writers, opens_pipe = list[int](), process._opens_pipe
+
+    def look(pid: int) -> bool:
+        waits = opens_pipe(pid)
+        looks.append(waits)
+        if sum(looks) == process.PIPE_LOOKS - 1:
+            writers.append(os.open(pipe, os.O_RDWR))  # which never blocks
+        return waits
+
+    looks: list[bool] = []
+    monkeypatch.setattr(process, "_opens_pipe", look)
+    try:
+        assert b"deep/apple" in git.run("status", "--porcelain", "-uall").content
+        assert len(writers) == 1
+    finally:
+        for each in writers:
+            os.close(each)
 
 
 @pytest.mark.timeout(20)
