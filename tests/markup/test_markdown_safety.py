@@ -122,7 +122,7 @@ def test_a_whole_address_stays_a_link(written: str, address: str) -> None:
     assert [attributes["href"] for tag, attributes in reader.tags if tag == "a"] == [address]
 
 
-# --- growth ---------------------------------------------------------------------------------
+# --- what may skip the cleaning -------------------------------------------------------------
 
 WORDS_AND_MARKS = (
     *("*a*", "**b**", "`c`", "~~d~~", "***", "text ", "- x\n", "1. y\n", "> q\n", "# h\n", "<b>"),

@@ -19,7 +19,7 @@ from tests.support.environment import Sandbox
 
 Lines = list[bytes]
 
-# --- Requests -------------------------------------------------------------------------------
+# --- lines that change nothing --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_ended_run_ignores_further_lines() -> None:
     assert state.phase is Phase.ENDED
 
 
-# --- Real lines -----------------------------------------------------------------------------
+# --- real lines -----------------------------------------------------------------------------
 
 SCENES = (
     Scene(

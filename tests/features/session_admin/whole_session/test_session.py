@@ -185,7 +185,7 @@ def test_search_covers_messages_tool_inputs_and_results(looked: Session, server:
     assert session.get("search?q=.*").text.count("<mark>") == 0, "it is no pattern"
 
 
-# --- deleting -------------------------------------------------------------------------------
+# --- the SDK of the CLI ---------------------------------------------------------------------
 
 LIST_SESSIONS = """
 import sys, types

@@ -154,7 +154,7 @@ def test_a_block_that_cannot_be_searched_or_written_leaves_the_others(
     assert len(document) > 200
 
 
-# --- halves of surrogate pairs --------------------------------------------------------------
+# --- every view -----------------------------------------------------------------------------
 
 
 @pytest.fixture
