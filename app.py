@@ -9,7 +9,7 @@ from gevent import monkey
 if not monkey.is_module_patched("socket"):
     monkey.patch_all()
 
-from opcode_htmx.lib.late import imports
+from opcode_htmx.lib.late import collecting, imports
 
 imports.find_quickly("opcode_htmx")
 
@@ -25,9 +25,7 @@ sys.setswitchinterval(0.001)
 
 # What is created here stays, so collections would take 16 ms of a start for a megabyte: each class
 # with slots leaves the one that it was made of. One collection afterwards would block for 46 ms.
-gc.set_threshold(1_000_000)
+collecting.hardly()
 app = create_app()
 gc.freeze()
-# A full collection takes up to 90 ms, so it runs after a million new objects, not after seventy
-# thousand
-gc.set_threshold(2000, 10, 50)
+collecting.seldom()

@@ -5,7 +5,6 @@ standard library. The worker class and the logger class are also loaded before t
 little. The arbiter never loads gevent.
 """
 
-import gc
 import os
 import signal
 import subprocess
@@ -96,15 +95,18 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    # Collections write to every object, and so would copy the memory that both have in common
-    gc.freeze()
+    from opcode_htmx.lib.late import collecting
+
+    collecting.freeze_for_a_fork()
 
 
 def post_worker_init(worker: Any) -> None:
     import gevent
 
+    from opcode_htmx.lib.late import collecting
     from opcode_htmx.web.server import service_manager
 
+    collecting.seldom()  # with `--preload` the app has been loaded before the worker began
     # Ctrl-C reaches the whole process group. The arbiter handles it and sends SIGQUIT; a worker
     # that handles both ends with a traceback. A handler, as child processes would inherit SIG_IGN.
     signal.signal(signal.SIGINT, lambda number, frame: None)

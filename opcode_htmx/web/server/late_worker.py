@@ -6,13 +6,14 @@ takes 4 MB less, which each worker would take once more: counting references cop
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker
+
+from opcode_htmx.lib.late import collecting
 
 LONGEST = 10.0
 """Seconds between two looks at workers that are well, for which gunicorn would wake each second. It
@@ -25,8 +26,7 @@ second, and so replaced as early as by gunicorn itself."""
 class LateWorker(BaseWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """After the fork. The arbiter has set up this very object, so it changes its class."""
-        # What is imported stays, so collections would take time for nothing; see app.py
-        gc.set_threshold(1_000_000)
+        collecting.hardly()
         load_gevent()
         from opcode_htmx.web.server.worker import Worker
 
