@@ -42,7 +42,7 @@
     clearTimeout(resting);
     resting = setTimeout(send, ms);
   };
-  const works = () => ["starting", "working"].includes($("status").dataset.phase);
+  const works = () => document.body.dataset.link !== "offline" && ["starting", "working"].includes($("status").dataset.phase);
 
   // The link to the line is shown while the line is above the view.
   const way = $("to-new");

@@ -35,11 +35,9 @@
   let cutOff = false; // permanently
   let full = false; // whether the server has its maximum of viewers
   const offline = () => {
-    document.body.dataset.link = "offline";
+    document.body.dataset.link = "offline"; // the phase stays: the page's layout hangs on it
     const text = cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
-    const status = $("status");
-    if (status.textContent !== text) status.textContent = text;
-    status.dataset.phase = "offline";
+    if ($("status").textContent !== text) $("status").textContent = text;
   };
 
   // The time in this state, counted here by the server's clock, which may differ from the phone's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from opcode_htmx.runs.budgets.figures import Scope, Standing
 from tests.features.session_page.in_browser.look.lines import asks, texts
 from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.environment import Server, runs_of, until
-from tests.support.pages.browser import Phone
+from tests.support.pages.browser import CUT_OFF, Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -121,6 +122,36 @@ def test_without_scripts_the_composer_does_not_cover_the_decision(
     decision = page.locator(DECISION)
     # not at once: a request that has just come takes no press
     assert comes_true(lambda: bool(decision.evaluate_all(IS_ON_TOP)), page)
+
+
+@pytest.mark.parametrize("letters", [16, 32])
+def test_lost_connection_leaves_the_request_where_it_was(
+    page: Page, kept_phone: Phone, letters: int
+) -> None:
+    kept_phone.forgiven += [*CUT_OFF, "ERR_INTERNET_DISCONNECTED"]
+    settings = page.context.new_cdp_session(page)
+    sizes = {"standard": letters, "fixed": letters}
+    settings.send("Page.setFontSizes", {"fontSizes": sizes})
+    page.set_viewport_size({"width": 390, "height": 420})
+    loaded(page, page.url)
+    assert comes_true(lambda: top_is_in_view(page), page)
+    before = page.evaluate("scrollY")
+    try:
+        page.context.set_offline(True)
+        expect(page.locator("#status")).to_have_text(re.compile("^Offline"))
+        page.evaluate(
+            "() => new Promise(done => setTimeout(() => requestAnimationFrame(done), 100))"
+        )
+        assert page.evaluate("scrollY") == before and top_is_in_view(page)
+        expect(page.locator("#jump")).to_be_hidden()
+        if letters == 16:
+            expect(page.locator("#status")).to_be_in_viewport()
+            assert comes_true(lambda: not covered(page, DECISION), page)
+    finally:
+        page.context.set_offline(False)
+    expect(page.locator("#status")).not_to_have_text(re.compile("^Offline"))
+    assert page.evaluate("scrollY") == before and top_is_in_view(page)
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
 
 
 def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
