@@ -29,9 +29,12 @@ READABLE = 1
 
 Callback = Callable[[], None]
 NamesCallback = Callable[[Set[str]], None]
-"""Gets the names of the files that have changed; none where that is unknown."""
-
+"""Gets the names of the files that have changed, or UNKNOWN."""
 UNKNOWN: Set[str] = frozenset()
+FOLDER_GONE = ""
+"""In place of a file's name: the folder itself was removed or moved, and its watch sees no more."""
+MISSING_SECONDS = 1.0
+"""How often to look for one that is gone."""
 
 
 class InotifyWatcher:
@@ -62,11 +65,12 @@ class InotifyWatcher:
     def watch_names(self, folder: Path, callback: NamesCallback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
-        `removals`: also when one is removed. Raises OSError if this user has no inotify watch left.
+        Also when the folder is removed; `removals`: when it is moved, or a file is removed. Raises
+        OSError if this user has no inotify watch left.
         """
         flags = Flags.MODIFY | Flags.MOVED_TO | Flags.CREATE
         if removals:
-            flags |= Flags.DELETE | Flags.MOVED_FROM
+            flags |= Flags.DELETE | Flags.MOVED_FROM | Flags.MOVE_SELF
         self._watches[self._inotify.add(folder, flags)] = folder, callback
 
     def unwatch(self, folder: Path) -> None:
@@ -218,7 +222,8 @@ class FolderWatcher:
 class FolderListener:
     """Calls a function, which may block, in a greenlet of its own after a folder has changed.
 
-    One call is for all changes until then; one during a call is followed by another call.
+    One call is for all changes until then; one during a call is followed by another call. A folder
+    in the place of one that is gone is listened to as well.
     """
 
     def __init__(
@@ -234,9 +239,8 @@ class FolderListener:
     ) -> None:
         """`failure` is logged with an exception of `changed`, which is called again all the same.
 
-        `name`: only for changes of this file. `removals`: also when a file is removed. `pause`:
-        seconds between two calls at least. `at_least_every`: seconds after which it is called
-        without a change.
+        `name`: only for changes of this file. `removals`: also when a file is removed. `pause`,
+        `at_least_every`: seconds between two calls at least, and at most without a change.
         """
         self._folder = folder
         self._changed = changed
@@ -246,14 +250,15 @@ class FolderListener:
         self._pause = pause
         self._at_least_every = at_least_every
         self._is_due = Event()
+        self._is_gone = False
         self._watcher: FolderWatcher | None = None
-        self._greenlet: gevent.Greenlet[[], None] | None = None
+        self._greenlet: gevent.Greenlet[[FolderWatcher], None] | None = None
 
     def start(self) -> None:
         """Listen from now on; the folder should exist."""
-        self._watcher = FolderWatcher()
-        self._watcher.watch_names(self._folder, self._note, removals=self._removals)
-        self._greenlet = gevent.spawn(self._listen)
+        self._watcher = watcher = FolderWatcher()
+        watcher.watch_names(self._folder, self._note, removals=self._removals)
+        self._greenlet = gevent.spawn(self._listen, watcher)
 
     def stop(self) -> None:
         """Call no more; a call that blocks is broken off."""
@@ -262,15 +267,20 @@ class FolderListener:
             self._watcher.close()
 
     def _note(self, names: Set[str]) -> None:
-        if self._name is None or names == UNKNOWN or self._name in names:
+        self._is_gone = self._is_gone or FOLDER_GONE in names
+        if self._is_gone or self._name is None or names == UNKNOWN or self._name in names:
             self._is_due.set()
 
-    def _listen(self) -> None:
+    def _listen(self, watcher: FolderWatcher) -> None:
         while True:
-            self._is_due.wait(self._at_least_every)
+            self._is_due.wait(MISSING_SECONDS if self._is_gone else self._at_least_every)
             self._is_due.clear()
             try:
-                self._changed()
+                if self._is_gone and self._folder.is_dir():
+                    self._is_gone = False
+                    watcher.unwatch(self._folder)
+                    watcher.watch_names(self._folder, self._note, removals=self._removals)
+                self._changed()  # afterwards: nothing is missed
             except Exception:
                 log.exception(self._failure)
             gevent.sleep(self._pause)

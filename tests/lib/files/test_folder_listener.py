@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -107,3 +108,36 @@ def test_a_listener_that_was_stopped_is_not_called(folder: Path) -> None:
     append(folder / "file")
     gevent.sleep(LONG_ENOUGH)
     assert len(calls) == count
+
+
+@pytest.mark.parametrize("is_moved", [True, False], ids=["moved", "removed"])
+def test_a_folder_in_the_place_of_one_that_is_gone_is_listened_to(
+    folder: Path, is_moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_watch, "MISSING_SECONDS", 0.05)
+    seen: list[list[str]] = []
+    heard = folder / "heard"
+    heard.mkdir()
+    (heard / "old").touch()
+
+    def look() -> None:
+        seen.append(sorted(each.name for each in heard.iterdir()) if heard.is_dir() else ["gone"])
+
+    with listening(heard, look, removals=True):
+        if is_moved:
+            heard.rename(folder / "aside")
+        else:
+            shutil.rmtree(heard)
+        until(lambda: seen and seen[-1] == ["gone"], "it hears that the folder is gone")
+        made = folder / "made"
+        made.mkdir()
+        (made / "new").touch()
+        made.rename(heard)
+        until(lambda: seen[-1] == ["new"], "it finds what is in its place")
+        (heard / "new").unlink()
+        until(lambda: seen[-1] == [], "it hears of changes there")
+        (folder / "aside").mkdir(exist_ok=True)
+        count = len(seen)
+        (folder / "aside" / "another").touch()
+        gevent.sleep(LONG_ENOUGH)
+        assert len(seen) == count, "it hears no more of the old one, and of nothing twice"
