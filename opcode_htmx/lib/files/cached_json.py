@@ -6,12 +6,14 @@ import contextlib
 import os
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 
 T = TypeVar("T")
+_Known: TypeAlias = tuple[tuple[int, int], T | None, bool]
+"""A value of `_seen`, the content, and whether that is all of the file."""
 
 
 class CachedJsonFiles(Generic[T]):
@@ -25,19 +27,12 @@ class CachedJsonFiles(Generic[T]):
         """Keeps up to `most` files in memory."""
         self._schema = schema
         self._most = most
-        self._known: OrderedDict[str, tuple[tuple[int, int], T | None]] = OrderedDict()
+        self._known: OrderedDict[str, _Known[T]] = OrderedDict()
 
     def read(self, path: Path | str) -> T | None:
         """The parsed content; None if the file is missing or cannot be read. Raises nothing."""
-        name = os.fspath(path)
-        seen = _seen(name)
-        known = self._known.pop(name, None)
-        if seen is None:
-            return None
-        if known is None or known[0] != seen:
-            known = seen, self._schema.read(Path(path))
-        self._keep(name, known)
-        return known[1]
+        known = self._load(os.fspath(path))
+        return known[1] if known else None
 
     @staticmethod
     def seen(path: Path) -> tuple[int, int] | None:
@@ -57,15 +52,26 @@ class CachedJsonFiles(Generic[T]):
         `value` is what `content` would be parsed to, which saves parsing it; then the caller holds
         a lock that all writers of the file take.
         """
-        is_readable = self.read(path) is not None
         name = os.fspath(path)
+        known = self._load(name)
+        is_readable = known is not None and known[2]
         before = _seen(name)
         self._schema.write(path, content, durable=durable, is_readable=is_readable)
         _make_later(name, before)
         if value is not None and (seen := _seen(name)):
-            self._keep(name, (seen, value))
+            self._keep(name, (seen, value, True))
 
-    def _keep(self, path: str, known: tuple[tuple[int, int], T | None]) -> None:
+    def _load(self, name: str) -> _Known[T] | None:
+        seen = _seen(name)
+        known = self._known.pop(name, None)
+        if seen is None:
+            return None
+        if known is None or known[0] != seen:
+            known = seen, *self._schema.load(Path(name))
+        self._keep(name, known)
+        return known
+
+    def _keep(self, path: str, known: _Known[T]) -> None:
         self._known[path] = known
         self._known.move_to_end(path)
         if len(self._known) > self._most:

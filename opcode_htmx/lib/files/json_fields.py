@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 MOST = float(2**53)
 """A larger number is not exact in every JSON parser, and is no time, amount or count of ours."""
@@ -37,6 +39,30 @@ def fields_of(kind: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
         if type(value) in (int, float):
             number(value)
     return known
+
+
+def field_or(
+    found: Mapping[str, Any],
+    name: str,
+    parse: Callable[[Any], T],
+    default: T,
+    left_out: list[str],
+) -> T:
+    """One field, or the default where it is missing, or damaged: then its name is in the list."""
+    if name not in found:
+        return default
+    try:
+        return parse(found[name])
+    except (TypeError, ValueError):
+        left_out.append(name)
+        return default
+
+
+def text(value: object) -> str:
+    """Raises ValueError for another value than a text."""
+    if not isinstance(value, str):
+        raise ValueError("it is no text")
+    return value
 
 
 def number(value: object, most: float = MOST) -> float:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
-from opcode_htmx.lib.files.json_fields import fields_of, number
-from opcode_htmx.lib.files.json_files import WRONG_SHAPE, JsonFileSchema
+from opcode_htmx.lib.files.json_fields import field_or, number, text
+from opcode_htmx.lib.files.json_files import PartialJsonFileSchema
 from opcode_htmx.sessions.storage.past_times import PastTimes, merged
 
 T = TypeVar("T")
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 KEPT = 1000
 """Sessions whose positions are kept: those viewed last."""
-_MOST_NAMED = 5
-"""Of what is damaged, in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,33 +166,33 @@ class ReadPositions:
             self._unsaved = None
 
 
-def _parse(found: dict[str, Any]) -> _Kept:
-    """What can be used; the log names the rest. Raises one of WRONG_SHAPE where nothing can be."""
-    wrong = list[str]()
-    positions, noticed = dict[str, ReadPosition](), dict[float, float]()
+def _parse(found: dict[str, Any], left_out: list[str]) -> _Kept:
+    """What can be used, field by field. Raises one of WRONG_SHAPE where nothing can be."""
+    blocks, times = dict[str, str](), dict[str, float]()
     for key, position in found["sessions"].items():
-        try:
-            positions[key] = ReadPosition(**fields_of(ReadPosition, position))
-        except WRONG_SHAPE:
-            wrong.append(key)
-    for each in found.get("noticed", ()):
+        if not isinstance(position, dict):
+            left_out.append(key)
+            continue
+        wrong = list[str]()
+        blocks[key] = field_or(position, "block", text, "", wrong)
+        if (at := field_or(position, "at", number, None, wrong)) is not None:
+            times[key] = at
+        if wrong:
+            left_out += (f"{name} of {key}" for name in wrong)
+    since = field_or(found, "since", number, None, left_out)
+    if since is None:
+        # a session that nobody has looked at since counts as seen
+        since = max(times.values())
+    positions = {key: ReadPosition(block, times.get(key, since)) for key, block in blocks.items()}
+    noticed = dict[float, float]()
+    pairs: list[Any] = field_or(found, "noticed", list, [], left_out)
+    for each in pairs:
         try:
             at, seen = each
             noticed[number(at)] = number(seen)
-        except WRONG_SHAPE:
-            wrong.append("noticed")
-    try:
-        since = number(found["since"])
-    except WRONG_SHAPE:
-        if not positions:
-            raise
-        # a session that nobody has looked at since counts as seen
-        since = max(each.at for each in positions.values())
-        wrong.append("since")
-    if wrong:
-        shown = ", ".join(wrong[:_MOST_NAMED])
-        log.warning("%d read positions are damaged and left out, first %.500r", len(wrong), shown)
+        except (TypeError, ValueError):
+            left_out.append("noticed")
     return _Kept(since, positions, noticed)
 
 
-_SCHEMA = JsonFileSchema(1, _parse)
+_SCHEMA = PartialJsonFileSchema(1, _parse)

@@ -7,7 +7,6 @@ they show, and it is parsed again only after it was replaced.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 import unicodedata
 from collections import Counter
@@ -20,10 +19,8 @@ from typing import Any
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
-from opcode_htmx.lib.files.json_fields import number
-from opcode_htmx.lib.files.json_files import WRONG_SHAPE, JsonFileSchema
-
-log = logging.getLogger(__name__)
+from opcode_htmx.lib.files.json_fields import field_or, number, text
+from opcode_htmx.lib.files.json_files import PartialJsonFileSchema
 
 VERSION = 1
 MOST_OFFERED = 30
@@ -265,27 +262,31 @@ def _as_json(flags: Flags) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _parse(found: dict[str, Any]) -> _Content:
-    """What can be used; the log counts the rest."""
-    flags, missing, wrong = dict[str, Flags](), dict[str, float](), 0
+def _parse(found: dict[str, Any], left_out: list[str]) -> _Content:
+    """What can be used, field by field."""
+    flags = dict[str, Flags]()
     for key, each in found["sessions"].items():
-        try:
-            flags[key] = Flags(
-                number(each.get("pinned", 0)),
-                number(each.get("archived", 0)),
-                tuple(str(tag) for tag in each.get("tags", ())),
-                number(each.get("pinned_before", 0)),
-            )
-        except WRONG_SHAPE:
-            wrong += 1
-    for key, at in found.get("missing", {}).items():
-        try:
-            missing[key] = number(at)
-        except WRONG_SHAPE:
-            wrong += 1
-    if wrong:
-        log.warning("%d of the pins, archived sessions and tags are damaged and left out", wrong)
-    return _Content(MappingProxyType(flags), MappingProxyType(missing))
+        wrong = list[str]()
+        if (its := _flags_of(each, wrong)) != NO_FLAGS:
+            flags[key] = its
+        if wrong:
+            left_out += (f"{name} of {key}" for name in wrong)
+    since: dict[str, Any] = field_or(found, "missing", dict, {}, left_out)
+    missing = {key: field_or(since, key, number, None, left_out) for key in since}
+    known = {key: at for key, at in missing.items() if at is not None}
+    return _Content(MappingProxyType(flags), MappingProxyType(known))
 
 
-_SCHEMA = JsonFileSchema(VERSION, _parse)
+def _flags_of(found: object, wrong: list[str]) -> Flags:
+    if not isinstance(found, dict):
+        wrong.append("all")
+        return NO_FLAGS
+    return Flags(
+        field_or(found, "pinned", number, 0.0, wrong),
+        field_or(found, "archived", number, 0.0, wrong),
+        field_or(found, "tags", lambda tags: tuple(map(text, tags)), (), wrong),
+        field_or(found, "pinned_before", number, 0.0, wrong),
+    )
+
+
+_SCHEMA = PartialJsonFileSchema(VERSION, _parse)

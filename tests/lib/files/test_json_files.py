@@ -10,20 +10,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
 
 from opcode_htmx.api.service.chats import Chat, ChatStore
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.disk_space import (
     SENTENCE,
     DiskFull,
     free_bytes,
     is_full,
 )
-from opcode_htmx.lib.files.json_files import JsonFileSchema
+from opcode_htmx.lib.files.json_fields import field_or
+from opcode_htmx.lib.files.json_files import JsonFileSchema, PartialJsonFileSchema
 from opcode_htmx.runs.options.store import Options, OptionStore
 from opcode_htmx.sessions.storage.drafts import Draft, Drafts
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
@@ -68,6 +72,45 @@ def test_unreadable_file_is_logged_once_and_quarantined(
     (aside,) = tmp_path.glob("a.json.unreadable-*")
     assert aside.read_text() == content
     assert f"is kept as {aside.name}" in caplog.text
+
+
+def test_a_file_that_is_damaged_in_part_is_copied_once_before_it_is_written_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(found: dict[str, Any], left_out: list[str]) -> list[int]:
+        return [field_or(found, name, int, 0, left_out) for name in ("a", "b")]
+
+    path, form = tmp_path / "a.json", PartialJsonFileSchema(1, parse)
+    damaged = '{"version": 1, "a": 7, "b": "x"}'
+    path.write_text(damaged)
+    cached = CachedJsonFiles(form, 1)
+    for _ in range(3):
+        assert form.read(path) == cached.read(path) == [7, 0]
+    assert path.read_text() == damaged
+    assert caplog.text.count("a.json is damaged, and left out is 'b'") == 1
+    with monkeypatch.context() as full:
+        full.setattr(atomic_files, "write", refusing(path, atomic_files.write))
+        for _ in range(2):
+            with pytest.raises(OSError, match="full"):
+                cached.write(path, {"a": 7, "b": 0})
+    assert path.read_text() == damaged
+    cached.write(path, {"a": 7, "b": 1})
+    form.write(path, {"a": 7, "b": 2})
+    assert cached.read(path) == [7, 2]
+    (aside,) = tmp_path.glob("a.json.unreadable-*")
+    assert aside.read_text() == damaged
+    assert caplog.text.count(f"a copy is kept as {aside.name}") == 1
+
+
+def refusing(refused: Path, write: Callable[..., None]) -> Callable[..., None]:
+    """Writes all files but one: the disk is full then."""
+
+    def otherwise(path: Path, content: bytes, **options: Any) -> None:
+        if path == refused:
+            raise OSError("full")
+        write(path, content, **options)
+
+    return otherwise
 
 
 def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Path) -> None:

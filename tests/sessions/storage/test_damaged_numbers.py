@@ -15,7 +15,7 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.pty import records
 from opcode_htmx.sessions.checkpoints import trees
 from opcode_htmx.sessions.storage import trash
-from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags
 from opcode_htmx.sessions.terminals.model import SCHEMA, Program, TerminalRecord
 
 WRONG = [math.nan, math.inf, -1, "soon", None, [], True, 10**400]
@@ -51,11 +51,21 @@ def test_a_file_with_a_time_that_is_none_is_unreadable(
 def test_the_pins_and_tags_that_are_whole_stay(tmp_path: Path, wrong: object) -> None:
     path = tmp_path / "flags.json"
     good = {"pinned": 5.0, "tags": ["plums"]}
-    sessions = {"one": good, "two": {"archived": wrong}, "three": wrong}
+    two = {"archived": wrong, "tags": ["figs"]}
+    sessions = {"one": good, "two": two, "three": wrong, "four": {"pinned": 7.0, "tags": [wrong]}}
     path.write_text(json.dumps({"version": 1, "sessions": sessions, "missing": {"one": wrong}}))
-    flags = SessionFlags(path).all()
-    assert flags.keys() == {"one"}
-    assert (flags["one"].pinned, flags["one"].tags) == (5.0, ("plums",))
+    damaged, flags = path.read_bytes(), SessionFlags(path)
+    expected = {
+        "one": Flags(pinned=5.0, tags=("plums",)),
+        "two": Flags(tags=("figs",)),
+        "four": Flags(pinned=7.0, tags=("soon",) if wrong == "soon" else ()),
+    }
+    assert flags.all() == expected
+    flags.collect(lambda _: False, keep=3600)
+    flags.pin(["five"])
+    assert flags.all().keys() == {*expected, "five"}
+    (kept,) = tmp_path.glob("flags.json.unreadable-*")
+    assert kept.read_bytes() == damaged, "once, before it was written over"
     path.write_text(json.dumps({"last": [wrong]}))
     assert trees._TIMES.read(path) is None
 

@@ -194,6 +194,10 @@ def test_damaged_positions_are_left_out_and_the_others_kept(
     assert (positions.seen()("one"), positions.since) == (NOW - 60, NOW - 60)
     assert positions.of("two").block == positions.of("three").block == ""
     assert positions.past().of(NOW + AHEAD) == NOW - 60
+    assert positions.seen()("three") == 4, "field by field"
     assert len(caplog.records) == 1, "once"
+    damaged = path.read_bytes()
     positions.look("two")
     assert ReadPositions(path).seen()("two") == NOW
+    (kept,) = tmp_path.glob("marks.json.unreadable-*")
+    assert kept.read_bytes() == damaged
