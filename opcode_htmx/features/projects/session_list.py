@@ -72,6 +72,7 @@ def listed(
     """
     if any(past.is_wrong(each.last_activity) for each in sessions):
         sessions = past.newest_first(sessions, lambda each: each.last_activity)
+    known_tags = most_used_tags(flags.values()) if query.get("select") else []
     flags = {
         each.id: its.of_use(past.of(each.last_activity))
         for each in sessions
@@ -95,9 +96,7 @@ def listed(
         total=len(sessions),
         archived_count=sum(bool(_of(flags, each).archived) for each in sessions),
         tags=most_used_tags(_of(flags, each) for each in view),
-        known_tags=[name for name, _ in most_used_tags(flags.values())][:MOST_OFFERED]
-        if select
-        else [],
+        known_tags=[name for name, _ in known_tags][:MOST_OFFERED],
         tag=tag,
         archived=archived,
         selecting=bool(select),

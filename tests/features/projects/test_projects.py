@@ -121,6 +121,14 @@ def test_a_long_list_has_pages_with_pinned_sessions_on_the_first() -> None:
     assert session_list.listed(found, flags, {"from": "9999999"}, PastTimes()).rows == []
 
 
+def test_selecting_offers_the_tags_of_all_projects() -> None:
+    found = [SessionSummary("one", "-p", "/p", "prompt", 0, 0, 1, 1)]
+    flags = {"one": Flags(tags=("bug",)), "of another project": Flags(tags=("release",))}
+    listed = session_list.listed(found, flags, {"select": "one"}, PastTimes())
+    assert listed.known_tags == ["bug", "release"]
+    assert listed.tags == [("bug", 1)]
+
+
 def test_project_page_without_sessions_says_so(client: FlaskClient, tmp_path: Path) -> None:
     (tmp_path / "projects" / "-home-me-new").mkdir(parents=True)
     page = client.get("/projects/-home-me-new").text
