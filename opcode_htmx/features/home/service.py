@@ -252,7 +252,7 @@ def _is_pinned_or_archived(
     its = flags.get(session.session_id)
     if its is None:
         return False
-    its = its.of_use(past.of(session.last_activity))
+    its = its.of_use(past.noticed_by(session.last_activity, its.archived))
     return bool(its.pinned or its.archived)
 
 

@@ -19,6 +19,8 @@ MOST = 3000
 KEPT_SECONDS = 365 * 86_400
 """For how long one is kept once it has come: until then it says what was seen."""
 
+GRACE_SECONDS = 60.0
+"""How far ahead a time of a list may be, and apart what is noticed at once: clocks differ."""
 _BEFORE_SECONDS = 0.001
 """How long before an end a look counts as noticed that was before it."""
 
@@ -43,31 +45,48 @@ class PastTimes:
     def newest_first(self, items: Iterable[T], at: Callable[[T], float]) -> list[T]:
         """Sort by Unix times; what a clock that was ahead has written, by when that was noticed.
 
-        Among each other such items stay in their order, whichever was noticed first.
+        Those that are noticed within a minute, as in two lists, stay in their order. One that is
+        noticed later comes before them, although its time may be earlier: it was just used, by a
+        clock that is less wrong.
         """
+        items, now = list(items), time.time()
         moments, latest = dict[float, float](), math.inf
-        items = list(items)
         for each in sorted({at(item) for item in items}, reverse=True):
-            moment = self.of(each)
             if self.is_wrong(each):
-                moment = latest = min(moment, latest)
-            moments[each] = moment
+                moment = self.of(each)
+                if moment - GRACE_SECONDS <= latest:
+                    moment = min(moment, latest)
+                moments[each] = latest = moment
+            else:
+                moments[each] = min(each, now)
         return sorted(items, key=lambda item: (moments[at(item)], at(item)), reverse=True)
 
     def is_wrong(self, at: float) -> bool:
-        """Whether a time is to come, or was noticed before it had come."""
+        """Whether a time in a list is to come, or was noticed before it had come."""
         now = time.time()
-        return at > now or self._noticed(at, now) is not None
+        return at > now + GRACE_SECONDS or self._noticed(at, now) is not None
+
+    def noticed_by(self, at: float, moment: float) -> float:
+        """When a time was noticed, if that was by a moment; else the time, which may be to come.
+
+        What was noticed after the moment says nothing of what came first.
+        """
+        noticed = self._noticed(at, time.time())
+        return noticed if noticed is not None and noticed <= moment else at
 
     def is_seen(self, at: float, seen_at: float) -> bool:
         """Whether what was at one time has been seen by a person who looked at another time."""
-        if not (self.is_wrong(at) and self.is_wrong(seen_at)):
+        if not (self._is_ahead(at) and self._is_ahead(seen_at)):
             return self.of(at) <= self.of(seen_at)
         is_seen = at <= seen_at  # of the same clock
         noticed = self.of(at)
         if self._noticed(seen_at, time.time()) is None:
             self._notice(seen_at, noticed if is_seen else noticed - _BEFORE_SECONDS)
         return is_seen
+
+    def _is_ahead(self, at: float) -> bool:
+        now = time.time()
+        return at > now or self._noticed(at, now) is not None
 
     def _noticed(self, at: float, now: float) -> float | None:
         noticed = self.new.get(at, self._known.get(at))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.features.home.service import PAGE
+from opcode_htmx.features.home.service import PAGE, _is_pinned_or_archived
+from opcode_htmx.features.projects import session_list
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.session_flags import Flags
 from tests.sessions.index.histories import NOON, Session
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
@@ -70,15 +76,52 @@ def test_projects_are_listed_in_the_same_order(client: FlaskClient, sandbox: San
     assert page.index(sandbox.project.name) < page.index("meadow")
 
 
-def test_times_of_a_wrong_clock_stay_in_their_order_whichever_was_noticed_first(
-    tmp_path: Path,
+@pytest.mark.parametrize("first", [(), (2, 1, 3)])
+def test_times_of_a_wrong_clock_that_are_noticed_at_once_stay_in_their_order(
+    tmp_path: Path, first: tuple[int, ...]
 ) -> None:
-    positions, later = ReadPositions(tmp_path / "marks.json"), time.time() + DAY
-    for noticed in ([later + 2], [later + 1], [later + 3]):
-        positions.newest_first(noticed, float)
-    found = positions.newest_first([later, later + 1, later + 2, later + 3], float)
-    assert found == [later + 3, later + 2, later + 1, later]
-    assert positions.newest_first([later, time.time()], float)[1] == later
+    path, later = tmp_path / "marks.json", time.time() + DAY
+    for each in first:
+        ReadPositions(path).newest_first([later + each], float)
+    wrong = [later + 2, later, later + 3, later + 1]
+    for _ in range(2):
+        found = ReadPositions(path).newest_first(wrong, float)
+        assert found == [later + 3, later + 2, later + 1, later]
+    assert ReadPositions(path).newest_first([later, time.time()], float)[1] == later
+
+
+@pytest.mark.parametrize("ahead", [2, 300])
+def test_what_is_used_just_now_is_first_and_stays_there(tmp_path: Path, ahead: float) -> None:
+    path, now = tmp_path / "marks.json", time.time()
+    years, yesterday = now + 4 * 365 * DAY, now - DAY
+    noticed = [[years, now - 30 * DAY]]
+    path.write_text(json.dumps({"version": 1, "since": 0, "sessions": {}, "noticed": noticed}))
+    for _ in range(2):
+        found = ReadPositions(path).newest_first([years, yesterday, now + ahead], float)
+        assert found == [now + ahead, yesterday, years]
+
+
+@pytest.mark.parametrize("noticed", [None, -2 * DAY, -0.5 * DAY])
+def test_a_time_to_come_leads_no_session_out_of_the_archive(noticed: float | None) -> None:
+    now = time.time()
+    at, flags = now + 365 * DAY, {"a": Flags(archived=now - DAY)}
+    session: Any = SimpleNamespace(
+        id="a", session_id="a", claude_folder="-p", title="t", last_activity=at, prompt_count=1
+    )
+    known = {} if noticed is None else {at: now + noticed}
+    listed = session_list.listed([session], flags, {}, PastTimes(known))
+    assert listed.archived_count == 1
+    past = PastTimes(known)
+    past.newest_first([at], float)
+    assert _is_pinned_or_archived(session, flags, past)
+
+
+def test_what_was_noticed_before_it_was_archived_stays_there_once_its_time_has_come() -> None:
+    now = time.time()
+    session: Any = SimpleNamespace(session_id="a", last_activity=now - 60)
+    flags, known = {"a": Flags(archived=now - DAY)}, {now - 60: now - 2 * DAY}
+    assert _is_pinned_or_archived(session, flags, PastTimes(known))
+    assert not _is_pinned_or_archived(session, flags, PastTimes())
 
 
 def test_a_list_without_wrong_times_stays_as_it_is(tmp_path: Path) -> None:
