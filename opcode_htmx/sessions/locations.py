@@ -57,6 +57,7 @@ class SessionLocations:
     def __init__(self, config_dir: Path, supervisor: Supervisor) -> None:
         self._config_dir = config_dir
         self._supervisor = supervisor
+        self.runs_of = supervisor.of_session
 
     def at(self, project_id: str, session_id: str) -> SessionLocation:
         """The session at an address. Raises ProjectNotFound or SessionNotFound."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files import history, sessions, titles
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.lib.formatting import one_line
+from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.sessions.locations import SessionLocation, SessionLocations
 from opcode_htmx.sessions.views import SessionView, SessionViews
@@ -93,6 +94,15 @@ class SessionLookup:
         """The title of a run's session in a list."""
         path = history.find(self._config_dir, run.record.session_id)
         return title_of_known(run, sessions.summary_of(path) if path else None)
+
+    def place(self, session_id: str, but: str = "") -> str:
+        """The id of the element at which the session's page is opened after a form.
+
+        It is the first open request, but for the one with the id `but`; or the end.
+        """
+        run = next(reversed(self.locations.runs_of(session_id)), None)
+        asks = run.state.asks if run and run.live else {}
+        return next((dom_id(id_) for id_ in asks if id_ != but), "end")
 
     def folder(self, project_id: str, session_id: str) -> Path:
         """The session's working folder. Raises FolderUnknown and the errors of `at`."""

@@ -96,7 +96,7 @@ def blueprint(
             drafts.save_text(session_id, words, form=request.form.get("prompt_id", ""))
         prompt_id = deliveries.send(session_id, location.working_folder, words, session_id, kept)
         supervisor.changes(session_id).notify()
-        address = session_url(project_id, session_id)
+        address = session_url(project_id, session_id, lookup.place(session_id))
         if by_htmx():
             accepted = render_template(
                 "composer/prompt_accepted.html",

@@ -150,7 +150,7 @@ def blueprint(
     def _changed(project_id: str, session_id: str, sentence: str = "") -> BaseResponse | str:
         """The current content of the composer; `sentence` says what was refused."""
         supervisor.changes(session_id).notify()
-        address = session_url(project_id, session_id)
+        address = session_url(project_id, session_id, lookup.place(session_id))
         if not by_htmx():
             return redirect(address, 303)
         return render_template(

@@ -80,7 +80,9 @@ def blueprint(supervisor: Supervisor, lookup: SessionLookup) -> Blueprint:
         elif not request_id and "follows" not in request.form:  # see run_rows.js
             run.join(SHOWN_SECONDS)
         location = lookup.locations.of_run(run)
-        return redirect(back or session_url(location.claude_folder, location.session_id), 303)
+        session_id = location.session_id
+        place = lookup.place(session_id, but=request_id) if request_id else "end"
+        return redirect(back or session_url(location.claude_folder, session_id, place), 303)
 
     return pages
 

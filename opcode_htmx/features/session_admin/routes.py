@@ -167,7 +167,7 @@ def blueprint(
         read_positions.look(session_id, block if _ELEMENT.fullmatch(block) else "")
         if "quiet" in request.form:
             return Response(status=204)
-        return redirect(session_url(project_id, session_id), 303)
+        return redirect(session_url(project_id, session_id, lookup.place(session_id)), 303)
 
     # --- deleting ---------------------------------------------------------------------------
 

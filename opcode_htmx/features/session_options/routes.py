@@ -29,6 +29,6 @@ def blueprint(options: SessionOptionsService, lookup: SessionLookup) -> Blueprin
         log_act(current_identity(), "session.options", session=session_id, changed=names)
         if by_htmx():
             return render_template("alert.html", sentence="")
-        return redirect(session_url(project_id, session_id), 303)
+        return redirect(session_url(project_id, session_id, lookup.place(session_id)), 303)
 
     return pages

@@ -50,3 +50,22 @@ def test_the_page_after_an_answer_no_longer_asks_unless_claude_does_not_read(
     assert bool(asks.search(client.get(address).text)) == deaf
     may_read.touch()
     until(lambda: not asks.search(client.get(address).text), "Claude has read the answer")
+
+
+def test_a_form_leads_back_to_the_open_request_and_so_to_its_words(
+    client: FlaskClient, shared_sandbox: Sandbox
+) -> None:
+    request_id, session_id = f"ask-{uuid.uuid4()}", str(uuid.uuid4())
+    steps = [["ask", request_id], ["wait", "/nowhere"]]
+    form = {"session_id": session_id, "prompt_id": str(uuid.uuid4())}
+    started = form | {"folder": str(shared_sandbox.project), "prompt": json.dumps(steps)}
+    address = client.post("/sessions", data=started).location.partition("#")[0]
+    until(lambda: request_id in client.get(address).text, "Claude asks")
+    sent = form | {"prompt": "And then?", "prompt_id": str(uuid.uuid4())}
+    for door, fields in (("seen", {"block": ""}), ("options", {}), ("prompt", sent)):
+        answer = client.post(f"{address}/{door}", data=fields)
+        assert (answer.status_code, answer.location) == (303, f"{address}#b-{request_id}"), door
+    found = re.search(rf'action="(/runs/[0-9a-f]+)/asks/{request_id}"', client.get(address).text)
+    assert found
+    assert client.post(f"{found[1]}/stop").location == f"{address}#end"
+    assert client.post(f"{address}/seen", data={"block": ""}).location == f"{address}#end"
