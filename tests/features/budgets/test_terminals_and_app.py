@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from opcode_htmx.engines.claude.engine import ClaudeHistory
+from opcode_htmx.features import budgets
+from opcode_htmx.lib.coerce import seconds
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.ledger import Spent
 from opcode_htmx.runs.budgets.shares import given_back
@@ -149,3 +155,12 @@ def test_a_cost_that_no_later_total_has_is_not_taken_from_the_terminals(desk: De
     note(session, 1.0)
     desk.end(session.path.stat().st_mtime)
     assert desk.spent() == pytest.approx(4.0)
+
+
+def test_a_run_that_is_long_idle_counts_on_from_when_its_session_began(desk: Desk) -> None:
+    engine: Any = SimpleNamespace(history=ClaudeHistory((desk.config_dir,)))
+    path = desk.session(ONE).path
+    os.utime(path, (1.0, 1.0))
+    written = seconds(json.loads(path.read_bytes().splitlines()[0])["timestamp"])
+    assert budgets._begun_at(engine, ONE) == written > 1.0
+    assert budgets._begun_at(engine, TWO) is None
