@@ -285,6 +285,20 @@ def _is_drawing(text: str) -> bool:
     return _DRAWING.search(text) is not None
 
 
+def with_spans(pieces: Iterable[tuple[str, str, str]]) -> Markup:
+    """Texts as spans: each piece is a CSS class, the raw text for `data-raw`, and the shown text.
+
+    A piece without a class gets no span.
+    """
+    html = "".join(
+        f'<span class="{escape(name)}" data-raw="{escape(raw)}">{escape(text)}</span>'
+        if name
+        else escape(text)
+        for name, raw, text in pieces
+    )
+    return Markup(html)  # noqa: S704 - escaped in the lines above
+
+
 def with_source(html: Markup, text: str) -> Markup:
     """Rendered Markdown, and below it its source."""
     note = Markup("<p>As it was written, with what is not to be seen above:</p>")

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -128,17 +128,10 @@ def placeholder(text: str, raw: str) -> Markup:
 
 
 def _with_spans(pieces: Iterable[tuple[str, str, str]]) -> Markup:
-    """Texts as spans: each piece is a CSS class, the raw text for `data-raw`, and the shown text.
+    # with the first text that needs it: a start loads no Markdown
+    from opcode_htmx.markup.markdown import with_spans
 
-    A piece without a class gets no span.
-    """
-    html = "".join(
-        f'<span class="{escape(name)}" data-raw="{escape(raw)}">{escape(text)}</span>'
-        if name
-        else escape(text)
-        for name, raw, text in pieces
-    )
-    return Markup(html)  # noqa: S704 - escaped in the lines above
+    return with_spans(pieces)
 
 
 def install(environment: Environment) -> None:
