@@ -186,7 +186,8 @@ class StatusPanel:
         if working and _has_been(progress.said_at):
             created_at = run.record.created_at
             return max(progress.said_at, created_at if _has_been(created_at) else 0.0)
-        key = run.id, run.phase, status_text(run, current)
+        # the same words after another turn, which may have gone by unseen, begin anew
+        key = run.id, run.state.turns, run.phase, status_text(run, current)
         if self._since[0] != key:
             # A line has changed the status, and the file's mtime is that of the newest line
             began = run.folder.last_output()

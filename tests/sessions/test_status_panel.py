@@ -140,6 +140,35 @@ def test_a_turn_does_not_begin_with_the_end_of_the_one_before(run: Run) -> None:
         assert since(run, Transcript("1", run_id=run.id), panel) == 1795280775
 
 
+@pytest.mark.parametrize("is_seen_at_work", [False, True])
+def test_the_wait_for_a_prompt_is_counted_from_the_newest_answer(
+    run: Run, is_seen_at_work: bool
+) -> None:
+    def echo(name: str, at: str) -> bytes:
+        message = {"content": name}
+        return line(type="user", uuid=name, isReplay=True, message=message, timestamp=at)
+
+    transcript, panel, end = Transcript("1", run_id=run.id), StatusPanel(templates()), 0
+
+    def follows(at: int, *lines: bytes) -> None:
+        nonlocal end
+        said(run, *lines)
+        for each in lines:
+            transcript.feed(run.codec.parse(each), end := end + len(each))
+        os.utime(run.folder.output, (0, at))
+
+    sent(run, "one")
+    follows(1795277175, echo("one", "2026-11-21T16:06:15Z"), RESULT)
+    assert since(run, transcript, panel) == 1795277175
+    sent(run, "two")
+    follows(1795280775, echo("two", "2026-11-21T17:06:15Z"))
+    if is_seen_at_work:
+        assert since(run, transcript, panel) == 1795280775
+    follows(1795280777, RESULT)
+    assert status_text(run, transcript.current) == "Ready for the next prompt"
+    assert since(run, transcript, panel) == 1795280777
+
+
 @pytest.mark.parametrize("of_tool", [False, True])
 def test_the_clock_of_a_turn_counts_from_no_time_to_come(run: Run, of_tool: bool) -> None:
     call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "ls"}}
