@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 SECOND = "touch second.txt"
 COMMAND = "ls" + "\n" * 60 + f"{SECOND} # \u202egpj.exe" + "\u00a0" * 400 + "x" * 300
 SHOWN = f"ls\n⋯ 59 empty lines\n{SECOND} # ⟨U+202E⟩gpj.exe⋯ 400 blanks{'x' * 300}"
+RULE = f"python3 app.py > /{'z' * 90}/report.txt"
 LONG = "".join(f"line {number} {'y' * 90}\n" for number in range(120))
 PLAN = f"# Plan\n\n| a | b | c |\n| - | - | - |\n| {'w' * 60} | {'v' * 60} | x |\n\n    {LONG}"
 QUESTION = {
@@ -48,6 +49,7 @@ def asks(project: Path) -> list[Scene]:
     file = {"file_path": str(project / "new.txt"), "content": LONG}
     return [
         Scene("bash", "bash", [ToolUse("Bash", {"command": COMMAND}), Text("Done.")]),
+        Scene("rule", "rule", [ToolUse("Bash", {"command": RULE}), Text("Done.")]),
         Scene("write", "write", [ToolUse("Write", file), Text("Done.")]),
         Scene("plan", "plan", [write_plan, ToolUse("ExitPlanMode", {}), Text("Done.")]),
         Scene("ask", "ask", [ToolUse("AskUserQuestion", {"questions": [QUESTION]}), Text("Done.")]),
@@ -167,3 +169,13 @@ def test_no_ask_has_a_box_that_scrolls_or_is_wider_than_the_phone(
     if decision:  # which leaves the session idle
         phone.button(decision).click()
         expect(phone.status).to_have_text("Ready for the next prompt")
+
+
+def test_words_of_a_permanent_rule_stay_within_the_phone(idle_phone: Phone) -> None:
+    phone = idle_phone
+    phone.send("rule")
+    card(phone).locator("summary", has_text="Always allow").click()
+    expect(card(phone).locator(".always button").first).to_contain_text("z" * 90)
+    assert_nothing_hides(phone)
+    phone.button("Deny").click()
+    expect(phone.status).to_have_text("Ready for the next prompt")
