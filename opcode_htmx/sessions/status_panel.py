@@ -264,7 +264,7 @@ def status_text(run: Run | None, current: Block | None = None, stop: str | None 
     if end.outcome is Outcome.COMPLETED:
         return f"{end.cause} {to_do}"
     if stop is not None and is_pause(end.cause):  # another budget may stop it now, or none
-        return stop or f"Paused by a budget. {to_do}"
+        return stop or "Paused by a budget. Your next prompt continues."
     return end.cause
 
 

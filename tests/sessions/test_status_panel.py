@@ -217,7 +217,7 @@ def test_ended_run_shows_its_outcome(run: Run, ending: tuple[Outcome, str], text
     ("stop", "text"),
     [
         ("The $0.30 for the day is used up.", "The $0.30 for the day is used up."),
-        ("", "Paused by a budget. Ask to continue."),
+        ("", "Paused by a budget. Your next prompt continues."),
         (None, "Paused: the $0.05 for this run is used up."),
     ],
 )
