@@ -162,7 +162,7 @@
   const offerJump = () => {
     if (toGo() < NEAR_END_PX) seen = transcript.childElementCount;
     const missed = transcript.childElementCount - seen;
-    const label = openAsk() ? "Jump to the question" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
+    const label = openAsk() ? "Jump to the request" : missed > 0 ? `Jump to newest (${missed})` : "Jump to newest";
     if (jump.textContent !== label) jump.textContent = label;
     jump.hidden = toGo() < NEAR_END_PX || isInView(openAsk()) || unsentIsInView() || isBelow();
   };

@@ -184,7 +184,7 @@ def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
     page: Page,
 ) -> None:
     page.evaluate("scrollTo(0, 0)")
-    page.get_by_role("button", name="Jump to the question").click()
+    page.get_by_role("button", name="Jump to the request").click()
     assert comes_true(lambda: top_is_in_view(page), page)
     buttons = card(page).get_by_role("button").all_inner_texts()
     assert buttons == ["Allow", "Deny"]
