@@ -285,7 +285,8 @@
     const { id, open } = event.target;
     const isNew = id && (opened.get(id) ?? false) !== open;
     if (id) opened.set(id, open);
-    if (isNew && open && event.target.matches(".with-reason")) {
+    // With words in it, it may have been opened by the page itself (reasons.js).
+    if (isNew && open && event.target.matches(".with-reason") && !event.target.querySelector("textarea").value) {
       event.target.querySelector("textarea").focus({ preventScroll: true });
       event.target.querySelector(".buttons").scrollIntoView({ block: "nearest" });
     }

@@ -197,3 +197,18 @@ def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view
     card(page).locator("summary", has_text="Deny with a reason").click()
     expect(page.get_by_label("Tell Claude why")).to_be_focused()
     assert comes_true(lambda: not covered(page, ".with-reason .button"), page)
+
+
+def test_reason_for_a_denial_survives_a_reload(page: Page) -> None:
+    online, reason = page.locator("body[data-link=online]"), page.get_by_label("Tell Claude why")
+    online.wait_for()  # all scripts have run
+    card(page).locator("summary", has_text="Deny with a reason").click()
+    reason.fill("Not in\nthis folder.")
+    page.reload()
+    expect(reason).to_be_visible()
+    expect(reason).to_have_value("Not in\nthis folder.")
+    assert comes_true(lambda: top_is_in_view(page), page)
+    reason.fill("")
+    page.reload()
+    online.wait_for()
+    expect(reason).to_be_hidden()
