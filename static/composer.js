@@ -34,7 +34,29 @@
   composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.ctx?.bubble) return; // sending.js shows it
-    if (event.detail.ctx?.request) complain("That could not be sent: the server does not answer. Try again.");
+    if (event.detail.ctx?.request) sayUnsent(event.target);
+  });
+  // An answer says so above its button: the rest of the page may be out of view.
+  let failure = null;
+  const sayUnsent = (target) => {
+    failure?.remove();
+    failure = complain("That could not be sent: the server does not answer. Try again.");
+    const buttons = target.closest?.(".block-ask .buttons, .block-ask .always");
+    if (!buttons) return;
+    failure.setAttribute("role", "alert");
+    buttons.before(failure);
+    const { left, top, bottom } = failure.getBoundingClientRect();
+    const isSeen = (y) => failure.contains(document.elementFromPoint(left + 20, y));
+    // Not where it sticks in view: that would take the request's words away.
+    if (!isSeen(top + 4) || !isSeen(bottom - 4)) failure.scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("htmx:before:request", ({ target }) => {
+    if (failure && target.closest?.(".block-ask")?.contains(failure)) failure.remove();
+  });
+  document.addEventListener("htmx:ws:after:connection", () => {
+    if (!failure?.isConnected) return;
+    failure.className = "note";
+    failure.textContent = "The connection is back. Try again.";
   });
 
   // --- the draft --------------------------------------------------------------------------

@@ -125,14 +125,16 @@
   const page = document.scrollingElement;
   // The open request that is first to be answered.
   const openAsk = () => $("status").dataset.phase === "waiting" && transcript.querySelector(".block-ask[data-state=open]");
-  // The place that is followed: the end, or the top of an open request that begins further up.
+  // What has stopped the session, where the dock with it does not stick as it is too high (session.css).
+  const halt = () => parseFloat(getComputedStyle($("dock")).bottom) < 0 && $("later").querySelector("section");
+  // The place that is followed: the end, or the top of an open request or of such words that begins further up.
   const goal = () => {
     const end = page.scrollHeight - innerHeight;
-    const ask = openAsk();
-    if (!ask) return end;
+    const first = openAsk() || halt();
+    if (!first) return end;
     const bars = document.querySelectorAll(".topbar, .banner");
     const covered = [...bars].reduce((sum, bar) => sum + bar.offsetHeight, 8);
-    return Math.min(end, ask.getBoundingClientRect().top + page.scrollTop - covered);
+    return Math.min(end, first.getBoundingClientRect().top + page.scrollTop - covered);
   };
   const toGo = () => goal() - page.scrollTop;
   let follows = false; // whether the view follows that place

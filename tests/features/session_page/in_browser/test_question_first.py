@@ -144,12 +144,26 @@ def test_lost_connection_leaves_the_request_where_it_was(
         )
         assert page.evaluate("scrollY") == before and top_is_in_view(page)
         expect(page.locator("#jump")).to_be_hidden()
-        if letters == 16:
+        if letters == 32:
+            page.locator(DECISION).first.click()
+        else:  # as it is: `click` scrolls to where the button would be if it did not stick
+            expect(page.locator("[data-new]")).to_have_count(0)
+            box = page.locator(DECISION).first.bounding_box()
+            assert box
+            page.mouse.click(box["x"] + 20, box["y"] + 20)
+        said = card(page).get_by_role("alert")
+        expect(said).to_contain_text("could not be sent")
+        expect(said).to_be_in_viewport(ratio=1)
+        if letters == 32:
+            page.evaluate("top => scrollTo(0, top)", before)
+        else:
+            assert page.evaluate("scrollY") == before
             expect(page.locator("#status")).to_be_in_viewport()
             assert comes_true(lambda: not covered(page, DECISION), page)
     finally:
         page.context.set_offline(False)
     expect(page.locator("#status")).not_to_have_text(re.compile("^Offline"))
+    expect(card(page).locator(".note")).to_have_text("The connection is back. Try again.")
     assert page.evaluate("scrollY") == before and top_is_in_view(page)
     settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
 
@@ -168,6 +182,9 @@ def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
     settings.send("Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 32}})
     page.set_viewport_size({"width": 390, "height": 420})
     loaded(page, page.url)
+    words = page.locator("#later section > p:first-child")
+    assert comes_true(lambda: not covered(page, "#later section > p:first-child"), page)
+    expect(words).to_be_in_viewport(ratio=1)
 
     def is_reached(part: str) -> bool:  # a page that has just come may still go to its end
         page.locator(part).evaluate("each => each.scrollIntoView({ block: 'center' })")
