@@ -54,8 +54,10 @@ def page_of(session: Session) -> Iterator[None]:
         f"{session.server.url.replace('http', 'ws')}{session.address}/live",
         origin=session.server.url,
         cookie="; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies),
+        timeout=20,
     )
     try:
+        page.recv()  # now the server knows that somebody looks
         yield
     finally:
         page.close()
