@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,13 +80,22 @@ def files(session: Session) -> dict[str, object]:
     """All that Claude and we keep of sessions, with sizes and times; contents that are ours."""
     claude, ours = session.sandbox.config_dir, session.sandbox.state
     found: dict[str, object] = {}
-    for path in [*(claude / "projects").rglob("*"), *(claude / "sessions").rglob("*")]:
+    for path in [*_below(claude / "projects"), *_below(claude / "sessions")]:
         found[str(path)] = _facts(path, lambda path: (path.stat().st_size, path.stat().st_mtime_ns))
-    for path in (ours / "runs").rglob("*"):
+    for path in _below(ours / "runs"):
         found[str(path)] = _facts(path, lambda path: path.stat().st_size)
     for path in (ours / "events").rglob("*.ndjson"):
         found[str(path)] = _facts(path, Path.read_bytes)
     return found
+
+
+def _below(folder: Path) -> list[Path]:
+    """All files and folders, without those that are removed meanwhile."""
+    return [
+        Path(parent, name)
+        for parent, folders, names in os.walk(folder)
+        for name in (*folders, *names)
+    ]
 
 
 def _facts(path: Path, read: Callable[[Path], object]) -> object:

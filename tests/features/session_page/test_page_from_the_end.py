@@ -21,8 +21,7 @@ from opcode_htmx.features.session_page.snapshots import FrameScheduler
 from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.sessions import views
 from opcode_htmx.sessions.views import SessionView
-from opcode_htmx.transcript.conversation import conversation as conversations
-from opcode_htmx.transcript.conversation import window
+from opcode_htmx.transcript.conversation import parts, window
 from opcode_htmx.transcript.conversation.cursor import Cursor
 from tests.support.apps.in_process import app_of
 from tests.support.environment import PASSWORD, USER, Sandbox, until, write_stand_in
@@ -106,7 +105,7 @@ def reader(app: tuple[Flask, Sandbox]) -> Reader:
 def read_as_a_whole(reader: Reader) -> Iterator[None]:
     """In this context no session is long."""
     reader.context.sessions.views.forget(reader.id)
-    with mock.patch.object(conversations, "LONG", 10**9):
+    with mock.patch.object(parts, "LONG", 10**9):
         yield
     reader.context.sessions.views.forget(reader.id)
 
