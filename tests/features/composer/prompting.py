@@ -1,4 +1,4 @@
-"""Prompts that are sent as forms, and what their runs were told."""
+"""Prompts that are sent as forms, and what their runs received."""
 
 from __future__ import annotations
 

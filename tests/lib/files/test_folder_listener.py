@@ -125,7 +125,7 @@ def test_a_folder_in_the_place_of_one_that_is_gone_is_listened_to(
 
     with listening(heard, look, removals=True):
         if is_moved:
-            heard.rename(folder / "aside")
+            heard.rename(folder / "moved")
         else:
             shutil.rmtree(heard)
         until(lambda: seen and seen[-1] == ["gone"], "it hears that the folder is gone")
@@ -136,8 +136,8 @@ def test_a_folder_in_the_place_of_one_that_is_gone_is_listened_to(
         until(lambda: seen[-1] == ["new"], "it finds what is in its place")
         (heard / "new").unlink()
         until(lambda: seen[-1] == [], "it hears of changes there")
-        (folder / "aside").mkdir(exist_ok=True)
+        (folder / "moved").mkdir(exist_ok=True)
         count = len(seen)
-        (folder / "aside" / "another").touch()
+        (folder / "moved" / "another").touch()
         gevent.sleep(LONG_ENOUGH)
         assert len(seen) == count, "it hears no more of the old one, and of nothing twice"

@@ -69,9 +69,9 @@ def test_unreadable_file_is_logged_once_and_quarantined(
     assert caplog.text.count("a.json cannot be read and is left alone") == 1
     FORM.write(path, {"number": 2})
     assert FORM.read(path) == 2
-    (aside,) = tmp_path.glob("a.json.unreadable-*")
-    assert aside.read_text() == content
-    assert f"is kept as {aside.name}" in caplog.text
+    (copy,) = tmp_path.glob("a.json.unreadable-*")
+    assert copy.read_text() == content
+    assert f"is kept as {copy.name}" in caplog.text
 
 
 def test_a_file_that_is_damaged_in_part_is_copied_once_before_it_is_written_over(
@@ -97,9 +97,9 @@ def test_a_file_that_is_damaged_in_part_is_copied_once_before_it_is_written_over
     cached.write(path, {"a": 7, "b": 1})
     form.write(path, {"a": 7, "b": 2})
     assert cached.read(path) == [7, 2]
-    (aside,) = tmp_path.glob("a.json.unreadable-*")
-    assert aside.read_text() == damaged
-    assert caplog.text.count(f"a copy is kept as {aside.name}") == 1
+    (copy,) = tmp_path.glob("a.json.unreadable-*")
+    assert copy.read_text() == damaged
+    assert caplog.text.count(f"a copy is kept as {copy.name}") == 1
 
 
 def refusing(refused: Path, write: Callable[..., None]) -> Callable[..., None]:
@@ -136,8 +136,8 @@ def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Pa
     ReadPositions(tmp_path / "marks.json").look(SESSION)
     assert drafts.get(SESSION).text == "new words"
     for path in places.values():
-        (aside,) = path.parent.glob(f"{path.name}.unreadable-*")
-        assert aside.read_text() == later
+        (copy,) = path.parent.glob(f"{path.name}.unreadable-*")
+        assert copy.read_text() == later
         assert json.loads(path.read_bytes())["version"] == 1
 
 

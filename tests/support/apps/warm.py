@@ -89,7 +89,7 @@ class Warm:
         log: Path,
         offers: Mapping[str, Any] | None = None,
     ) -> Forked:
-        """`offers`: what it is told when it asks the CLI for that; see offers.py."""
+        """`offers`: what the app gets for an answer of the CLI; see offers.py."""
         assert self._process.stdin
         order = {"app": app, "environment": dict(environment), "log": str(log), "offers": offers}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")

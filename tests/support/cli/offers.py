@@ -32,7 +32,7 @@ def offers_of(claude: Path, environment: Mapping[str, str]) -> Json:
 
 
 def answer_with(offers: Json) -> None:
-    """Have the apps of this process told this, unless something in Claude's folder adds to it."""
+    """Answer this process's apps with `offers`, unless Claude's folder adds something to them."""
     asked = probe.ask
 
     def ask(launcher: Launcher, codec: CapabilityCodec, folder: Path) -> Json:

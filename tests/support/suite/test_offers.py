@@ -1,4 +1,4 @@
-"""A server of the tests is told what the CLI offers only where it would be told the same."""
+"""A server of the tests gets recorded offers only where the CLI would give the same ones."""
 
 from __future__ import annotations
 

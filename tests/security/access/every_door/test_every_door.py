@@ -83,7 +83,7 @@ def test_open_endpoint_is_detected(stranger: Flask, sandbox: Sandbox) -> None:
     assert len(attack.refused(doors, {}, 401)) == len(doors)
 
 
-# --- who is not logged in -------------------------------------------------------------------
+# --- without a login ------------------------------------------------------------------------
 
 
 def test_no_endpoint_admits_without_a_login(attack: Attack, doors: list[Door]) -> None:
