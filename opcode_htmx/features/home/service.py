@@ -252,7 +252,7 @@ def _is_pinned_or_archived(
     its = flags.get(session.session_id)
     if its is None:
         return False
-    its = its.of_use(past.noticed_by(session.last_activity, its.archived))
+    its = its.of_use(session.last_activity, past)
     return bool(its.pinned or its.archived)
 
 

@@ -74,7 +74,7 @@ def listed(
         sessions = past.newest_first(sessions, lambda each: each.last_activity)
     known_tags = most_used_tags(flags.values()) if query.get("select") else []
     flags = {
-        each.id: its.of_use(past.noticed_by(each.last_activity, its.archived))
+        each.id: its.of_use(each.last_activity, past)
         for each in sessions
         if (its := flags.get(each.id))
     }

@@ -21,6 +21,7 @@ from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_fields import field_or, number, text
 from opcode_htmx.lib.files.json_files import PartialJsonFileSchema
+from opcode_htmx.sessions.storage.past_times import PastTimes
 
 VERSION = 1
 MOST_OFFERED = 30
@@ -52,14 +53,17 @@ class Flags:
     pinned_before: float = 0.0
     """Of an archived one: when it was pinned until then."""
 
-    def of_use(self, last_activity: float) -> Flags:
+    def of_use(self, last_activity: float, past: PastTimes | None = None) -> Flags:
         """The flags as lists show them, by the Unix time at which the session was used last.
 
         One that goes on after it was archived, here or in a terminal, is out of the archive. A time
-        that is still to come is that of a clock that was wrong, and proves nothing.
+        that is still to come is that of a clock that was wrong, and proves nothing; `past` knows
+        when such a time was noticed.
         """
         if not self.archived:
             return self
+        if past:
+            last_activity = past.noticed_by(last_activity, self.archived)
         goes_on = self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS
         return replace(self, archived=0.0, pinned_before=0.0) if goes_on else self
 
