@@ -65,6 +65,13 @@ def text(value: object) -> str:
     return value
 
 
+def texts(value: object) -> tuple[str, ...]:
+    """Raises ValueError for another value than a list of texts."""
+    if not isinstance(value, list):  # a text has letters, and an object has names
+        raise ValueError("it is no list")
+    return tuple(map(text, value))
+
+
 def number(value: object, most: float = MOST) -> float:
     """A number that can be a time, an amount or a count. Raises ValueError for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:

@@ -19,7 +19,7 @@ from typing import Any
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.cached_json import CachedJsonFiles
-from opcode_htmx.lib.files.json_fields import field_or, number, text
+from opcode_htmx.lib.files.json_fields import field_or, number, texts
 from opcode_htmx.lib.files.json_files import PartialJsonFileSchema
 from opcode_htmx.sessions.storage.past_times import PastTimes
 
@@ -288,7 +288,7 @@ def _flags_of(found: object, wrong: list[str]) -> Flags:
     return Flags(
         field_or(found, "pinned", number, 0.0, wrong),
         field_or(found, "archived", number, 0.0, wrong),
-        field_or(found, "tags", lambda tags: tuple(map(text, tags)), (), wrong),
+        field_or(found, "tags", texts, (), wrong),
         field_or(found, "pinned_before", number, 0.0, wrong),
     )
 

@@ -157,6 +157,19 @@ def test_a_damaged_file_is_logged_and_kept_beside(
     assert kept.read_text().endswith('{"a": 3')
 
 
+@pytest.mark.parametrize("damaged", ['"work"', '{"x": 1}', '["a", 1]', "null"])
+def test_tags_that_are_no_list_of_texts_are_left_out_and_kept_beside(
+    flags: SessionFlags, path: Path, damaged: str
+) -> None:
+    path.write_text(
+        f'{{"version": 1, "sessions": {{"{ONE}": {{"pinned": 5, "tags": {damaged}}}}}}}'
+    )
+    assert flags.of(ONE) == Flags(pinned=5)
+    flags.pin([TWO])
+    (kept,) = path.parent.glob("flags.json.unreadable-*")
+    assert damaged in kept.read_text()
+
+
 def test_flags_of_a_missing_session_are_kept_for_a_while(flags: SessionFlags) -> None:
     flags.pin([ONE, TWO])
     there = {ONE}
