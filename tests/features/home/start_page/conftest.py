@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,9 @@ from tests.support.environment import Sandbox, Server, until, write_stand_in
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+def server_with_history(
+    tmp_path_factory: pytest.TempPathFactory, integration: None
+) -> Iterator[Server]:
     """A server with a history and an index."""
     sandbox = Sandbox(tmp_path_factory.mktemp("home") / "home").make()
     claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
@@ -27,3 +30,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
         yield started
     finally:
         started.close()
+
+
+@pytest.fixture
+def server(server_with_history: Server) -> Iterator[Server]:
+    """The server, whose lists show nothing afterwards that the test began, whether it passed."""
+    yield server_with_history
+    server_with_history.post("/runs/stop-all", {})
+    server_with_history.post("/runs/seen", {"until": str(round(time.time() * 1000))})
