@@ -12,7 +12,8 @@ from typing import Any
 
 import psutil
 
-from tests.support.environment import Sandbox, Server, basic_header, until
+from tests.support.environment import Sandbox, basic_header, until
+from tests.support.server import Server
 
 MB = 1_000_000
 REQUESTS = 60

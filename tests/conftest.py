@@ -21,14 +21,9 @@ from tests.support.apps.in_process import client_of
 from tests.support.apps.local_server import files_alone
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    find_claude,
-    missing,
-    write_stand_in,
-)
+from tests.support.environment import Sandbox, find_claude, missing, write_stand_in
 from tests.support.pages.browser import MOVING, Phone, launched
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
 from tests.support.suite.start_guard import INTEGRATION, guard

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import websocket
 
-from tests.support.environment import ROOT, SYSTEM_PATH, Server
+from tests.support.environment import ROOT, SYSTEM_PATH
+from tests.support.server import Server
 
 TICKER = Path(__file__).with_name("ticker.py")
 TICK = re.compile(rb"tick(\d+)at(\d+) ")

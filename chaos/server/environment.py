@@ -17,12 +17,8 @@ from pathlib import Path
 import psutil
 
 from chaos.server.gunicorn_conf import COUNTS_SIGNAL
-from tests.support.environment import (
-    ROOT,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import ROOT, Sandbox, until
+from tests.support.server import Server
 
 SETTINGS = {"OPCODE_STOP_DEADLINE": "2", "OPCODE_ASK_AHEAD": "0"}
 WORKERS = "OPCODE_WORKERS"

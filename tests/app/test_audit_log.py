@@ -13,13 +13,8 @@ import requests
 
 from opcode_htmx.engines.claude.files import history
 from tests.support.clients import api
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, until
+from tests.support.server import Server
 
 LINE = re.compile(r"INFO opcode_htmx\.audit: actor=(\S+) action=(\S+) session=(\S+) run=(\S+)(.*)")
 SECRET = "a-word-that-nobody-may-log"

@@ -15,7 +15,8 @@ import requests
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.clients import api
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
+from tests.support.server import Server
 
 WORD = "Zwetschge-7"
 """In every text that nobody may log; its forms in addresses, JSON and Python are searched for."""

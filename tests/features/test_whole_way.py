@@ -21,9 +21,10 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from tests.support.cli.sessions import OpenSession
 from tests.support.clients import api as rest
-from tests.support.environment import SYSTEM_PATH, Sandbox, Server, until
+from tests.support.environment import SYSTEM_PATH, Sandbox, until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

@@ -19,13 +19,8 @@ import pytest
 import requests
 
 from tests.golden import golden
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    write_stand_in,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, write_stand_in
+from tests.support.server import Server
 
 pytestmark = pytest.mark.usefixtures("integration")
 

@@ -19,8 +19,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.engines.claude.demo.script import Step
 from opcode_htmx.markup.markdown import preview
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -26,17 +26,9 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
 from tests.golden import golden
-from tests.support.environment import (
-    PASSWORD,
-    PATIENCE,
-    ROOT,
-    USER,
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, PATIENCE, ROOT, USER, Sandbox, processes_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(300)]
 

@@ -28,16 +28,9 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.lib.logs.log_files import CURRENT
 from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import connected
-from tests.support.environment import (
-    PASSWORD,
-    ROOT,
-    USER,
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, processes_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 Start = Callable[..., Server]
 

@@ -23,14 +23,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import make_private
 from tests.support.cli.sessions import Session
-from tests.support.environment import (
-    PASSWORD,
-    ROOT,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, until
+from tests.support.server import Server
 
 
 class PermissiveServer(Server):

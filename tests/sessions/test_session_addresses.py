@@ -17,7 +17,8 @@ from tests.sessions.odd_sessions import put, spoken
 from tests.support.cli.sessions import OpenSession, title
 from tests.support.clients import api
 from tests.support.clients.raw_socket import RawSocket
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 LONG = "/home/me/" + "/".join(f"level{number:02d}-abcdefghij" for number in range(12))
 UPPER = "AAAAAAAA-0000-4000-8000-00000000000A"

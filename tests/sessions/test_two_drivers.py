@@ -19,8 +19,9 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files import process_registry
 from tests.support.cli.sessions import Session
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 ALSO_USED = "Also used at the computer; this Claude does not know that yet."
 

@@ -20,12 +20,8 @@ from bench.data import history
 from bench.figures import Figure, Target
 from bench.server import running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    basic_header,
-    write_stand_in,
-)
+from tests.support.environment import Sandbox, basic_header, write_stand_in
+from tests.support.server import Server
 
 PROJECTS, SESSIONS = 100, 50
 REQUESTS = 60

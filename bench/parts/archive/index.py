@@ -31,7 +31,8 @@ from bench.traffic import ticks
 from bench.traffic.ticks import Series
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
+from tests.support.server import Server
 
 SERIES = Series("stream", 600, 0.05)
 PARTS = 6

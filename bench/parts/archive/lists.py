@@ -23,7 +23,8 @@ from bench.traffic import ticks
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.claude.files.session_summary import NAMES_TAIL
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.server import Server
 
 STARTS = 4
 IDLE_SECONDS = 20.0

@@ -20,7 +20,8 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.git.changes import reading
 from opcode_htmx.lib.git.git import Git
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server, basic_header, write_stand_in
+from tests.support.environment import Sandbox, basic_header, write_stand_in
+from tests.support.server import Server
 
 SAMPLES = 15
 SESSION = "5e551000-0000-4000-8000-000000000018"

@@ -19,7 +19,8 @@ from bench.floors.bare_page import bare
 from bench.parts.pages.page import Address, file_server, session_page
 from bench.server import running_server
 from scripts import chromium
-from tests.support.environment import ROOT, Sandbox, Server, write_stand_in
+from tests.support.environment import ROOT, Sandbox, write_stand_in
+from tests.support.server import Server
 
 PACKAGE = "lighthouse@12.8.2"
 FOLDER = ROOT / ".cache" / "lighthouse"

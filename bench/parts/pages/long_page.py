@@ -28,7 +28,8 @@ from bench.parts.pages.page import Address, file_server
 from bench.server import running_server
 from bench.traffic.loads import PHONE, Conditions, phone
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import Sandbox, Server, basic_header, write_stand_in
+from tests.support.environment import Sandbox, basic_header, write_stand_in
+from tests.support.server import Server
 
 SIZES = (50_000_000, 500_000_000)
 OPENINGS, OLDER = 9, 30

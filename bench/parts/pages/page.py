@@ -28,13 +28,8 @@ from bench.traffic.loads import (
     phone,
 )
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import (
-    ROOT,
-    SYSTEM_PATH,
-    Sandbox,
-    Server,
-    write_stand_in,
-)
+from tests.support.environment import ROOT, SYSTEM_PATH, Sandbox, write_stand_in
+from tests.support.server import Server
 
 TURNS = 5
 BLOCKS = TURNS * history.BLOCKS_PER_TURN

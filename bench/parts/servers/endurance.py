@@ -18,7 +18,8 @@ from bench.server import MB, NOBODY, running_server, worker_of
 from opcode_htmx.engines.claude.engine import ClaudeCodec, ClaudeLauncher
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
 from opcode_htmx.runs.capabilities import probe
-from tests.support.environment import Sandbox, Server, find_claude
+from tests.support.environment import Sandbox, find_claude
+from tests.support.server import Server
 
 FEW, MANY = 100, 1000
 AT_ONCE = 10

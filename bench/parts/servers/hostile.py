@@ -10,7 +10,8 @@ from bench.parts.servers.stalls import files_of
 from bench.server import running_server
 from tests.security.content import hostile_sessions
 from tests.security.content.asking import Asking
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.server import Server
 
 LIMIT = Target("p99", 100)
 ASKED_OF_IDLE = 200

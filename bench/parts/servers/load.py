@@ -22,10 +22,8 @@ from bench.server import MB, cpu_seconds, health, running_server, worker_of
 from bench.traffic import ticks
 from bench.traffic.clients import PAUSE, clients_of, program_of, received
 from bench.traffic.ticks import Series
-from tests.support.environment import (
-    Sandbox,
-    Server,
-)
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 SECONDS = 120.0
 RUNS = 50

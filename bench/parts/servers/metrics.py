@@ -19,7 +19,8 @@ from bench.figures import Figure, Target
 from bench.server import cpu_seconds, running_server
 from bench.traffic import ticks
 from bench.traffic.ticks import Series
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 WORKERS = 4
 RUNS = 10

@@ -11,7 +11,8 @@ from bench.data import edge_cases, history, material
 from bench.figures import Figure, Target
 from bench.server import health, running_server
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.server import Server
 
 HISTORY_BYTES = 20_000_000
 LONG_ANSWER = 100_000

@@ -19,7 +19,8 @@ import psutil
 
 from bench.figures import Figure, Target
 from bench.server import NOBODY, prepare, times
-from tests.support.environment import ROOT, SYSTEM_PATH, Sandbox, Server, free_port
+from tests.support.environment import ROOT, SYSTEM_PATH, Sandbox, free_port
+from tests.support.server import Server
 
 STARTS = 9
 FIRST_STARTS = 3

@@ -19,7 +19,8 @@ from bench.server import cpu_seconds, idle_share, processes, running_server, wai
 from bench.traffic import ticks
 from bench.traffic.clients import PAUSE, clients_of, program_of, received
 from bench.traffic.ticks import Series
-from tests.support.environment import Sandbox, Server, runs_of
+from tests.support.environment import Sandbox, runs_of
+from tests.support.server import Server
 
 ROUNDS = 5
 SINGLE = Series("lines", 300, 0.02)

@@ -25,7 +25,8 @@ from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.transcript.conversation.conversation import Change
 from opcode_htmx.transcript.fold import Transcript
 from opcode_htmx.web.http import filters
-from tests.support.environment import ROOT, Sandbox, Server
+from tests.support.environment import ROOT, Sandbox
+from tests.support.server import Server
 
 PIECE_CHARACTERS = 5
 SHORT, LONG = 10_000, 100_000  # characters

@@ -20,7 +20,8 @@ from bench.figures import Figure, Target
 from bench.server import processes, running_server, wait_until_quiet
 from bench.traffic import ticks
 from bench.traffic.ticks import Series
-from tests.support.environment import Sandbox, Server, basic_header
+from tests.support.environment import Sandbox, basic_header
+from tests.support.server import Server
 
 SINGLE = Series("lines", 300, 0.02)
 ROUNDS = 5

@@ -26,14 +26,8 @@ from opcode_htmx.engines.base import LaunchOptions
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text
 from opcode_htmx.engines.claude.engine import ClaudeEngine
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    basic_header,
-    find_claude,
-    processes_of,
-    until,
-)
+from tests.support.environment import Sandbox, basic_header, find_claude, processes_of, until
+from tests.support.server import Server
 
 ROUNDS = 15
 WAIT_SECONDS = 60.0

@@ -19,7 +19,8 @@ from bench.traffic.ticks import (
     prompt,
     write_ticker,
 )
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 SLOW_CPU = Conditions(cpu_slowdown=6)
 STREAM = Series("stream", count=2400, pause=0.05)

@@ -16,14 +16,8 @@ import pytest
 from opcode_htmx.engines.claude.files import history
 from tests.api.reference import documents
 from tests.support.clients.api import line, prompt, session
-from tests.support.environment import (
-    PASSWORD,
-    ROOT,
-    USER,
-    Sandbox,
-    Server,
-    missing,
-)
+from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, missing
+from tests.support.server import Server
 
 CLIENTS = ROOT / "tests" / "clients"
 FOLDER = "/home/me/work/orchard"

@@ -22,14 +22,8 @@ import websocket
 from opcode_htmx.engines.claude.files import history
 from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, processes_of, until
+from tests.support.server import Server
 
 EVIL = "https://evil.example"
 

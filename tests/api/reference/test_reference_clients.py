@@ -16,16 +16,9 @@ import pytest
 
 from tests.api.reference import documents
 from tests.support.clients.json_client import texts
-from tests.support.environment import (
-    PASSWORD,
-    ROOT,
-    SYSTEM_PATH,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, ROOT, SYSTEM_PATH, USER, Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 CLIENTS = ROOT / "tests" / "clients"
 KEEP_CODES = """

@@ -19,11 +19,11 @@ from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
-    Server,
     kill_processes_of,
     processes_of,
     until,
 )
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")

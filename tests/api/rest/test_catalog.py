@@ -19,7 +19,8 @@ from tests.support.clients.api import (
     prompt,
     session,
 )
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 COMMANDS, SERVERS = "/api/slash-commands", "/api/mcp/servers"
 

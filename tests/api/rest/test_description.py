@@ -19,14 +19,9 @@ from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.url_rules import NOT_LOADED
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.clients.api import line, prompt, session
-from tests.support.environment import (
-    PASSWORD,
-    ROOT,
-    USER,
-    Sandbox,
-    Server,
-)
+from tests.support.environment import PASSWORD, ROOT, USER, Sandbox
 from tests.support.fuzzing import FACTOR
+from tests.support.server import Server
 
 FOLDER = "/home/me/work/orchard"
 

@@ -13,12 +13,8 @@ import requests
 from playwright.sync_api import Browser
 
 from tests.support.clients.api import data, error
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.server import Server
 
 FRIEND, STRANGER = "https://friend.example", "https://evil.example"
 PROMPT = "/api/settings/system-prompt"

@@ -24,13 +24,8 @@ from tests.support.clients.api import (
     session,
     stamp,
 )
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, until
+from tests.support.server import Server
 
 FOLDER = "/home/me/shop"
 PROJECT = "-home-me-shop"

@@ -20,14 +20,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.support.clients.json_client import connected, texts
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, processes_of, until
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -11,13 +11,8 @@ import pytest
 import requests
 
 from tests.support.clients.json_client import texts
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, processes_of, until
+from tests.support.server import Server
 
 
 def post(server: Server, path: str, body: dict[str, Any]) -> requests.Response:

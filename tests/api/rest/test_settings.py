@@ -11,13 +11,8 @@ import pytest
 import requests
 
 from tests.support.clients.api import data, error, get
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    write_stand_in,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, write_stand_in
+from tests.support.server import Server
 
 CLAUDE, PROMPT = "/api/settings/claude", "/api/settings/system-prompt"
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.clients import api
 from tests.support.clients.json_client import JsonClient
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 from tests.support.terminals import kill_terminals
 
 pytestmark = pytest.mark.timeout(60)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.cli.supervision import steps
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

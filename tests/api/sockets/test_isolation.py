@@ -14,12 +14,8 @@ import requests
 import websocket
 
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

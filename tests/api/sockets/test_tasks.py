@@ -19,12 +19,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.engines.claude.files import sessions
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import connected, texts
-from tests.support.environment import (
-    Sandbox,
-    Server,
-    processes_of,
-    until,
-)
+from tests.support.environment import Sandbox, processes_of, until
+from tests.support.server import Server
 
 StartServer = Callable[..., Server]
 

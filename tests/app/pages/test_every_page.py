@@ -23,11 +23,12 @@ from opcode_htmx.web.origin.fetch_metadata import who_may_act
 from tests.security.access.doors import Door, ask, doors_of, tried
 from tests.security.projects.hostile_project import make_hostile
 from tests.support.apps.in_process import app_of
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_audit import SCREEN, PageAudit
 from tests.support.populated import Populated, populate
+from tests.support.server import Server
 from tests.support.suite.shared import recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

@@ -13,9 +13,10 @@ from playwright.sync_api import FilePayload, Locator, expect
 from tests.features.session_page.gallery.script import photo
 from tests.features.session_page.in_browser.look.lines import asks, question, texts
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.thumb import Thumb
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import CDPSession, Locator, Page, expect
 
 from tests.support.clients import api
-from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.files.folder_names import claude_folder, shared_project_id
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 ALIKE = (("my.app", "my-app"), ("新聞", "暫存"))
 """Folders to which Claude gives the same name; the second of each is used last."""

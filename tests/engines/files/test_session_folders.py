@@ -20,7 +20,8 @@ from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests.engines.files.alike import ALIKE, SCENES, Desk
 from tests.support.cli.sessions import OpenSession, Session
 from tests.support.clients.api import data, get, history_of
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,10 @@ from tests.features.composer.in_browser.page import png
 from tests.support.cli.sessions import OpenSession, Session
 from tests.support.clients.api import get
 from tests.support.clients.json_client import connected
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.pages import dom
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.populated import LONG_WORD
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 

@@ -15,9 +15,10 @@ import requests
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.demo.script import Request, Step
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import Sandbox, Server, basic_header, find_claude, runs_of, until
+from tests.support.environment import Sandbox, basic_header, find_claude, runs_of, until
 from tests.support.pages.claude_pages import form_of
 from tests.support.plain_git import GIT
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

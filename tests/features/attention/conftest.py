@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.features.attention.runs import Stray
-from tests.support.environment import Sandbox, Server, processes_of, until, write_stand_in
+from tests.support.environment import Sandbox, processes_of, until, write_stand_in
+from tests.support.server import Server
 
 SLEEP = ["sleep", "61"]
 

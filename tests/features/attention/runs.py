@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cli.supervision import FOREVER
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 Stray = Callable[[Path], subprocess.Popen[bytes]]
 

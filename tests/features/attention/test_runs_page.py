@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from tests.features.attention.runs import Stray, begin, ended, record
-from tests.support.environment import Sandbox, Server, processes_of, until, write_stand_in
+from tests.support.environment import Sandbox, processes_of, until, write_stand_in
 from tests.support.pages import dom
+from tests.support.server import Server
 
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
 

@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.features.attention.runs import Stray, asks, begin, ended, record
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 LONG = {"command": "npm test\nnpm run deploy"}
 

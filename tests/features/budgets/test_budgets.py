@@ -15,7 +15,8 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Limits, Scope
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
+from tests.support.environment import PASSWORD, USER, Sandbox, runs_of, until
+from tests.support.server import Server
 
 TOKENS = 20_000
 """Of the input of each message that the API reports."""

@@ -19,9 +19,10 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.changes.conftest import Repository
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

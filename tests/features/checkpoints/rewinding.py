@@ -11,8 +11,9 @@ from pathlib import Path
 
 from tests.support.cli.sessions import OpenSession
 from tests.support.clients import api as rest
-from tests.support.environment import SYSTEM_PATH, Server, until
+from tests.support.environment import SYSTEM_PATH, until
 from tests.support.plain_git import GIT
+from tests.support.server import Server
 
 GATE = threading.Event()
 """Set: Claude goes on to its tool. So a checkpoint is complete before, as with a slower model."""

@@ -19,9 +19,10 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from tests.features.checkpoints.rewinding import AFTER, GATE, Rewinding, repository
 from tests.support.clients import api as rest
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 
 def _write(request: Request) -> tuple[Text | ToolUse, ...]:

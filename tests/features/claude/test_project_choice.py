@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.clients import api
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
 from tests.support.populated import SESSION
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 

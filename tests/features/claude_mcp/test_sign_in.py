@@ -19,9 +19,10 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.features.claude_mcp import sign_ins
 from opcode_htmx.features.claude_mcp.connections import ServerRefused
 from opcode_htmx.sessions.configuration.service import ChosenProject
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
+from tests.support.environment import PASSWORD, USER, Sandbox, runs_of, until
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 from tests.support.pages import dom
+from tests.support.server import Server
 
 LOGIN = (USER, PASSWORD)
 pytestmark = pytest.mark.timeout(240)

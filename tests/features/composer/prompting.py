@@ -6,7 +6,7 @@ import json
 import uuid
 from pathlib import Path
 
-from tests.support.environment import Server
+from tests.support.server import Server
 
 
 def form(server: Server, steps: object, **fields: str) -> dict[str, str]:

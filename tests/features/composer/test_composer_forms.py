@@ -15,15 +15,9 @@ import requests
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from tests.features.composer.prompting import begin, run_folder, sent
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-    until,
-    write_stand_in,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox, until, write_stand_in
 from tests.support.pages import dom
+from tests.support.server import Server
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -16,7 +16,8 @@ import requests
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.files import history, subagents
 from tests.support.cli.sessions import OpenSession, Session, title
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

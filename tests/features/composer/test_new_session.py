@@ -14,8 +14,9 @@ from tests.features.composer.in_browser.page import answered, box, chips, drafts
 from tests.features.composer.new_session import open_new
 from tests.features.composer.test_composer_forms import typed
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -11,8 +11,9 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from tests.features.composer.in_browser.page import answered, box, chips, last_prompt, offered, png
 from tests.features.composer.new_session import open_new
 from tests.runs.capabilities.test_cache import from_a_terminal
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

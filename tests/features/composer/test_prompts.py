@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.features.composer.prompting import begin, form, run_folder, sent
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")

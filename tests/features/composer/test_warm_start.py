@@ -14,7 +14,8 @@ import websocket
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
 from tests.support.cli.sessions import Session
-from tests.support.environment import Sandbox, Server, processes_of, until
+from tests.support.environment import Sandbox, processes_of, until
+from tests.support.server import Server
 
 READY = "Claude is ready"
 

@@ -16,9 +16,10 @@ from opcode_htmx.web.origin.server_addresses import for_devices
 from tests.security.access.doors import HOST, Login, log_in
 from tests.security.access.logins.browsers import IPHONE, PHONE
 from tests.support.apps.in_process import app_of
-from tests.support.environment import ROOT, Sandbox, Server, write_stand_in
+from tests.support.environment import ROOT, Sandbox, write_stand_in
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/140.0 Safari/537.36"
 

@@ -12,9 +12,9 @@ from playwright.sync_api import FilePayload, expect
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.features.files.conftest import said
 from tests.support import pdf
-from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 

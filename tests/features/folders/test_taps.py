@@ -12,10 +12,10 @@ from playwright.sync_api import Locator, expect
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.clients import api
-from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.pages.thumb import Thumb
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

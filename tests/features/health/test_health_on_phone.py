@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 

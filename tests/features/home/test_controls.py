@@ -16,9 +16,10 @@ from playwright.sync_api import Locator, ViewportSize, expect
 
 from tests.support.cli.supervision import FOREVER
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

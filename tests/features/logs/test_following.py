@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.usefixtures("integration")
 

@@ -11,7 +11,8 @@ import requests
 from prometheus_client import parser
 
 from tests.features.session_page.test_live_updates import Viewer, begin
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.server import Server
 
 WORKERS = 4
 SCRAPES = 120

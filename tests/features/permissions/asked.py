@@ -10,8 +10,9 @@ from typing import Any
 import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import Request, Text, Turn
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages import dom
+from tests.support.server import Server
 
 SECRET = "Hush-key-4711"
 

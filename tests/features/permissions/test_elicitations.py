@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.features.permissions.asked import SECRET, Asked, repeated
-from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, until
 from tests.support.pages import dom
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import (
@@ -23,6 +23,7 @@ from tests.support.pages.page_checks import (
     too_small_to_type_in,
     violations,
 )
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -16,15 +16,8 @@ import psutil
 import pytest
 import requests
 
-from tests.support.environment import (
-    PASSWORD,
-    PATIENCE,
-    USER,
-    Server,
-    free_port,
-    processes_of,
-    until,
-)
+from tests.support.environment import PASSWORD, PATIENCE, USER, free_port, processes_of, until
+from tests.support.server import Server
 
 DEV_SERVER = str(Path(__file__).with_name("dev_server.py"))
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import expect
 
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.outside.git_server import git_server
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 
 def test_a_clone_survives_the_phone_and_not_the_server_and_leads_to_a_session(

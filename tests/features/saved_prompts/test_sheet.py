@@ -12,10 +12,11 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.saved_prompts.service import PromptLibrary
 from tests.features.composer.in_browser.page import box, kept
 from tests.support.clients import api
-from tests.support.environment import USER, Sandbox, Server, state_dir, until
+from tests.support.environment import USER, Sandbox, state_dir, until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.pages.thumb import Thumb
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from tests.support.cli.supervision import new_id, steps
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 HOURS = 3
 TEXT = "I have looked at all files and will begin."

@@ -19,7 +19,8 @@ from opcode_htmx.sessions.schedules.timing import once_at
 from opcode_htmx.transcript.blocks import Block, ErrorBlock, NoticeBlock, PromptBlock, TextBlock
 from opcode_htmx.transcript.parts.limits import reached_limit
 from tests.features.schedules.limits import reach_limit, until_reset
-from tests.support.environment import Sandbox, Server, runs_of, until
+from tests.support.environment import Sandbox, runs_of, until
+from tests.support.server import Server
 
 Start = Callable[..., Server]
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
 from tests.features.schedules.limits import begin, reach_limit, until_reset
-from tests.support.environment import Server
 from tests.support.pages import page_checks, screenshots
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 

@@ -25,7 +25,8 @@ from tests.features.schedules.started import (
     with_agent,
 )
 from tests.support.cli.supervision import FOREVER, steps
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, runs_of, until
+from tests.support.environment import PASSWORD, USER, Sandbox, runs_of, until
+from tests.support.server import Server
 
 Start = Callable[..., Server]
 

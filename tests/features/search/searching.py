@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page
 
-from tests.support.environment import Server
+from tests.support.server import Server
 
 
 def search_for(page: Page, words: str, scripted: bool) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import ViewportSize, expect
 
 from tests.features.search.searching import fill_filters, search_for
 from tests.sessions.index.histories import ONE, TWO, Session
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import (
     smaller_than_a_thumb,
@@ -21,6 +21,7 @@ from tests.support.pages.page_checks import (
     too_small_to_type_in,
     violations,
 )
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -9,9 +9,9 @@ from playwright.sync_api import Page, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.clients import api
-from tests.support.environment import Server
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -19,12 +19,8 @@ import requests
 import websocket
 
 from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, until
+from tests.support.server import Server
 
 CURSOR = re.compile(r'id="cursor" value="([^"]+)"')
 

@@ -13,7 +13,8 @@ import websocket
 
 from opcode_htmx.features.terminal.live import READ_BYTES, WINDOW
 from opcode_htmx.lib.pty import segments
-from tests.support.environment import Server, basic_header, until
+from tests.support.environment import basic_header, until
+from tests.support.server import Server
 from tests.support.terminals import kill_terminals
 
 pytestmark = pytest.mark.timeout(120)

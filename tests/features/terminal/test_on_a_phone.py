@@ -13,8 +13,9 @@ from opcode_htmx.engines.claude.demo.script import Scene, Text
 from opcode_htmx.lib.pty.segments import SegmentReader, newest_output, starts_in
 from opcode_htmx.runs.budgets.book import BudgetBook
 from tests.support.cli.terminal_session import skip_dialogs
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 from tests.support.terminals import kill_terminals, screen_of, text_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]

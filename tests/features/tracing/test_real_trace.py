@@ -9,8 +9,9 @@ import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.features.session_page.test_live_updates import begin
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.outside.collector import Collector, Span, attributes_of, collector
+from tests.support.server import Server
 
 PROMPT = "Read the secret plan"
 

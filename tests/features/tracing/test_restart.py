@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.features.session_page.test_live_updates import begin
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.outside.collector import attributes_of, collector
+from tests.support.server import Server
 
 
 def test_a_restarted_server_goes_on_with_the_trace(

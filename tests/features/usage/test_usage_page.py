@@ -25,10 +25,11 @@ from tests.features.usage.history import FORMULA, HOUR, data, text_of, write_his
 from tests.sessions.index.histories import ONE, TWO, Session
 from tests.sessions.index.spending import spend
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import smaller_than_a_thumb, sticks_out, violations
 from tests.support.populated import LONG_WORD
+from tests.support.server import Server
 
 DOLLARS = 0.006
 """Of one answer of `spend`."""

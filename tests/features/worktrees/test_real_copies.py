@@ -14,8 +14,9 @@ import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from opcode_htmx.engines.claude.demo.script import Request, Step
-from tests.support.environment import Sandbox, Server, basic_header, find_claude, until
+from tests.support.environment import Sandbox, basic_header, find_claude, until
 from tests.support.plain_git import GIT
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

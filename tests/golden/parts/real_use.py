@@ -27,10 +27,10 @@ from tests.support.environment import (
     PASSWORD,
     USER,
     Sandbox,
-    Server,
     processes_of,
     until,
 )
+from tests.support.server import Server
 
 Recorded = dict[str, Any]
 BASIC = (USER, PASSWORD)

@@ -17,7 +17,8 @@ from tests.golden.parts.sockets import (
     steps,
 )
 from tests.support.clients.json_client import Message, connected
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
+from tests.support.server import Server
 
 Recorded = dict[str, Any]
 SESSION = "11111111-1111-4111-8111-111111111111"

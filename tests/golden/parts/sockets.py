@@ -8,7 +8,8 @@ import uuid
 
 import requests
 
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER
+from tests.support.server import Server
 
 BASIC = (USER, PASSWORD)
 CHATS = "/api/claude/sessions"

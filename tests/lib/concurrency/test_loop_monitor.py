@@ -16,7 +16,8 @@ from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.lib.concurrency.alarm import Alarm, PollingAlarm, alarm
 from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
 from tests.support.cli.supervision import until
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 

@@ -19,9 +19,10 @@ from opcode_htmx.runs.capabilities.cache import CapabilityCache
 from opcode_htmx.runs.capabilities.probe import ProbeFailed
 from tests.runs.capabilities.probing import with_programs
 from tests.support.cli.supervision import CODEC, new_id, until
-from tests.support.environment import PATIENCE, Sandbox, Server
+from tests.support.environment import PATIENCE, Sandbox
 from tests.support.environment import until as wait_until
 from tests.support.pages import dom
+from tests.support.server import Server
 
 ANSWER: Json = {"models": [{"value": "opus"}], "commands": [{"name": "prune"}], "account": "me"}
 

@@ -7,7 +7,8 @@ import requests
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import RunEvent
 from tests.runs.events.listening import in_journal, names
-from tests.support.environment import PASSWORD, USER, Server, until
+from tests.support.environment import PASSWORD, USER, until
+from tests.support.server import Server
 
 BASIC = owner(USER)
 

@@ -26,7 +26,8 @@ from tests.runs.events.listening import in_journal, names, only
 from tests.runs.events.of_servers import BASIC, emitted, execute
 from tests.support.cli.supervision import FOREVER, new_id, steps
 from tests.support.clients.json_client import connected
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
+from tests.support.server import Server
 
 Start = Callable[..., Server]
 

@@ -15,7 +15,7 @@ from opcode_htmx.runs.events.types import TurnEnded
 from tests.runs.events.listening import only
 from tests.runs.events.of_servers import BASIC, emitted, execute
 from tests.support.cli.supervision import new_id
-from tests.support.environment import Server
+from tests.support.server import Server
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.sessions import Session
 from tests.support.cli.supervision import Supervision, idle, new_id, until
 from tests.support.clients.api import get
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages import dom
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from opcode_htmx.runs.options.service import SessionOptionsService
 from tests.support.cli.supervision import Supervision
-from tests.support.environment import Server
+from tests.support.server import Server
 
 
 def choosing(supervision: Supervision) -> SessionOptionsService:

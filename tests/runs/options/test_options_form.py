@@ -12,7 +12,8 @@ import requests
 from opcode_htmx.engines.claude.protocol import argv
 from tests.runs.options.choosing import arguments, choosing, kept
 from tests.support.cli.supervision import Supervision, new_id, until
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 
 @pytest.fixture

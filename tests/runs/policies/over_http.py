@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from tests.support.clients.json_client import JsonClient
-from tests.support.environment import Server
+from tests.support.server import Server
 
 Start = Callable[..., Server]
 Sockets = Callable[[Any], Any]

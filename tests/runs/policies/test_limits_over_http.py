@@ -22,8 +22,9 @@ from tests.features.session_page.test_live_updates import Viewer
 from tests.runs.policies.over_http import Sockets, Start, of_type, prompt_at
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient
-from tests.support.environment import ROOT, Sandbox, Server, basic_header, until
+from tests.support.environment import ROOT, Sandbox, basic_header, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 # --- The queue ------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ import psutil
 
 from opcode_htmx.engines.claude.files import history
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import Server, processes_of, until
+from tests.support.environment import processes_of, until
+from tests.support.server import Server
 
 
 @dataclass

@@ -18,7 +18,8 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.runs.model.record import Outcome
 from tests.runs.processes.misbehaving import Began, began
 from tests.support.cli.supervision import FOREVER
-from tests.support.environment import PATIENCE, Server, until
+from tests.support.environment import PATIENCE, until
+from tests.support.server import Server
 
 INIT = {"type": "system", "subtype": "init", "model": "m", "session_id": "another-one"}
 RESULT = {"type": "result", "subtype": "success", "uuid": "twice", "is_error": False}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession
 
-from tests.support.environment import PASSWORD, Server
+from tests.support.environment import PASSWORD
+from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 

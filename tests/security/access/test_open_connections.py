@@ -16,12 +16,8 @@ import requests
 from opcode_htmx.web.server import connections
 from opcode_htmx.web.server.connections import Connections
 from opcode_htmx.web.server.trusted_proxies import TrustedProxies
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Server,
-    until,
-)
+from tests.support.environment import PASSWORD, USER, until
+from tests.support.server import Server
 
 FLOOD = 1100
 """More than the 1,000 connections that one worker used to serve in all."""

@@ -18,7 +18,8 @@ from tests.security.content.rendering import (
     page_of,
 )
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
+from tests.support.server import Server
 
 MODE = {"type": "setMode", "mode": BYPASS, "destination": "session"}
 RULE = {"toolName": "Bash", "ruleContent": "ls *"}

@@ -9,7 +9,8 @@ from typing import Self
 
 import requests
 
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 
 class Asking:

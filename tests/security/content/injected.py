@@ -20,8 +20,8 @@ from tests.security.corpus.transcript.channels import CHANNELS
 from tests.security.corpus.transcript.lines import Channel
 from tests.security.corpus.vectors import Plant, rotation, vectors
 from tests.security.corpus.watch import watched
-from tests.support.environment import Server
 from tests.support.pages.browser import log_in
+from tests.support.server import Server
 
 WHOLE = "ATTACK" in os.environ
 ROUNDS = len(vectors()) if WHOLE else 8

@@ -17,7 +17,8 @@ from opcode_htmx.markup.addresses import rules
 from opcode_htmx.sessions.export.standalone_html import POLICY
 from tests.features.composer.test_forks import PIXEL
 from tests.support.cli.supervision import steps
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 HOST = "host.invalid"
 ADDRESSES = [

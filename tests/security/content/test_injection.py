@@ -44,7 +44,8 @@ from tests.security.corpus.transcript.lines import said, system, user
 from tests.security.corpus.vectors import Plant, vectors
 from tests.security.corpus.watch import watched
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200 if WHOLE else 120)]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.security.content import hostile_sessions
 from tests.security.content.asking import Asking
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 HOSTILE = (
     "a prompt of 9,000 blanks in a tag",

@@ -11,7 +11,8 @@ import requests
 from opcode_htmx.engines.claude.files import history
 from tests.support.clients.api import line, prompt, session
 from tests.support.clients.json_client import connected
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER
+from tests.support.server import Server
 
 WORDS = "Words that must not be lost"
 

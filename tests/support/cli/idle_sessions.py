@@ -11,8 +11,8 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.support.cli.sessions import Session
 from tests.support.cli.supervision import Supervision, idle
-from tests.support.environment import Server
 from tests.support.pages import dom
+from tests.support.server import Server
 
 EMPTY = ("prompt", "attached", "queue")
 """The ids of the page's parts that hold what a test has left."""

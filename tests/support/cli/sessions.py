@@ -10,7 +10,8 @@ from pathlib import Path
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 
 class OpenSession:

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import Server
+from tests.support.server import Server
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import websocket
 
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER
+from tests.support.server import Server
 
 Message = dict[str, Any]
 

@@ -10,12 +10,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from tests.support.environment import (
-    PASSWORD,
-    PATIENCE,
-    USER,
-    Server,
-)
+from tests.support.environment import PASSWORD, PATIENCE, USER
+from tests.support.server import Server
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 

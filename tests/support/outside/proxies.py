@@ -20,15 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scripts import debian_programs
-from tests.support.environment import (
-    PATIENCE,
-    ROOT,
-    SYSTEM_PATH,
-    Server,
-    free_port,
-    missing,
-    until,
-)
+from tests.support.environment import PATIENCE, ROOT, SYSTEM_PATH, free_port, missing, until
+from tests.support.server import Server
 from tests.support.suite.start_guard import guard
 
 NGINX = """

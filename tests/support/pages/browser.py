@@ -23,15 +23,8 @@ from playwright.sync_api import (
 )
 
 from scripts import chromium
-from tests.support.environment import (
-    PASSWORD,
-    PATIENCE,
-    ROOT,
-    USER,
-    Server,
-    missing,
-    until,
-)
+from tests.support.environment import PASSWORD, PATIENCE, ROOT, USER, missing, until
+from tests.support.server import Server
 from tests.support.suite.start_guard import guard
 
 PHONE = {"width": 390, "height": 844}

@@ -16,7 +16,8 @@ from flask import Flask
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.support.apps.in_process import app_of
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.server import Server
 
 
 def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:

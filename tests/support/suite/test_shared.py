@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import PHONE, Phone
+from tests.support.server import Server
 from tests.support.suite import shared
 
 

@@ -12,8 +12,9 @@ import gevent
 import pytest
 from gevent import subprocess as gevent_subprocess
 
-from tests.support.environment import Sandbox, Server, find_claude
+from tests.support.environment import Sandbox, find_claude
 from tests.support.pages.browser import launched
+from tests.support.server import Server
 from tests.support.suite.start_guard import guard, part_started_by
 
 CLI = Path("/opt/claude")

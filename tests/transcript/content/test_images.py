@@ -14,8 +14,9 @@ from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.transcript.content.images import ShownImage, shown_image
 from tests.support.cli.captured import line
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages import dom
+from tests.support.server import Server
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480) + bytes(9)
 GIF = b"GIF89a" + struct.pack("<HH", 30, 20) + bytes(9)

@@ -12,7 +12,8 @@ import pytest
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.transcript.conversation.branches import MOST, Branches
 from opcode_htmx.transcript.conversation.history_part import HistoryPart
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 SESSION = "00000210-0000-4000-8000-000000000000"
 FOLDER = "/home/me/code/demo"

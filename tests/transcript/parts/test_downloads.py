@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 from tests.transcript.parts.parts import PDF, SESSION, as_pdf, called, coded, line, prompted
 
 

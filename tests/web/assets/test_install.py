@@ -12,12 +12,9 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from tests.support.environment import (
-    PASSWORD,
-    Sandbox,
-    Server,
-)
+from tests.support.environment import PASSWORD, Sandbox
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
-from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox, Server
+from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox
 from tests.support.outside.proxies import WALL, in_front_of, untrusting
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -19,12 +19,7 @@ from opcode_htmx.engines.claude.files import history
 from opcode_htmx.web.rest.invalid_request import InvalidRequest
 from opcode_htmx.web.rest.validation import validated
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import (
-    PASSWORD,
-    USER,
-    Sandbox,
-    Server,
-)
+from tests.support.environment import PASSWORD, USER, Sandbox
 from tests.support.fuzzing import (
     DEPTHS,
     HALF,
@@ -34,6 +29,7 @@ from tests.support.fuzzing import (
     patient,
     values,
 )
+from tests.support.server import Server
 
 pytestmark = patient
 

@@ -9,7 +9,8 @@ import psutil
 import requests
 
 from tests.support.clients.json_client import JsonClient, Message, connected
-from tests.support.environment import PASSWORD, USER, Server, processes_of, runs_of
+from tests.support.environment import PASSWORD, USER, processes_of, runs_of
+from tests.support.server import Server
 
 StartServer = Callable[..., Server]
 BASE = "/api/claude/sessions"

@@ -13,7 +13,8 @@ import pytest
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, Thinking, ToolUse
 from opcode_htmx.engines.claude.files import sessions
 from tests.api.sockets.chat.chats import ask, chat, create, say, words
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
+from tests.support.server import Server
 
 SLOW = "It is one two three four five six"
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.api.sockets.chat.chats import BASE, ask, chat, create, processes, say, words
 from tests.support.cli.supervision import steps
-from tests.support.environment import Server, runs_of
+from tests.support.environment import runs_of
+from tests.support.server import Server
 
 
 def test_a_session_is_made_without_a_process_and_listed(server: Server) -> None:

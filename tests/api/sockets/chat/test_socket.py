@@ -13,7 +13,8 @@ from opcode_htmx.api.sockets import chat_socket
 from tests.api.sockets.chat.chats import StartServer, chat, create, processes, say, words
 from tests.api.sockets.claude.commands import elicits
 from tests.support.cli.supervision import steps
-from tests.support.environment import Sandbox, Server, processes_of
+from tests.support.environment import Sandbox, processes_of
+from tests.support.server import Server
 
 
 def test_chat_connects_prompts_and_receives_the_answer_once(server: Server) -> None:

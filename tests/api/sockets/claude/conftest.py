@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import json
 from tests.api.sockets.claude.commands import ELICITATION, elicits, execute
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 # --- what it lacked -------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.api.sockets.claude.commands import execute
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import Sandbox, Server, processes_of, until
+from tests.support.environment import Sandbox, processes_of, until
+from tests.support.server import Server
 
 StartServer = Callable[..., Server]
 

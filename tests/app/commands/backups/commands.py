@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from opcode_htmx.app import cli
-from tests.support.environment import PASSWORD, USER, Sandbox, Server
+from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.server import Server
 
 
 class Command:

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.app.pages.navigation.screens import TALL, size
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 
 class ManyFeatures(Server):

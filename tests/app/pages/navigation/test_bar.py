@@ -30,9 +30,9 @@ from tests.app.pages.navigation.screens import (
 )
 from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.apps.many_features import LABELS, MADE_UP
-from tests.support.environment import Server
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.page_checks import sticks_out, violations
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 

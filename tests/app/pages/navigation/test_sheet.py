@@ -21,9 +21,9 @@ from tests.app.pages.navigation.screens import (
     size,
 )
 from tests.support.apps.many_features import LABELS, MADE_UP
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import sticks_out
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
 

@@ -8,7 +8,7 @@ from typing import Any
 from tests.engines.protocol.user_entries.entries import OWN_WORDS, bash_mode, chained
 from tests.support.cli.captured import line
 from tests.support.clients.api import get
-from tests.support.environment import Server
+from tests.support.server import Server
 
 PROJECT = "-home-me-code-demo"
 

@@ -17,7 +17,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from playwright.sync_api import Locator, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 WORDS = " ".join(f"word{number}" for number in range(120))
 

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.features.composer.in_browser.page import answered, begin, box, offered
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

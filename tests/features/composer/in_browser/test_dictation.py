@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

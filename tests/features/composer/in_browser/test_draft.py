@@ -15,8 +15,9 @@ from tests.features.composer.in_browser.page import (
     drafts,
     kept,
 )
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

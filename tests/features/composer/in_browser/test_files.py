@@ -18,8 +18,9 @@ from tests.features.composer.in_browser.page import (
     png,
 )
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -18,8 +18,8 @@ from tests.features.composer.in_browser.page import (
     paste_image,
     png,
 )
-from tests.support.environment import Server
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -11,8 +11,9 @@ from tests.features.composer.in_browser.page import (
     box,
     offered,
 )
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.features.home.start_page.sessions import OLD, name_of
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server, until, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,7 @@ import json
 import uuid
 
 from opcode_htmx.features.home.service import PAGE
-from tests.support.environment import Server
+from tests.support.server import Server
 
 OLD = 3 * PAGE
 """Sessions of the history."""

@@ -13,9 +13,10 @@ from opcode_htmx.features.home.service import MOST_RUNS, PAGE
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.home.start_page.sessions import OLD, begin, name_of
 from tests.features.session_page.in_browser.look.lines import line
-from tests.support.environment import Server, runs_of, until
+from tests.support.environment import runs_of, until
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, sticks_out
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -13,9 +13,10 @@ from playwright.sync_api import expect
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.features.home.start_page.sessions import begin
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, violations
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, expect
 
-from tests.support.environment import Server, runs_of
+from tests.support.environment import runs_of
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 GRACE = 8.0
 READY = "Ready for the next prompt"

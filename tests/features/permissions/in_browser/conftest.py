@@ -9,7 +9,8 @@ import pytest
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 from tests.features.permissions.in_browser.cards import GRACE
 from tests.runs.asking import scenes
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
 shared_home = pytest.fixture(scope="package")(shared_fixtures.home)

@@ -17,8 +17,9 @@ from tests.features.permissions.in_browser.cards import (
     open_options,
     ready,
 )
-from tests.support.environment import Sandbox, Server, runs_of, until
+from tests.support.environment import Sandbox, runs_of, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

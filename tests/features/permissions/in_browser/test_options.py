@@ -18,8 +18,9 @@ from tests.features.permissions.in_browser.cards import (
     open_options,
     ready,
 )
-from tests.support.environment import Sandbox, Server, processes_of, runs_of, until
+from tests.support.environment import Sandbox, processes_of, runs_of, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

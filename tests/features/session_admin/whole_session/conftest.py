@@ -8,7 +8,7 @@ import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.support.cli.sessions import Session
-from tests.support.environment import Server
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
 shared_home = pytest.fixture(scope="package")(shared_fixtures.home)

@@ -14,7 +14,8 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.session_admin.whole_session.transcript import transcript
 from tests.support.cli.sessions import OpenSession, Session
 from tests.support.clients import api
-from tests.support.environment import Sandbox, Server, runs_of, until
+from tests.support.environment import Sandbox, runs_of, until
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

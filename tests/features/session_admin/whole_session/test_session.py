@@ -17,7 +17,8 @@ import pytest
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.engines.claude.files import fork, history, sessions, titles
 from tests.support.cli.sessions import Session, title
-from tests.support.environment import Server, missing, until
+from tests.support.environment import missing, until
+from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 from opcode_htmx.features.claude_hooks import document
 from tests.features.session_page.gallery.gallery import Gallery
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.outside import marketplace
 from tests.support.pages.claude_pages import form_of
+from tests.support.server import Server
 
 FORMAT = {"type": "command", "command": 'prettier --write "$(jq -r .tool_input.file_path)"'}
 TEST = {"type": "command", "command": "make test || true"}

@@ -23,8 +23,9 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.features.session_page.gallery.past import PAST, furnish
 from tests.features.session_page.gallery.script import Script, photo
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.pages import screenshots
+from tests.support.server import Server
 
 TOOLS_ALLOWED = ["Bash", "Edit", "Write", "NotebookEdit", "WebFetch", "mcp__weather"]
 

@@ -31,9 +31,10 @@ from tests.features.session_page.gallery.controls import (
 from tests.features.session_page.gallery.gallery import Gallery
 from tests.features.session_page.gallery.screens import take_sheets
 from tests.features.session_page.gallery.view import SIZES, View
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages import screenshots
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(400)]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import Request, Scene, Text, ToolUse, Turn
-from tests.support.environment import Server, runs_of
+from tests.support.environment import runs_of
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 WORDS = " ".join(f"word{number}" for number in range(120))
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Page
 
 from tests.features.session_page.in_browser.look.lines import EVERYTHING
 from tests.features.session_page.in_browser.look.reading import play, wait_for_content
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import COLOURS, Violation, open_every_card, violations
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

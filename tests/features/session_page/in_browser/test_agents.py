@@ -18,8 +18,9 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

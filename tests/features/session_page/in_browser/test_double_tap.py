@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.features.session_page.in_browser.look.lines import asks, texts
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

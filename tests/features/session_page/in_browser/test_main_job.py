@@ -19,8 +19,9 @@ from tests.features.session_page.in_browser.main_job import (
     turns,
 )
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Sandbox, Server, processes_of, runs_of, until
+from tests.support.environment import Sandbox, processes_of, runs_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

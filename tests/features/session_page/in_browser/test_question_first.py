@@ -15,8 +15,9 @@ from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
 from tests.features.session_page.in_browser.look.lines import asks, texts
 from tests.features.session_page.in_browser.look.reading import covered
-from tests.support.environment import Server, runs_of, until
+from tests.support.environment import runs_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

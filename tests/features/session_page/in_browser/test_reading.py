@@ -11,8 +11,9 @@ from playwright.sync_api import Route, expect
 
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
 from tests.features.session_page.in_browser import long_session
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

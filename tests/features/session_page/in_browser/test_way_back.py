@@ -16,8 +16,9 @@ from opcode_htmx.transcript.conversation.window import FIRST
 from tests.features.session_page.in_browser import long_session
 from tests.support.apps.in_process import app_of
 from tests.support.clients import api
-from tests.support.environment import PASSWORD, USER, Sandbox, Server, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 OTHERS = 40

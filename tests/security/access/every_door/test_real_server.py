@@ -11,7 +11,8 @@ import requests
 
 from tests.security.access.doors import UPGRADE, Door
 from tests.security.access.every_door.attack import protected
-from tests.support.environment import PASSWORD, USER, Server, basic_header
+from tests.support.environment import PASSWORD, USER, basic_header
+from tests.support.server import Server
 
 
 def answer_to(server: Server, request: bytes) -> str:

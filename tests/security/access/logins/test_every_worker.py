@@ -12,7 +12,8 @@ from typing import Any
 import requests
 
 from tests.support.clients.json_client import connected
-from tests.support.environment import PASSWORD, USER, Sandbox, Server
+from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.server import Server
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from tests.security.content.rendering import ask_line, buttons, folded
 from tests.security.content.unrenderable.lines import ASK, LINES, fail
 from tests.support.cli.captured import fragments, templates
 from tests.support.cli.sessions import OpenSession
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages import dom
+from tests.support.server import Server
 
 
 def every_kind() -> list[Block]:

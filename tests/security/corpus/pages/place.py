@@ -16,7 +16,8 @@ import requests
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.security.corpus.vectors import Plant
-from tests.support.environment import PASSWORD, USER, Server
+from tests.support.environment import PASSWORD, USER
+from tests.support.server import Server
 
 TITLE = 60
 """Characters of a text that a list shows for certain."""

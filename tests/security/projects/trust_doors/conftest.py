@@ -11,7 +11,8 @@ import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.security.projects.hostile_project import HostileProject, make_hostile
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests.security.projects.hostile_project import HostileProject
 from tests.support.cli.sessions import OpenSession
-from tests.support.environment import Server
+from tests.support.server import Server
 
 SENTENCE = "nobody has trusted them yet"
 HOOK_RUNS = {"hook-SessionStart", "hook-UserPromptSubmit"}

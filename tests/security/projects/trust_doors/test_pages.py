@@ -19,7 +19,7 @@ from tests.security.projects.trust_doors.deciding import (
     old_session,
 )
 from tests.support.cli.sessions import OpenSession
-from tests.support.environment import Server
+from tests.support.server import Server
 
 
 def first_prompt(server: Server, folder: Path, text: str = "hello") -> requests.Response:

@@ -21,8 +21,9 @@ from tests.security.projects.trust_doors.deciding import (
     old_session,
 )
 from tests.support.clients.json_client import JsonClient, connected
-from tests.support.environment import PASSWORD, USER, Server, until
+from tests.support.environment import PASSWORD, USER, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 # --- programs -------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.features.session_page.test_live_updates import begin
 from tests.support.clients.raw_socket import RawSocket
-from tests.support.environment import Sandbox, Server, write_stand_in
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.server import Server
 from tests.web.websocket.hostile.counting_server import CountingServer
 
 PATIENCE = 2

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import psutil
 
 from tests.support.clients.raw_socket import RawSocket
-from tests.support.environment import Server, until
+from tests.support.environment import until
+from tests.support.server import Server
 
 SECONDS_OF_NOISE = 10.0
 

@@ -16,7 +16,8 @@ import pytest
 from opcode_htmx.web.websocket.registry import MAX_MESSAGE_BYTES
 from tests.features.session_page.test_live_updates import begin
 from tests.support.clients.raw_socket import BINARY, CONTINUATION, PING, TEXT, RawSocket
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
+from tests.support.server import Server
 from tests.web.websocket.hostile.counting_server import SECONDS_OF_NOISE, CountingServer, Open
 
 # --- hostile --------------------------------------------------------------------------------

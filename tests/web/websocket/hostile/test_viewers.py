@@ -13,8 +13,9 @@ import pytest
 from tests.features.session_page.test_live_updates import begin
 from tests.support.clients.json_client import connected
 from tests.support.clients.raw_socket import CLOSE, Closed
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages import dom
+from tests.support.server import Server
 from tests.web.websocket.hostile.counting_server import SECONDS_OF_NOISE, CountingServer, Open
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.page_checks import (
     WIDTHS,
@@ -16,6 +16,7 @@ from tests.support.pages.page_checks import (
     sticks_out,
     wait_until_pressable,
 )
+from tests.support.server import Server
 
 OpenPhone = Callable[..., Phone]
 StartServer = Callable[..., Server]

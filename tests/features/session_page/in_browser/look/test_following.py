@@ -29,8 +29,9 @@ from tests.features.session_page.in_browser.look.reading import (
     play,
     to_go,
 )
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

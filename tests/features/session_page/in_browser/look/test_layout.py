@@ -20,10 +20,11 @@ from tests.features.session_page.in_browser.look.reading import (
     wait_for_content,
     wider_than_the_screen,
 )
-from tests.support.environment import Sandbox, Server
+from tests.support.environment import Sandbox
 from tests.support.pages import screenshots
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import smaller_than_a_thumb, too_small_to_type_in
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
-from tests.support.environment import Server
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 PROMPTS = FIRST + 2 * STEP + 10
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.features.session_page.in_browser import long_session
 from tests.features.session_page.in_browser.where.beginning import PROMPTS
-from tests.support.environment import Server
+from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
 

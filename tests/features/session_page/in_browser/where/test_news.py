@@ -15,8 +15,9 @@ from tests.features.session_page.in_browser.where.beginning import (
     said,
     text,
 )
-from tests.support.environment import Server, until
+from tests.support.environment import until
 from tests.support.pages.browser import Phone
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -18,8 +18,9 @@ from tests.features.session_page.in_browser.where.beginning import (
     said,
     text,
 )
-from tests.support.environment import Sandbox, Server, until
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import CUT_OFF
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
