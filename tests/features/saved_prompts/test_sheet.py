@@ -102,6 +102,27 @@ def test_a_prompt_is_found_and_inserted_at_the_cursor_and_the_text_saved_as_anot
     assert page.locator(".block-prompt").count() == 2
 
 
+TYPE_AT_ONCE = """() => {
+    document.getElementById("prompt-sheet").showPopover();
+    const field = document.getElementById("prompt-find");
+    field.value = "prune";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+def test_text_typed_before_the_sheet_has_reported_its_opening_is_searched_for(
+    phone: Phone, session_page: str
+) -> None:
+    phone.open_session(session_page)
+    phone.button("Saved prompts").click()
+    expect(rows(phone)).to_have_count(4)
+    phone.page.keyboard.press("Escape")
+    expect(phone.page.locator("#prompt-sheet")).to_be_hidden()
+    phone.page.evaluate(TYPE_AT_ONCE)
+    expect(rows(phone)).to_have_count(1)
+    expect(phone.page.get_by_label("Search your prompts")).to_have_value("prune")
+
+
 def test_it_fits_every_screen_and_takes_no_space_from_the_text(
     phone: Phone, session_page: str
 ) -> None:

@@ -92,13 +92,14 @@
   });
 
   sheet.addEventListener("beforetoggle", ({ newState }) => {
-    if (newState === "open") wasTyping = document.activeElement === prompt;
+    if (newState !== "open") return;
+    wasTyping = document.activeElement === prompt;
+    $("prompt-find").value = ""; // here: a key may come before the event after opening
   });
   // A keyboard is at hand: one types what one looks for.
   const begin = () => isFine && $("prompt-find").focus();
   sheet.addEventListener("toggle", ({ newState }) => {
     if (newState !== "open") return;
-    $("prompt-find").value = "";
     search("prompt-results"); // not the field: somebody may be typing in it
     begin();
   });
