@@ -83,6 +83,12 @@ class RawSocket:
     def set_receive_buffer(self, size: int) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
+    @property
+    def port(self) -> int:
+        """The client's."""
+        port: int = self.socket.getsockname()[1]
+        return port
+
     def vanish(self) -> None:
         """Drop all incoming packets, in the kernel already, so that none is acknowledged."""
         drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # a filter of one instruction: keep 0 bytes

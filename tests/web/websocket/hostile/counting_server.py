@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import psutil
 
@@ -32,6 +32,12 @@ class CountingServer(Server):
         """Bytes that the worker's objects use."""
         used: int = self.get("/heap").json()["bytes"]
         return used
+
+    def serves(self, clients: Collection[RawSocket]) -> int:
+        """How many of these connections the worker holds."""
+        ports = {client.port for client in clients}
+        connections = self.worker.net_connections("tcp")
+        return sum(bool(each.raddr) and each.raddr.port in ports for each in connections)
 
     def returns_to(self, before: tuple[int, int]) -> None:
         def has_returned() -> bool:
