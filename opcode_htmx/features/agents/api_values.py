@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from opcode_htmx.features.agents import api_models as models
-from opcode_htmx.features.agents import model
-from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.model import Agent, checked
 from opcode_htmx.features.agents.running.state import RunView
+from opcode_htmx.features.agents.serialization import as_document, hooks_of
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.rendering.clock import iso_time
 
 
 def agent_of(body: models.NewAgent, before: Agent | None = None) -> Agent:
     """The agent of a request, with the unknown keys of the one that it replaces."""
-    return model.checked(
+    return checked(
         Agent(
             name=body.name,
             icon=body.icon,
@@ -28,7 +28,7 @@ def agent_of(body: models.NewAgent, before: Agent | None = None) -> Agent:
             denied_tools=tuple(body.denied_tools),
             folders=tuple(body.folders),
             closed_paths=tuple(body.closed_paths),
-            hooks=model.hooks_of(body.hooks),
+            hooks=hooks_of(body.hooks),
             unknown=before.unknown if before else {},
             unknown_own=before.unknown_own if before else {},
         )
@@ -38,7 +38,7 @@ def agent_of(body: models.NewAgent, before: Agent | None = None) -> Agent:
 def agent_info(stored: StoredAgent) -> models.Agent:
     """An agent as an answer of the API has it."""
     agent = stored.agent
-    shown = model.as_document(agent)
+    shown = as_document(agent)
     return models.Agent(
         id=stored.id,
         name=agent.name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from opcode_htmx.features.agents import model
-from opcode_htmx.features.agents.model import Agent
+from opcode_htmx.features.agents.model import Agent, checked
+from opcode_htmx.features.agents.serialization import hooks_of
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.web.http.forms import typed
 
@@ -19,7 +19,7 @@ def fields_of(agent: Agent) -> dict[str, str]:
     """The texts of the form's controls; a switch is `on` or empty."""
     found = {name: str(getattr(agent, name)) for name in TEXTS}
     found |= {name: "on" if getattr(agent, name) else "" for name in SWITCHES}
-    found |= {name: model.as_lines(getattr(agent, name)) for name in LISTS}
+    found |= {name: "\n".join(getattr(agent, name)) for name in LISTS}
     found["hooks"] = json.dumps(agent.hooks, ensure_ascii=False, indent=2) if agent.hooks else ""
     return found
 
@@ -35,7 +35,7 @@ def agent_of(fields: Mapping[str, str], unknown: Json, unknown_own: Json) -> Age
 
     `unknown` and `unknown_own` are the keys that have no control: they are kept.
     """
-    return model.checked(
+    return checked(
         Agent(
             name=fields["name"],
             icon=fields["icon"] or "bot",
@@ -47,12 +47,17 @@ def agent_of(fields: Mapping[str, str], unknown: Json, unknown_own: Json) -> Age
             may_write_files=bool(fields["may_write_files"]),
             may_use_network=bool(fields["may_use_network"]),
             replaces_prompt=bool(fields["replaces_prompt"]),
-            allowed_tools=model.lines_of(fields["allowed_tools"]),
-            denied_tools=model.lines_of(fields["denied_tools"]),
-            folders=model.lines_of(fields["folders"]),
-            closed_paths=model.lines_of(fields["closed_paths"]),
-            hooks=model.hooks_of(fields["hooks"]),
+            allowed_tools=_lines_of(fields["allowed_tools"]),
+            denied_tools=_lines_of(fields["denied_tools"]),
+            folders=_lines_of(fields["folders"]),
+            closed_paths=_lines_of(fields["closed_paths"]),
+            hooks=hooks_of(fields["hooks"]),
             unknown=unknown,
             unknown_own=unknown_own,
         )
     )
+
+
+def _lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a text field, without blank ones and duplicates."""
+    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))

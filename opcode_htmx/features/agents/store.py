@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.features.agents import model
-from opcode_htmx.features.agents.model import Agent, AgentRefused
+from opcode_htmx.features.agents.model import Agent, AgentRefused, checked
+from opcode_htmx.features.agents.serialization import as_document, of_document
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.concurrency.cooperative import yielding
@@ -101,7 +101,7 @@ class AgentStore:
 
     def add(self, agent: Agent) -> StoredAgent:
         """Raises AgentRefused."""
-        agent, known = model.checked(agent), self._known()
+        agent, known = checked(agent), self._known()
         if len(known) >= MOST:
             raise AgentRefused(f"There are {MOST} agents already: delete one first.")
         number, now = self._numbers.next("agent", max(known, default=0)), time.time()
@@ -109,7 +109,7 @@ class AgentStore:
 
     def change(self, agent_id: int, agent: Agent, revision: str) -> StoredAgent:
         """Raises NoSuchAgent, AgentRefused and AgentChanged."""
-        agent, old = model.checked(agent), self.get(agent_id)
+        agent, old = checked(agent), self.get(agent_id)
         with self._changed(agent_id):
             if old.revision != revision:
                 raise AgentChanged(old)
@@ -136,7 +136,7 @@ class AgentStore:
         """An earlier content; None if it is not kept or cannot be read."""
         text = self._files.version(self._place(agent_id), version_id)
         try:
-            return model.of_document(_parsed(text)["agent"]) if text else None
+            return of_document(_parsed(text)["agent"]) if text else None
         except (ValueError, KeyError, TypeError, AgentRefused):
             return None
 
@@ -152,7 +152,7 @@ class AgentStore:
             found = _parsed(file.text)
             return StoredAgent(
                 agent_id,
-                model.of_document(found["agent"]),
+                of_document(found["agent"]),
                 file.revision,
                 number(found["created_at"], LATEST),
                 number(found["updated_at"], LATEST),
@@ -165,7 +165,7 @@ class AgentStore:
             "version": VERSION,
             "created_at": stored.created_at,
             "updated_at": stored.updated_at,
-            "agent": model.as_document(stored.agent),
+            "agent": as_document(stored.agent),
         }
         text = json.dumps(content, ensure_ascii=False, indent=1)
         try:

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from opcode_htmx.features.agents.exchange.github import GitHub, NotFetched, Place, place_of
-from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
+from opcode_htmx.features.agents.model import AgentRefused
+from opcode_htmx.features.agents.serialization import MOST_BYTES
 
 FOLDER = "/repos/me/shared/contents/agents"
 AGENT = json.dumps({"version": 1, "agent": {"name": "A", "system_prompt": "B"}})

@@ -9,7 +9,7 @@ import pytest
 
 from opcode_htmx.engines.claude.permissions.limits import Level, Limits
 from opcode_htmx.engines.claude.protocol import argv
-from opcode_htmx.features.agents import model
+from opcode_htmx.features.agents import serialization
 from opcode_htmx.features.agents.exchange import document, subagents
 from opcode_htmx.features.agents.model import Agent, AgentRefused
 
@@ -47,17 +47,17 @@ def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
         **PRUNER, may_write_files=False, denied_tools=("Bash(rm:*)",), permission_mode="plan"
     )
     shown = document.exported(agent, 0.0)["agent"]
-    assert set(shown) == {*model._FIELDS, model.OWN_KEY}
-    shown[model.OWN_KEY]["later"] = {"x": 1}
-    read = model.of_document(shown)
+    assert set(shown) == {*serialization._FIELDS, serialization.OWN_KEY}
+    shown[serialization.OWN_KEY]["later"] = {"x": 1}
+    read = serialization.of_document(shown)
     assert (read.may_write_files, read.denied_tools) == (False, ("Bash(rm:*)",))
-    assert model.as_document(read)[model.OWN_KEY]["later"] == {"x": 1}
+    assert serialization.as_document(read)[serialization.OWN_KEY]["later"] == {"x": 1}
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"x" * (model.MOST_BYTES + 1), "at most"),
+        (b"x" * (serialization.MOST_BYTES + 1), "at most"),
         (b"\xff\xfe", "UTF-8"),
         ("[" * 50 + "]" * 50, "deeper"),
         ("[" + "1," * 30_000 + "1]", "values"),

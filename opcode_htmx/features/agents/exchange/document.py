@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 
-from opcode_htmx.features.agents import model
-from opcode_htmx.features.agents.model import DEEPEST, FORMAT, MOST_BYTES, Agent, AgentRefused
+from opcode_htmx.features.agents.model import Agent, AgentRefused, encoded
+from opcode_htmx.features.agents.serialization import DEEPEST, MOST_BYTES, as_document, of_document
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.rendering.clock import iso_time
 
+FORMAT = 1
+"""The version of the document."""
 SUFFIX = ".opcode.json"
 MOST_VALUES = 20_000
 
@@ -19,7 +21,7 @@ _PART = late_pattern(r"[^\w]+")
 
 def exported(agent: Agent, at: float) -> Json:
     """The document of an agent; `at` is a Unix time."""
-    return {"version": FORMAT, "exported_at": iso_time(at), "agent": model.as_document(agent)}
+    return {"version": FORMAT, "exported_at": iso_time(at), "agent": as_document(agent)}
 
 
 def dumped(agent: Agent, at: float) -> str:
@@ -54,8 +56,8 @@ def of_value(found: object) -> Agent:
         raise AgentRefused(f"Only version {FORMAT} of exported agents can be read.")
     if not isinstance(found["agent"], dict):
         raise AgentRefused("“agent” must be an object.")
-    model.encoded(found, "An agent")
-    return model.of_document(found["agent"])
+    encoded(found, "An agent")
+    return of_document(found["agent"])
 
 
 def file_name(agent: Agent, suffix: str = SUFFIX) -> str:

@@ -12,7 +12,8 @@ import ssl
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from opcode_htmx.features.agents.exchange import document
-from opcode_htmx.features.agents.model import MOST_BYTES, AgentRefused
+from opcode_htmx.features.agents.model import AgentRefused
+from opcode_htmx.features.agents.serialization import MOST_BYTES
 from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.coerce import as_int, as_str
 from opcode_htmx.lib.dataclass import dataclass

@@ -18,8 +18,9 @@ from opcode_htmx.engines.claude.config.documents.kinds import InvalidName, Kind
 from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.features.agents.exchange import document, github, subagents
 from opcode_htmx.features.agents.exchange.github import GitHub, NotFetched
-from opcode_htmx.features.agents.model import MOST_BYTES, Agent, AgentRefused
+from opcode_htmx.features.agents.model import Agent, AgentRefused
 from opcode_htmx.features.agents.pages import MOST_PROJECTS, AgentPages
+from opcode_htmx.features.agents.serialization import MOST_BYTES
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileRefused

@@ -13,7 +13,8 @@ from opcode_htmx.engines.claude.config.documents import front_matter
 from opcode_htmx.engines.claude.config.slash_commands import tools_of
 from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.features.agents import model
-from opcode_htmx.features.agents.model import LONGEST_NAME, MOST_BYTES, Agent, AgentRefused
+from opcode_htmx.features.agents.model import LONGEST_NAME, Agent, AgentRefused
+from opcode_htmx.features.agents.serialization import MOST_BYTES
 from opcode_htmx.lib.coerce import as_str
 from opcode_htmx.lib.late.patterns import late_pattern
 
