@@ -18,6 +18,7 @@ from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.file_watch import FolderWatcher
 from opcode_htmx.runs import order
 from opcode_htmx.runs.adoption import Adoption
+from opcode_htmx.runs.control.cleared_mark import ClearedMark
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import RUN_ID, Outcome, RunEnd, RunRecord
@@ -85,15 +86,12 @@ class RunRegistry:
         return list(self._by_session.get(session_id, ()))
 
     def came_into(self, session_id: str) -> list[Run]:
-        """The runs that were started for another session and are in this one, or have ended there.
-
-        Of the ended ones those that were read since this server has started.
-        """
+        """The runs that were started for another session and are in this one, or have been."""
         self._list()
         return [
             run
             for run in self._runs.values()
-            if run.state.session_id == session_id != run.record.session_id
+            if session_id in run.state.session_ids and session_id != run.record.session_id
         ]
 
     def newest(self, among: Callable[[list[Run]], list[Run]]) -> list[Run]:
@@ -188,6 +186,8 @@ class RunRegistry:
             self._adoption.take_over(run)
             if run.live:
                 self._follow(run)
+        else:
+            run.state.session_ids = ClearedMark(folder.path).session_ids()
         if not run.live:
             self._publish(run)
 

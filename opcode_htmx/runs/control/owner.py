@@ -16,6 +16,7 @@ import gevent
 
 from opcode_htmx.lib.logs import context
 from opcode_htmx.runs.control import shutdown
+from opcode_htmx.runs.control.cleared_mark import ClearedMark
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.following.followed_run import ERROR_LINES
 from opcode_htmx.runs.model.exit_status import how_it_ended
@@ -143,6 +144,8 @@ class Owner:
             return
         WarmMark(run.folder.path).remove()
         try:
+            came_into = (each for each in run.state.session_ids if each != record.session_id)
+            ClearedMark(run.folder.path).set(came_into)
             run.folder.store(record, then=lambda: self._conclude(record))
         except OSError:  # the folder is gone or the disk is full; the run is over all the same
             log.exception("could not record the end of run %s", run.id)

@@ -43,6 +43,9 @@ from opcode_htmx.runs.model.lifecycle import (
 )
 from opcode_htmx.runs.model.prompt_content import is_report, words_of
 
+MOST_SESSIONS = 100
+"""Of one run, one after the other: output that is made up may name any number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -88,6 +91,7 @@ class RunState:
         "responses",
         "sent",
         "session_id",
+        "session_ids",
         "slash_commands",
         "turns",
         "unconfirmed",
@@ -102,6 +106,8 @@ class RunState:
         """Turns that have ended."""
         self.session_id = ""
         """The session that Claude is in: after `/clear` another one than it was started for."""
+        self.session_ids: tuple[str, ...] = ()
+        """All sessions that it has been in, the newest MOST_SESSIONS of them."""
         self.model = ""
         self.permission_mode = ""
         """The mode in force; empty until Claude has named it."""
@@ -198,7 +204,7 @@ class RunState:
         self.background.apply(message)
         match message:
             case Init():
-                self.session_id = message.session_id or self.session_id
+                self._come_into(message.session_id)
                 self.model = message.model
                 self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
@@ -252,6 +258,12 @@ class RunState:
                     self._continue_turn()
             case _:
                 pass
+
+    def _come_into(self, session_id: str) -> None:
+        if session_id and session_id != self.session_id:
+            self.session_id = session_id
+            others = (each for each in self.session_ids if each != session_id)
+            self.session_ids = (*others, session_id)[-MOST_SESSIONS:]
 
     def _is_report(self, message: User) -> bool:
         return is_report(self._reader.parts_of(message))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,25 @@ def test_a_prompt_that_went_to_a_run_of_another_session_is_not_sent_again_after_
     assert supervision.prompt(text, after_clear, prompt_id) is run
     assert len(sent(run)) == 2
     assert supervision.prompt(text, after_clear) is not run, "another one"
+
+
+def test_a_prompt_of_a_cleared_session_is_sent_once_by_the_next_server_too(
+    supervision: Supervision,
+) -> None:
+    session, after_clear, prompt_id = new_id(), new_id(), new_id()
+
+    def cleared(into: str, *more: Sequence[object]) -> str:
+        return steps(["say", {"type": "system", "subtype": "init", "session_id": into}], *more)
+
+    run = supervision.prompt(cleared(after_clear, ["text", "cleared"]), session)
+    until(lambda: run.phase is Phase.IDLE and run.state.session_id == after_clear, "it is there")
+    again = cleared(new_id(), ["text", "cleared again"], ["exit after turn", 0])
+    assert supervision.prompt(again, after_clear, prompt_id) is run
+    ended(run)
+    count = len(sent(run))
+    for each in (supervision.supervisor, supervision.restart()):
+        assert each.starts.run_with(after_clear, prompt_id), "it was sent in that session"
+    assert supervision.prompt(again, after_clear, prompt_id).id == run.id
+    assert len(sent(run)) == count
+    assert not supervision.supervisor.starts.run_with(new_id(), prompt_id), "in no other one"
+    assert not supervision.supervisor.starts.run_with(after_clear, new_id())
