@@ -83,7 +83,7 @@ def _demo(settings: Settings, login: KnownLogin) -> DemoEnvironment | None:
     # Imported late: the start without a demo needs none of it
     from opcode_htmx.engines.claude.demo import service
 
-    return service.ensure_running(settings.state_dir / "demo")
+    return service.ensure_running(settings.state_dir / "demo", settings.child_environment)
 
 
 def _suggestions() -> tuple[Suggestion, ...]:

@@ -35,7 +35,7 @@ def claude_binary(integration: None) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "sample"
-    sample.ensure_sample_project(folder)
+    sample.ensure_sample_project(folder, {"PATH": PATH})
     return folder
 
 

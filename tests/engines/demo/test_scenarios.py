@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.demo import sample, scenarios, sse
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request
 from opcode_htmx.engines.claude.demo.scenarios import SUGGESTIONS, demo_scenes
 from tests.engines.demo.conversation import (
+    PATH,
     Conversation,
     Talk,
     asking,
@@ -21,6 +22,7 @@ from tests.engines.demo.conversation import (
     eventually,
     said,
 )
+from tests.support.plain_git import GIT
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(shared_project: Path) -> Path:
     """The sample project as it is at first."""
     shutil.rmtree(shared_project, ignore_errors=True)
-    sample.ensure_sample_project(shared_project)
+    sample.ensure_sample_project(shared_project, {"PATH": PATH})
     return shared_project
 
 
@@ -203,9 +205,29 @@ def test_unknown_prompt_is_answered_with_suggestions(claude: Conversation) -> No
 def test_the_sample_is_completed_but_never_overwritten(project: Path) -> None:
     (project / "README.md").write_text("mine")
     (project / "app.py").unlink()
-    sample.ensure_sample_project(project)
+    sample.ensure_sample_project(project, {"PATH": PATH})
     assert (project / "README.md").read_text() == "mine"
     assert sample.FLAW in (project / "app.py").read_text()
+
+
+def test_the_sample_is_a_git_repository_whose_files_are_committed(project: Path) -> None:
+    assert git_says(project, "status", "--porcelain") == ""
+    assert git_says(project, "log", "--format=%an: %s") == "opcode demo: Reading time\n"
+    (project / "app.py").write_text("mine")
+    sample.ensure_sample_project(project, {"PATH": PATH})
+    assert git_says(project, "status", "--porcelain") == " M app.py\n"
+    assert git_says(project, "rev-list", "--count", "HEAD") == "1\n"
+
+
+def test_without_git_the_sample_is_a_plain_folder(tmp_path: Path) -> None:
+    sample.ensure_sample_project(tmp_path / "sample", {"PATH": "/nowhere"})
+    assert {each.name for each in (tmp_path / "sample").iterdir()} == set(sample.FILES)
+
+
+def git_says(folder: Path, *command: str) -> str:
+    return subprocess.run(
+        [*GIT, *command], cwd=folder, env={}, capture_output=True, check=True, text=True
+    ).stdout
 
 
 def test_the_sample_has_the_bug_that_its_test_finds(project: Path) -> None:

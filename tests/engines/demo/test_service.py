@@ -37,6 +37,8 @@ from tests.engines.demo.conversation import (
 )
 from tests.support.environment import ROOT, has_ended
 
+ENVIRONMENT = {"PATH": PATH}
+
 
 @pytest.fixture
 def demo_dir(tmp_path: Path) -> Iterator[Path]:
@@ -53,31 +55,32 @@ def recorded(demo_dir: Path) -> Record:
 
 
 def test_the_service_is_reused_while_it_is_alive(demo_dir: Path) -> None:
-    first, second = ensure_running(demo_dir), ensure_running(demo_dir)
+    first, second = ensure_running(demo_dir, ENVIRONMENT), ensure_running(demo_dir, ENVIRONMENT)
     assert first.base_url == second.base_url
     assert recorded(demo_dir).answers()
 
 
 def test_many_starters_at_once_start_one_service(demo_dir: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        demos = list(pool.map(ensure_running, [demo_dir] * 8))
+        demos = list(pool.map(ensure_running, [demo_dir] * 8, [ENVIRONMENT] * 8))
     assert len({demo.base_url for demo in demos}) == 1
     assert (demo_dir / "api.log").read_text().count("listens on") == 1
 
 
 def test_the_record_is_for_its_owner_only(demo_dir: Path) -> None:
-    demo = ensure_running(demo_dir)
+    demo = ensure_running(demo_dir, ENVIRONMENT)
     assert stat.S_IMODE((demo_dir / "api.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(demo_dir.stat().st_mode) == 0o700
     demo.release()
 
 
 STARTER = """
+import os
 import sys
 from pathlib import Path
 {patch}
 from opcode_htmx.engines.claude.demo.service import ensure_running
-demo = ensure_running(Path(sys.argv[1]), float(sys.argv[2]))
+demo = ensure_running(Path(sys.argv[1]), os.environ, float(sys.argv[2]))
 print(demo.base_url, flush=True)
 sys.stdin.read()
 """
@@ -98,11 +101,14 @@ def test_the_service_outlives_a_killed_server(demo_dir: Path, patch: str) -> Non
         url = cast(IO[bytes], server.stdout).readline().decode().strip()
         os.killpg(server.pid, signal.SIGKILL)
     assert recorded(demo_dir).answers()
-    assert ensure_running(demo_dir).base_url == url
+    assert ensure_running(demo_dir, ENVIRONMENT).base_url == url
 
 
 def test_the_service_ends_when_the_last_server_is_gone(demo_dir: Path) -> None:
-    first, second = ensure_running(demo_dir, 0.4), ensure_running(demo_dir, 0.4)
+    first, second = (
+        ensure_running(demo_dir, ENVIRONMENT, 0.4),
+        ensure_running(demo_dir, ENVIRONMENT, 0.4),
+    )
     record = recorded(demo_dir)
     process = psutil.Process(record.pid)
     first.release()
@@ -115,7 +121,7 @@ def test_the_service_ends_when_the_last_server_is_gone(demo_dir: Path) -> None:
 
 
 def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
-    demo = ensure_running(demo_dir, 0.4)
+    demo = ensure_running(demo_dir, ENVIRONMENT, 0.4)
     record = recorded(demo_dir)
     process = psutil.Process(record.pid)
     connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=10)
@@ -133,22 +139,22 @@ def test_the_service_waits_for_an_answer_in_progress(demo_dir: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_after_a_crash_the_port_is_the_same(demo_dir: Path, how: signal.Signals) -> None:
-    before = ensure_running(demo_dir)
+    before = ensure_running(demo_dir, ENVIRONMENT)
     crashed = recorded(demo_dir)
     process = psutil.Process(crashed.pid)
     process.send_signal(how)
     eventually(lambda: has_ended(process), "the process ends")
-    after = ensure_running(demo_dir)
+    after = ensure_running(demo_dir, ENVIRONMENT)
     assert after.base_url == before.base_url
     assert recorded(demo_dir).pid != crashed.pid
 
 
 def test_a_service_that_hangs_is_replaced_on_its_port(demo_dir: Path) -> None:
-    before = ensure_running(demo_dir)
+    before = ensure_running(demo_dir, ENVIRONMENT)
     hanging = recorded(demo_dir)
     process = psutil.Process(hanging.pid)
     process.suspend()
-    after = ensure_running(demo_dir)
+    after = ensure_running(demo_dir, ENVIRONMENT)
     assert has_ended(process)
     assert after.base_url == before.base_url
 
@@ -157,7 +163,7 @@ def test_unrelated_process_on_the_old_port_is_not_killed(demo_dir: Path) -> None
     demo_dir.mkdir(parents=True)
     with MessagesApi([Scene("s", "", [Text("mine")])], nonce="another") as stranger:
         Record(stranger.port, os.getpid(), 0.0, "the demo's").save(demo_dir / "api.json")
-        demo = ensure_running(demo_dir)
+        demo = ensure_running(demo_dir, ENVIRONMENT)
         assert demo.base_url != stranger.url
         assert ask(stranger.url, asking("x"))[1]["content"][0]["text"] == "mine"
     assert recorded(demo_dir).answers()
@@ -167,18 +173,18 @@ def test_a_reused_process_id_is_not_killed(demo_dir: Path) -> None:
     demo_dir.mkdir(parents=True)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
         Record(1, innocent.pid, time.time() - 3600, "n").save(demo_dir / "api.json")
-        ensure_running(demo_dir)
+        ensure_running(demo_dir, ENVIRONMENT)
         assert innocent.poll() is None
 
 
 def test_uncreatable_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DemoUnavailableError, match="The demo cannot be set up in"):
-        ensure_running(tmp_path / "file" / "demo")
+        ensure_running(tmp_path / "file" / "demo", ENVIRONMENT)
 
 
 def test_environment_excludes_variables_that_redirect_claude(demo_dir: Path) -> None:
-    demo = ensure_running(demo_dir)
+    demo = ensure_running(demo_dir, ENVIRONMENT)
     assert demo.changes["ANTHROPIC_AUTH_TOKEN"] is None
     assert demo.changes["CLAUDE_CODE_USE_BEDROCK"] is None
     assert demo.changes["ANTHROPIC_BASE_URL"] == demo.base_url
@@ -186,11 +192,11 @@ def test_environment_excludes_variables_that_redirect_claude(demo_dir: Path) -> 
 
 
 def test_a_claude_goes_on_after_the_service_was_killed(demo_dir: Path, talk: Talk) -> None:
-    demo = ensure_running(demo_dir)
+    demo = ensure_running(demo_dir, ENVIRONMENT)
     claude = talk(demo.base_url, demo.sample_project, {**demo.changes})
     assert answers(claude, scenarios.RUN_TOOL, demo)
     recorded(demo_dir).end_process()
-    again = ensure_running(demo_dir)
+    again = ensure_running(demo_dir, ENVIRONMENT)
     assert answers(claude, scenarios.RUN_TOOL, again)
     assert list(demo.config_dir.glob("projects/*/*.jsonl"))
 

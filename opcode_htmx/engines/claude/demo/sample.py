@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from opcode_htmx.lib.files import atomic_files
+from opcode_htmx.lib.git.policy import WRITING
+from opcode_htmx.lib.git.process import clean
+
+log = logging.getLogger(__name__)
 
 FLAW = "    return count_words(text) // WORDS_PER_MINUTE\n"
 FIX = "    return max(1, round(count_words(text) / WORDS_PER_MINUTE))\n"
@@ -70,13 +80,54 @@ if __name__ == "__main__":
     unittest.main()
 """
 
-FILES = {"README.md": _README, "app.py": _APP, "test_app.py": _TEST}
+FILES = {"README.md": _README, ".gitignore": "__pycache__/\n", "app.py": _APP, "test_app.py": _TEST}
+
+_AUTHOR = {"user.name": "opcode demo", "user.email": "demo@opcode.invalid"}
+_GIT_SECONDS = 10.0
 
 
-def ensure_sample_project(folder: Path) -> None:
-    """Write the files that are missing; leave those that are there. Raises OSError."""
+def ensure_sample_project(folder: Path, environment: Mapping[str, str]) -> None:
+    """Write the files that are missing; leave those that are there. Raises OSError.
+
+    environment: its PATH has git; without one the folder is no repository.
+    """
     atomic_files.make_folder(folder)
     for name, text in FILES.items():
         path = folder / name
         if not path.exists():
             atomic_files.write(path, text.encode(), durable=False)
+    variables = clean(environment)
+    git = shutil.which("git", path=variables["PATH"])
+    if git and not (folder / ".git").exists():
+        try:
+            _commit_first(git, folder, variables)
+        except (OSError, subprocess.SubprocessError) as error:
+            log.warning("could not make the demo's sample project a git repository: %s", error)
+
+
+def _commit_first(git: str, folder: Path, variables: Mapping[str, str]) -> None:
+    """Make it a repository with one commit. Raises OSError, SubprocessError.
+
+    Made beside the folder and moved into it, so that there is a commit wherever there is a `.git`.
+    By subprocess, because lib.git needs the main thread and takes over all children of a process.
+    """
+    with tempfile.TemporaryDirectory(prefix="git-", dir=folder.parent) as made:
+        git_dir = Path(made) / ".git"
+        settings = {**WRITING.configuration, **_AUTHOR}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        at = ["--git-dir", str(git_dir), "--work-tree", str(folder)]
+        for command in (
+            ["init", "--quiet", "--template=", "--initial-branch=main", made],
+            [*at, "add", "--", *FILES],
+            [*at, "commit", "--quiet", "--message=Reading time"],
+        ):
+            subprocess.run(
+                [git, *options, *command],
+                cwd=folder,
+                env={**variables, **WRITING.environment, "GIT_CONFIG_GLOBAL": os.devnull},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_GIT_SECONDS,
+                check=True,
+            )
+        git_dir.rename(folder / ".git")

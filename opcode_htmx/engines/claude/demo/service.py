@@ -69,9 +69,12 @@ class DemoEnvironment:
         self.lease.release()
 
 
-def ensure_running(demo_dir: Path, idle_seconds: float = IDLE_SECONDS) -> DemoEnvironment:
+def ensure_running(
+    demo_dir: Path, environment: Mapping[str, str], idle_seconds: float = IDLE_SECONDS
+) -> DemoEnvironment:
     """Use the API that serves this folder, or start it. Any number of processes may call this.
 
+    environment: in whose PATH git is looked for.
     idle_seconds: how long a newly started API outlives its last user.
     Raises DemoUnavailableError.
     """
@@ -84,7 +87,7 @@ def ensure_running(demo_dir: Path, idle_seconds: float = IDLE_SECONDS) -> DemoEn
         if kept is None:
             raise DemoUnavailableError("The demo's Messages API is ending and does not finish.")
         with lease.exclusive(demo_dir / "start.lock", timeout=2 * _START_TIMEOUT):
-            ensure_sample_project(sample_project)
+            ensure_sample_project(sample_project, environment)
             port = _port(demo_dir, idle_seconds)
     except OSError as error:
         raise DemoUnavailableError(f"The demo cannot be set up in {demo_dir}: {error}") from error
