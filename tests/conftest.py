@@ -24,7 +24,7 @@ from tests.support.cli.supervision import Supervision
 from tests.support.environment import Sandbox, find_claude, missing, write_stand_in
 from tests.support.pages.browser import MOVING, Phone, launched
 from tests.support.server import Server
-from tests.support.suite import shared_fixtures
+from tests.support.suite import leftovers, shared_fixtures
 from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
 from tests.support.suite.start_guard import INTEGRATION, guard
 
@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if FOLDER not in os.environ:  # in the process that starts the others
         os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="captures-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    config.pluginmanager.register(leftovers)
     guard.watch_processes(find_claude)
     gc.disable()  # of what is imported and collected, nothing is garbage
 

@@ -1,0 +1,73 @@
+"""A test that is run once more, and the next ones, meet nothing that a failed one has left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import ROOT
+
+SHARED = """
+import pytest
+
+servers = []
+
+@pytest.fixture(scope="module")
+def server():
+    servers.append([])
+    yield servers[-1]
+    servers[-1].append("closed")
+"""
+FAILS = {
+    "the test fails": """
+def test_once_more(server):
+    server.append("session")
+    assert server == ["session"] and len(servers) > 1
+""",
+    "its fixture fails": """
+@pytest.fixture
+def session(server):
+    server.append("session")
+    assert server == ["session"] and len(servers) > 1
+
+def test_once_more(session):
+    pass
+""",
+    "it cannot be tidied up after": """
+@pytest.fixture
+def session(server):
+    server.append("session")
+    yield
+    assert server == ["session"] and len(servers) > 1
+
+def test_once_more(session):
+    pass
+""",
+}
+PASS = """
+def test_before(server):
+    assert servers == [[]]
+
+def test_same(server):
+    assert servers == [[]]
+"""
+NEXT = """
+def test_next(server):
+    assert servers == [["session", "closed"], ["session"]]
+"""
+
+
+@pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS.keys())
+def test_failure_ends_what_the_tests_of_a_module_share(tmp_path: Path, fails: str) -> None:
+    (tmp_path / "test_file.py").write_text(SHARED + PASS + fails + NEXT, encoding="utf-8")
+    options = ["-p", "no:cacheprovider", "-p", "tests.support.suite.leftovers", "--reruns", "1"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, *options, tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0 and ", 1 rerun in" in ended.stdout, ended.stdout
