@@ -69,7 +69,7 @@
   sheet.ariaLabel = "Link, copy, fork";
   document.body.append(sheet);
   // To session.js, which says so.
-  const tellMenu = (failed) => transcript.dispatchEvent(new CustomEvent("opcode:menu", { detail: failed }));
+  const reportMenu = (failed) => transcript.dispatchEvent(new CustomEvent("opcode:menu", { detail: failed }));
 
   // The displayed text of a block, or of the whole answer that a summary ends.
   const textOf = (block) => {
@@ -91,7 +91,7 @@
     if (answer?.status >= 400 && answer.status < 500) return location.assign(link.href);
     const html = answer?.ok ? await answer.text().catch(() => "") : "";
     const box = new DOMParser().parseFromString(html, "text/html").getElementById("share");
-    tellMenu(!box);
+    reportMenu(!box);
     if (!box) return;
     const plain = box.querySelector("#share-plain");
     if (plain) {

@@ -253,7 +253,7 @@ class KeptRows:
 
 
 def with_other_paths(rows: Iterable[RunRow]) -> set[str]:
-    """The names that several of the rows' folders share: only their paths tell them apart."""
+    """The names that several of the rows' folders share: only their paths distinguish them."""
     paths: dict[str, set[str]] = {}
     for row in rows:
         paths.setdefault(row.project, set()).add(row.project_path)

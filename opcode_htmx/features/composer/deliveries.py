@@ -89,7 +89,7 @@ class Deliveries:
         stored = {file.token: file for file in before.files}
         files = [stored[token] for token in tokens if token in stored]
         other_id = dict(before.sent_as).get(prompt_id, "")
-        left = None  # the scripts of a session's page tell what its field still holds
+        left = None  # the scripts of a session's page report what its field still holds
         if options is not None:  # a new session: its page goes away
             left = typed(request.form.get("prompt", "")) if request.form.get("suggested") else ""
 

@@ -72,7 +72,7 @@ def blueprint(self_check: SelfCheck, settings: Settings, state: StateDir) -> Blu
 
 
 def results_for_request(report: Report, settings: Settings) -> tuple[Result, ...]:
-    """The results, with the way by which this browser came in place of what settings tell."""
+    """The results, with the way by which this browser came in place of what settings say."""
     way = network.tls_of_request(settings, request.scheme, request.host)
     return tuple(
         replace(each, finding=way) if each.name == checks.TLS else each for each in report.results

@@ -38,7 +38,7 @@ class RepositoriesApi:
             method="POST",
             path="/mgmt/repos/clone",
             summary="Clone a repository, in the background; one that is there is given",
-            description="GET /mgmt/repos/{repo} tells how far it is.",
+            description="GET /mgmt/repos/{repo} reports its progress.",
             handler=self._clone,
             body=schema.CloneRequest,
             response=schema.RepositoryModel,

@@ -32,7 +32,7 @@ BEFORE, AFTER = 300, 700
 LONGEST = 300_000
 """Characters of a text that is cut; words further on are not looked for."""
 LOOKED_FOR = 40
-"""Characters from the words on that tell their place from others."""
+"""Characters from the words on that distinguish their place from others."""
 
 Spans = Sequence[tuple[int, int]]
 

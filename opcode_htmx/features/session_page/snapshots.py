@@ -76,7 +76,7 @@ class PageSnapshot:
 
 
 def panel_digest(around: Mapping[str, str]) -> str:
-    """What a page tells its socket of the elements that it has been rendered with."""
+    """What a page sends to its socket about the elements that it has been rendered with."""
     return hashlib.blake2s(encoded("\0".join(around.values())), digest_size=8).hexdigest()
 
 

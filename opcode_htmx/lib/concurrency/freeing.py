@@ -16,7 +16,7 @@ LIGHT = 5 * PIECE
 480 ms for 700,000 of them, rather than 100 ms."""
 
 _CONTAINERS = frozenset({list, dict})
-"""Not their subclasses: weak references lead to those, which no count tells."""
+"""Not their subclasses: weak references lead to those, which no count shows."""
 
 
 class LargeObject(dict[str, Any]):

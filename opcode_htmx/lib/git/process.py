@@ -101,7 +101,7 @@ def run(
     like. `secret` can be read, again and again, from the descriptor SECRET_DESCRIPTOR by git and by
     what it starts. `progress` is called with each piece of stderr as it comes, and raises nothing.
     git is killed after `seconds`, when it waits for the writer of a named pipe that lies in place
-    of a file (where the kernel tells; not with programs of the repository, which may do as they
+    of a file (where the kernel notifies; not with programs of the repository, which may do as they
     like), and when the calling greenlet is. No more than AT_ONCE run at a
     time, but for those that may run hooks, which may take long, or ask this app.
     """

@@ -56,7 +56,7 @@ def redraw(master: int, columns: int, rows: int) -> None:
 
 
 def hang_up(leader: int, master: int) -> None:
-    """Tell the program, and what it has in the foreground, that the terminal goes away."""
+    """Notify the program, and what it has in the foreground, that the terminal goes away."""
     groups = {leader}
     with contextlib.suppress(OSError):
         groups.add(os.tcgetpgrp(master))

@@ -12,7 +12,7 @@ from opcode_htmx.lib.dataclass import dataclass
 
 LONGEST_DESCRIPTION = 200
 PROMPT_CHARACTERS = 200
-"""Of a prompt, kept to tell its checkpoint by."""
+"""Of a prompt, kept to recognise its checkpoint."""
 
 
 class CheckpointKind(StrEnum):

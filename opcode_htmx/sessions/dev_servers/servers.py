@@ -39,7 +39,7 @@ class DevServer:
 
     @property
     def mark(self) -> str:
-        """Tells it from another server that has the port later."""
+        """Distinguishes it from another server that has the port later."""
         return f"{self.listener.key.pid}-{self.listener.key.started:.2f}-{self.listener.inode}"
 
 

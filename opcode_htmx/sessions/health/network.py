@@ -114,7 +114,7 @@ def _free_port(settings: Settings, number: int) -> int:
 
 
 def _listeners(number: int) -> Iterator[str]:
-    """The addresses that are listened on, with the program where the system tells."""
+    """The addresses that are listened on, with the program where the system names it."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:  # on macOS, for all but root
@@ -132,7 +132,7 @@ def _listeners(number: int) -> Iterator[str]:
 
 
 def tls(settings: Settings) -> Finding:
-    """How browsers come in, as far as the settings tell; see `tls_of_request`."""
+    """How browsers come in, as far as the settings say; see `tls_of_request`."""
     if is_local(settings):
         return Finding(
             State.OK,

@@ -242,7 +242,7 @@ class Repositories:
         if not is_repository_name(wanted):
             raise CannotClone("A name has two parts of plain letters, such as owner__name.")
         for each in self.places.repo_names():
-            # Hosts do not tell `Owner/Name` from `owner/name`
+            # Hosts do not distinguish `Owner/Name` from `owner/name`
             if each.casefold() == wanted.casefold():
                 return each
         return wanted

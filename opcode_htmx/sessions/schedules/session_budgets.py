@@ -1,4 +1,4 @@
-"""Tell what budgets mean for the next prompt of a session: on its page, and in lists."""
+"""Describe what budgets mean for the next prompt of a session: on its page, and in lists."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def is_foreign(headers: Headers) -> bool:
 def may_lack_cookies(headers: Headers) -> bool:
     """Whether the browser may have kept a SameSite=Strict cookie back, because of a link elsewhere.
 
-    Over plain http nothing tells.
+    Over plain http nothing shows it.
     """
     return headers.get("Sec-Fetch-Site") not in _OURS
 

@@ -1,4 +1,4 @@
-"""Tell the service manager (systemd) that this server is ready, and alive: sd_notify's protocol.
+"""Notify the service manager (systemd) that this server is ready, and alive: sd_notify's protocol.
 
 gunicorn would say that it is ready before any worker has loaded the app. So the arbiter takes the
 variables of the protocol away (`take`), and each worker reports for itself. The arbiter loads this

@@ -87,7 +87,7 @@ def test_the_code_leads_to_the_address_by_which_the_person_came(app: Flask, logi
     headers = {"Host": "192.168.7.7:8080"}
     page = shown_code(app, login, **headers, Origin="http://192.168.7.7:8080")
     link_in(page, "http://192.168.7.7:8080/")
-    # A proxy has ended TLS, which the origin tells
+    # A proxy has ended TLS, which the origin shows
     page = shown_code(app, login, **headers, Origin="https://192.168.7.7:8080")
     link_in(page, "https://192.168.7.7:8080/")
 

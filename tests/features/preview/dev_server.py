@@ -1,7 +1,7 @@
 """A dev server for the tests: pages with absolute addresses, every kind of answer, a WebSocket.
 
 Arguments: the address and the port to listen on, and a folder: `page.html` in it is shown at /page,
-and `events-ended` and `socket-ended` are written there. It tells what it was asked, at /echo.
+and `events-ended` and `socket-ended` are written there. It returns what it was asked, at /echo.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
             at += len(piece)
 
     def events(self) -> None:
-        """One event, and then silence until the other side has gone, which a file tells."""
+        """One event, and then silence until the other side has gone, which a file shows."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")

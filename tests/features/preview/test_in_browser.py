@@ -85,7 +85,7 @@ def hostile(dev: Dev) -> None:
 
 
 def attacked(page: Page) -> dict[str, str]:
-    """What became of each attempt, which the page tells in its title."""
+    """What became of each attempt, which the page writes into its title."""
     expect(page).to_have_title(re.compile(r"^\{.*\}$"))
     found: dict[str, str] = json.loads(page.title())
     return found

@@ -250,7 +250,7 @@ def an_ignored_list(top: Path) -> Path:
     return top / "deep/.gitignore"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel notifies")
 @pytest.mark.timeout(12)
 @pytest.mark.parametrize("place", [a_nested_repository, a_branch, an_ignored_list])
 def test_git_that_waits_for_a_pipe_deeper_in_a_repository_is_ended_soon(
@@ -267,7 +267,7 @@ def test_git_that_waits_for_a_pipe_deeper_in_a_repository_is_ended_soon(
         assert git.under(policy).run("rev-parse", "HEAD").content
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel notifies")
 @pytest.mark.timeout(20)
 def test_git_that_reads_a_pipe_whose_writer_is_slow_is_not_ended(
     repo: Repo, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ KEPT = 5000
 
 
 class ViewedFiles:
-    """Tells whether the diff of a file is the one that was marked as viewed.
+    """Decides whether the diff of a file is the one that was marked as viewed.
 
     The versions of files are remembered, so that each is read once.
     """

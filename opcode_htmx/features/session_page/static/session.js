@@ -252,15 +252,15 @@
   const sorry = document.createElement("p");
   sorry.className = "error-note";
   sorry.textContent = "The menu could not be loaded. Try again.";
-  const tellMenu = (failed) => (failed ? $("flash").replaceChildren(sorry) : sorry.remove());
-  transcript.addEventListener("opcode:menu", ({ detail: failed }) => tellMenu(failed)); // from copy.js
+  const reportMenu = (failed) => (failed ? $("flash").replaceChildren(sorry) : sorry.remove());
+  transcript.addEventListener("opcode:menu", ({ detail: failed }) => reportMenu(failed)); // from copy.js
   const loadCopying = (event) => {
     const { type } = event;
     const target = event.target.closest(type === "click" ? ".more" : "pre");
     if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if (copied.push({ target, type, id: target.closest(".block").id }) > 1) return;
-    tellMenu(false);
+    reportMenu(false);
     const script = document.createElement("script");
     script.src = transcript.dataset.copying;
     script.onload = () => {
@@ -272,7 +272,7 @@
       }
     };
     script.onerror = () => {
-      if (copied.splice(0).some(({ type }) => type === "click")) tellMenu(true);
+      if (copied.splice(0).some(({ type }) => type === "click")) reportMenu(true);
     };
     document.head.append(script);
   };

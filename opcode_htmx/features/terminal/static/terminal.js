@@ -163,7 +163,7 @@ let isOver = false;
 
 const isOpen = () => socket?.readyState === WebSocket.OPEN;
 const say = (message) => isOpen() && socket.send(JSON.stringify(message));
-const tell = (text) => {
+const showStatus = (text) => {
   if (stateLine.textContent !== text) stateLine.textContent = text;
 };
 
@@ -207,7 +207,7 @@ const take = (kind, at, content) => {
 
 const over = (words) => {
   isOver = true;
-  tell(words);
+  showStatus(words);
   terminal.options.disableStdin = true;
   bar?.remove();
 };
@@ -234,7 +234,7 @@ const connect = () => {
   socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
-    tell("");
+    showStatus("");
     sent = taken = 0;
     waiting = []; // typed into a screen that may be another one by now
     proposed = "";
@@ -245,7 +245,7 @@ const connect = () => {
     if (isOver) return;
     if (code === OVER) return terminal.write("", () => isOver || over("was killed"));
     if (code === REFUSED) return over("This terminal is not here any more.");
-    tell("Connecting…");
+    showStatus("Connecting…");
     setTimeout(connect, LATER_MS[Math.min(attempts++, LATER_MS.length - 1)]);
   };
 };

@@ -1,4 +1,4 @@
-"""Where no repository tells what has changed: what Claude has edited."""
+"""Where no repository knows what has changed: what Claude has edited."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_the_form_in_place_of_a_page_finds_out_about_a_cookie_that_was_kept_back
     """A link on another site carries no SameSite=Strict cookie; a step from our own page does."""
     step = '<meta http-equiv="refresh" content="0; url=/login?next=/page?x%3D1">'
     for headers_, leads_on in (
-        ({}, True),  # plain http: nothing tells where the link is
+        ({}, True),  # plain http: nothing shows where the link is
         ({"Sec-Fetch-Site": "none"}, False),
         ({"Sec-Fetch-Site": "same-origin"}, False),
         (
