@@ -55,6 +55,8 @@ def _parts(context: AppContext) -> AgentPages:
 
 def _made(context: AppContext) -> AgentPages:
     from opcode_htmx.features.agents.pages import AgentPages
+    from opcode_htmx.features.agents.running.copies import AgentCopies
+    from opcode_htmx.features.agents.running.progress import AgentProgress
     from opcode_htmx.features.agents.running.records import AgentRuns
     from opcode_htmx.features.agents.running.runner import AgentRunner
     from opcode_htmx.features.agents.store import AgentStore, Numbers
@@ -63,7 +65,10 @@ def _made(context: AppContext) -> AgentPages:
     numbers = Numbers(state.folder(NUMBERS))
     store = AgentStore(state.folder(FOLDER), state.folder(VERSIONS), numbers)
     records = AgentRuns(state.folder(RUNS), numbers)
-    return AgentPages(context, store, records, AgentRunner(context, records))
+    copies = AgentCopies(context.sessions.worktrees)
+    progress = AgentProgress(context, records, copies)
+    runner = AgentRunner(context, records, copies, progress)
+    return AgentPages(context, store, records, runner, progress)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:
@@ -87,7 +92,7 @@ def _to_schedule(context: AppContext) -> Agents:
     from opcode_htmx.features.agents.running.scheduled import AgentsToSchedule
 
     parts = _parts(context)
-    return AgentsToSchedule(parts.store, parts.runner, context.runs)
+    return AgentsToSchedule(parts.store, parts.runner, parts.progress, context.runs)
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
@@ -99,13 +104,13 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 def _turn_ended(context: AppContext, event: TurnEnded) -> None:
     from opcode_htmx.features.agents.running import events
 
-    events.turn_ended(_parts(context).runner, context.runs, event)
+    events.turn_ended(_parts(context).progress, context.runs, event)
 
 
 def _run_ended(context: AppContext, event: RunEnded) -> None:
     from opcode_htmx.features.agents.running import events
 
-    events.run_ended(_parts(context).runner, context.runs, event)
+    events.run_ended(_parts(context).progress, context.runs, event)
 
 
 def _run_of(context: AppContext, project_id: str, session_id: str) -> str:

@@ -178,14 +178,14 @@ class AgentsApi:
     # --- runs -------------------------------------------------------------------------------
 
     def runs(self, query: models.RunsQuery) -> list[models.AgentRunInfo]:
-        runner = self._parts.runner
-        return [run_info(runner.row(each)) for each in self._parts.records.all(query.agent_id)]
+        progress = self._parts.progress
+        return [run_info(progress.row(each)) for each in self._parts.records.all(query.agent_id)]
 
     def run(self, agent_run: int) -> models.AgentRunInfo:
-        return run_info(self._parts.runner.row(self._record(agent_run)))
+        return run_info(self._parts.progress.row(self._record(agent_run)))
 
     def measured(self, agent_run: int) -> models.MeasuredAgentRun:
-        view = self._parts.runner.view(self._record(agent_run))
+        view = self._parts.progress.view(self._record(agent_run))
         metrics = view.metrics
         return models.MeasuredAgentRun(
             **run_info(view).model_dump(),
@@ -205,7 +205,7 @@ class AgentsApi:
         return self._parts.runner.stop(self._record(agent_run), by=current_identity())
 
     def status(self, agent_run: int) -> str:
-        return self._parts.runner.row(self._record(agent_run)).status.value
+        return self._parts.progress.row(self._record(agent_run)).status.value
 
     def output(self, agent_run: int) -> str:
         return _output(self._processes(self._record(agent_run)))
@@ -224,7 +224,7 @@ class AgentsApi:
         changes = self._parts.context.runs.written(record.session_id)
         while True:
             seen = changes.version  # before looking, so that no change is missed
-            is_over = self._parts.runner.row(record).status.is_over
+            is_over = self._parts.progress.row(record).status.is_over
             for run in self._processes(record):
                 reader = readers.setdefault(run.id, LineReader(run.folder.output))
                 for line in reader.read():

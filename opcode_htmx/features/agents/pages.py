@@ -12,6 +12,7 @@ from pathlib import Path
 from flask import render_template
 
 from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.agents.running.progress import AgentProgress
 from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
 from opcode_htmx.features.agents.running.runner import AgentRunner
 from opcode_htmx.features.agents.running.state import RunView
@@ -82,6 +83,7 @@ class AgentPages:
     store: AgentStore
     records: AgentRuns
     runner: AgentRunner
+    progress: AgentProgress
 
     @property
     def allows_bypass(self) -> bool:
@@ -157,7 +159,7 @@ class AgentPages:
 
     def rows(self, found: Sequence[AgentRun]) -> list[Row]:
         """The rows of a list of runs. Each looks for its session's file: only of those shown."""
-        return [self.row(self.runner.row(each)) for each in found]
+        return [self.row(self.progress.row(each)) for each in found]
 
     def row(self, view: RunView) -> Row:
         record = view.record
@@ -177,7 +179,7 @@ class AgentPages:
 
     def live_by_agent(self, found: Sequence[AgentRun]) -> Counter[int]:
         """How many of these runs are not over, by the numbers of their agents."""
-        views = map(self.runner.row, found)
+        views = map(self.progress.row, found)
         return Counter(each.record.agent_id for each in views if each.is_live or each.is_setting_up)
 
     def _address(self, record: AgentRun) -> str:

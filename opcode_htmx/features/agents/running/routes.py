@@ -75,7 +75,7 @@ def blueprint(parts: AgentPages) -> Blueprint:
         except tuple(REFUSALS) as error:
             status = next(code for kind, code in REFUSALS.items() if isinstance(error, kind))
             return make_response(parts.agent_page(stored, form, error=str(error)), status)
-        address = parts.row(parts.runner.row(record)).address
+        address = parts.row(parts.progress.row(record)).address
         return redirect(address or url_for(".run", agent_run=record.id), 303)
 
     @pages.post("/agents/<int:agent_id>/folder")
@@ -117,7 +117,7 @@ def blueprint(parts: AgentPages) -> Blueprint:
     @pages.get("/agents/runs/<int:agent_run>")
     def run(agent_run: int) -> str:
         record = parts.records.get(agent_run)
-        view = parts.runner.view(record)
+        view = parts.progress.view(record)
         try:
             agent = parts.store.get(record.agent_id)
         except NoSuchAgent:

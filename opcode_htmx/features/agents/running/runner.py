@@ -1,4 +1,4 @@
-"""Start agents in projects, and say how far their runs are.
+"""Start agents in projects, and stop their runs.
 
 A run of an agent is a session with a profile: the limits and instructions that each of its
 processes is started with. Nothing of it is written into the project.
@@ -11,24 +11,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.permissions import limits
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.features.agents.model import Agent, check_model
-from opcode_htmx.features.agents.running import records, state
-from opcode_htmx.features.agents.running.copies import (
-    AgentCopies,
-    CannotUseWorktree,
-)
-from opcode_htmx.features.agents.running.metrics import SessionFigures
-from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns, Status
-from opcode_htmx.features.agents.running.state import RunView
+from opcode_htmx.features.agents.running import records
+from opcode_htmx.features.agents.running.copies import AgentCopies
+from opcode_htmx.features.agents.running.progress import AgentProgress
+from opcode_htmx.features.agents.running.records import AgentRun, AgentRuns
 from opcode_htmx.features.agents.store import StoredAgent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.options.profiles import Profile
 from opcode_htmx.runs.policies.project_trust import digest_of
 from opcode_htmx.sessions.submit import SessionExists, TrustDecision, check_prompt
@@ -50,13 +44,15 @@ class Start:
 
 
 class AgentRunner:
-    """Starts runs of agents. One instance serves one worker."""
+    """Starts and stops runs of agents. One instance serves one worker."""
 
-    def __init__(self, context: AppContext, runs: AgentRuns) -> None:
+    def __init__(
+        self, context: AppContext, runs: AgentRuns, copies: AgentCopies, progress: AgentProgress
+    ) -> None:
         self._context = context
         self._records = runs
-        self._copies = AgentCopies(context.sessions.worktrees)
-        self._figures = SessionFigures()
+        self._copies = copies
+        self._progress = progress
 
     def start(
         self, stored: StoredAgent, start: Start, *, by: Identity, trust: TrustDecision | None = None
@@ -189,7 +185,7 @@ class AgentRunner:
         A crash may have come between its record and that. Waits for one that is being sent.
         """
         supervisor, session_id = self._context.runs, known.session_id
-        if supervisor.starts.has_sent(session_id, prompt_id) or self._history_file(known):
+        if supervisor.starts.has_sent(session_id, prompt_id) or self._progress.history_file(known):
             return True
         beginning = self._copies.beginning(known)
         if beginning is not None and not beginning.is_cut_off:
@@ -242,64 +238,11 @@ class AgentRunner:
         """A further folder, which has to be one in which Claude may work. Raises InvalidFolder."""
         return self._context.workspace.working_folder(text)
 
-    # --- looking ----------------------------------------------------------------------------
-
-    def view(self, record: AgentRun) -> RunView:
-        """A run, with its state and figures as they are now."""
-        run = self._run_of(record)
-        beginning = None if run else self._copies.beginning(record)
-        status = state.status_of(record, run, beginning)
-        figures = self._figures.of(self._history_file(record))
-        end = state.end_of(record, status, beginning)
-        if end is None and run is not None and run.record.end:
-            end = run.record.end.at
-        return RunView(
-            record,
-            status,
-            state.metrics_of(record, figures),
-            max(0.0, (end or records.now()) - record.created_at),
-            figures.answer if figures else "",
-            run,
-            beginning,
-        )
-
-    def row(self, record: AgentRun) -> RunView:
-        """The same without reading the session's history: figures are those of the last turn."""
-        run = self._run_of(record)
-        beginning = None if run else self._copies.beginning(record)
-        status = state.status_of(record, run, beginning)
-        duration = (state.end_of(record, status, beginning) or records.now()) - record.created_at
-        return RunView(record, status, record.metrics, duration, "", run, beginning)
-
-    def note(self, session_id: str, *, cost_usd: float | None, turn: Status | None) -> None:
-        """A turn has ended, or the process has: keep how far the run is, and what it has used.
-
-        `turn` is how the turn has ended; None where the process has.
-        """
-        if not self._context.runs.options.profiles.label(session_id)[0]:
-            return
-        record = self._records.of_session(session_id)
-        if record is None or (turn is None and record.status.is_over):
-            return
-        view = self.view(replace(record, status=Status.RUNNING))
-        status, metrics = view.status, view.metrics
-        if turn is not None and status in (Status.COMPLETED, Status.FAILED):
-            status = turn
-        if cost_usd is not None:
-            metrics = replace(metrics, cost_usd=cost_usd)
-        over = records.now() if status.is_over else None
-        self._records.update(record.id, status=status, metrics=metrics, completed_at=over)
-
-    def continued(self, run: Run) -> None:
-        """Keep the limits where a session goes on under another id, as after `/clear`."""
-        now, before = run.state.session_id, run.record.session_id
-        if now and now != before:
-            self._context.runs.options.profiles.copy(before, now)
-
     def stop(self, record: AgentRun, *, by: Identity) -> bool:
         """End the run, or the set-up of its worktree; whether there was something to end."""
-        was_set_up = self._run_of(record) is None and self._copies.stop(record.session_id, by=by)
-        run = self._run_of(record)  # after a set-up: its task may have been sent just then
+        has_run = self._progress.run_of(record) is not None
+        was_set_up = not has_run and self._copies.stop(record.session_id, by=by)
+        run = self._progress.run_of(record)  # after a set-up: its task may have been sent just then
         if run is None or not run.live:
             return was_set_up
         run.stop(by=by)
@@ -308,16 +251,3 @@ class AgentRunner:
     def wait(self, session_id: str) -> None:
         """Wait until a worktree is set up and the task sent, or that has failed."""
         self._copies.wait(session_id)
-
-    def check_begun(self, record: AgentRun) -> None:
-        """Raise CannotUseWorktree if the task of a run could not be sent."""
-        beginning = None if self._run_of(record) else self._copies.beginning(record)
-        if beginning is not None and not beginning.is_under_way:
-            raise CannotUseWorktree(beginning.problem)
-
-    def _run_of(self, record: AgentRun) -> Run | None:
-        runs = self._context.runs.of_session(record.session_id)
-        return runs[-1] if runs else None
-
-    def _history_file(self, record: AgentRun) -> Path | None:
-        return history.find(self._context.workspace.config_dir, record.session_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opcode_htmx.features.agents.running.progress import AgentProgress
 from opcode_htmx.features.agents.running.runner import AgentRunner, Start
 from opcode_htmx.features.agents.store import AgentStore, NoSuchAgent
 from opcode_htmx.lib.dataclass import dataclass
@@ -17,6 +18,7 @@ class AgentsToSchedule:
 
     store: AgentStore
     runner: AgentRunner
+    progress: AgentProgress
     supervisor: Supervisor
 
     def name(self, agent_id: int) -> str:
@@ -56,6 +58,6 @@ class AgentsToSchedule:
             )
             record = self.runner.start(self.store.get(agent_id), wanted, by=SYSTEM)
             self.runner.wait(session_id)
-            self.runner.check_begun(record)
+            self.progress.check_begun(record)
         runs = self.supervisor.of_session(session_id)
         return runs[-1].id if runs else ""
