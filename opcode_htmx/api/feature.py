@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from opcode_htmx.api.service.refusals import BadCursor, NotStopped
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
-from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.web.rest.endpoint import Endpoint
+from opcode_htmx.web.websocket import library
 from opcode_htmx.web.websocket.router import SocketRouter
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:
-    run_cpu_in_thread(import_module, "simple_websocket")  # 35 ms, with asyncio
+    library.load()
     from opcode_htmx.api.service.terminal_sizes import resizer
     from opcode_htmx.api.sockets import chat_socket, claude_socket
     from opcode_htmx.api.sockets.tasks import TaskServices

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from flask import Flask, g
 
 from opcode_htmx.web.server.url_rules import LateRoutes
+from opcode_htmx.web.websocket import library
 from opcode_htmx.web.websocket.registry import OpenSockets
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
@@ -32,8 +33,7 @@ class SocketRouter:
 
 
 def _view(handler: Callable[..., None]) -> Callable[..., Any]:
-    """The view of flask-sock, imported with the first socket: it and what it needs are 50 modules,
-    one of them asyncio, which nothing here uses."""
+    """The view of flask-sock, imported with the first socket."""
     made: list[Callable[..., Any]] = []
 
     class Routes:
@@ -50,6 +50,7 @@ def _view(handler: Callable[..., None]) -> Callable[..., Any]:
     @wraps(handler)
     def view(*args: Any, **values: Any) -> Any:
         if not made:
+            library.load()
             from flask_sock import Sock
 
             Sock().route("", bp=Routes())(begun)

@@ -29,11 +29,14 @@ from tests.support.environment import Sandbox, until
 ASK = """
 import json, sys
 from app import app
+from opcode_htmx.web.websocket import library
 
 client = app.test_client()
 seen = [client.get("/healthz").status_code]
 loaded = [sorted(sys.modules)]
 seen.append(client.get("/login").status_code)
+loaded.append(sorted(sys.modules))
+library.load()
 loaded.append(sorted(sys.modules))
 print(json.dumps([seen, loaded]))
 """
@@ -55,11 +58,13 @@ def test_a_start_imports_neither_pages_nor_what_programs_need(
 ) -> None:
     seen, loaded = probe.printed(ASK, environment(sandbox, stand_in))
     assert seen == [200, 200]
-    at_start, with_pages = map(set, loaded)
+    at_start, with_pages, with_sockets = map(set, loaded)
     pages = {name for name in with_pages if name.endswith(".routes")}
     assert len(pages) > 30
     assert not at_start & pages
-    assert not {"pydantic", "pydantic_core"} & with_pages
+    assert not {"pydantic", "pydantic_core", "flask_sock"} & with_pages
+    assert "flask_sock" in with_sockets
+    assert not {"asyncio", "pydantic"} & with_sockets
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from typing import Any
 
 import flask_sock
@@ -10,6 +11,7 @@ from flask import Flask
 from werkzeug.exceptions import InternalServerError
 
 from opcode_htmx.web.server.url_rules import LateMap, LateRule
+from opcode_htmx.web.websocket import library
 from opcode_htmx.web.websocket.registry import OpenSockets
 from opcode_htmx.web.websocket.router import SocketRouter
 
@@ -62,3 +64,14 @@ def test_a_client_that_goes_during_the_handshake_is_no_error(
 def test_an_error_of_a_handler_stays_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flask_sock, "Server", Opened)
     assert asked(app) == InternalServerError.code
+
+
+def test_library_for_sockets_is_imported_beside_the_event_loop(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported_in: list[int] = []
+    monkeypatch.setattr(library, "_import", lambda: imported_in.append(get_ident()))
+    monkeypatch.setattr(flask_sock, "Server", Gone)
+    assert [asked(app), asked(app)] == [200, 200]
+    (thread,) = imported_in
+    assert thread != get_ident()
