@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask
 from gevent.lock import RLock
@@ -23,6 +24,7 @@ from opcode_htmx.lib import surrogates
 log = logging.getLogger(__name__)
 
 _Builder = Callable[..., tuple[str, str]]
+_Converted = Callable[[Any], str]
 
 RETRY_SECONDS = 1.0
 """After routes could not be added: requests before then are refused, and do not try again."""
@@ -47,21 +49,55 @@ def _whole(value: Any) -> Any:
 
 
 class LateRule(Rule):
-    """A rule that matches at once, and compiles what `url_for` needs at its first use."""
+    """A rule below any host, whose addresses are put together from its parts.
+
+    Werkzeug would compile a function for each rule, in 0.2 ms, which is as fast.
+    """
 
     def _compile_builder(self, append_unknown: bool = True) -> _Builder:
-        compiled: list[_Builder] = []
+        parts: list[tuple[str, str, _Converted | None]] = []
 
-        def build(rule: Rule, *args: Any, **kwargs: Any) -> tuple[str, str]:
-            if not compiled:
-                compiled.append(super(LateRule, self)._compile_builder(append_unknown))
+        def build(rule: Rule, **values: Any) -> tuple[str, str]:
+            if not parts:
+                parts.extend(_parts_of(rule))
             try:
-                return compiled[0](rule, *args, **kwargs)
+                return "", _joined(rule, parts, values, append_unknown)
             except UnicodeEncodeError:  # a name in a file may hold half a character
-                whole = {name: _whole(value) for name, value in kwargs.items()}
-                return compiled[0](rule, *map(_whole, args), **whole)
+                whole = {name: _whole(value) for name, value in values.items()}
+                return "", _joined(rule, parts, whole, append_unknown)
 
         return build
+
+
+def _parts_of(rule: Rule) -> Iterator[tuple[str, str, _Converted | None]]:
+    """Each value of a rule with the text before it; last, the text after all of them."""
+    text, constants = "", rule.defaults or {}
+    for is_value, data in rule._trace[1:]:  # after the sign between host and path
+        if is_value and data in constants:
+            text += rule._converters[data].to_url(constants[data])
+        elif is_value:
+            yield text, data, rule._converters[data].to_url
+            text = ""
+        else:
+            text += quote(data, safe="!$&'()*+,/:;=@")
+    yield text, "", None
+
+
+def _joined(
+    rule: Rule,
+    parts: list[tuple[str, str, _Converted | None]],
+    values: dict[str, Any],
+    append_unknown: bool,
+) -> str:
+    """The path of a rule; values that are not in it are its query."""
+    address = ""
+    for text, name, converted in parts:
+        address += text if converted is None else text + converted(values[name])
+    if append_unknown and len(values) >= len(parts):
+        unknown = {name: value for name, value in values.items() if name not in rule.arguments}
+        query = rule._encode_query_vars(unknown)
+        return f"{address}?{query}" if query else address
+    return address
 
 
 class RoutesMissing(ServiceUnavailable):
