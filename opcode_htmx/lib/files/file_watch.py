@@ -31,10 +31,11 @@ Callback = Callable[[], None]
 NamesCallback = Callable[[Set[str]], None]
 """Gets the names of the files that have changed, or UNKNOWN."""
 UNKNOWN: Set[str] = frozenset()
-FOLDER_GONE = ""
-"""In place of a file's name: the folder itself was removed or moved, and its watch sees no more."""
 MISSING_SECONDS = 1.0
-"""How often to look for one that is gone."""
+"""How often to look for a folder that is gone."""
+LOOK_SECONDS = 60.0
+"""How often to look whether it still is the same folder: one that is removed while a process has it
+open sends no event."""
 
 
 class InotifyWatcher:
@@ -48,7 +49,8 @@ class InotifyWatcher:
         """
         self._is_urgent = is_urgent
         self._inotify = Inotify()
-        self._watches: dict[int, tuple[Path, NamesCallback]] = {}
+        self._watches: dict[int, tuple[Path, NamesCallback, int]] = {}
+        """Each with its flags."""
         # Closed while changes gather. libev's own way to ignore a descriptor wakes it once more
         self._gate = None if is_urgent is None else _epoll()
         watched = self._inotify.fileno()
@@ -65,19 +67,35 @@ class InotifyWatcher:
     def watch_names(self, folder: Path, callback: NamesCallback, *, removals: bool = False) -> None:
         """Call `callback` (quick, no I/O, no waiting) after each change to a file of `folder`.
 
-        Also when the folder is removed; `removals`: when it is moved, or a file is removed. Raises
+        Also when the folder is moved or removed, without a name; `removals`: when a file is. Raises
         OSError if this user has no inotify watch left.
         """
-        flags = Flags.MODIFY | Flags.MOVED_TO | Flags.CREATE
+        flags = Flags.MODIFY | Flags.MOVED_TO | Flags.CREATE | Flags.MOVE_SELF
         if removals:
-            flags |= Flags.DELETE | Flags.MOVED_FROM | Flags.MOVE_SELF
-        self._watches[self._inotify.add(folder, flags)] = folder, callback
+            flags |= Flags.DELETE | Flags.MOVED_FROM
+        self._watches[self._inotify.add(folder, flags)] = folder, callback, flags
+
+    def renew(self, folder: Path) -> bool:
+        """Watch what has the place of a watched folder now; whether that is another folder.
+
+        Raises OSError where there is none, or no inotify watch left.
+        """
+        watches = self._watches_of(folder)
+        for _, callback, flags in watches.values():
+            descriptor = self._inotify.add(folder, flags)  # that of before, if it is the same one
+            if descriptor not in watches:
+                self.unwatch(folder)
+                self._watches[descriptor] = folder, callback, flags
+                return True
+        return False
 
     def unwatch(self, folder: Path) -> None:
-        for descriptor, (path, _) in list(self._watches.items()):
-            if path == folder:
-                del self._watches[descriptor]
-                self._inotify.remove(descriptor)
+        for descriptor in self._watches_of(folder):
+            del self._watches[descriptor]
+            self._inotify.remove(descriptor)
+
+    def _watches_of(self, folder: Path) -> dict[int, tuple[Path, NamesCallback, int]]:
+        return {key: each for key, each in self._watches.items() if each[0] == folder}
 
     def hurry(self) -> None:
         """Report at once what has changed: somebody waits for it from now on."""
@@ -194,6 +212,13 @@ class FolderWatcher:
         self._polling.watch_names(folder, callback)
         return True
 
+    def renew(self, folder: Path) -> bool:
+        """Watch what has the place of a watched folder now; whether that is another folder.
+
+        Changes until then may have been missed. Raises OSError where there is none.
+        """
+        return self._inotify is not None and self._inotify.renew(folder)  # polling goes by paths
+
     def unwatch(self, folder: Path) -> None:
         for watcher in self._watchers():
             watcher.unwatch(folder)
@@ -250,7 +275,7 @@ class FolderListener:
         self._pause = pause
         self._at_least_every = at_least_every
         self._is_due = Event()
-        self._is_gone = False
+        self._is_missing = False
         self._watcher: FolderWatcher | None = None
         self._greenlet: gevent.Greenlet[[FolderWatcher], None] | None = None
 
@@ -267,23 +292,32 @@ class FolderListener:
             self._watcher.close()
 
     def _note(self, names: Set[str]) -> None:
-        self._is_gone = self._is_gone or FOLDER_GONE in names
-        if self._is_gone or self._name is None or names == UNKNOWN or self._name in names:
+        # without a name, it is the folder itself
+        if self._name is None or names == UNKNOWN or not names.isdisjoint((self._name, "")):
             self._is_due.set()
 
     def _listen(self, watcher: FolderWatcher) -> None:
+        every = min(self._at_least_every or LOOK_SECONDS, LOOK_SECONDS)
         while True:
-            self._is_due.wait(MISSING_SECONDS if self._is_gone else self._at_least_every)
+            is_due = self._is_due.wait(MISSING_SECONDS if self._is_missing else every)
             self._is_due.clear()
             try:
-                if self._is_gone and self._folder.is_dir():
-                    self._is_gone = False
-                    watcher.unwatch(self._folder)
-                    watcher.watch_names(self._folder, self._note, removals=self._removals)
-                self._changed()  # afterwards: nothing is missed
+                is_other = self._is_another(watcher)
+                if is_due or is_other or self._at_least_every is not None:
+                    self._changed()  # afterwards: nothing is missed
             except Exception:
                 log.exception(self._failure)
             gevent.sleep(self._pause)
+
+    def _is_another(self, watcher: FolderWatcher) -> bool:
+        """Whether the folder is gone, or another one has its place, which is listened to then."""
+        try:
+            is_other = watcher.renew(self._folder)
+        except OSError:
+            is_other = self._is_missing = True
+        else:
+            self._is_missing = False
+        return is_other
 
 
 _Signature = frozenset[tuple[str, int, int]]
