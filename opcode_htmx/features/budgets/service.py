@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ from opcode_htmx.sessions.submit import Attach, Attachments, PromptSubmitter
 
 MOST_NAMED = 5
 """Projects that are named where more of them have no budget left."""
+_SHOWN = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _IDS = uuid.UUID("8f1f9f0e-1f0a-4d51-9d55-4f1c0d0f4c55")
 
 
@@ -55,12 +57,15 @@ def amount(text: str) -> float | None:
 
 
 def shown_more(text: str) -> float | None:
-    """What a button offered to allow; None where it says nothing that can be allowed."""
-    try:
-        found = typed_amount(text)
-    except ValueError:
+    """What a button offered to allow, as `as_typed` writes it; None where there is nothing.
+
+    Raises InvalidBudget for what cannot be read: nobody has seen how much it would allow.
+    """
+    if not text:
         return None
-    return None if found is None or found > MOST_USD else found
+    if not _SHOWN.fullmatch(text) or float(text) > MOST_USD:
+        raise InvalidBudget("How much to allow cannot be read. Reload the page and decide again.")
+    return float(text)
 
 
 def check(limits: Limits) -> None:

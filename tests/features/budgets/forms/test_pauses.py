@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from opcode_htmx.features.budgets import service
 from opcode_htmx.runs.budgets import book as budget_book
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing
@@ -125,9 +126,22 @@ def test_a_pause_shows_what_is_spent_and_allowed_by_now(
     assert (refused.status_code, "Allow more under Budgets</a>" in refused.text) == (409, True)
     assert book.hold(ONE) and book.extra_today == 0.5
     assert ">Go on with $0.60 more<" in card()
+    for unreadable in ("1,000", "1e9", "-1", "nan", "0.60 ", "100001"):
+        refused = client.post(f"/budgets/held/{ONE}/go-on", data={"more": unreadable})
+        assert (refused.status_code, "Reload the page" in refused.text) == (422, True), unreadable
+    assert book.hold(ONE) and book.extra_today == 0.5
     assert client.post(f"/budgets/held/{ONE}/go-on", data={"more": "0.60"}).status_code == 303
     assert book.hold(ONE) is None
     assert book.extra_today == pytest.approx(1.1)
+
+
+def test_what_a_button_offers_can_be_read_however_long_it_is(
+    client: FlaskClient, sandbox: Sandbox, watered: str
+) -> None:
+    book = BudgetBook(sandbox.state)
+    book.set_hold(ONE, "r1", Standing(Scope.RUN, 2.0, 54321.123456789), was_working=False)
+    assert 'name="more" value="54321.123456789"' in client.get(watered).text
+    assert service.shown_more("54321.123456789") == pytest.approx(54321.123456789)
 
 
 def test_a_pause_that_another_budget_keeps_names_both_and_leads_to_where_more_is_allowed(
