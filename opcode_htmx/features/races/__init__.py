@@ -9,8 +9,7 @@ from flask import Blueprint, url_for
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature, NavItem, PageLink
-from opcode_htmx.features.races.records import FOLDER, MOST, VERSION, NoSuchRace
-from opcode_htmx.features.races.runner import RaceRefused
+from opcode_htmx.features.races.records import FOLDER, MOST, VERSION, NoSuchRace, RaceRefused
 from opcode_htmx.lib.concurrency.jobs import Job, every
 from opcode_htmx.lib.files.state_folders import StateFolder
 from opcode_htmx.web.rest.endpoint import Endpoint
@@ -24,11 +23,14 @@ def _parts(context: AppContext) -> RacePages:
 
 
 def _made(context: AppContext) -> RacePages:
+    from opcode_htmx.features.races.endings import RaceEndings
     from opcode_htmx.features.races.records import Races
     from opcode_htmx.features.races.runner import RaceRunner
     from opcode_htmx.features.races.views import RacePages
 
-    return RacePages(context, RaceRunner(context, Races(context.state.folder(FOLDER))))
+    races = Races(context.state.folder(FOLDER))
+    endings = RaceEndings(context, races)
+    return RacePages(context, races, RaceRunner(context, races, endings), endings)
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

@@ -108,7 +108,7 @@ class RacesApi:
         return _summary(self._parts.runner.begin(wanted, by=current_identity()))
 
     def one(self, race_id: str) -> schema.RaceDetails:
-        view = self._parts.view(self._parts.runner.races.get(race_id))
+        view = self._parts.view(self._parts.races.get(race_id))
         race = view.race
         return schema.RaceDetails(
             id=race.id,
@@ -123,20 +123,20 @@ class RacesApi:
         )
 
     def stop(self, race_id: str) -> schema.RaceSummary:
-        race = self._parts.runner.races.get(race_id)
-        self._parts.runner.stop_all(race, by=current_identity())
+        race = self._parts.races.get(race_id)
+        self._parts.endings.stop_all(race, by=current_identity())
         return _summary(race)
 
     def win(self, race_id: str, body: schema.RaceWin) -> schema.RaceSummary:
-        runner = self._parts.runner
+        races, endings = self._parts.races, self._parts.endings
         merge = Merge(body.way, body.message, commit=True)
-        runner.win(runner.races.get(race_id), body.contestant, merge, by=current_identity())
-        return _summary(runner.races.get(race_id))
+        endings.win(races.get(race_id), body.contestant, merge, by=current_identity())
+        return _summary(races.get(race_id))
 
     def drop(self, race_id: str) -> schema.RaceSummary:
-        runner = self._parts.runner
-        runner.drop(runner.races.get(race_id), by=current_identity())
-        return _summary(runner.races.get(race_id))
+        races, endings = self._parts.races, self._parts.endings
+        endings.drop(races.get(race_id), by=current_identity())
+        return _summary(races.get(race_id))
 
 
 def _summary(race: Race) -> schema.RaceSummary:

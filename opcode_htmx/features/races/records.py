@@ -32,6 +32,10 @@ class NoSuchRace(Exception):
     """There is no such race, or no such contestant; the text says so."""
 
 
+class RaceRefused(Exception):
+    """A race that cannot begin, or go on as asked; the text says why."""
+
+
 class Stage(StrEnum):
     """How far the start of a contestant is. The values are stored."""
 

@@ -9,7 +9,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.features.races.race_form import LONGEST_FOLDER, RaceForm
-from opcode_htmx.features.races.runner import RaceRefused
+from opcode_htmx.features.races.records import RaceRefused
 from opcode_htmx.features.races.views import RacePages
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.lib.git.integration.merges import CannotMerge, Way
@@ -42,7 +42,7 @@ NOT_MERGED = (CannotMerge, CopyInUse, CopyFailed, RaceRefused)
 
 def blueprint(parts: RacePages) -> Blueprint:
     pages = Blueprint("races", __name__)
-    runner, context = parts.runner, parts.context
+    context, races, runner, endings = parts.context, parts.races, parts.runner, parts.endings
     drafts, forms = context.sessions.drafts, RaceForm(context.workspace, context.sessions.options)
 
     @pages.app_template_global("races_offered")
@@ -93,17 +93,17 @@ def blueprint(parts: RacePages) -> Blueprint:
     @pages.get("/races/<race_id>")
     def race(race_id: str) -> str:
         return render_template(
-            "races/race.html", view=parts.view(runner.races.get(race_id)), notice=flashed()
+            "races/race.html", view=parts.view(races.get(race_id)), notice=flashed()
         )
 
     @pages.post("/races/<race_id>/stop")
     def stop(race_id: str) -> BaseResponse:
-        runner.stop_all(runner.races.get(race_id), by=current_identity())
+        endings.stop_all(races.get(race_id), by=current_identity())
         return redirect(url_for(".race", race_id=race_id), 303)
 
     @pages.post("/races/<race_id>/again/<contestant>")
     def again(race_id: str, contestant: str) -> BaseResponse:
-        runner.again(runner.races.get(race_id), contestant, by=current_identity())
+        runner.again(races.get(race_id), contestant, by=current_identity())
         return redirect(url_for(".race", race_id=race_id), 303)
 
     @pages.get("/races/<race_id>/win/<contestant>")
@@ -112,7 +112,7 @@ def blueprint(parts: RacePages) -> Blueprint:
         return _win_page(race_id, contestant)
 
     def _win_page(race_id: str, key: str, error: str = "") -> str:
-        found = runner.races.get(race_id)
+        found = races.get(race_id)
         found.contestant(key)
         view = parts.view(found)
         return render_template(
@@ -127,19 +127,19 @@ def blueprint(parts: RacePages) -> Blueprint:
 
     @pages.post("/races/<race_id>/win/<contestant>")
     def win(race_id: str, contestant: str) -> BaseResponse:
-        found, form = runner.races.get(race_id), request.form
+        found, form = races.get(race_id), request.form
         if form.get("way") not in {str(each) for each in Way}:
             raise BadForm("Choose how to merge.")
         merge = Merge(Way(form["way"]), typed(form.get("message", "")), commit=True)
         try:
-            runner.win(found, contestant, merge, by=current_identity())
+            endings.win(found, contestant, merge, by=current_identity())
         except NOT_MERGED as error:
             return make_response(_win_page(race_id, contestant, str(error)), 409)
         return redirect_with_notice(url_for(".race", race_id=race_id), "race-won", found.base)
 
     @pages.post("/races/<race_id>/drop")
     def drop(race_id: str) -> BaseResponse:
-        runner.drop(runner.races.get(race_id), by=current_identity())
+        endings.drop(races.get(race_id), by=current_identity())
         return redirect_with_notice(url_for(".page"), "race-dropped")
 
     return pages

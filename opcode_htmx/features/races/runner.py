@@ -1,4 +1,4 @@
-"""Start the contestants of races, merge a winner, and remove the others.
+"""Begin races, and start their contestants.
 
 A start is noted before it is made, with ids that follow from the race. One worker makes the starts,
 the one that holds a lock; after a crash the holder of the lock makes a noted start again.
@@ -16,11 +16,13 @@ from pathlib import Path
 import gevent
 
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.races.endings import RaceEndings
 from opcode_htmx.features.races.records import (
     FEWEST_CONTESTANTS,
     MOST_CONTESTANTS,
     Contestant,
     Race,
+    RaceRefused,
     Races,
     RaceState,
     Stage,
@@ -30,20 +32,13 @@ from opcode_htmx.features.races.records import (
 )
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.lib.files import file_locks
 from opcode_htmx.lib.files.file_locks import Duty
 from opcode_htmx.lib.git import revisions, worktrees
-from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.integration.merges import NothingToMerge
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.lib.git.revisions import BadRevision, NoRepository
 from opcode_htmx.lib.identity import SYSTEM, Identity
-from opcode_htmx.runs.control.run import RunNotLive
 from opcode_htmx.sessions.submit import check_prompt
-from opcode_htmx.sessions.worktrees.copies import Copies, Copy
-from opcode_htmx.sessions.worktrees.endings import CopyEndings, CopyFailed, CopyInUse, Merge
-from opcode_htmx.sessions.worktrees.kept_copies import NoSuchCopy
 from opcode_htmx.sessions.worktrees.making import unattended
 from opcode_htmx.sessions.worktrees.service import CannotCopy, Wish
 
@@ -52,10 +47,6 @@ log = logging.getLogger(__name__)
 ROUND_SECONDS = 2.0
 LOCK = "starter"
 KEYS = "abcd"
-
-
-class RaceRefused(Exception):
-    """A race that cannot begin, or go on as asked; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +70,13 @@ class Wanted:
 
 
 class RaceRunner:
-    """The races of one worker."""
+    """Starts the races of one worker."""
 
-    def __init__(self, context: AppContext, races: Races) -> None:
+    def __init__(self, context: AppContext, races: Races, endings: RaceEndings) -> None:
         self._context = context
-        self.races = races
-        self.service = context.sessions.worktrees
-        self.copies = Copies(self.service)
-        self.endings = CopyEndings(self.service, self.copies)
+        self._service = context.sessions.worktrees
+        self._endings = endings
+        self._races = races
         self._duty = Duty(races.folder / LOCK)
         self._starting: set[str] = set()
         """The sessions that this worker is starting."""
@@ -126,14 +116,14 @@ class RaceRunner:
             permission_mode=wanted.permission_mode,
             by=by.user,
         )
-        stored = self.races.add(race)
+        stored = self._races.add(race)
         log_act(by, "race.begin", race=race_id, project=stored.folder)
         self.round()
         return stored
 
     def _base(self, wanted: Wanted) -> revisions.Start:
         try:
-            git = worktrees.at(wanted.folder, self.service.services.environment)
+            git = worktrees.at(wanted.folder, self._service.services.environment)
             start = revisions.resolve(git, wanted.base)
             return replace(start, branch=start.branch or revisions.current_branch(git))
         except (NoRepository, BadRevision) as error:
@@ -146,13 +136,13 @@ class RaceRunner:
     def round(self) -> None:
         """Make the starts that are noted, and end what a crash has left half removed."""
         open_ = [
-            each for each in self.races.all() if each.state in (RaceState.OPEN, RaceState.DECIDING)
+            each for each in self._races.all() if each.state in (RaceState.OPEN, RaceState.DECIDING)
         ]
         if not open_ or not self._duty.take():
             return
         for race in open_:
             if race.state is RaceState.DECIDING:
-                self._finish(race, SYSTEM)
+                self._endings.finish(race, by=SYSTEM)
                 continue
             noted = [each for each in race.contestants if each.start is Stage.NOTED]
             mine = [each for each in noted if each.session_id not in self._starting]
@@ -183,21 +173,21 @@ class RaceRunner:
             commit=race.base_commit,
             race=race.id,
         )
-        self.service.prepare(contestant.session_id, wish, by=SYSTEM)
+        self._service.prepare(contestant.session_id, wish, by=SYSTEM)
 
     def _begin(self, race: Race, contestant: Contestant) -> None:
         session_id = contestant.session_id
-        sent = self.service.send_noted(session_id, by=SYSTEM)
+        sent = self._service.send_noted(session_id, by=SYSTEM)
 
         def send(folder: Path) -> None:
             # The set-up may have taken minutes
-            if self.races.get(race.id).state is not RaceState.OPEN:
+            if self._races.get(race.id).state is not RaceState.OPEN:
                 raise CannotCopy("The race was over.")
             sent(folder)
 
         with self._noting(race, contestant):
-            self.service.begin_now(session_id, send, by=SYSTEM)
-            self.races.note(race.id, contestant.key, start=Stage.BEGUN, problem="")
+            self._service.begin_now(session_id, send, by=SYSTEM)
+            self._races.note(race.id, contestant.key, start=Stage.BEGUN, problem="")
             self._starting.discard(session_id)
 
     @contextlib.contextmanager
@@ -214,106 +204,12 @@ class RaceRunner:
 
     def _fail(self, race: Race, contestant: Contestant, sentence: str) -> None:
         self._starting.discard(contestant.session_id)
-        self.races.note(race.id, contestant.key, start=Stage.FAILED, problem=sentence)
+        self._races.note(race.id, contestant.key, start=Stage.FAILED, problem=sentence)
 
     def again(self, race: Race, key: str, *, by: Identity) -> None:
         """Start a contestant that failed to start. Raises RaceRefused, NoSuchRace."""
         if race.state is not RaceState.OPEN or race.contestant(key).start is not Stage.FAILED:
             raise RaceRefused("It has started by now, or the race is over.")
-        self.races.note(race.id, key, start=Stage.NOTED, problem="")
+        self._races.note(race.id, key, start=Stage.NOTED, problem="")
         log_act(by, "race.again", race=race.id, contestant=key)
         self.round()
-
-    # --- ending -----------------------------------------------------------------------------
-
-    def stop_all(self, race: Race, *, by: Identity) -> None:
-        """Stop what runs in all sessions of a race."""
-        for each in race.contestants:
-            for run in self._context.runs.of_session(each.session_id):
-                with contextlib.suppress(RunNotLive):
-                    if run.live:
-                        run.stop(by=by)
-        log_act(by, "race.stop", race=race.id)
-
-    def copy_of(self, contestant: Contestant) -> Copy | None:
-        """The copy of a contestant, if it is there."""
-        record = self.service.of_session(contestant.session_id)
-        if record is None or record.state.is_over:
-            return None
-        return self.copies.of_record(record)
-
-    def win(self, race: Race, key: str, merge: Merge, *, by: Identity) -> None:
-        """Merge a contestant, and remove all copies of the race; they can be brought back.
-
-        Raises RaceRefused, CopyInUse, CannotMerge, CopyFailed: then nothing was merged.
-        """
-        with self._deciding(race):
-            copy = self.copy_of(race.contestant(key))
-            if copy is None:
-                raise RaceRefused("The copy of this contestant is gone.")
-            self._merge(race.id, key, copy, merge, by)
-            decided = self.races.update(
-                race.id, lambda each: replace(each, state=RaceState.DECIDING, winner=key)
-            )
-        log_act(by, "race.win", race=race.id, contestant=key)
-        self._finish(decided, by)
-
-    def _merge(self, race_id: str, key: str, copy: Copy, merge: Merge, by: Identity) -> None:
-        """Merge a contestant once, also where a crash came before that was on record."""
-        before = self.races.get(race_id).merging
-        self.races.update(race_id, lambda each: replace(each, merging=key))
-        try:
-            self.endings.merge(copy, replace(merge, remove=False), by=by)
-        except Exception as error:
-            self.races.update(race_id, lambda each: replace(each, merging=before))
-            if before != key or not isinstance(error, NothingToMerge):
-                raise
-
-    def drop(self, race: Race, *, by: Identity) -> None:
-        """Throw all copies of a race away; they can be brought back. Raises RaceRefused."""
-        with self._deciding(race):
-            decided = self.races.update(
-                race.id, lambda each: replace(each, state=RaceState.DECIDING)
-            )
-        log_act(by, "race.drop", race=race.id)
-        self._finish(decided, by)
-
-    @contextlib.contextmanager
-    def _deciding(self, race: Race) -> Iterator[None]:
-        """Hold a lock: of two who decide at once, one merges. Raises RaceRefused."""
-        lock = self.races.folder.with_name(f"{self.races.folder.name}-decision.lock")
-        with file_locks.held(lock):
-            if self.races.get(race.id).state is not RaceState.OPEN:
-                raise RaceRefused("This race is decided.")
-            yield
-
-    def _finish(self, race: Race, by: Identity) -> None:
-        """Remove the copies. What resists stays, and is found on the page of copies."""
-        lock = self.races.folder.with_name(f"{self.races.folder.name}-end.lock")
-        with file_locks.held(lock):  # another worker, or the next round, may be at it
-            if self.races.get(race.id).state is RaceState.DECIDING:
-                self._remove_copies(race, by)
-
-    def _remove_copies(self, race: Race, by: Identity) -> None:
-        for each in race.contestants:
-            if each.start is Stage.NOTED:
-                self.races.note(race.id, each.key, start=Stage.FAILED, problem="The race was over.")
-            copy = self.copy_of(each)
-            if copy is None:
-                continue
-            try:
-                self.endings.stop(copy, by=by)
-                fresh = self.copy_of(each) or copy
-                self.endings.remove(fresh, by=by, merged=each.key == race.winner)
-            except (CopyInUse, CopyFailed, NoSuchCopy) as error:
-                self.races.note(race.id, each.key, problem=str(error))
-        state = RaceState.DECIDED if race.winner else RaceState.DROPPED
-        self.races.update(race.id, lambda each: replace(each, state=state))
-
-
-def git_of(runner: RaceRunner, folder: Path) -> Git | None:
-    """git for reading in a folder; None if there is none, or it cannot be read."""
-    try:
-        return runner.service.git(folder)
-    except (GitFailed, RepositoryRefused):
-        return None

@@ -10,12 +10,15 @@ from gevent.pool import Pool
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from opcode_htmx.engines.claude.files.sessions import ProjectNotFound, SessionNotFound
 from opcode_htmx.features.context import AppContext
-from opcode_htmx.features.races.records import Contestant, Race, RaceState, Stage
-from opcode_htmx.features.races.runner import RaceRunner, git_of
+from opcode_htmx.features.races.endings import RaceEndings
+from opcode_htmx.features.races.records import Contestant, Race, Races, RaceState, Stage
+from opcode_htmx.features.races.runner import RaceRunner
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.integration import work
 from opcode_htmx.lib.git.integration.work import FileChange
 from opcode_htmx.lib.git.process import GitFailed
+from opcode_htmx.lib.git.repository import RepositoryRefused
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
@@ -88,11 +91,13 @@ class RacePages:
     """Serves the pages of one worker."""
 
     context: AppContext
+    races: Races
     runner: RaceRunner
+    endings: RaceEndings
 
     def view(self, race: Race) -> RaceView:
         sessions = [each.session_id for each in race.contestants]
-        records = [self.runner.service.of_session(each) for each in sessions]
+        records = [self.context.sessions.worktrees.of_session(each) for each in sessions]
         changes = Pool(len(records)).map(self._changes, records)
         found = tuple(map(self._contestant, race.contestants, records, changes))
         changed = [{each.path: each for each in one.changes or ()} for one in found]
@@ -106,7 +111,7 @@ class RacePages:
     def newest_first(self) -> Sequence[Race]:
         """All races."""
         positions = self.context.sessions.read_positions
-        return positions.newest_first(self.runner.races.all(), lambda each: each.at)
+        return positions.newest_first(self.races.all(), lambda each: each.at)
 
     def words(self, race: Race) -> str:
         """How far a race is, for a row of the list."""
@@ -190,7 +195,7 @@ class RacePages:
         """Called outside of the request's context."""
         if record is None or record.state.is_over:
             return None
-        git = git_of(self.runner, Path(record.path))
+        git = self._git(Path(record.path))
         if git is None or git.repository.top != Path(record.path).resolve():
             return None
         carried = set(record.carried)
@@ -199,3 +204,10 @@ class RacePages:
         except GitFailed:
             return None
         return tuple(each for each in found if each.path not in carried)
+
+    def _git(self, folder: Path) -> Git | None:
+        """git for reading in a folder; None if there is none, or it cannot be read."""
+        try:
+            return self.context.sessions.worktrees.git(folder)
+        except (GitFailed, RepositoryRefused):
+            return None

@@ -10,8 +10,9 @@ from typing import Any
 import gevent
 import pytest
 
-from opcode_htmx.features.races.records import Race, Races, RaceState, Stage
-from opcode_htmx.features.races.runner import Entry, RaceRefused, RaceRunner, Wanted
+from opcode_htmx.features.races.endings import RaceEndings
+from opcode_htmx.features.races.records import Race, RaceRefused, Races, RaceState, Stage
+from opcode_htmx.features.races.runner import Entry, RaceRunner, Wanted
 from opcode_htmx.lib.git.integration.merges import NothingToMerge, Way
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
@@ -25,6 +26,11 @@ from tests.support.workshop import Workshop, workshop_in
 
 def races(workshop: Workshop) -> Races:
     return Races(workshop.context.state.folder("races"))
+
+
+def starting_and_ending(workshop: Workshop) -> tuple[RaceRunner, RaceEndings]:
+    endings = RaceEndings(workshop.context, races(workshop))
+    return RaceRunner(workshop.context, races(workshop), endings), endings
 
 
 def started(workshop: Workshop, race_id: str) -> Race:
@@ -119,7 +125,7 @@ def test_a_failure_is_shown_and_the_others_go_on(workshop: Workshop) -> None:
 def test_starts_that_a_crash_has_cut_off_are_made_once(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner = RaceRunner(workshop.context, races(workshop))
+    runner, _ = starting_and_ending(workshop)
     monkeypatch.setattr(RaceRunner, "round", lambda self: None)  # as if it were killed here
     wanted = Wanted(workshop.top, "Grow", [Entry(), Entry("opus")], id=uuid.uuid4().hex)
     race = runner.begin(wanted, by=SYSTEM)
@@ -150,12 +156,12 @@ def test_of_two_winners_at_once_one_is_merged(workshop: Workshop) -> None:
     race = begin(workshop, without="cd")
     for each in idle(workshop, race):
         (each / each.name).write_text("x\n")
-    runner = RaceRunner(workshop.context, races(workshop))
+    endings = RaceEndings(workshop.context, races(workshop))
     refused: list[str] = []
 
     def win(key: str) -> None:
         try:
-            runner.win(race, key, Merge(Way.SQUASH, key, commit=True), by=SYSTEM)
+            endings.win(race, key, Merge(Way.SQUASH, key, commit=True), by=SYSTEM)
         except RaceRefused as error:
             refused.append(str(error))
 
@@ -170,26 +176,26 @@ def test_a_merge_that_a_crash_has_cut_off_from_its_record_is_made_once(
 ) -> None:
     race = begin(workshop, without="cd")
     first, second = idle(workshop, race)
-    runner = RaceRunner(workshop.context, races(workshop))
+    endings = RaceEndings(workshop.context, races(workshop))
     merge = Merge(way, "Grow", commit=True)
     with pytest.raises(NothingToMerge):
-        runner.win(race, "a", merge, by=SYSTEM)
+        endings.win(race, "a", merge, by=SYSTEM)
     (first / "apple").write_text("changed\n")
-    merged = runner.endings.merge
+    merged = endings._copy_endings.merge
 
     def killed(*arguments: Any, **more: Any) -> None:
         merged(*arguments, **more)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner.endings, "merge", killed)
+        patch.setattr(endings._copy_endings, "merge", killed)
         with pytest.raises(KeyboardInterrupt):
-            runner.win(race, "a", merge, by=SYSTEM)
+            endings.win(race, "a", merge, by=SYSTEM)
     commits = workshop.git("log", "--format=%H")
     assert races(workshop).get(race.id).state is RaceState.OPEN
     with pytest.raises(NothingToMerge):
-        runner.win(race, "b", merge, by=SYSTEM)
-    runner.win(race, "a", merge, by=SYSTEM)
+        endings.win(race, "b", merge, by=SYSTEM)
+    endings.win(race, "a", merge, by=SYSTEM)
     assert workshop.git("log", "--format=%H") == commits
     decided = races(workshop).get(race.id)
     assert (decided.state, decided.winner) == (RaceState.DECIDED, "a")
@@ -202,11 +208,11 @@ def test_a_race_that_is_over_begins_no_session_after_its_set_up(workshop: Worksh
     command = f"while ! test -e '{go}'; do sleep 0.05; done"
     workshop.service.setups.set(ProjectSetup(str(workshop.top), (), command))
     wanted = Wanted(workshop.top, "Grow", [Entry(), Entry()], id=uuid.uuid4().hex)
-    runner = RaceRunner(workshop.context, races(workshop))
+    runner, endings = starting_and_ending(workshop)
     race = runner.begin(wanted, by=SYSTEM)
     ids = [each.session_id for each in race.contestants]
     workshop.until(lambda: all(map(workshop.service.is_setting_up, ids)), "both are set up")
-    runner.drop(race, by=SYSTEM)
+    endings.drop(race, by=SYSTEM)
     over = races(workshop).get(race.id)
     assert all("set-up command is running" in each.problem for each in over.contestants)
     assert all(workshop.copy_of(each).exists() for each in ids)
