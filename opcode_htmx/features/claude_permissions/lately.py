@@ -15,7 +15,7 @@ from opcode_htmx.lib.coerce import Json, as_dict, as_list, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
-from opcode_htmx.sessions.index.file_pass import entry_at
+from opcode_htmx.sessions.index.file_lines import entry_at
 from opcode_htmx.sessions.index.reader import CallPlace, IndexReader, IndexUnavailable
 
 DAYS = 30

@@ -25,7 +25,7 @@ from opcode_htmx.lib.coerce import seconds
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
-from opcode_htmx.sessions.index.file_pass import entry_at
+from opcode_htmx.sessions.index.file_lines import entry_at
 from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.index.search import Place, Query
 from opcode_htmx.sessions.index.terms import phrases_of, spans_of

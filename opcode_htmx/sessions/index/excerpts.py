@@ -9,7 +9,7 @@ from opcode_htmx.lib.coerce import Json, as_str
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup import markdown_signs
-from opcode_htmx.sessions.index.file_pass import entry_at
+from opcode_htmx.sessions.index.file_lines import entry_at
 from opcode_htmx.sessions.index.search import Place
 from opcode_htmx.sessions.index.terms import Phrase, SearchedText, plain
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-import orjson
-
-from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
 from opcode_htmx.engines.claude.protocol.entry_texts import (
@@ -25,13 +21,10 @@ from opcode_htmx.lib.coerce import Json, as_dict, as_str, seconds
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 from opcode_htmx.markup import markdown_signs
+from opcode_htmx.sessions.index.file_lines import hash_before, parsed, whole_lines
 from opcode_htmx.sessions.index.usage.answers import Answer, AnswerCounter
 
-LONGEST_LINE = history.LONGEST
-"""Bytes; a longer line is passed over, as on the page of the session."""
 MOST_OPEN_CALLS = 100
-HASHED = 256
-"""Bytes in front of a place that identify it."""
 LONGEST_EXCERPT = 300
 """Characters that are kept of first and last words."""
 _PROMPT, _ANSWER, _CALL = Role.PROMPT, Role.ANSWER, Role.CALL
@@ -118,7 +111,7 @@ class FilePass:
         has_folder = bool(facts.cwd)
         with self.path.open("rb") as file:
             file.seek(facts.read)
-            for start, after, line in _whole_lines(file, facts.read, end):
+            for start, after, line in whole_lines(file, facts.read, end):
                 entry, found = parsed(line), None
                 if entry is not None:
                     if not has_folder and not own.is_sure:
@@ -223,7 +216,7 @@ def count_again(path: Path, end: int, *, is_agent: bool) -> dict[int, Answer]:
     """All answers in the lines of a file up to byte `end`. Raises OSError."""
     counter = AnswerCounter(is_agent=is_agent)
     with path.open("rb") as file:
-        for start, _, line in _whole_lines(file, 0, end):
+        for start, _, line in whole_lines(file, 0, end):
             entry = parsed(line)
             kind = entry.get("type") if entry is not None else None
             if entry is None or as_str(kind) in {*_TITLES, "cost-state"}:
@@ -241,7 +234,7 @@ def rewound_lines(path: Path, end: int) -> set[int]:
     """
     lineage, starts = Lineage(), dict[str, int]()
     with path.open("rb") as file:
-        for start, _, line in _whole_lines(file, 0, end):
+        for start, _, line in whole_lines(file, 0, end):
             entry = parsed(line)
             if entry is not None:
                 lineage.add(entry)
@@ -249,57 +242,9 @@ def rewound_lines(path: Path, end: int) -> set[int]:
     return {starts[uuid] for uuid in lineage.left(lineage.leaf) if uuid in starts}
 
 
-def hash_before(path: Path, place: int) -> str:
-    """A hash of the bytes in front of a place in a file. Raises OSError."""
-    with path.open("rb") as file:
-        file.seek(max(0, place - HASHED))
-        return sha256(file.read(min(place, HASHED))).hexdigest()[:16]
-
-
 def _open_calls(text: str) -> dict[str, str]:
     found = json.loads(text) if text else {}
     return {str(call): str(tool) for call, tool in found.items()}
-
-
-def entry_at(path: Path, start: int) -> Json | None:
-    """The entry whose line begins at byte `start`; None if there is none. Raises OSError."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return parsed(file.readline(LONGEST_LINE))
-
-
-def parsed(line: bytes) -> Json | None:
-    """A line as an entry; None if it is none."""
-    try:
-        entry = orjson.loads(line)
-    except ValueError:
-        entry = _parsed_slowly(line)
-    return entry if isinstance(entry, dict) else None
-
-
-def _parsed_slowly(line: bytes) -> object:
-    """For orjson, half a surrogate pair and a huge number are errors; JavaScript writes both."""
-    if not line.startswith(b"{"):
-        return None
-    try:
-        return json.loads(line.decode("utf-8", "replace").encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _whole_lines(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, bytes]]:
-    """The lines that end with a newline before `end`: start, end, and text.
-
-    Of a line that is too long the text is empty.
-    """
-    while start < end and (line := file.readline(LONGEST_LINE)):
-        after, is_long = start + len(line), not line.endswith(b"\n")
-        while not line.endswith(b"\n"):
-            if not (line := file.readline(LONGEST_LINE)):
-                return  # its end is not written yet
-            after += len(line)
-        yield start, after, b"" if is_long else line
-        start = after
 
 
 def excerpt(text: str) -> str:

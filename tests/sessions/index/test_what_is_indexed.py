@@ -165,7 +165,7 @@ def test_line_of_many_texts_is_stored_once_however_the_process_ends(
 def test_line_that_is_too_long_is_passed_over(
     index: Searchable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opcode_htmx.sessions.index.file_pass.LONGEST_LINE", 2_000)
+    monkeypatch.setattr("opcode_htmx.sessions.index.file_lines.LONGEST_LINE", 2_000)
     session = index.session()
     session.prompt("x" * 5_000 + " hidden words")
     session.prompt("seen words")

@@ -17,7 +17,7 @@ from opcode_htmx.engines.claude.protocol.usage.entries import Usage, lines_chang
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.sessions.index.file_pass import LONGEST_LINE, parsed
+from opcode_htmx.sessions.index.file_lines import LONGEST_LINE, parsed
 
 KEPT = 64
 """Sessions whose figures are kept in memory."""

@@ -16,7 +16,8 @@ from time import monotonic
 
 from opcode_htmx.engines.claude.files import subagents
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.sessions.index.file_pass import Facts, FilePass, hash_before, rewound_lines
+from opcode_htmx.sessions.index.file_lines import hash_before
+from opcode_htmx.sessions.index.file_pass import Facts, FilePass, rewound_lines
 from opcode_htmx.sessions.index.schema import OtherVersion
 from opcode_htmx.sessions.index.sources import SourceFile
 from opcode_htmx.sessions.index.usage.answers import zone
