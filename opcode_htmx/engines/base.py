@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from opcode_htmx.engines.capabilities import CapabilityReport
-from opcode_htmx.engines.messages import (
-    ControlResponse,
-    ImageContent,
-    Message,
-    SystemEvent,
-    Unknown,
-    User,
-)
+from opcode_htmx.engines.contents import ImageContent
+from opcode_htmx.engines.messages import ControlResponse, Message, SystemEvent, Unknown, User
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
-from opcode_htmx.engines.messages import (
-    BlockDelta,
-    BlockStart,
-    BlockStop,
-    Content,
-    MessageStart,
-    TextContent,
-    ThinkingContent,
-)
+from opcode_htmx.engines.contents import Content, TextContent, ThinkingContent
+from opcode_htmx.engines.messages import BlockDelta, BlockStart, BlockStop, MessageStart
 from opcode_htmx.lib.dataclass import dataclass
 
 TextKind = type[TextContent] | type[ThinkingContent]

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from jinja2 import Environment
 from markupsafe import Markup
 
-from opcode_htmx.engines.messages import ElicitationRequest, ImageContent
+from opcode_htmx.engines.contents import ImageContent
+from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback

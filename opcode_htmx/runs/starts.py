@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gevent
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.concurrency.keyed_lock import KeyedLock
 from opcode_htmx.lib.files.disk_space import DiskFull

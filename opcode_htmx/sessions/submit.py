@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control.run import Run

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from markupsafe import Markup
 
-from opcode_htmx.engines.messages import Ask, Content, ImageContent, PermissionRequest
+from opcode_htmx.engines.contents import Content, ImageContent
+from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 

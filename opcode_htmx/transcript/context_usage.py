@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from opcode_htmx.engines.contents import ToolUse
 from opcode_htmx.engines.messages import (
     Assistant,
     CostState,
     Message,
     PromptState,
     SystemEvent,
-    ToolUse,
     TurnResult,
     User,
 )

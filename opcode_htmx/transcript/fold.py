@@ -11,29 +11,31 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
+from opcode_htmx.engines.contents import (
+    Content,
+    ImageContent,
+    OtherContent,
+    TextContent,
+    ThinkingContent,
+    ToolResult,
+    ToolUse,
+)
 from opcode_htmx.engines.messages import (
     Assistant,
     BlockDelta,
     BlockStart,
     BlockStop,
-    Content,
     ControlCancel,
     ControlResponse,
     ElicitationRequest,
-    ImageContent,
     Init,
     LongLine,
     Malformed,
     Message,
     MessageStart,
-    OtherContent,
     PermissionRequest,
     PromptState,
     SystemEvent,
-    TextContent,
-    ThinkingContent,
-    ToolResult,
-    ToolUse,
     TurnResult,
     Unknown,
     User,

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcode_htmx.engines.messages import (
-    BlockDelta,
-    BlockStart,
-    MessageStart,
-    TextContent,
-    ThinkingContent,
-    ToolUse,
-)
+from opcode_htmx.engines.contents import TextContent, ThinkingContent, ToolUse
+from opcode_htmx.engines.messages import BlockDelta, BlockStart, MessageStart
 from opcode_htmx.engines.streamed_text import (
     StreamedText,
     StreamedTexts,

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opcode_htmx.engines.messages import (
-    Assistant,
-    BlockDelta,
-    BlockStart,
-    Init,
-    Message,
-    TextContent,
-)
+from opcode_htmx.engines.contents import TextContent
+from opcode_htmx.engines.messages import Assistant, BlockDelta, BlockStart, Init, Message
 from opcode_htmx.runs.following.first_token import FirstTokenTimer
 from opcode_htmx.runs.model.lifecycle import Phase
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.launcher import FolderNotAllowed

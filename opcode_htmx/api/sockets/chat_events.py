@@ -13,13 +13,13 @@ from opcode_htmx.api.service.elicitations import elicitation_fields
 from opcode_htmx.api.service.session_lines import Item, Kind
 from opcode_htmx.api.sockets.json_socket import LAST_ERRORS, error_message
 from opcode_htmx.engines.claude.protocol import parser, user_entries
+from opcode_htmx.engines.contents import Content, TextContent, ThinkingContent, ToolResult, ToolUse
 from opcode_htmx.engines.messages import (
     INTERRUPTED,
     Assistant,
     BlockDelta,
     BlockStart,
     BlockStop,
-    Content,
     ControlCancel,
     ControlResponse,
     ElicitationRequest,
@@ -27,10 +27,6 @@ from opcode_htmx.engines.messages import (
     MessageStart,
     PermissionRequest,
     SystemEvent,
-    TextContent,
-    ThinkingContent,
-    ToolResult,
-    ToolUse,
     TurnResult,
     User,
 )

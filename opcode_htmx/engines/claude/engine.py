@@ -21,14 +21,8 @@ from opcode_htmx.engines.claude.protocol import (
 from opcode_htmx.engines.claude.protocol.usage import plan_limits
 from opcode_htmx.engines.claude.trust import items, updates
 from opcode_htmx.engines.claude.trust.record import TrustRecord, project_key
-from opcode_htmx.engines.messages import (
-    ControlResponse,
-    ImageContent,
-    Message,
-    SystemEvent,
-    Unknown,
-    User,
-)
+from opcode_htmx.engines.contents import ImageContent
+from opcode_htmx.engines.messages import ControlResponse, Message, SystemEvent, Unknown, User
 from opcode_htmx.engines.plan_limits import LimitWindow
 from opcode_htmx.engines.requests import Agreed, OwnRequest, Query
 from opcode_htmx.engines.trust import TrustItem

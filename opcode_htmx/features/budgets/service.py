@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.identity import Identity

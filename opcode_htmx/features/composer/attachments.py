@@ -15,7 +15,7 @@ from flask import Response, abort
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.disk_space import raise_disk_full
 from opcode_htmx.sessions.storage import uploads as storage

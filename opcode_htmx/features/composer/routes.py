@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import encoder
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.runs.control.prompt_queue import take_back, waiting_prompt
 from opcode_htmx.runs.control.run import Run

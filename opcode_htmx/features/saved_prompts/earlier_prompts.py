@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from opcode_htmx.engines.claude.files import folder_names, history, links
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of
-from opcode_htmx.engines.messages import ToolResult, User
+from opcode_htmx.engines.contents import ToolResult
+from opcode_htmx.engines.messages import User
 from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
 from opcode_htmx.lib.coerce import seconds

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, render_template
 
-from opcode_htmx.engines.messages import Content, ImageContent
+from opcode_htmx.engines.contents import Content, ImageContent
 from opcode_htmx.features.session_page import selection
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.rendering.element_ids import dom_id

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import field, replace
 
-from opcode_htmx.engines.messages import Assistant, Message, ToolResult, ToolUse, TurnResult, User
+from opcode_htmx.engines.contents import ToolResult, ToolUse
+from opcode_htmx.engines.messages import Assistant, Message, TurnResult, User
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tracing.spans import Span, Value, span_id
 from opcode_htmx.runs.events.types import (

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from opcode_htmx.engines.messages import Content
+from opcode_htmx.engines.contents import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern

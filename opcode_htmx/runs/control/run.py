@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.engines.messages import (
     Ask,
     ElicitationAction,
     ElicitationRequest,
-    ImageContent,
     PermissionRequest,
 )
 from opcode_htmx.lib.audit_log import log_act

@@ -6,14 +6,13 @@ results of the tools that create, list and delete them.
 
 from __future__ import annotations
 
+from opcode_htmx.engines.contents import ToolResult, ToolUse
 from opcode_htmx.engines.messages import (
     LONGEST_DESCRIPTION,
     Assistant,
     BackgroundTask,
     BackgroundTasks,
     Message,
-    ToolResult,
-    ToolUse,
     User,
 )
 from opcode_htmx.lib.coerce import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opcode_htmx.engines.messages import ImageContent, TextContent, User
+from opcode_htmx.engines.contents import ImageContent, TextContent
+from opcode_htmx.engines.messages import User
 from opcode_htmx.engines.user_parts import CommandOutput, Part
 
 MAX_PROMPT_CHARACTERS = 200_000

@@ -17,7 +17,8 @@ from typing import Any
 import gevent
 
 from opcode_htmx.engines.base import Parser
-from opcode_htmx.engines.messages import Assistant, BlockStart, ToolResult, ToolUse, User
+from opcode_htmx.engines.contents import ToolResult, ToolUse
+from opcode_htmx.engines.messages import Assistant, BlockStart, User
 from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.files.disk_space import DiskFull
 from opcode_htmx.runs.control.run import Run

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.lib import images
 from opcode_htmx.lib.dataclass import dataclass
 

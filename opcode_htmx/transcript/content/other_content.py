@@ -11,12 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from opcode_htmx.engines.claude.protocol.contents import parts_of
-from opcode_htmx.engines.messages import (
-    Content,
-    ImageContent,
-    OtherContent,
-    TextContent,
-)
+from opcode_htmx.engines.contents import Content, ImageContent, OtherContent, TextContent
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.addresses.links import Link, link
 from opcode_htmx.transcript.cli_text import as_json

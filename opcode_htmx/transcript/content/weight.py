@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from opcode_htmx.engines.messages import (
-    Content,
-    OtherContent,
-    PermissionRequest,
-    TextContent,
-    ToolResult,
-)
+from opcode_htmx.engines.contents import Content, OtherContent, TextContent, ToolResult
+from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.lib.coerce import is_larger
 from opcode_htmx.transcript.blocks import (
     AskBlock,

@@ -17,7 +17,8 @@ from pathlib import Path
 from opcode_htmx.engines.claude.files.lineage import Kind, Lineage, kind_of
 from opcode_htmx.engines.claude.files.subagents import Subagents, ended
 from opcode_htmx.engines.claude.protocol import json_lines, parser
-from opcode_htmx.engines.messages import SYNTHETIC, Message, SystemEvent, ToolResult, User
+from opcode_htmx.engines.contents import ToolResult
+from opcode_htmx.engines.messages import SYNTHETIC, Message, SystemEvent, User
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer
 from opcode_htmx.lib.dataclass import dataclass

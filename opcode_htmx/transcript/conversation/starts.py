@@ -12,7 +12,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.protocol import json_lines, parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of
-from opcode_htmx.engines.messages import Assistant, Message, ToolUse, User
+from opcode_htmx.engines.contents import ToolUse
+from opcode_htmx.engines.messages import Assistant, Message, User
 from opcode_htmx.engines.streamed_text import kind_and_text
 from opcode_htmx.engines.user_parts import Prompt
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer

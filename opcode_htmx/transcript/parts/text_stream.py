@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opcode_htmx.engines.messages import (
-    Assistant,
-    BlockDelta,
-    BlockStart,
-    BlockStop,
-    Content,
-    MessageStart,
-    TextContent,
-    ThinkingContent,
-)
+from opcode_htmx.engines.contents import Content, TextContent, ThinkingContent
+from opcode_htmx.engines.messages import Assistant, BlockDelta, BlockStart, BlockStop, MessageStart
 from opcode_htmx.engines.streamed_text import (
     StreamedText,
     StreamedTexts,

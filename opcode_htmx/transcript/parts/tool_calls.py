@@ -5,14 +5,13 @@ A call and its result are one block. The blocks of a subagent are inside the blo
 
 from __future__ import annotations
 
+from opcode_htmx.engines.contents import ToolResult, ToolUse
 from opcode_htmx.engines.messages import (
     Ask,
     ControlCancel,
     ControlResponse,
     PermissionRequest,
     Refusal,
-    ToolResult,
-    ToolUse,
     User,
 )
 from opcode_htmx.transcript.block_store import BlockStore

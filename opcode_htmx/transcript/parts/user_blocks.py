@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opcode_htmx.engines.messages import (
-    Content,
-    ImageContent,
-    SystemEvent,
-    TextContent,
-    ToolResult,
-    User,
-)
+from opcode_htmx.engines.contents import Content, ImageContent, TextContent, ToolResult
+from opcode_htmx.engines.messages import SystemEvent, User
 from opcode_htmx.engines.user_parts import (
     CommandOutput,
     EditorNote,

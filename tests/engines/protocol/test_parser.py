@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from opcode_htmx.engines import contents
 from opcode_htmx.engines import messages as m
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.lib.coerce import Json
@@ -52,7 +53,7 @@ def result(**fields: object) -> m.TurnResult:
         (event(type="message_start", message={"id": "msg_1"}), m.MessageStart("msg_1", None)),
         (
             event(type="content_block_start", index=2, content_block={"type": "text", "text": ""}),
-            m.BlockStart("msg_1", 2, m.TextContent(""), None),
+            m.BlockStart("msg_1", 2, contents.TextContent(""), None),
         ),
         (
             event(type="content_block_delta", index=2, delta={"type": "text_delta", "text": "a"}),
@@ -108,15 +109,15 @@ def test_each_type_of_line_has_its_message(message: m.Message, expected: m.Messa
 @pytest.mark.parametrize(
     ("block", "content"),
     [
-        ({"type": "text", "text": "a"}, m.TextContent("a")),
-        ({"type": "thinking", "thinking": "a"}, m.ThinkingContent("a")),
+        ({"type": "text", "text": "a"}, contents.TextContent("a")),
+        ({"type": "thinking", "thinking": "a"}, contents.ThinkingContent("a")),
         (
             {"type": "tool_use", "id": "t", "name": "Bash", "input": {"a": 1}},
-            m.ToolUse("t", "Bash", {"a": 1}),
+            contents.ToolUse("t", "Bash", {"a": 1}),
         ),
         (
             {"type": "tool_result", "tool_use_id": "t", "content": "a", "is_error": True},
-            m.ToolResult("t", True, (m.TextContent("a"),)),
+            contents.ToolResult("t", True, (contents.TextContent("a"),)),
         ),
         (
             {
@@ -128,25 +129,29 @@ def test_each_type_of_line_has_its_message(message: m.Message, expected: m.Messa
                     {"type": "text", "text": "b"},
                 ],
             },
-            m.ToolResult(
+            contents.ToolResult(
                 "t",
                 False,
-                (m.TextContent("a"), m.ImageContent("image/png", "QQ=="), m.TextContent("b")),
+                (
+                    contents.TextContent("a"),
+                    contents.ImageContent("image/png", "QQ=="),
+                    contents.TextContent("b"),
+                ),
             ),
         ),
         (
             {"type": "redacted_thinking", "data": "x"},
-            m.OtherContent("redacted_thinking", {"type": "redacted_thinking", "data": "x"}),
+            contents.OtherContent("redacted_thinking", {"type": "redacted_thinking", "data": "x"}),
         ),
     ],
 )
-def test_each_type_of_content_has_its_value(block: Json, content: m.Content) -> None:
+def test_each_type_of_content_has_its_value(block: Json, content: contents.Content) -> None:
     assert assistant(block).content == (content,)
 
 
 def test_a_prompt_may_be_a_text_or_a_list_of_blocks() -> None:
-    assert user("hello").content == (m.TextContent("hello"),)
-    assert user([{"type": "text", "text": "hello"}]).content == (m.TextContent("hello"),)
+    assert user("hello").content == (contents.TextContent("hello"),)
+    assert user([{"type": "text", "text": "hello"}]).content == (contents.TextContent("hello"),)
 
 
 @pytest.mark.parametrize("mark", ["isMeta", "isCompactSummary", "isSynthetic"])
@@ -177,7 +182,7 @@ def test_prompt_read_in_mid_turn_is_a_prompt_in_history() -> None:
     queued = {"type": "queued_command", "prompt": "and this", "source_uuid": "p"}
     prompt = parse(type="attachment", uuid="u", attachment={**queued, "commandMode": "prompt"})
     assert isinstance(prompt, m.User)
-    assert (prompt.uuid, prompt.content) == ("p", (m.TextContent("and this"),))
+    assert (prompt.uuid, prompt.content) == ("p", (contents.TextContent("and this"),))
     assert not prompt.is_meta
     note = parse(
         type="attachment", uuid="u", attachment={**queued, "commandMode": "task-notification"}

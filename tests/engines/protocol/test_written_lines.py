@@ -7,6 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opcode_htmx.engines import contents
 from opcode_htmx.engines import messages as m
 from opcode_htmx.engines.claude.protocol import encoder, parser
 from tests.engines.protocol.odd_values import HALF
@@ -31,7 +32,7 @@ def test_prompt_line_round_trips(text: str) -> None:
     message = parser.parse(one_line(encoder.prompt_line("the id", text)))
     assert isinstance(message, m.User)
     assert message.uuid == "the id"
-    assert message.content == (m.TextContent(sendable(text)),)
+    assert message.content == (contents.TextContent(sendable(text)),)
 
 
 @given(any_text, any_text)

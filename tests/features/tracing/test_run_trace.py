@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opcode_htmx.engines.messages import (
-    Assistant,
-    TextContent,
-    ToolResult,
-    ToolUse,
-    TurnResult,
-    User,
-)
+from opcode_htmx.engines.contents import TextContent, ToolResult, ToolUse
+from opcode_htmx.engines.messages import Assistant, TurnResult, User
 from opcode_htmx.features.tracing.run_trace import RunTrace, root_id
 from opcode_htmx.features.tracing.tracer import claude_variables
 from opcode_htmx.lib.identity import owner

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import encoder, parser
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.runs.events import fold
 from opcode_htmx.runs.events.fold import Derived, EventFold
 from opcode_htmx.runs.events.progress import Progress

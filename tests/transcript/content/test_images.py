@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.engines.messages import ImageContent
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.transcript.content.images import ShownImage, shown_image
 from tests.support.cli.captured import line
 from tests.support.environment import Sandbox

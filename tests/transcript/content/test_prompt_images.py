@@ -16,12 +16,8 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 )
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.protocol import encoder
-from opcode_htmx.engines.messages import (
-    ImageContent,
-    PermissionRequest,
-    PromptState,
-    TurnResult,
-)
+from opcode_htmx.engines.contents import ImageContent
+from opcode_htmx.engines.messages import PermissionRequest, PromptState, TurnResult
 from opcode_htmx.transcript.blocks import PromptBlock
 from opcode_htmx.transcript.fold import Transcript
 from tests.features.composer.in_browser.page import png

@@ -20,13 +20,8 @@ from opcode_htmx.engines.claude.files.links import ENDING
 from opcode_htmx.engines.claude.files.titles import Names
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
-from opcode_htmx.engines.messages import (
-    ImageContent,
-    OtherContent,
-    SystemEvent,
-    ToolResult,
-    User,
-)
+from opcode_htmx.engines.contents import ImageContent, OtherContent, ToolResult
+from opcode_htmx.engines.messages import SystemEvent, User
 from opcode_htmx.engines.user_parts import (
     Part,
     Prompt,

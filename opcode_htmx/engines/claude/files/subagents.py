@@ -14,14 +14,8 @@ from pathlib import Path
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.claude.protocol.user_entries import parts_of
-from opcode_htmx.engines.messages import (
-    Content,
-    Message,
-    SystemEvent,
-    TextContent,
-    ToolResult,
-    User,
-)
+from opcode_htmx.engines.contents import Content, TextContent, ToolResult
+from opcode_htmx.engines.messages import Message, SystemEvent, User
 from opcode_htmx.engines.user_parts import TaskNotification
 from opcode_htmx.lib.coerce import Json, as_dict, as_str
 from opcode_htmx.lib.late.patterns import late_pattern

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opcode_htmx.engines.messages import (
+from opcode_htmx.engines.contents import (
     Content,
     ImageContent,
     OtherContent,

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opcode_htmx.engines.contents import ImageContent
 from opcode_htmx.engines.identifiers import INITIALIZE_ID
-from opcode_htmx.engines.messages import ImageContent
 from opcode_htmx.lib.coerce import Json
 
 DENIED = "The user does not want to do this. Ask what to do instead."

@@ -11,12 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from opcode_htmx.engines.claude.protocol import tagged
 from opcode_htmx.engines.claude.protocol.encoder import as_typed
-from opcode_htmx.engines.messages import (
-    Author,
-    SystemEvent,
-    TextContent,
-    User,
-)
+from opcode_htmx.engines.contents import TextContent
+from opcode_htmx.engines.messages import Author, SystemEvent, User
 from opcode_htmx.engines.user_parts import (
     CommandOutput,
     EditorNote,

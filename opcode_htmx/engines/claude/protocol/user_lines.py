@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from opcode_htmx.engines.claude.protocol import authorship
 from opcode_htmx.engines.claude.protocol.contents import prompt_contents_of
-from opcode_htmx.engines.messages import Refusal, TextContent, User
+from opcode_htmx.engines.contents import TextContent
+from opcode_htmx.engines.messages import Refusal, User
 from opcode_htmx.lib.coerce import (
     Json,
     as_dict,
