@@ -23,6 +23,8 @@ MOST_IN_MEMORY = 500_000_000
 """Bytes of a file with a passphrase."""
 MAX_KEYS = 100_000
 """Bytes of a file with keys or a passphrase."""
+TRIES = 20
+"""How often age may find this machine too slow: it times one moment of a millisecond."""
 _MAGIC = b"age-encryption.org/v1\n"
 _WITH_PASSPHRASE = _MAGIC + b"-> scrypt "
 
@@ -109,11 +111,18 @@ def _decrypted_whole(file: BinaryIO, passphrase: str) -> bytes:
     if not passphrase:
         raise BadBackup("This backup is encrypted with a passphrase: add --passphrase.")
     content = file.read(MOST_IN_MEMORY + 1_000_000)
-    try:
-        plain: bytes = pyrage.passphrase.decrypt(content, passphrase)
-    except pyrage.DecryptError:
-        raise BadBackup("The passphrase is wrong, or the backup is damaged.") from None
-    return plain
+    for _ in range(TRIES):
+        try:
+            plain: bytes = pyrage.passphrase.decrypt(content, passphrase)
+        except pyrage.DecryptError as error:
+            if "Excessive work" in str(error):
+                continue
+            raise BadBackup("The passphrase is wrong, or the backup is damaged.") from None
+        return plain
+    raise BadBackup(
+        "This machine is too slow, or too busy, to open this backup with its passphrase. Decrypt it "
+        "on another one, by “age --decrypt”, and restore what that writes."
+    )
 
 
 @contextlib.contextmanager

@@ -52,6 +52,31 @@ def test_a_passphrase_opens_what_it_has_closed() -> None:
         decrypt(found)
 
 
+def of_a_machine(work: int) -> bytes:
+    """The beginning of a file whose passphrase takes 2 ** `work` rounds, as its writer chose."""
+    lines = (b"age-encryption.org/v1", b"-> scrypt EDap9t2je1yRNuvvRkwiRg %d" % work)
+    return b"\n".join([*lines, b"A" * 43, b"--- " + b"A" * 43, b"\0" * 32])
+
+
+def test_backup_of_a_much_faster_machine_is_not_said_to_have_another_passphrase() -> None:
+    with pytest.raises(BadBackup, match="too slow, or too busy"):
+        decrypt(of_a_machine(40), passphrase="correct horse")
+    with pytest.raises(BadBackup, match="wrong"):
+        decrypt(of_a_machine(2), passphrase="correct horse")
+
+
+def test_machine_that_was_busy_for_a_moment_opens_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    too_slow = [pyrage.DecryptError("Excessive work parameter for passphrase.")] * 3
+
+    def decrypt_in_time(content: bytes, passphrase: str) -> bytes:
+        if too_slow:
+            raise too_slow.pop()
+        return content[-32:]
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", decrypt_in_time)
+    assert decrypt(of_a_machine(18), passphrase="correct horse") == b"\0" * 32
+
+
 def test_with_a_passphrase_a_backup_is_no_larger_than_the_memory_allows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
