@@ -133,7 +133,7 @@ def test_stop_all_leaves_nothing_of_any_run(server: Server, stray: Stray) -> Non
     until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
     until(lambda: len(processes_of(server.sandbox.state)) == 6, "they are there")
     assert server.post("/runs/stop-all", {}).status_code == 303
-    until(lambda: not processes_of(server.sandbox.state), "no process with a mark is left", 8)
+    until(lambda: not processes_of(server.sandbox.state), "no process with a mark is left")
     until(lambda: all(record(folder)["end"] for folder in runs), "all have ended")
     assert {record(folder)["end"]["outcome"] for folder in runs} == {"cancelled"}
     page = server.get("/runs").text

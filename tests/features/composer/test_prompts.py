@@ -93,7 +93,7 @@ def test_an_answer_counts_once(server: Server) -> None:
     again = server.post(address, {"decision": "deny"})
     assert again.status_code == 409
     assert "answered already" in again.text
-    until(lambda: "thank you" in server.get(path).text, "Claude goes on")
+    until(lambda: ">thank you</p>" in server.get(path).text, "Claude goes on")
     lines = (folder / "in.ndjson").read_text().splitlines()
     answers = [line for line in lines if json.loads(line)["type"] == "control_response"]
     assert len(answers) == 1
@@ -199,7 +199,7 @@ def test_failed_run_shows_its_exit_status_and_stderr(server: Server) -> None:
 
 def test_stderr_of_a_run_that_lives_shows_as_a_notice(server: Server) -> None:
     path = begin(server, [["stderr", "a warning"], ["wait", "/nonexistent/gate"]])
-    until(lambda: "a warning" in server.get(path).text, "the page shows stderr")
+    until(lambda: ">a warning</pre>" in server.get(path).text, "the page shows stderr")
 
 
 def test_a_session_that_ended_goes_on_with_its_next_prompt(server: Server, tmp_path: Path) -> None:

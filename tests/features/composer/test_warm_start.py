@@ -124,7 +124,7 @@ def test_prompt_that_is_never_sent_leaves_no_trace(session: Session) -> None:
         until(lambda: not processes_of(session.sandbox.state), "it ends by itself")
         until(lambda: "Stopped by you." in session.page(), "the page shows the end before")
     with contextlib.suppress(AssertionError):
-        until(lambda: files(session) == before, "nothing is left", 5)
+        until(lambda: files(session) == before, "nothing is left")
     assert files(session) == before
     assert session.page().count("block-text") == page.count("block-text")
 

@@ -190,7 +190,7 @@ def test_a_cursor_means_the_same_to_the_next_server(
     server.start()
     gate.touch()
     later = view(server, path, viewer.cursor)
-    later.until("after the restart")
+    later.until(">after the restart</p>")
     assert "line 4" not in "".join(later.messages)
 
 
@@ -200,13 +200,13 @@ def test_stopping_server_closes_its_sockets_with_1012_and_leaves_the_run(
     gate = tmp_path / "gate"
     path = begin(server, [["text", "begun"], ["wait", str(gate)], ["text", "ended well"]])
     viewer = view(server, path)
-    viewer.until("begun")
+    viewer.until(">begun</p>")
     os.kill(server.pid, 15)
     assert viewer.close_code() == 1012
     assert server.stop() == 0
     gate.touch()
     server.start()
-    view(server, path).until("ended well")
+    view(server, path).until(">ended well</p>")
 
 
 def test_slow_viewer_loses_nothing_and_delays_no_other(server: Server, view: View) -> None:

@@ -17,7 +17,7 @@ def test_a_restarted_server_goes_on_with_the_trace(
     with collector() as traces:
         server = start_server(sandbox, claude, OPCODE_TRACING_ENDPOINT=traces.url)
         page = begin(server, [["text", "first"], ["wait", str(go)]])
-        until(lambda: "first" in server.get(page).text, "the turn is open")
+        until(lambda: ">first</p>" in server.get(page).text, "the turn is open")
         server.kill()
         server.start()
         go.touch()

@@ -161,7 +161,7 @@ def test_a_server_goes_on_elsewhere_from_a_backup_that_was_made_while_a_run_wrot
     refused = command.as_program("restore", backup, "--replace")
     assert (refused.returncode, "A server works in" in refused.stderr) == (1, True)
     gate.touch()
-    until(lambda: "The end." in server.get(f"{base}/{writing}").text, "it goes on meanwhile")
+    until(lambda: ">The end.</p>" in server.get(f"{base}/{writing}").text, "it goes on meanwhile")
 
     elsewhere.parent.mkdir()
     done = command.as_program("restore", backup, state=elsewhere)
