@@ -1,6 +1,6 @@
 # Every command of the project. `make run` is all that a newcomer needs.
 
-.PHONY: run pair doctor install test unit check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
+.PHONY: run pair doctor install test unit style check attack bench chaos drift reference end-runs lock wheel deb clean setup setup-dev
 
 PYTHON_IN_VENV = .venv/bin/python
 
@@ -21,22 +21,24 @@ install:
 doctor: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx doctor
 
-# ruff, mypy, then the tests, which mostly wait for one another's processes: four at a time fit two
-# cores. What fails with real processes is run once more, and reported; docs/decisions/0088 says why.
-# The last line is pytest's own.
-test: check
+# ruff, then mypy beside the tests, which mostly wait for one another's processes: four at a time fit
+# two cores. What fails with real processes is run once more, and reported; docs/decisions/0088 says
+# why. The last line is pytest's own, unless mypy finds something.
+test: style
 	@$(PYTHON_IN_VENV) scripts/chromium.py
 	@$(PYTHON_IN_VENV) scripts/debian_programs.py
-	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal \
+	@sh scripts/test.sh --numprocesses 4 --dist worksteal \
 		--reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 
 # The tests that start no server, no browser, no run and no CLI.
 unit: setup-dev
 	@$(PYTHON_IN_VENV) -m pytest --numprocesses 4 --dist worksteal -m unit
 
-check: setup-dev
+style: setup-dev
 	@$(PYTHON_IN_VENV) -m ruff check --quiet .
 	@$(PYTHON_IN_VENV) -m ruff format --check --quiet .
+
+check: style
 	@$(PYTHON_IN_VENV) -m mypy
 
 # Every vector of the injection corpus through every channel, in the browser; the tests take some.
