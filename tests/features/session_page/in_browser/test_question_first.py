@@ -40,12 +40,16 @@ PIXELS_TO_READ = """() => {
 @pytest.fixture(scope="module")
 def asking(shared_server: Server) -> str:
     """The page of a session with a long command that waits for an answer, which no test gives."""
+    return f"{begun(shared_server)}#end"
+
+
+def begun(server: Server) -> str:
+    """The address of a new session that asks."""
     steps = [*texts(8), asks("r1", "Bash", command=COMMAND), ["wait", "/no"]]
     ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
-    form = {"folder": str(shared_server.sandbox.project), "prompt": json.dumps(steps), **ids}
-    address = shared_server.post("/sessions", form).headers["Location"]
-    page = address.partition("#")[0]
-    until(lambda: 'data-state="open"' in shared_server.get(page).text, "it asks")
+    form = {"folder": str(server.sandbox.project), "prompt": json.dumps(steps), **ids}
+    address = server.post("/sessions", form).headers["Location"].partition("#")[0]
+    until(lambda: 'data-state="open"' in server.get(address).text, "it asks")
     return address
 
 
@@ -125,6 +129,20 @@ def test_without_scripts_the_composer_does_not_cover_the_decision(
     assert comes_true(lambda: bool(decision.evaluate_all(IS_ON_TOP)), page)
 
 
+def test_link_to_what_is_new_lies_over_no_answer(shared_server: Server, kept_phone: Phone) -> None:
+    address, page = begun(shared_server), kept_phone.page
+    first = re.search(r'class="block block-text" id="([^"]*)"', shared_server.get(address).text)
+    assert first and shared_server.post(f"{address}/seen", {"block": first[1], "quiet": "1"}).ok
+    page.set_viewport_size({"width": 390, "height": 420})
+    loaded(page, f"{address}#end")
+    assert comes_true(lambda: top_is_in_view(page), page)
+    expect(page.locator("#new-since")).to_have_count(1)
+    for height, is_offered in ((420, False), (844, True)):
+        page.set_viewport_size({"width": 390, "height": height})
+        expect(page.locator("#to-new")).to_be_visible(visible=is_offered)
+        assert comes_true(lambda: not covered(page, DECISION), page)
+
+
 @pytest.mark.parametrize("letters", [16, 32])
 def test_lost_connection_leaves_the_request_where_it_was(
     page: Page, kept_phone: Phone, letters: int
@@ -155,6 +173,7 @@ def test_lost_connection_leaves_the_request_where_it_was(
         said = card(page).get_by_role("alert")
         expect(said).to_contain_text("could not be sent")
         expect(said).to_be_in_viewport(ratio=1)
+        assert page.evaluate(PIXELS_TO_READ) > 100, "it lies over the request"
         if letters == 32:
             page.evaluate("top => scrollTo(0, top)", before)
         else:

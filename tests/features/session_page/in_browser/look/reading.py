@@ -89,6 +89,9 @@ def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
     phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
     expect(phone.page.locator("html")).to_have_css("font-size", "32px")
     assert sticks_out(phone.page) <= 0
+    assert phone.status.evaluate(
+        "each => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight"
+    ), "all words of the state are shown"
     badge = phone.page.locator("#needs b")
     phone.page.evaluate("document.getElementById('needs').hidden = false")
     box = badge.bounding_box()
