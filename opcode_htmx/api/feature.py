@@ -58,27 +58,34 @@ def _services(context: AppContext) -> _Services:
 
 
 def _endpoints(context: AppContext) -> Iterable[Endpoint]:
-    from opcode_htmx.api.rest import health
-    from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
-    from opcode_htmx.api.rest.elicitations import ElicitationsApi
-    from opcode_htmx.api.rest.projects import ProjectsApi
-    from opcode_htmx.api.rest.runs import RunsApi
-    from opcode_htmx.api.rest.settings import SettingsApi
-    from opcode_htmx.api.rest.slash_commands import SlashCommandsApi
-    from opcode_htmx.engines.claude.install.installations import Installations
-    from opcode_htmx.runs.processes.claude_process import MONITOR
-    from opcode_htmx.sessions.configuration.documents import Documents
-
+    """The modules of each part are imported when it has its turn: they take 15 ms together."""
     services, workspace, sessions = _services(context), context.workspace, context.sessions
     settings = context.settings
-    environment = settings.child_environment
-    installed = Installations(settings.claude_path, environment.get("PATH", ""), settings.home)
+    from opcode_htmx.api.rest.runs import RunsApi
+    from opcode_htmx.runs.processes.claude_process import MONITOR
+
     yield from RunsApi(context.runs, services.runs, MONITOR).endpoints()
+    from opcode_htmx.api.rest.elicitations import ElicitationsApi
+
     yield from ElicitationsApi(services.runs).endpoints()
+    from opcode_htmx.api.rest.chat_sessions import ChatSessionsApi
+
     yield from ChatSessionsApi(services.chats, sessions.exporter).endpoints()
+    from opcode_htmx.api.rest.projects import ProjectsApi
+
     yield from ProjectsApi(workspace.config_dir, services.runs, sessions.lookup).endpoints()
+    from opcode_htmx.api.rest.settings import SettingsApi
+    from opcode_htmx.engines.claude.install.installations import Installations
+
+    path = settings.child_environment.get("PATH", "")
+    installed = Installations(settings.claude_path, path, settings.home)
     yield from SettingsApi(sessions.configuration, context.claude_path, installed).endpoints()
+    from opcode_htmx.api.rest.slash_commands import SlashCommandsApi
+    from opcode_htmx.sessions.configuration.documents import Documents
+
     yield from SlashCommandsApi(Documents(sessions.configuration)).endpoints()
+    from opcode_htmx.api.rest import health
+
     yield from health.endpoints(context.monitor)
 
 

@@ -45,6 +45,7 @@ from opcode_htmx.lib.concurrency.cooperative import (
     run_cpu_in_thread,
     run_in_thread,
     yield_to_loop,
+    yielding,
 )
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once, once_idle
 from opcode_htmx.lib.files.state_dir import ensure_state_dir, make_private
@@ -211,13 +212,14 @@ def _install_api(
 
         endpoints: list[Endpoint] = []
         for feature in features:
-            endpoints += feature.endpoints(context)
-            yield_to_loop()  # each may have to import its models
+            endpoints += yielding(feature.endpoints(context))  # each may have to import its models
+            yield_to_loop()
         described = Description(endpoints, context.settings.base_path).endpoints
         with all_or_nothing(app):
             for feature in features:
                 if feature.late_sockets and feature.sockets:
                     feature.sockets(context, router)
+            yield_to_loop()
             register_endpoints(LateRoutes(app, "api"), described)
 
     sockets = (folder for feature in features for folder in feature.late_sockets)

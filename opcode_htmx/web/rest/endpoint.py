@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from flask import Flask
 from werkzeug.wrappers import Response
 
+from opcode_htmx.lib.concurrency.cooperative import yielding
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.web.origin.cors import API_FOLDERS
@@ -82,7 +83,7 @@ def register_endpoints(app: Flask | LateRoutes, endpoints: Iterable[Endpoint]) -
             raise ValueError(f"{each.method} {each.path} cannot be an endpoint (again)")
         declared.add(address)
         routes.setdefault((each.path, each.handler), []).append(each)
-    for (path, _), methods in routes.items():
+    for (path, _), methods in yielding(routes.items()):
         first = methods[0]
         rule = _PARAMETER.sub(r"<int:\1>" if first.numbered else r"<\1>", path)
         app.add_url_rule(rule, first.name, _view(first), methods=[each.method for each in methods])
