@@ -21,9 +21,9 @@ from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_threa
 from opcode_htmx.markup import ansi, diff
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.places import OF_SESSION
+from opcode_htmx.markup.growing.incremental_markdown import render_complete
 from opcode_htmx.markup.growing.part import Part
 from opcode_htmx.markup.growing.pieces import Piece
-from opcode_htmx.markup.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
 from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, placeholder, visible_text

@@ -20,12 +20,12 @@ from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+    from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 
 
 def _no_markdown() -> IncrementalMarkdown:
     """Imported with the first text: the types of blocks are in every start."""
-    from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+    from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 
     return IncrementalMarkdown()
 

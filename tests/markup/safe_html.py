@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from hypothesis import strategies as st
 
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 INLINE = {"br", "strong", "em", "s", "code", "a"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opcode_htmx.markup import ansi
 from opcode_htmx.markup.addresses import bare_urls, loopback
 from opcode_htmx.markup.addresses.bare_urls import find, split, split_spans, whole
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown import render
 from opcode_htmx.markup.spans import Span, merge
 

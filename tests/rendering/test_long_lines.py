@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.markup.growing import long_lines
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.growing.long_lines import LONGEST_LINE
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown import render
 from tests.markup.growing.test_pieces import MARKS, short
 from tests.rendering.fragments.pages import changes, page_of

@@ -21,7 +21,7 @@ from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.tree import text
 from opcode_htmx.lib.tree.names import Names, text_of
 from opcode_htmx.markup.addresses.places import SAFE, path_of
-from opcode_htmx.markup.incremental_markdown import render_complete
+from opcode_htmx.markup.growing.incremental_markdown import render_complete
 from opcode_htmx.markup.markdown_parser import anchor_of
 from opcode_htmx.rendering.cards.parts import ColouredText
 

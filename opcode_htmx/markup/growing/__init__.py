@@ -1,1 +1,1 @@
-"""The parts of a Markdown text that grows, and the pieces of long parts."""
+"""Markdown that grows: the text, its parts, and the pieces of long parts."""

@@ -16,7 +16,7 @@ from opcode_htmx.engines.streamed_text import (
     kind_and_text,
     update_to,
 )
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.transcript.block_store import BlockStore
 from opcode_htmx.transcript.blocks import TextBlock, ThinkingBlock
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.markup import incremental_markdown as growing_module
+from opcode_htmx.markup.growing import incremental_markdown as growing_module
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.growing.part import PlainPart
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
 from tests.markup.safe_html import hostile, parts_of, read_safely
 

@@ -17,10 +17,10 @@ from opcode_htmx.engines.claude.files import session_summary
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.markup import (
     diff,
-    incremental_markdown,
     markdown,
     markdown_parser,
 )
+from opcode_htmx.markup.growing import incremental_markdown
 from opcode_htmx.rendering import to_markdown
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.sessions.export.standalone_html import WholeBlocks

@@ -14,7 +14,7 @@ import pytest
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.markup.growing import part as growing_part
-from opcode_htmx.markup.incremental_markdown import IncrementalMarkdown
+from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
 from opcode_htmx.rendering import search, to_markdown
 from opcode_htmx.rendering.fragments import Fragments
 from opcode_htmx.sessions.export.standalone_html import WholeBlocks
