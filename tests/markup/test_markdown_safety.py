@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from opcode_htmx.markup import markdown
+from opcode_htmx.markup import sanitizer
 from opcode_htmx.markup.markdown import render
 from tests.markup.safe_html import hostile, parts_of, read_safely
 
@@ -137,7 +137,7 @@ WORDS_AND_MARKS = (
 def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
     rendered = str(render(words))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(markdown, "_is_bare", lambda html: False)
+        patch.setattr(sanitizer, "_is_bare", lambda html: False)
         assert rendered == str(render(words))
 
 
@@ -166,4 +166,4 @@ def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
     ],
 )
 def test_unusual_html_is_cleaned_by_bleach(html: str) -> None:
-    assert not markdown._is_bare(html)
+    assert not sanitizer._is_bare(html)

@@ -179,7 +179,7 @@ def test_the_analysis_finds_patterns_that_backtrack(pattern: str, method: str) -
 def test_patterns_are_found_in_modules_and_classes() -> None:
     found = compiled()
     names = {each.where for each in found}
-    assert {"opcode_htmx.markup.ansi._ESCAPE", "opcode_htmx.markup.markdown._BARE_TEXT"} <= names
+    assert {"opcode_htmx.markup.ansi._ESCAPE", "opcode_htmx.markup.sanitizer._BARE_TEXT"} <= names
     assert len(found) > 50
 
 

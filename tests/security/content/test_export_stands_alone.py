@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from opcode_htmx.markup import markdown
+from opcode_htmx.markup import sanitizer
 from opcode_htmx.markup.addresses import rules
 from opcode_htmx.sessions.export.standalone_html import POLICY
 from tests.features.composer.test_forks import PIXEL
@@ -188,4 +188,4 @@ def test_nothing_is_requested_when_it_is_opened_from_a_disk(
 def test_no_address_without_a_protocol_of_the_web_passes_the_cleaner(
     html: str, address: str
 ) -> None:
-    assert HOST not in markdown._clean(html.format(address))
+    assert HOST not in sanitizer._clean(html.format(address))
