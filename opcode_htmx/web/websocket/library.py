@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.late.modules import imported_late, late_functions
 
@@ -16,4 +14,4 @@ def load() -> None:
 def _import() -> None:
     # nothing here uses asyncio, which is 31 modules and 7 ms more
     with imported_late(late_functions("simple_websocket.aiows", "AioServer", "AioClient")):
-        import_module("flask_sock")
+        import flask_sock  # noqa: F401 - for its modules
