@@ -1,4 +1,6 @@
-"""Start git, with limits on its time, memory and output; no other module starts it.
+"""Start git, with limits on its time, memory and output.
+
+No other module starts it, except that of the demo's sample project, which is made by the app.
 
 Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. What
 git may run of it, the policy of a command says.
