@@ -21,13 +21,13 @@ install:
 doctor: setup
 	@$(PYTHON_IN_VENV) -m opcode_htmx doctor
 
-# ruff, then mypy beside the tests, which mostly wait for one another's processes: four at a time fit
+# ruff, then mypy beside the tests, which mostly wait for one another's processes: six at a time fit
 # two cores. What fails with real processes is run once more, and reported; docs/decisions/0088 says
 # why. The last line is pytest's own, unless mypy finds something.
 test: style
 	@$(PYTHON_IN_VENV) scripts/chromium.py
 	@$(PYTHON_IN_VENV) scripts/debian_programs.py
-	@sh scripts/test.sh --numprocesses 4 --dist worksteal \
+	@sh scripts/test.sh --numprocesses 6 --dist worksteal \
 		--reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
 
 # The tests that start no server, no browser, no run and no CLI.
