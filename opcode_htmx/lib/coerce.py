@@ -60,6 +60,11 @@ def optional(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def encodable(text: str) -> str:
+    """A text that UTF-8 can encode: JavaScript may split a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def seconds(stamp: object) -> float:
     """The Unix time of an ISO 8601 timestamp; 0 if it is none, or of no time of ours.
 

@@ -22,7 +22,7 @@ from opcode_htmx.engines.contents import ToolResult
 from opcode_htmx.engines.messages import User
 from opcode_htmx.engines.user_parts import Prompt, SlashCommand
 from opcode_htmx.features.saved_prompts.service import LONGEST_TEXT, matches, words_of
-from opcode_htmx.lib.coerce import seconds
+from opcode_htmx.lib.coerce import encodable, seconds
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread, run_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
@@ -212,4 +212,4 @@ def _text_of(entry: dict[str, Any]) -> str:
         if isinstance(part, Prompt) or (isinstance(part, SlashCommand) and not part.local)
     ]
     text = "\n".join(texts).strip()
-    return text.encode("utf-8", "replace").decode() if len(text) <= LONGEST_TEXT else ""
+    return encodable(text) if len(text) <= LONGEST_TEXT else ""

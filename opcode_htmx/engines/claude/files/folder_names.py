@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from opcode_htmx.lib.coerce import encodable
 from opcode_htmx.lib.late.patterns import late_pattern
 
 LONGEST = 200
@@ -102,8 +103,7 @@ class OwnFolder:
         self._last_seen = cwd
         self.is_sure = claude_folder(cwd) == self._name
         if self.is_sure or not self._first:
-            # JavaScript may split a surrogate pair, and a lone surrogate cannot be encoded as UTF-8
-            self._first = cwd.encode("utf-8", "replace").decode()
+            self._first = encodable(cwd)
 
 
 def _is_path(cwd: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from opcode_htmx.lib.coerce import encodable
+
 LONGEST = 4096
 """Characters of a name: a made-up history has longer ones."""
 MOST_FACETS = 10_000
@@ -71,9 +73,5 @@ class Names:
 
 
 def storable(text: str) -> str:
-    """A text that SQLite takes.
-
-    JavaScript may split a surrogate pair, of which SQLite takes no half, and it ends texts at
-    NUL.
-    """
-    return text.encode("utf-8", "replace").decode().replace("\0", " ")
+    """A text that SQLite takes: no half of a surrogate pair, and no NUL, at which it ends texts."""
+    return encodable(text).replace("\0", " ")
