@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.files import session_summary, titles
+from opcode_htmx.engines.claude.files.lists.newest_version import MOST_KEPT
 from opcode_htmx.engines.claude.files.session_summary import NAMES_TAIL, summarize
 from tests.support.clients import api
 
@@ -75,4 +76,4 @@ def test_another_file_in_its_place_has_its_own_name(file: Path, tmp_path: Path) 
     grow(other, 2 * NAMES_TAIL)
     other.replace(file)
     assert name_of(file) is None
-    assert len(session_summary._names_known) <= session_summary.MOST_KEPT
+    assert len(session_summary._names_known) <= MOST_KEPT

@@ -7,28 +7,20 @@ changes with its releases: an unknown line is skipped, never an error.
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.engines.claude.files.folder_names import OwnFolder
 from opcode_htmx.engines.claude.files.links import ENDING
+from opcode_htmx.engines.claude.files.lists import prompts
+from opcode_htmx.engines.claude.files.lists.newest_version import MOST_KEPT, OfNewestVersion
 from opcode_htmx.engines.claude.files.titles import Names
-from opcode_htmx.engines.claude.protocol import parser
-from opcode_htmx.engines.claude.protocol.user_entries import parts_of, parts_of_event
-from opcode_htmx.engines.contents import ImageContent, OtherContent, ToolResult
-from opcode_htmx.engines.messages import SystemEvent, User
-from opcode_htmx.engines.user_parts import (
-    Part,
-    Prompt,
-    ShellCommand,
-    SlashCommand,
-)
-from opcode_htmx.lib.coerce import as_dict, as_list, seconds
+from opcode_htmx.lib.coerce import as_str, encodable, seconds
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import one_line
 
@@ -39,10 +31,6 @@ MOST_GROWN = 16 * NAMES_TAIL  # bytes searched for it in what a known file has g
 LONGEST_LINE = 8 * 1024 * 1024  # a first prompt may carry images; beyond this it is passed over
 HEAD_LINES = 10_000  # a head of more lines holds none of Claude's
 TITLE_LENGTH = 300  # characters kept of a first prompt
-MOST_KEPT = 8192  # files of which it is kept what was read
-
-T = TypeVar("T")
-
 _TIMESTAMP = b'"timestamp":'
 
 _names_known: OrderedDict[str, tuple[int, int, Names]] = OrderedDict()
@@ -82,38 +70,6 @@ class FileSummary:
         return self.folder.name
 
 
-class OfNewestVersion(Generic[T]):
-    """A function of a file, which keeps what it has found in the newest version of each."""
-
-    def __init__(self, read: Callable[[Path, int, int], T]) -> None:
-        self._read = read
-        self._kept: OrderedDict[str, tuple[int, int, T]] = OrderedDict()
-        """By the text of a path, which has a quarter of its size."""
-
-    def __call__(self, path: Path, size: int, mtime_ns: int) -> T:
-        known = self._kept.get(os.fspath(path))
-        if known is not None and known[:2] == (size, mtime_ns):
-            return known[2]
-        found = self._read(path, size, mtime_ns)
-        self.keep(os.fspath(path), size, mtime_ns, found)
-        return found
-
-    def known(self, path: str, size: int, mtime_ns: int) -> T | None:
-        """What was found in this version of a file; None where it was not read."""
-        known = self._kept.get(path)
-        return known[2] if known is not None and known[:2] == (size, mtime_ns) else None
-
-    def keep(self, path: str, size: int, mtime_ns: int, found: T) -> None:
-        """Keep what was found in a version of a file."""
-        self._kept[path] = size, mtime_ns, found
-        if len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
-
-    def forget(self, path: str) -> None:
-        """Drop what was found in a file, which has changed though size and time are the same."""
-        self._kept.pop(path, None)
-
-
 @OfNewestVersion
 def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
     """Read a file with this `size` and `mtime_ns`; raises OSError."""
@@ -130,13 +86,13 @@ def summarize(path: Path, size: int, mtime_ns: int) -> FileSummary:
             continue
         home.see(entry)
         started_at = started_at or seconds(entry.get("timestamp"))
-        parts = _parts(entry)
+        parts = prompts.parts_in(entry)
         if not parts:
             continue
-        title = title or _first_words(parts)
-        command = command or _first_command(parts)
+        title = title or prompts.first_words(parts)
+        command = command or prompts.first_command(parts)
         if title or (command and not prompted_at):
-            prompted_at = _text_or_none(entry.get("timestamp"))
+            prompted_at = encodable(as_str(entry.get("timestamp"))) or None
         if title and home.is_sure:
             break
     tail = _tail(path, size)
@@ -183,77 +139,12 @@ def count_prompts(path: Path, size: int, _mtime_ns: int) -> int | None:
     seen = set[str]()
     try:
         for entry in _head(path):
-            if entry.get("isSidechain") is not True and _is_prompt(_parts(entry)):
+            if entry.get("isSidechain") is not True and prompts.has_prompt(prompts.parts_in(entry)):
                 # a line may be written again
-                seen.add(_id_of(entry) or f"line {len(seen)}")
+                seen.add(prompts.id_of(entry) or f"line {len(seen)}")
     except OSError:
         return None
     return len(seen)
-
-
-def _parts(entry: dict[str, Any]) -> tuple[Part, ...]:
-    """The words of a person in an entry; an image without words counts as some."""
-    if entry.get("type") not in ("user", "system", "attachment") or _holds_result(entry):
-        return ()
-    message = parser.message_of(entry)
-    match message:
-        case SystemEvent():
-            return parts_of_event(message)
-        case User() if not _has(message, ToolResult):
-            parts = parts_of(message)
-            if not parts and _has_image(message):
-                return (Prompt("(image)"),)
-            return parts
-        case _:
-            return ()
-
-
-def _holds_result(entry: dict[str, Any]) -> bool:
-    """Whether there is the result of a tool: so it is with nearly all `user` entries."""
-    parts = as_list(as_dict(entry.get("message")).get("content"))
-    return any(isinstance(part, dict) and part.get("type") == "tool_result" for part in parts)
-
-
-def _has_image(message: User) -> bool:
-    """Whether there is an image, in any form."""
-    return any(
-        isinstance(content, ImageContent)
-        or (isinstance(content, OtherContent) and content.type == "image")
-        for content in message.content
-    )
-
-
-def _has(message: User, type_: type) -> bool:
-    return any(isinstance(content, type_) for content in message.content)
-
-
-def _first_words(parts: tuple[Part, ...]) -> str | None:
-    return next((part.text for part in parts if isinstance(part, Prompt)), None)
-
-
-def _first_command(parts: tuple[Part, ...]) -> str | None:
-    """A command, for sessions that hold nothing else."""
-    for part in parts:
-        if isinstance(part, SlashCommand):
-            return part.text
-        if isinstance(part, ShellCommand) and part.command:
-            return f"! {part.command}"
-    return None
-
-
-def _is_prompt(parts: tuple[Part, ...]) -> bool:
-    """Whether a person has prompted Claude, in words or with a command that reaches the model."""
-    return any(
-        isinstance(part, Prompt) or (isinstance(part, SlashCommand) and not part.local)
-        for part in parts
-    )
-
-
-def _id_of(entry: dict[str, Any]) -> str | None:
-    """The uuid of a prompt; one that waited in the CLI's queue has its own inside."""
-    attachment = entry.get("attachment")
-    queued = attachment.get("source_uuid") if isinstance(attachment, dict) else None
-    return _text_or_none(queued) or _text_or_none(entry.get("uuid"))
 
 
 def _head(path: Path) -> Iterator[dict[str, Any]]:
@@ -314,13 +205,4 @@ def _last_timestamp(tail: bytes) -> float | None:
 
 
 def _shorten(text: str) -> str:
-    return one_line(_encodable(text), TITLE_LENGTH)
-
-
-def _text_or_none(value: object) -> str | None:
-    return _encodable(value) if isinstance(value, str) and value else None
-
-
-def _encodable(text: str) -> str:
-    """JavaScript may split a surrogate pair, and a lone one cannot be encoded as UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+    return one_line(encodable(text), TITLE_LENGTH)
