@@ -27,16 +27,11 @@ from opcode_htmx.markup.growing.pieces import Piece
 from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
 from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, placeholder, visible_text
-from opcode_htmx.rendering import (
-    clock,
-    elicitations,
-    permissions,
-    tool_cards,
-)
-from opcode_htmx.rendering.cards import permission_details
+from opcode_htmx.rendering import clock, tool_cards
+from opcode_htmx.rendering.asks import elicitations, permission_details, permissions
+from opcode_htmx.rendering.asks.questions import LONGEST_ASKED, brief, questions_of
 from opcode_htmx.rendering.cards.parts import first_line
 from opcode_htmx.rendering.element_ids import dom_id
-from opcode_htmx.rendering.questions import LONGEST_ASKED, brief, questions_of
 from opcode_htmx.transcript.blocks import Block, BranchBlock, TextBlock
 from opcode_htmx.transcript.content import images, other_content
 from opcode_htmx.transcript.content.downloads import File

@@ -9,7 +9,7 @@ from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.ansi import plain
 from opcode_htmx.rendering import tool_cards
-from opcode_htmx.rendering.elicitations import verdict
+from opcode_htmx.rendering.asks.elicitations import verdict
 from opcode_htmx.transcript.blocks import (
     AskBlock,
     Block,

@@ -10,10 +10,10 @@ from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.engines.messages import Ask, BackgroundTask, PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
-from opcode_htmx.rendering.cards.permission_details import BriefRequest, brief
+from opcode_htmx.rendering.asks.elicitations import BriefElicitation, brief_elicitation
+from opcode_htmx.rendering.asks.permission_details import BriefRequest, brief
+from opcode_htmx.rendering.asks.questions import Question, brief_question
 from opcode_htmx.rendering.element_ids import dom_id
-from opcode_htmx.rendering.elicitations import BriefElicitation, brief_elicitation
-from opcode_htmx.rendering.questions import Question, brief_question
 from opcode_htmx.runs.budgets.figures import is_pause
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase

@@ -10,8 +10,8 @@ import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from opcode_htmx.features.permissions.routes import set_mode, suggestion
-from opcode_htmx.rendering.permissions import suggestions_of
-from opcode_htmx.rendering.questions import questions_of
+from opcode_htmx.rendering.asks.permissions import suggestions_of
+from opcode_htmx.rendering.asks.questions import questions_of
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.control_requests import ControlRefused
 from opcode_htmx.runs.control.run import Run

@@ -15,7 +15,7 @@ from opcode_htmx.features.agents.pages import AgentPages
 from opcode_htmx.features.agents.store import AgentChanged, AgentStore, NoSuchAgent, StoredAgent
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
-from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.runs.model.permission_updates import BYPASS
 from opcode_htmx.runs.options.profiles import SessionProfiles
 from opcode_htmx.web.auth.gate import current_identity

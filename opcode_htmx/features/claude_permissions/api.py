@@ -11,7 +11,7 @@ from opcode_htmx.features.claude_permissions import schema
 from opcode_htmx.features.claude_permissions.entries import FOLDERS, Entry
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import PermissionEditor
-from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.sessions.configuration.named_project import NO_PROJECT, OfSomeProject, chosen_by
 from opcode_htmx.sessions.configuration.revisions import CHANGED
 from opcode_htmx.sessions.configuration.service import ChosenProject

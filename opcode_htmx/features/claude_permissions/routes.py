@@ -21,7 +21,7 @@ from opcode_htmx.features.claude_permissions.service import (
     Permissions,
 )
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
-from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.sessions.configuration.project_choices import project_choices
 from opcode_htmx.sessions.configuration.service import ChosenProject
 from opcode_htmx.web.auth.gate import current_identity

@@ -19,7 +19,7 @@ from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused, FileText
 from opcode_htmx.lib.identity import Identity
-from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.sessions.configuration.reports import ClaudeReport
 from opcode_htmx.sessions.configuration.service import ChosenProject, Configuration
 

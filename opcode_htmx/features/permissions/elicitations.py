@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from opcode_htmx.engines.messages import ElicitationAction, ElicitationRequest
 from opcode_htmx.lib.identity import Identity
+from opcode_htmx.rendering.asks.elicitations import elicitation_of, field_name
 from opcode_htmx.rendering.element_ids import dom_id
-from opcode_htmx.rendering.elicitations import elicitation_of, field_name
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.elicitation.fields import fields_of
 from opcode_htmx.runs.elicitation.values import InvalidContent, read_form

@@ -20,9 +20,9 @@ from opcode_htmx.engines.claude.protocol.encoder import (
 from opcode_htmx.engines.messages import ElicitationRequest, PermissionRequest
 from opcode_htmx.features.permissions import elicitations
 from opcode_htmx.lib.coerce import Json
+from opcode_htmx.rendering.asks.permissions import is_plan
+from opcode_htmx.rendering.asks.questions import Question, questions_of
 from opcode_htmx.rendering.element_ids import dom_id
-from opcode_htmx.rendering.permissions import is_plan
-from opcode_htmx.rendering.questions import Question, questions_of
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.lookup import SessionLookup, shorten

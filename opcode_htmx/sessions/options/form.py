@@ -17,7 +17,7 @@ from markupsafe import Markup
 from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.lib.dataclass import dataclass
-from opcode_htmx.rendering.permissions import MODES
+from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import RUN_COMMANDS, RunCommand
 from opcode_htmx.runs.model.permission_updates import BYPASS

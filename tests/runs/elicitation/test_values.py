@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.engines.claude.protocol import parser
 from opcode_htmx.engines.messages import ElicitationRequest
-from opcode_htmx.rendering.elicitations import elicitation_of
+from opcode_htmx.rendering.asks.elicitations import elicitation_of
 from opcode_htmx.runs.elicitation.fields import MOST_FIELDS, FieldKind, fields_of, others_of
 from opcode_htmx.runs.elicitation.values import InvalidContent, checked, read_form
 from tests.runs.model.run_lines import line

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.markup.visible_text import visible_text
-from opcode_htmx.rendering.permissions import outside_path, suggestions_of
+from opcode_htmx.rendering.asks.permissions import outside_path, suggestions_of
 from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.transcript.blocks import AskBlock
 from tests.security.asks.asked import HIDDEN_SECOND, REVERSED, SECOND, request

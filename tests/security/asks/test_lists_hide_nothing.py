@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.rendering import activity_text
-from opcode_htmx.rendering.cards.permission_details import MOST_BRIEF, BriefRequest, brief
+from opcode_htmx.rendering.asks.permission_details import MOST_BRIEF, BriefRequest, brief
 from opcode_htmx.rendering.tool_cards import present
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.transcript.blocks import ToolBlock

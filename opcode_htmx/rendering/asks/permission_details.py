@@ -8,6 +8,7 @@ from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.diff import SHOWN_LINES
 from opcode_htmx.markup.visible_text import LONG_GAP
+from opcode_htmx.rendering.asks.permissions import outside_path
 from opcode_htmx.rendering.cards.parts import (
     CutText,
     ToolView,
@@ -15,7 +16,6 @@ from opcode_htmx.rendering.cards.parts import (
     line_count,
     plural,
 )
-from opcode_htmx.rendering.permissions import outside_path
 from opcode_htmx.rendering.tool_cards import present
 from opcode_htmx.transcript.cli_text import as_json
 

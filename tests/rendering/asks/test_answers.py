@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opcode_htmx.lib.coerce import Json
-from opcode_htmx.rendering.questions import Option, Question, questions_of
+from opcode_htmx.rendering.asks.questions import Option, Question, questions_of
 from opcode_htmx.rendering.tool_cards import CutText
 from tests.rendering.cards.cards import done, failed, request, text_of, view
 

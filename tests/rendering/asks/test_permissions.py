@@ -9,7 +9,7 @@ import pytest
 
 from opcode_htmx.engines.claude.protocol.encoder import DENIED, KEEP_PLANNING, NO_ANSWER
 from opcode_htmx.engines.messages import PermissionRequest
-from opcode_htmx.rendering.permissions import outside_path, suggestions_of, verdict
+from opcode_htmx.rendering.asks.permissions import outside_path, suggestions_of, verdict
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 
 

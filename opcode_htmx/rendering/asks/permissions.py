@@ -8,8 +8,8 @@ from opcode_htmx.engines.claude.protocol.encoder import NO_REASONS
 from opcode_htmx.engines.messages import Ask, PermissionRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
+from opcode_htmx.rendering.asks.questions import questions_of
 from opcode_htmx.rendering.clock import time_of_day
-from opcode_htmx.rendering.questions import questions_of
 from opcode_htmx.runs.model import permission_updates
 from opcode_htmx.transcript.blocks import AskBlock, AskState
 
