@@ -10,9 +10,14 @@ from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from opcode_htmx.engines.messages import Ask, BackgroundTask, PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.activity_text import request_text
-from opcode_htmx.rendering.asks.elicitations import BriefElicitation, brief_elicitation
-from opcode_htmx.rendering.asks.permission_details import BriefRequest, brief
-from opcode_htmx.rendering.asks.questions import Question, brief_question
+from opcode_htmx.rendering.asks.brief import (
+    BriefElicitation,
+    BriefRequest,
+    brief_elicitation,
+    brief_question,
+    brief_request,
+)
+from opcode_htmx.rendering.asks.questions import Question
 from opcode_htmx.rendering.element_ids import dom_id
 from opcode_htmx.runs.budgets.figures import is_pause
 from opcode_htmx.runs.control.run import Run
@@ -178,7 +183,7 @@ def _made(
 ) -> RunRow:
     """What else it takes of the run is among the `sources` of its row, in `_Page._row`."""
     permission = request if isinstance(request, PermissionRequest) else None
-    short = brief(permission, location.folder) if permission and location.folder else None
+    short = brief_request(permission, location.folder) if permission and location.folder else None
     return RunRow(
         id=run.id,
         session_id=run.record.session_id,

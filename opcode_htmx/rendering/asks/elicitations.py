@@ -140,60 +140,14 @@ def verdict(ask: AskBlock, *, timed: bool = True) -> str:
     return f"{words} · {clock.time_of_day(ask.answered_at)}"
 
 
-# --- what a row of a list can show ----------------------------------------------------------
-
-MOST_CHOICES = 5
-LONGEST_CHOICE = 60
-LONGEST_MESSAGE = 300
-"""Characters and numbers, as for Claude's own questions: see questions.py."""
+# --- fields ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class BriefElicitation:
-    """A question that can be answered in a list, because the row shows all of it."""
-
-    server: str
-    message: str
-    title: str
-    name: str
-    """Of the field that its choices are for; empty where there is only Accept."""
-    choices: tuple[tuple[str, str], ...]
-    """What is sent, and its label."""
-
-
-def brief_elicitation(request: Ask) -> BriefElicitation | None:
-    """The question, if it is a short choice, or nothing but Accept; None if it is more."""
-    if not isinstance(request, ElicitationRequest) or request.mode != "form":
-        return None
-    fields = fields_of(request)
-    more = (request.title, request.label, request.description, others_of(request))
-    if len(fields) > 1 or any(more) or not 0 < len(request.message) <= LONGEST_MESSAGE:
-        return None
-    if not fields:
-        return BriefElicitation(request.server, request.message, "", "", ())
-    (field,) = fields
-    choices = _numbered(field)
-    is_short = (
-        0 < len(choices) <= MOST_CHOICES
-        and all(0 < len(label) <= LONGEST_CHOICE for _, label in choices)
-        and len({label for _, label in choices}) == len(choices)
-        and len(field.title) <= LONGEST_CHOICE
-    )
-    # the row has no place for a suggestion or for leaving it out
-    is_plain = field.kind is not FieldKind.CHOICES and field.is_required and field.default is None
-    if not (is_short and is_plain) or field.description or field.other:
-        return None
-    name = field_name(request, 0)
-    return BriefElicitation(request.server, request.message, field.title, name, choices)
-
-
-def _numbered(field: Field) -> tuple[tuple[str, str], ...]:
+def numbered(field: Field) -> tuple[tuple[str, str], ...]:
+    """The choices of a field: what is sent, and its label."""
     if field.kind is FieldKind.YES_NO:
         return ("true", "Yes"), ("false", "No")
     return tuple((str(number), choice.label) for number, choice in enumerate(field.choices))
-
-
-# --- fields ---------------------------------------------------------------------------------
 
 
 def _form_field(
@@ -216,7 +170,7 @@ def _form_field(
         name=field_name(request, number),
         field=field,
         input_type=input_type,
-        choices=tuple(Choice(value, label) for value, label in _numbered(field)),
+        choices=tuple(Choice(value, label) for value, label in numbered(field)),
         entered=default if typed is None else tuple(typed.get(number, ())),
         hint=". ".join(filter(None, hints)),
         other=shortened(as_json(field.other), LONGEST_TEXT) if field.other else "",

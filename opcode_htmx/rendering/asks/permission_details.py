@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from opcode_htmx.engines.messages import PermissionRequest
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.markup.diff import SHOWN_LINES
-from opcode_htmx.markup.visible_text import LONG_GAP
-from opcode_htmx.rendering.asks.permissions import outside_path
 from opcode_htmx.rendering.cards.parts import (
     CutText,
     ToolView,
@@ -16,13 +14,7 @@ from opcode_htmx.rendering.cards.parts import (
     line_count,
     plural,
 )
-from opcode_htmx.rendering.tool_cards import present
 from opcode_htmx.transcript.cli_text import as_json
-
-_BRIEF: Mapping[str, str] = {"Bash": "command", "WebSearch": "query"}
-"""The tools whose calls may be a line of text and nothing else, and the field with that text."""
-MOST_BRIEF = 100
-"""Characters of a request that is answered in a list."""
 
 _SHOWN_FIELDS: Mapping[str, frozenset[str]] = {
     "Bash": frozenset({"command", "dangerouslyDisableSandbox"}),
@@ -52,46 +44,6 @@ class Extent:
     words: str = ""
     short: str = ""
     left_out: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BriefRequest:
-    """A request that can be answered in a list, because one line shows all of it."""
-
-    request_id: str
-    title: str
-    subject: str
-    """The whole call, such as a command."""
-    description: str
-    """Claude's words about it; may be empty."""
-
-
-def brief(request: PermissionRequest, project: str) -> BriefRequest | None:
-    """The request on one line, for a session in the folder `project`; None if it is more than that.
-
-    The line is of printable ASCII, so that no character is hidden or looks like another one.
-    """
-    subject = request.input.get(_BRIEF.get(request.tool_name, ""))
-    if not isinstance(subject, str) or not subject.strip() or len(subject) > MOST_BRIEF:
-        return None
-    if not (subject.isascii() and subject.isprintable()) or LONG_GAP.search(subject):
-        return None
-    view = present(request.tool_name, request.input, None, project)
-    if view.note or outside_path(request, project) or _more_fields(request):
-        return None
-    description = request.description.strip()
-    if len(description) > MOST_BRIEF or "\n" in description:
-        return None
-    is_start = subject.startswith(description.rstrip("… "))
-    return BriefRequest(request.request_id, view.title, subject, "" if is_start else description)
-
-
-def _more_fields(request: PermissionRequest) -> bool:
-    """Whether the call has a field with an effect, beside the one with its text."""
-    return any(
-        name != _BRIEF[request.tool_name] and not _is_without_effect(value, request)
-        for name, value in request.input.items()
-    )
 
 
 def extent_of(view: ToolView) -> Extent:
@@ -149,10 +101,11 @@ def other_fields(request: PermissionRequest, view: ToolView) -> CutText | None:
     others = {
         name: value
         for name, value in request.input.items()
-        if name not in shown and not _is_without_effect(value, request)
+        if name not in shown and not is_without_effect(value, request)
     }
     return cut(as_json(others)) if others else None
 
 
-def _is_without_effect(value: object, request: PermissionRequest) -> bool:
+def is_without_effect(value: object, request: PermissionRequest) -> bool:
+    """Whether a field of the input says nothing, or nothing new."""
     return value is None or value is False or value in ("", request.description)

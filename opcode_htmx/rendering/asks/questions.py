@@ -81,29 +81,6 @@ def questions_of(request: PermissionRequest, response: Json) -> tuple[Question, 
     return tuple(_question(each, answers, notes) for each in _dicts(request.input.get("questions")))
 
 
-MOST_CHOICES = 5
-LONGEST_CHOICE = 60
-LONGEST_QUESTION = 300
-"""Characters and numbers of what a row of a list can show."""
-
-
-def brief_question(request: PermissionRequest) -> Question | None:
-    """The question of a request, if a row of a list can show all of it and its choices."""
-    questions = questions_of(request, {})
-    if len(questions) != 1:
-        return None
-    (question,) = questions
-    labels = [option.label for option in question.options]
-    is_short = (
-        len(question.text) <= LONGEST_QUESTION
-        and len(labels) <= MOST_CHOICES
-        and all(0 < len(label) <= LONGEST_CHOICE for label in labels)
-        and sum(len(option.description) for option in question.options) <= LONGEST_QUESTION
-    )
-    is_whole = labels and len(set(labels)) == len(labels) and not question.many
-    return question if is_short and is_whole and not question.has_previews else None
-
-
 def _question(raw: Json, answers: Json, annotations: Json) -> Question:
     text = _str(raw.get("question"))
     answer = answers.get(text)

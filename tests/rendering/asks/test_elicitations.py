@@ -11,7 +11,8 @@ from hypothesis import given
 from opcode_htmx.engines.claude.protocol import encoder
 from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.rendering import search, to_markdown
-from opcode_htmx.rendering.asks.elicitations import brief_elicitation, elicitation_of
+from opcode_htmx.rendering.asks.brief import brief_elicitation
+from opcode_htmx.rendering.asks.elicitations import elicitation_of
 from opcode_htmx.transcript.blocks import AskBlock
 from opcode_htmx.transcript.fold import Transcript
 from tests.rendering.fragments.pages import RUN_ID, labels, rendered

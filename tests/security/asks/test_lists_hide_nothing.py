@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opcode_htmx.rendering import activity_text
-from opcode_htmx.rendering.asks.permission_details import MOST_BRIEF, BriefRequest, brief
+from opcode_htmx.rendering.asks.brief import MOST_BRIEF, BriefRequest, brief_request
 from opcode_htmx.rendering.tool_cards import present
 from opcode_htmx.sessions.status_panel import status_text
 from opcode_htmx.transcript.blocks import ToolBlock
@@ -96,7 +96,7 @@ SHOP = "/home/me/shop"
 def test_a_request_of_one_plain_line_is_brief(
     tool: str, tool_input: dict[str, Any], fields: dict[str, Any], shown: tuple[str, str]
 ) -> None:
-    found = brief(request(tool, tool_input, **fields), SHOP)
+    found = brief_request(request(tool, tool_input, **fields), SHOP)
     assert found == BriefRequest("r", tool, *shown)
 
 
@@ -128,4 +128,4 @@ def test_a_request_of_one_plain_line_is_brief(
 def test_a_request_that_is_more_than_one_plain_line_is_not_brief(
     tool: str, tool_input: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    assert brief(request(tool, tool_input, **fields), SHOP) is None
+    assert brief_request(request(tool, tool_input, **fields), SHOP) is None
