@@ -135,11 +135,11 @@ def _loading_of_later_pages(app: Flask) -> Job:
 
     def load() -> None:
         from opcode_htmx.markup import highlight, markdown
-        from opcode_htmx.rendering.fragments import load_macros
+        from opcode_htmx.rendering import block_macros
 
         markdown.prepare()
         highlight.prepare()
-        load_macros(app.jinja_env)
+        block_macros.load(app.jinja_env)
         mimetypes.init()  # reads the system's table of file types
         template_cache.give_back_memory()
 
