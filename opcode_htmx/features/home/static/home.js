@@ -3,6 +3,7 @@
 
 (() => {
   const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const isOurs = (answer) => answer?.headers.has("X-Opcode"); // and not a proxy's
 
   // --- older sessions ---------------------------------------------------------------------
 
@@ -17,7 +18,7 @@
     isFetching = true;
     const answer = await fetch(link.href).catch(() => null);
     isFetching = false;
-    if (!answer?.ok || !answer.headers.has("X-Opcode")) return false; // the link remains
+    if (!answer?.ok || !isOurs(answer)) return false; // the link remains
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // one that was used meanwhile has moved on from the page before
     for (const row of page.querySelectorAll("#recent li")) if (!document.getElementById(row.id)) older.append(row);
@@ -116,7 +117,7 @@
     const answer = await fetch(`${base}/new/draft`, { method: "POST", body, keepalive: text.length < SAFE_LENGTH }).catch(() => null);
     const revision = answer?.headers.get("X-Draft-Revision");
     if (answer?.status === 409 && revision !== null) showOther(await answer.text(), revision);
-    else if (answer && !answer.ok && answer.headers.has("X-Opcode")) note.textContent = `${await sentenceOf(answer)} Your words are kept on this page only.`;
+    else if (isOurs(answer) && !answer.ok) note.textContent = `${await sentenceOf(answer)} Your words are kept on this page only.`;
     if (!answer?.ok || revision === null) return false; // or a proxy's answer
     seen.value = revision;
     known = text;
@@ -173,7 +174,7 @@
       if (isLeft) await save();
       storage.set(KEY, "");
       location.assign(`${answer.url}#end`);
-    } else if (answer?.headers.has("X-Opcode")) { // else it is a proxy's answer
+    } else if (isOurs(answer)) {
       form.submit(); // the page that says what is wrong has the words
     } else {
       send.ariaBusy = null;
