@@ -246,7 +246,7 @@ class RunRegistry:
                 written.notify()
             if OUTPUT in names:
                 run.note_write()
-            if is_awaited:  # first who waits is served
+            if is_awaited:  # those that wait come first
                 loop.run_callback(run.files_changed, names)
             else:
                 run.files_changed(names)

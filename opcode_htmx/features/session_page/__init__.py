@@ -16,7 +16,7 @@ from opcode_htmx.sessions.locations import FolderUnknown
 from opcode_htmx.web.websocket.router import SocketRouter
 
 SEEN_PAUSE = 0.5
-"""Seconds between two looks at what was seen: who reads a session changes its position all the
+"""Seconds between two looks at what was seen: while a session is read, its position changes all the
 time."""
 
 

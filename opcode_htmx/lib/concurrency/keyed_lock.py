@@ -37,7 +37,7 @@ class _Lock:
     def __init__(self) -> None:
         self.mutex = _mutex()
         self.users = 0
-        """Who hold it or wait for it."""
+        """How many hold it or wait for it."""
 
 
 def _mutex() -> BoundedSemaphore | threading.Lock:

@@ -25,7 +25,7 @@ EARLY = TICK_SECONDS / 2
 
 
 class Ticks:
-    """Wakes who waits at the tick that is nearest to its time."""
+    """Wakes each waiting greenlet at the tick that is nearest to its time."""
 
     def __init__(self) -> None:
         self._waiting: dict[Event, float] = {}

@@ -81,8 +81,8 @@ class CachedJsonFiles(Generic[T]):
 def _make_later(path: str, before: tuple[int, int] | None) -> None:
     """Give a file that was replaced within a tick of the clock a later mtime than the one before.
 
-    The third file of a tick may have the inode of the first one: who knows that one would take it
-    for unchanged, and write over what was added.
+    The third file of a tick may have the inode of the first one: a process that knows that one
+    would take it for unchanged, and write over what was added.
     """
     now = _seen(path)
     if before and now and 0 <= before[1] - now[1] <= atomic_files.CLOCK_TICK_NS:

@@ -24,7 +24,7 @@ class LateModule(ModuleType):
         return getattr(import_module(self.__name__), name)
 
     def withdraw(self) -> None:
-        """Who imports the module from now on gets the module itself."""
+        """Remove the stand-in: later imports get the module itself."""
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
 

@@ -28,7 +28,7 @@ size; the offset that a viewer has shown; have the program draw its screen again
 
 VIEWER_BYTES = 8
 NO_VIEWER = bytes(VIEWER_BYTES)
-"""The id of who types without looking, such as a program."""
+"""The id of a sender that types without looking, such as a program."""
 
 COLUMNS, ROWS = (2, 500), (2, 300)
 """The smallest and the largest size."""

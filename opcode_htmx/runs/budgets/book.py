@@ -159,7 +159,7 @@ class BudgetBook:
         Raises OSError, DiskFull.
         """
         scope, spent, limit = standing.scope, standing.spent, standing.limit
-        # in turn with who ends another hold of the session, which would end this one as well
+        # not while another hold of the session is ended, which would end this one as well
         with locked(self._lock):
             hold = Hold(run_id, scope, spent, limit, time.time(), was_working)
             for each in filter(None, (session_id, also)):

@@ -50,7 +50,7 @@ class FileChanges:
         if names and names.isdisjoint(_FOLLOWED):
             return False
         if names == _ONLY_OUTPUT and not changed.is_awaited:
-            changed.notify()  # for who will wait
+            changed.notify()  # for those that will wait
             if time.monotonic() - self._looked_at < FOLD_SECONDS:
                 self._look_soon()
                 return True

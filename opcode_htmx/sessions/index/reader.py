@@ -1,6 +1,6 @@
 """What pages ask the index: sessions that match, their last words and sizes, calls, and usage.
 
-What searches and sums up is imported by the first who asks for it: most people never do.
+Searching and summing up are imported by the first request for them: most people never do either.
 """
 
 from __future__ import annotations

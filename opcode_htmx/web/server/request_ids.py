@@ -54,7 +54,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     response.headers[HEADER] = current_id()
     refused = response.status_code >= 400
-    # Who is not logged in must not fill the log
+    # Refused requests without a login must not fill the log
     level = logging.INFO if refused and g.get("visitor") else logging.DEBUG
     if log.isEnabledFor(level):
         took = round((perf_counter() - g.get("began", perf_counter())) * 1000)

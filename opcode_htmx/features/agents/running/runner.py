@@ -108,8 +108,8 @@ class AgentRunner:
             supervisor.project_trust.check(start.folder, start.session_id)
 
     def _prepared(self, stored: StoredAgent, start: Start, by: Identity) -> SessionWorktree | None:
-        """Note the limits, then make the worktree if one is wanted: who goes on with the start of
-        a worktree after a crash goes on within the limits.
+        """Record the limits, then make the worktree if one is wanted: in this order, a start that
+        is continued after a crash has its limits, too.
         """
         profiles, session_id = self._context.runs.options.profiles, start.session_id
         profile = self._profile(stored.agent)

@@ -156,7 +156,7 @@ class Door:
     def _under_path(
         self, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Who has the pass has been given it after a login; a page without an origin sends none."""
+        """The pass is given after a login only; a page without an origin does not send it."""
         host = str(environ.get("HTTP_HOST", ""))
         if not self._sources.knows_host(host):
             raise Refused(refusals.WRONG_HOST)

@@ -76,7 +76,7 @@
     left = atEnd() ? (newest()?.id ?? "") : "";
   });
 
-  // Who loads the page again at its end did not leave, even if the server does not know yet what was
+  // A reload at the end of the page is not leaving it, even if the server does not know yet what was
   // read: no position is sent while messages come one upon the other.
   const stays = `stays ${location.pathname}`;
   let isOld = false; // from the back-forward cache, where it is loaded again
