@@ -120,8 +120,8 @@ def _decrypted_whole(file: BinaryIO, passphrase: str) -> bytes:
             raise BadBackup("The passphrase is wrong, or the backup is damaged.") from None
         return plain
     raise BadBackup(
-        "This machine is too slow, or too busy, to open this backup with its passphrase. Decrypt it "
-        "on another one, by “age --decrypt”, and restore what that writes."
+        "This machine is too slow, or too busy, to open this backup with its passphrase. Decrypt "
+        "it on another one, by “age --decrypt”, and restore what that writes."
     )
 
 
