@@ -4,29 +4,38 @@
 (() => {
   const FIELD = ".block-ask[data-state=open] .reason textarea";
   const stored = `reasons ${location.pathname}`;
-  const fields = () => [...document.querySelectorAll(FIELD)];
+  const known = new WeakSet(); // fields that had their words back, which may be emptied since
 
   let kept = {}; // the words, by the id of their field
   try {
     kept = Object(JSON.parse(sessionStorage.getItem(stored) ?? "{}"));
   } catch {} // forbidden
 
-  // Only for the requests that are open on this page: other words have nothing to be sent with.
+  // Also those of a request that the page does not have yet, but of none that was answered.
   const keep = () => {
-    const typed = fields().filter((each) => each.value).map((each) => [each.id, each.value]);
+    const isAway = ([id]) => !document.getElementById(id) && !document.getElementById(id.replace(/-reason$/, ""));
+    const typed = [...document.querySelectorAll(FIELD)].filter((each) => each.value).map((each) => [each.id, each.value]);
+    kept = Object.fromEntries([...Object.entries(kept).filter(isAway), ...typed]);
     try {
-      if (typed.length) sessionStorage.setItem(stored, JSON.stringify(Object.fromEntries(typed)));
+      if (Object.keys(kept).length) sessionStorage.setItem(stored, JSON.stringify(kept));
       else sessionStorage.removeItem(stored);
     } catch {} // full or forbidden: only this page has them
   };
 
-  for (const field of fields()) {
-    const details = field.closest("details");
-    if (field.value || !Object.hasOwn(kept, field.id)) continue;
-    field.value = kept[field.id];
-    if (details) details.open = true; // so that nothing is sent that is not seen
-  }
+  const giveBack = () => {
+    for (const field of document.querySelectorAll(FIELD)) {
+      if (known.has(field)) continue;
+      known.add(field);
+      if (field.value || !Object.hasOwn(kept, field.id)) continue;
+      field.value = kept[field.id];
+      const details = field.closest("details");
+      if (details) details.open = true; // so that nothing is sent that is not seen
+    }
+  };
+  giveBack();
   keep();
+  // A block may come after its message.
+  document.addEventListener("htmx:ws:after:message:incoming", () => requestAnimationFrame(giveBack));
   document.addEventListener("input", (event) => event.target.matches(FIELD) && keep());
   addEventListener("pagehide", keep); // without those that were answered
 })();

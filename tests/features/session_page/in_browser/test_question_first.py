@@ -28,6 +28,14 @@ IS_ON_TOP = """all => all.every(each => {
     const { left, bottom } = each.getBoundingClientRect();
     return each.contains(document.elementFromPoint(left + 20, bottom - 4));
 })"""
+WITHOUT_REQUEST = """addEventListener("readystatechange", () => {
+    if (document.readyState !== "interactive") return;
+    document.querySelector(".block-ask[data-state=open]").remove();
+    const live = document.getElementById("live");
+    for (const { name, value } of live.attributes)
+        live.setAttribute(name, value.replace(/cursor=[^&]*/, "cursor="));
+}, true)"""
+"""Of a page that has only the words before the request, which its socket then sends."""
 PIXELS_TO_READ = """() => {
     const card = document.querySelector(".block-ask[data-state=open]");
     const isSeen = y => card.contains(document.elementFromPoint(innerWidth / 2, y))
@@ -249,3 +257,24 @@ def test_reason_for_a_denial_survives_a_reload(page: Page) -> None:
     page.reload()
     online.wait_for()
     expect(reason).to_be_hidden()
+
+
+def test_reason_for_a_denial_comes_back_with_a_request_that_the_page_gets_late(
+    page: Page, asking: str
+) -> None:
+    other = page.context.new_page()
+    other.goto(asking)
+    reason = other.get_by_label("Tell Claude why")
+    other.locator("body[data-link=online]").wait_for()
+    card(other).locator("summary", has_text="Deny with a reason").click()
+    reason.fill("Not here.")
+    other.add_init_script(WITHOUT_REQUEST)
+    other.reload()
+    expect(reason).to_be_visible()
+    expect(reason).to_have_value("Not here.")
+    reason.fill("")
+    other.reload()
+    other.locator("body[data-link=online]").wait_for()
+    expect(card(other)).to_be_visible()
+    expect(reason).to_be_hidden()
+    other.close()
