@@ -137,7 +137,7 @@ class Home:
         pinned = self._pinned(flags, ids)
         found = sessions.listings(self._workspace.config_dir)
         recent, has_more = self._recent(found, flags, ids, start, PAGE)
-        words = self._last_words([*pinned, *recent])
+        words, past = self._last_words([*pinned, *recent]), self._positions.past()
         is_empty = not (start or ended or running or pinned or recent)
         return HomeLists(
             needs_you=needs_you,
@@ -148,8 +148,8 @@ class Home:
             more_at_work=len(working) - len(running),
             more_done=len(done) - len(rows_of_done),
             alike=with_other_paths([*ended, *running]),
-            pinned=[_row(each, flags, words) for each in pinned],
-            recent=[_row(each, flags, words) for each in recent],
+            pinned=[_row(each, flags, past, words) for each in pinned],
+            recent=[_row(each, flags, past, words) for each in recent],
             older=start + PAGE if has_more else 0,
             projects=project_choices(self._workspace, MOST_PROJECTS, found),
             archived=self._project_of_archived(flags) if is_empty else "",
@@ -178,9 +178,9 @@ class Home:
             path = history.find(self._workspace.config_dir, chosen)
             if path and (summary := sessions.summary_of(path)):
                 shown.insert(0, summary)
-        words = self._last_words(shown)
+        words, past = self._last_words(shown), self._positions.past()
         return SelectableList(
-            rows=[_row(each, flags, words) for each in shown],
+            rows=[_row(each, flags, past, words) for each in shown],
             older=start + SELECTABLE if has_more else 0,
             known_tags=[name for name, _ in most_used_tags(flags.values())][:MOST_OFFERED],
         )
@@ -242,21 +242,16 @@ class Home:
             return {}
 
 
-def _flags_of(session: FileSummary, flags: Mapping[str, Flags]) -> Flags:
-    return flags.get(session.session_id, NO_FLAGS).of_use(session.last_activity)
-
-
 def _is_pinned_or_archived(
     session: FileSummary, flags: Mapping[str, Flags], past: PastTimes
 ) -> bool:
-    its = flags.get(session.session_id)
-    if its is None:
-        return False
-    its = its.of_use(session.last_activity, past)
+    its = flags.get(session.session_id, NO_FLAGS).of_use(session.last_activity, past)
     return bool(its.pinned or its.archived)
 
 
-def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, str]) -> SessionRow:
+def _row(
+    found: FileSummary, flags: Mapping[str, Flags], past: PastTimes, words: Mapping[Path, str]
+) -> SessionRow:
     return SessionRow(
         id=found.session_id,
         key=f"{found.claude_folder}/{found.session_id}",
@@ -264,6 +259,6 @@ def _row(found: FileSummary, flags: Mapping[str, Flags], words: Mapping[Path, st
         title=shorten(found.name or found.title or "") or "A session",
         project_path=found.cwd or "",
         at=found.last_activity,
-        flags=_flags_of(found, flags),
+        flags=flags.get(found.session_id, NO_FLAGS).of_use(found.last_activity, past),
         words=words.get(found.path, ""),
     )

@@ -26,9 +26,16 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         sessions.exporter,
     )
     yield begin_again.blueprint(context.runs, sessions.lookup, context.settings.stop_deadline)
-    yield flags.blueprint(context.workspace.config_dir, sessions.lookup, sessions.flags)
+    yield flags.blueprint(
+        context.workspace.config_dir, sessions.lookup, sessions.flags, sessions.read_positions
+    )
     yield selected.blueprint(
-        sessions.lookup, sessions.views, sessions.flags, sessions.trash, context.runs
+        sessions.lookup,
+        sessions.views,
+        sessions.flags,
+        sessions.read_positions,
+        sessions.trash,
+        context.runs,
     )
 
 

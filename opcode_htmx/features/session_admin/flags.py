@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Blueprint, redirect, request
@@ -12,13 +13,16 @@ from opcode_htmx.engines.claude.files.sessions import summary_of
 from opcode_htmx.features.session_admin.notice import archived_text
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.lookup import SessionLookup
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags, tags_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash
 from opcode_htmx.web.http.forms import BadForm, session_url
 
 
-def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> Blueprint:
+def blueprint(
+    config_dir: Path, lookup: SessionLookup, flags: SessionFlags, positions: ReadPositions
+) -> Blueprint:
     pages = Blueprint("session_flags", __name__)
 
     @pages.app_template_global("session_flags")
@@ -26,7 +30,7 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         found = flags.of(session_id)
         if not found.archived:
             return found
-        return found.of_use(last_used(history.find(config_dir, session_id)))
+        return found.of_use(last_used(history.find(config_dir, session_id)), positions.past())
 
     @pages.post("/projects/<project_id>/sessions/<session_id>/flags")
     def change(project_id: str, session_id: str) -> BaseResponse:
@@ -36,8 +40,10 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         match action:
             case "pin" | "unpin":
                 flags.pin(ids, action == "pin")
-            case "archive" | "unarchive":
-                at = flags.archive(ids, action == "archive", lambda _: last_used(location.file))
+            case "archive":
+                at = archive(flags, positions, {location.session_id: location.file})
+            case "unarchive":
+                flags.archive(ids, False)
             case "tags":
                 flags.set_tags(location.session_id, tags_of(request.form.get("tags", "")))
             case _:
@@ -49,6 +55,19 @@ def blueprint(config_dir: Path, lookup: SessionLookup, flags: SessionFlags) -> B
         return response
 
     return pages
+
+
+def archive(
+    flags: SessionFlags, positions: ReadPositions, files: Mapping[str, Path | None]
+) -> float:
+    """Archive sessions, with their history files; returns what SessionFlags.archive does.
+
+    A time of a clock that was ahead is noticed before: once it has come, it would lead out of the
+    archive.
+    """
+    used_at = {key: last_used(file) for key, file in files.items()}
+    positions.newest_first(list(used_at.values()), float)  # notices them
+    return flags.archive(files, used_at=used_at, past=positions.past())
 
 
 def last_used(file: Path | None) -> float:

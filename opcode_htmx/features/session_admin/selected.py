@@ -13,12 +13,13 @@ from opcode_htmx.engines.claude.files.sessions import (
     SessionNotFound,
     title_of,
 )
-from opcode_htmx.features.session_admin.flags import last_used
+from opcode_htmx.features.session_admin.flags import archive
 from opcode_htmx.features.session_admin.notice import Notice, archived_text, moment, notice_of
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
+from opcode_htmx.sessions.storage.read_positions import ReadPositions
 from opcode_htmx.sessions.storage.session_flags import SessionFlags, tags_of
 from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from opcode_htmx.sessions.views import SessionViews
@@ -34,6 +35,7 @@ def blueprint(
     lookup: SessionLookup,
     views: SessionViews,
     flags: SessionFlags,
+    positions: ReadPositions,
     trash: Trash,
     runs: Supervisor,
 ) -> Blueprint:
@@ -76,8 +78,7 @@ def blueprint(
         ids = [each.session_id for each in locations]
         done = str(len(ids))
         if action == "archive":
-            files = {each.session_id: each.file for each in locations}
-            at = flags.archive(ids, used=lambda session_id: last_used(files[session_id]))
+            at = archive(flags, positions, {each.session_id: each.file for each in locations})
             done = archived_text(len(ids), at)
         else:
             actions[action](ids)

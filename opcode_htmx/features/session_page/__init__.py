@@ -33,7 +33,9 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         context.capabilities,
     )
     yield images.blueprint(sessions.lookup)
-    yield others.blueprint(context.workspace.config_dir, sessions.lookup, sessions.flags)
+    yield others.blueprint(
+        context.workspace.config_dir, sessions.lookup, sessions.flags, sessions.read_positions
+    )
 
 
 def _sockets(context: AppContext, router: SocketRouter) -> None:

@@ -53,7 +53,7 @@ class Flags:
     pinned_before: float = 0.0
     """Of an archived one: when it was pinned until then."""
 
-    def of_use(self, last_activity: float, past: PastTimes | None = None) -> Flags:
+    def of_use(self, last_activity: float, past: PastTimes) -> Flags:
         """The flags as lists show them, by the Unix time at which the session was used last.
 
         One that goes on after it was archived, here or in a terminal, is out of the archive. A time
@@ -62,13 +62,14 @@ class Flags:
         """
         if not self.archived:
             return self
-        if past:
-            last_activity = past.noticed_by(last_activity, self.archived)
+        last_activity = past.noticed_by(last_activity, self.archived)
         goes_on = self.archived + GRACE_SECONDS < last_activity < time.time() + GRACE_SECONDS
         return replace(self, archived=0.0, pinned_before=0.0) if goes_on else self
 
 
 NO_FLAGS = Flags()
+_UNKNOWN: Mapping[str, float] = MappingProxyType({})
+_NONE_WRONG = PastTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +112,23 @@ class SessionFlags:
         self,
         session_ids: Iterable[str],
         archived: bool = True,
-        used: Callable[[str], float] = lambda _: 0.0,
+        used_at: Mapping[str, float] = _UNKNOWN,
+        past: PastTimes = _NONE_WRONG,
     ) -> float:
         """Archive sessions, or take them out of the archive; those in it already are left there.
 
-        `used` returns when (Unix time) a session was used last: one that has gone on since it was
-        archived is archived again. Returns when, as `undo_archive` takes it; of a second tap, when
-        the first one was.
+        `used_at` are the Unix times at which sessions were used last, to be compared by `past`: one
+        that has gone on since it was archived is archived again. Returns when, as `undo_archive`
+        takes it; of a second tap, when the first one was.
         """
-        at, ids, known = time.time(), tuple(session_ids), self.all()
+        at, ids = time.time(), tuple(session_ids)
         if not archived:
             self._change(ids, lambda old: replace(old, archived=0.0, pinned_before=0.0))
             return at
-        used_at = {each: used(each) for each in ids if known.get(each, NO_FLAGS).archived}
         moments = set[float]()
 
         def put(session_id: str, old: Flags) -> Flags:
-            now = old.of_use(used_at.get(session_id, 0.0))
+            now = old.of_use(used_at.get(session_id, 0.0), past)
             moments.add(now.archived or at)
             if now.archived:
                 return old

@@ -16,6 +16,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.home.service import PAGE, _is_pinned_or_archived
 from opcode_htmx.features.projects import session_list
 from opcode_htmx.sessions.storage.past_times import PastTimes
@@ -122,6 +123,51 @@ def test_what_was_noticed_before_it_was_archived_stays_there_once_its_time_has_c
     flags, known = {"a": Flags(archived=now - DAY)}, {now - 60: now - 2 * DAY}
     assert _is_pinned_or_archived(session, flags, PastTimes(known))
     assert not _is_pinned_or_archived(session, flags, PastTimes())
+
+
+def test_every_page_knows_when_a_wrong_time_was_noticed(
+    client: FlaskClient, sandbox: Sandbox, app: Flask
+) -> None:
+    used = round(time.time()) - 3600.0
+    session_id = written(sandbox, sandbox.project, used)
+    other = written(sandbox, sandbox.project, used - DAY)
+    project = client.get("/projects").text.partition('href="/projects/')[2].partition('"')[0]
+    context: AppContext = app.extensions["opcode_context"]
+    context.sessions.read_positions.notice(noticed(used, used - 2 * DAY))
+    flags = {"version": 1, "sessions": {session_id: {"archived": used - DAY}}}
+    (sandbox.state / "flags.json").write_text(json.dumps(flags))
+    for address in ("/", f"/projects/{project}"):
+        assert session_id not in listed(client, address), address
+    others = client.get(f"/projects/{project}/sessions/{other}/others").text
+    assert (other in others, session_id in others) == (True, False)
+    page = f"/projects/{project}/sessions/{session_id}"
+    assert 'value="unarchive"' in client.get(page).text
+    client.post(f"{page}/flags", data={"act": "archive"})
+    assert context.sessions.flags.of(session_id).archived == used - DAY, "it is there"
+
+
+@pytest.mark.parametrize("is_selected", [True, False])
+def test_archiving_notices_a_time_to_come(
+    client: FlaskClient, sandbox: Sandbox, app: Flask, is_selected: bool
+) -> None:
+    used = round(time.time()) + DAY
+    session_id = written(sandbox, sandbox.project, used)
+    folder = next((sandbox.config_dir / "projects").iterdir()).name
+    if is_selected:
+        form = {"act": "archive", "session": f"{folder}/{session_id}"}
+        client.post("/sessions/selected", data=form)
+    else:
+        client.post(f"/projects/{folder}/sessions/{session_id}/flags", data={"act": "archive"})
+    context: AppContext = app.extensions["opcode_context"]
+    flags, past = context.sessions.flags.of(session_id), context.sessions.read_positions.past()
+    assert flags.archived
+    assert past.noticed_by(used, flags.archived) <= flags.archived, "once the time has come"
+
+
+def noticed(at: float, when: float) -> PastTimes:
+    past = PastTimes()
+    past.new[at] = when
+    return past
 
 
 def test_a_list_without_wrong_times_stays_as_it_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.session_flags import (
     LONGEST_TAG,
     MOST_TAGS,
@@ -47,11 +48,11 @@ def test_a_session_that_goes_on_is_out_of_the_archive_until_it_is_archived_again
 ) -> None:
     now = time.time()
     old = Flags(archived=now - 3600, tags=("bug",))
-    assert old.of_use(now - 7200) == old
-    assert old.of_use(now - 3590) == old  # the end of what it did before
-    assert old.of_use(now - 60) == Flags(tags=("bug",))
-    assert old.of_use(now + 7200) == old  # by a wrong clock
-    assert NO_FLAGS.of_use(now) == NO_FLAGS
+    assert old.of_use(now - 7200, PastTimes()) == old
+    assert old.of_use(now - 3590, PastTimes()) == old  # the end of what it did before
+    assert old.of_use(now - 60, PastTimes()) == Flags(tags=("bug",))
+    assert old.of_use(now + 7200, PastTimes()) == old  # by a wrong clock
+    assert NO_FLAGS.of_use(now, PastTimes()) == NO_FLAGS
 
 
 def test_archiving_leaves_what_is_in_the_archive_as_it_is(flags: SessionFlags, path: Path) -> None:
@@ -59,14 +60,14 @@ def test_archiving_leaves_what_is_in_the_archive_as_it_is(flags: SessionFlags, p
     archived = {"archived": hour_ago, "pinned_before": 5.0}
     path.write_text(json.dumps({"version": 1, "sessions": {ONE: archived}}))
     before = flags.of(ONE)
-    at = flags.archive([ONE, TWO], used=lambda _: hour_ago)
+    at = flags.archive([ONE, TWO], used_at={ONE: hour_ago})
     assert flags.of(ONE) == before
     assert flags.undo_archive(at) == [TWO]
     assert dict(flags.all()) == {ONE: before}
     assert flags.undo_archive(flags.archive([ONE])) == []  # that was no second tap
     assert flags.of(ONE) == before
 
-    at = flags.archive([ONE], used=lambda _: hour_ago + 1800)  # it has gone on
+    at = flags.archive([ONE], used_at={ONE: hour_ago + 1800})  # it has gone on
     assert flags.of(ONE) == Flags(archived=at)
     assert flags.undo_archive(at) == [ONE]
 
