@@ -11,7 +11,7 @@ from opcode_htmx.features.feature import Feature
 from opcode_htmx.runs.events.types import PromptSubmitted
 from opcode_htmx.runs.supervisor import StillRunning
 from opcode_htmx.sessions.lookup import NoHistory
-from opcode_htmx.sessions.storage.session_flags import BadTag
+from opcode_htmx.sessions.storage.session_tags import BadTag
 
 
 def _routes(context: AppContext) -> Iterable[Blueprint]:

@@ -14,7 +14,8 @@ from opcode_htmx.features.session_admin.notice import archived_text
 from opcode_htmx.lib.audit_log import log_act
 from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
-from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags, tags_of
+from opcode_htmx.sessions.storage.session_flags import Flags, SessionFlags
+from opcode_htmx.sessions.storage.session_tags import tags_of
 from opcode_htmx.web.auth.gate import current_identity
 from opcode_htmx.web.http.flash import flash
 from opcode_htmx.web.http.forms import BadForm, session_url

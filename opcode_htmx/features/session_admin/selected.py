@@ -20,7 +20,8 @@ from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.locations import SessionLocation
 from opcode_htmx.sessions.lookup import SessionLookup, shorten
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
-from opcode_htmx.sessions.storage.session_flags import SessionFlags, tags_of
+from opcode_htmx.sessions.storage.session_flags import SessionFlags
+from opcode_htmx.sessions.storage.session_tags import tags_of
 from opcode_htmx.sessions.storage.trash import Deletable, Trash
 from opcode_htmx.sessions.views import SessionViews
 from opcode_htmx.web.auth.gate import current_identity

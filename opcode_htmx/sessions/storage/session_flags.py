@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -22,21 +21,13 @@ from opcode_htmx.lib.files.cached_json import CachedJsonFiles
 from opcode_htmx.lib.files.json_fields import field_or, number, texts
 from opcode_htmx.lib.files.json_files import PartialJsonFileSchema
 from opcode_htmx.sessions.storage.past_times import PastTimes
+from opcode_htmx.sessions.storage.session_tags import checked, usable
 
 VERSION = 1
 MOST_OFFERED = 30
 """Tags that a list offers to be given by a tap."""
-MOST_TAGS = 10
-"""Tags of one session."""
-LONGEST_TAG = 24
-"""Characters."""
 GRACE_SECONDS = 60.0
 """What a session does so shortly after it was archived may be the end of what it did before."""
-_SEPARATORS = str.maketrans(dict.fromkeys(";\r\n\u060c\u3001\uff0c", ","))
-
-
-class BadTag(Exception):
-    """A tag that cannot be given; the text is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +149,7 @@ class SessionFlags:
     def add_tags(self, session_ids: Iterable[str], tags: Iterable[str]) -> None:
         """Give tags, as `tags_of` returns them, to sessions. Raises BadTag, and changes nothing."""
         added = tuple(tags)
-        self._change(session_ids, lambda old: replace(old, tags=_checked((*old.tags, *added))))
+        self._change(session_ids, lambda old: replace(old, tags=checked((*old.tags, *added))))
 
     def remove_tags(self, session_ids: Iterable[str], tags: Iterable[str]) -> None:
         gone = frozenset(tags)
@@ -169,7 +160,7 @@ class SessionFlags:
 
     def set_tags(self, session_id: str, tags: Iterable[str]) -> None:
         """Replace the tags of a session. Raises BadTag."""
-        chosen = _checked(tuple(tags))
+        chosen = checked(tuple(tags))
         self._change((session_id,), lambda old: replace(old, tags=chosen))
 
     def forget(self, session_ids: Iterable[str]) -> None:
@@ -228,34 +219,6 @@ def most_used_tags(flags: Iterable[Flags]) -> list[tuple[str, int]]:
     return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
 
 
-def tags_of(text: str) -> tuple[str, ...]:
-    """The tags in a text that a person typed, separated by commas. Raises BadTag.
-
-    Tags are compared by their letters, so they are kept in small ones, with single blanks, and
-    without what cannot be seen.
-    """
-    found = (_normalised(part) for part in text.translate(_SEPARATORS).split(","))
-    return _checked(tuple(filter(None, found)))
-
-
-def _normalised(tag: str) -> str:
-    known = unicodedata.normalize("NFKC", tag).lower()
-    shown = "".join(
-        each if unicodedata.category(each)[0] != "C" else " " if each.isspace() else ""
-        for each in known
-    )
-    return " ".join(shown.split()).lstrip("# ").replace(",", " ").strip()
-
-
-def _checked(tags: tuple[str, ...]) -> tuple[str, ...]:
-    once = tuple(dict.fromkeys(tags))
-    if long := next((tag for tag in once if len(tag) > LONGEST_TAG), None):
-        raise BadTag(f"A tag has at most {LONGEST_TAG} characters; “{long[:40]}” has more.")
-    if len(once) > MOST_TAGS:
-        raise BadTag(f"A session has at most {MOST_TAGS} tags.")
-    return once
-
-
 def _as_json(flags: Flags) -> dict[str, Any]:
     """Without the members that say nothing: thousands of sessions may be archived."""
     found = {
@@ -286,10 +249,13 @@ def _flags_of(found: object, wrong: list[str]) -> Flags:
     if not isinstance(found, dict):
         wrong.append("all")
         return NO_FLAGS
+    tags, is_all = usable(field_or(found, "tags", texts, (), wrong))
+    if not is_all:
+        wrong.append("tags")
     return Flags(
         field_or(found, "pinned", number, 0.0, wrong),
         field_or(found, "archived", number, 0.0, wrong),
-        field_or(found, "tags", texts, (), wrong),
+        tags,
         field_or(found, "pinned_before", number, 0.0, wrong),
     )
 

@@ -12,14 +12,11 @@ import pytest
 
 from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.session_flags import (
-    LONGEST_TAG,
-    MOST_TAGS,
     NO_FLAGS,
-    BadTag,
     Flags,
     SessionFlags,
-    tags_of,
 )
+from opcode_htmx.sessions.storage.session_tags import LONGEST_TAG, MOST_TAGS, BadTag, tags_of
 
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
@@ -181,3 +178,31 @@ def test_flags_of_a_missing_session_are_kept_for_a_while(flags: SessionFlags) ->
     flags.collect(there.__contains__, keep=3600)
     flags.collect(there.__contains__, keep=0)
     assert set(flags.all()) == {ONE}
+
+
+def test_of_tags_in_the_file_those_are_read_that_could_be_given_and_the_rest_is_kept(
+    flags: SessionFlags, path: Path
+) -> None:
+    many = [f"t{number}" for number in range(50)]
+    content = {
+        ONE: {"tags": ["x" * 500, "two,words", "#Bug", "bug", "", "ok"]},
+        TWO: {"tags": many},
+    }
+    path.write_text(json.dumps({"version": 1, "sessions": content}))
+    assert flags.of(ONE).tags == ("two words", "bug", "ok")
+    assert flags.of(TWO).tags == tuple(many[:10])
+    flags.remove_tags([TWO], ["t0"])
+    flags.add_tags([TWO], ["t11"])
+    assert flags.of(TWO).tags == (*many[1:10], "t11")
+    (kept,) = path.parent.glob("*.unreadable-*")
+    assert json.loads(kept.read_bytes())["sessions"] == content
+    assert SessionFlags(path).of(ONE).tags == ("two words", "bug", "ok")
+
+
+def test_tags_in_the_file_that_are_only_written_otherwise_are_not_damaged(
+    flags: SessionFlags, path: Path
+) -> None:
+    path.write_text(json.dumps({"version": 1, "sessions": {ONE: {"tags": ["Bug", "bug"]}}}))
+    assert flags.of(ONE).tags == ("bug",)
+    flags.add_tags([ONE], ["ui"])
+    assert not list(path.parent.glob("*.unreadable-*"))
