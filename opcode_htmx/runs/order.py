@@ -37,5 +37,11 @@ def first_come(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=key)
 
 
+def newest_first(runs: Iterable[Run]) -> list[Run]:
+    """Sort runs of any sessions. One whose time is to come began before the clock was set."""
+    now = time.time()
+    return sorted(runs, key=lambda run: (_created_at(run) <= now, _created_at(run)), reverse=True)
+
+
 def _created_at(run: Run) -> float:
     return run.record.created_at

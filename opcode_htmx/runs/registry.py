@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from typing import Any
 
 import gevent
@@ -114,7 +114,7 @@ class RunRegistry:
     def live(self) -> list[Run]:
         """The runs whose process is alive, and those that are queued, newest first."""
         self._list()
-        return _newest_first(self._known_live())
+        return order.newest_first(self._known_live())
 
     def live_ids(self) -> set[str]:
         """The ids of the same runs."""
@@ -132,7 +132,7 @@ class RunRegistry:
 
     def newest_first(self) -> list[Run]:
         self._list()
-        return _newest_first(self._runs.values())
+        return order.newest_first(self._runs.values())
 
     def _known_live(self) -> list[Run]:
         found = [run for run in self._live.values() if run.live]
@@ -280,7 +280,3 @@ class RunRegistry:
         for run in self._known_live():
             run.detach()
         self._watcher.close()
-
-
-def _newest_first(runs: Iterable[Run]) -> list[Run]:
-    return sorted(runs, key=lambda run: run.record.created_at, reverse=True)

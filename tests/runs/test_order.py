@@ -43,6 +43,11 @@ def test_a_run_of_a_wrong_clock_stands_where_the_session_was_as_long() -> None:
     assert in_order(*reversed(wrong)) == "bc"
 
 
+def test_runs_of_all_sessions_that_began_now_come_before_those_of_a_wrong_clock() -> None:
+    runs = [run("a", NOW - 60), run("c", AHEAD), run("b", NOW - 1), run("d", AHEAD + 5)]
+    assert "".join(each.id for each in order.newest_first(runs)) == "badc"
+
+
 def test_a_live_run_is_the_newest_whatever_the_clock_said() -> None:
     assert in_order(run("b", AHEAD, 0, live=True), run("a", NOW - 60, 0)) == "ab"
     assert in_order(run("a", AHEAD, 0), run("b", NOW - 60, 0, live=True)) == "ab"
