@@ -36,22 +36,32 @@
     if (event.detail.ctx?.bubble) return; // sending.js shows it
     if (event.detail.ctx?.request) sayUnsent(event.target);
   });
-  // An answer says so above its button: the rest of the page may be out of view.
   let failure = null;
   const sayUnsent = (target) => {
     failure?.remove();
     failure = complain("That could not be sent: the server does not answer. Try again.");
-    const buttons = target.closest?.(".block-ask .buttons, .block-ask .always");
+    sayAbove(target, failure);
+  };
+  // What became of an answer is said above its button: the rest of the page may be out of view.
+  let said = null;
+  const sayAbove = (target, shown) => {
+    const buttons = target.isConnected && target.closest?.(".block-ask .buttons, .block-ask .always");
     if (!buttons) return;
-    failure.setAttribute("role", "alert");
-    buttons.before(failure);
-    const { left, top, bottom } = failure.getBoundingClientRect();
-    const isSeen = (y) => failure.contains(document.elementFromPoint(left + 20, y));
+    said?.remove();
+    said = shown;
+    said.setAttribute("role", "alert");
+    buttons.before(said);
+    const { left, top, bottom } = said.getBoundingClientRect();
+    const isSeen = (y) => said.contains(document.elementFromPoint(left + 20, y));
     // Not where it sticks in view: that would take the request's words away.
-    if (!isSeen(top + 4) || !isSeen(bottom - 4)) failure.scrollIntoView({ block: "nearest" });
+    if (!isSeen(top + 4) || !isSeen(bottom - 4)) said.scrollIntoView({ block: "nearest" });
   };
   document.addEventListener("htmx:before:request", ({ target }) => {
-    if (failure && target.closest?.(".block-ask")?.contains(failure)) failure.remove();
+    if (said && target.closest?.(".block-ask")?.contains(said)) said.remove();
+  });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    const refused = ctx.response?.status >= 400 && $("flash").firstElementChild;
+    if (refused) sayAbove(ctx.sourceElement, refused);
   });
   document.addEventListener("htmx:ws:after:connection", () => {
     if (!failure?.isConnected) return;

@@ -244,6 +244,23 @@ def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view
     assert comes_true(lambda: not covered(page, ".with-reason .button"), page)
 
 
+def test_refused_answer_says_why_above_its_button(page: Page, kept_phone: Phone) -> None:
+    kept_phone.forgiven.append("409")
+    page.set_viewport_size({"width": 390, "height": 420})
+    loaded(page, page.url)
+    expect(page.locator("[data-new]")).to_have_count(0)
+    deny = page.locator(DECISION).nth(1)
+    another = "each => each.setAttribute('hx-post', each.getAttribute('hx-post') + '0')"
+    deny.evaluate(another)
+    deny.click()
+    said = card(page).get_by_role("alert")
+    expect(said).to_have_text("Claude no longer asks this.")
+    expect(said).to_be_in_viewport(ratio=1)
+    deny.click()
+    expect(page.get_by_text("Claude no longer asks this.")).to_have_count(1)
+    expect(said).to_be_in_viewport(ratio=1)
+
+
 def test_reason_for_a_denial_survives_a_reload(page: Page) -> None:
     online, reason = page.locator("body[data-link=online]"), page.get_by_label("Tell Claude why")
     online.wait_for()  # all scripts have run
