@@ -56,7 +56,8 @@
   });
   document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
     // An answered request stays busy until the socket replaces it.
-    if (ctx.response?.status < 400 && target.matches?.(".block-ask .button, #stop .button, #stop-line .button")) return;
+    const isTaken = ctx.response?.status < 400 && ctx.response.headers.has("X-Opcode"); // by no proxy
+    if (isTaken && target.matches?.(".block-ask .button, #stop .button, #stop-line .button")) return;
     if (held.has(target)) release(target);
     releaseReplaced(); // the event of a control that was replaced comes from the document
   });

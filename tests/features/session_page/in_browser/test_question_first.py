@@ -261,6 +261,22 @@ def test_refused_answer_says_why_above_its_button(page: Page, kept_phone: Phone)
     expect(said).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("status", [200, 502])
+def test_proxy_that_answers_for_the_server_takes_no_decision(
+    page: Page, kept_phone: Phone, status: int
+) -> None:
+    kept_phone.forgiven.append("502")
+    loaded(page, page.url)
+    expect(page.locator("[data-new]")).to_have_count(0)
+    html = '<div id="flash" hx-swap-oob="true">Log in to the hotel</div>'
+    page.route("**/asks/*", lambda route: route.fulfill(status=status, body=html), times=1)
+    deny = page.locator(DECISION).nth(1)
+    deny.click()
+    expect(card(page).get_by_role("alert")).to_contain_text("the server does not answer")
+    expect(page.get_by_text("hotel")).to_have_count(0)
+    expect(deny).not_to_have_attribute("aria-busy", "true")
+
+
 def test_reason_for_a_denial_survives_a_reload(page: Page) -> None:
     online, reason = page.locator("body[data-link=online]"), page.get_by_label("Tell Claude why")
     online.wait_for()  # all scripts have run
