@@ -63,11 +63,8 @@
     const refused = ctx.response?.status >= 400 && isOurs(ctx.response) && $("flash").firstElementChild;
     if (refused) sayAbove(ctx.sourceElement, refused);
   });
-  document.addEventListener("htmx:after:request", (event) => {
-    const { ctx } = event.detail;
-    if (isOurs(ctx.response)) return;
-    event.preventDefault(); // nothing of it is shown
-    if (!ctx.bubble) sayUnsent(ctx.sourceElement);
+  document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+    if (!isOurs(ctx.response) && !ctx.bubble) sayUnsent(ctx.sourceElement);
   });
   document.addEventListener("htmx:ws:after:connection", () => {
     if (!failure?.isConnected) return;

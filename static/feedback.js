@@ -54,6 +54,10 @@
   document.addEventListener("htmx:config:request", ({ target }) => {
     if (target.matches?.("button, input, select")) hold(target);
   });
+  document.addEventListener("htmx:after:request", (event) => {
+    // Of a proxy's answer, or that of a hotel's network, nothing is shown.
+    if (!event.detail.ctx.response.headers.has("X-Opcode")) event.preventDefault();
+  });
   document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
     // An answered request stays busy until the socket replaces it.
     const isTaken = ctx.response?.status < 400 && ctx.response.headers.has("X-Opcode"); // by no proxy

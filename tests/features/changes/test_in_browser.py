@@ -120,9 +120,20 @@ def test_changes_are_read_commented_on_and_mended(
     page.get_by_role("button", name="Comment: Lines 2–3").tap()
     page.locator(".picked-form textarea").fill("Trees are two high.")
     check(page)
-    page.get_by_role("button", name="Add comment").tap()
+    add = page.get_by_role("button", name="Add comment")
+    page.route(
+        re.compile("/changes/comments"),
+        lambda route: route.fulfill(body="<p>Log in to the hotel</p>"),
+    )
+    add.tap()
+    expect(page.locator("form .error-note")).to_contain_text("the server does not answer")
+    expect(page.locator(".picked-form textarea")).to_have_value("Trees are two high.")
+    expect(page.get_by_text("hotel")).to_have_count(0)
+    page.unroute(re.compile("/changes/comments"))
+    add.tap()
     expect(page.locator(".comment")).to_contain_text("Lines 2–3 Not sent yet")
     expect(page.locator(".picked-form")).to_have_count(0)
+    expect(page.locator(".error-note")).to_have_count(0)
     check(page)
 
     page.get_by_role("button", name="Send 1 to Claude").tap()
