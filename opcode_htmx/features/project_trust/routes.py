@@ -45,6 +45,7 @@ from opcode_htmx.web.http.prompt_form import (
     prompt_id_of,
     words_of_form,
 )
+from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.base_path import inner_path, own_path
 
 TOO_MUCH = (
@@ -193,7 +194,7 @@ def _is_interrupted_form(path: str) -> bool:
     if inner is None:
         return False
     try:
-        endpoint, _ = current_app.url_map.bind("").match(inner, method="POST")
+        endpoint, _ = url_rules.route_at(current_app.url_map, inner, "POST")
     except HTTPException:
         return False
     return endpoint in INTERRUPTED

@@ -15,6 +15,7 @@ from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from opcode_htmx.sessions.workspace import Workspace
 from opcode_htmx.web.http.forms import new_session_address, session_address
+from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.base_path import inner_path
 
 LONGEST_ADDRESS = 1000
@@ -79,7 +80,7 @@ def _route(address: str) -> tuple[str, dict[str, str]]:
     if path is None:
         return "", {}
     try:
-        endpoint, values = current_app.url_map.bind("").match(path, method="GET")
+        endpoint, values = url_rules.route_at(current_app.url_map, path, "GET")
     except HTTPException:  # a redirect is one as well
         return "", {}
     known = ("session_page.session", "new_session.new", "new_session.new_in_project")

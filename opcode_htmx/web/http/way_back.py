@@ -14,6 +14,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from opcode_htmx.web.origin import hosts
+from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.base_path import inner_path, own_path
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,7 +98,7 @@ def list_at(address: str) -> WayBack | None:
     if path is None:
         return None
     try:
-        endpoint, _ = current_app.url_map.bind("").match(path, method="GET")
+        endpoint, _ = url_rules.route_at(current_app.url_map, path, "GET")
     except HTTPException:  # a redirect is one as well
         return None
     label = getattr(current_app.view_functions[endpoint], "way_back", "")

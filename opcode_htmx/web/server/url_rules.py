@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any
@@ -208,6 +208,18 @@ class LateMap(Map):
             self.on_added()
         if self._failed.pop(folders, None):
             log.warning("What is below %s is loaded now", ", ".join(folders))
+
+
+def route_at(routes: Map, path: str, method: str) -> tuple[str, Mapping[str, Any]]:
+    """The endpoint of a path of this server, and the values in it.
+
+    Only late routes of the path's folders are added, where `bind` adds all. Raises HTTPException
+    for a path without a route, for one that is redirected, and if its routes could not be added.
+    """
+    if isinstance(routes, LateMap):
+        routes.add_below(path)
+    endpoint, values = Map.bind(routes, "").match(path, method=method)
+    return endpoint, values
 
 
 def _refuse_unmatched(adapter: MapAdapter, missing: RoutesMissing) -> None:

@@ -19,6 +19,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.feature import Feature
 from opcode_htmx.features.health import readiness
 from opcode_htmx.lib.concurrency.jobs import Jobs
+from opcode_htmx.web.http import way_back
 from opcode_htmx.web.server import url_rules
 from opcode_htmx.web.server.url_rules import LateMap, RoutesMissing
 from opcode_htmx.web.websocket.router import SocketRouter
@@ -211,6 +212,16 @@ def test_templates_are_compiled_with_the_filters_of_pages(
     job.start()
     until(lambda: seen, "templates are compiled", sleep=lambda: gevent.sleep(0.01))
     assert "usage_short" in seen
+
+
+def test_the_way_back_from_a_page_needs_no_route_of_programs(
+    sandbox: Sandbox, stand_in: Path
+) -> None:
+    app = factory.build(settings_of(sandbox, stand_in, list(FEATURES)))
+    with app.test_request_context("/"):
+        assert way_back.list_at("/runs"), "it is a list"
+        assert way_back.list_at("/odd") is None
+    assert not [name for name in app.view_functions if name.startswith("api.")]
 
 
 def test_nothing_is_collected_while_routes_are_added() -> None:
