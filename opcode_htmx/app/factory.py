@@ -11,9 +11,10 @@ import mimetypes
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
+from typing import Any
 
 import gevent
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, url_for
 from gevent.event import Event
 from jinja2 import BytecodeCache
 
@@ -176,10 +177,11 @@ def _install_pages(
 ) -> None:
     """The pages of all features, when somebody asks for the first one.
 
-    They are 200 modules: a fifth of what would be imported at the start.
+    They are 200 modules: a fifth of what would be imported at the start. A feature with folders of
+    its own waits until somebody asks for one of its own pages.
     """
 
-    def add() -> None:
+    def add(features: Sequence[Feature]) -> None:
         blueprints: list[Blueprint] = []
         for feature in features:
             blueprints += feature.routes(context)
@@ -191,9 +193,21 @@ def _install_pages(
             for feature in features:
                 if feature.sockets and not feature.late_sockets:
                     feature.sockets(context, router)
+
+    def add_common() -> None:
+        add([feature for feature in features if not feature.folders])
         template_cache.forget_macros(app.jinja_env)  # those of a page about an error
 
-    app.url_map.add_late(("/",), add, known=(health.ADDRESS,))
+    def late_address(error: Exception, endpoint: str, values: dict[str, Any]) -> str:
+        if not app.url_map.add_of(endpoint):
+            raise error
+        return url_for(endpoint, **values)
+
+    app.url_map.add_late(("/",), add_common, known=(health.ADDRESS,))
+    for feature in features:
+        if feature.folders:
+            app.url_map.add_late(feature.folders, partial(add, [feature]), blueprint=feature.name)
+    app.url_build_error_handlers.append(late_address)
 
 
 def _install_api(

@@ -85,6 +85,11 @@ class Feature:
     """The name of its folder, of its templates' folder and of its static files' folder."""
     routes: Callable[[AppContext], Iterable[Blueprint]] = no_routes
     """Its pages and forms; called when somebody asks for a page for the first time."""
+    folders: tuple[str, ...] = ()
+    """Where all of its pages are, and no others, such as `/storage`; the first is its page in the
+    navigation. Its routes are called for a request there, or for the address of one of its pages,
+    whose blueprint has its name. They add nothing to other pages or their templates. Empty: they
+    are called for the first page of all."""
     at_start: Callable[[AppContext, Flask], None] | None = None
     """What it does to the app, or to services, besides its pages; called when the app is built."""
     sockets: Callable[[AppContext, SocketRouter], None] | None = None

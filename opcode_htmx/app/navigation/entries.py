@@ -80,6 +80,7 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
 
     Raises ValueError if an entry names a symbol that templates/icons.html does not have.
     """
+    features = tuple(features)
     items = sorted(
         (
             item
@@ -88,6 +89,10 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
         ),
         key=lambda item: item.order,
     )
+    # so that no page waits for the modules of theirs
+    places = {
+        item.endpoint: each.folders[0] for each in features for item in each.nav if each.folders
+    }
     # its text, as no start needs the compiled template
     symbols = (resources.TEMPLATES / "icons.html").read_text(encoding="utf-8")
     if unknown := {item.icon for item in items if f'"{item.icon}": "' not in symbols}:
@@ -110,7 +115,7 @@ def register(app: Flask, features: Iterable[Feature], context: AppContext) -> No
     @lru_cache(maxsize=ENTRIES_KEPT)
     def address_of(root: str, endpoint: str) -> str:
         """The address of a page, below the path at which the app is served."""
-        return url_for(endpoint)
+        return root + places[endpoint] if endpoint in places else url_for(endpoint)
 
     app.add_template_global(navigation, "navigation")
     app.add_template_global(navigation_entry, "navigation_entry")

@@ -47,6 +47,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 FEATURE = Feature(
     name="backups",
     routes=_routes,
+    folders=("/backup",),
     nav=(NavItem("backups.page", "Backup", icon="archive", order=812),),
     errors={BackupRefused: 409},
     state=(FOLDER,),

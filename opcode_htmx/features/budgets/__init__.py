@@ -172,6 +172,7 @@ def _turn_ended(context: AppContext, event: TurnEnded) -> None:
 FEATURE = Feature(
     name="budgets",
     routes=_routes,
+    folders=("/budgets",),
     nav=(NavItem("budgets.page", "Budgets", icon="shield", order=310),),
     errors={BudgetReached: 409, InvalidBudget: 422},
     endpoints=_endpoints,

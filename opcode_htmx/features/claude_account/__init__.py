@@ -86,6 +86,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="claude_account",
     routes=_routes,
+    folders=("/claude/account",),
     endpoints=_endpoints,
     state=(
         StateFolder(

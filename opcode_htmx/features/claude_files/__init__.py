@@ -23,4 +23,6 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from FilesApi(context.sessions.configuration).endpoints()
 
 
-FEATURE = Feature(name="claude_files", routes=_routes, endpoints=_endpoints)
+FEATURE = Feature(
+    name="claude_files", routes=_routes, folders=("/claude/files",), endpoints=_endpoints
+)

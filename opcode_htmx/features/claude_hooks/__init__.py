@@ -28,6 +28,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="claude_hooks",
     routes=_routes,
+    folders=("/claude/hooks",),
     endpoints=_endpoints,
     errors={HookGone: 404, InvalidHooks: 422},
 )

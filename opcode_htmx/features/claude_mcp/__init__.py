@@ -39,6 +39,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="claude_mcp",
     routes=_routes,
+    folders=("/claude/mcp",),
     endpoints=_endpoints,
     errors={InvalidServer: 422, ServerRefused: 422},
     state=STATE,

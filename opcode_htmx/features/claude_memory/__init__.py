@@ -25,5 +25,9 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 
 
 FEATURE = Feature(
-    name="claude_memory", routes=_routes, endpoints=_endpoints, errors={RuleExists: 409}
+    name="claude_memory",
+    routes=_routes,
+    folders=("/claude/memory", "/claude/rules"),
+    endpoints=_endpoints,
+    errors={RuleExists: 409},
 )

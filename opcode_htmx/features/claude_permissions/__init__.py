@@ -40,6 +40,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="claude_permissions",
     routes=_routes,
+    folders=("/claude/permissions",),
     endpoints=_endpoints,
     errors={InvalidRule: 422},
 )

@@ -51,6 +51,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="claude_plugins",
     routes=_routes,
+    folders=("/claude/plugins",),
     endpoints=_endpoints,
     errors={InvalidPlugin: 422, UnknownPlugin: 404, PluginChanged: 409},
 )

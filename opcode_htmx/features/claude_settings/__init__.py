@@ -16,4 +16,6 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield routes.blueprint(context.sessions.configuration, context.capabilities)
 
 
-FEATURE = Feature(name="claude_settings", routes=_routes)
+FEATURE = Feature(
+    name="claude_settings", routes=_routes, folders=("/claude/settings", "/claude/proxy")
+)

@@ -35,4 +35,6 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
     yield from TrustApi(_trusted(context)).endpoints()
 
 
-FEATURE = Feature(name="claude_trust", routes=_routes, endpoints=_endpoints)
+FEATURE = Feature(
+    name="claude_trust", routes=_routes, folders=("/claude/trust",), endpoints=_endpoints
+)

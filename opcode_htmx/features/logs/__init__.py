@@ -62,6 +62,7 @@ def _jobs(context: AppContext) -> Iterable[Job]:
 FEATURE = Feature(
     name="logs",
     routes=_routes,
+    folders=("/logs",),
     nav=(NavItem("logs.page", "Log", icon="list", order=805),),
     errors={LogUnavailable: 404},
     settings=LogSettings,

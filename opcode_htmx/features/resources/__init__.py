@@ -67,6 +67,7 @@ def _endpoints(context: AppContext) -> Iterable[Endpoint]:
 FEATURE = Feature(
     name="resources",
     routes=_routes,
+    folders=("/resources",),
     nav=(NavItem("resources.page", "Resources", icon="resources", order=815),),
     errors={NotAnOrphan: 404, PlanChanged: 409},
     endpoints=_endpoints,

@@ -22,5 +22,6 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 FEATURE = Feature(
     name="server",
     routes=_routes,
+    folders=("/server",),
     nav=(NavItem("server.page", "Server", icon="chart", order=800),),
 )

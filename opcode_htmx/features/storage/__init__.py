@@ -27,6 +27,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 FEATURE = Feature(
     name="storage",
     routes=_routes,
+    folders=("/storage",),
     nav=(NavItem("storage.page", "Storage", icon="storage", order=810),),
     errors={StillCounting: 503},
 )

@@ -20,8 +20,11 @@ from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.routing.matcher import StateMachineMatcher
 
 from opcode_htmx.lib import surrogates
+from opcode_htmx.lib.late.patterns import late_pattern
 
 log = logging.getLogger(__name__)
+
+_SLASHES = late_pattern("/{2,}")
 
 _Builder = Callable[..., tuple[str, str]]
 _Converted = Callable[[Any], str]
@@ -118,21 +121,39 @@ class LateMap(Map):
         super().__init__(*args, **kwargs)
         self._late: dict[tuple[str, ...], Callable[[], None]] = {}
         self._known: tuple[str, ...] = ()
+        self._folders_of: dict[str, tuple[str, ...]] = {}
         self._adding = RLock()
         self._failed: dict[tuple[str, ...], tuple[float, str]] = {}
         self.on_added: Callable[[], None] = lambda: None
         """Called when late routes have been added, before anything is collected again."""
 
     def add_late(
-        self, folders: tuple[str, ...], add: Callable[[], None], known: tuple[str, ...] = ()
+        self,
+        folders: tuple[str, ...],
+        add: Callable[[], None],
+        known: tuple[str, ...] = (),
+        blueprint: str = "",
     ) -> None:
         """`add` is called once, before the first request whose path begins with one of `folders`.
 
         It adds all routes below them, and may yield to other greenlets meanwhile. A request for one
-        of the addresses `known` needs no late route.
+        of the addresses `known` needs no late route. `add_of` knows them by their `blueprint`.
         """
         self._late[folders] = add
         self._known += known
+        if blueprint:
+            self._folders_of[blueprint] = folders
+
+    def add_of(self, endpoint: str) -> bool:
+        """Add the late routes of an endpoint's blueprint; False if it has none that are missing.
+
+        Raises RoutesMissing.
+        """
+        folders = self._folders_of.get(endpoint.rpartition(".")[0], ())
+        if folders not in self._late:
+            return False
+        self._add([folders])
+        return True
 
     @property
     def are_missing(self) -> bool:
@@ -147,7 +168,7 @@ class LateMap(Map):
         missing: RoutesMissing | None = None
         if self._late:
             # without the slashes that a redirect would take away
-            path = "/" + environ.get("PATH_INFO", "").lstrip("/")
+            path = _SLASHES.sub("/", "/" + environ.get("PATH_INFO", ""))
             if path not in self._known:
                 try:
                     self.add_below(path)
