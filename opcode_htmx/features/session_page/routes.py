@@ -115,7 +115,7 @@ def blueprint(
             most_per_file=MAX_FILE,
             suggestions=workspace.suggestions,
         )
-        selection.prepare(view, shown)
+        selection.prepare(view, shown, selection.PAGE_PREPARED_AFTER)
         response = make_response(loopback.for_host(page, host(), previews_of(view.address)))
         remember(response, came_from)
         return response

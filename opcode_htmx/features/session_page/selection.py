@@ -20,7 +20,9 @@ STEP_AT_LEAST = 30
 """Blocks before those of the first response that are folded for it. The way to earlier ones without
 JavaScript leads over as many as are in memory, and over at most a whole step."""
 PREPARED_AFTER = 0.1
-"""Seconds from a response until the blocks before it are prepared."""
+"""Seconds from a response with older blocks until those before them are prepared."""
+PAGE_PREPARED_AFTER = 1.0
+"""The same for a page, which its browser paints first, maybe on this machine."""
 COUNTED_BYTES = 2_000_000
 """New messages are counted in so much of the history before the part in memory."""
 
@@ -81,10 +83,10 @@ def before(conversation: Conversation, block_id: str) -> Window | None:
     return others and window.before(others[0], block_id, others[1])
 
 
-def prepare(view: SessionView, shown: Window) -> None:
+def prepare(view: SessionView, shown: Window, after: float = PREPARED_AFTER) -> None:
     """Fold and render the blocks before these in the background, if a reader may come to them."""
     if view.conversation.earlier and shown.hidden:
-        gevent.spawn_later(PREPARED_AFTER, _prepare, view, shown.first)
+        gevent.spawn_later(after, _prepare, view, shown.first)
 
 
 def _prepare(view: SessionView, block_id: str) -> None:

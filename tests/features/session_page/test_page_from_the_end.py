@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from html import unescape
+from types import SimpleNamespace
 from unittest import mock
 
 import gevent
@@ -16,6 +17,7 @@ from gevent.event import Event
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.features.session_page import selection
 from opcode_htmx.features.session_page.live_updates import updates
 from opcode_htmx.features.session_page.snapshots import FrameScheduler
 from opcode_htmx.rendering.element_ids import dom_id
@@ -156,6 +158,20 @@ def test_way_to_what_was_read_last_far_above(
     assert re.search(r'id="to-new"[^>]*>New messages since you left', reader.get())
     reader.context.sessions.read_positions.look(reader.id, "b-gone")
     assert re.search(r'id="to-new"[^>]* hidden', reader.get())
+
+
+def test_older_blocks_are_prepared_when_the_page_has_been_painted(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To fold and render them takes more of the CPU than the page did."""
+    after: list[float] = []
+    waiting = SimpleNamespace(spawn_later=lambda seconds, *_: after.append(seconds))
+    monkeypatch.setattr(selection, "gevent", waiting)
+    page = reader.get()
+    way = re.search(r'data-earlier="([^"]+)"', page)
+    assert way
+    reader.get(unescape(way[1]).removeprefix(reader.path))
+    assert after == [selection.PAGE_PREPARED_AFTER, selection.PREPARED_AFTER]
 
 
 def test_way_to_what_was_read_last_with_an_unusual_id(reader: Reader) -> None:
