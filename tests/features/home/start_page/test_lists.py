@@ -83,6 +83,19 @@ def test_pinned_sessions_are_on_top_and_archived_ones_are_left_out(server: Serve
     assert titles(server)[0] == f"Old session {OLD - 1}"
 
 
+def test_pinned_sessions_are_selected_also_where_there_are_no_others(server: Server) -> None:
+    flags = SessionFlags(server.sandbox.state / "flags.json")
+    all_of_them = [name_of(number) for number in range(OLD)]
+    flags.pin(all_of_them[:1])
+    flags.archive(all_of_them[1:])
+    try:
+        page, selecting = server.get("/").text, server.get("/?select=1").text
+    finally:
+        flags.forget(all_of_them)
+    assert 'href="/?select=1">Select</a>' in page
+    assert "Old session 0" in selecting
+
+
 def test_start_page_leads_to_the_archive_where_all_sessions_are_in_it(server: Server) -> None:
     flags, all_of_them = SessionFlags(server.sandbox.state / "flags.json"), range(OLD)
     flags.archive([name_of(number) for number in all_of_them])

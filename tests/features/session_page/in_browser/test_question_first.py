@@ -223,6 +223,9 @@ def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
     page.evaluate("scrollBy(0, -600)")
     expect(page.locator("#later")).not_to_be_in_viewport()
     expect(page.get_by_role("button", name="Jump to newest")).to_be_in_viewport(ratio=1)
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(phone.status).to_have_js_property("offsetWidth", 1)  # the reason stands there once
 
 
 def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
