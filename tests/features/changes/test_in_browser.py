@@ -139,6 +139,11 @@ def test_changes_are_read_commented_on_and_mended(
     page.get_by_role("button", name="Send 1 to Claude").tap()
     expect(page.locator(".block-text").last).to_have_text("Mended.")
     page.get_by_role("link", name="2 changed files").tap()
+    onward = page.get_by_role("button", name="Next change")
+    expect(files).to_have_count(2)
+    expect(onward).to_be_hidden()  # all rows are in view, and it would lie over them
+    files.locator("summary").first.tap()
+    expect(onward).to_be_visible()
     page.get_by_role("link", name="1 comment").tap()
     expect(page.locator(".comment")).to_contain_text("✓ Addressed")
     check(page)

@@ -140,11 +140,19 @@
       const range = words(rangeOf(lines));
       bar.replaceChildren(button("×", "Choose no lines", unpick), button(`Comment: ${range}`, "", comment, true));
     } else bar.replaceChildren(...going);
-    bar.hidden = !lines.length && stops().length < 2;
+    bar.hidden = false;
+    bar.hidden = !lines.length && (stops().length < 2 || isAllAbove());
+  };
+  // Whether a page that begins at its top has all of its rows, closed, above the buttons.
+  const isAllAbove = () => {
+    const list = document.querySelector("#changes:not(:has(.file[open]))");
+    return list !== null && list.getBoundingClientRect().bottom + scrollY < bar.getBoundingClientRect().top;
   };
   root.classList.add("picking");
   showThumb();
   document.addEventListener("htmx:after:swap", showThumb);
+  document.addEventListener("toggle", showThumb, true);
+  addEventListener("resize", showThumb);
 
   // --- live ---------------------------------------------------------------------------------
 
