@@ -12,6 +12,7 @@ import pytest
 from opcode_htmx.lib.backup import encryption
 from opcode_htmx.lib.backup.archive import BackupFailed
 from opcode_htmx.lib.backup.unpack import BadBackup
+from tests.support import age_files
 
 
 def encrypt(content: bytes, **keys: object) -> bytes:
@@ -43,13 +44,13 @@ def test_a_recipient_and_nobody_else_reads_it() -> None:
         decrypt(found[:-20], identities=[key])
 
 
-def test_a_passphrase_opens_what_it_has_closed() -> None:
-    found = encrypt(CONTENT, passphrase="correct horse")
-    assert decrypt(found, passphrase="correct horse") == CONTENT
+# What it has closed here, it opens in tests/app/commands/backups/test_backup.py.
+def test_a_passphrase_opens_what_it_has_closed_and_no_other_one_does() -> None:
+    assert decrypt(age_files.CLOSED, passphrase=age_files.PASSPHRASE) == age_files.CONTENT
     with pytest.raises(BadBackup, match="wrong"):
-        decrypt(found, passphrase="battery staple")
+        decrypt(age_files.CLOSED, passphrase="battery staple")
     with pytest.raises(BadBackup, match="--passphrase"):
-        decrypt(found)
+        decrypt(age_files.CLOSED)
 
 
 def of_a_machine(work: int) -> bytes:

@@ -20,6 +20,7 @@ from opcode_htmx.app.commands.options import BadUsage, parse
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.backup.archive import HEADER
 from tests.app.commands.backups.commands import Command, begin
+from tests.support import age_files
 from tests.support.environment import Sandbox, processes_of, runs_of, until
 from tests.support.server import Server
 
@@ -104,9 +105,9 @@ def test_a_passphrase_comes_from_a_file_and_never_from_an_argument(
     done = command.as_program("backup", tmp_path / "c", "--passphrase")
     assert done.returncode in (1, 2), "there is no terminal"
     assert not (tmp_path / "c").exists()
-    (tmp_path / "wrong").write_text("incorrect\n")
-    new = tmp_path / "new"
-    refused = command("restore", backup, "--passphrase-file", tmp_path / "wrong", state=new)
+    other, new = tmp_path / "other.age", tmp_path / "new"
+    other.write_bytes(age_files.CLOSED)
+    refused = command("restore", other, "--passphrase-file", tmp_path / "words", state=new)
     assert (refused.returncode, "passphrase is wrong" in refused.stderr) == (1, True)
     done = command("restore", backup, "--passphrase-file", tmp_path / "words", state=new)
     assert done.returncode == 0, done.stderr
