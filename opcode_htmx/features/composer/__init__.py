@@ -22,6 +22,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
         new_session_routes,
         prompts,
         routes,
+        sent_prompts,
         typed_words,
     )
 
@@ -34,7 +35,8 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     )
     yield forks.blueprint(page, lookup, drafts, runs, sessions.flags)
     yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts, sessions.worktrees)
-    yield routes.blueprint(runs, sessions.submitter, lookup, drafts)
+    yield routes.blueprint(runs, lookup, drafts)
+    yield sent_prompts.blueprint(runs, sessions.submitter, lookup, drafts)
     yield typed_words.blueprint(runs, lookup, drafts)
     yield completion.blueprint(
         workspace.config_dir, runs, lookup, context.capabilities, files, workspace.folders

@@ -52,7 +52,7 @@ TOO_MUCH = (
     "There is more than can be shown here, so this project cannot be trusted here. Look at its "
     "files and trust it at the computer, or start without its settings."
 )
-INTERRUPTED = frozenset({"composer.queued", "composer.send_as_text"})
+INTERRUPTED = frozenset({"sent_prompts.queued", "sent_prompts.send_as_text"})
 """The forms of a session that send a prompt that is not its draft."""
 
 
