@@ -325,6 +325,7 @@
     saveSoon();
     if (!event.isComposing) suggest();
   });
+  if (document.activeElement === prompt && prompt.value !== prompt.defaultValue) suggest(); // typed before this script came
   prompt.addEventListener("blur", close);
   list.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the field
   list.addEventListener("click", ({ target }) => {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.features.composer.in_browser.page import answered, begin, box, offered
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -62,3 +62,17 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
     expect(options.first).to_be_visible()
     box(phone).press("Escape")
     expect(phone.page.locator("#completions")).to_be_hidden()
+
+
+def test_word_that_was_typed_before_the_scripts_came_is_completed(
+    phone: Phone, sandbox: Sandbox
+) -> None:
+    (sandbox.project / "quince.txt").write_text("x")
+    begin(phone, sandbox)
+    page, held = phone.page, list[Route]()
+    page.route("**/later.bundle*", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    until(lambda: page.title() and held, "the scripts are on their way")
+    box(phone).press_sequentially("@quin")
+    held[0].continue_()
+    expect(offered(phone)).to_have_count(1)
