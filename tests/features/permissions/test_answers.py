@@ -53,14 +53,15 @@ def test_the_page_after_an_answer_no_longer_asks_unless_claude_does_not_read(
 
 
 def test_a_form_leads_back_to_the_open_request_and_so_to_its_words(
-    client: FlaskClient, shared_sandbox: Sandbox
+    client: FlaskClient, shared_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(routes, "SHOWN_SECONDS", 60.0)
     request_id, session_id = f"ask-{uuid.uuid4()}", str(uuid.uuid4())
     steps = [["ask", request_id], ["wait", "/nowhere"]]
     form = {"session_id": session_id, "prompt_id": str(uuid.uuid4())}
     started = form | {"folder": str(shared_sandbox.project), "prompt": json.dumps(steps)}
     address = client.post("/sessions", data=started).location.partition("#")[0]
-    until(lambda: request_id in client.get(address).text, "Claude asks")
+    until(lambda: f'id="b-{request_id}"' in client.get(address).text, "Claude asks")
     sent = form | {"prompt": "And then?", "prompt_id": str(uuid.uuid4())}
     for door, fields in (("seen", {"block": ""}), ("options", {}), ("prompt", sent)):
         answer = client.post(f"{address}/{door}", data=fields)

@@ -112,7 +112,7 @@ def exported(shared_server: Server) -> str:
 
     def whole() -> str:
         html = shared_server.get(f"{address}/export.html").text
-        return html if "All is said." in html.rpartition("</article>")[0] else ""
+        return html if ">All is said.</p>" in html else ""
 
     return until(whole, "the session is exported whole")
 
