@@ -106,9 +106,11 @@
     saveSoon();
   };
 
+  let replaced = null; // the server's text before that of this page, until that has come back as an update
   const save = (mayLeave = true) => {
     const text = words();
     if (text === kept) return null;
+    replaced ??= kept;
     mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
       csrf_token: composer.elements.csrf_token.value,
@@ -131,9 +133,11 @@
   };
   restore();
 
-  // Text typed elsewhere is shown, unless it would replace text typed here.
+  // Text typed elsewhere is shown, unless it would replace text typed here: an update may be older than that.
   const takeOver = () => {
     const { value, dataset } = $("draft");
+    if (dataset.by === page) replaced = null;
+    if (value === replaced) return;
     if (prompt.readOnly) return; // its text is on the way to the server
     if (dataset.by !== page && words() === kept && prompt.value === kept) prompt.value = kept = value;
   };

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.features.composer.in_browser.page import (
     answered,
@@ -89,6 +89,33 @@ FAR_FROM_ALL = """() => {
     document.getElementById("end").style.height = "600px";
 }"""
 """A prompt that was not sent is a screen away from what was said before, and from the end."""
+
+
+def test_update_that_is_older_than_what_was_saved_since_does_not_replace_it(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    page, late = phone.page, list[str | bytes]()
+    sockets = list[WebSocketRoute]()
+
+    def hold(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.connect_to_server().on_message(lambda message: late.append(message))
+
+    page.route_web_socket("**/live*", hold)
+    page.reload()
+    until(lambda: late, "an update is on its way", sleep=lambda: page.wait_for_timeout(20))
+    with page.expect_response("**/draft"):
+        box(phone).press_sequentially("half a thought")
+
+    def own_update_has_come() -> object:
+        while late:
+            sockets[-1].send(late.pop(0))
+        return page.locator("#draft").get_attribute("data-by")
+
+    until(own_update_has_come, "it is saved", sleep=lambda: page.wait_for_timeout(20))
+    expect(page.locator("#draft")).to_have_value("half a thought")
+    expect(box(phone)).to_have_value("half a thought")
 
 
 def test_unsent_prompt_is_kept_taken_back_and_sent_after_a_reload(
