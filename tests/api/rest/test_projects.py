@@ -234,23 +234,25 @@ def test_long_history_starts_at_once_and_delays_no_other_request(
 
     asking = threading.Thread(target=others)
     asking.start()
-    for _ in range(3):
-        start, size = time.perf_counter(), 0
-        with requests.get(
-            f"{server.url}/api/sessions/{ONE}/history/{PROJECT}",
-            auth=(USER, PASSWORD),
-            stream=True,
-            timeout=20,
-        ) as answer:
-            for piece in answer.iter_content(256 * 1024):
-                if not size:
-                    firsts.append(time.perf_counter() - start)
-                size += len(piece)
-                peak = max(peak, worker.memory_info().rss)
-        sizes.append(size)
-        took.append(time.perf_counter() - start)
-    done.set()
-    asking.join()
+    try:
+        for _ in range(3):
+            start, size = time.perf_counter(), 0
+            with requests.get(
+                f"{server.url}/api/sessions/{ONE}/history/{PROJECT}",
+                auth=(USER, PASSWORD),
+                stream=True,
+                timeout=20,
+            ) as answer:
+                for piece in answer.iter_content(256 * 1024):
+                    if not size:
+                        firsts.append(time.perf_counter() - start)
+                    size += len(piece)
+                    peak = max(peak, worker.memory_info().rss)
+            sizes.append(size)
+            took.append(time.perf_counter() - start)
+    finally:
+        done.set()
+        asking.join()
     assert min(sizes) > 49_000_000
     assert peak - before < 10_000_000
     # The promise is 50 ms; on a machine that is busy with other things all takes its time
