@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 _SLASHES = late_pattern("/{2,}")
 
 _Builder = Callable[..., tuple[str, str]]
-_Converted = Callable[[Any], str]
+_Part = tuple[str, str, Callable[[Any], str] | None]
+_Parts = tuple[_Part, ...]
 
 RETRY_SECONDS = 1.0
 """After routes could not be added: requests before then are refused, and do not try again."""
@@ -58,11 +59,11 @@ class LateRule(Rule):
     """
 
     def _compile_builder(self, append_unknown: bool = True) -> _Builder:
-        parts: list[tuple[str, str, _Converted | None]] = []
+        parts: _Parts = ()
 
         def build(rule: Rule, **values: Any) -> tuple[str, str]:
-            if not parts:
-                parts.extend(_parts_of(rule))
+            nonlocal parts
+            parts = parts or tuple(_parts_of(rule))  # at once: another thread may build one, too
             try:
                 return "", _joined(rule, parts, values, append_unknown)
             except UnicodeEncodeError:  # a name in a file may hold half a character
@@ -72,7 +73,7 @@ class LateRule(Rule):
         return build
 
 
-def _parts_of(rule: Rule) -> Iterator[tuple[str, str, _Converted | None]]:
+def _parts_of(rule: Rule) -> Iterator[_Part]:
     """Each value of a rule with the text before it; last, the text after all of them."""
     text, constants = "", rule.defaults or {}
     for is_value, data in rule._trace[1:]:  # after the sign between host and path
@@ -86,12 +87,7 @@ def _parts_of(rule: Rule) -> Iterator[tuple[str, str, _Converted | None]]:
     yield text, "", None
 
 
-def _joined(
-    rule: Rule,
-    parts: list[tuple[str, str, _Converted | None]],
-    values: dict[str, Any],
-    append_unknown: bool,
-) -> str:
+def _joined(rule: Rule, parts: _Parts, values: dict[str, Any], append_unknown: bool) -> str:
     """The path of a rule; values that are not in it are its query."""
     address = ""
     for text, name, converted in parts:
