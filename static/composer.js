@@ -110,7 +110,7 @@
   const save = (mayLeave = true) => {
     const text = words();
     if (text === kept) return null;
-    replaced ??= kept;
+    replaced ??= $("draft").value;
     mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
       csrf_token: composer.elements.csrf_token.value,
