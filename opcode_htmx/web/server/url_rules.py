@@ -49,6 +49,8 @@ def _nothing_collected() -> Iterator[None]:
 
 
 def _whole(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_whole(each) for each in value]
     return surrogates.replaced(value) if isinstance(value, str) else value
 
 
