@@ -58,11 +58,21 @@ def streamed_list(
 
 def _response(envelope: Mapping[str, object], status: int) -> Response:
     # Imported here, as every start imports this module for refusals
-    from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+    from pydantic_core import PydanticSerializationError, to_json
 
     try:
         text: bytes | str = to_json(envelope)
     except PydanticSerializationError:
         # JavaScript cuts strings between surrogates, and half of a pair is no UTF-8.
-        text = json.dumps(to_jsonable_python(envelope))
+        text = json.dumps(envelope, default=_jsonable)
     return Response(text, status, mimetype=JSON)
+
+
+def _jsonable(value: object) -> object:
+    """A value that `json` does not know. Models keep names that UTF-8 cannot hold."""
+    from pydantic import BaseModel
+    from pydantic_core import to_jsonable_python
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(by_alias=True)
+    return to_jsonable_python(value)

@@ -133,6 +133,9 @@ def test_api_writes_the_mcp_json_of_a_project(client: FlaskClient, sandbox: Sand
     (sandbox.project / ".mcp.json").write_text('{"mcpServers": {}}')
     assert client.put(path, json=body).status_code == 409
     assert client.get(path).get_json()["data"]["config"] == {"mcpServers": {}}
+    half = {"mcpServers": {"\ud800": {"command": "\ud800", "args": ["\ud800"]}}}
+    (sandbox.project / ".mcp.json").write_text(json.dumps(half))
+    assert client.get(path).get_json()["data"]["config"] == half
     query = {"project_path": str(sandbox.project)}
     reset = client.post("/api/mcp/project-choices/reset", json=query)
     assert reset.status_code == 200
