@@ -25,7 +25,8 @@ def download(content: Iterable[str] | Path, media_type: str, file_name: str) -> 
 
 def save_as(response: Response, name: str) -> None:
     """Have a browser save the response under a name (RFC 6266, with an ASCII form beside it)."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    known = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = "".join(filter(str.isprintable, known))  # no header holds line breaks
     options = {"filename": plain or "file"}
     if plain != name:
         options["filename*"] = f"UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"

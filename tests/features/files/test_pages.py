@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -143,6 +144,7 @@ def test_every_encoding_is_read(project: Project, content: bytes, shown: str) ->
 def test_templates_of_other_features_have_the_addresses_of_files(
     app: Flask, project: Project
 ) -> None:
+    project.get()  # which adds the pages
     address = app.jinja_env.globals["file_address"]
     assert callable(address)
     with app.test_request_context():
@@ -165,6 +167,16 @@ def test_a_folder_is_saved_as_a_zip_of_what_belongs_to_it(project: Project) -> N
     inner = project.get("download", path="src")
     assert zipfile.ZipFile(io.BytesIO(inner.data)).namelist() == ["app.py"]
     assert "src.zip" in inner.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.txt", "a\r\nX-Odd: 1.txt", "a\x1b[31m\x7f.txt", "\n"])
+def test_a_file_with_control_characters_in_its_name_is_saved(project: Project, name: str) -> None:
+    project.write(name, "x")
+    saved = project.get("download", path=f"raw:{quote(name)}")
+    assert (saved.status_code, saved.data) == (200, b"x")
+    disposition = saved.headers["Content-Disposition"]
+    assert disposition.isprintable()
+    assert f"filename*=UTF-8''{quote(name, safe='')}" in disposition
 
 
 def test_the_pages_of_a_project_and_a_session_lead_to_its_files(project: Project) -> None:
