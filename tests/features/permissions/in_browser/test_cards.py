@@ -79,7 +79,7 @@ def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
     # what the page sends and fetches by itself at any time
     assert [url for url in sent if "/seen" not in url and "/static/" not in url] == []
     phone.button("Answer").click()
-    expect(phone.page.locator("#flash")).to_contain_text(
+    expect(card(phone).get_by_role("alert")).to_contain_text(
         "Choose an answer to question 2 of 2: “How many?”"
     )
     phone.page.get_by_role("link", name="question 2 of 2").click()
@@ -129,7 +129,7 @@ def test_second_device_shows_the_decision_of_the_first_and_its_time(
     one.button("Allow").click()
     ready(one)
     other.button("Deny").click()
-    expect(other.page.locator("#flash")).to_contain_text(
+    expect(card(other).get_by_role("alert")).to_contain_text(
         re.compile(r"answered already at \d\d:\d\d: allowed")
     )
     other.page.reload()

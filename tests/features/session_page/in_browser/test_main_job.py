@@ -230,7 +230,9 @@ def test_two_phones_show_the_same_session_and_the_first_answer_counts(
     one.button("Deny").click()
     answer_is(one, "Then not.")
     other.button("Allow").click()
-    expect(other.page.locator("#flash")).to_contain_text("answered already")
+    expect(other.page.locator(".block-ask").get_by_role("alert")).to_contain_text(
+        "answered already"
+    )
     other.unlock()
     answer_is(other, "Then not.")
     for phone in (one, other):
