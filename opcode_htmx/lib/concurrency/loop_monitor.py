@@ -8,13 +8,10 @@ pieces in a row, reports no duration, and walks through the whole memory for its
 from __future__ import annotations
 
 import logging
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from types import FrameType
 from typing import Any
 
 import gevent
@@ -23,6 +20,7 @@ from gevent import monkey
 from opcode_htmx.lib.concurrency.alarm import Alarm, alarm
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.formatting import count
+from opcode_htmx.lib.logs.thread_stacks import innermost_calls
 from opcode_htmx.lib.metrics.families import Counter, Histogram
 
 log = logging.getLogger(__name__)
@@ -214,9 +212,7 @@ class LoopMonitor:
             alarm.wait()
             iteration, start = self._iteration, self._iteration_start
             if self._is_busy and perf_counter() - start >= LIMIT:
-                frame = sys._current_frames().get(hub_thread)
-                self._sampled = iteration, _calls(frame)
-                frame = None  # the loop must not keep the frame's objects alive
+                self._sampled = iteration, innermost_calls(hub_thread, STACK)
         alarm.dispose()
 
 
@@ -229,8 +225,3 @@ class _Second:
         self.number = number
         self.busy = 0.0
         self.worst = 0.0
-
-
-def _calls(frame: FrameType | None) -> tuple[str, ...]:
-    stack = traceback.StackSummary.extract(traceback.walk_stack(frame), lookup_lines=False)
-    return tuple(f"{each.filename}:{each.lineno} in {each.name}" for each in stack[:STACK])
