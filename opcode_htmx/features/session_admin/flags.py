@@ -66,9 +66,11 @@ def archive(
     A time of a clock that was ahead is noticed before: once it has come, it would lead out of the
     archive.
     """
-    used_at = {key: last_used(file) for key, file in files.items()}
-    positions.newest_first(list(used_at.values()), float)  # notices them
-    return flags.archive(files, used_at=used_at, past=positions.past())
+    used_at, past = {key: last_used(file) for key, file in files.items()}, positions.past()
+    for each in filter(past.is_wrong, used_at.values()):
+        past.of(each)
+    positions.notice(past)
+    return flags.archive(files, used_at=used_at, past=past)
 
 
 def last_used(file: Path | None) -> float:

@@ -1,1 +1,1 @@
-"""The log: ids of requests and runs, formats, what is hidden, and the files."""
+"""The log: ids of requests and runs, formats, what is hidden, files, and stacks of threads."""
