@@ -28,7 +28,7 @@ test: style
 	@$(PYTHON_IN_VENV) scripts/chromium.py
 	@$(PYTHON_IN_VENV) scripts/debian_programs.py
 	@sh scripts/test.sh --numprocesses 6 --dist worksteal \
-		--reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
+		--max-suite-reruns 5 --rerun-show-tracebacks
 
 # The tests that start no server, no browser, no run and no CLI.
 unit: setup-dev

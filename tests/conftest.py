@@ -64,11 +64,15 @@ def pytest_collection_finish() -> None:
 # Around the others, so that `-m unit` finds the marks. One process at a time, for Hypothesis reads
 # the sources of all modules then, and keeps what it found for the other processes.
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    once_more = config.getoption("max_suite_reruns", None) is not None
     for item in items:
         if INTEGRATION not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.unit)
-            item.add_marker(pytest.mark.flaky(reruns=0))  # see docs/decisions/0088
+        elif once_more:
+            item.add_marker(pytest.mark.flaky(reruns=1))  # see docs/decisions/0088
     # What may take longest begins first: at the end one process would run it alone.
     items.sort(key=_time_limit, reverse=True)
     with one_at_a_time("collected"):
