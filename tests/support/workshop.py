@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,13 @@ from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until
 from tests.support.plain_git import GIT
+
+OF_SESSIONS = (
+    *("runs", "worktrees", "worktrees_kept", "worktree_projects", "worktree_setup", "races"),
+    *("agents", "agent_versions", "agent_runs", "profiles", "schedules", "schedule_runs"),
+    *("drafts", "options", "trust"),
+)
+"""The folders of the state with what a test leaves that another one would see."""
 
 
 class Workshop:
@@ -55,6 +63,11 @@ class Workshop:
     def commit(self, folder: Path, message: str) -> None:
         self.git("add", "-A", at=folder)
         self.git("commit", "-qm", message, at=folder)
+
+    @property
+    def outside(self) -> Path:
+        """A folder that may not be worked in, where tests share the app."""
+        return self.top.parents[2] / f"outside-{self.top.parent.name}"
 
     @property
     def service(self) -> SessionWorktrees:
@@ -113,7 +126,28 @@ class Workshop:
 
 @contextlib.contextmanager
 def workshop_in(sandbox: Sandbox, claude: Path | None, most_runs: str = "") -> Iterator[Workshop]:
-    """The app over a sandbox whose project is a git repository."""
-    sandbox.with_own_project()
+    """An app of its own over a sandbox whose project is a git repository."""
     with app_of(sandbox, claude, OPCODE_MAX_RUNS=most_runs) as app:
         yield Workshop(app, sandbox)
+
+
+def shared_workshop(app: Flask, home: Sandbox) -> Iterator[Workshop]:
+    """A repository for one test in an app that tests share, as a fixture.
+
+    Afterwards nothing runs, and the app knows of no session, copy, race or agent.
+    """
+    sandbox = Sandbox(home.home, f"{uuid.uuid4().hex[:8]}/{home.name}")
+    sandbox.project.mkdir(parents=True)
+    workshop = Workshop(app, sandbox)
+    yield workshop
+    runs = workshop.context.runs
+    for run in runs.live():
+        run.stop(by=SYSTEM)
+    workshop.until(lambda: not runs.live(), "all runs have ended")
+    for path in (path for name in OF_SESSIONS for path in (home.state / name).glob("*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.suffix:  # a lock has none, and is held as long as the app lives
+            path.unlink()
+    (home.state / "agent_numbers.json").unlink(missing_ok=True)
+    home.empty_config()

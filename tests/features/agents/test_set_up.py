@@ -9,20 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from opcode_htmx.sessions.worktrees.project_setup import ProjectSetup
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.environment import Sandbox
 from tests.support.pages.claude_pages import form_of
-from tests.support.workshop import Workshop, workshop_in
+from tests.support.workshop import Workshop, shared_workshop
 
 WAITS = "echo waiting; while ! test -e ../go; do sleep 0.05; done; touch ../set-up"
 TASK = "Prune"
 
 
+@pytest.fixture(scope="module")
+def shared_jobs() -> bool:
+    return True
+
+
 @pytest.fixture
-def workshop(sandbox: Sandbox, stand_in: Path) -> Iterator[Workshop]:
-    with workshop_in(sandbox, stand_in) as workshop:
+def workshop(shared_app: Flask, shared_home: Sandbox) -> Iterator[Workshop]:
+    for workshop in shared_workshop(shared_app, shared_home):
         agent = {"name": "Pruner", "system_prompt": "You prune.", "model": "haiku"}
         workshop.api("POST", "/api/agents", 201, **agent)
         yield workshop

@@ -1,17 +1,26 @@
-"""The app in process over a project that is a git repository."""
+"""One app over projects that are git repositories, with a repository for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.support.environment import Sandbox
-from tests.support.workshop import Workshop, workshop_in
+from tests.support.suite import shared_fixtures
+from tests.support.workshop import Workshop, shared_workshop
+
+
+@pytest.fixture(scope="package")
+def shared_jobs() -> bool:
+    return True
+
+
+shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_app = pytest.fixture(scope="package")(shared_fixtures.app)
 
 
 @pytest.fixture
-def workshop(sandbox: Sandbox, stand_in: Path) -> Iterator[Workshop]:
-    with workshop_in(sandbox, stand_in) as workshop:
-        yield workshop
+def workshop(shared_app: Flask, shared_home: Sandbox) -> Iterator[Workshop]:
+    yield from shared_workshop(shared_app, shared_home)

@@ -254,13 +254,15 @@ def test_a_copy_is_no_project_to_begin_in_but_leads_to_its_own(workshop: Worksho
     assert 'name="copy" value="1">' in page, "and is not chosen unasked"
 
 
-def test_copies_are_made_in_another_folder_where_one_is_set(workshop: Workshop) -> None:
-    workshop.service.configure(workshop.top.parent / "copies", 60.0)
+def test_copies_are_made_in_another_folder_where_one_is_set(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop.service, "_place", workshop.outside / "copies")
     refused = workshop.client.post("/sessions", data=workshop.form("Grow"))
     assert (refused.status_code, "OPCODE_PROJECT_ROOTS" in refused.text) == (422, False)
     assert "outside the folders that may be worked in" in refused.text
     assert workshop.service.records.all() == []
-    workshop.service.configure(workshop.top / "copies", 60.0)
+    monkeypatch.setattr(workshop.service, "_place", workshop.top / "copies")
     session = workshop.start("Grow")
     copy = workshop.copy_of(session)
     assert copy == workshop.top / "copies" / naming.slug(workshop.top.name) / "grow"

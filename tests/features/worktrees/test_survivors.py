@@ -45,7 +45,7 @@ def found(workshop: Workshop) -> dict[str, dict[str, object]]:
 
 def test_those_of_git_and_of_claude_are_found_and_removed(workshop: Workshop) -> None:
     place = workshop.top / ".claude" / "worktrees"
-    by_hand, moved = workshop.top.parent / "orchard-2", place / "moved"
+    by_hand, moved = workshop.outside / "orchard-2", place / "moved"
     workshop.git("worktree", "add", "-q", "-b", "hand", str(by_hand))
     workshop.git("worktree", "add", "-q", "-b", "moved", str(moved))
     workshop.git("worktree", "add", "-q", "-b", "worktree-x", str(place / "x"))
