@@ -10,7 +10,7 @@ import pyte
 
 from opcode_htmx.engines.base import CommandLine
 from opcode_htmx.lib.identity import owner
-from opcode_htmx.lib.pty.records import Kind
+from opcode_htmx.lib.pty.records import Kind, Record
 from opcode_htmx.lib.pty.segments import SegmentReader, newest_output, starts_in
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.sessions.terminals.model import Program, Terminal
@@ -82,20 +82,34 @@ def reference_screen(terminals: Terminals, terminal: Terminal, begin: int = 0) -
 
 def screen_of(reader: SegmentReader) -> pyte.Screen:
     """What a terminal would show that has seen all that follows; it begins at a segment."""
-    screen = ReferenceScreen(80, 24)
-    stream = pyte.ByteStream(screen)
-    is_first = True
-    while found := reader.read(1 << 20)[0]:
-        for record in found:
-            if record.kind is Kind.DATA:
-                stream.feed(record.content)
-            elif record.kind is Kind.SIZE or (record.kind is Kind.STATE and is_first):
-                columns, rows = record.size
-                screen.resize(rows, columns)
-                if record.kind is Kind.STATE:
-                    stream.feed(record.restores)
-            is_first = False
-    return screen
+    return ReferenceTerminal(reader).screen()
+
+
+class ReferenceTerminal:
+    """A terminal that sees an output from the begin of a segment on, each part once."""
+
+    def __init__(self, reader: SegmentReader) -> None:
+        self._reader = reader
+        self._screen = ReferenceScreen(80, 24)
+        self._stream = pyte.ByteStream(self._screen)
+        self._is_first = True
+
+    def screen(self) -> pyte.Screen:
+        """With all that has come by now."""
+        while found := self._reader.read(1 << 20)[0]:
+            for record in found:
+                self._see(record)
+        return self._screen
+
+    def _see(self, record: Record) -> None:
+        if record.kind is Kind.DATA:
+            self._stream.feed(record.content)
+        elif record.kind is Kind.SIZE or (record.kind is Kind.STATE and self._is_first):
+            columns, rows = record.size
+            self._screen.resize(rows, columns)
+            if record.kind is Kind.STATE:
+                self._stream.feed(record.restores)
+        self._is_first = False
 
 
 def text_of(screen: pyte.Screen) -> str:

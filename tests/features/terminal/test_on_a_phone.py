@@ -16,7 +16,7 @@ from tests.support.cli.terminal_session import skip_dialogs
 from tests.support.environment import until
 from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.server import Server
-from tests.support.terminals import kill_terminals, screen_of, text_of
+from tests.support.terminals import ReferenceTerminal, kill_terminals, text_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 
@@ -70,14 +70,17 @@ class TerminalPage:
     def key(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
-    def equals_the_reference(self) -> None:
-        """Wait until it shows what a reference terminal does that reads the same output."""
+    def reference(self) -> ReferenceTerminal:
+        """One that sees the newest output and, each time it is looked at, what has come since."""
+        return ReferenceTerminal(SegmentReader(self._output, starts_in(self._output)[-1]))
 
-        def same() -> bool:
-            reader = SegmentReader(self._output, starts_in(self._output)[-1])
-            return self.screen == text_of(screen_of(reader))
-
-        until(same, "both are the same", sleep=lambda: self.page.wait_for_timeout(100))
+    def equals(self, reference: ReferenceTerminal) -> None:
+        """Wait until it shows what the reference does, which reads the same output."""
+        until(
+            lambda: self.screen == text_of(reference.screen()),
+            "both are the same",
+            sleep=lambda: self.page.wait_for_timeout(100),
+        )
 
     def has_written(self, words: bytes) -> None:
         until(
@@ -96,11 +99,15 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     )
     form = {"program": "shell", "folder": str(sandbox.project)}
     address = server.post("/terminal", form).headers["Location"]
-    phones = [open_phone(server, has_touch=True, color_scheme=each) for each in ("light", "dark")]
+    phones = [
+        open_phone(server, has_touch=True),
+        open_phone(server, has_touch=True, is_mobile=True, color_scheme="dark"),
+    ]
     one, two = (TerminalPage(phone, address, sandbox.state) for phone in phones)
     one.until("$")
     one.type("echo $((6*7))")
     assert one.until("42\n$") == two.until("42\n$")
+    is_typed_in_after_a_tap(two)
 
     # colours by name, by number and by value, without a complaint of the policy
     two.type(r"printf '\e[31mred \e[38;5;99mnumber \e[48;2;9;99;9mvalue\e[m over\n'")
@@ -121,13 +128,14 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
         "the editor has taken the keys",
         sleep=lambda: two.page.wait_for_timeout(50),
     )
-    one.equals_the_reference()
-    two.equals_the_reference()
+    reference = one.reference()
+    one.equals(reference)
+    two.equals(reference)
     one.type(":wq")
     one.until("$")
 
-    # a flood, with the server killed in the middle of it
-    one.type("yes 'apple pie'")
+    # a flood, with the server killed in the middle of it; a faster one would show no more
+    one.type("while :; do yes 'apple pie' | head -n 2000; sleep 0.05; done")
     two.has_written(b"apple pie\r\napple pie")
     for phone in phones:
         phone.forgiven += CUT_OFF
@@ -141,8 +149,9 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     one.key("Control C: interrupt")
     one.until("^C\n$")
     two.until("^C\n$")
-    one.equals_the_reference()
-    two.equals_the_reference()
+    reference = one.reference()
+    one.equals(reference)
+    two.equals(reference)
 
     # another size, which both show; and Ctrl for the next key
     one.page.set_viewport_size({"width": 390, "height": 420})
@@ -153,11 +162,19 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
     one.key("Ctrl")
     one.page.keyboard.insert_text("d")
     one.until("$")
-    one.equals_the_reference()
-    two.equals_the_reference()
+    one.equals(reference)
+    two.equals(reference)
     one.type("exit 3")
     for each in (one, two):
         each.page.locator("#terminal-state", has_text="ended with status 3").wait_for()
+
+
+def is_typed_in_after_a_tap(phone: TerminalPage) -> None:
+    """A phone's keyboard comes when it is asked for."""
+    field = phone.page.locator(".xterm-helper-textarea")
+    expect(field).not_to_be_focused()
+    phone.box.tap()
+    expect(field).to_be_focused()
 
 
 def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., Phone]) -> None:
@@ -165,6 +182,7 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     address = server.post("/terminal", form).headers["Location"]
     one = TerminalPage(open_phone(server), address, server.sandbox.state)
     one.until("$")
+    expect(one.page.locator(".xterm-helper-textarea")).to_be_focused()  # it opens no keyboard
     for columns in ("256", "40"):
         one.page.get_by_role("button", name="Terminal menu").click()
         one.page.get_by_label("Width").select_option(columns)
@@ -173,7 +191,7 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
         until(lambda: one.box.evaluate(width) == columns, f"it is {columns} wide")  # noqa: B023
         one.type("stty size")
         until(lambda: f" {columns}\n$" in one.screen, f"it has {columns} columns")  # noqa: B023
-        one.equals_the_reference()
+        one.equals(one.reference())
     line = "apple pie, with sugar and cream\\n"
     one.type("stty raw -echo; head -c 1000000 > pasted; stty sane; echo got it")
     until((server.sandbox.project / "pasted").exists, "the program reads")
@@ -184,27 +202,6 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     one.page.get_by_role("button", name="Copy", exact=True).click()
     sheet = one.page.get_by_role("dialog", name="Copy")
     expect(sheet).to_contain_text("got it")
-
-
-def test_a_terminal_is_ready_to_type_in_where_that_opens_no_keyboard(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    form = {"program": "shell", "folder": str(server.sandbox.project)}
-    address = server.post("/terminal", form).headers["Location"]
-    one = TerminalPage(open_phone(server), address, server.sandbox.state)
-    one.until("$")
-    expect(one.page.locator(".xterm-helper-textarea")).to_be_focused()
-    one.page.keyboard.type("echo $((6*7))")
-    one.page.keyboard.press("Enter")
-    one.until("42\n$")
-
-    two = TerminalPage(
-        open_phone(server, has_touch=True, is_mobile=True), address, server.sandbox.state
-    )
-    two.until("42\n$")
-    expect(two.page.locator(".xterm-helper-textarea")).not_to_be_focused()
-    two.box.tap()
-    expect(two.page.locator(".xterm-helper-textarea")).to_be_focused()
 
 
 @pytest.fixture(scope="module")
@@ -222,21 +219,18 @@ def test_the_interface_of_claude_itself(
     form = {"program": "claude", "folder": str(sandbox.project)}
     address = shared_real_server.post("/terminal", form).headers["Location"]
     try:
-        phones = [open_phone(shared_real_server) for _ in range(2)]
-        one, two = (TerminalPage(phone, address, sandbox.state) for phone in phones)
+        one = TerminalPage(open_phone(shared_real_server), address, sandbox.state)
         until(lambda: "auto mode" in one.screen, "Claude waits for a prompt")
         one.page.locator(".xterm-helper-textarea").focus()
         one.page.keyboard.type("Prune the trees")
         until(lambda: "Prune the trees" in one.screen, "it was typed")
         one.key("Enter")
-        for each in (one, two):
-            until(
-                lambda: "The apple trees are pruned." in each.screen,  # noqa: B023
-                "the answer is there",
-                sleep=lambda: each.page.wait_for_timeout(100),  # noqa: B023
-            )
-        one.equals_the_reference()
-        two.equals_the_reference()
+        until(
+            lambda: "The apple trees are pruned." in one.screen,
+            "the answer is there",
+            sleep=lambda: one.page.wait_for_timeout(100),
+        )
+        one.equals(one.reference())
         book = BudgetBook(sandbox.state)
         until(book.spending.open_shares, "the budgets have seen the session")  # every 3 s
         shared_real_server.post(f"{address}/end", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from opcode_htmx.sessions.terminals.model import TerminalsOff
 from opcode_htmx.sessions.terminals.services import services
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.clients import api
-from tests.support.environment import Sandbox, until
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.terminals import kill_terminals
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(60)]
@@ -30,12 +31,22 @@ pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(60)]
 SESSION = "5e551000-0000-4000-8000-000000000019"
 
 
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    (sandbox.home / ".bash_profile").write_text("PS1='$ '\n")
-    with app_of(sandbox, stand_in, jobs=False, SHELL="/bin/bash") as app:
+@pytest.fixture(scope="module")
+def app(shared_home: Sandbox) -> Iterator[Flask]:
+    (shared_home.home / ".bash_profile").write_text("PS1='$ '\n")
+    variables = {"OPCODE_PROJECT_ROOTS": str(shared_home.project.parent), "SHELL": "/bin/bash"}
+    claude = write_stand_in(shared_home.home / "claude")
+    with app_of(shared_home, claude, jobs=False, **variables) as app:
         yield app
-    kill_terminals(sandbox.state / "terminals")
+
+
+@pytest.fixture
+def sandbox(shared_home: Sandbox) -> Iterator[Sandbox]:
+    """With a project for one test, whose terminals are gone afterwards."""
+    yield shared_home.with_own_project()
+    kill_terminals(shared_home.state / "terminals")
+    for each in (shared_home.state / "terminals").glob("*/"):
+        shutil.rmtree(each)
 
 
 def opened(client: FlaskClient, sandbox: Sandbox, **form: str) -> str:
@@ -51,9 +62,10 @@ def shows(client: FlaskClient, address: str, words: str) -> None:
     until(lambda: words in client.get(address).text, f"{address} shows {words!r}")
 
 
-def test_without_the_setting_there_is_no_terminal(sandbox: Sandbox, stand_in: Path) -> None:
+def test_without_the_setting_there_is_no_terminal(tmp_path: Path, stand_in: Path) -> None:
     doors = [("GET", "/terminal"), ("POST", "/terminal"), ("GET", f"/terminal/{'1' * 32}")]
     doors += [("GET", "/api/terminals"), ("POST", f"/api/terminals/{'1' * 32}/end")]
+    sandbox = Sandbox(tmp_path / "home").make()
     with app_of(sandbox, stand_in, jobs=False, OPCODE_TERMINAL="0") as app:
         client = client_of(app)
         for method, path in doors:
@@ -84,7 +96,7 @@ def test_a_shell_is_used_without_scripts(
     shows(client, address, "sleep 1234")
     client.post(f"{address}/type", data={"key": "interrupt"})
     shows(client, address, "^C")
-    assert "Shell in orchard" in client.get("/terminal").text
+    assert f"Shell in {sandbox.name}" in client.get("/terminal").text
     assert client.post(f"{address}/remove").status_code == 409
     assert client.post(f"{address}/end").status_code == 303
     assert "ended by signal 1" in client.get("/terminal").text
