@@ -16,7 +16,6 @@ from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Tex
 from opcode_htmx.engines.claude.demo.script import Request, Step
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.support.environment import Sandbox, basic_header, find_claude, runs_of, until
-from tests.support.pages.claude_pages import form_of
 from tests.support.plain_git import GIT
 from tests.support.server import Server
 
@@ -190,6 +189,7 @@ def test_an_agent_works_in_a_worktree_of_its_own(server: Server) -> None:
         git(project, environment, *command)
     agent = made(server, name="Gärtner & Söhne", default_task="Write it.")
     run = call(server, "POST", f"/{agent}/execute", 202, project_path=str(project), worktree=True)
+    assert "result" in streamed(server, run)
     found = over(server, run)
     assert found["status"] == "completed", found
     place = Path(found["working_path"])
@@ -203,52 +203,22 @@ def test_an_agent_works_in_a_worktree_of_its_own(server: Server) -> None:
     page = server.get(f"/agents/runs/of/{found['session_id']}").text
     assert "Worktree" in page
     assert "Gärtner &amp; Söhne" in server.get("/runs").text
+    is_killed_once(server, run)
 
 
-def test_the_form_asks_for_trust_and_starts_once(server: Server) -> None:
-    project = server.sandbox.with_own_project().project
-    (project / ".claude").mkdir()
-    hook = {"Stop": [{"hooks": [{"type": "command", "command": "echo from-the-project"}]}]}
-    (project / ".claude" / "settings.json").write_text(json.dumps({"hooks": hook}))
-    agent = made(server, name="Careful")
-    page = server.get(f"/agents/{agent}", params={"folder": str(project)})
-    form = {**form_of(page.text), "prompt": "Write it.", "folder": str(project)}
-    form.pop("worktree", None)
-    asked = server.post(f"/agents/{agent}/run", form)
-    assert asked.status_code == 409
-    assert "echo from-the-project" in asked.text
-    assert "Write it." in asked.text
-    form = {**form_of(asked.text), "folder": str(project), "decision": "without"}
-    form.pop("worktree", None)
-    first, again = (server.post(f"/agents/{agent}/run", form) for _ in range(2))
-    assert first.status_code == again.status_code == 303
-    assert first.headers["Location"] == again.headers["Location"]
-    runs = call(server, "GET", f"/runs?agentId={agent}")
-    assert [each["task"] for each in runs] == ["Write it."]
-    over(server, runs[0]["id"])
-    refused = requests.post(
-        f"{server.url}/api/agents/{agent}/execute",
-        json={"project_path": str(project), "task": "Write it."},
-        headers=basic_header(),
-        timeout=60,
-    )
-    assert refused.status_code == 409
-    assert refused.json()["trust"]["items"]
-
-
-def test_output_is_streamed_until_the_run_is_over(server: Server) -> None:
-    agent = made(server, name="Streamer")
-    project = str(server.sandbox.project)
-    run = call(server, "POST", f"/{agent}/execute", 202, project_path=project, task="Write it.")
+def streamed(server: Server, run: int) -> list[str]:
+    """The types of the lines of its output, which is streamed until the run is over."""
     stream = requests.get(
         f"{server.url}/api/agents/sessions/{run}/output/stream",
         headers=basic_header(),
         stream=True,
         timeout=60,
     )
-    kinds = [json.loads(line)["type"] for line in stream.iter_lines()]
-    assert "result" in kinds
-    assert over(server, run)["status"] in ("completed", "failed")
+    return [json.loads(line)["type"] for line in stream.iter_lines()]
+
+
+def is_killed_once(server: Server, run: int) -> None:
+    """Its process waits for a prompt, is ended, and is none any more."""
     assert call(server, "GET", f"/sessions/{run}/status") == "completed"
     assert call(server, "GET", f"/sessions/{run}/output/live")
     assert call(server, "POST", f"/sessions/{run}/kill") is True
@@ -257,9 +227,6 @@ def test_output_is_streamed_until_the_run_is_over(server: Server) -> None:
     )
     assert call(server, "POST", f"/sessions/{run}/kill") is False
     assert call(server, "GET", f"/sessions/{run}/status") == "completed"
-    (server.sandbox.project / "made.txt").unlink()
-    call(server, "GET", "/sessions/999/status", 404)
-    call(server, "GET", "/x", 404)
 
 
 def test_without_network_each_command_is_asked_for_and_a_stopped_run_is_cancelled(

@@ -238,3 +238,29 @@ def test_trust_is_asked_for_what_the_project_and_its_worktree_hold_once_each(
     assert stale.status_code == 409
     started = client.post("/agents/1/run", data=form)
     assert started.status_code == 303, started.text
+
+
+def test_an_agent_that_is_not_trusted_with_the_settings_is_started_once_without_them(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, git: Callable[..., str]
+) -> None:
+    client.post("/agents", data=FORM)
+    form = fields(client.get("/agents/1").text) | {"prompt": "[]", "folder": str(sandbox.project)}
+    form.pop("worktree", None)
+    asked = client.post("/agents/1/run", data=form)
+    assert (asked.status_code, "echo changed" in asked.text) == (409, True)
+    form = form_of(asked.text) | {"folder": str(sandbox.project), "decision": "without"}
+    assert form["prompt"] == "[]"
+    form.pop("worktree", None)
+    first, again = (client.post("/agents/1/run", data=form) for _ in range(2))
+    assert (first.status_code, again.status_code) == (303, 303)
+    assert first.headers["Location"] == again.headers["Location"]
+    (run,) = api(client, "/runs?agentId=1")
+    assert run["task"] == "[]"
+    options = app.extensions["opcode_context"].runs.options
+    assert not options.uses_project_settings(run["session_id"])
+    body = {"project_path": str(sandbox.project), "task": "[]"}
+    refused = client.post("/api/agents/1/execute", json=body)
+    assert refused.status_code == 409
+    assert refused.get_json()["trust"]["items"]
+    assert client.get("/api/agents/sessions/999/status").status_code == 404
+    assert client.get("/api/agents/x").status_code == 404
