@@ -65,6 +65,19 @@ class Dev:
         address = f"{self.server.url}{self.page}/preview/close"
         return self.client.post(address, form, timeout=PATIENCE).status_code
 
+    def end_login(self) -> None:
+        """End that of the browser, as another worker does."""
+        (cookie,) = (each for each in self.client.cookies if each.name.startswith("opcode"))
+        login = str(cookie.value).partition(".")[0]
+        (self.server.sandbox.state / "logins" / f"{login}.json").unlink()
+
+    def end(self) -> None:
+        """End what the session has started, and all else that serves its files."""
+        for process in processes_of(self.server.sandbox.state):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if {DEV_SERVER, str(self.folder)} <= {*process.cmdline()}:
+                    process.kill()
+
     def find(self) -> str:
         text = self.listed()
         return text if f'id="port-{self.port}"' in text else ""
@@ -105,30 +118,50 @@ def start_dev(
     shared_server: Server, preview_ports: tuple[int, int], tmp_path: Path
 ) -> Iterator[Callable[..., Dev]]:
     """Starts sessions whose Claude starts a dev server, and ends those servers."""
+    started: list[Dev] = []
 
     def start(address: str = "127.0.0.1") -> Dev:
-        port = free_port()
-        command = ["start", sys.executable, DEV_SERVER, address, str(port), str(tmp_path)]
-        form = {
-            "folder": str(shared_server.sandbox.project),
-            "prompt": json.dumps([command, ["text", "started"]]),
-            "session_id": str(uuid.uuid4()),
-            "prompt_id": str(uuid.uuid4()),
-        }
-        answer = shared_server.post("/sessions", form)
-        assert answer.status_code == 303, answer.text
-        page = answer.headers["Location"].partition("#")[0].partition("?")[0]
-        until(lambda: answers(port, address), "the dev server listens")
-        client = logged_in(shared_server)
-        return Dev(shared_server, preview_ports, port, page, tmp_path, client)
+        started.append(begun(shared_server, preview_ports, tmp_path, address))
+        return started[-1]
 
     yield start
-    for process in processes_of(shared_server.sandbox.state):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if DEV_SERVER in process.cmdline():
-                process.kill()
+    for dev in started:
+        dev.end()
 
 
 @pytest.fixture
 def dev(start_dev: Callable[..., Dev]) -> Dev:
     return start_dev()
+
+
+@pytest.fixture(scope="module")
+def _module_dev(
+    shared_server: Server, preview_ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dev]:
+    dev = begun(shared_server, preview_ports, tmp_path_factory.mktemp("dev"))
+    yield dev
+    dev.end()
+
+
+@pytest.fixture
+def kept_dev(_module_dev: Dev) -> Iterator[Dev]:
+    """One for all tests of a module that leave it and its session as they are."""
+    yield _module_dev
+    _module_dev.close()
+
+
+def begun(server: Server, ports: tuple[int, int], folder: Path, address: str = "127.0.0.1") -> Dev:
+    """A session whose Claude has started a dev server."""
+    port = free_port()
+    command = ["start", sys.executable, DEV_SERVER, address, str(port), str(folder)]
+    form = {
+        "folder": str(server.sandbox.project),
+        "prompt": json.dumps([command, ["text", "started"]]),
+        "session_id": str(uuid.uuid4()),
+        "prompt_id": str(uuid.uuid4()),
+    }
+    answer = server.post("/sessions", form)
+    assert answer.status_code == 303, answer.text
+    page = answer.headers["Location"].partition("#")[0].partition("?")[0]
+    until(lambda: answers(port, address), "the dev server listens")
+    return Dev(server, ports, port, page, folder, logged_in(server))

@@ -31,7 +31,7 @@ RELATIVE_SCRIPT = """const answer = await fetch("echo?from=sandbox", {method: "P
   headers: {"Content-Type": "application/json"}});
 document.getElementById("said").textContent = `${(await answer.json()).method} ${self.origin}`;
 """
-BIG = 40_000_000
+BIG = 8_000_000
 FOLDER = Path(sys.argv[3]) if len(sys.argv) > 3 else Path()
 
 

@@ -107,11 +107,11 @@ def are_refused(page: Page, dev: Dev, statuses: Callable[[], list[tuple[str, int
 
 
 def test_a_page_with_absolute_addresses_modules_and_live_reload_works_with_one_tap(
-    dev: Dev, opened: Callable[..., Page]
+    kept_dev: Dev, opened: Callable[..., Page]
 ) -> None:
-    page = opened(dev)
+    page = opened(kept_dev)
     expect(page.locator("#said")).to_have_text("hello from a module")
-    assert page.url in {f"http://127.0.0.1:{port}/" for port in dev.ports}
+    assert page.url in {f"http://127.0.0.1:{port}/" for port in kept_dev.ports}
     assert page.evaluate("localStorage.a = '1'") == "1"
     # The page of previews takes further taps, and shows by itself what is open
     previews = page.context.pages[0]
@@ -161,10 +161,10 @@ def test_the_session_s_page_has_a_sign_as_long_as_something_listens(
 
 
 def test_a_hostile_dev_server_gets_nothing_of_the_app(
-    dev: Dev, opened: Callable[..., Page]
+    kept_dev: Dev, opened: Callable[..., Page]
 ) -> None:
-    hostile(dev)
-    page = opened(dev)
+    hostile(kept_dev)
+    page = opened(kept_dev)
     statuses = statuses_of(page.context.new_cdp_session(page))
     page.goto(f"{page.url}page")
     assert attacked(page) == {
@@ -179,23 +179,23 @@ def test_a_hostile_dev_server_gets_nothing_of_the_app(
         "framed": "TypeError",
         "stores": "1",
     }
-    are_refused(page, dev, statuses)
+    are_refused(page, kept_dev, statuses)
     page.get_by_role("button", name="Post").click()
     # What it has set takes the place of no login
-    answer = page.goto(f"{dev.server.url}/runs")
+    answer = page.goto(f"{kept_dev.server.url}/runs")
     assert answer
     assert answer.ok
 
 
 def test_in_a_sandbox_a_page_works_and_a_hostile_one_has_no_origin(
-    dev: Dev, opened: Callable[..., Page]
+    kept_dev: Dev, opened: Callable[..., Page]
 ) -> None:
-    page = opened(dev, "Open in a sandbox")
+    page = opened(kept_dev, "Open in a sandbox")
     place = page.url
-    assert place.startswith(f"{dev.server.url}/preview/{dev.port}/")
+    assert place.startswith(f"{kept_dev.server.url}/preview/{kept_dev.port}/")
     page.goto(f"{place}report/")
     expect(page.locator("#said")).to_have_text("POST null")
-    hostile(dev)
+    hostile(kept_dev)
     statuses = statuses_of(page.context.new_cdp_session(page))
     page.goto(f"{place}page")
     found = attacked(page)
@@ -204,7 +204,7 @@ def test_in_a_sandbox_a_page_works_and_a_hostile_one_has_no_origin(
     for denied in ("cookies", "sets", "worker", "stores"):
         assert found[denied] == "SecurityError", denied
     assert (found["socket"], found["framed"]) == ("refused", "TypeError")
-    are_refused(page, dev, statuses)
-    answer = page.goto(f"{dev.server.url}/runs")
+    are_refused(page, kept_dev, statuses)
+    answer = page.goto(f"{kept_dev.server.url}/runs")
     assert answer
     assert answer.ok

@@ -56,28 +56,30 @@ def test_a_session_lists_what_it_has_started_and_opens_it_at_an_origin_of_its_ow
     assert third.open() == origin
 
 
-def test_a_link_to_localhost_leads_to_its_preview_or_says_that_nothing_listens(dev: Dev) -> None:
+def test_a_link_to_localhost_leads_to_its_preview_or_says_that_nothing_listens(
+    kept_dev: Dev,
+) -> None:
     def follow(address: str, *, redirected: bool = True) -> requests.Response:
-        return dev.client.get(
-            f"{dev.server.url}{dev.page}/preview/link",
+        return kept_dev.client.get(
+            f"{kept_dev.server.url}{kept_dev.page}/preview/link",
             params={"to": address},
             allow_redirects=redirected,
             timeout=PATIENCE,
         )
 
-    until(dev.find, "the dev server is listed")
-    link = f"http://localhost:{dev.port}/echo/a?b=<c>#d"
+    until(kept_dev.find, "the dev server is listed")
+    link = f"http://localhost:{kept_dev.port}/echo/a?b=<c>#d"
     page = follow(link).text
-    assert f'id="port-{dev.port}"' in page
+    assert f'id="port-{kept_dev.port}"' in page
     assert '<input type="hidden" name="path" value="/echo/a?b=%3Cc%3E#d">' in page
-    origin = dev.open(path="/echo/a?b=c")
-    assert origin in {f"http://127.0.0.1:{port}/echo/a?b=c" for port in dev.ports}
-    assert echoed(dev.client.get(origin, timeout=PATIENCE))["path"] == "/echo/a?b=c"
+    origin = kept_dev.open(path="/echo/a?b=c")
+    assert origin in {f"http://127.0.0.1:{port}/echo/a?b=c" for port in kept_dev.ports}
+    assert echoed(kept_dev.client.get(origin, timeout=PATIENCE))["path"] == "/echo/a?b=c"
     led = follow(link, redirected=False)
     assert led.status_code == 303
     assert led.headers["Location"] == origin.replace("b=c", "b=%3Cc%3E#d")
-    in_sandbox = f"{dev.server.url}{dev.open(sandbox=True, path='/echo/x')}"
-    assert echoed(dev.client.get(in_sandbox, timeout=PATIENCE))["path"] == "/echo/x"
+    in_sandbox = f"{kept_dev.server.url}{kept_dev.open(sandbox=True, path='/echo/x')}"
+    assert echoed(kept_dev.client.get(in_sandbox, timeout=PATIENCE))["path"] == "/echo/x"
     nothing = follow("http://127.0.0.1:1/a?<b>")
     assert nothing.status_code == 200
     assert "Nothing that this session has started listens on port 1 now." in nothing.text
@@ -87,41 +89,43 @@ def test_a_link_to_localhost_leads_to_its_preview_or_says_that_nothing_listens(d
         assert ("Nothing that" in text, "evil" in text) == (False, False)
 
 
-def test_each_method_and_a_body_of_any_kind_pass_whole(dev: Dev) -> None:
-    origin = dev.open()
+def test_each_method_and_a_body_of_any_kind_pass_whole(kept_dev: Dev) -> None:
+    origin = kept_dev.open()
     for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"):
-        answer = dev.client.request(method, f"{origin}echo/%2F?a=%20b", timeout=PATIENCE)
+        answer = kept_dev.client.request(method, f"{origin}echo/%2F?a=%20b", timeout=PATIENCE)
         found = echoed(answer)
         assert (found["method"], found["path"]) == (method, "/echo/%2F?a=%20b")
-    assert dev.client.head(f"{origin}big", timeout=PATIENCE).headers["Content-Length"] == str(BIG)
-    data = bytes(range(256)) * 100_000
+    assert kept_dev.client.head(f"{origin}big", timeout=PATIENCE).headers["Content-Length"] == str(
+        BIG
+    )
+    data = bytes(range(256)) * 20_000
     seen = hashlib.sha256(data).hexdigest()
     pieces = (data[at : at + 100_000] for at in range(0, len(data), 100_000))
     for body in (data, pieces):
-        found = echoed(dev.client.post(f"{origin}echo", data=body, timeout=PATIENCE))
+        found = echoed(kept_dev.client.post(f"{origin}echo", data=body, timeout=PATIENCE))
         assert (found["size"], found["sha256"]) == (len(data), seen)
 
 
 def test_a_large_answer_comes_whole_a_range_in_part_and_a_broken_one_not_as_whole(
-    dev: Dev,
+    kept_dev: Dev,
 ) -> None:
-    origin = dev.open()
-    whole = dev.client.get(f"{origin}big", timeout=PATIENCE).content
+    origin = kept_dev.open()
+    whole = kept_dev.client.get(f"{origin}big", timeout=PATIENCE).content
     assert len(whole) == BIG
     wanted = {"Range": "bytes=1000-2999"}
-    part = dev.client.get(f"{origin}big", headers=wanted, timeout=PATIENCE)
+    part = kept_dev.client.get(f"{origin}big", headers=wanted, timeout=PATIENCE)
     assert (part.status_code, part.content) == (206, whole[1000:3000])
     assert part.headers["Content-Range"] == f"bytes 1000-2999/{BIG}"
     with pytest.raises(requests.exceptions.RequestException):
-        dev.client.get(f"{origin}short", timeout=PATIENCE)
+        kept_dev.client.get(f"{origin}short", timeout=PATIENCE)
 
 
-def test_the_dev_server_sees_a_request_to_localhost_and_nothing_of_ours(dev: Dev) -> None:
-    origin = dev.open()
-    (ours,) = (each for each in dev.client.cookies if each.name.startswith("opcode"))
+def test_the_dev_server_sees_a_request_to_localhost_and_nothing_of_ours(kept_dev: Dev) -> None:
+    origin = kept_dev.open()
+    (ours,) = (each for each in kept_dev.client.cookies if each.name.startswith("opcode"))
     assert len(str(ours.value)) > 40
     found = echoed(
-        dev.client.post(
+        kept_dev.client.post(
             f"{origin}echo",
             headers={
                 "Authorization": "Basic b3Bjb2RlOmZvci10aGUtdGVzdHM=",
@@ -137,31 +141,31 @@ def test_the_dev_server_sees_a_request_to_localhost_and_nothing_of_ours(dev: Dev
             timeout=PATIENCE,
         )
     )
-    assert header(found, "Host") == [f"localhost:{dev.port}"]
-    assert header(found, "Origin") == [f"http://localhost:{dev.port}"]
-    assert header(found, "Referer") == [f"http://localhost:{dev.port}/page?x=1"]
+    assert header(found, "Host") == [f"localhost:{kept_dev.port}"]
+    assert header(found, "Origin") == [f"http://localhost:{kept_dev.port}"]
+    assert header(found, "Referer") == [f"http://localhost:{kept_dev.port}/page?x=1"]
     assert header(found, "X-Forwarded-For") == ["127.0.0.1"]
     assert header(found, "Cookie") == ["theme=dark"]
     assert header(found, "X-Kept") == ["1"]
     for name in ("Authorization", "X-Hop", "X-Forwarded-Host"):
         assert header(found, name) == []
     bearer = {"Authorization": "Bearer of-the-dev-server"}
-    found = echoed(dev.client.get(f"{origin}echo", headers=bearer, timeout=PATIENCE))
+    found = echoed(kept_dev.client.get(f"{origin}echo", headers=bearer, timeout=PATIENCE))
     assert header(found, "Authorization") == ["Bearer of-the-dev-server"]
 
 
-def test_a_redirect_to_localhost_stays_in_the_preview(dev: Dev) -> None:
-    origin = dev.open()
+def test_a_redirect_to_localhost_stays_in_the_preview(kept_dev: Dev) -> None:
+    origin = kept_dev.open()
 
     def target(to: str) -> str:
-        answer = dev.client.get(
+        answer = kept_dev.client.get(
             f"{origin}go", params={"to": to}, allow_redirects=False, timeout=PATIENCE
         )
         assert answer.status_code == 302
         return answer.headers["Location"]
 
-    assert target(f"http://localhost:{dev.port}/a?b#c") == "/a?b#c"
-    assert target(f"http://127.0.0.1:{dev.port}//evil.example/") == "/evil.example/"
+    assert target(f"http://localhost:{kept_dev.port}/a?b#c") == "/a?b#c"
+    assert target(f"http://127.0.0.1:{kept_dev.port}//evil.example/") == "/evil.example/"
     assert target("next") == "next"
     assert target("https://example.org/x") == "https://example.org/x"
 
@@ -192,8 +196,8 @@ def test_cookies_of_the_dev_server_come_back_to_it_alone_and_never_take_the_plac
     assert dev.client.get(dev.server.url, timeout=PATIENCE).status_code == 200, "still logged in"
 
 
-def test_without_a_login_and_from_elsewhere_nothing_is_passed(dev: Dev) -> None:
-    origin = dev.open()
+def test_without_a_login_and_from_elsewhere_nothing_is_passed(kept_dev: Dev) -> None:
+    origin = kept_dev.open()
     assert requests.get(origin, timeout=PATIENCE).status_code == 401
     assert (
         requests.get(origin, auth=("opcode", "for-the-tests"), timeout=PATIENCE).status_code == 401
@@ -201,12 +205,12 @@ def test_without_a_login_and_from_elsewhere_nothing_is_passed(dev: Dev) -> None:
 
     def status(method: str = "GET", **headers: str) -> int:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return dev.client.request(
+        return kept_dev.client.request(
             method, f"{origin}echo", headers=sent, timeout=PATIENCE
         ).status_code
 
     assert status(Host="evil.example") == 421
-    assert status("POST", Origin=dev.server.url) == 403
+    assert status("POST", Origin=kept_dev.server.url) == 403
     assert status("POST", Origin="null") == 403
     assert status("POST", Origin="null", Sec_Fetch_Site="same-origin") == 200
     assert status("POST", Origin=origin.rstrip("/"), Sec_Fetch_Site="same-origin") == 200
@@ -216,8 +220,11 @@ def test_without_a_login_and_from_elsewhere_nothing_is_passed(dev: Dev) -> None:
     assert status("POST", Sec_Fetch_Site="same-site", **navigation) == 403
     assert status(Sec_Fetch_Site="same-site", Sec_Fetch_Mode="navigate") == 403
     assert status(Service_Worker="script") == 403
-    unused = next(each for each in dev.ports if f":{each}/" not in origin)
-    assert dev.client.get(f"http://127.0.0.1:{unused}/logins", timeout=PATIENCE).status_code == 404
+    unused = next(each for each in kept_dev.ports if f":{each}/" not in origin)
+    assert (
+        kept_dev.client.get(f"http://127.0.0.1:{unused}/logins", timeout=PATIENCE).status_code
+        == 404
+    )
 
 
 def test_a_port_that_another_program_has_taken_is_not_shown(dev: Dev) -> None:
@@ -277,6 +284,5 @@ def test_in_a_sandbox_a_pass_opens_this_server_alone_while_the_login_lasts(dev: 
     assert requests.get(other_port, timeout=PATIENCE).status_code == 404
     state = dev.server.sandbox.state
     assert place.split("/")[3] not in (state / "previews.json").read_text()
-    for each in (state / "logins").glob("*.json"):
-        each.unlink()
+    dev.end_login()
     assert ask().status_code == 404

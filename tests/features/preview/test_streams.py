@@ -32,9 +32,9 @@ def connected(dev: Dev, preview: str, **changes: str) -> Iterator[Any]:
         ws.close()
 
 
-def test_a_websocket_passes_frames_both_ways_and_nothing_of_ours(dev: Dev) -> None:
-    origin = dev.open()
-    with connected(dev, origin) as ws:
+def test_a_websocket_passes_frames_both_ways_and_nothing_of_ours(kept_dev: Dev) -> None:
+    origin = kept_dev.open()
+    with connected(kept_dev, origin) as ws:
         for said in ("hello", "x" * 300_000):
             ws.send(said)
             assert ws.recv() == said
@@ -42,22 +42,24 @@ def test_a_websocket_passes_frames_both_ways_and_nothing_of_ours(dev: Dev) -> No
         assert ws.recv() == b"\x00\xff" * 1000
         ws.send("headers")
         found = dict(json.loads(ws.recv()))
-        assert found["Origin"] == f"http://localhost:{dev.port}"
+        assert found["Origin"] == f"http://localhost:{kept_dev.port}"
         assert found["Cookie"] == "theme=dark"
-    until((dev.folder / "socket-ended").exists, "the dev server sees the end")
+    until((kept_dev.folder / "socket-ended").exists, "the dev server sees the end")
     for refused in ({"origin": "http://127.0.0.1:1"}, {"origin": ""}, {"cookie": "theme=dark"}):
         with (
             pytest.raises(websocket.WebSocketBadStatusException),
-            connected(dev, origin, **refused),
+            connected(kept_dev, origin, **refused),
         ):
             pass
 
 
-def test_events_come_at_once_and_the_dev_server_learns_that_the_browser_has_gone(dev: Dev) -> None:
-    origin = dev.open()
-    with dev.client.get(f"{origin}events", stream=True, timeout=PATIENCE) as answer:
+def test_events_come_at_once_and_the_dev_server_learns_that_the_browser_has_gone(
+    kept_dev: Dev,
+) -> None:
+    origin = kept_dev.open()
+    with kept_dev.client.get(f"{origin}events", stream=True, timeout=PATIENCE) as answer:
         assert next(answer.iter_content(None)) == b"data: 1\n\n"
-    until((dev.folder / "events-ended").exists, "the dev server sees the end")
+    until((kept_dev.folder / "events-ended").exists, "the dev server sees the end")
 
 
 def test_what_is_under_way_ends_with_the_login(dev: Dev) -> None:
@@ -65,8 +67,7 @@ def test_what_is_under_way_ends_with_the_login(dev: Dev) -> None:
     with connected(dev, origin) as ws:
         ws.send("hello")
         assert ws.recv() == "hello"
-        for each in (dev.server.sandbox.state / "logins").glob("*.json"):
-            each.unlink()
+        dev.end_login()
         with pytest.raises((websocket.WebSocketException, ConnectionError)):
             ws.recv()
     assert dev.client.get(origin, timeout=PATIENCE).status_code == 401

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.sessions.repositories import job_files, records
+from opcode_htmx.sessions.repositories.services import services
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import Sandbox, until
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.outside.git_server import GitServer, git_server
 from tests.support.outside.github_api import GitHubApi, github_api
+from tests.support.suite import shared_fixtures
 
+KEPT = (records.FOLDER.name, job_files.FOLDER.name)
+"""The folders of the state with what is known of clones."""
 TOKEN = "ghp_a-token-that-nobody-sees"
 
 
@@ -63,6 +70,23 @@ class Shed:
         assert found["transfer"]["state"] == state, found
         return found
 
+    def clear(self) -> None:
+        """Leave no repository, here and there, and nothing that is known of one."""
+        if self.server.hold:
+            self.server.hold.set()
+        found = self.context.once(services)
+        gevent.joinall([*found.transfers._running])
+        found.kept_logins._kept.clear()
+        folders = (self.folder, self.server.root, *map(self.sandbox.state.joinpath, KEPT))
+        for path in (path for folder in folders for path in folder.glob("*")):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix:  # a lock has none
+                path.unlink()
+        self.sandbox.empty_config()
+        fresh = GitServer(self.server.root, self.server.url)
+        vars(self.server).update(vars(fresh))
+
     def everything_kept(self) -> bytes:
         """All files of the app and of the clones."""
         folders = (self.sandbox.state, self.folder)
@@ -76,22 +100,41 @@ class Shed:
 
 @pytest.fixture
 def settings() -> dict[str, str]:
+    """More of them than the app that tests share has, for a test with an app of its own."""
     return {}
 
 
-@pytest.fixture
-def shed(
-    integration: None,
-    sandbox: Sandbox,
-    stand_in: Path,
-    tmp_path: Path,
-    settings: dict[str, str],
-) -> Iterator[Shed]:
-    with git_server(tmp_path / "served") as server, github_api() as github:
+@contextmanager
+def shed_in(sandbox: Sandbox, served: Path, **settings: str) -> Iterator[Shed]:
+    with git_server(served) as server, github_api() as github:
         variables: dict[str, Any] = {
             "OPCODE_REPOSITORIES_GITHUB": server.url,
             "OPCODE_REPOSITORIES_GITHUB_API": github.url,
             **settings,
         }
-        with app_of(sandbox, stand_in, **variables) as app:
+        with app_of(sandbox, write_stand_in(sandbox.home / "claude"), **variables) as app:
             yield Shed(app, sandbox, server, github)
+
+
+shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
+
+
+@pytest.fixture(scope="package")
+def package_shed(
+    integration: None, shared_home: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shed]:
+    with shed_in(shared_home, tmp_path_factory.mktemp("served")) as shed:
+        yield shed
+
+
+@pytest.fixture
+def shed(
+    request: pytest.FixtureRequest, settings: dict[str, str], tmp_path: Path
+) -> Iterator[Shed]:
+    if settings:
+        with shed_in(request.getfixturevalue("sandbox"), tmp_path / "served", **settings) as own:
+            yield own
+    else:
+        shared: Shed = request.getfixturevalue("package_shed")
+        yield shared
+        shared.clear()

@@ -84,17 +84,14 @@ def test_a_worktree_begins_at_a_branch_that_is_there(cloned: Shed) -> None:
         assert "no branch or tag" in refused.get_json()["error"]
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
+def test_another_worktree_is_refused(cloned: Shed) -> None:
+    for body, status in (
         ({"repo": "o/none", "sessionId": SESSION}, 404),
         ({"repo": "../x", "sessionId": SESSION}, 404),
         ({"repo": "o/n", "sessionId": "../x"}, 422),
         ({"repo": "o/n"}, 422),
-    ],
-)
-def test_another_worktree_is_refused(cloned: Shed, body: dict[str, str], status: int) -> None:
-    assert cloned.client.post("/mgmt/worktrees", json=body).status_code == status
+    ):
+        assert cloned.client.post("/mgmt/worktrees", json=body).status_code == status, body
 
 
 def test_what_would_be_lost_is_refused_and_named(cloned: Shed) -> None:
@@ -142,9 +139,11 @@ def test_a_half_made_worktree_is_made_again(cloned: Shed) -> None:
     assert (made(cloned) / "file-0.txt").exists()
 
 
-def test_a_worktree_whose_clone_is_gone_is_shown_and_removed_by_force(cloned: Shed) -> None:
+def test_a_worktree_whose_clone_is_gone_is_shown_and_removed_by_force(
+    cloned: Shed, tmp_path: Path
+) -> None:
     path = made(cloned)
-    (cloned.folder / "repos" / "o__n").rename(cloned.sandbox.home / "moved")
+    (cloned.folder / "repos" / "o__n").rename(tmp_path / "moved")
     (found,) = cloned.get("/mgmt/worktrees")
     assert found["problem"]
     assert cloned.client.get("/resources").status_code == 200

@@ -20,17 +20,17 @@ from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.clones import bare
 from opcode_htmx.runs.processes import process_table
 from opcode_htmx.sessions.repositories.services import services
-from tests.features.repositories.conftest import Shed, settings, shed
+from tests.features.repositories.conftest import Shed, package_shed, settings, shared_home, shed
 from tests.support.environment import SYSTEM_PATH, until
 from tests.support.outside.git_server import git
 
-__all__ = ["settings", "shed"]
+__all__ = ["package_shed", "settings", "shared_home", "shed"]
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
-def old(shed: Shed) -> Shed:
+def old(shed: Shed, tmp_path: Path) -> Shed:
     """A clone with three old worktrees: a clean one, one with work, and one whose folder is gone;
     and a clone without any."""
     for name in ("o/n", "o/lonely"):
@@ -38,7 +38,7 @@ def old(shed: Shed) -> Shed:
         shed.clone(name)
     paths = [worktree(shed) for _ in range(3)]
     (paths[1] / "new").write_text("x")
-    paths[2].rename(shed.sandbox.home / "moved")
+    paths[2].rename(tmp_path / "moved")
     at = time.time() - 40 * 86400
     for path in [*paths[:2], *(shed.folder / "repos" / "o__n" / "worktrees").glob("*/*")]:
         os.utime(path, (at, at))
@@ -98,13 +98,13 @@ def test_a_plan_that_has_changed_is_not_done(old: Shed) -> None:
     assert len(old.get("/mgmt/repos")) == 2
 
 
-def test_a_worktree_that_holds_the_copy_of_another_session_stays(old: Shed) -> None:
+def test_a_worktree_that_holds_the_copy_of_another_session_stays(old: Shed, tmp_path: Path) -> None:
     (each,) = [each for each in gc(old)["items"] if each["kind"] == "worktree"]
     path = old.folder / "worktrees" / each["name"]
     environment = {"PATH": SYSTEM_PATH, "HOME": str(old.sandbox.home)}
     copy = worktrees.make(path, "copy", environment)
     (copy / "only here").write_text("x")
-    outside = old.sandbox.home / "by hand"
+    outside = tmp_path / "by hand"
     lonely = old.folder / "repos" / "o__lonely"
     git(lonely, "worktree", "add", "-q", "--detach", str(outside))
     at = time.time() - 40 * 86400
