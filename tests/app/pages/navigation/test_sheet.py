@@ -9,6 +9,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.app.pages.navigation.screens import (
+    KEYBOARD,
     LANDSCAPE,
     LONG,
     NARROW,
@@ -52,6 +53,22 @@ def test_every_other_entry_is_in_the_sheet_and_can_be_scrolled_to(
         assert sticks_out(page) <= 0
         assert sheet(page).locator(".nav-label").evaluate_all(CUT_WORDS) == []
         assert items.evaluate_all(OUT_OF_REACH) == [], at
+
+
+def test_a_shadow_at_its_edge_shows_that_the_sheet_goes_on(page: Page) -> None:
+    size(page, KEYBOARD)
+    page.goto(LONG)
+    more(page).click()
+    entries = sheet(page).locator(".nav-list")
+    box = entries.bounding_box()
+    assert box
+    edge = {"x": box["x"] + 4, "y": int(box["y"] + box["height"]) - 2, "width": 2, "height": 1}
+
+    def pixels(scrolled: int) -> bytes:
+        entries.evaluate("(list, top) => list.scrollTo(0, top)", scrolled)
+        return page.screenshot(clip=edge)  # type: ignore[arg-type]
+
+    assert pixels(0) != pixels(10_000)
 
 
 def test_the_sheet_takes_the_focus_and_returns_it(page: Page) -> None:
