@@ -251,7 +251,8 @@ def status_text(run: Run | None, current: Block | None = None, stop: str | None 
     end = run.record.end
     if end is None:
         if run.phase is Phase.QUEUED:
-            return _queued(run.ahead)
+            starting = _STATUS_TEXTS[Phase.STARTING]
+            return starting if run.ahead is None else _queued(run.ahead)
         if stop and run.phase is Phase.IDLE:
             return REFUSED
         if run.is_unused and run.phase is Phase.IDLE:

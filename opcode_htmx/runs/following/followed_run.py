@@ -61,8 +61,8 @@ class FollowedRun:
         """Whether an answer to a permission request may switch Claude to bypass mode."""
         self.owner: OwnerProtocol | None = None
         """Set in the worker that owns the run."""
-        self.ahead = 0
-        """How many runs are before it in the queue, as long as it is queued."""
+        self.ahead: int | None = None
+        """How many runs are before it in the queue; None unless it waits for others to end."""
         self.warnings: Mapping[str, str] = _NONE
         """Warnings about limits: sentences by subject; empty: no longer."""
         self.stopping: StopRequest | None = None

@@ -86,10 +86,7 @@ class Scheduler:
     def admit(self) -> None:
         """Start queued runs up to the limit, and end idle ones to make room."""
         queue = self.queue()
-        for ahead, run in enumerate(queue):
-            if run.ahead != ahead:
-                run.ahead = ahead
-                run.changed.notify()
+        self._number(queue)
         if not any(run.owner and run.state.waiting for run in queue) or self._refusal():
             return
         with self.exclusively():
@@ -109,6 +106,17 @@ class Scheduler:
                         run.owner.finish(None, (Outcome.FAILED, str(error)))
             if waiting:
                 self._end_idle(len(waiting))
+
+    def _number(self, queue: list[Run]) -> None:
+        """Set the places in the queue; None for those that are started now."""
+        starting = 0 if self._refusal() else len(queue)
+        if self._settings.max_runs:
+            starting = min(starting, self._free_slots())
+        for number, run in enumerate(queue):
+            ahead = None if number < starting else number
+            if run.ahead != ahead:
+                run.ahead = ahead
+                run.changed.notify()
 
     def launch(self, run: Run) -> None:
         """Start the process of a run of this worker, and deliver the prompts kept for it.

@@ -6,10 +6,10 @@ import pytest
 
 from opcode_htmx.runs.control.control_requests import change
 from opcode_htmx.runs.control.prompt_queue import queue, take_back
-from opcode_htmx.runs.control.run import RunNotLive
+from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
-from opcode_htmx.runs.policies.scheduler import ENDED_FOR_ANOTHER
+from opcode_htmx.runs.policies.scheduler import ENDED_FOR_ANOTHER, Scheduler
 from opcode_htmx.sessions.options.form import OptionsPresenter
 from opcode_htmx.sessions.status_panel import status_text
 from tests.runs.policies.scheduler.busy import LAST, Busy, end_of
@@ -60,6 +60,21 @@ def test_start_queue_is_fifo(supervision: Supervision) -> None:
     began = [run.record.process_started_at or 0.0 for run in runs]
     assert began == sorted(began)
     assert [texts(run) for run in runs] == [["0"], ["1"], ["2"]]
+
+
+def test_run_that_has_room_is_starting_and_never_waits_for_it(
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch, shown = Scheduler.launch, list[str]()
+
+    def launch_during_a_round(scheduler: Scheduler, run: Run) -> None:
+        scheduler.admit()
+        shown.append(status_text(run))
+        launch(scheduler, run)
+
+    monkeypatch.setattr(Scheduler, "launch", launch_during_a_round)
+    idle(supervision.prompt("Hello"))
+    assert shown == ["Starting Claude…"]
 
 
 def test_new_start_does_not_overtake_the_queue(supervision: Supervision) -> None:
