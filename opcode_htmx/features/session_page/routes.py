@@ -106,6 +106,9 @@ def blueprint(
             dom_id=dom_id,
             status_panel=status_panel,
             is_stopping=run is not None and run.phase is Phase.STOPPING,
+            is_at_work=run is not None
+            and run.phase in (Phase.QUEUED, Phase.STARTING, Phase.WORKING),
+            place=lookup.place(session_id),
             panel=panel_digest(status_panel),
             cursor=cursor,
             all_sessions=project_page[0],

@@ -56,7 +56,9 @@ def test_a_list_after_stop_shows_the_end_unless_it_follows_by_itself(
     monkeypatch.setattr(routes, "SHOWN_SECONDS", 60.0)
     ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
     form = {"folder": str(shared_sandbox.project), "prompt": '[["wait", "/no"]]', **ids}
-    session_id = client.post("/sessions", data=form).location.partition("#")[0].rpartition("/")[2]
+    session = client.post("/sessions", data=form).location.partition("#")[0]
+    session_id = session.rpartition("/")[2]
+    assert "Refresh shows what Claude has done." in client.get(session).text
 
     def rows() -> list[str]:
         return [each for each in client.get(address).text.split("<li ") if session_id in each]
