@@ -24,7 +24,7 @@ from tests.support.cli.supervision import Supervision
 from tests.support.environment import Sandbox, find_claude, missing, write_stand_in
 from tests.support.pages.browser import MOVING, Phone, launched
 from tests.support.server import Server
-from tests.support.suite import leftovers, shared_fixtures
+from tests.support.suite import cheap_keys, leftovers, shared_fixtures
 from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
 from tests.support.suite.start_guard import INTEGRATION, guard
 
@@ -46,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     config.pluginmanager.register(leftovers)
     guard.watch_processes(find_claude)
+    cheap_keys.use()
     gc.disable()  # of what is imported and collected, nothing is garbage
 
 

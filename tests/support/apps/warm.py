@@ -155,10 +155,12 @@ def import_all() -> None:
 
     import opcode_htmx
     from opcode_htmx.markup import markdown
+    from tests.support.suite import cheap_keys
 
     for found in pkgutil.walk_packages(opcode_htmx.__path__, f"{opcode_htmx.__name__}."):
         if not found.name.endswith(".__main__"):
             import_module(found.name)
+    cheap_keys.use()
     markdown.prepare()
     for language in LANGUAGES:
         get_lexer_by_name(language)
