@@ -102,15 +102,21 @@ QUESTIONS = [
         ],
     },
 ]
-GROWING = (
-    "\n\n".join(
-        f"Row {number} stands well. {'The trees are pruned and the grass is cut. ' * 3}\n\n"
-        f"```python\nrow({number})\n```\n\n| Tree | Fruit |\n|---|---|\n| {number} | many |"
-        for number in range(8)
-    )
-    + "\n\nThat is all."
-)
 
+
+def growing(rows: int) -> str:
+    """A long answer of paragraphs, code and tables."""
+    return (
+        "\n\n".join(
+            f"Row {number} stands well. {'The trees are pruned and the grass is cut. ' * 3}\n\n"
+            f"```python\nrow({number})\n```\n\n| Tree | Fruit |\n|---|---|\n| {number} | many |"
+            for number in range(rows)
+        )
+        + "\n\nThat is all."
+    )
+
+
+GROWING = growing(8)
 QUESTION = ToolUse("AskUserQuestion", {"questions": QUESTIONS})
 
 
@@ -155,7 +161,8 @@ class Script:
             Scene("error", "too much", [ApiError(400, "invalid_request_error", "Too many trees.")]),
             Scene("cut", "tell a long story", [Text(GROWING, gate=self.never)]),
             Scene("hold", "hold on", [Text(GROWING, gate=self.never)]),
-            Scene("grow", "let it grow", [Text(GROWING, pace=0.003)]),
+            Scene("more", "grow again", [Text(GROWING)]),
+            Scene("grow", "let it grow", [Text(growing(4), pace=0.003)]),
             Scene("edit", "expect more", [self._read("app.py"), self._edit(GROW), Text("Done.")]),
             Scene("npm", "install", [_bash("npm install --save-dev vitest"), Text("Installed.")]),
             Scene("outside", "back up", [self._outside(), Text("Copied.")]),

@@ -1,10 +1,10 @@
 """Every card and every control of the session page, with the real CLI, in three sizes.
 
-What the sessions hold stands in gallery.py. Each view opens all of them: a phone, which is measured
-in two sizes, and a wide screen. That is done in one theme: the other one differs in its colours
-only, as tests/features/appearance/test_appearance.py ensures. What is wrong is collected, and
-reported at the end. With OPCODE_SCREENSHOTS=1 the views take the pictures for docs/gallery.md as
-they go.
+What the sessions hold stands in gallery.py. A phone opens all of them, and is measured in three
+sizes: that it touches and has no mouse changes no layout. That is done in one theme: the other one
+differs in its colours only, as tests/features/appearance/test_appearance.py ensures. What is wrong
+is collected, and reported at the end. With OPCODE_SCREENSHOTS=1 there is a view for each size, and
+they take the pictures for docs/gallery.md as they go.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def test_every_card_and_every_control_on_two_phones_and_a_wide_screen(
 ) -> None:
     if screenshots.WANTED:
         views = [open_view(size) for size in SIZES]
-    else:  # a phone that becomes the other one is as wide, and loads each page once
-        views = [open_view("phone", "small"), open_view("wide")]
+    else:  # one that becomes the others in turn loads each page, and does each thing, once
+        views = [open_view("phone", "small", "wide")]
     for view in views:
         check_content(view)
     if screenshots.WANTED:
@@ -103,21 +103,21 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
     server = start_server(sandbox, stand_in)
     phone = open_phone(server)
     stranger = open_phone(server, logged_in=False)
-    wrong = []
-    for size, (width, height) in SIZES.items():
-        for who, path, words in (
-            (phone, "/", "No projects yet"),
-            (phone, "/runs", "Nothing is running"),
-            (phone, "/devices", "Add a device"),
-            (stranger, "/login", "Log in to opcode"),
-            (stranger, "/pair", "Sign in to opcode"),
-        ):
-            view = View(who, Gallery(server), size)
-            view.page.set_viewport_size({"width": width, "height": height})
-            view.page.goto(path)
-            with view.looking_at(path):
-                expect(view.page.get_by_role("heading", name=words)).to_be_visible()
-            view.fits(path, "main :is(.button, input:not([type=hidden]))")
-            view.picture({"/": "empty", "/runs": "idle"}.get(path, path[1:]), views="small")
-            wrong += view.wrong
+    wrong, (small, *others) = list[str](), SIZES
+    width, height = SIZES[small]
+    for who, path, words in (
+        (phone, "/", "No projects yet"),
+        (phone, "/runs", "Nothing is running"),
+        (phone, "/devices", "Add a device"),
+        (stranger, "/login", "Log in to opcode"),
+        (stranger, "/pair", "Sign in to opcode"),
+    ):
+        view = View(who, Gallery(server), small, tuple(others))
+        view.page.set_viewport_size({"width": width, "height": height})
+        view.page.goto(path)
+        with view.looking_at(path):
+            expect(view.page.get_by_role("heading", name=words)).to_be_visible()
+        view.fits(path, "main :is(.button, input:not([type=hidden]))")
+        view.picture({"/": "empty", "/runs": "idle"}.get(path, path[1:]), views="small")
+        wrong += view.wrong
     assert not wrong, "\n\n".join(wrong)
