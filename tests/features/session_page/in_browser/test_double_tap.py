@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.features.session_page.in_browser.look.lines import asks, texts
-from tests.support.environment import Sandbox, until
+from tests.support.environment import until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -32,32 +32,22 @@ UNDER_FINGER = """addEventListener("DOMContentLoaded", () => {
 
 
 @pytest.fixture
-def two_requests(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
-) -> Phone:
+def two_requests(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
     """The page of a session with two open requests, one below the other."""
-    phone = open_phone(start_server(sandbox, stand_in))
+    phone = open_phone(shared_server)
     # the stand-in reads one answer only
     steps = [*texts(2), asks("r1", "Bash", command="ls"), ["ask", "r2"], ["wait", "/no"]]
-    phone.begin(sandbox.project, json.dumps(steps))
+    phone.begin(shared_server.sandbox.project, json.dumps(steps))
     expect(phone.page.locator(OPEN)).to_have_count(2)
     expect(phone.page.locator("[data-new]")).to_have_count(0)
     return phone
 
 
 @pytest.fixture
-def working(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
-) -> Phone:
+def working(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
     """The page of a session in which Claude works until it is stopped."""
-    phone = open_phone(start_server(sandbox, stand_in))
-    phone.begin(sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
+    phone = open_phone(shared_server)
+    phone.begin(shared_server.sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
     expect(phone.status).to_have_attribute("data-phase", "working")
     return phone
 
@@ -122,13 +112,13 @@ def test_a_request_takes_no_press_when_it_has_come_and_when_it_is_first_shown(
 def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
     two_requests: Phone,
 ) -> None:
-    page = two_requests.page
+    page, session = two_requests.page, two_requests.session_id
     page.add_init_script(UNDER_FINGER % ".button[value=allow]")
     for motion in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=motion)
         page.goto("/runs")
         assert page.evaluate("underFinger") != "the button"
-        page.locator("#runs .row").first.click()
+        page.locator(f"#runs .row[href*='{session}']").click()
         page.locator("body[data-link=online]").wait_for()
         assert page.evaluate("underFinger") != "the button"
     page.locator(OPEN).first.get_by_role("button", name="Allow").click()
@@ -136,17 +126,14 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
 
 
 def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt(
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    open_phone: Callable[..., Phone],
+    shared_server: Server, open_phone: Callable[..., Phone]
 ) -> None:
-    phone = open_phone(start_server(sandbox, stand_in))
+    phone, project = open_phone(shared_server), str(shared_server.sandbox.project)
     page = phone.page
     page.add_init_script(UNDER_FINGER % "#stop .button")
     for motion in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=motion)
-        page.goto(f"/new?folder={quote(str(sandbox.project))}")
+        page.goto(f"/new?folder={quote(project)}")
         page.get_by_role("textbox", name="Prompt").fill(json.dumps([*texts(1), ["wait", "/no"]]))
         phone.button("Send").click()
         page.wait_for_url("**/sessions/*")
