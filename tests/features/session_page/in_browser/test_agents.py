@@ -18,7 +18,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from opcode_htmx.engines.claude.files import history
-from tests.support.environment import Sandbox, until
+from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -92,22 +92,11 @@ def html(element: Locator) -> str:
     return re.sub(attributes, "", element.inner_html())
 
 
-@pytest.mark.parametrize("prompt", ["delegate it", "hand over"])
 def test_agent_work_is_visible_while_it_runs_then_collapsed_and_opened_by_a_link(
-    sandbox: Sandbox,
-    server: Server,
-    gate: threading.Event,
-    open_phone: Callable[..., Phone],
-    prompt: str,
+    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server)
-    phone.begin(sandbox.project, prompt)
-    expect(step(phone)).to_be_visible()
-    expect(card(phone).get_by_text("I begin.")).to_be_visible()
-    gate.set()
-    expect(step(phone)).to_be_hidden()
-    expect(card(phone).locator("> details > summary")).to_contain_text("Look")
-
+    is_seen_while_it_runs(phone, sandbox, "delegate it", gate)
     card(phone).locator("> details > summary").click()
     expect(step(phone)).to_be_visible()
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
@@ -122,34 +111,43 @@ def test_agent_work_is_visible_while_it_runs_then_collapsed_and_opened_by_a_link
     expect(step(phone)).to_be_hidden()
     assert html(card(phone)) == live
 
-    phone.page.goto(phone.page.url.partition("#")[0] + "/search?q=root+of+it")
+    address = phone.page.url.partition("#")[0]
+    phone.page.goto(f"{address}/search?q=root+of+it")
     phone.page.locator("a.row").first.click()
     expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
 
+    history_shows_the_same(phone, sandbox, address, live)
 
-def test_history_shows_agent_work_as_the_run_did(
+
+def test_work_of_an_agent_in_the_background_is_visible_while_it_runs_then_collapsed(
     sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
 ) -> None:
+    phone = open_phone(server)
+    is_seen_while_it_runs(phone, sandbox, "hand over", gate)
+    expect(card(phone).get_by_text("I found the root of it.")).to_be_attached()
+
+
+def is_seen_while_it_runs(
+    phone: Phone, sandbox: Sandbox, prompt: str, gate: threading.Event
+) -> None:
+    phone.begin(sandbox.project, prompt)
+    expect(step(phone)).to_be_visible()
+    expect(card(phone).get_by_text("I begin.")).to_be_visible()
     gate.set()
-    phone = open_phone(server, java_script_enabled=False)
-    phone.begin(sandbox.project, "delegate it")
-
-    def done() -> bool:
-        phone.page.reload()
-        return bool(phone.page.get_by_text("tokens in").count())
-
-    until(done, "the turn ends")
     expect(step(phone)).to_be_hidden()
-    seen = html(card(phone))
-    session_id = phone.page.url.partition("#")[0].rpartition("/")[2]
+    expect(card(phone).locator("> details > summary")).to_contain_text("Look")
+
+
+def history_shows_the_same(phone: Phone, sandbox: Sandbox, address: str, seen: str) -> None:
+    """As a session of a terminal, of which this server has never had a run."""
+    session_id = address.rpartition("/")[2]
     found = history.find(sandbox.config_dir, session_id)
     assert found is not None
-    # a terminal's session, of which this server has never had a run
     other = "22222222-2222-4222-8222-222222222222"
     beside = found.with_suffix("")
     beside.rename(beside.with_name(other))
     found.rename(found.with_name(f"{other}.jsonl"))
-    phone.page.goto(phone.page.url.partition("#")[0].replace(session_id, other))
+    phone.page.goto(address.replace(session_id, other))
     card(phone).locator("> details > summary").click()
     expect(step(phone)).to_be_visible()
     expect(card(phone).get_by_text("I begin.")).to_be_visible()
