@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
@@ -100,9 +100,9 @@ def comes_true(condition: Callable[[], bool], page: Page) -> bool:
 
 
 def test_request_is_seen_from_its_top_with_its_decision_in_reach_or_at_its_end(
-    shared_server: Server, open_phone: Callable[..., Phone], asking: str
+    kept_phone: Phone, asking: str
 ) -> None:
-    page, wrong = open_phone(shared_server).page, list[str]()
+    page, wrong = kept_phone.page, list[str]()
     settings = page.context.new_cdp_session(page)
     for letters in (16, 32):
         sizes = {"standard": letters, "fixed": letters}
@@ -123,6 +123,7 @@ def test_request_is_seen_from_its_top_with_its_decision_in_reach_or_at_its_end(
                 wrong += [f"{screen}, {letters} px: {each}" for each in covered(page, DECISION)]
                 expect(page.locator(".gist")).to_contain_text("echo one; echo one;")
                 expect(page.locator(".state")).to_be_hidden()
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
     assert wrong == []
 
 
@@ -160,14 +161,15 @@ def test_link_to_what_is_new_lies_over_no_answer(shared_server: Server, kept_pho
 
 @pytest.mark.parametrize("letters", [16, 32])
 def test_lost_connection_leaves_the_request_where_it_was(
-    page: Page, kept_phone: Phone, letters: int
+    kept_phone: Phone, asking: str, letters: int
 ) -> None:
+    page = kept_phone.page
     kept_phone.forgiven += [*CUT_OFF, "ERR_INTERNET_DISCONNECTED"]
     settings = page.context.new_cdp_session(page)
     sizes = {"standard": letters, "fixed": letters}
     settings.send("Page.setFontSizes", {"fontSizes": sizes})
     page.set_viewport_size({"width": 390, "height": 420})
-    loaded(page, page.url)
+    loaded(page, asking)
     assert comes_true(lambda: top_is_in_view(page), page)
     before = page.evaluate("scrollY")
     try:
@@ -204,9 +206,9 @@ def test_lost_connection_leaves_the_request_where_it_was(
 
 
 def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
-    shared_server: Server, open_phone: Callable[..., Phone]
+    shared_server: Server, kept_phone: Phone
 ) -> None:
-    phone, state = open_phone(shared_server), shared_server.sandbox.state
+    phone, state = kept_phone, shared_server.sandbox.state
     phone.begin(shared_server.sandbox.project, json.dumps(texts(8)))
     expect(phone.status).to_have_text("Ready for the next prompt")
     (run,) = runs_of(state, phone.session_id)
@@ -254,10 +256,11 @@ def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view
     assert comes_true(lambda: not covered(page, ".with-reason .button"), page)
 
 
-def test_refused_answer_says_why_above_its_button(page: Page, kept_phone: Phone) -> None:
+def test_refused_answer_says_why_above_its_button(kept_phone: Phone, asking: str) -> None:
+    page = kept_phone.page
     kept_phone.forgiven.append("409")
     page.set_viewport_size({"width": 390, "height": 420})
-    loaded(page, page.url)
+    loaded(page, asking)
     expect(page.locator("[data-new]")).to_have_count(0)
     deny = page.locator(DECISION).nth(1)
     another = "each => each.setAttribute('hx-post', each.getAttribute('hx-post') + '0')"
@@ -271,53 +274,41 @@ def test_refused_answer_says_why_above_its_button(page: Page, kept_phone: Phone)
     expect(said).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.parametrize("status", [200, 502])
-def test_proxy_that_answers_for_the_server_takes_no_decision(
-    page: Page, kept_phone: Phone, status: int
-) -> None:
+def test_proxy_that_answers_for_the_server_takes_no_decision(page: Page, kept_phone: Phone) -> None:
     kept_phone.forgiven.append("502")
-    loaded(page, page.url)
     expect(page.locator("[data-new]")).to_have_count(0)
     html = '<div id="flash" hx-swap-oob="true">Log in to the hotel</div>'
-    page.route("**/asks/*", lambda route: route.fulfill(status=status, body=html), times=1)
-    deny = page.locator(DECISION).nth(1)
-    deny.click()
-    expect(card(page).get_by_role("alert")).to_contain_text("the server does not answer")
-    expect(page.get_by_text("hotel")).to_have_count(0)
-    expect(deny).not_to_have_attribute("aria-busy", "true")
+    deny, said = page.locator(DECISION).nth(1), card(page).get_by_role("alert")
+    for status in (200, 502):
+        answer = partial(Route.fulfill, status=status, body=html)
+        page.route("**/asks/*", lambda route: answer(route), times=1)  # noqa: B023
+        deny.click()
+        expect(said).to_contain_text("the server does not answer")
+        expect(page.get_by_text("hotel")).to_have_count(0)
+        expect(deny).not_to_have_attribute("aria-busy", "true")
+        said.evaluate("each => each.replaceChildren()")
 
 
-def test_reason_for_a_denial_survives_a_reload(page: Page) -> None:
-    online, reason = page.locator("body[data-link=online]"), page.get_by_label("Tell Claude why")
-    online.wait_for()  # all scripts have run
-    card(page).locator("summary", has_text="Deny with a reason").click()
-    reason.fill("Not in\nthis folder.")
-    page.reload()
-    expect(reason).to_be_visible()
-    expect(reason).to_have_value("Not in\nthis folder.")
-    assert comes_true(lambda: top_is_in_view(page), page)
-    reason.fill("")
-    page.reload()
-    online.wait_for()
-    expect(reason).to_be_hidden()
-
-
-def test_reason_for_a_denial_comes_back_with_a_request_that_the_page_gets_late(
+def test_reason_for_a_denial_survives_a_reload_and_a_request_that_the_page_gets_late(
     page: Page, asking: str
 ) -> None:
     other = page.context.new_page()
     other.goto(asking)
-    reason = other.get_by_label("Tell Claude why")
-    other.locator("body[data-link=online]").wait_for()
+    online, reason = other.locator("body[data-link=online]"), other.get_by_label("Tell Claude why")
+    online.wait_for()  # all scripts have run
     card(other).locator("summary", has_text="Deny with a reason").click()
-    reason.fill("Not here.")
+    reason.fill("Not in\nthis folder.")
+    other.reload()
+    expect(reason).to_be_visible()
+    expect(reason).to_have_value("Not in\nthis folder.")
+    assert comes_true(lambda: top_is_in_view(other), other)
     other.add_init_script(WITHOUT_REQUEST)
     other.reload()
     expect(reason).to_be_visible()
-    expect(reason).to_have_value("Not here.")
+    expect(reason).to_have_value("Not in\nthis folder.")
     reason.fill("")
     other.reload()
-    other.locator("body[data-link=online]").wait_for()
+    online.wait_for()
     expect(card(other)).to_be_visible()
     expect(reason).to_be_hidden()
     other.close()
