@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import Request, Scene, Text, ToolUse, Turn
+from tests.features.session_page.in_browser.look.lines import MARKDOWN, PARAGRAPH
 from tests.support.environment import runs_of
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
@@ -24,9 +25,10 @@ class Script:
 
     def scenes(self) -> tuple[Scene, ...]:
         return (
-            Scene("grow", "grow", [lambda _: (Text(WORDS, pace=0.02, gate=self.gate),)]),
+            Scene("grow", "grow", [lambda _: (Text(WORDS, gate=self.gate),)]),
             Scene("hold", "hold", [lambda request: (Text(held(request.prompt), gate=self.gate),)]),
             Scene("make", "make", [_make, _made]),
+            Scene("more", "tell me more", [_read, self._more]),
             Scene(
                 "sleep",
                 "sleep",
@@ -34,6 +36,9 @@ class Script:
             ),
             Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
         )
+
+    def _more(self, _: Request) -> Turn:
+        return (Text(MARKDOWN, pace=0.002, gate=self.gate),)
 
 
 def held(prompt: str) -> str:
@@ -44,6 +49,11 @@ def held(prompt: str) -> str:
 def _make(request: Request) -> Turn:
     name = request.prompt.split()[-1]
     return (Text(f"I will make {name}."), ToolUse("Bash", {"command": f"echo made > {name}"}))
+
+
+def _read(request: Request) -> Turn:
+    notes = f"{request.working_directory}/notes.txt"
+    return (Text(PARAGRAPH), ToolUse("Read", {"file_path": notes}))
 
 
 def _made(request: Request) -> Turn:
@@ -63,6 +73,10 @@ def turns(run: Path) -> int:
 def answer_is(phone: Phone, text: str) -> None:
     """The newest answer is this text, and stands on the page once."""
     expect(phone.page.locator(".block-text").last).to_have_text(text)
+    stands_once(phone, text)
+
+
+def stands_once(phone: Phone, text: str) -> None:
     assert [each.strip() for each in phone.texts()].count(text) == 1
 
 

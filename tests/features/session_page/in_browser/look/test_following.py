@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Route, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
 from tests.features.session_page.in_browser.look.lines import (
-    MARKDOWN,
     PARAGRAPH,
     Gate,
     gave,
@@ -19,7 +17,6 @@ from tests.features.session_page.in_browser.look.lines import (
     tool,
 )
 from tests.features.session_page.in_browser.look.reading import (
-    SHIFTS,
     OpenPhone,
     StartServer,
     answer,
@@ -181,25 +178,10 @@ def test_title_of_a_new_session_is_its_first_prompt_before_and_after_reload(
     assert (heading.inner_text(), phone.page.title()) == names
 
 
-def test_an_answer_that_grows_shifts_nothing_that_is_read_further_up(
-    sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone
-) -> None:
-    (sandbox.project / "notes.txt").write_text("a note\n" * 30)
-    answer = f"{MARKDOWN}\n\n" * 6
-    scene = Scene(
-        "grow",
-        "",
-        [
-            (Text(PARAGRAPH), ToolUse("Read", {"file_path": str(sandbox.project / "notes.txt")})),
-            Text(answer, pace=0.002),
-        ],
-    )
-    with MessagesApi([scene]) as api:
-        phone = open_phone(start_server(sandbox, claude, api.url))
-        phone.page.add_init_script(SHIFTS)
-        phone.begin(sandbox.project, "Grow")
-        expect(phone.page.locator(".block-text table")).not_to_have_count(0)
-        phone.page.evaluate("scrollTo(0, 100)")
-        expect(phone.page.locator(".block-summary")).to_be_attached()
-        assert to_go(phone.page) >= 2
-    assert sum(phone.page.evaluate("shifts")) < 0.05
+def test_words_of_claude_and_of_prompts_are_never_run_as_html(phone: Phone, project: Path) -> None:
+    html = "<script>document.title='owned'</script> <img src=x onerror=x>"
+    phone.begin(project, html)  # which the stand-in repeats
+    expect(phone.page.locator(".block-text")).to_have_text(html)
+    expect(phone.page.locator(".block-prompt")).to_contain_text(html)
+    assert phone.page.locator("#transcript script, #transcript img").count() == 0
+    assert phone.page.title() != "owned"
