@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.transcript.conversation.window import FIRST
 from tests.features.session_page.in_browser import long_session
-from tests.support.apps.in_process import app_of
 from tests.support.clients import api
 from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.pages.browser import Phone
@@ -24,12 +24,17 @@ SESSION = "11111111-1111-4111-8111-111111111111"
 OTHERS = 40
 
 
+@pytest.fixture(scope="module")
+def home_project(shared_home: Sandbox) -> str:
+    """The page of a project with one session."""
+    folder = shared_home.project
+    api.session(shared_home.config_dir, folder, api.prompt("plum tree", folder), SESSION)
+    return f"/projects/{project_id(folder)}"
+
+
 @pytest.fixture
-def client(sandbox: Sandbox, stand_in: object) -> Iterator[FlaskClient]:
-    folder = sandbox.project
-    api.session(sandbox.config_dir, folder, api.prompt("plum tree", folder), SESSION)
-    with app_of(sandbox, stand_in) as app:  # type: ignore[arg-type]
-        yield app.test_client()
+def client(shared_app: Flask) -> FlaskClient:
+    return shared_app.test_client()
 
 
 def back(client: FlaskClient, address: str, referer: str = "") -> str:
@@ -43,9 +48,9 @@ def back(client: FlaskClient, address: str, referer: str = "") -> str:
 
 
 def test_it_leads_to_the_list_one_came_from_also_after_the_pages_own_forms(
-    client: FlaskClient, sandbox: Sandbox
+    client: FlaskClient, home_project: str
 ) -> None:
-    project = f"/projects/{project_id(sandbox.project)}"
+    project = home_project
     page = f"{project}/sessions/{SESSION}"
     assert back(client, page) == project
     for came_from in ("/runs", "/", f"{project}?x=1"):
@@ -75,9 +80,9 @@ def test_it_leads_to_the_list_one_came_from_also_after_the_pages_own_forms(
     ],
 )
 def test_it_leads_to_lists_of_this_server_only(
-    client: FlaskClient, sandbox: Sandbox, referer: str
+    client: FlaskClient, home_project: str, referer: str
 ) -> None:
-    project = f"/projects/{project_id(sandbox.project)}"
+    project = home_project
     page = f"{project}/sessions/{SESSION}"
     assert back(client, page, referer) == project
     client.set_cookie("came_from", quote(referer.removeprefix("http://localhost"), safe=""))
@@ -134,6 +139,7 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
     page.locator("a.row").click()
     page.wait_for_url("**hit=prompt-7**#found")
     loaded.wait_for()
+    expect(page.locator("#b-prompt-7")).to_be_in_viewport()
     arrow(page)
     page.wait_for_url("**/search?q=prompt+7.")
     arrow(page)
@@ -153,9 +159,9 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
 
 @pytest.mark.browser
 def test_a_link_that_was_opened_directly_leads_to_its_project(
-    shared_server: Server, open_phone: Callable[..., Phone], project: str, oldest: str
+    kept_phone: Phone, project: str, oldest: str
 ) -> None:
-    page = open_phone(shared_server).page
+    page = kept_phone.page
     page.goto("/runs")
     page.goto(f"{oldest}#end")
     page.locator("body[data-link=online]").wait_for()
