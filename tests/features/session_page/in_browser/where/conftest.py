@@ -33,6 +33,12 @@ def gate(tmp_path: Path) -> Path:
     return tmp_path / "gate"
 
 
+@pytest.fixture(scope="package")
+def read_past(shared_server: Server) -> str:
+    """That of one that tests only look at."""
+    return long_session.write(shared_server.sandbox.with_own_project(), PROMPTS)
+
+
 @pytest.fixture
 def past(server: Server) -> str:
     """The page of a long session that was held in a terminal, in a project of its own."""

@@ -12,6 +12,7 @@ from tests.features.session_page.in_browser.where.beginning import (
     open_session,
 )
 from tests.support.environment import until
+from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -21,10 +22,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_the_menu_opens_and_closes_by_keyboard_and_keeps_the_focus(
-    server: Server, open_phone: OpenPhone, past: str
+    kept_phone: Phone, read_past: str
 ) -> None:
-    phone = open_phone(server)
-    open_session(phone, past)
+    phone = kept_phone
+    open_session(phone, read_past)
     opener = phone.page.get_by_label("Session menu")
     opener.focus()
     phone.page.keyboard.press("Enter")
@@ -40,13 +41,13 @@ def test_the_menu_opens_and_closes_by_keyboard_and_keeps_the_focus(
 
 
 def test_the_menu_opens_as_soon_as_its_button_is_there(
-    server: Server, open_phone: OpenPhone, past: str
+    server: Server, open_phone: OpenPhone, read_past: str
 ) -> None:
     """The bar is painted before the rest of the page has come."""
     phone, held = open_phone(server), list[Route]()
     phone.links_to_styles("session.css")
     phone.page.route("**/session.css*", lambda route: held.append(route))
-    phone.page.goto(past, wait_until="commit")
+    phone.page.goto(read_past, wait_until="commit")
     phone.page.get_by_label("Session menu").click()
     expect(phone.button("Delete session")).to_be_visible()
     until(lambda: phone.page.title() and held, "the rest of the page waits for its style")
@@ -71,10 +72,10 @@ BEGINNINGS = """links => {
 
 
 def test_links_in_the_menu_begin_at_the_same_place_in_each_row(
-    server: Server, open_phone: OpenPhone, past: str
+    kept_phone: Phone, read_past: str
 ) -> None:
-    phone = open_phone(server)
-    open_session(phone, past)
+    phone = kept_phone
+    open_session(phone, read_past)
     phone.page.get_by_label("Session menu").click()
     links = phone.page.locator(".menu-links", has_text="Go to")
     expect(links).to_be_visible()
@@ -83,10 +84,8 @@ def test_links_in_the_menu_begin_at_the_same_place_in_each_row(
     assert max(rows) - min(rows) < 1, rows
 
 
-def test_a_session_is_named_deleted_and_brought_back(
-    server: Server, open_phone: OpenPhone, past: str
-) -> None:
-    phone = open_phone(server)
+def test_a_session_is_named_deleted_and_brought_back(kept_phone: Phone, past: str) -> None:
+    phone = kept_phone
     open_session(phone, past)
     phone.page.get_by_label("Session menu").click()
     phone.page.get_by_label("Name", exact=True).fill("Plums")
@@ -104,9 +103,9 @@ def test_a_session_is_named_deleted_and_brought_back(
 
 
 def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
-    server: Server, open_phone: OpenPhone, past: str
+    server: Server, kept_phone: Phone, past: str
 ) -> None:
-    phone = open_phone(server)
+    phone = kept_phone
     open_session(phone, past)
     assert server.post(f"{past}/delete", {}).status_code == 303
     expect(phone.status).to_have_text("Cut off. Reload the page.")

@@ -65,10 +65,10 @@ def test_output_during_sleep_is_marked_on_each_phone(
 
 
 def test_what_comes_after_a_phone_was_unlocked_is_not_new(
-    server: Server, open_phone: OpenPhone, gate: Path
+    server: Server, kept_phone: Phone, gate: Path
 ) -> None:
     address = begin(server, *long_answer(6), ["wait", str(gate)], said("new", text("The newest.")))
-    phone = open_phone(server)
+    phone = kept_phone
     open_session(phone, address)
     expect(phone.transcript).to_contain_text("Word 5.")
     phone.lock()
@@ -108,10 +108,10 @@ def behind(phone: Phone, block: str) -> None:
 
 
 def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
-    server: Server, open_phone: OpenPhone, gate: Path
+    server: Server, kept_phone: Phone, gate: Path
 ) -> None:
     address = begin(server, *long_answer(8), ["wait", str(gate)], said("new", text("The newest.")))
-    phone = open_phone(server)
+    phone = kept_phone
     open_session(phone, address)
     phone.page.evaluate("scrollTo(0, 100)")
     expect(phone.button("Jump to newest")).to_be_visible()
