@@ -28,10 +28,10 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox.with_own_project()
 
 
-@pytest.fixture
-def path(sandbox: Sandbox) -> str:
+@pytest.fixture(scope="module")
+def path(shared_server: Server) -> str:
     """The page of a session that has more blocks than two steps bring."""
-    return long_session.write(sandbox, PROMPTS)
+    return long_session.write(shared_server.sandbox.with_own_project(), PROMPTS)
 
 
 def ids(phone: Phone) -> list[str]:
@@ -61,9 +61,9 @@ def read_up_to(phone: Phone, number: int) -> None:
 
 
 def test_earlier_blocks_load_on_scrolling_up_without_moving_the_text(
-    server: Server, open_phone: OpenPhone, path: str
+    kept_phone: Phone, path: str
 ) -> None:
-    phone = open_phone(server)
+    phone = kept_phone
     phone.page.goto(f"{path}#end")
     phone.page.locator("body[data-link=online]").wait_for()
     newest = PROMPTS - FIRST
@@ -79,10 +79,8 @@ def test_earlier_blocks_load_on_scrolling_up_without_moving_the_text(
     expect(phone.page.locator("#earlier")).to_be_empty()
 
 
-def test_tap_loads_earlier_blocks_after_a_failed_try(
-    server: Server, open_phone: OpenPhone, path: str
-) -> None:
-    phone = open_phone(server)
+def test_tap_loads_earlier_blocks_after_a_failed_try(kept_phone: Phone, path: str) -> None:
+    phone = kept_phone
     phone.forgiven.append("ERR_FAILED")
     tries: list[str] = []
 
@@ -120,10 +118,10 @@ def test_earlier_blocks_of_an_unknown_block_are_not_found(server: Server, path: 
 
 
 def test_changes_of_unloaded_blocks_are_present_once_loaded(
-    server: Server, open_phone: OpenPhone, sandbox: Sandbox, tmp_path: Path
+    kept_phone: Phone, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    phone = open_phone(server)
+    phone = kept_phone
     steps = [
         said("m0", {"type": "tool_use", "id": "task", "name": "Task", "input": {}}),
         *(

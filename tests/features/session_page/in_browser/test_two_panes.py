@@ -21,7 +21,7 @@ OpenPhone = Callable[..., Phone]
 PANE = "Sessions of this project"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def addresses(shared_server: Server) -> list[str]:
     """The pages of two sessions of a project."""
     sandbox = shared_server.sandbox
@@ -41,10 +41,9 @@ def requested(page: Page) -> list[str]:
     return made
 
 
-def test_a_wide_screen_shows_both(
-    shared_server: Server, open_phone: OpenPhone, addresses: list[str]
-) -> None:
-    page = open_phone(shared_server, viewport={"width": 1100, "height": 700}).page
+def test_a_wide_screen_shows_both(kept_phone: Phone, addresses: list[str]) -> None:
+    page = kept_phone.page
+    page.set_viewport_size({"width": 1100, "height": 700})
     page.goto(addresses[0])
     pane = page.get_by_role("complementary", name=PANE)
     current = pane.locator("[aria-current=page]")
@@ -63,10 +62,8 @@ def test_a_wide_screen_shows_both(
     expect(page.locator("h1")).to_have_text("Water the trees")
 
 
-def test_a_phone_does_not_load_the_list(
-    shared_server: Server, open_phone: OpenPhone, addresses: list[str]
-) -> None:
-    phone = open_phone(shared_server)
+def test_a_phone_does_not_load_the_list(kept_phone: Phone, addresses: list[str]) -> None:
+    phone = kept_phone
     made = requested(phone.page)
     phone.page.goto(addresses[0])
     phone.page.locator("body[data-link=online]").wait_for()
