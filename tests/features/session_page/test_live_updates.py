@@ -100,19 +100,26 @@ def server(shared_server: Server) -> Iterator[Server]:
     shared_server.ensure_started()
 
 
-def test_a_socket_opens_with_the_cookie_and_the_own_origin(server: Server, view: View) -> None:
-    viewer = view(server, begin(server, "hello"))
+@pytest.fixture(scope="module")
+def hello(shared_server: Server) -> str:
+    """The page of a session for tests that change nothing of it."""
+    return begin(shared_server, "hello")
+
+
+def test_a_socket_opens_with_the_cookie_and_the_own_origin(
+    server: Server, view: View, hello: str
+) -> None:
+    viewer = view(server, hello)
     assert "hello" in viewer.until("block-text")
 
 
 def test_a_socket_opens_with_basic_credentials_for_programs_that_send_no_origin(
-    server: Server,
-    view: View,
+    server: Server, view: View, hello: str
 ) -> None:
     token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     viewer = view(
         server,
-        begin(server, "hello"),
+        hello,
         cookie=None,
         origin=None,
         suppress_origin=True,
@@ -132,7 +139,7 @@ def test_a_socket_opens_with_basic_credentials_for_programs_that_send_no_origin(
     ],
 )
 def test_a_socket_does_not_open_for_strangers(
-    server: Server, changes: dict[str, str | None], status: int
+    server: Server, hello: str, changes: dict[str, str | None], status: int
 ) -> None:
     headers = {
         "Upgrade": "websocket",
@@ -144,14 +151,14 @@ def test_a_socket_does_not_open_for_strangers(
         **changes,
     }
     handshake = {name: value for name, value in headers.items() if value is not None}
-    path = begin(server, "hello")
-    response = requests.get(f"{server.url}{path}/live", headers=handshake, timeout=20)
+    response = requests.get(f"{server.url}{hello}/live", headers=handshake, timeout=20)
     assert response.status_code == status
 
 
-def test_a_session_that_does_not_exist_closes_the_socket(server: Server, view: View) -> None:
-    begin(server, "hello")
-    project = begin(server, "hello").split("/sessions/")[0]
+def test_a_session_that_does_not_exist_closes_the_socket(
+    server: Server, view: View, hello: str
+) -> None:
+    project = hello.split("/sessions/")[0]
     viewer = view(server, f"{project}/sessions/{uuid.uuid4()}")
     assert viewer.close_code() == 1008
 
@@ -173,9 +180,8 @@ def test_viewer_receives_only_changes_after_its_cursor(
     assert ">first</p>" in "".join(fresh.messages)
 
 
-def test_invalid_cursor_brings_everything(server: Server, view: View) -> None:
-    path = begin(server, "hello")
-    viewer = view(server, path, "no-cursor")
+def test_invalid_cursor_brings_everything(server: Server, view: View, hello: str) -> None:
+    viewer = view(server, hello, "no-cursor")
     viewer.until("block-text")
 
 
@@ -220,24 +226,27 @@ def test_slow_viewer_loses_nothing_and_delays_no_other(server: Server, view: Vie
 
 
 @pytest.mark.parametrize("frame", [b"\x00" * 40, b"\xff\xff\xff\xff", b"\x81\xff" + b"\xff" * 8])
-def test_invalid_frames_close_that_socket_only(server: Server, view: View, frame: bytes) -> None:
-    path = begin(server, "hello")
-    hostile, other = view(server, path), view(server, path)
+def test_invalid_frames_close_that_socket_only(
+    server: Server, view: View, hello: str, frame: bytes
+) -> None:
+    hostile, other = view(server, hello), view(server, hello)
     hostile.ws.sock.sendall(frame)
     other.until("block-text")
     assert server.get("/healthz").ok
-    until(lambda: view(server, path).until("hello"), "others still come in")
+    until(lambda: view(server, hello).until("hello"), "others still come in")
 
 
-def test_messages_sent_by_a_page_are_ignored(server: Server, view: View) -> None:
-    viewer = view(server, begin(server, "hello"))
+def test_messages_sent_by_a_page_are_ignored(server: Server, view: View, hello: str) -> None:
+    viewer = view(server, hello)
     viewer.ws.send(json.dumps({"prompt": "from the socket"}))
     viewer.until("block-text")
     assert "from the socket" not in "".join(viewer.messages)
 
 
-def test_a_message_that_is_too_large_ends_the_socket(server: Server, view: View) -> None:
-    viewer = view(server, begin(server, "hello"))
+def test_a_message_that_is_too_large_ends_the_socket(
+    server: Server, view: View, hello: str
+) -> None:
+    viewer = view(server, hello)
     viewer.until("block-text")
     with contextlib.suppress(ConnectionError):  # the rest of the message is not read
         viewer.ws.send("x" * (MAX_MESSAGE_BYTES + 1))
