@@ -250,9 +250,23 @@ def _module_phone(
 def kept_phone(_module_phone: Phone) -> Iterator[Phone]:
     """One on `shared_server` for all tests of a module.
 
-    For tests that change no more of it than its page and the size of its screen."""
+    For tests that change no more of it than its page, the size of its screen, its network and the
+    routes of its requests."""
     yield _module_phone
     _module_phone.hand_on()
+
+
+@pytest.fixture(scope="module")
+def _module_real_phone(browser: Browser, shared_real_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_real_server)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def kept_real_phone(_module_real_phone: Phone) -> Iterator[Phone]:
+    """The same on `shared_real_server`."""
+    yield _module_real_phone
+    _module_real_phone.hand_on()
 
 
 @pytest.fixture

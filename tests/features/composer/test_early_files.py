@@ -25,6 +25,11 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox
 
 
+@pytest.fixture
+def phone(kept_phone: Phone) -> Phone:
+    return kept_phone
+
+
 class Held:
     """The script of the composer, which does not arrive until it is released."""
 
@@ -72,26 +77,26 @@ def limit(phone: Phone) -> None:
     picker(phone).evaluate("input => { input.dataset.most = 100; }")
 
 
-@pytest.mark.parametrize(
-    ("refused", "sentence"),
-    [(EMPTY, "“empty.txt” is empty."), (LARGE, "“large.bin” is too large.")],
-)
-def test_a_file_that_is_refused_before_the_script_is_there_does_not_block_send(
-    phone: Phone, sandbox: Sandbox, refused: FilePayload, sentence: str
+def test_large_files_among_others_are_left_out_before_and_after_the_script_is_there(
+    phone: Phone, sandbox: Sandbox
 ) -> None:
     begin(phone, sandbox)
-    phone.forgiven.append("422")
     held = Held(phone)
     phone.page.reload(wait_until="commit")
     limit(phone)
-    picker(phone).set_input_files([refused, GOOD])
+    picker(phone).set_input_files([LARGE, GOOD])
     held.release()
-    expect(phone.page.locator("#flash")).to_contain_text(sentence)
+    expect(phone.page.locator("#flash")).to_contain_text("“large.bin” is too large.")
     expect(chips(phone)).to_have_text(["good.txt×"])
     assert picker(phone).evaluate("input => input.files.length") == 0
     phone.send("read it")
     answered(phone, "read it", "good.txt")
     expect(chips(phone)).to_have_count(0)
+
+    second = FilePayload(name="second.bin", mimeType="x/y", buffer=b"y" * 200)
+    picker(phone).set_input_files([LARGE, GOOD, second])
+    expect(phone.page.locator("#flash")).to_contain_text("“large.bin”, “second.bin” are too large.")
+    expect(chips(phone)).to_have_text(["good.txt×"])
 
 
 def test_refused_file_on_the_new_session_page_does_not_block_send(
@@ -106,17 +111,6 @@ def test_refused_file_on_the_new_session_page_does_not_block_send(
     expect(chips(phone)).to_have_text(["good.txt×"])
     phone.send("read it")
     answered(phone, "read it", "good.txt")
-
-
-def test_large_files_among_others_are_left_out_with_a_sentence(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    begin(phone, sandbox)
-    limit(phone)
-    second = FilePayload(name="second.bin", mimeType="x/y", buffer=b"y" * 200)
-    picker(phone).set_input_files([LARGE, GOOD, second])
-    expect(phone.page.locator("#flash")).to_contain_text("“large.bin”, “second.bin” are too large.")
-    expect(chips(phone)).to_have_text(["good.txt×"])
 
 
 def test_upload_before_the_script_loads_keeps_the_prompt(phone: Phone, sandbox: Sandbox) -> None:

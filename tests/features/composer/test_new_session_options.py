@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import FilePayload, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
-from tests.features.composer.in_browser.page import answered, box, chips, last_prompt, offered, png
+from tests.features.composer.in_browser.page import box, chips, last_prompt, offered, png
 from tests.features.composer.new_session import open_new
 from tests.runs.capabilities.test_cache import from_a_terminal
 from tests.support.environment import Sandbox, until
@@ -26,20 +26,15 @@ def shared_api() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def real_phone(shared_real_server: Server, open_phone: Callable[..., Phone]) -> Phone:
-    return open_phone(shared_real_server)
-
-
-@pytest.fixture
 def own_project(shared_real_server: Server) -> Sandbox:
     """With a project for one test of the shared server."""
     return shared_real_server.sandbox.with_own_project()
 
 
 def test_commands_and_files_of_the_folder_are_completed_before_a_run(
-    real_phone: Phone, own_project: Sandbox
+    kept_real_phone: Phone, own_project: Sandbox
 ) -> None:
-    phone, sandbox = real_phone, own_project
+    phone, sandbox = kept_real_phone, own_project
     (sandbox.project / "apple tree.txt").write_text("x")
     (sandbox.project.parent / "pear.txt").write_text("x")
     open_new(phone, sandbox)
@@ -60,10 +55,10 @@ def test_commands_and_files_of_the_folder_are_completed_before_a_run(
     expect(offered(phone)).to_have_count(1)
 
 
-def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
-    real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
+def test_image_and_model_that_are_chosen_go_with_the_first_prompt(
+    kept_real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
 ) -> None:
-    phone = real_phone
+    phone = kept_real_phone
     open_new(phone, own_project)
     picker = phone.page.get_by_label("Attach images or files")
     for name in ("a.png", "wrong.png"):
@@ -75,33 +70,23 @@ def test_an_image_is_uploaded_when_it_is_chosen_and_goes_with_the_first_prompt(
     expect(chips(phone)).to_have_count(1)
     phone.page.reload()
     expect(chips(phone)).to_have_count(1)
-    box(phone).fill("what is this?")
-    phone.button("Send").click()
-    expect(phone.page.locator(".block-prompt")).to_contain_text("what is this?")
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    assert [part["type"] for part in last_prompt(shared_api)].count("image") == 1
-    phone.page.goto("/new")
-    expect(chips(phone)).to_have_count(0)
-
-
-def test_models_appear_on_the_page_and_the_chosen_one_is_used(
-    real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
-) -> None:
-    phone = real_phone
-    open_new(phone, own_project)
     phone.page.get_by_text("Options:").click()
     model = phone.page.get_by_label("Model")
     expect(model.get_by_role("option", name="Haiku 5.5")).to_have_count(1)
     expect(phone.page.get_by_text("being asked for its models")).to_have_count(0)
     model.select_option(label="Haiku 5.5")
-    box(phone).fill("Hello")
+    box(phone).fill("what is this?")
     phone.button("Send").click()
-    answered(phone, "You said: Hello")
+    expect(phone.page.locator(".block-prompt")).to_contain_text("what is this?")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert [part["type"] for part in last_prompt(shared_api)].count("image") == 1
     assert shared_api.requests[-1]["model"].startswith("claude-haiku")
+    sends_options_that_were_chosen_before_htmx_loads(phone)
+    phone.page.goto("/new")
+    expect(chips(phone)).to_have_count(0)
 
 
-def test_options_chosen_before_htmx_loads_are_sent(idle_phone: Phone) -> None:
-    phone = idle_phone
+def sends_options_that_were_chosen_before_htmx_loads(phone: Phone) -> None:
     held = []
     phone.page.route("**/later.bundle*", lambda route: held.append(route))
     phone.page.reload(wait_until="commit")
@@ -114,9 +99,9 @@ def test_options_chosen_before_htmx_loads_are_sent(idle_phone: Phone) -> None:
 
 
 def test_models_are_loaded_for_an_open_terminal_session(
-    real_phone: Phone, own_project: Sandbox
+    kept_real_phone: Phone, own_project: Sandbox
 ) -> None:
-    phone = real_phone
+    phone = kept_real_phone
     phone.page.goto(from_a_terminal(own_project))
     phone.page.locator("#options-d summary").click()
     model = phone.page.get_by_label("Model")

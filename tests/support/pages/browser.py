@@ -59,6 +59,10 @@ REPLACED = ("Not attached to an active page", "net::ERR_ABORTED")
 """Playwright's messages when a page is loaded again that another one is just replacing."""
 LEFT = ("closed before the connection is established", "Transition was")
 """Its messages about a page that was left, or one without a transition to it."""
+FORGET = """() => addEventListener("pagehide", () => {
+    try { sessionStorage.clear(); } catch {}
+})"""
+"""Has a page that is left keep nothing for the next one: after what its own scripts keep."""
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -124,6 +128,9 @@ class Phone:
     def hand_on(self) -> None:
         """Leave the page, and be as at first for the next test: a context of its own costs it more
         than its first page does."""
+        self.page.unroute_all(behavior="ignoreErrors")
+        self._context.set_offline(False)
+        self.page.evaluate(FORGET)
         self.page.goto("about:blank")
         self.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         try:

@@ -17,7 +17,9 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Turn,
 )
 from tests.features.composer.in_browser.page import WORDS
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox
+from tests.support.pages.browser import Phone
 from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
@@ -63,11 +65,48 @@ def shared_settings() -> dict[str, str]:
 # One of each for all modules: their starts, and those of their Claudes, took a third of the time.
 
 
+@pytest.fixture(scope="package")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """With a command in its project, which Claude finds when it starts."""
+    home = shared_fixtures.home(tmp_path_factory)
+    commands = home.project / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "prune.md").write_text(
+        "---\ndescription: Prune the trees\nargument-hint: [tree]\n---\nPrune $ARGUMENTS\n"
+    )
+    return home
+
+
 shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
-shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
 shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
 shared_real_server = pytest.fixture(scope="package")(shared_fixtures.real_server)
 idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
+
+
+@pytest.fixture(scope="package")
+def stand_in_sessions(shared_server: Server) -> IdleSessions:
+    return IdleSessions(shared_server)
+
+
+@pytest.fixture
+def idle_phone(kept_real_phone: Phone, idle_sessions: IdleSessions) -> Phone:
+    """At a session of the real CLI that waits for a prompt."""
+    kept_real_phone.open_session(idle_sessions.take())
+    return kept_real_phone
+
+
+@pytest.fixture
+def phone(kept_phone: Phone) -> Phone:
+    return kept_phone
+
+
+@pytest.fixture
+def composing(phone: Phone, stand_in_sessions: IdleSessions) -> Phone:
+    """One at a session of the stand-in, which repeats what it is sent.
+
+    For tests that leave nothing in its composer: a draft may arrive during the next test."""
+    phone.open_session(stand_in_sessions.take())
+    return phone
 
 
 @pytest.fixture

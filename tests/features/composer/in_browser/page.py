@@ -48,6 +48,11 @@ def begin(phone: Phone, sandbox: Sandbox) -> None:
     answered(phone, "Hello")
 
 
+def prompts(phone: Phone) -> list[str]:
+    """The prompts of the session that is looked at."""
+    return phone.page.locator("#transcript .prompt-text").all_inner_texts()
+
+
 def hold(phone: Phone) -> None:
     """Bring a session of the real CLI into the middle of an answer."""
     phone.send("hold on")

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.features.composer.in_browser.page import answered, begin, box, offered
 from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
-from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-def test_a_slash_lists_claudes_own_commands_and_filters_them(
-    open_phone: Callable[..., Phone], shared_real_server: Server
-) -> None:
-    phone, project = open_phone(shared_real_server), shared_real_server.sandbox.project
-    commands = project / ".claude" / "commands"
-    commands.mkdir(parents=True)
-    (commands / "prune.md").write_text(
-        "---\ndescription: Prune the trees\nargument-hint: [tree]\n---\nPrune $ARGUMENTS\n"
-    )
-    phone.begin(project, "Hello")
-    answered(phone, "You said: Hello")
+def test_a_slash_lists_claudes_own_commands_and_filters_them(idle_phone: Phone) -> None:
+    phone = idle_phone
     box(phone).press_sequentially("/")
     options = offered(phone)
     expect(options.filter(has_text="/compact")).to_have_count(1)
@@ -34,6 +22,20 @@ def test_a_slash_lists_claudes_own_commands_and_filters_them(
     expect(options).to_contain_text("Prune the trees")
     box(phone).press("Enter")
     expect(box(phone)).to_have_value("/prune ")
+    expect(phone.page.locator("#completions")).to_be_hidden()
+    phone.send("nothing")  # which leaves nothing for the next test
+    answered(phone, "You said: nothing")
+
+
+def completes_what_was_typed_before_the_scripts_came(phone: Phone) -> None:
+    page, held = phone.page, list[Route]()
+    page.route("**/later.bundle*", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    until(lambda: page.title() and held, "the scripts are on their way")
+    box(phone).press_sequentially("@juice")
+    held[0].continue_()
+    expect(offered(phone)).to_have_count(1)
+    box(phone).fill("")
     expect(phone.page.locator("#completions")).to_be_hidden()
 
 
@@ -45,6 +47,7 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
         file.parent.mkdir(exist_ok=True)
         file.write_text("x")
     begin(phone, sandbox)
+    completes_what_was_typed_before_the_scripts_came(phone)
     options = offered(phone)
     box(phone).press_sequentially("look at @app")
     expect(options).to_have_count(2)
@@ -62,17 +65,3 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
     expect(options.first).to_be_visible()
     box(phone).press("Escape")
     expect(phone.page.locator("#completions")).to_be_hidden()
-
-
-def test_word_that_was_typed_before_the_scripts_came_is_completed(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    (sandbox.project / "quince.txt").write_text("x")
-    begin(phone, sandbox)
-    page, held = phone.page, list[Route]()
-    page.route("**/later.bundle*", lambda route: held.append(route))
-    page.reload(wait_until="commit")
-    until(lambda: page.title() and held, "the scripts are on their way")
-    box(phone).press_sequentially("@quin")
-    held[0].continue_()
-    expect(offered(phone)).to_have_count(1)

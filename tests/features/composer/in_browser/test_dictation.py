@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import until
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
@@ -14,7 +16,6 @@ from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-OpenPhone = Callable[..., Phone]
 RECOGNITION = """
 class Recognition extends EventTarget {
     start() { window.heard = this; }
@@ -35,23 +36,19 @@ window.fail = (error) => {
 NONE = "window.SpeechRecognition = window.webkitSpeechRecognition = undefined;"
 
 
-@pytest.fixture
-def open_session(shared_server: Server, open_phone: OpenPhone) -> Callable[[str], Phone]:
-    """Opens a session's page in a browser with this speech recognition."""
-
-    def open_(recognition: str) -> Phone:
-        phone = open_phone(shared_server)
-        phone.page.add_init_script(recognition)
-        phone.begin(shared_server.sandbox.project, '[["text", "Hello."]]')
-        expect(phone.status).to_have_text("Ready for the next prompt")
-        return phone
-
-    return open_
+@pytest.fixture(scope="module")
+def hearing(browser: Browser, shared_server: Server) -> Iterator[Phone]:
+    """One with this speech recognition, for all tests."""
+    with closing(Phone(browser, shared_server)) as phone:
+        phone.page.add_init_script(RECOGNITION)
+        yield phone
 
 
 @pytest.fixture
-def phone(open_session: Callable[[str], Phone]) -> Phone:
-    return open_session(RECOGNITION)
+def phone(hearing: Phone, stand_in_sessions: IdleSessions) -> Iterator[Phone]:
+    hearing.open_session(stand_in_sessions.take())
+    yield hearing
+    hearing.hand_on()
 
 
 def prompt(page: Page) -> Locator:
@@ -144,9 +141,12 @@ def test_a_tap_is_kept_while_its_script_is_on_its_way(phone: Phone) -> None:
 
 
 def test_without_speech_recognition_nothing_is_shown(
-    open_session: Callable[[str], Phone],
+    shared_server: Server, open_phone: Callable[..., Phone], stand_in_sessions: IdleSessions
 ) -> None:
-    page = open_session(NONE).page
+    phone = open_phone(shared_server)
+    page = phone.page
+    page.add_init_script(NONE)
+    phone.open_session(stand_in_sessions.take())
     loaded = "[...document.scripts].some(each => each.src.includes('later.bundle'))"
     until(lambda: page.evaluate(loaded), "all is loaded")
     assert page.locator(".dictate, script[src*=dictation]").count() == 0

@@ -15,8 +15,10 @@ from tests.features.composer.in_browser.page import (
     chips,
     hold,
     kept,
+    last_prompt,
     paste_image,
     png,
+    prompts,
 )
 from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.server import Server
@@ -38,58 +40,51 @@ def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
     gate.set()
     answered(phone, "You said: but this")
     assert "not after all" not in json.dumps(list(shared_api.requests))
-    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
-    assert prompts[-2:] == ["hold on", "but this"]
-    assert "not after all" not in prompts
+    assert prompts(phone)[-2:] == ["hold on", "but this"]
+    assert "not after all" not in prompts(phone)
 
 
-def test_edited_queued_prompt_is_put_before_the_text_being_typed(
-    idle_phone: Phone, gate: threading.Event
-) -> None:
-    phone = idle_phone
-    hold(phone)
-    phone.send("first wording")
-    expect(phone.page.locator("#queue")).to_contain_text("first wording")
-    box(phone).fill("and more")
+def edit(phone: Phone) -> None:
     phone.page.locator("#queue").get_by_role("button", name="Edit").click()
-    expect(box(phone)).to_have_value("first wording\n\nand more")
-    expect(phone.page.locator("#queue li")).to_have_count(0)
-    phone.page.reload()
-    expect(box(phone)).to_have_value("first wording\n\nand more")
-    phone.send("second wording")
-    gate.set()
-    answered(phone, "You said: second wording")
 
 
-def test_failed_edit_keeps_what_was_typed_just_before(
-    idle_phone: Phone, gate: threading.Event, shared_real_server: Server
+def test_edited_queued_prompt_and_its_image_join_what_is_typed_unless_the_edit_fails(
+    idle_phone: Phone,
+    gate: threading.Event,
+    shared_real_server: Server,
+    shared_api: MessagesApi,
 ) -> None:
-    phone = idle_phone
-    hold(phone)
-    phone.send("first wording")
-    expect(phone.page.locator("#queue")).to_contain_text("first wording")
-    phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
-    phone.page.route("**/edit", lambda route: route.abort())
-    box(phone).fill("words of this moment")
-    with phone.page.expect_event("requestfailed"):
-        phone.page.locator("#queue").get_by_role("button", name="Edit").click()
-    kept(shared_real_server, "words of this moment")
-    expect(box(phone)).to_have_value("words of this moment")
-    expect(phone.page.locator("#queue li")).to_have_count(1)
-    gate.set()
-
-
-def test_edited_prompt_keeps_its_image(idle_phone: Phone, gate: threading.Event) -> None:
     phone = idle_phone
     hold(phone)
     paste_image(phone, png())
     expect(chips(phone)).to_have_count(1)
-    phone.send("look at this")
-    expect(phone.page.locator("#queue")).to_contain_text("look at this")
+    phone.send("first wording")
+    expect(phone.page.locator("#queue")).to_contain_text("first wording")
     expect(chips(phone)).to_have_count(0)
-    phone.page.locator("#queue").get_by_role("button", name="Edit").click()
-    expect(box(phone)).to_have_value("look at this")
+    phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
+    phone.page.route("**/edit", lambda route: route.abort())
+    box(phone).fill("words of this moment")
+    with phone.page.expect_event("requestfailed"):
+        edit(phone)
+    kept(shared_real_server, "words of this moment")
+    expect(box(phone)).to_have_value("words of this moment")
+    expect(phone.page.locator("#queue li")).to_have_count(1)
+
+    phone.page.unroute("**/edit")
+    edit(phone)
+    expect(box(phone)).to_have_value("first wording\n\nwords of this moment")
     expect(chips(phone)).to_have_count(1)
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    phone.page.reload()
+    expect(box(phone)).to_have_value("first wording\n\nwords of this moment")
+    expect(chips(phone)).to_have_count(1)
+    phone.send("second wording")
+    gate.set()
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    content = last_prompt(shared_api)
+    assert any("second wording" in part.get("text", "") for part in content)
+    assert "image" in [part["type"] for part in content]
 
 
 def test_unread_prompts_of_a_stopped_run_can_be_resent_or_removed(

@@ -10,30 +10,27 @@ from tests.features.composer.in_browser.page import (
     begin,
     box,
     offered,
+    prompts,
 )
 from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
-from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-def test_a_double_tap_sends_once(phone: Phone, sandbox: Sandbox) -> None:
-    begin(phone, sandbox)
+def test_a_double_tap_sends_once(composing: Phone) -> None:
+    phone, before = composing, len(prompts(composing))
     box(phone).fill("only once")
     phone.button("Send").dblclick()
     answered(phone, "only once")
     expect(box(phone)).to_have_value("")
     phone.send("afterwards")
     answered(phone, "afterwards")
-    prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
-    assert prompts == ["Hello", "only once", "afterwards"]
+    assert prompts(phone)[before:] == ["only once", "afterwards"]
 
 
-def test_taps_while_a_prompt_is_on_its_way_are_no_empty_prompts(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    begin(phone, sandbox)
+def test_taps_while_a_prompt_is_on_its_way_are_no_empty_prompts(composing: Phone) -> None:
+    phone = composing
     held = list[Route]()
     phone.page.route("**/prompt", lambda route: held.append(route))
     box(phone).fill("it takes long")
@@ -64,20 +61,33 @@ def test_taps_while_a_prompt_is_on_its_way_are_no_empty_prompts(
     expect(phone.page.locator("#flash")).to_be_empty()
 
 
-def test_enter_is_a_new_line_and_ctrl_enter_sends(phone: Phone, sandbox: Sandbox) -> None:
-    begin(phone, sandbox)
-    box(phone).press_sequentially("one")
+def grows_to_a_third_of_the_screen(phone: Phone) -> None:
+    one_line = box(phone).bounding_box()
+    box(phone).fill("line\n" * 60)
+    many = box(phone).bounding_box()
+    assert one_line is not None
+    assert many is not None
+    assert one_line["height"] < 60
+    assert 0.3 < many["height"] / 844 <= 0.34
+    assert box(phone).evaluate("each => getComputedStyle(each).fontSize") == "16px"
+
+
+def test_enter_is_a_new_line_for_which_the_field_grows_and_ctrl_enter_sends(
+    composing: Phone,
+) -> None:
+    phone = composing
+    before = phone.page.locator(".block-prompt").count()
+    grows_to_a_third_of_the_screen(phone)
+    box(phone).fill("one")
     box(phone).press("Enter")
     box(phone).press_sequentially("two")
     expect(box(phone)).to_have_value("one\ntwo")
-    expect(phone.page.locator(".block-prompt")).to_have_count(1)
+    expect(phone.page.locator(".block-prompt")).to_have_count(before)
     box(phone).press("Control+Enter")
     answered(phone, "one two")
 
 
-def test_keys_of_an_input_method_neither_send_nor_choose(
-    phone: Phone, sandbox: Sandbox, server: Server
-) -> None:
+def test_keys_of_an_input_method_neither_send_nor_choose(phone: Phone, sandbox: Sandbox) -> None:
     (sandbox.project / "nihongo.txt").write_text("x")
     begin(phone, sandbox)
     box(phone).press_sequentially("@ni")
@@ -92,15 +102,3 @@ def test_keys_of_an_input_method_neither_send_nor_choose(
         assert prevented is False
     expect(box(phone)).to_have_value("@ni")
     expect(phone.page.locator(".block-prompt")).to_have_count(1)
-
-
-def test_the_composer_grows_to_a_third_of_the_screen(phone: Phone, sandbox: Sandbox) -> None:
-    begin(phone, sandbox)
-    one_line = box(phone).bounding_box()
-    box(phone).fill("line\n" * 60)
-    many = box(phone).bounding_box()
-    assert one_line is not None
-    assert many is not None
-    assert one_line["height"] < 60
-    assert 0.3 < many["height"] / 844 <= 0.34
-    assert box(phone).evaluate("each => getComputedStyle(each).fontSize") == "16px"
