@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from typing import Any
 
@@ -14,24 +13,45 @@ from tests.support.environment import until
 from tests.support.pages import dom
 from tests.support.server import Server
 
-SECRET = "Hush-key-4711"
-
 
 def repeated(request: Request) -> Turn:
     assert request.last_tool_result is not None
     return (Text(f"The server got {request.last_tool_result.text}"),)
 
 
-class Asked:
-    """A session in which the server asks."""
+class Asking:
+    """A session for one question after the other, each in a turn of its own."""
 
-    def __init__(self, server: Server, prompt: str) -> None:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._address = ""
+        self._asked: list[Asked] = []
+
+    def ask(self, prompt: str) -> Asked:
+        """Have the server ask; in another session if the last question was left open."""
+        fields = {"prompt": prompt, "prompt_id": str(uuid.uuid4())}
+        if self._asked and self._asked[-1].is_answered:
+            assert self.server.post(f"{self._address}/prompt", fields).status_code == 303
+        else:
+            place = {"session_id": str(uuid.uuid4()), "folder": str(self.server.sandbox.project)}
+            answer = self.server.post("/sessions", {**fields, **place})
+            self._address = answer.headers["Location"].partition("#")[0]
+            self._asked.clear()
+        self._asked.append(Asked(self.server, self._address, tuple(self._asked)))
+        return self._asked[-1]
+
+
+class Asked:
+    """What the server asks in a turn of a session, after others."""
+
+    def __init__(self, server: Server, address: str, others: tuple[Asked, ...]) -> None:
         self._server = server
-        ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
-        folder = str(server.sandbox.project)
-        answer = server.post("/sessions", {**ids, "prompt": prompt, "folder": folder})
-        self.address = answer.headers["Location"]
-        session_id = self.address.rpartition("/")[2].partition("#")[0]
+        self._others = others
+        self.address = address
+        self.secret = f"Hush-key-{uuid.uuid4()}"
+        """Words for an answer, which are in no other one."""
+        self.is_answered = False
+        session_id = self.address.rpartition("/")[2]
         self.elicitations = f"/api/sessions/{session_id}/elicitations"
         (found,) = until(lambda: self.open, "the server asks")
         self.request: dict[str, Any] = found
@@ -39,8 +59,11 @@ class Asked:
 
     @property
     def open(self) -> list[dict[str, Any]]:
+        """This one while it is asked; a worker may not have read yet what became of another."""
         answer = self._server.get(self.elicitations)
-        return list(answer.json()["data"]) if answer.ok else []
+        others = {each.request["request_id"] for each in self._others}
+        found = answer.json()["data"] if answer.ok else []
+        return [each for each in found if each["request_id"] not in others]
 
     def is_over(self) -> bool:
         return not self.open
@@ -56,18 +79,26 @@ class Asked:
     def got(self) -> dict[str, Any]:
         """What the MCP server got, as Claude repeats it."""
 
-        def said() -> re.Match[str] | None:
-            return re.search(r"The server got (\{.*\})", dom.parse(self.page()).text)
+        def said() -> list[str]:
+            """What each of the questions so far has led to."""
+            transcript = dom.parse(self.page()).find("transcript")
+            found = transcript.text.split("The server got ")[1:] if transcript else []
+            return found[len(self._others) :]
 
-        found = until(said, "the server has got its answer")
-        assert found
-        value: dict[str, Any] = json.loads(found[1])
+        (found,) = until(said, "the server has got its answer")
+        self.is_answered = True
+        value: dict[str, Any] = json.JSONDecoder().raw_decode(found)[0]
         return value
 
     def page(self) -> str:
         return self._server.get(self.address).text
 
+    def card(self) -> str:
+        """The question on the page."""
+        card = self.page().partition(f'id="b-{self.request["request_id"]}"')[2]
+        return card.partition("</article>")[0]
+
     def verdicts(self) -> list[str]:
         """What the page says that became of the question."""
-        page = self.page()
-        return [each for each in ("Accepted", "Declined", "No longer asked") if each in page]
+        card = self.card()
+        return [each for each in ("Accepted", "Declined", "No longer asked") if each in card]

@@ -13,7 +13,7 @@ import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
-from tests.features.permissions.asked import SECRET, Asked, repeated
+from tests.features.permissions.asked import Asked, Asking, repeated
 from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, until
 from tests.support.pages import dom
 from tests.support.pages.browser import Phone
@@ -26,6 +26,8 @@ from tests.support.pages.page_checks import (
 from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
+
+Ask = Callable[[str], Asked]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,19 @@ def server(shared_home: Sandbox, shared_real_server: Server) -> Server:
     return shared_real_server
 
 
-def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> None:
-    asked = Asked(server, "form")
+@pytest.fixture(scope="module")
+def asking(shared_real_server: Server) -> Asking:
+    return Asking(shared_real_server)
+
+
+@pytest.fixture
+def ask(server: Server, asking: Asking) -> Ask:
+    """Has the server ask, in a session that a test before has left."""
+    return asking.ask
+
+
+def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server, ask: Ask) -> None:
+    asked = ask("form")
     assert asked.request["server_name"] == "orchard"
     asks = "orchard: How shall the harvest be?"
     until(lambda: asks in server.get("/").text, "each of the workers may show Home")
@@ -68,7 +81,7 @@ def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> Non
         return {n.text for n in dom.parse(asked.page()).walk() if n.tag == "button"}
 
     until(lambda: buttons() >= {"Accept", "Decline", "Cancel"}, "the page has the form")
-    refused = asked.send("accept", f0="", f1="nobody", f2="12", f3=SECRET, f7="2026-02-30")
+    refused = asked.send("accept", f0="", f1="nobody", f2="12", f3=asked.secret, f7="2026-02-30")
     assert refused.status_code == 422
     again = dom.parse(refused.text)
     problems = {
@@ -86,15 +99,15 @@ def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> Non
     }
     kept = {n.attributes.get("name"): n.attributes.get("value") for n in again.walk()}
     assert kept[asked.name(1)] == "nobody"
-    assert kept[asked.name(3)] == SECRET
+    assert kept[asked.name(3)] == asked.secret
     assert asked.open, "it is still asked"
-    answer = asked.send("accept", f0=SECRET, f2="4", f4="true", f5="1", f6=["0", "1"])
+    answer = asked.send("accept", f0=asked.secret, f2="4", f4="true", f5="1", f6=["0", "1"])
     assert (answer.status_code, asked.got()) == (
         303,
         {
             "action": "accept",
             "content": {
-                "name": SECRET,
+                "name": asked.secret,
                 "count": 4,
                 "ripe": True,
                 "fruit": "p",
@@ -104,20 +117,22 @@ def test_a_form_is_checked_kept_and_sent_without_a_script(server: Server) -> Non
     )
 
     def sent() -> str:
-        return asked.page().partition("What was sent")[2].partition("</details>")[0]
+        return asked.card().partition("What was sent")[2].partition("</details>")[0]
 
     card = until(sent, "the page shows what was sent")
     assert "Pears" in card
     assert "Saw, Ladder" in card
-    assert SECRET not in card
-    assert SECRET not in server.log.read_text(encoding="utf-8")
+    assert asked.secret not in card
+    assert asked.secret not in server.log.read_text(encoding="utf-8")
     late = asked.send("decline")
     assert (late.status_code, "answered already" in late.text) == (409, True)
     assert "accepted" in late.text
 
 
-def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Server) -> None:
-    asked = Asked(server, "form")
+def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(
+    server: Server, ask: Ask
+) -> None:
+    asked = ask("form")
     path = f"{server.url}{asked.elicitations}/{asked.request['request_id']}"
 
     def post(**body: Any) -> requests.Response:
@@ -134,15 +149,17 @@ def test_a_program_answers_over_rest_and_what_does_not_fit_is_refused(server: Se
     assert asked.got() == {"action": "decline"}
     until(asked.is_over, "it is not asked any more")
     assert post(action="cancel").status_code == 409
-    until(lambda: "Declined" in asked.page(), "the page says so")
+    until(lambda: "Declined" in asked.card(), "the page says so")
 
 
-def test_of_two_phones_that_answer_at_once_one_is_told_what_the_other_did(server: Server) -> None:
-    asked = Asked(server, "form")
+def test_of_two_phones_that_answer_at_once_one_is_told_what_the_other_did(
+    server: Server, ask: Ask
+) -> None:
+    asked = ask("form")
     with ThreadPoolExecutor(4) as phones:
         decisions = ("accept", "decline", "cancel", "accept")
         sent = [
-            phones.submit(asked.send, decision, f0=f"{SECRET}-{number}", f2="4", f5="1")
+            phones.submit(asked.send, decision, f0=f"{asked.secret}-{number}", f2="4", f5="1")
             for number, decision in enumerate(decisions)
         ]
         answers = [each.result() for each in sent]
@@ -151,33 +168,33 @@ def test_of_two_phones_that_answer_at_once_one_is_told_what_the_other_did(server
     got = asked.got()
     assert got["action"] == decisions[first]
     if got["action"] == "accept":
-        assert got["content"]["name"] == f"{SECRET}-{first}"
+        assert got["content"]["name"] == f"{asked.secret}-{first}"
     for each in answers[:first] + answers[first + 1 :]:
         assert "answered already" in each.text
-        assert SECRET not in each.text
-    assert SECRET not in server.log.read_text(encoding="utf-8")
+        assert asked.secret not in each.text
+    assert asked.secret not in server.log.read_text(encoding="utf-8")
 
 
-def test_an_answer_after_the_question_was_withdrawn_goes_nowhere(server: Server) -> None:
-    asked = Asked(server, "fleeting")
+def test_an_answer_after_the_question_was_withdrawn_goes_nowhere(server: Server, ask: Ask) -> None:
+    asked = ask("fleeting")
     mark = server.sandbox.project / "withdraw"
     try:
         mark.touch()
         until(asked.is_over, "it is not asked any more")
         assert asked.got() == {"action": "withdrawn"}
-        until(lambda: "No longer asked" in asked.page(), "the page says so")
+        until(lambda: "No longer asked" in asked.card(), "the page says so")
         for decision in ("accept", "decline", "cancel"):
-            late = asked.send(decision, f0=SECRET, f2="4", f5="1")
+            late = asked.send(decision, f0=asked.secret, f2="4", f5="1")
             assert (late.status_code, "no longer asks this" in late.text) == (409, True)
-            assert SECRET not in late.text
+            assert asked.secret not in late.text
         invalid = asked.send("accept", f0="", f2="x")
         assert invalid.status_code == 409, "no form is shown again"
         path = f"{server.url}{asked.elicitations}/{asked.request['request_id']}"
-        content = {"name": SECRET, "fruit": "a", "count": 3}
+        content = {"name": asked.secret, "fruit": "a", "count": 3}
         body: dict[str, Any] = {"action": "accept", "content": content}
         assert requests.post(path, json=body, auth=(USER, PASSWORD), timeout=30).status_code == 409
-        until(lambda: "No longer asked" in asked.page(), "the page still says so")
-        assert SECRET not in server.log.read_text(encoding="utf-8")
+        until(lambda: "No longer asked" in asked.card(), "the page still says so")
+        assert asked.secret not in server.log.read_text(encoding="utf-8")
     finally:
         mark.unlink()
 
@@ -186,7 +203,7 @@ def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
     """Whoever comes first: the tool ends, and the page says one thing only."""
     mark = server.sandbox.project / "withdraw"
     for _ in range(2):
-        asked = Asked(server, "fleeting")
+        asked = Asking(server).ask("fleeting")  # the answered tool of another one ends again
         with ThreadPoolExecutor(3) as phones:
             withdrawn = phones.submit(mark.touch)
             sent = [
@@ -210,9 +227,9 @@ def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
 
 @pytest.mark.browser
 def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
-    server: Server, open_phone: Callable[..., Phone]
+    server: Server, ask: Ask, open_phone: Callable[..., Phone]
 ) -> None:
-    asked = Asked(server, "page")
+    asked = ask("page")
     phone = open_phone(server)
     phone.forgiven.append("422")
     page = phone.page
@@ -226,9 +243,9 @@ def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
     )
     assert sticks_out(page) <= 0
     card.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".block-ask .verdict")).to_contain_text("Cancelled")
+    expect(page.locator(".block-ask .verdict").last).to_contain_text("Cancelled")
     assert asked.got() == {"action": "cancel"}
-    asked = Asked(server, "form")
+    asked = ask("form")
     page.goto(asked.address)
     expect(card).to_have_count(1)
     assert smaller_than_a_thumb(page) == []
@@ -247,6 +264,6 @@ def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
     card.get_by_label("weight").fill("2,5")
     card.get_by_label("Apples").check()
     card.get_by_role("button", name="Accept").click()
-    expect(page.locator(".block-ask .verdict")).to_contain_text("Accepted")
+    expect(page.locator(".block-ask .verdict").last).to_contain_text("Accepted")
     content = {"name": "Anna", "weight": 2.5, "fruit": "a", "count": 3}
     assert asked.got() == {"action": "accept", "content": content}

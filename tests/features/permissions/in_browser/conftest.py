@@ -9,7 +9,9 @@ import pytest
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
 from tests.features.permissions.in_browser.cards import GRACE
 from tests.runs.asking import scenes
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox
+from tests.support.pages.browser import Phone
 from tests.support.server import Server
 from tests.support.suite import shared_fixtures
 
@@ -46,6 +48,18 @@ def shared_settings() -> dict[str, str]:
 @pytest.fixture
 def server(shared_real_server: Server) -> Server:
     return shared_real_server
+
+
+@pytest.fixture
+def phone(kept_real_phone: Phone) -> Phone:
+    return kept_real_phone
+
+
+@pytest.fixture
+def idle_phone(phone: Phone, idle_sessions: IdleSessions) -> Phone:
+    """At a session of the real CLI that waits for a prompt."""
+    phone.open_session(idle_sessions.take())
+    return phone
 
 
 @pytest.fixture

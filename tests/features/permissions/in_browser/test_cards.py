@@ -18,7 +18,7 @@ from tests.features.permissions.in_browser.cards import (
     ready,
 )
 from tests.support.environment import Sandbox, runs_of, until
-from tests.support.pages.browser import Phone
+from tests.support.pages.browser import PHONE, Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -29,23 +29,68 @@ def verdicts(phone: Phone) -> Locator:
     return phone.page.locator(".block-ask").last.locator(".verdict")
 
 
-def test_always_allowed_rule_is_on_the_card_and_not_asked_again(
-    phone: Phone, server: Server, sandbox: Sandbox
+def shows_another_device_what_was_decided(one: Phone, other: Phone) -> None:
+    """One with a hanging socket: it does not see the answer of the first one."""
+    other.forgiven.append("409")
+    other.page.route_web_socket("**/live*", lambda socket: None)
+    other.page.goto(one.page.url)
+    card(other)
+    one.button("Allow").click()
+    ready(one)
+    other.button("Deny").click()
+    expect(card(other).get_by_role("alert")).to_contain_text(
+        re.compile(r"answered already at \d\d:\d\d: allowed")
+    )
+    other.page.reload()
+    expect(verdicts(other)).to_have_text(re.compile(r"Allowed · \d\d:\d\d"))
+
+
+def test_decision_reaches_other_devices_and_always_allowed_rule_is_not_asked_again(
+    phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     phone.begin(sandbox.project, "npm please")
     expect(card(phone)).to_contain_text("npm test")
+    shows_another_device_what_was_decided(phone, open_phone(server))
+    phone.send("npm once more")
     card(phone).locator("summary", has_text="Always allow").click()
     phone.button("Always allow npm test * in this project").click()
     ready(phone)
-    expect(phone.page.locator(".block-tool summary")).to_contain_text("· always allowed")
-    phone.page.locator(".block-tool summary").click()
-    verdict = phone.page.locator(".block-tool .verdict")
+    tool = phone.page.locator(".block-tool").last
+    expect(tool.locator("summary")).to_contain_text("· always allowed")
+    tool.locator("summary").click()
+    verdict = tool.locator(".verdict")
     expect(verdict).to_have_text(
         re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
     )
     phone.send("npm again")
-    expect(phone.page.locator(".block-summary")).to_have_count(2)
-    assert asks(phone, server) == 1
+    expect(phone.page.locator(".block-summary")).to_have_count(3)
+    assert asks(phone, server) == 2
+
+
+def fits_and_can_be_hit_with_a_thumb(phone: Phone) -> None:
+    """The card and the options, on screens of all sizes."""
+    for width, height in ((320, 640), (390, 844), (1280, 800)):
+        phone.page.set_viewport_size({"width": width, "height": height})
+        small = phone.page.evaluate(
+            """() => [...document.querySelectorAll(
+                    ".block-ask[data-state=open] :is(button, summary, textarea),"
+                    + ".options :is(summary, select, label)")]
+                .filter(e => !e.matches(".choice label"))
+                .map(e => [e.textContent.trim().slice(0, 30), e.getBoundingClientRect()])
+                .filter(([, box]) => box.height < 44 || box.right > innerWidth || box.left < 0)
+                .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
+        )
+        assert small == [], width
+        fonts = (
+            card(phone)
+            .locator("textarea")
+            .or_(phone.page.locator(".options select"))
+            .evaluate_all("all => all.map(e => parseFloat(getComputedStyle(e).fontSize))")
+        )
+        assert min(fonts) >= 16, width
+        page = "document.scrollingElement"
+        assert phone.page.evaluate(f"{page}.scrollWidth <= {page}.clientWidth"), width
+    phone.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
 
 
 def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
@@ -56,6 +101,9 @@ def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
     path = f"{server.sandbox.home}/elsewhere/now.txt"
     expect(card(phone)).to_contain_text(f"Outside this project: {path}")
     card(phone).locator("summary", has_text="Deny with a reason").click()
+    open_options(phone)
+    fits_and_can_be_hit_with_a_thumb(phone)
+    open_options(phone)
     phone.page.get_by_label("Tell Claude why").fill("Stay in the\nproject.")
     phone.page.get_by_label("Tell Claude why").press("Enter")  # a new line, and no decision
     expect(card(phone)).to_be_visible()
@@ -113,27 +161,9 @@ def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, serv
     ready(phone)
     (options,) = (server.sandbox.state / "options").glob(f"{phone.session_id}*")
     assert json.loads(options.read_text())["permission_mode"] == "acceptEdits"
-
-
-def test_second_device_shows_the_decision_of_the_first_and_its_time(
-    server: Server, idle_phone: Phone, open_phone: Callable[..., Phone]
-) -> None:
-    one, other = idle_phone, open_phone(server)
-    one.send("npm please")
-    card(one)
-    # A device with a hanging socket: it does not see the answer of the first one
-    other.forgiven.append("409")
-    other.page.route_web_socket("**/live*", lambda socket: None)
-    other.page.goto(one.page.url)
-    card(other)
-    one.button("Allow").click()
-    ready(one)
-    other.button("Deny").click()
-    expect(card(other).get_by_role("alert")).to_contain_text(
-        re.compile(r"answered already at \d\d:\d\d: allowed")
-    )
-    other.page.reload()
-    expect(verdicts(other)).to_have_text(re.compile(r"Allowed · \d\d:\d\d"))
+    open_options(phone)
+    phone.page.get_by_label("Mode", exact=True).select_option("default")  # as other tests want it
+    expect(in_force(phone)).to_contain_text("asks first")
 
 
 def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
