@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,11 +19,12 @@ from tests.support.server import Server
 DAEMON = "import os\nos.setsid()\nos.fork() or os.execve('/bin/sleep', ['sleep', '60'], os.environ)"
 
 
-@pytest.fixture
-def mortal_server(integration: None, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def mortal_server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that dies, with runs that nobody has stopped: they ask for a look afterwards."""
-    sandbox = Sandbox(tmp_path / "home").make()
-    server = Server(sandbox, write_stand_in(tmp_path / "claude"), "http://127.0.0.1:9").start()
+    sandbox = Sandbox(tmp_path_factory.mktemp("mortal") / "home").make()
+    claude = write_stand_in(sandbox.home / "claude")
+    server = Server(sandbox, claude, "http://127.0.0.1:9").start()
     yield server
     server.close()
 
@@ -142,18 +142,15 @@ def test_stop_all_leaves_nothing_of_any_run(server: Server, stray: Stray) -> Non
     assert server.post("/runs/stop-all", {}).status_code == 303  # twice does no harm
 
 
-def test_stop_all_touches_no_other_server_of_this_machine(server: Server, tmp_path: Path) -> None:
-    sandbox = Sandbox(tmp_path / "elsewhere").make()
-    claude = write_stand_in(sandbox.home / "claude")
-    other = Server(sandbox, claude, "http://127.0.0.1:9").start()
-    try:
-        begin(other, ["grandchild"])
-        begin(server)
-        assert server.post("/runs/stop-all", {}).status_code == 303
-        until(lambda: not processes_of(server.sandbox.state), "its own runs have ended")
-        until(lambda: len(processes_of(sandbox.state)) == 2, "they are there")
-    finally:
-        other.close()
+def test_stop_all_touches_no_other_server_of_this_machine(
+    server: Server, shared_server: Server
+) -> None:
+    other = begin(shared_server, ["grandchild"])
+    begin(server)
+    assert server.post("/runs/stop-all", {}).status_code == 303
+    until(lambda: not processes_of(server.sandbox.state), "its own runs have ended")
+    state = shared_server.sandbox.state
+    until(lambda: len(processes_of(state, other.name)) == 2, "they are there")
 
 
 @pytest.mark.parametrize("address", ["/runs/stop-all", f"/runs/{'0' * 32}/leftovers/stop"])

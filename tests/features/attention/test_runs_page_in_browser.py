@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.features.attention.runs import Stray, asks, begin, ended, record
 from tests.support.environment import until
@@ -24,48 +24,61 @@ def answers(folder: Path) -> list[str]:
     return [each["response"]["behavior"] for each in responses]
 
 
+def answers_in_their_rows(page: Page, short: Path, long: Path, answer: str) -> None:
+    """A short request is answered in its row, a longer one where it is shown."""
+    row = page.locator(f"#row-{short.name}")
+    expect(row.locator(".run-about")).to_have_text("Run the tests")
+    expect(row.locator(".run-call")).to_have_text("Bash npm test")
+    expect(page.locator(f"#row-{long.name}").get_by_role("button", name="Allow")).to_have_count(0)
+    row.get_by_role("button", name=answer).click()
+    until(lambda: answers(short) == [answer.lower()], "Claude has the answer")
+    page.wait_for_url("**/runs")
+    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
+    page.locator(f"#row-{long.name}").get_by_role("link", name="Look and answer").click()
+    page.wait_for_url("**#b-r1")
+    expect(page.get_by_role("heading", name="Allow Bash?")).to_be_in_viewport(ratio=1)
+    page.goto("/runs")
+
+
+def stops_by_its_menu(page: Page, folder: Path) -> None:
+    row = page.locator(f"#row-{folder.name}")
+    stop = row.get_by_role("button", name="Stop")
+    expect(stop).to_be_hidden()
+    row.get_by_role("button", name="Session menu").click()
+    expect(stop).to_be_visible()
+    box = stop.bounding_box()
+    assert box
+    assert box["y"] > 844 * 0.4, "within reach of a thumb"
+    stop.click()
+    page.wait_for_url("**/runs")
+    until(lambda: record(folder)["end"], "it has ended")
+
+
+def stops_all_once_that_is_sure(phone: Phone, folder: Path) -> None:
+    sure = phone.button("Stop everything")
+    expect(sure).to_be_hidden()
+    phone.page.locator("summary", has_text="Stop all").click()
+    expect(phone.page.get_by_text("This ends Claude in 1 session")).to_be_visible()
+    with phone.page.expect_navigation():
+        sure.click()
+    until(lambda: record(folder)["end"], "it has ended")
+    nothing = phone.page.get_by_role("heading", name="Nothing is running")
+    phone.reload_until(nothing.is_visible, "nothing is running")
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_a_short_request_is_answered_in_its_row_and_a_longer_one_at_its_top(
+def test_sessions_are_answered_and_stopped_in_their_rows_and_all_together(
     server: Server, open_phone: Callable[..., Phone], scripts: bool
 ) -> None:
     long = begin(server, ["lines", 30], *asks("r1", **LONG))
     short = begin(server, *asks("r2", command="npm test", description="Run the tests"))
     until(lambda: server.get("/runs").text.count('data-count="2"') == 1, "both ask")
     phone = open_phone(server, java_script_enabled=scripts)
-    page = phone.page
-    page.goto("/runs")
-    row = page.locator(f"#row-{short.name}")
-    expect(row.locator(".run-about")).to_have_text("Run the tests")
-    expect(row.locator(".run-call")).to_have_text("Bash npm test")
-    expect(page.locator(f"#row-{long.name}").get_by_role("button", name="Allow")).to_have_count(0)
-    row.get_by_role("button", name="Allow" if scripts else "Deny").click()
-    until(lambda: answers(short) == ["allow" if scripts else "deny"], "Claude has the answer")
-    page.wait_for_url("**/runs")
-    expect(row.get_by_role("button", name="Allow")).to_have_count(0)
-    page.locator(f"#row-{long.name}").get_by_role("link", name="Look and answer").click()
-    page.wait_for_url("**#b-r1")
-    expect(page.get_by_role("heading", name="Allow Bash?")).to_be_in_viewport(ratio=1)
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_stop_is_in_the_menu_of_the_row(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
-) -> None:
-    folder = begin(server)
-    phone = open_phone(server, java_script_enabled=scripts)
     phone.page.goto("/runs")
-    stop = phone.button("Stop")
-    expect(stop).to_be_hidden()
-    phone.button("Session menu").click()
-    expect(stop).to_be_visible()
-    box = stop.bounding_box()
-    assert box
-    assert box["y"] > 844 * 0.4, "within reach of a thumb"
-    stop.click()
-    phone.page.wait_for_url("**/runs")
-    until(lambda: record(folder)["end"], "it has ended")
+    answers_in_their_rows(phone.page, short, long, "Allow" if scripts else "Deny")
+    stops_by_its_menu(phone.page, short)
+    stops_all_once_that_is_sure(phone, long)
 
 
 @pytest.mark.browser
@@ -107,52 +120,23 @@ def test_refreshing_takes_no_control_from_under_a_finger(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
-def test_stop_all_asks_first(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
-) -> None:
-    folder = begin(server)
-    phone = open_phone(server, java_script_enabled=scripts)
-    phone.page.goto("/runs")
-    sure = phone.button("Stop everything")
-    expect(sure).to_be_hidden()
-    phone.page.locator("summary", has_text="Stop all").click()
-    expect(phone.page.get_by_text("This ends Claude in 1 session")).to_be_visible()
-    with phone.page.expect_navigation():
-        sure.click()
-    until(lambda: record(folder)["end"], "it has ended")
-    nothing = phone.page.get_by_role("heading", name="Nothing is running")
-    phone.reload_until(nothing.is_visible, "nothing is running")
-
-
-@pytest.mark.browser
-def test_auto_refresh_keeps_opened_details_open(
+def test_page_that_refreshes_itself_keeps_details_open_fits_and_can_be_tapped(
     server: Server, open_phone: Callable[..., Phone], stray: Stray
 ) -> None:
     folder = ended(server)
-    begin(server)
-    phone = open_phone(server)
-    phone.page.goto("/runs")
-    phone.page.locator("summary", has_text="Stop all").click()
-    phone.page.locator("h1").first.click()  # the focus goes elsewhere
-    stray(folder)
-    expect(phone.page.get_by_role("heading", name="Left behind")).to_be_visible()
-    expect(phone.button("Stop everything")).to_be_visible()
-
-
-@pytest.mark.browser
-def test_the_page_fits_and_can_be_tapped(
-    server: Server, open_phone: Callable[..., Phone], stray: Stray
-) -> None:
-    stray(ended(server))
     begin(server, ["grandchild"])
-    until(lambda: "Left behind" in server.get("/runs").text, "what was left is found")
     phone = open_phone(server)
+    page = phone.page
+    page.goto("/runs")
+    page.locator("summary", has_text="Stop all").click()
+    page.locator("h1").first.click()  # the focus goes elsewhere
+    stray(folder)
+    expect(page.get_by_role("heading", name="Left behind")).to_be_visible()
+    expect(phone.button("Stop everything")).to_be_visible()
     for width in (320, 390, 1280):
-        phone.page.set_viewport_size({"width": width, "height": 740})
-        phone.page.goto("/runs")
-        phone.page.locator("summary", has_text="Stop all").click()
-        assert phone.page.evaluate("document.documentElement.scrollWidth") <= width
-        for step in ("the rows", "a menu"):
-            assert page_checks.smaller_than_a_thumb(phone.page) == [], (width, step)
-            phone.button("Session menu").first.click()
+        page.set_viewport_size({"width": width, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page_checks.smaller_than_a_thumb(page) == [], width
+        phone.button("Session menu").first.click()
+        assert page_checks.smaller_than_a_thumb(page) == [], (width, "a menu")
+        page.keyboard.press("Escape")
