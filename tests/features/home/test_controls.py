@@ -7,12 +7,12 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 
 import pytest
-from playwright.sync_api import Locator, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 
 from tests.support.cli.supervision import FOREVER
 from tests.support.clients import api
@@ -43,11 +43,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Itera
 
 
 class Walk:
-    """A phone of one size, and projects and sessions that no other walk has."""
+    """A phone, and projects and sessions that no other walk has."""
 
-    def __init__(self, server: Server, phone: Phone, name: str, scripts: bool) -> None:
+    def __init__(self, server: Server, phone: Phone, name: str) -> None:
         self.server, self.phone, self.page, self.name = server, phone, phone.page, name
-        self.scripts = scripts
         self.folders = [server.sandbox.project.with_name(f"{name}-{each}") for each in "ab"]
         for folder in self.folders:
             folder.mkdir()
@@ -82,7 +81,7 @@ class Walk:
 
     def fits(self) -> None:
         """On both phones, last on the one that is pressed on."""
-        for size in SIZES if self.scripts else reversed(SIZES):
+        for size in SIZES:
             self.page.set_viewport_size(size)
             assert misfits(self.page) == {}, size
 
@@ -108,12 +107,17 @@ class Walk:
         expect(self.page.get_by_text(says)).to_be_visible()
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-def walk(server: Server, open_phone: Callable[..., Phone], request: pytest.FixtureRequest) -> Walk:
-    """On the larger phone with scripts, on the smaller one without; what is shown fits on both."""
-    scripts: bool = request.param
-    phone = open_phone(server, java_script_enabled=scripts, viewport=SIZES[scripts])
-    return Walk(server, phone, f"walk{next(NUMBERS)}", scripts)
+@pytest.fixture(scope="module")
+def phone_of_all(server: Server, browser: Browser) -> Iterator[Phone]:
+    with closing(Phone(browser, server)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def walk(server: Server, phone_of_all: Phone) -> Iterator[Walk]:
+    """On the larger phone; what is shown fits on both."""
+    yield Walk(server, phone_of_all, f"walk{next(NUMBERS)}")
+    phone_of_all.hand_on()
 
 
 def test_every_control_of_the_start_page(walk: Walk) -> None:
@@ -144,12 +148,8 @@ def test_every_control_of_the_start_page(walk: Walk) -> None:
     expect(working.get_by_role("button", name="Stop")).to_be_hidden()
     walk.settled()
     walk.open_menu(working)
-    with nullcontext() if walk.scripts else page.expect_navigation():
-        working.get_by_role("button", name="Stop").click()
-    stopped = page.locator("#running .run", has_text=f"{name} works")
-    if not walk.scripts:  # nothing changes by itself
-        walk.phone.reload_until(lambda: not stopped.count(), "it has been stopped")
-    expect(stopped).to_have_count(0)
+    working.get_by_role("button", name="Stop").click()
+    expect(page.locator("#running .run", has_text=f"{name} works")).to_have_count(0)
 
     field = page.get_by_role("textbox", name="New session: prompt")
     field.fill(f"Dig for {name}")
@@ -220,8 +220,7 @@ def test_every_control_of_storage(walk: Walk) -> None:
     walk.fits()
     expect(page.get_by_label(f"{name} plough")).to_have_count(0)
     page.get_by_label(f"{name} thresh").uncheck()
-    if walk.scripts:
-        expect(walk.phone.button("Move 1 session to the trash")).to_be_enabled()
+    expect(walk.phone.button("Move 1 session to the trash")).to_be_enabled()
     page.locator("#go").click()
     expect(page.get_by_text("Deleted 1 session.")).to_be_visible()
     walk.phone.button("Undo").click()

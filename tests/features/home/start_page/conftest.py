@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.features.home.start_page.sessions import OLD, name_of
 from tests.support.clients import api
 from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
 
@@ -31,6 +34,19 @@ def server_with_history(
         yield started
     finally:
         started.close()
+
+
+@pytest.fixture(scope="package")
+def phone_of_all(server_with_history: Server, browser: Browser) -> Iterator[Phone]:
+    with closing(Phone(browser, server_with_history)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(server: Server, phone_of_all: Phone) -> Iterator[Phone]:
+    """One for all tests."""
+    yield phone_of_all
+    phone_of_all.hand_on()
 
 
 @pytest.fixture

@@ -156,16 +156,15 @@ ANSWER_AS_A_PROXY = """(status) => {
 
 
 def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
-    server: Server, open_phone: Callable[..., Phone]
+    server: Server, phone: Phone
 ) -> None:
     asking = begin(server, [["ask", "r1"], ["text", "Water the plums"]]).partition("#")[0]
     until(lambda: asking in needs_you(server), "it asks")  # its words stand in Running before
-    phone = open_phone(server)
     page, box = phone.page, phone.page.locator("#home-prompt")
     page.goto("/")
     note = page.locator("#home-note")
     row = page.locator(".run", has_text="Water the plums")
-    for status in (503, 520, 200):
+    for status in (503, 200):
         page.evaluate(ANSWER_AS_A_PROXY, status)
         box.fill(f"Kept in spite of a {status}")
         page.locator(".home-go").click()
@@ -184,14 +183,14 @@ def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
 
 @pytest.mark.parametrize("address", ["/", "/runs"])
 def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
-    server: Server, open_phone: Callable[..., Phone], address: str
+    server: Server, phone: Phone, address: str
 ) -> None:
     words = f"Settled on {address}"
     deciding = begin(server, [["ask", "r1"], ["text", words]]).partition("#")[0]
     until(lambda: deciding in needs_you(server), "it asks")
-    phone = open_phone(server, viewport={"width": 360, "height": 740})
     phone.forgiven.append("ERR_")
     page = phone.page
+    page.set_viewport_size({"width": 360, "height": 740})
     page.goto(address)
     page.evaluate("window.isStillHere = true")
     row = page.locator(".run", has_text=words)
@@ -224,13 +223,11 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     expect(page.locator("#refusal")).to_contain_text("This was answered already")
 
 
-def test_answered_row_leaves_while_a_finger_is_still_on_it(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
+def test_answered_row_leaves_while_a_finger_is_still_on_it(server: Server, phone: Phone) -> None:
     words = "Pressed for long"
     session = begin(server, [["ask", "r1"], ["text", words]]).partition("#")[0]
     until(lambda: session in needs_you(server), "it asks")
-    page = open_phone(server).page
+    page = phone.page
     page.goto("/")
     allow = page.locator("#needs-you .run", has_text=words).get_by_role("button", name="Allow")
     allow.hover()
@@ -254,10 +251,8 @@ def older_titles(page: Page) -> list[str]:
     return page.locator("#recent .row-title, #older .row-title").all_inner_texts()
 
 
-def test_older_sessions_come_as_one_scrolls_once_each(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    page = open_phone(server).page
+def test_older_sessions_come_as_one_scrolls_once_each(server: Server, phone: Phone) -> None:
+    page = phone.page
     page.goto("/")
     rows = page.locator("#older li")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
 from tests.features.home.start_page.sessions import begin
-from tests.support.environment import Sandbox, until
+from tests.support.environment import until
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, violations
 from tests.support.server import Server
@@ -22,9 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
-    server: Server, open_phone: Callable[..., Phone], sandbox: Sandbox
+    server: Server, phone: Phone
 ) -> None:
-    phone = open_phone(server)
     page = phone.page
     page.goto("/")
     field = page.get_by_role("textbox", name="New session: prompt")
@@ -70,9 +69,9 @@ def test_prompt_of_the_start_page_keeps_its_words_without_javascript(
 
 
 def test_newer_words_of_another_page_are_not_lost_to_an_older_start_page(
-    server: Server, open_phone: Callable[..., Phone]
+    server: Server, phone: Phone, open_phone: Callable[..., Phone]
 ) -> None:
-    phone, desk = open_phone(server), open_phone(server, viewport={"width": 360, "height": 740})
+    desk = open_phone(server, viewport={"width": 360, "height": 740})
     phone.forgiven.append("409 (CONFLICT)")
     desk.page.goto("/")
     here = desk.page.get_by_role("textbox", name="New session: prompt")
@@ -131,10 +130,8 @@ def test_options_of_an_older_start_page_show_the_words_of_both_without_javascrip
     server.post("/new/draft", {"prompt": "", "by": "phone"})
 
 
-def test_start_page_changes_by_itself_but_not_while_one_types(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    page = open_phone(server).page
+def test_start_page_changes_by_itself_but_not_while_one_types(server: Server, phone: Phone) -> None:
+    page = phone.page
     page.goto("/")
     field = page.get_by_role("textbox", name="New session: prompt")
     asking = page.locator("#needs-you .run", has_text="asked-meanwhile")
