@@ -1,13 +1,14 @@
-"""A session's offers, its later prompts and its pauses on a phone, with and without JavaScript."""
+"""A session's offers, its later prompts and its pauses on a phone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from opcode_htmx.runs.budgets.book import BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
@@ -24,6 +25,19 @@ SCHEMES: dict[Literal["light", "dark"], list[str]] = {"light": [], "dark": ["col
 
 LETTERS = "size => { document.documentElement.style.fontSize = size; }"
 WIDTH = "() => document.documentElement.scrollWidth"
+
+
+@pytest.fixture(scope="module")
+def phone_of_all(shared_server: Server, browser: Browser) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server, **screenshots.PHONE)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(phone_of_all: Phone) -> Iterator[Phone]:
+    """One for all tests, with a finger in place of a mouse."""
+    yield phone_of_all
+    phone_of_all.hand_on()
 
 
 def checked(page: Page, name: str, server: Server) -> None:
@@ -44,16 +58,13 @@ def checked(page: Page, name: str, server: Server) -> None:
     assert not {what: found for what, found in wrong.items() if found}
 
 
-@pytest.mark.parametrize("scripted", [True, False])
 def test_the_offer_after_a_limit_is_accepted_and_cancelled(
-    shared_server: Server, open_phone: Open, scripted: bool
+    shared_server: Server, phone: Phone
 ) -> None:
-    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
     phone.open_session(reach_limit(shared_server, until_reset()))
     offer = phone.page.get_by_role("button", name=re.compile("^Go on "))
     expect(offer).to_be_visible()
-    if scripted:
-        checked(phone.page, "limit-offer", shared_server)
+    checked(phone.page, "limit-offer", shared_server)
     offer.click()
     expect(phone.page.locator("#later")).to_contain_text("Goes on ")
     expect(offer).to_have_count(0)
@@ -61,11 +72,9 @@ def test_the_offer_after_a_limit_is_accepted_and_cancelled(
     expect(offer).to_be_visible()
 
 
-@pytest.mark.parametrize("scripted", [True, False])
 def test_a_prompt_is_sent_later_from_the_menu_and_taken_back(
-    shared_server: Server, open_phone: Open, scripted: bool
+    shared_server: Server, phone: Phone
 ) -> None:
-    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
     page, address = phone.page, begin(shared_server, "water the trees")
     phone.open_session(address)
     page.get_by_role("textbox", name="Prompt").fill("Run the tests")
@@ -74,37 +83,30 @@ def test_a_prompt_is_sent_later_from_the_menu_and_taken_back(
     page.wait_for_url("**/later")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
     page.get_by_label("Date and time").fill("2090-01-01T07:00")
-    if scripted:
-        checked(page, "send-later", shared_server)
+    checked(page, "send-later", shared_server)
     phone.button("Send later").click()
     page.wait_for_url(re.compile(f"{re.escape(address)}(#|$)"))
     expect(page.locator("#later")).to_contain_text("Sends on Sun 1 Jan 2090 07:00 Run the tests")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("")
-    if scripted:
-        checked(page, "later-planned", shared_server)
+    checked(page, "later-planned", shared_server)
     phone.button("Cancel").click()
     expect(page.locator("#later")).to_be_empty()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
 
 
-@pytest.mark.parametrize("scripted", [True, False])
 def test_a_session_that_a_budget_has_paused_asks_and_goes_on(
-    shared_server: Server, open_phone: Open, scripted: bool
+    shared_server: Server, phone: Phone
 ) -> None:
-    phone = open_phone(shared_server, java_script_enabled=scripted, **screenshots.PHONE)
     address = begin(shared_server, "water the trees")
     book = BudgetBook(shared_server.sandbox.state)
     book.set_hold(address.rpartition("/")[2], "1" * 32, Standing(Scope.RUN, 2.04, 2.0))
     phone.open_session(address)
     card = phone.page.get_by_role("region", name="Paused by a budget")
     expect(card).to_contain_text("Paused: the $2.00 for this run is used up. $2.04 so far.")
-    if scripted:
-        checked(phone.page, "budget-paused", shared_server)
+    checked(phone.page, "budget-paused", shared_server)
     phone.button("Go on with $2.00 more").click()
     expect(card).to_have_count(0)
     went_on = phone.transcript.get_by_text("Go on where you left off.").first
-    if not scripted:
-        phone.reload_until(went_on.is_visible, "it went on")
     expect(went_on).to_be_visible()
 
 

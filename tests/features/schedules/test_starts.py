@@ -57,19 +57,20 @@ def test_two_workers_start_what_is_due_once(
     assert "actor=system action=schedule.start" in server.log.read_text()
 
 
-@pytest.mark.parametrize("of_agent", [False, True])
-def test_servers_that_are_killed_again_and_again_start_it_once(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, of_agent: bool
+def test_servers_that_are_killed_again_and_again_start_an_agent_once(
+    start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
-    """Whenever the kill comes: before the note, between note and start, or after the start."""
+    """Whenever the kill comes: before the note, between note and start, or after the start.
+
+    For a prompt without an agent see test_after_a_limit.py."""
     due = last_minute()
-    agent_id = with_agent(sandbox) if of_agent else None
+    agent_id = with_agent(sandbox)
     store = kept(sandbox, steps(["text", "watering"], FOREVER), due, agent_id=agent_id)
     session_id = session_id_of(SCHEDULE, due)
     moments: list[Callable[[], object]] = [
         lambda: (store.folder / "starter").exists(),
         lambda: store.progress(SCHEDULE).occurrences,
-        *([lambda: agent_runs(sandbox).all()] if of_agent else []),
+        lambda: agent_runs(sandbox).all(),
         lambda: list((sandbox.state / "runs").glob("*")),
         lambda: list((sandbox.state / "runs").glob("*/in.ndjson")),
         lambda: store.progress(SCHEDULE).occurrences[-1].run_id,
@@ -82,7 +83,7 @@ def test_servers_that_are_killed_again_and_again_start_it_once(
     settled(store, State.RUNNING)
     until(lambda: prompts_of(sandbox, session_id), "the prompt is sent")
     assert prompts_of(sandbox, session_id) == [prompt_id_of(SCHEDULE, due)]
-    assert [each.agent_id for each in agent_runs(sandbox).all()] == ([agent_id] if of_agent else [])
+    assert [each.agent_id for each in agent_runs(sandbox).all()] == [agent_id]
 
 
 @pytest.mark.parametrize(
