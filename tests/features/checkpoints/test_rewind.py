@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -105,6 +106,9 @@ def test_without_a_checkpoint_claude_takes_back_what_it_wrote_also_when_it_has_e
     )
     second = session.more(f"write a.txt two in {folder}")
     assert session.checkpoints == []
+    gone = session.get("rewind?prompt=nothing")
+    assert gone.status_code == 409
+    assert "not part of the conversation any more" in gone.text
     session.stop()
     page = session.rewind_page(second)
     assert "See what would change" in page
@@ -130,49 +134,49 @@ def test_without_a_checkpoint_claude_takes_back_what_it_wrote_also_when_it_has_e
     assert time.time() - time_before < 60
 
 
-def test_a_prompt_that_is_not_there_is_refused_with_a_sentence(
-    shared_real_server: Server, home: Sandbox
-) -> None:
-    session = Rewinding(shared_real_server, home.project, "hello", checkpoints=False)
-    answer = session.get("rewind?prompt=nothing")
-    assert answer.status_code == 409
-    assert "not part of the conversation any more" in answer.text
+@pytest.fixture(scope="module")
+def garden(shared_home: Sandbox) -> Path:
+    return repository(shared_home.with_own_project().project)
 
 
-def test_while_claude_works_nothing_goes_back(shared_real_server: Server, home: Sandbox) -> None:
-    folder = repository(home.project)
-    session = Rewinding(
-        shared_real_server, folder, f"write a.txt one in {folder}", checkpoints=True
-    )
+@pytest.fixture(scope="module")
+def going_on(shared_real_server: Server, garden: Path) -> Rewinding:
+    """A session with checkpoints for one test after the other."""
+    prompt = f"write a.txt one in {garden}"
+    return Rewinding(shared_real_server, garden, prompt, checkpoints=True)
+
+
+def test_while_claude_works_nothing_goes_back(going_on: Rewinding, garden: Path) -> None:
+    session, folder, before = going_on, garden, len(going_on.checkpoints)
+    written = (folder / "a.txt").read_text()
     prompt_id = str(session.checkpoints[0]["prompt_id"])
     GATE.clear()
     try:
         ids = {"prompt": f"write a.txt two in {folder}", "prompt_id": str(uuid.uuid4())}
         assert session.post("prompt", **ids).status_code == 303
-        session.settled(3)
+        session.settled(before + 1)
         assert "Claude is at work" in session.rewind_page(prompt_id)
-        digest = rest.get(shared_real_server, f"/api/sessions/{session.id}/checkpoints/1/diff")
+        digest = rest.get(session.server, f"/api/sessions/{session.id}/checkpoints/1/diff")
         for what, means in (("files", "checkpoint"), ("files", "claude"), ("conversation", "")):
             fields = {"prompt": prompt_id, "what": what, "means": means}
             answer = session.post("rewind", **fields, digest=digest["digest"])
             assert answer.status_code == 409
             assert "at work" in answer.text
-        assert (folder / "a.txt").read_text() == "one\n"
+        assert (folder / "a.txt").read_text() == written
     finally:
         GATE.set()
     session.answered()
 
 
 def test_after_each_tool_that_writes_there_is_a_checkpoint_where_a_person_wants_that(
-    shared_real_server: Server, home: Sandbox
+    going_on: Rewinding, garden: Path
 ) -> None:
-    folder = repository(home.project)
-    session = Rewinding(shared_real_server, folder, "hello", checkpoints=False)
+    session, folder = going_on, garden
     assert session.post("checkpoints/when", strategy="writes").status_code == 303
     AFTER.clear()
     GATE.clear()
     try:
-        ids = {"prompt": f"write a.txt one in {folder}", "prompt_id": str(uuid.uuid4())}
+        ids = {"prompt": f"write a.txt more in {folder}", "prompt_id": str(uuid.uuid4())}
         assert session.post("prompt", **ids).status_code == 303
 
         def is_saved() -> bool:
