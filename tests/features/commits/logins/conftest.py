@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.features.commits.desk import Desk
 from tests.features.commits.logins.pushing import USER, WORD
@@ -27,16 +28,31 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def desk(
-    sandbox: Sandbox, stand_in: Path, server: GitServer, settings: dict[str, str]
-) -> Iterator[Desk]:
-    """A desk whose remote asks for a login."""
-    bare = server.repository("a/b")
+def app(
+    request: pytest.FixtureRequest,
+    sandbox: Sandbox,
+    stand_in: Path,
+    server: GitServer,
+    settings: dict[str, str],
+) -> Iterator[Flask]:
+    """The shared one, which keeps a login for a remote of this test only; or one with settings."""
+    if not settings:
+        yield request.getfixturevalue("shared_app")
+        return
     github = {"OPCODE_REPOSITORIES_GITHUB": server.url}
     with app_of(sandbox, stand_in, jobs=False, **github, **settings) as app:
-        desk = Desk(app, sandbox)
-        desk.repo.plain("remote", "add", "origin", f"{server.url}/a/b.git")
-        git(desk.repo.top, "fetch", "-q", str(bare), "main:refs/remotes/origin/main")
-        git(desk.repo.top, "reset", "-q", "--hard", "origin/main")
-        desk.repo.commit("Prune")
-        yield desk
+        yield app
+
+
+@pytest.fixture
+def desk(
+    app: Flask, sandbox: Sandbox, own_project: Sandbox, server: GitServer, settings: dict[str, str]
+) -> Desk:
+    """A desk whose remote asks for a login."""
+    bare = server.repository("a/b")
+    desk = Desk(app, sandbox if settings else own_project)
+    desk.repo.plain("remote", "add", "origin", f"{server.url}/a/b.git")
+    git(desk.repo.top, "fetch", "-q", str(bare), "main:refs/remotes/origin/main")
+    git(desk.repo.top, "reset", "-q", "--hard", "origin/main")
+    desk.repo.commit("Prune")
+    return desk

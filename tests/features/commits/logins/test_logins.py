@@ -23,8 +23,20 @@ def login_form(answer: TestResponse) -> tuple[str, bool]:
     return html.unescape(user[1]), 'name="login_keep" value="1" checked' in answer.text
 
 
+def files_with(sandbox: Sandbox, text: str) -> list[Path]:
+    """Those of the home, without the projects of other tests."""
+    work = sandbox.home / "work"
+    places = [each for each in sandbox.home.iterdir() if each != work] + [sandbox.project]
+    return [
+        path
+        for place in places
+        for path in (place, *place.rglob("*"))
+        if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes()
+    ]
+
+
 def test_a_push_goes_on_with_the_login_that_is_asked_for(
-    desk: Desk, server: GitServer, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+    desk: Desk, server: GitServer, own_project: Sandbox, capfd: pytest.CaptureFixture[str]
 ) -> None:
     seen = desk.hook("pre-push", "env > sprung; ps -ef >> sprung")
     asked = push(desk)
@@ -42,11 +54,7 @@ def test_a_push_goes_on_with_the_login_that_is_asked_for(
 
     desk.repo.commit("Water")
     assert push(desk).status_code == 409, "the login was for one act"
-    found = [
-        path
-        for path in sandbox.home.rglob("*")
-        if path.is_file() and not path.is_symlink() and WORD.encode() in path.read_bytes()
-    ]
+    found = files_with(own_project, WORD)
     printed = capfd.readouterr()
     assert (found, WORD in printed.out + printed.err) == ([], False)
 
@@ -130,16 +138,8 @@ def test_the_servers_own_token_is_used_where_nobody_else_could_read_it(
 TOKEN = "glpat-typed-as-the-name-of-a-user"
 
 
-def files_with(sandbox: Sandbox, text: str) -> list[Path]:
-    return [
-        path
-        for path in sandbox.home.rglob("*")
-        if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes()
-    ]
-
-
 def test_a_token_typed_as_the_user_is_in_no_file_and_not_in_what_the_remote_repeats(
-    desk: Desk, sandbox: Sandbox, server: GitServer
+    desk: Desk, own_project: Sandbox, server: GitServer
 ) -> None:
     login = Login.typed(server.url, TOKEN, WORD)
     assert login.without(f"remote: {TOKEN} and {WORD}") == "remote: … and …"
@@ -147,4 +147,4 @@ def test_a_token_typed_as_the_user_is_in_no_file_and_not_in_what_the_remote_repe
     refused = again(desk, push(desk), login_user=TOKEN, login_password="x-oauth-basic")
     assert "did not accept" in refused.text
     assert login_form(refused) == (TOKEN, False), "this worker remembers it for the next try"
-    assert files_with(sandbox, TOKEN) == []
+    assert files_with(own_project, TOKEN) == []
