@@ -140,6 +140,6 @@ def test_a_schedule_is_made_by_its_form_without_javascript(
     expect(phone.button("Pause")).to_be_visible()
     phone.button("Run now").click()
     expect(page.get_by_text("It starts within a second.")).to_be_visible()
-    phone.reload_until(page.get_by_text("Done").is_visible, "the run is over")
+    phone.reload_until(page.get_by_text("Done", exact=True).is_visible, "the run is over")
     phone.button("Delete").click()
     expect(page.get_by_role("status")).to_contain_text("Deleted “Look at the open issues”.")
