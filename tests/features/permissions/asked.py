@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
+from html import unescape
 from typing import Any
 
 import requests
 
 from opcode_htmx.engines.claude.demo.messages_api import Request, Text, Turn
 from tests.support.environment import until
-from tests.support.pages import dom
 from tests.support.server import Server
 
 
@@ -30,21 +31,22 @@ class Asking:
     def ask(self, prompt: str) -> Asked:
         """Have the server ask; in another session if the last question was left open."""
         fields = {"prompt": prompt, "prompt_id": str(uuid.uuid4())}
-        if self._asked and self._asked[-1].is_answered:
+        others, self._asked = self._asked, []
+        if others and others[-1].is_answered:
             assert self.server.post(f"{self._address}/prompt", fields).status_code == 303
         else:
             place = {"session_id": str(uuid.uuid4()), "folder": str(self.server.sandbox.project)}
             answer = self.server.post("/sessions", {**fields, **place})
-            self._address = answer.headers["Location"].partition("#")[0]
-            self._asked.clear()
-        self._asked.append(Asked(self.server, self._address, tuple(self._asked)))
-        return self._asked[-1]
+            self._address, others = answer.headers["Location"].partition("#")[0], []
+        asked = Asked(self.server, self._address, others)
+        self._asked = [*others, asked]
+        return asked
 
 
 class Asked:
     """What the server asks in a turn of a session, after others."""
 
-    def __init__(self, server: Server, address: str, others: tuple[Asked, ...]) -> None:
+    def __init__(self, server: Server, address: str, others: list[Asked]) -> None:
         self._server = server
         self._others = others
         self.address = address
@@ -79,24 +81,25 @@ class Asked:
     def got(self) -> dict[str, Any]:
         """What the MCP server got, as Claude repeats it."""
 
-        def said() -> list[str]:
-            """What each of the questions so far has led to."""
-            transcript = dom.parse(self.page()).find("transcript")
-            found = transcript.text.split("The server got ")[1:] if transcript else []
-            return found[len(self._others) :]
+        def said() -> re.Match[str] | None:
+            return re.search(r"The server got (\{.*?\})</", self._from_here(), re.DOTALL)
 
-        (found,) = until(said, "the server has got its answer")
+        found = until(said, "the server has got its answer")
+        assert found
         self.is_answered = True
-        value: dict[str, Any] = json.JSONDecoder().raw_decode(found)[0]
+        value: dict[str, Any] = json.loads(unescape(found[1]))
         return value
 
     def page(self) -> str:
         return self._server.get(self.address).text
 
+    def _from_here(self) -> str:
+        """The page from the question on."""
+        return self.page().partition(f'id="b-{self.request["request_id"]}"')[2]
+
     def card(self) -> str:
         """The question on the page."""
-        card = self.page().partition(f'id="b-{self.request["request_id"]}"')[2]
-        return card.partition("</article>")[0]
+        return self._from_here().partition("</article>")[0]
 
     def verdicts(self) -> list[str]:
         """What the page says that became of the question."""

@@ -227,9 +227,10 @@ def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
 
 @pytest.mark.browser
 def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
-    server: Server, ask: Ask, open_phone: Callable[..., Phone]
+    server: Server, open_phone: Callable[..., Phone]
 ) -> None:
-    asked = ask("page")
+    asking = Asking(server)  # of which nothing has been answered
+    asked = asking.ask("page")
     phone = open_phone(server)
     phone.forgiven.append("422")
     page = phone.page
@@ -245,7 +246,7 @@ def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
     card.get_by_role("button", name="Cancel").click()
     expect(page.locator(".block-ask .verdict").last).to_contain_text("Cancelled")
     assert asked.got() == {"action": "cancel"}
-    asked = ask("form")
+    asked = asking.ask("form")
     page.goto(asked.address)
     expect(card).to_have_count(1)
     assert smaller_than_a_thumb(page) == []
