@@ -222,6 +222,7 @@ def test_a_hostile_repository_runs_nothing_and_nothing_is_written_outside(
     workshop.commit(workshop.top, "trap")
     for name in ("post-checkout", "reference-transaction", "post-index-change"):
         hook = workshop.top / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
         hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
         hook.chmod(0o755)
     workshop.git("config", "filter.trap.smudge", f"touch {mark}; cat")

@@ -14,15 +14,13 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import READING, WRITING
 from opcode_htmx.lib.git.process import GitFailed
 from opcode_htmx.lib.git.repository import RepositoryRefused
-from tests.lib.git.commands.repo import Repo
+from tests.lib.git.commands.repo import Repo, with_one_commit
 from tests.lib.git.pipes import of_a_branch, of_a_rebase, of_a_worktree, of_ignored_files
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    repo = Repo(tmp_path / "orchard").make()
-    repo.commit()
-    return repo
+    return with_one_commit(tmp_path / "orchard")
 
 
 def named(repo: Repo, text: bytes) -> Git | None:

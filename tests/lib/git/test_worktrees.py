@@ -48,6 +48,7 @@ def test_a_worktree_is_a_copy_of_the_last_commit_and_runs_no_hook_and_no_filter(
     top, mark = tmp_path / "orchard", tmp_path / "mark"
     git("commit", "-qm", "x")
     hook = top / ".git" / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
     hook.chmod(0o755)
     git("config", "core.logAllRefUpdates", "false")

@@ -40,6 +40,7 @@ def test_no_login_is_sent_while_hooks_of_a_folder_that_is_pushed_to_could_read_i
     folder = tmp_path / "folder.git"
     git(tmp_path, "init", "-q", "--bare", str(folder))
     hook = folder / "hooks/pre-receive"
+    hook.parent.mkdir()
     hook.write_text(f"#!/bin/sh\nread -r word <&9 && touch {tmp_path}/sprung\n")
     hook.chmod(0o700)
     for url in (str(folder), f"{server.url}/a/b.git"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +52,12 @@ class Repo:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def commit(self, message: str = "first") -> str:
+    def commit(self, message: str = "first") -> None:
         self.plain("add", "-A")
         self.plain("commit", "-qm", message, "--allow-empty")
+
+    def head(self) -> str:
+        """The name of the commit that is checked out."""
         return self.plain("rev-parse", "HEAD").decode().strip()
 
     def git(self, policy: Policy = WRITING) -> Git:
@@ -64,3 +69,25 @@ class Repo:
     def staged(self, name: str) -> bytes:
         """The content of a file in the index."""
         return self.plain("cat-file", "blob", f":{name}")
+
+
+def with_one_commit(top: Path, content: str = "") -> Repo:
+    """A repository whose only commit has the file `a` if there is content for it."""
+    for name, data in _files_of_one_commit(content).items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (top / ".git/refs/tags").mkdir()
+    return Repo(top)
+
+
+@functools.cache
+def _files_of_one_commit(content: str) -> dict[Path, bytes]:
+    """Made by git once for all tests of the process, because that takes three processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        repo = Repo(Path(folder)).make()
+        if content:
+            repo.write("a", content)
+        repo.commit()
+        found = (each for each in repo.top.rglob("*") if each.is_file())
+        return {each.relative_to(repo.top): each.read_bytes() for each in found}

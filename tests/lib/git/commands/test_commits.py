@@ -58,7 +58,8 @@ def test_a_name_that_is_none_is_refused(repo: Repo) -> None:
 def test_branches_are_made_switched_to_deleted_and_brought_back(repo: Repo) -> None:
     branches.create(repo.git(), "grow/ü")
     branches.switch(repo.git(), "grow/ü")
-    head = repo.commit("more")
+    repo.commit("more")
+    head = repo.head()
     found, is_cut = branches.listed(repo.git())
     assert not is_cut
     assert {(b.name, b.is_current, b.is_merged) for b in found} == {

@@ -219,7 +219,8 @@ def test_after_seven_days_it_is_forgotten(repo: Repo) -> None:
 
 def test_facts_that_somebody_made_up_lead_nowhere_else(repo: Repo) -> None:
     repo.write("a", "#!/bin/sh\n")
-    head = repo.commit()
+    repo.commit()
+    head = repo.head()
     tree = repo.plain("rev-parse", f"{head}^{{tree}}").decode().strip()
     blob = repo.plain("rev-parse", "HEAD:a").decode().strip()
     for path in (b"../out", b".git/hooks/pre-commit", b"a/../.GIT/config", b"/etc/x", b""):

@@ -36,6 +36,7 @@ def hook(repo: Repo, name: str, script: str = "touch ../sprung") -> Path:
 
 
 def test_a_hook_is_listed_and_runs_only_when_it_may(repo: Repo) -> None:
+    hook(repo, "pre-commit.sample")
     assert not programs.of(repo.git(), "commit")
     mark = hook(repo, "pre-commit")
     stage(repo)

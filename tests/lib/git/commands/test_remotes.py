@@ -17,16 +17,14 @@ from opcode_htmx.lib.git.commands.state import StateChanged
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
-from tests.lib.git.commands.repo import Repo
+from tests.lib.git.commands.repo import Repo, with_one_commit
 from tests.support.environment import free_port, until
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
     """A repository with a bare remote beside it, to which nothing was pushed yet."""
-    repo = Repo(tmp_path / "orchard").make()
-    repo.write("a", "one\n")
-    repo.commit()
+    repo = with_one_commit(tmp_path / "orchard", "one\n")
     repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
     repo.plain("remote", "add", "origin", f"file://{repo.top.parent}/bare")
     return repo
@@ -139,7 +137,8 @@ def test_a_remote_branch_is_switched_to_as_one_that_follows_it(repo: Repo) -> No
 
 def test_a_fetch_writes_over_no_branch_of_the_person(repo: Repo) -> None:
     push(repo)
-    head = repo.commit("mine")
+    repo.commit("mine")
+    head = repo.head()
     repo.plain("config", "remote.origin.fetch", "+refs/*:refs/*")
     repo.plain("switch", "-qc", "elsewhere")
     remotes.fetch(git(repo), "origin", prune=True, progress=ignore)
@@ -171,7 +170,7 @@ def test_a_remote_that_names_a_program_runs_none(repo: Repo, url: str) -> None:
 def test_remotes_and_branches_like_options_are_no_options(repo: Repo) -> None:
     repo.plain("config", "remote.--upload-pack=x.url", "file:///x")
     assert [each.name for each in remotes.listed(repo.git())] == ["origin"]
-    head = repo.plain("rev-parse", "HEAD").decode().strip()
+    head = repo.head()
     repo.plain("update-ref", "refs/heads/--orphan", head)
     with pytest.raises(branches.NoBranch):
         branches.switch(repo.git(), "--orphan")

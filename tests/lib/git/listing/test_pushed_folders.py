@@ -30,6 +30,7 @@ def test_what_runs_in_a_folder_that_is_pushed_to_is_listed(repo: Repo, way: str)
     log = home / "ran"
     for name in TARGET_HOOKS:
         path = home / "bare/hooks" / name
+        path.parent.mkdir(exist_ok=True)
         path.write_text(HOOK.format(log))
         path.chmod(0o755)
     repo.plain("remote", "add", "origin", ("file://" if is_encoded else "") + way.format(home))

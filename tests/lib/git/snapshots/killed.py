@@ -1,4 +1,8 @@
-"""Restore a checkpoint and be killed at a step; a program for test_killed."""
+"""Restore a checkpoint and be killed at steps; a program for test_killed.
+
+For each line on its input, the number of a step, it forks a process that is killed at this step,
+and prints the number of steps of that process, or nothing where it was killed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,23 @@ from tests.lib.git.snapshots.support import Orchard
 
 
 def main() -> None:
-    place, commit, step = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                print(restored(Path(sys.argv[1]), sys.argv[2], int(line)), flush=True)
+                status = 0
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, -signal.SIGKILL), status
+        if status:
+            print(flush=True)
+
+
+def restored(place: Path, commit: str, step: int) -> int:
+    """The number of steps of a restore that is not killed."""
     orchard = Orchard(place / "orchard", place / "store", place / "home", 10)
     seen = 0
 
@@ -30,7 +50,7 @@ def main() -> None:
         then = snapshot.read(tree, commit)
         now = orchard.keep(restore.save_now(tree, then, {}))
         restore.run(tree, now, then, {"number": 7}, at_step)
-    print(seen)
+    return seen
 
 
 def _counted(function, at_step):  # type: ignore[no-untyped-def]

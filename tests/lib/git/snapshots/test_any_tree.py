@@ -13,7 +13,7 @@ from tests.lib.git.snapshots.conftest import plain
 from tests.lib.git.snapshots.support import RULES, Orchard, differences, ignored
 
 _EXAMPLES = settings(
-    max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
 
 

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lib.git.commands.repo import Repo
+from tests.lib.git.commands.repo import Repo, with_one_commit
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
-    repo = Repo(tmp_path / "orchard").make()
-    repo.write("a", "1\n2\n3\n")
-    repo.commit()
-    return repo
+    return with_one_commit(tmp_path / "orchard", "1\n2\n3\n")

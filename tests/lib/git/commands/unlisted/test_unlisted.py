@@ -6,7 +6,7 @@ import pytest
 
 from opcode_htmx.lib.git.commands import commits, conflicts, programs, remotes, staging
 from opcode_htmx.lib.git.integration import merges
-from opcode_htmx.lib.git.listing import settings
+from opcode_htmx.lib.git.listing import pushed_to, settings
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
@@ -145,11 +145,15 @@ def test_the_subjects_of_commits_are_read_in_whatever_encoding_they_are(repo: Re
     assert [each.subject for each in found] == ["ü"]
 
 
-def test_settings_that_are_too_long_to_be_looked_through_let_nothing_run(repo: Repo) -> None:
+def test_settings_that_are_too_long_to_be_looked_through_let_nothing_run(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (settings, pushed_to):
+        monkeypatch.setattr(module, "MOST_BYTES", most := 64 * 1024)
     other = Repo(repo.top.parent / "other").make()
     for each in (repo, other):
         with (each.top / ".git/config").open("a") as config:
-            config.write(f"[long]\n\ttext = {'x' * settings.MOST_BYTES}\n")
+            config.write(f"[long]\n\ttext = {'x' * most}\n")
             config.write(f"[core]\n\tfsmonitor = {program(repo, 'monitor')}\n")
     for act in ("commit", "switch", "push"):
         with pytest.raises(GitFailed, match="too long to be looked through"):
