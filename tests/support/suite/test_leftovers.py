@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.support.environment import ROOT
 
 SHARED = """
@@ -22,12 +20,12 @@ def server():
     servers[-1].append("closed")
 """
 FAILS = {
-    "the test fails": """
+    "the_test_fails": """
 def test_once_more(server):
     server.append("session")
     assert server == ["session"] and len(servers) > 1
 """,
-    "its fixture fails": """
+    "its_fixture_fails": """
 @pytest.fixture
 def session(server):
     server.append("session")
@@ -36,7 +34,7 @@ def session(server):
 def test_once_more(session):
     pass
 """,
-    "it cannot be tidied up after": """
+    "it_cannot_be_tidied_up_after": """
 @pytest.fixture
 def session(server):
     server.append("session")
@@ -60,9 +58,9 @@ def test_next(server):
 """
 
 
-@pytest.mark.parametrize("fails", FAILS.values(), ids=FAILS.keys())
-def test_failure_ends_what_the_tests_of_a_module_share(tmp_path: Path, fails: str) -> None:
-    (tmp_path / "test_file.py").write_text(SHARED + PASS + fails + NEXT, encoding="utf-8")
+def test_failure_ends_what_the_tests_of_a_module_share(tmp_path: Path) -> None:
+    for name, fails in FAILS.items():
+        (tmp_path / f"test_{name}.py").write_text(SHARED + PASS + fails + NEXT, encoding="utf-8")
     options = ["-p", "no:cacheprovider", "-p", "tests.support.suite.leftovers", "--reruns", "1"]
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, *options, tmp_path],
@@ -70,4 +68,4 @@ def test_failure_ends_what_the_tests_of_a_module_share(tmp_path: Path, fails: st
         capture_output=True,
         text=True,
     )
-    assert ended.returncode == 0 and ", 1 rerun in" in ended.stdout, ended.stdout
+    assert ended.returncode == 0 and ", 3 rerun in" in ended.stdout, ended.stdout
