@@ -104,23 +104,20 @@ def test_a_cron_outlives_the_idle_limit(supervision: Supervision) -> None:
     assert run.live
 
 
-def test_eviction_spares_runs_with_background_tasks(supervision: Supervision) -> None:
-    supervision.restart(max_runs=2)
+def test_a_background_command_survives_an_eviction_and_ends_once_nobody_looks(
+    supervision: Supervision,
+) -> None:
+    supervision.restart(max_runs=2, disconnect_grace=0.5)
     spared = runs_beside(supervision, "the dev server", "Dev server")
     resting = idle(supervision.prompt("hello"))
     next_one = supervision.prompt("hello", new_id())
     until(lambda: next_one.phase is Phase.IDLE, "there is room for it")
     assert (spared.live, resting.live) == (True, False)
     assert still_running(spared) == ["Dev server"]
-
-
-def test_stop_on_leave_ends_background_tasks(supervision: Supervision) -> None:
-    supervision.restart(disconnect_grace=0.5)
-    run = runs_beside(supervision, "the dev server", "Dev server")
-    supervision.supervisor.options.choose(run.record.session_id, keep_running=False)
-    until(lambda: not run.live, "it ends")
-    assert run.record.end
-    assert "nobody was looking" in run.record.end.cause
+    supervision.supervisor.options.choose(spared.record.session_id, keep_running=False)
+    until(lambda: not spared.live, "it ends")
+    assert spared.record.end
+    assert "nobody was looking" in spared.record.end.cause
 
 
 def test_pages_and_api_list_background_tasks(

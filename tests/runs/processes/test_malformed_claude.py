@@ -67,20 +67,16 @@ LAST_WORDS = ["stderr", "the last words"]
     [
         # while it works
         ([["text", "a"], ["exit", 0]], "interrupted", 0, CUT),
-        ([["text", "a"], ["exit", 1]], "failed", 1, f"{EXITED} 1."),
         ([["half", "a", 0], ["raw", '{"type":"assis'], ["exit", 0]], "interrupted", 0, CUT),
         ([["bytes", "ff00fe"], ["exit", 255]], "failed", 255, f"{EXITED} 255."),
         ([["signal", 9]], "interrupted", -9, f"{KILLED} SIGKILL."),
-        ([["signal", 11]], "failed", -11, "Claude crashed with SIGSEGV."),
         ([["grandchild"], ["signal", 6]], "failed", -6, "Claude crashed with SIGABRT."),
         # while it waits for an answer
         ([["say", ASK], ["exit", 0]], "interrupted", 0, CUT),
-        ([["say", ASK], ["exit", 2]], "failed", 2, f"{EXITED} 2."),
         ([["say", ASK], ["signal", 15]], "interrupted", -15, f"{KILLED} SIGTERM."),
         # when its turn is closed
         ([["exit after turn", 0]], "completed", 0, DONE),
         ([["exit after turn", 4]], "failed", 4, f"{EXITED} 4."),
-        ([["say", RESULT], ["exit", 0]], "completed", 0, DONE),
         ([["say", RESULT], ["say", RESULT], ["exit after turn", 0]], "completed", 0, DONE),
         ([["after turn", ["text", "more"]], ["exit after turn", 0]], "interrupted", 0, CUT),
         # with what it talks through closed
@@ -111,7 +107,6 @@ def test_every_kind_of_exit_is_recorded_once_and_explained(
         ([["close", "stdout"], FOREVER], "working"),
         ([["close", "stdin"], FOREVER], "working"),
         ([["deaf"], ["grandchild"], ["text", "a"], FOREVER], "working"),
-        ([["exit on term", 0], ["text", "a"], FOREVER], "working"),
         ([["exit on term", 7], ["text", "a"], FOREVER], "working"),
         ([["text", "a"]], "idle"),
         ([["close", "stdin"]], "ended"),
@@ -148,24 +143,32 @@ DEEP = '{"type":"control_request","request_id":"r","request":{"subtype":"can_use
 @pytest.mark.parametrize(
     "steps",
     [
-        [["raw", "no json\n\n{\n[]\nnull\n"]],
-        [["raw", "\x1b[31m\0\u202e<script>alert(1)</script>\n"]],
-        [["bytes", "fffe7b22747970650a"]],
+        [
+            ["raw", "no json\n\n{\n[]\nnull\n"],
+            ["raw", "\x1b[31m\0\u202e<script>alert(1)</script>\n"],
+            ["bytes", "fffe7b22747970650a"],
+        ],
+        [
+            ["raw", '{"type":"assistant","message":' + '{"a":' * 400 + "1" + "}" * 401 + "\n"],
+            ["raw", '{"type":"user","message":{"content":[{"type":"tool_result"}]}}\n'],
+            ["raw", '{"type":"\\ud800","uuid":"\\udfff"}\n'],
+            ["say", {"type": "of_tomorrow", "what": ["?"]}],
+            ["say", INIT],
+            ["say", {**INIT, "session_id": 7, "model": [], "slash_commands": "x"}],
+        ],
+        [
+            ["say", {"type": "control_response", "response": ANSWERED}],
+            ["say", {"type": "control_cancel_request", "request_id": "never-asked"}],
+            ["say", {"type": "user", "uuid": "never-sent", "isReplay": True, "message": {}}],
+            ["say", {"type": "command_lifecycle", "command_uuid": "never", "state": "started"}],
+            ["say", {"type": "stream_event", "event": {"type": "content_block_stop", "index": -9}}],
+        ],
         [["raw", '{"type":"result","duration_ms":NaN,"total_cost_usd":1e999}\n']],
-        [["raw", '{"type":"assistant","message":' + '{"a":' * 400 + "1" + "}" * 401 + "\n"]],
-        [["raw", '{"type":"user","message":{"content":[{"type":"tool_result"}]}}\n']],
-        [["raw", '{"type":"\\ud800","uuid":"\\udfff"}\n']],
-        [["say", {"type": "of_tomorrow", "what": ["?"]}]],
-        [["say", INIT], ["say", {**INIT, "session_id": 7, "model": [], "slash_commands": "x"}]],
         [["say", RESULT], ["say", RESULT]],
-        [["say", {"type": "control_response", "response": ANSWERED}]],
-        [["say", {"type": "control_cancel_request", "request_id": "never-asked"}]],
-        [["say", {"type": "user", "uuid": "never-sent", "isReplay": True, "message": {}}]],
-        [["say", {"type": "command_lifecycle", "command_uuid": "never", "state": "started"}]],
-        [["say", {"type": "stream_event", "event": {"type": "content_block_stop", "index": -9}}]],
         [["after turn", ["text", "one more thing"]], ["after turn", ["say", RESULT]]],
     ],
-)  # fmt: skip
+    ids=["no JSON", "odd values", "about nothing", "odd numbers", "two results", "after its turn"],
+)
 def test_malformed_output_does_not_end_the_run_and_every_line_arrives(
     server: Server, steps: list[list[object]]
 ) -> None:
@@ -233,14 +236,14 @@ def always_answering(server: Server, within: float) -> Iterator[None]:
 def test_output_flood_blocks_no_other_and_arrives_whole(server: Server) -> None:
     with (
         always_answering(server, within=LONGEST_STALL),
-        began(server, ["flood", 25_000], ["text", "behind it"]) as session,
+        began(server, ["flood", 10_000], ["text", "behind it"]) as session,
         began(server, ["lines", 20], ["text", "beside it"]) as other,
     ):
         other.client.until("completion")
         assert other.client.said()[-1] == "beside it"
         session.client.until("completion")
         said = session.client.said()
-        assert said == [*map(str, range(25_000)), "behind it"]
+        assert said == [*map(str, range(10_000)), "behind it"]
 
 
 @pytest.mark.parametrize("line", ["an answer", "garbage", "without a newline"])

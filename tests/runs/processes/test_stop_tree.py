@@ -138,12 +138,23 @@ def stop(run: Run) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("deaf", [False, True], ids=["", "of a Claude that ignores SIGTERM"])
 @pytest.mark.parametrize("kind", PROGRAMS)
-def test_stop_ends_every_kind_of_process_tree(
-    supervision: Supervision, kind: str, deaf: bool
+def test_stop_ends_every_kind_of_process_tree(supervision: Supervision, kind: str) -> None:
+    assert_stopped_in_time(supervision, start(supervision, PROGRAMS[kind]))
+
+
+def test_stop_ends_a_claude_that_ignores_sigterm_with_its_processes(
+    supervision: Supervision,
 ) -> None:
-    run = start(supervision, PROGRAMS[kind], before=(["deaf"],) if deaf else ())
+    kinds = (
+        "a daemon with a clean environment that ignores SIGTERM",
+        "a grandchild that ignores SIGTERM",
+    )
+    programs = [PROGRAMS[kind] for kind in kinds]
+    assert_stopped_in_time(supervision, start(supervision, *programs, before=(["deaf"],)))
+
+
+def assert_stopped_in_time(supervision: Supervision, run: Run) -> None:
     took = stop(run)
     assert alive_in(supervision.sandbox.project) == []
     assert took < DEADLINE + BUSY

@@ -182,9 +182,9 @@ def test_many_runs_leak_no_descriptor_and_no_process(supervision: Supervision) -
     run_once()
     gc.collect()
     before = psutil.Process().num_fds()
-    for _ in range(10):
+    for _ in range(3):
         gevent.joinall([gevent.spawn(run_once) for _ in range(5)], raise_error=True)
     gc.collect()
     until(lambda: psutil.Process().num_fds() <= before, "what waits for the disk is done")
     until(lambda: not supervision.marked_processes(), "no process is left")
-    assert len(list(supervision.runs_dir.iterdir())) == 51
+    assert len(list(supervision.runs_dir.iterdir())) == 16
