@@ -54,12 +54,15 @@ def shared_supervision(
 
 @pytest.fixture(scope="module")
 def idle_runs(shared_supervision: Supervision) -> IdleRuns:
-    """For tests that leave no rule and no file."""
+    """For tests that leave no rule."""
     return IdleRuns(shared_supervision)
 
 
 @pytest.fixture
-def idle_run(idle_runs: IdleRuns) -> Run:
+def idle_run(idle_runs: IdleRuns, shared_home: Sandbox) -> Run:
+    """Without the files that a test may have left."""
+    for name in ("new.txt", "other.txt"):
+        (shared_home.project / name).unlink(missing_ok=True)
     return idle_runs.take()
 
 
@@ -102,21 +105,19 @@ def test_a_command_that_is_always_allowed_is_not_asked_about_again(
     assert asks_of(another) == 0
 
 
-def test_a_folder_outside_may_be_read_for_this_session(supervision: Supervision) -> None:
-    run = supervision.prompt("read it")
-    allow_always(supervision, run, "Read", "Always allow reading /etc in this session")
-    idle(run)
-    assert asks_of(run) == 1
-    assert texts(run)[-1].startswith("It said: ")
-
-
-def test_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
+def test_reading_outside_and_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
     supervision: Supervision, sandbox: Sandbox
 ) -> None:
-    run = supervision.prompt("write it")
-    allow_always(supervision, run, "Write", "Always allow edits in this session")
-    idle(run)
+    session = new_id()
+    run = supervision.prompt("read it", session)
+    allow_always(supervision, run, "Read", "Always allow reading /etc in this session")
+    answered(run, 1)
     assert asks_of(run) == 1
+    assert texts(run)[-1].startswith("It said: ")
+    supervision.prompt("write it", session)
+    allow_always(supervision, run, "Write", "Always allow edits in this session")
+    answered(run, 2)
+    assert asks_of(run) == 2
     assert (sandbox.project / "other.txt").exists()
     assert run.state.permission_mode == "acceptEdits"
 
@@ -134,23 +135,23 @@ def test_the_reason_for_a_denial_reaches_claude(idle_runs: IdleRuns, idle_run: R
     ("mode", "asks"), [("default", ["ExitPlanMode", "Write"]), ("acceptEdits", ["ExitPlanMode"])]
 )
 def test_a_plan_that_is_approved_is_carried_out_in_the_mode_that_was_chosen(
-    supervision: Supervision, sandbox: Sandbox, mode: str, asks: list[str]
+    idle_runs: IdleRuns, idle_run: Run, shared_home: Sandbox, mode: str, asks: list[str]
 ) -> None:
-    session = new_id()
-    run = idle(supervision.prompt("Hello", session))
+    run, turns, before = idle_run, idle_run.state.turns, asks_of(idle_run)
     control_requests.change(run, "permission_mode", "plan")
     assert run.state.permission_mode == "plan"
-    supervision.prompt("plan it", session)
+    idle_runs.prompt(run, "plan it")
     request = run.open_ask(asked(run, "ExitPlanMode"))
     assert request.input["plan"] == PLAN
-    assert not (sandbox.project / "new.txt").exists()
+    assert not (shared_home.project / "new.txt").exists()
     run.allow(request.request_id, permissions=[set_mode(mode)], by=BY)
     for tool in asks[1:]:
         run.allow(asked(run, tool), by=BY)
-    answered(run, 2)
+    answered(run, turns + 1)
     assert run.state.permission_mode == mode
-    assert asks_of(run) == len(asks)
-    assert (sandbox.project / "new.txt").exists()
+    assert asks_of(run) - before == len(asks)
+    assert (shared_home.project / "new.txt").exists()
+    control_requests.change(run, "permission_mode", "default")
 
 
 def test_a_plan_that_is_sent_back_stays_a_plan(idle_runs: IdleRuns, idle_run: Run) -> None:
@@ -225,17 +226,20 @@ def test_a_change_that_claude_refuses_says_why(idle_run: Run) -> None:
 
 
 def test_a_change_while_claude_asks_leaves_the_question_open(
-    supervision: Supervision, sandbox: Sandbox
+    idle_runs: IdleRuns, idle_run: Run, shared_home: Sandbox
 ) -> None:
-    run = supervision.prompt("write it")
+    run, before = idle_run, asks_of(idle_run)
+    idle_runs.prompt(run, "write it")
     request = asked(run, "Write")
     control_requests.change(run, "permission_mode", "acceptEdits")
     control_requests.change(run, "model", "haiku")
     assert (run.phase, list(run.state.asks)) == (Phase.WAITING, [request])
     run.allow(request, by=BY)
     idle(run)
-    assert asks_of(run) == 1
-    assert (sandbox.project / "other.txt").exists()
+    assert asks_of(run) - before == 1
+    assert (shared_home.project / "other.txt").exists()
+    control_requests.change(run, "permission_mode", "default")
+    control_requests.change(run, "model", None)
 
 
 def test_decision_and_its_time_survive_a_restart(

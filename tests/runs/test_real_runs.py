@@ -138,7 +138,9 @@ def history_of(supervision: Supervision, session_id: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_a_prompt_is_answered_and_a_follow_up_too(supervision: Supervision) -> None:
+def test_a_prompt_and_a_follow_up_are_answered_until_a_sigterm_ends_the_run(
+    supervision: Supervision,
+) -> None:
     session = new_id()
     run = idle(supervision.prompt("Good morning", session))
     assert texts(run) == ["You said: Good morning"]
@@ -147,6 +149,13 @@ def test_a_prompt_is_answered_and_a_follow_up_too(supervision: Supervision) -> N
     assert texts(run)[1:] == ["You said: Good night"]
     assert run.state.waiting == {}
     assert "Good morning" in history_of(supervision, session)
+    assert run.record.pid is not None
+    psutil.Process(run.record.pid).terminate()
+    assert run.join(30)
+    end = run.record.end
+    assert end is not None
+    assert end.outcome in (Outcome.INTERRUPTED, Outcome.COMPLETED)  # it exits with 143, or 0
+    assert end.outcome is Outcome.COMPLETED or "SIGTERM" in end.cause
 
 
 def test_a_tool_that_is_allowed_runs(
@@ -234,17 +243,6 @@ def test_a_stop_withdraws_an_open_request(supervision: Supervision, stage: Stage
     assert run.state.asks == {}
     assert not stage.made.exists()
     assert "[Request interrupted by user" in history_of(supervision, run.record.session_id)
-
-
-def test_a_sigterm_from_outside_interrupts_the_run(supervision: Supervision) -> None:
-    run = idle(supervision.prompt("Hello"))
-    assert run.record.pid is not None
-    psutil.Process(run.record.pid).terminate()
-    assert run.join(30)
-    end = run.record.end
-    assert end is not None
-    assert end.outcome in (Outcome.INTERRUPTED, Outcome.COMPLETED)  # it exits with 143, or 0
-    assert end.outcome is Outcome.COMPLETED or "SIGTERM" in end.cause
 
 
 def test_a_server_that_ends_in_mid_answer_is_replaced_without_a_gap(

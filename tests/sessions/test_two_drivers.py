@@ -102,16 +102,26 @@ def test_desk_activity_is_on_the_page_in_search_in_exports_and_in_the_registry(
     assert "DESK" not in words_sent(api)
 
 
-def test_phone_can_restart_from_the_state_of_the_desk(
-    shared_real_server: Server, claude: Path, api: MessagesApi
+def test_open_page_receives_desk_activity_and_restarts_from_it(
+    shared_real_server: Server, claude: Path, api: MessagesApi, open_phone: Callable[..., Phone]
 ) -> None:
     session = Session(shared_real_server, "PHONE one")
+    phone = open_phone(shared_real_server)
+    phone.page.goto(f"{shared_real_server.url}{session.address}")
     desk(session, claude, "DESK two")
+    expect(phone.page.get_by_text("ANSWER to DESK two")).to_be_visible()
+    expect(phone.page.get_by_text(ALSO_USED)).to_be_visible()
     session.prompt("PHONE three")
     desk(session, claude, "DESK four")
-    until(lambda: ALSO_USED in session.page() and "DESK four" in session.page(), "it is seen")
-    assert "To begin again takes back what you said here meanwhile." in session.page()
-    assert session.post("begin-again").status_code == 303
+    expect(phone.page.get_by_text("ANSWER to DESK four")).to_be_visible()
+    takes_back = "To begin again takes back what you said here meanwhile."
+    expect(phone.page.get_by_text(takes_back)).to_be_visible()
+    phone.page.get_by_role("button", name="Begin again from the newest").click()
+    expect(phone.status).to_contain_text("Ended, to begin again")
+    # what was marked as the computer's is a part of the conversation now
+    expect(phone.page.locator(".block-branch")).to_have_count(1)
+    expect(phone.page.locator(".block-branch")).to_contain_text("Taken back")
+    expect(phone.page.get_by_text("ANSWER to DESK two")).to_have_count(1)
     assert ALSO_USED not in session.page()
     assert "Ended, to begin again from what was said at the computer." in session.page()
     session.prompt("PHONE five")
@@ -122,24 +132,6 @@ def test_phone_can_restart_from_the_state_of_the_desk(
     page = session.page()
     taken_back = page[page.index("Taken back") :]
     assert "PHONE three" in taken_back
-
-
-def test_open_page_receives_desk_activity(
-    shared_real_server: Server,
-    claude: Path,
-    open_phone: Callable[..., Phone],
-) -> None:
-    session = Session(shared_real_server, "PHONE one")
-    phone = open_phone(shared_real_server)
-    phone.page.goto(f"{shared_real_server.url}{session.address}")
-    desk(session, claude, "DESK two")
-    expect(phone.page.get_by_text("ANSWER to DESK two")).to_be_visible()
-    expect(phone.page.get_by_text(ALSO_USED)).to_be_visible()
-    phone.page.get_by_role("button", name="Begin again from the newest").click()
-    expect(phone.status).to_contain_text("Ended, to begin again")
-    # what was marked as the computer's is a part of the conversation now
-    expect(phone.page.locator(".block-branch"), "it is unfolded").to_have_count(0)
-    expect(phone.page.get_by_text("ANSWER to DESK two")).to_have_count(1)
 
 
 def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:

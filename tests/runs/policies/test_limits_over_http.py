@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import resource
 import subprocess
@@ -55,11 +54,16 @@ def test_one_prompt_too_many_is_refused_and_stays_in_the_composer(
 # --- Viewers --------------------------------------------------------------------------------
 
 
-def test_viewer_beyond_the_limit_is_refused_until_another_leaves(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
+def test_viewer_beyond_the_limit_is_refused_and_its_page_says_so_until_another_leaves(
+    start_server: Start,
+    sandbox: Sandbox,
+    stand_in: Path,
+    open_phone: Callable[..., Phone],
+    sockets: Sockets,
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_MAX_VIEWERS="2")
     path = begin(server, "Hello")
+    until(lambda: "Ready for the next prompt" in server.get(path).text, "all is said")
     first, second = sockets(Viewer(server, path)), sockets(JsonClient(server))
     for url in (f"{path}/live", "/ws/claude"):
         third = connect(server, url)
@@ -68,42 +72,19 @@ def test_viewer_beyond_the_limit_is_refused_until_another_leaves(
         assert b"OPCODE_MAX_VIEWERS" in data
         third.shutdown()
     assert first.receive()
+    phone = open_phone(server)
+    phone.page.goto(path)
+    expect(phone.status).to_have_text("Too many pages are open on this server. Trying again…")
+    assert phone.texts() == ["Hello"]
     second.ws.close()
-
-    def let_in() -> bool:
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            viewer = sockets(Viewer(server, path))
-            return "cursor" in viewer.receive()
-        return False
-
-    until(let_in, "there is room again")
+    expect(phone.page.locator("body")).to_have_attribute("data-link", "online")
+    expect(phone.status).to_have_text("Ready for the next prompt")
 
 
 def connect(server: Server, path: str) -> Any:
     header = [f"{name}: {value}" for name, value in basic_header().items()]
     url = server.url.replace("http", "ws", 1) + path
     return websocket.create_connection(url, header=header, suppress_origin=True, timeout=20)
-
-
-def test_refused_page_says_so_and_reconnects(
-    start_server: Start,
-    sandbox: Sandbox,
-    stand_in: Path,
-    open_phone: Callable[..., Phone],
-    sockets: Sockets,
-) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_MAX_VIEWERS="1")
-    path = begin(server, "Hello")
-    until(lambda: "Ready for the next prompt" in server.get(path).text, "all is said")
-    viewer = sockets(Viewer(server, path))
-    viewer.receive()
-    phone = open_phone(server)
-    phone.page.goto(path)
-    expect(phone.status).to_have_text("Too many pages are open on this server. Trying again…")
-    assert phone.texts() == ["Hello"]
-    viewer.ws.close()
-    expect(phone.page.locator("body")).to_have_attribute("data-link", "online")
-    expect(phone.status).to_have_text("Ready for the next prompt")
 
 
 def test_the_launcher_allows_as_many_open_files_as_the_system_lets_it() -> None:
