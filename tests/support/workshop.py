@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
+from tests.support.apps.clearing import clear
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until
 from tests.support.plain_git import GIT
@@ -26,9 +26,9 @@ from tests.support.plain_git import GIT
 OF_SESSIONS = (
     *("runs", "worktrees", "worktrees_kept", "worktree_projects", "worktree_setup", "races"),
     *("agents", "agent_versions", "agent_runs", "profiles", "schedules", "schedule_runs"),
-    *("drafts", "options", "trust"),
+    *("agent_numbers.json", "drafts", "options", "trust"),
 )
-"""The folders of the state with what a test leaves that another one would see."""
+"""The files and folders of the state with what a test leaves that another one would see."""
 
 
 class Workshop:
@@ -140,14 +140,4 @@ def shared_workshop(app: Flask, home: Sandbox) -> Iterator[Workshop]:
     sandbox.project.mkdir(parents=True)
     workshop = Workshop(app, sandbox)
     yield workshop
-    runs = workshop.context.runs
-    for run in runs.live():
-        run.stop(by=SYSTEM)
-    workshop.until(lambda: not runs.live(), "all runs have ended")
-    for path in (path for name in OF_SESSIONS for path in (home.state / name).glob("*")):
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.suffix:  # a lock has none, and is held as long as the app lives
-            path.unlink()
-    (home.state / "agent_numbers.json").unlink(missing_ok=True)
-    home.empty_config()
+    clear(app, home, *OF_SESSIONS)

@@ -104,16 +104,14 @@ def end_of(sandbox: Sandbox, session_id: str, number: int = 0) -> dict[str, Any]
     return until(found, "the run has ended")
 
 
-@pytest.mark.parametrize("scope", [Scope.RUN, Scope.DAY, Scope.PROJECT])
 def test_a_run_is_paused_within_its_turn_and_goes_on(
-    shared_real_server: Server, first: First, scope: Scope
+    shared_real_server: Server, first: First
 ) -> None:
     server, book, one = shared_real_server, BudgetBook(shared_real_server.sandbox.state), first.cost
-    sandbox = server.sandbox if scope is Scope.PROJECT else server.sandbox.with_own_project()
-    before = {Scope.RUN: 0.0, Scope.DAY: book.spending.of_today(), Scope.PROJECT: one}[scope]
-    # reached by the third message of six
-    limit = before + 2.5 * one
-    book.set_limits(Limits(**{scope: limit}))
+    sandbox = server.sandbox
+    # reached by the third message of six, with that of the session before
+    limit = one + 2.5 * one
+    book.set_limits(Limits(project=limit))
     session_id = begin(server, sandbox, "water the trees")
     page = page_of(sandbox, session_id)
     end = end_of(sandbox, session_id)
@@ -121,7 +119,7 @@ def test_a_run_is_paused_within_its_turn_and_goes_on(
     assert end["cause"].startswith("Paused: the $")
     hold = book.hold(session_id)
     assert hold
-    assert hold.scope is scope
+    assert hold.scope is Scope.PROJECT
     # the message that reaches it, and at most the one that was asked for meanwhile
     assert limit <= hold.spent <= limit + 2 * one
     assert steps_done(sandbox) < STEPS
@@ -156,6 +154,9 @@ def test_a_warning_comes_before_the_pause(shared_real_server: Server, first: Fir
     assert "Paused by a budget" not in server.get(page).text
     (sandbox.project / "go").touch()
     assert "Paused: the $" in end_of(sandbox, session_id)["cause"]
+    hold = book.hold(session_id)
+    assert hold
+    assert hold.scope is Scope.RUN
     until(lambda: "Paused by a budget" in server.get(page).text, "the pause")
     until(lambda: "at 100% Claude is paused" not in server.get(page).text, "no warning any more")
 

@@ -23,7 +23,7 @@ from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing
 from opcode_htmx.runs.registry import RunNotFound
 from opcode_htmx.sessions.schedules.planned import GO_ON
 from tests.sessions.index.histories import ONE, TWO, Session
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.in_process import client_of
 from tests.support.environment import Sandbox, until
 
 ORCHARD = Path("/work/orchard")
@@ -107,12 +107,6 @@ def test_it_goes_on_where_it_was_decided_if_claudes_session_is_gone(
     assert desk.go_on.go_on(ONE, by=SYSTEM) == ONE
     assert desk.sent == [(ONE, GO_ON), (ONE, "And the pears")]
     assert desk.notes == []
-
-
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Any:
-    with app_of(sandbox, stand_in) as app:
-        yield app
 
 
 @pytest.fixture

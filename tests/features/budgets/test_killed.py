@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import gevent
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.runs.budgets.book import BudgetBook
 from tests.sessions.index.histories import ONE, Session
-from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, runs_of, until
 
 KILL = ["signal", 9]
-
-
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in) as app:
-        yield app
 
 
 def costs(total: float) -> list[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.repositories import job_files, records
 from opcode_htmx.sessions.repositories.services import services
+from tests.support.apps.clearing import clear, empty
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.outside.git_server import GitServer, git_server
@@ -77,13 +77,9 @@ class Shed:
         found = self.context.once(services)
         gevent.joinall([*found.transfers._running])
         found.kept_logins._kept.clear()
-        folders = (self.folder, self.server.root, *map(self.sandbox.state.joinpath, KEPT))
-        for path in (path for folder in folders for path in folder.glob("*")):
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.suffix:  # a lock has none
-                path.unlink()
-        self.sandbox.empty_config()
+        for folder in (self.folder, self.server.root):
+            empty(folder)
+        clear(self.app, self.sandbox, *KEPT)
         fresh = GitServer(self.server.root, self.server.url)
         vars(self.server).update(vars(fresh))
 

@@ -65,7 +65,23 @@ def kinds(plan: Any) -> list[tuple[str, str]]:
     return sorted((each["kind"], each["name"].split("__")[1]) for each in plan["items"])
 
 
-def test_the_disk_is_counted_by_kind(old: Shed) -> None:
+def test_a_clean_up_does_what_its_plan_has_shown_and_no_other_one(old: Shed) -> None:
+    is_counted_by_kind(old)
+    plan = gc(old)
+    assert plan["dry_run"]
+    assert kinds(plan) == [("clone", "lonely"), ("entry", "n"), ("worktree", "n")]
+    assert ["1 new file (new)" in each["why"] for each in plan["kept"]] == [True]
+    is_not_done_once_it_has_changed(old, plan)
+    done = gc(old, days=30, digest=plan["digest"])
+    assert (done["dry_run"], kinds(done), done["kept"]) == (False, kinds(plan), [])
+    assert [each["repo"] for each in old.get("/mgmt/repos")] == ["o__n"]
+    (left,) = old.get("/mgmt/worktrees")
+    assert (Path(left["path"]) / "new").exists()
+    assert gc(old)["items"] == []
+
+
+def is_counted_by_kind(old: Shed) -> None:
+    """The disk."""
     disk = old.get("/mgmt/disk")
     sizes = {each["name"]: each["bytes"] for each in disk["kinds"]}
     assert sizes["repositories"] == sum(each["bytes"] for each in disk["repositories"]) > 0
@@ -75,25 +91,15 @@ def test_the_disk_is_counted_by_kind(old: Shed) -> None:
     assert (disk["complete"], disk["free"] > 0) == (True, True)
 
 
-def test_a_clean_up_does_what_its_plan_has_shown(old: Shed) -> None:
-    plan = gc(old)
-    assert plan["dry_run"]
-    assert kinds(plan) == [("clone", "lonely"), ("entry", "n"), ("worktree", "n")]
-    assert ["1 new file (new)" in each["why"] for each in plan["kept"]] == [True]
-    assert len(old.get("/mgmt/repos")) == 2
-    done = gc(old, days=30, digest=plan["digest"])
-    assert (done["dry_run"], kinds(done), done["kept"]) == (False, kinds(plan), [])
-    assert [each["repo"] for each in old.get("/mgmt/repos")] == ["o__n"]
-    (left,) = old.get("/mgmt/worktrees")
-    assert (Path(left["path"]) / "new").exists()
-    assert gc(old)["items"] == []
-
-
-def test_a_plan_that_has_changed_is_not_done(old: Shed) -> None:
-    plan = gc(old)
+def is_not_done_once_it_has_changed(old: Shed, plan: Any) -> None:
+    """A plan; afterwards all is as it was."""
     (each,) = [each for each in plan["items"] if each["kind"] == "worktree"]
-    (old.folder / "worktrees" / each["name"] / "work").write_text("x")
+    folder = old.folder / "worktrees" / each["name"]
+    at = folder.stat().st_mtime
+    (folder / "work").write_text("x")
     gc(old, 409, days=30, digest=plan["digest"])
+    (folder / "work").unlink()
+    os.utime(folder, (at, at))
     gc(old, 409, days=90, digest=plan["digest"])
     assert len(old.get("/mgmt/repos")) == 2
 

@@ -33,7 +33,7 @@ def test_a_session_whose_pause_cannot_be_read_asks_and_goes_on(
     session.prompt("Water the trees")
     session.answer("Watered.")
     holds = sandbox.state / budget_book.HOLDS
-    holds.mkdir()
+    holds.mkdir(exist_ok=True)
     (holds / f"{ONE}.json").write_text('{"scope": "day", "spent": NaN}')
     address = f"/projects/{session.path.parent.name}/sessions/{ONE}"
     page = client.get(address).text
