@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,11 +16,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.engines.claude.files.history import project_id
+from opcode_htmx.features.changes.review import store
 from opcode_htmx.lib.git.snapshots.tree import REFS
 from tests.security.projects.hostile_git import Trap
+from tests.support.apps.clearing import clear
 from tests.support.apps.in_process import app_of
 from tests.support.clients import api
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, write_stand_in
+from tests.support.suite import shared_fixtures
 
 SESSION = "5e551000-0000-4000-8000-000000000018"
 
@@ -108,10 +110,23 @@ def made_repository(sandbox: Sandbox) -> Repository:
     return made
 
 
-@pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in) as app:
+home_of_pages = pytest.fixture(scope="package")(shared_fixtures.home)
+
+
+@pytest.fixture(scope="package")
+def app(home_of_pages: Sandbox) -> Iterator[Flask]:
+    """One over all projects of a home."""
+    claude = write_stand_in(home_of_pages.home / "claude")
+    roots = str(home_of_pages.project.parent)
+    with app_of(home_of_pages, claude, OPCODE_PROJECT_ROOTS=roots) as app:
         yield app
+
+
+@pytest.fixture
+def sandbox(home_of_pages: Sandbox, app: Flask) -> Iterator[Sandbox]:
+    """With a project for one test, its session alone, and nothing that is known of either."""
+    yield home_of_pages.with_own_project()
+    clear(app, home_of_pages, "runs", "drafts", store.OF_SESSIONS, store.OF_PROJECTS)
 
 
 @pytest.fixture

@@ -1,25 +1,18 @@
-"""On a phone: Claude edits, a person comments on lines of the changes, and Claude mends them."""
+"""On a phone: a person reads the changes of a session and comments on their lines.
+
+That Claude then mends them is shown by tests/features/test_whole_way.py.
+"""
 
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import (
-    MessagesApi,
-    Request,
-    Scene,
-    Text,
-    ToolUse,
-    Turn,
-)
-from tests.features.changes.conftest import Repository
-from tests.support.environment import Sandbox
+from opcode_htmx.engines.claude.files.history import project_id
+from tests.features.changes.conftest import SESSION, Repository, made_repository
 from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
@@ -30,52 +23,14 @@ Open = Callable[..., Phone]
 PLANTED = "def plant(tree):\n    tree.height = 1\n    return tree\n"
 
 
-@pytest.fixture(scope="module")
-def shared_settings() -> dict[str, str]:
-    return {"OPCODE_ASK_AHEAD": "0"}
-
-
-@pytest.fixture(scope="module")
-def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
-    file = str(shared_home.project / "plant.py")
-
-    def mend(request: Request) -> Turn:
-        assert "`plant.py`, lines 2-3:" in request.prompt, request.prompt
-        mended = PLANTED.replace("height = 1", "height = 2")
-        return (ToolUse("Write", {"file_path": file, "content": mended}),)
-
-    scenes = (
-        Scene("mend", "Please go through", [mend, Text("Mended.")]),
-        Scene(
-            "plant",
-            "plant",
-            [ToolUse("Write", {"file_path": file, "content": PLANTED}), Text("Planted.")],
-        ),
-    )
-    with MessagesApi(scenes) as running:
-        yield running
-
-
 @pytest.fixture
-def repository(shared_home: Sandbox) -> Repository:
-    made = Repository(shared_home.home, shared_home.project)
-    made.make()
-    made.git("checkout", "--quiet", "--", ".")
-    return made
+def repository(shared_server: Server) -> Repository:
+    """With a session in which nothing has changed yet."""
+    return made_repository(shared_server.sandbox.with_own_project())
 
 
-def begin(server: Server, folder: Path) -> str:
-    """The address of a session in which Claude plants."""
-    form = {
-        "session_id": str(uuid.uuid4()),
-        "prompt_id": str(uuid.uuid4()),
-        "folder": str(folder),
-        "prompt": "plant",
-        "permission_mode": "acceptEdits",
-    }
-    answer = server.post("/sessions", form)
-    assert answer.status_code == 303, answer.text
-    return answer.headers["Location"].partition("#")[0]
+def address_of(repository: Repository) -> str:
+    return f"/projects/{project_id(repository.folder)}/sessions/{SESSION}"
 
 
 def check(page: Page) -> None:
@@ -87,13 +42,12 @@ def check(page: Page) -> None:
     assert not {what: found for what, found in wrong.items() if found}
 
 
-def test_changes_are_read_commented_on_and_mended(
-    shared_real_server: Server, repository: Repository, open_phone: Open
+def test_changes_are_read_and_commented_on(
+    shared_server: Server, repository: Repository, open_phone: Open
 ) -> None:
-    phone = open_phone(shared_real_server, has_touch=True, is_mobile=True)
-    page = phone.page
-    phone.open_session(begin(shared_real_server, repository.folder))
-    expect(page.locator(".block-text").last).to_have_text("Planted.")
+    repository.write("plant.py", PLANTED)
+    page = open_phone(shared_server, has_touch=True, is_mobile=True).page
+    page.goto(address_of(repository))
     link = page.get_by_role("link", name="1 changed file")
     expect(link).to_be_visible()
     link.tap()
@@ -136,8 +90,7 @@ def test_changes_are_read_commented_on_and_mended(
     expect(page.locator(".error-note")).to_have_count(0)
     check(page)
 
-    page.get_by_role("button", name="Send 1 to Claude").tap()
-    expect(page.locator(".block-text").last).to_have_text("Mended.")
+    page.goto(address_of(repository))
     page.get_by_role("link", name="2 changed files").tap()
     onward = page.get_by_role("button", name="Next change")
     expect(files).to_have_count(2)
@@ -145,15 +98,15 @@ def test_changes_are_read_commented_on_and_mended(
     files.locator("summary").first.tap()
     expect(onward).to_be_visible()
     page.get_by_role("link", name="1 comment").tap()
-    expect(page.locator(".comment")).to_contain_text("✓ Addressed")
+    expect(page.locator(".comment")).to_contain_text("Not sent yet")
     check(page)
 
 
 def test_without_javascript_links_and_forms_do_the_same(
-    shared_real_server: Server, repository: Repository, open_phone: Open
+    shared_server: Server, repository: Repository, open_phone: Open
 ) -> None:
-    phone = open_phone(shared_real_server, java_script_enabled=False)
-    page, address = phone.page, begin(shared_real_server, repository.folder)
+    page = open_phone(shared_server, java_script_enabled=False).page
+    address = address_of(repository)
     repository.write("app.txt", "one\ntwo\n")
     page.goto(f"{address}/changes?base=commit")
     page.locator("summary", has_text="app.txt").click()
