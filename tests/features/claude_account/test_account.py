@@ -174,13 +174,12 @@ def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
         page = client.get("/claude/account")
         assert "Claude is not logged in." in words(page)
         assert "updated with the Python package" in words(page)
-        for kind, host in (("claude", "claude.com"), ("console", "platform.claude.com")):
-            action, link = begin(client, **{"with": kind})
-            assert link.startswith(f"https://{host}/")
-            state = link.partition("&state=")[2].partition("&")[0]
-            answer = client.post(action, data={"code": f"some-code#{state}"})
-            assert answer.status_code == 422
-            assert "could not reach Anthropic" in words(answer)
+        action, link = begin(client, **{"with": "console"})
+        assert link.startswith("https://platform.claude.com/")
+        state = link.partition("&state=")[2].partition("&")[0]
+        answer = client.post(action, data={"code": f"some-code#{state}"})
+        assert answer.status_code == 422
+        assert "could not reach Anthropic" in words(answer)
         wheel = {"path": str(claude), "act": "update"}
         assert client.post("/claude/account/version", data=wheel).status_code == 422
 
@@ -195,6 +194,7 @@ def test_the_real_cli_is_logged_in_by_a_code_and_out_again(tmp_path: Path, claud
         with app_of(home, claude) as app:
             client = client_of(app)
             action, link = begin(client)
+            assert link.startswith("https://claude.com/")
             state = parse_qs(urlsplit(link).query)["state"][0]
             wrong = client.post(action, data={"code": f"wrong-code#{state}"})
             assert (wrong.status_code, "not accepted" in words(wrong)) == (422, True)

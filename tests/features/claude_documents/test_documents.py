@@ -12,12 +12,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.sessions.configuration.reports import INITIALIZE
 from opcode_htmx.sessions.storage.drafts import draft_name
 from tests.support.apps.in_process import app_of
-from tests.support.apps.local_server import asked_once
+from tests.support.apps.local_server import asked_once, files_alone, said_by_claude
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
-from tests.support.pages.claude_pages import asked_of_claude, form_of, links_of
+from tests.support.pages.claude_pages import form_of, links_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -59,25 +60,28 @@ def rows(client: FlaskClient, address: str, folder: str) -> dict[str, str]:
 
 
 def test_what_is_made_here_is_listed_by_the_cli(
-    client: FlaskClient, sandbox: Sandbox, folder: str, claude: Path
+    client: FlaskClient, app: Flask, sandbox: Sandbox, folder: str
 ) -> None:
     text = {"description": AWKWARD.replace("\n", "\r\n"), "body": "Do it: $1\r\n"}
     hint, tools = {"argument-hint": "[a] [b]"}, {"allowed-tools": "Read, Bash(ls:*)"}
-    made = [
-        make(client, folder, "commands", name="ops:deploy", **text, **hint),
-        make(client, folder, "skills", name="graft", **text, **tools),
-        make(client, folder, "agents", name="reviewer", **text, tools="Read, Grep", color="red"),
-        make(client, folder, "commands", name="mine", scope="user", body="Mine."),
-    ]  # fmt: skip
+    with files_alone():
+        made = [
+            make(client, folder, "commands", name="ops:deploy", **text, **hint),
+            make(client, folder, "skills", name="graft", **text, **tools),
+            make(
+                client, folder, "agents", name="reviewer", **text, tools="Read, Grep", color="red"
+            ),
+            make(client, folder, "commands", name="mine", scope="user", body="Mine."),
+        ]  # fmt: skip
     assert [each.status_code for each in made] == [303] * 4
-    said = asked_of_claude(claude, sandbox, "initialize", "get_skills_dialog")
-    commands = {each["name"]: each for each in said["initialize"]["commands"]}
+    said: Any = said_by_claude(app, sandbox.project).answer(INITIALIZE)
+    commands = {each["name"]: each for each in said["commands"]}
     line = " ".join(AWKWARD.split())
     assert commands["ops:deploy"]["description"] == f"{line} (project)"
     assert commands["ops:deploy"]["argumentHint"] == "[a] [b]"
     assert commands["mine"]["description"] == "Mine. (user)"
     assert commands["graft"]["description"] == f"{line} (project)"
-    agents: dict[str, Any] = {each["name"]: each for each in said["initialize"]["agents"]}
+    agents = {each["name"]: each for each in said["agents"]}
     assert agents["reviewer"]["description"] == AWKWARD
     listed = " ".join(
         [*rows(client, "/claude/commands", folder), *rows(client, "/claude/agents", folder)]
@@ -150,6 +154,7 @@ def test_desktop_finding_an_address_cannot_name_a_file(
     assert secret.read_text() == "secret"
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_name_that_is_taken_is_refused(client: FlaskClient, folder: str) -> None:
     assert make(client, folder, "commands", name="taken", body="One.").status_code == 303
     answer = make(client, folder, "commands", name="taken", body="Two.")
@@ -165,6 +170,7 @@ def test_skill_and_subagent_need_a_description(client: FlaskClient, folder: str)
         assert "description" in answer.text
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize("kind", ["commands", "skills", "agents"])
 def test_deleted_document_is_put_back_by_undo(
     client: FlaskClient, sandbox: Sandbox, folder: str, kind: str
@@ -218,6 +224,7 @@ def test_document_that_another_one_hides_says_so(
     assert "twiceThe one of the project with this name is used. user" in agents
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_text_of_a_document_has_its_versions_in_the_editor(
     client: FlaskClient, folder: str
 ) -> None:
@@ -236,21 +243,23 @@ SUBAGENTS = "/api/subagents"
 
 
 def test_api_makes_changes_and_deletes_a_subagent_that_the_cli_lists(
-    client: FlaskClient, sandbox: Sandbox, folder: str, claude: Path
+    client: FlaskClient, app: Flask, sandbox: Sandbox, folder: str
 ) -> None:
     where = {"project_path": folder}
     body = {"name": "pruner", "scope": "project", "description": AWKWARD, "prompt": "Prune.\n"}
     tools = {"tools": ["Read", "Bash(ls:*, git log:*)"], "color": "green"}
-    answer = client.post(SUBAGENTS, json={**body, **tools, **where})
-    assert answer.status_code == 201
-    made = answer.get_json()["data"]
-    assert (made["id"], made["description"]) == ("project-pruner", AWKWARD)
-    assert (made["tools"], made["color"], made["prompt"]) == (*tools.values(), "Prune.\n")
-    one = f"{SUBAGENTS}/{made['id']}"
-    changed = {"description": "Prunes trees.", "revision": made["revision"], **where}
-    assert client.put(one, json=changed).get_json()["data"]["tools"] == tools["tools"]
-    said = asked_of_claude(claude, sandbox, "initialize")["initialize"]["agents"]
-    assert {each["name"]: each["description"] for each in said}["pruner"] == "Prunes trees."
+    with files_alone():
+        answer = client.post(SUBAGENTS, json={**body, **tools, **where})
+        assert answer.status_code == 201
+        made = answer.get_json()["data"]
+        assert (made["id"], made["description"]) == ("project-pruner", AWKWARD)
+        assert (made["tools"], made["color"], made["prompt"]) == (*tools.values(), "Prune.\n")
+        one = f"{SUBAGENTS}/{made['id']}"
+        changed = {"description": "Prunes trees.", "revision": made["revision"], **where}
+        assert client.put(one, json=changed).get_json()["data"]["tools"] == tools["tools"]
+    said: Any = said_by_claude(app, sandbox.project).answer(INITIALIZE)
+    agents = {each["name"]: each["description"] for each in said["agents"]}
+    assert agents["pruner"] == "Prunes trees."
     rows = client.get(SUBAGENTS, query_string=where).get_json()["data"]
     found = {each["name"]: each for each in rows}
     assert (found["pruner"]["source"], found["pruner"]["unused"]) == ("project", None)

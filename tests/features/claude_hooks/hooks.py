@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.apps.local_server import Answer, LocalServer
+from opcode_htmx.engines.claude.config import queries
+from tests.support.apps.local_server import Answer, LocalServer, said_by_claude
 from tests.support.pages import dom
 
 HOOKS: dict[str, Any] = {
@@ -80,23 +80,8 @@ def add(server: LocalServer, kind: str, project: str = "", **typed: str) -> Answ
     return server.post("/claude/hooks/new", {**form, **typed})
 
 
-def listed_by_the_cli(server: LocalServer, claude: Path, folder: Path) -> list[dict[str, Any]]:
-    """The hooks in the words of a CLI of our own."""
-    environment = server.sandbox.environment()
-    flags = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
-    argv = [str(claude), "-p", *flags, "--no-session-persistence"]
-    requested = {"subtype": "get_hooks_listing"}
-    line = {"type": "control_request", "request_id": "r", "request": requested}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(argv, cwd=folder, env=environment, stdin=pipe, stdout=pipe) as child:
-        assert child.stdin
-        assert child.stdout
-        child.stdin.write(json.dumps(line).encode() + b"\n")
-        child.stdin.flush()
-        for each in child.stdout:
-            message = json.loads(each)
-            if message.get("type") == "control_response":
-                break
-        child.kill()
-    found: list[dict[str, Any]] = message["response"]["response"]["hooks"]
+def listed_by_the_cli(server: LocalServer, folder: Path | None = None) -> list[dict[str, Any]]:
+    """The hooks in the words of the real CLI; those of the user alone without a folder."""
+    answer: Any = said_by_claude(server.app, folder).answer(queries.HOOKS)
+    found: list[dict[str, Any]] = answer["hooks"]
     return found

@@ -43,13 +43,13 @@ def test_hooks_are_listed_by_event_with_scope_and_secrets_hidden(
 
 
 def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_not_done_here(
-    server: LocalServer, user_file: Path, claude: Path, project: str
+    server: LocalServer, user_file: Path
 ) -> None:
     """The desktop app wrote the hooks of events without a matcher into the event's list itself."""
     user_file.write_text(
         json.dumps({"hooks": {"Stop": [{"type": "command", "command": "by the desktop"}]}})
     )
-    assert listed_by_the_cli(server, claude, Path(project)) == []
+    assert listed_by_the_cli(server) == []
     assert "Claude does not read this" in next(iter(rows(server)))
     typed = {"event": "Stop", "hook-command": "at the end", "act": "save"}
     assert add(server, "command", **typed).status_code == 303
@@ -59,8 +59,7 @@ def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_n
     mended = server.post("/claude/hooks/hook", {**form, "act": "mend"})
     assert mended.status_code == 303
     found = {
-        (each["event"], each["matcher"], each["commandText"])
-        for each in listed_by_the_cli(server, claude, Path(project))
+        (each["event"], each["matcher"], each["commandText"]) for each in listed_by_the_cli(server)
     }
     assert found == {
         ("Stop", "", "by the desktop"),

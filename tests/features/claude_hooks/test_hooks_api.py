@@ -38,7 +38,7 @@ def test_api_gives_the_hooks_in_the_shape_that_claude_reads_without_their_secret
 
 
 def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
-    server: LocalServer, user_file: Path, claude: Path, project: str
+    server: LocalServer, user_file: Path
 ) -> None:
     called = {"type": "mcp_tool", "server": "s", "tool": "t", "input": {"headers": {"X": "y"}}}
     user: dict[str, Any] = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
@@ -55,7 +55,7 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     expected["hooks"]["PreToolUse"][0]["hooks"].reverse()
     expected["hooks"]["Stop"] = hooks["Stop"]
     assert content(user_file) == expected
-    of_cli = listed_by_the_cli(server, claude, Path(project))
+    of_cli = listed_by_the_cli(server)
     assert "at the end" in [each["commandText"] for each in of_cli]
     assert server.request("PUT", CONFIG, json=body).status_code == 409
     data_of(server.request("PUT", CONFIG, json={"hooks": {}}))
@@ -74,6 +74,7 @@ def test_api_lets_no_secret_out_to_another_address(server: LocalServer, user_fil
     assert user_file.read_text() == before
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize(
     ("hooks", "reason"),
     [

@@ -14,7 +14,6 @@ from tests.support.pages import dom
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")
-@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize(
     ("kind", "typed", "reason"),
     [
@@ -38,6 +37,7 @@ def test_hook_with_a_fault_is_refused_and_its_words_stay_in_the_form(
     assert user_file.read_text() == before
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_warned_of_hook_is_saved_on_a_second_press_and_a_check_saves_nothing(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -110,6 +110,7 @@ def test_nothing_of_a_project_that_is_not_trusted_is_run(
         shutil.rmtree(folder)
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 @pytest.mark.parametrize(
     "path", ["/claude/hooks", "/claude/hooks/add?event=Stop", "/claude/hooks/new?starter=tests"]
 )

@@ -146,8 +146,22 @@ def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_rest
     assert code not in _text(server.log)
 
     assert server.post("/claude/mcp/servers/user/clouds/sign-out", {}).status_code == 303
-    assert "Needs authentication" in cli_says(server, claude, "clouds")
     lists(server, "clouds needs sign-in")
+    one_more_is_connected_by_a_reconnect(server, remote)
+
+
+def one_more_is_connected_by_a_reconnect(server: Server, remote: OAuthMcp) -> None:
+    """A server that is added while a session runs; that session has it then."""
+    add(server, "late", f"{remote.url}/open")
+    assert server.post("/claude/mcp/servers/user/late/reconnect", {}).status_code == 303
+    lists(server, "late connected · 2 tools")
+    names = [
+        json.loads(line)["request"]["subtype"]
+        for path in server.sandbox.state.glob("runs/*/in.ndjson")
+        for line in path.read_text().splitlines()
+        if '"mcp_' in line
+    ]
+    assert "mcp_reconnect" in names
 
 
 def test_address_of_a_localhost_redirect_is_pasted(
@@ -193,23 +207,6 @@ def test_refusal_at_the_authorization_server_is_shown(
 
 def _text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", "replace")
-
-
-def test_server_added_while_a_session_runs_is_connected_there_by_a_reconnect(
-    shared_real_server: Server, remote: OAuthMcp
-) -> None:
-    server = shared_real_server
-    execute(server)
-    add(server, "late", f"{remote.url}/open")
-    assert server.post("/claude/mcp/servers/user/late/reconnect", {}).status_code == 303
-    lists(server, "late connected · 2 tools")
-    names = [
-        json.loads(line)["request"]["subtype"]
-        for path in server.sandbox.state.glob("runs/*/in.ndjson")
-        for line in path.read_text().splitlines()
-        if '"mcp_' in line
-    ]
-    assert "mcp_reconnect" in names
 
 
 @pytest.mark.parametrize(

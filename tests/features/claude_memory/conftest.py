@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from opcode_htmx.engines.claude.config import queries
 from opcode_htmx.engines.claude.files.folder_names import claude_folder
 from tests.support.apps.in_process import app_of
-from tests.support.apps.local_server import asked_once
+from tests.support.apps.local_server import asked_once, said_by_claude
 from tests.support.environment import Sandbox
 
 MALICIOUS = "# Note\n\n<script>alert(1)</script>\n\n**bold** [x](javascript:alert(1))\n"
@@ -25,6 +27,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
     with app_of(sandbox, claude) as made, asked_once(made, sandbox):
         yield made
+
+
+def memory_of_claude(app: Flask, sandbox: Sandbox) -> Any:
+    """What the real CLI reads in the project now."""
+    return said_by_claude(app, sandbox.project).answer(queries.MEMORY)
 
 
 @pytest.fixture

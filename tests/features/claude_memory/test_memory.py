@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.features.claude_memory.conftest import memory_of_claude
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
-from tests.support.pages.claude_pages import asked_of_claude, form_of, links_of
+from tests.support.pages.claude_pages import form_of, links_of
 
 
 def listed(client: FlaskClient, sandbox: Sandbox) -> dict[str, str]:
@@ -29,14 +31,14 @@ def address_of(client: FlaskClient, sandbox: Sandbox, title: str) -> str:
 
 
 def test_every_file_that_the_cli_reads_is_listed(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     rows = [words.lstrip("· ") for words in listed(client, sandbox)]
     for name in written:
         assert any(row.startswith(name) for row in rows), name
     assert any(row.startswith("CLAUDE.local.md") and "Make it" in row for row in rows)
     assert not any("node_modules" in row for row in rows)
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     read = [each["path"] for each in said["files"] if each["exists"]]
     read += [each["path"] for each in said["memories"]]
     ours = {str(path) for path in written.values()}
@@ -55,7 +57,7 @@ def test_text_is_shown_as_safe_markdown(
 
 
 def test_missing_file_is_made_in_the_editor_and_read_by_the_cli(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     path = sandbox.project / "CLAUDE.local.md"
     path.unlink(missing_ok=True)
@@ -64,10 +66,11 @@ def test_missing_file_is_made_in_the_editor_and_read_by_the_cli(
     saved = client.post(address.partition("?")[0], data={**form, "text": "Mine.\n"})
     assert saved.status_code == 303
     assert path.read_text() == "Mine.\n"
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     assert str(path) in [each["path"] for each in said["files"] if each["exists"]]
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_imported_file_is_edited_under_the_name_of_its_row(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
@@ -164,14 +167,14 @@ def test_instructions_of_the_project_are_not_deleted_by_a_tap(
 
 
 def test_automatic_memory_is_switched_off_as_the_cli_reads_it(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     where = {"folder": str(sandbox.project)}
     assert "It is on in this project" in client.get("/claude/memory", query_string=where).text
     assert client.post("/claude/memory", data={**where, "automatic": "off"}).status_code == 303
     path = sandbox.project / ".claude" / "settings.local.json"
     assert json.loads(path.read_text()) == {"autoMemoryEnabled": False}
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     assert said["auto_memory"]["enabled"] is False
     page = client.get("/claude/memory", query_string=where).text
     assert "It is off in this project" in page
@@ -182,7 +185,7 @@ def test_automatic_memory_is_switched_off_as_the_cli_reads_it(
 
 
 def test_rule_is_made_where_the_cli_reads_it(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     form = {"folder": str(sandbox.project), "scope": "project", "name": "front/style.md"}
     made = client.post("/claude/rules", data=form)
@@ -192,7 +195,7 @@ def test_rule_is_made_where_the_cli_reads_it(
     assert client.post(editor.partition("?")[0], data=text).status_code == 303
     path = sandbox.project / ".claude" / "rules" / "front" / "style.md"
     assert path.read_text() == "Be short.\n"
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     assert str(path) in [each["path"] for each in said["files"]]
     assert client.post("/claude/rules", data=form).status_code == 409
     assert path.read_text() == "Be short.\n"

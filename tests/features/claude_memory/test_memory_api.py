@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.features.claude_memory.conftest import memory_of_claude
 from tests.support.environment import Sandbox
-from tests.support.pages.claude_pages import asked_of_claude
 
 
 def called(
@@ -23,11 +24,11 @@ def called(
 
 
 def test_api_lists_what_the_cli_reads(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     where = {"project_path": str(sandbox.project)}
     found = called(client, "GET", "/memory", query_string=where)["data"]
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     read = {each["path"] for each in said["files"] if each["exists"]}
     assert {each["path"] for each in found["files"] if each["size"] is not None} >= read
     notes = {each["path"] for each in found["notes"]}
@@ -77,7 +78,7 @@ def test_api_reads_and_writes_by_path_as_the_desktop_does_but_only_files_of_the_
 
 
 def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, written: dict[str, Path]
+    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     body = {"name": "api/tests", "scope": "project", "project_path": str(sandbox.project)}
     made = called(client, "POST", "/memory-rules", 201, json=body)["data"]
@@ -86,7 +87,7 @@ def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
     called(client, "PUT", f"/memory/{made['name']}", json=text)
     path = sandbox.project / ".claude" / "rules" / "api" / "tests.md"
     assert path.read_text() == "Test it.\n"
-    said = asked_of_claude(claude, sandbox, "initialize", "get_memory_dialog")["get_memory_dialog"]
+    said = memory_of_claude(app, sandbox)
     assert str(path) in [each["path"] for each in said["files"]]
     called(client, "POST", "/memory-rules", 409, json=body)
     for wrong in ({"name": "../x"}, {"name": "x", "scope": "project"}):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import uuid
 from pathlib import Path
 from typing import Any
 
-from opcode_htmx.engines.claude.protocol import argv
-from tests.support.apps.local_server import LocalServer
-from tests.support.environment import find_claude
+from opcode_htmx.engines.claude.config.queries import PERMISSION_RULES
+from tests.support.apps.local_server import LocalServer, said_by_claude
 
 USER: dict[str, Any] = {
     "permissions": {
@@ -24,27 +21,10 @@ USER: dict[str, Any] = {
 
 
 def rules_of_cli(server: LocalServer) -> set[tuple[str, str, str]]:
-    """What a Claude of its own in the project says: behavior, source and rule."""
-    claude = find_claude()
-    assert claude is not None
-    command = [*argv.build(claude, str(uuid.uuid4()), resume=False), "--no-session-persistence"]
-    request = {"subtype": "list_permission_rules"}
-    line = {"type": "control_request", "request_id": "1", "request": request}
-    answer = subprocess.run(
-        command,
-        input=json.dumps(line).encode() + b"\n",
-        cwd=server.sandbox.project,
-        env=server.sandbox.environment(),
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    for each in answer.stdout.splitlines():
-        found = json.loads(each)
-        if found.get("type") == "control_response":
-            rules = found["response"]["response"]["state"]["rules"]
-            return {(rule["behavior"], rule["source"], rule["rule"]) for rule in rules}
-    raise AssertionError(answer.stdout)
+    """What the real CLI says in the project: behavior, source and rule."""
+    answer: Any = said_by_claude(server.app, server.sandbox.project).answer(PERMISSION_RULES)
+    rules = answer["state"]["rules"]
+    return {(rule["behavior"], rule["source"], rule["rule"]) for rule in rules}
 
 
 def content(path: Path) -> Any:

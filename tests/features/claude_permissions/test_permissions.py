@@ -88,6 +88,7 @@ def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
     assert "not trusted" not in page(server, folder=str(project)).text
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_file_that_changed_meanwhile_is_not_overwritten_and_the_words_are_kept(
     server: LocalServer, user_file: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_command_that_is_typed_as_a_rule_is_answered_with_its_rule(
     assert "type Bash(npm run lint)." in dom.parse(answer.text).text
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_folder_is_added_and_removed(server: LocalServer, user_file: Path) -> None:
     form = fields(server, "/folder")
     assert save(server, form, "/folder", text="../other", scope="user").status_code == 303

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.features.claude_permissions.rules import USER, content, rules_of_cli
-from tests.support.apps.local_server import LocalServer
+from tests.support.apps.local_server import LocalServer, files_alone
 from tests.support.pages.claude_pages import data_of
 
 API = "/api/settings/permissions"
@@ -33,15 +33,16 @@ def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
     server: LocalServer, user_file: Path, project: Path
 ) -> None:
     where = {"project_path": str(project)}
-    rule = {"kind": "allow", "text": "Bash(make *)", "scope": "local"}
-    added = data_of(server.request("POST", f"{API}/rules", json={**rule, **where}), 201)
-    assert "Bash(make *)" in [each["text"] for each in added["rules"]]
-    moved = {"kind": "deny", "text": "Bash(make all)", "scope": "project"}
-    revisions = {scope: added["revisions"][scope] for scope in ("local", "project")}
-    body = {"old": rule, "new": moved, "revisions": revisions, **where}
-    data_of(server.request("PUT", f"{API}/rules", json=body))
-    gone = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", **where}
-    data_of(server.request("DELETE", f"{API}/rules", params=gone))
+    with files_alone():
+        rule = {"kind": "allow", "text": "Bash(make *)", "scope": "local"}
+        added = data_of(server.request("POST", f"{API}/rules", json={**rule, **where}), 201)
+        assert "Bash(make *)" in [each["text"] for each in added["rules"]]
+        moved = {"kind": "deny", "text": "Bash(make all)", "scope": "project"}
+        revisions = {scope: added["revisions"][scope] for scope in ("local", "project")}
+        body = {"old": rule, "new": moved, "revisions": revisions, **where}
+        data_of(server.request("PUT", f"{API}/rules", json=body))
+        gone = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", **where}
+        data_of(server.request("DELETE", f"{API}/rules", params=gone))
     assert rules_of_cli(server) == {
         ("deny", "projectSettings", "Bash(make all)"),
         ("ask", "userSettings", "Bash(git push:*)"),
@@ -49,15 +50,23 @@ def test_api_adds_moves_and_removes_a_rule_as_the_cli_reads_it(
     }
     kept = {**USER["permissions"], "allow": ["mcp__github"]}
     assert content(user_file) == {**USER, "permissions": kept}
-    assert server.request("DELETE", f"{API}/rules", params=gone).status_code == 404
+    with files_alone():
+        assert server.request("DELETE", f"{API}/rules", params=gone).status_code == 404
+        missing = {"old": rule, "new": moved, **where}
+        assert server.request("PUT", f"{API}/rules", json=missing).status_code == 404
+    named = {key: value for key, value in gone.items() if key != "project_path"}
+    assert server.request("GET", f"{API}/rules/matches", params=named).status_code == 404
+
+
+@pytest.mark.usefixtures("no_word_of_the_cli")
+def test_api_removes_a_rule_that_is_too_long_for_an_address(
+    server: LocalServer, user_file: Path, project: Path
+) -> None:
+    where = {"project_path": str(project)}
     long = {"kind": "ask", "text": f"Bash({'x' * 300})", "scope": "local"}
     data_of(server.request("POST", f"{API}/rules", json={**long, **where}), 201)
     data_of(server.request("PUT", f"{API}/rules", json={"old": long, "new": None, **where}))
     assert content(project / ".claude/settings.local.json").get("permissions") is None
-    missing = {"old": rule, "new": moved, **where}
-    assert server.request("PUT", f"{API}/rules", json=missing).status_code == 404
-    named = {key: value for key, value in gone.items() if key != "project_path"}
-    assert server.request("GET", f"{API}/rules/matches", params=named).status_code == 404
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")
@@ -99,13 +108,14 @@ def test_api_refuses_a_rule_that_would_do_nothing_with_a_sentence(
 
 
 def test_api_sets_folders_and_the_mode(server: LocalServer, user_file: Path) -> None:
-    folder = {"text": "../other", "scope": "user"}
-    data_of(server.request("POST", f"{API}/folders", json=folder), 201)
-    body = {"old": folder, "new": {**folder, "text": "../another"}}
-    data_of(server.request("PUT", f"{API}/folders", json=body))
-    params = {"text": "~/notes", "scope": "user"}
-    data_of(server.request("DELETE", f"{API}/folders", params=params))
-    assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
+    with files_alone():
+        folder = {"text": "../other", "scope": "user"}
+        data_of(server.request("POST", f"{API}/folders", json=folder), 201)
+        body = {"old": folder, "new": {**folder, "text": "../another"}}
+        data_of(server.request("PUT", f"{API}/folders", json=body))
+        params = {"text": "~/notes", "scope": "user"}
+        data_of(server.request("DELETE", f"{API}/folders", params=params))
+        assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
     mode = {"scope": "user", "mode": "acceptEdits"}
     assert data_of(server.request("PUT", f"{API}/mode", json=mode))["mode"] == "acceptEdits"
     assert content(user_file)["permissions"]["defaultMode"] == "acceptEdits"

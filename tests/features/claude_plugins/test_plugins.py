@@ -14,7 +14,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from opcode_htmx.features.claude_plugins.cli import PluginCli
 from opcode_htmx.features.context import AppContext
+from opcode_htmx.sessions.configuration.acts import ActFailed
 from tests.support.apps.in_process import app_of
 from tests.support.apps.local_server import plugins_listed_once
 from tests.support.environment import Sandbox, until
@@ -59,9 +61,11 @@ def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def states(sandbox: Sandbox, claude: Path) -> dict[str, bool]:
-    """Whether the plugin is enabled in the scopes for which it is installed, as the CLI says."""
-    return {each["scope"]: each["enabled"] for each in cli(sandbox, claude, "list", "--json")}
+def states(client: FlaskClient, **project: str) -> dict[str, bool]:
+    """Whether it is enabled in the scopes for which it is installed, as the CLI lists it."""
+    _, found = api(client, "GET", "", **project)
+    here = [each for plugin in found if plugin["id"] == PLUGIN for each in plugin["installed"]]
+    return {each["scope"]: each["is_enabled"] for each in here}
 
 
 def switched(sandbox: Sandbox, scope: str = "user") -> bool | None:
@@ -121,12 +125,12 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
 
     page = finished(client, act(client, "install", digest=digest(before)))
     assert "“greeter” is installed." in page
-    assert states(sandbox, claude) == {"user": True}
+    assert states(client) == {"user": True}
     assert "tokens to every session" in client.get(PAGE).text
     assert "On · orchard · 1.0.0" in client.get("/claude/plugins").text
 
     finished(client, act(client, "disable"))
-    assert states(sandbox, claude) == {"user": False}
+    assert states(client) == {"user": False}
     assert switched(sandbox) is False
 
     hook = folder / "plugins/greeter/hooks/hooks.json"
@@ -142,18 +146,31 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     where = {"folder": str(sandbox.project)}
     seen = client.get(PAGE, query_string=where).text
     finished(client, act(client, "install", "local", digest=digest(seen), **where))
-    assert states(sandbox, claude) == {"user": True, "local": True}
+    in_project = states(client, project_path=str(sandbox.project))
+    assert in_project == {"user": True, "local": True}
+    is_described_by_the_api(client, str(sandbox.project))
     assert switched(sandbox, "local") is True
 
     assert "latest version" in finished(client, act(client, "update"))
-    finished(client, act(client, "uninstall", "local", **where))
-    assert "“greeter” is removed." in finished(client, act(client, "uninstall"))
-    assert states(sandbox, claude) == {}
+    finished(client, act(client, "uninstall"))
+    assert api(client, "GET", "/installed") == (200, []), "it is installed in the project only"
+    removed = finished(client, act(client, "uninstall", "local", **where))
+    assert "“greeter” is removed." in removed
+    assert states(client, project_path=str(sandbox.project)) == {}
 
     market = f"/claude/plugins/marketplaces/{NAME}"
     assert "updated" in finished(client, client.post(f"{market}/update"))
     assert "removed" in finished(client, client.post(f"{market}/remove"))
     assert cli(sandbox, claude, "marketplace", "list", "--json") == []
+
+
+def is_described_by_the_api(client: FlaskClient, project_path: str) -> None:
+    """The plugin, installed and enabled for the user and in the project."""
+    _, (here,) = api(client, "GET", "/installed", project_path=project_path)
+    scopes = {each["scope"]: each["is_enabled"] for each in here["installed"]}
+    assert scopes == {"user": True, "local": True}
+    assert here["tokens"].strip("~").isdigit()
+    assert any(part["tokens_always"] for part in here["contents"]["parts"])
 
 
 def test_what_the_cli_refuses_is_said_in_its_words(client: FlaskClient) -> None:
@@ -203,8 +220,36 @@ def ended(client: FlaskClient, answer: tuple[int, Any]) -> str:
     return f"{found['state']}: {found['message']}"
 
 
-def test_api_installs_switches_and_removes_as_the_cli_says(
-    client: FlaskClient, sandbox: Sandbox, claude: Path
+VERBS = ("install", "enable", "disable", "update")
+
+
+def asked_of_the_cli(
+    client: FlaskClient, where: dict[str, str], digest: str
+) -> list[tuple[object, ...]]:
+    """In which folder and for what acts of the API run the CLI, which does them for the pages."""
+    asked = list[tuple[object, ...]]()
+
+    def act(_: PluginCli, folder: Path | None, *arguments: str) -> dict[str, str]:
+        asked.append((folder, *(each for each in arguments if each != "--json")))
+        if "uninstall" in arguments:
+            raise ActFailed("It is not installed.")
+        return {"message": "It is done."}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginCli, "act", act)
+        for verb in VERBS:
+            seen = {"digest": digest} if verb in ("install", "enable") else {}
+            begun = api(client, "POST", f"/of/{PLUGIN}/{verb}", {**where, **seen})
+            assert ended(client, begun).startswith("done: ")
+        begun = api(client, "DELETE", f"/of/{PLUGIN}", **where)
+        assert ended(client, begun) == "failed: It is not installed."
+        begun = api(client, "POST", f"/marketplaces/{NAME}/update", {})
+        assert ended(client, begun).startswith("done: ")
+    return asked
+
+
+def test_api_shows_what_the_cli_offers_and_begins_the_acts_of_the_pages(
+    client: FlaskClient, sandbox: Sandbox
 ) -> None:
     folder = marketplace.make(sandbox.home / "market of the api")
     added = api(client, "POST", "/marketplaces", {"source": str(folder)})
@@ -229,33 +274,16 @@ def test_api_installs_switches_and_removes_as_the_cli_says(
     assert api(client, "POST", f"/of/{PLUGIN}/install", {"scope": "local"})[0] == 422
     assert api(client, "GET", "/installed") == (200, [])
     assert switched(sandbox) is None
-    project = {"project_path": str(sandbox.project)}
-    seen = {"scope": "local", "digest": plugin["digest"], **project}
-    assert ended(client, api(client, "POST", f"/of/{PLUGIN}/install", seen)).startswith(
-        "done: “greeter” is installed."
-    )
-    assert states(sandbox, claude) == {"local": True}
-    assert api(client, "GET", "/installed") == (200, []), "it is installed in the project only"
-    _, (here,) = api(client, "GET", "/installed", **project)
-    assert [(e["scope"], e["is_enabled"]) for e in here["installed"]] == [("local", True)]
-    assert here["tokens"].strip("~").isdigit()
-    assert any(part["tokens_always"] for part in here["contents"]["parts"])
-
-    where = {"scope": "local", **project}
-    ended(client, api(client, "POST", f"/of/{PLUGIN}/disable", where))
-    assert switched(sandbox, "local") is False
-    seen = {**where, "digest": here["digest"]}
-    ended(client, api(client, "POST", f"/of/{PLUGIN}/enable", seen))
-    assert switched(sandbox, "local") is True
-    assert "latest version" in ended(client, api(client, "POST", f"/of/{PLUGIN}/update", where))
-    ended(client, api(client, "DELETE", f"/of/{PLUGIN}", **where))
-    assert states(sandbox, claude) == {}
-    again = ended(client, api(client, "DELETE", f"/of/{PLUGIN}", **where))
-    assert again.startswith("failed: "), "what the CLI refuses is no success"
-
-    assert "updated" in ended(client, api(client, "POST", f"/marketplaces/{NAME}/update", {}))
+    where = {"scope": "local", "project_path": str(sandbox.project)}
+    assert asked_of_the_cli(client, where, plugin["digest"]) == [
+        *(
+            (sandbox.project, verb, "--scope", "local", "--", PLUGIN)
+            for verb in (*VERBS, "uninstall")
+        ),
+        (None, "marketplace", "update", "--", NAME),
+    ]
     ended(client, api(client, "DELETE", f"/marketplaces/{NAME}"))
-    assert cli(sandbox, claude, "marketplace", "list", "--json") == []
+    assert api(client, "GET", "/marketplaces") == (200, [])
 
 
 def test_api_refuses_what_is_not_known_or_should_not_reach_git(client: FlaskClient) -> None:

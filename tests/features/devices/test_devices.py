@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from opcode_htmx.features.devices.home_screen import system
 from opcode_htmx.lib import qr
@@ -153,6 +153,19 @@ class Hand:
         target.tap()
 
 
+def is_well_made(page: Page) -> None:
+    """The page with a code, which tests/app/pages does not see."""
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    page_checks.open_every_card(page)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        assert page_checks.violations(page) == []
+    for width in page_checks.WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page_checks.sticks_out(page) <= 0
+        assert page_checks.smaller_than_a_thumb(page) == []
+
+
 @pytest.mark.browser
 def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     shared_server: Server, open_phone: Callable[..., Phone], tmp_path: Path
@@ -165,6 +178,7 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     link = link_in(
         desk.page.content().replace("></path>", "/>").replace('readonly=""', "readonly"), address
     )
+    is_well_made(desk.page)
 
     phone = open_phone(shared_server, logged_in=False, user_agent=PHONE, has_touch=True)
     requests: list[str] = []
@@ -209,24 +223,6 @@ def test_a_phone_signs_in_by_a_code_with_two_taps_and_no_letter(
     thief.page.get_by_role("button", name="Sign in as").click()
     expect(thief.page.get_by_role("alert")).to_contain_text("not valid any more")
     assert page_checks.violations(thief.page) == []
-
-
-@pytest.mark.browser
-def test_the_page_with_a_code_is_well_made(
-    shared_server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    phone = open_phone(shared_server)
-    phone.page.goto("/devices")
-    phone.button("Show the code").click()
-    expect(phone.page.get_by_role("img", name="QR code")).to_be_visible()
-    page_checks.open_every_card(phone.page)
-    for scheme in ("light", "dark"):
-        phone.page.emulate_media(color_scheme=scheme)
-        assert page_checks.violations(phone.page) == []
-    for width in page_checks.WIDTHS:
-        phone.page.set_viewport_size({"width": width, "height": 800})
-        assert page_checks.sticks_out(phone.page) <= 0
-        assert page_checks.smaller_than_a_thumb(phone.page) == []
 
 
 @pytest.mark.browser

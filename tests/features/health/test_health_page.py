@@ -18,15 +18,30 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.sessions.health.check import Check, Finding, State
 from opcode_htmx.web.auth import visitor
 from tests.support.apps.in_process import app_of
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, write_stand_in
 
 PHONE = {"base_url": "http://192.168.1.5:8080"}
 
 
-@pytest.fixture
-def app(integration: None, sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in, OPCODE_MISSPELT="1", OPCODE_ALLOWED_HOSTS="192.168.1.5") as app:
+@pytest.fixture(scope="module")
+def module_app(integration: None, shared_home: Sandbox) -> Iterator[Flask]:
+    claude = write_stand_in(shared_home.home / "claude")
+    with app_of(
+        shared_home, claude, OPCODE_MISSPELT="1", OPCODE_ALLOWED_HOSTS="192.168.1.5"
+    ) as app:
         yield app
+
+
+@pytest.fixture
+def app(module_app: Flask, sandbox: Sandbox) -> Iterator[Flask]:
+    """One that has not been checked."""
+    yield module_app
+    (sandbox.state / "health.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def sandbox(shared_home: Sandbox) -> Sandbox:
+    return shared_home
 
 
 def test_a_check_is_made_when_a_person_asks_and_its_results_stay(

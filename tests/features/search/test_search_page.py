@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import ViewportSize, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.features.search.searching import fill_filters, search_for
 from tests.sessions.index.histories import ONE, TWO, Session
@@ -34,7 +35,7 @@ def tool_result(call: str, text: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory, integration: None) -> Iterator[Server]:
     """A server with an index of two sessions."""
     sandbox = Sandbox(tmp_path_factory.mktemp("search") / "home").make()
     claude = write_stand_in(tmp_path_factory.mktemp("bin") / "claude")
@@ -171,9 +172,9 @@ def test_summary_leads_to_its_compaction_on_the_page(server: Server) -> None:
 
 
 def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
-    server: Server, open_phone: Callable[..., Phone]
+    server: Server, kept_phone: Phone
 ) -> None:
-    page = open_phone(server).page
+    page = kept_phone.page
     page.goto("/search")
     page.get_by_role("searchbox").press_sequentially("cinn", delay=20)
     expect(page.locator("#found mark").first).to_have_text("cinnamon")
@@ -194,32 +195,31 @@ SCREENS: tuple[ViewportSize, ...] = (
 )
 
 
-@pytest.mark.parametrize("scripted", [True, False], ids=["scripts", "no scripts"])
-def test_every_control_works(
-    server: Server, open_phone: Callable[..., Phone], scripted: bool
-) -> None:
-    """On the larger phone with scripts, on the smaller one without; what is shown fits on both."""
-    screen, other = (SCREENS[scripted], SCREENS[not scripted])
-    page = open_phone(server, viewport=screen, java_script_enabled=scripted).page
+def fits(page: Page) -> None:
+    """What is shown, on both phones."""
+    for each in SCREENS:
+        page.set_viewport_size(each)
+        assert sticks_out(page) == 0, each
+        assert smaller_than_a_thumb(page) == [], each
 
-    def fits() -> None:
-        for each in (other, screen):
-            page.set_viewport_size(each)
-            assert sticks_out(page) == 0, each
-            assert smaller_than_a_thumb(page) == [], each
 
+def finds_nothing_of_all_kinds(page: Page, server: Server, scripted: bool) -> None:
+    """All filters at once."""
     page.goto("/search")
     search_for(page, "cinnamon", scripted)
     expect(page.locator("#found mark").first).to_have_text("cinnamon")
-
-    # all filters at once: nothing is of all these kinds
     fill_filters(page, server, model="opus", role="answer")
     page.get_by_role("button", name="Show results").click()
     expect(page.locator(".filter-chip")).to_have_count(11)
     expect(page.locator("#found")).to_contain_text("with these filters: Project: orchard")
-    fits()
+    fits(page)
     page.get_by_role("link", name="Search without filters").click()
     expect(page.locator(".filter-chip")).to_have_count(0)
+
+
+def test_every_control_works(server: Server, open_phone: Callable[..., Phone]) -> None:
+    page = open_phone(server).page
+    finds_nothing_of_all_kinds(page, server, scripted=True)
 
     # those of an output, whose chips are removed one by one
     fill_filters(page, server, role="output")
@@ -231,26 +231,25 @@ def test_every_control_works(
     expect(page.locator(".search-hit")).to_have_count(1)
     expect(page.locator(".search-fields")).to_be_hidden()
     expect(page.locator(".search-hit")).to_be_in_viewport()
-    fits()
+    fits(page)
     page.get_by_role("link", name="Remove the filter Tool: Bash").click()
     expect(chips).to_have_count(8)
     page.get_by_text("Filters", exact=True).click()
     expect(page.locator("[name=tool]")).to_have_value("")
     expect(page.get_by_label("Git branch")).to_have_value("main")
     assert too_small_to_type_in(page) == []
-    if scripted:
-        assert violations(page) == []
-        page.emulate_media(color_scheme="dark")
-        assert violations(page, "color-contrast") == []
-        page.evaluate("document.documentElement.style.fontSize = '32px'")
-        for each in (other, screen):
-            page.set_viewport_size(each)
-            assert sticks_out(page) == 0, each
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, "color-contrast") == []
+    page.evaluate("document.documentElement.style.fontSize = '32px'")
+    for each in SCREENS:
+        page.set_viewport_size(each)
+        assert sticks_out(page) == 0, each
     page.get_by_role("link", name="Clear filters").click()
     expect(chips).to_have_count(0)
 
     # all places of one session, page by page
-    search_for(page, "noted", scripted)
+    search_for(page, "noted", scripted=True)
     page.get_by_role("link", name="57 more places in this session").click()
     expect(chips).to_have_text(["In “Where is the cinnamon?”"])
     expect(page.locator(".search-count")).to_have_text("Places 1 to 20 of 60, the newest first")
@@ -258,31 +257,43 @@ def test_every_control_works(
     expect(page.locator(".search-count")).to_contain_text("21 to 40")
     page.get_by_role("link", name="Newer places").click()
     expect(page.locator(".search-count")).to_contain_text("1 to 20")
-    search_for(page, "cinnamon", scripted)
+    search_for(page, "cinnamon", scripted=True)
     expect(page.locator(".search-count")).to_have_text("3 places, the newest first")
     chips.click()
     expect(page.get_by_text("kitchen of infra").first).to_be_visible()
 
 
-@pytest.mark.parametrize("scripted", [True, False], ids=["scripts", "no scripts"])
-def test_hit_leads_to_its_marked_words(
-    server: Server, open_phone: Callable[..., Phone], scripted: bool
+def leads_to_its_marked_words(page: Page, query: str, hit: str, scripted: bool) -> None:
+    page.goto("/search")
+    search_for(page, query, scripted)
+    page.locator(".search-hit", has_text=hit).click()
+    found = page.locator("mark#found")
+    expect(found).to_have_text(query)
+    expect(found).to_be_in_viewport(ratio=1)
+    if hit == "pie.py:4":  # in the output, and not in the command
+        expect(page.locator("pre", has=found)).to_have_text("pie.py:4: cinnamon = 2")
+
+
+def test_hit_leads_to_its_marked_words(kept_phone: Phone) -> None:
+    # behind the part that the card shows
+    leads_to_its_marked_words(kept_phone.page, "cardamom", "1999 pods", scripted=True)
+    leads_to_its_marked_words(kept_phone.page, "cinnamon", "pie.py:4", scripted=True)
+
+
+def test_without_scripts_filters_and_hits_do_the_same(
+    server: Server, open_phone: Callable[..., Phone]
 ) -> None:
-    page = open_phone(server, java_script_enabled=scripted).page
-    for query, hit, marked in (
-        ("cardamom", "1999 pods", "cardamom"),  # behind the part that the card shows
-        ("cinnamon", "pie.py:4", "cinnamon"),
-        ('"Note 7"', "Note 7", "Note 7"),
-        ("jar the nutmeg", "jar", "The"),
-    ):
-        page.goto("/search")
-        search_for(page, query, scripted)
-        page.locator(".search-hit", has_text=hit).click()
-        found = page.locator("mark#found")
-        expect(found).to_have_text(marked)
-        expect(found).to_be_in_viewport(ratio=1)
-        if hit == "pie.py:4":  # in the output, and not in the command
-            expect(page.locator("pre", has=found)).to_have_text("pie.py:4: cinnamon = 2")
+    page = open_phone(server, java_script_enabled=False).page
+    finds_nothing_of_all_kinds(page, server, scripted=False)
+    leads_to_its_marked_words(page, "cardamom", "1999 pods", scripted=False)
+
+
+@pytest.mark.parametrize(("query", "marked"), [('"Note 7"', "Note 7"), ("jar the nutmeg", "The")])
+def test_first_of_the_words_is_marked(server: Server, query: str, marked: str) -> None:
+    page = server.get("/search", params={"q": query}).text
+    (line,) = re.findall(r'href="([^"]+/line/[^"]+)"', page)
+    shown = server.get(html.unescape(line)).text
+    assert re.findall(r'<mark id="found"[^>]*>([^<]*)</mark>', shown) == [marked]
 
 
 def test_one_process_keeps_the_index_and_ends_with_the_server(

@@ -120,6 +120,17 @@ def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
         yield
 
 
+def said_by_claude(app: Flask, project: Path | None) -> ClaudeReport:
+    """What the app's real CLI, asked in a trusted project now, answers; None: of the user alone.
+
+    Under `asked_once` it is not started where the app has asked it about the same content.
+    """
+    context: AppContext = app.extensions["opcode_context"]
+    report = context.sessions.configuration.reports._ask(project)
+    assert not report.problem, report.problem
+    return report
+
+
 _files_alone: list[bool] = []
 """True for each `files_alone` that is in force."""
 

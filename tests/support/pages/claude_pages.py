@@ -1,16 +1,12 @@
-"""The forms of the pages that configure Claude, and the real CLI as their witness."""
+"""The forms of the pages that configure Claude."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 from werkzeug.test import TestResponse
 
 from tests.support.apps.local_server import Answer
-from tests.support.environment import Sandbox
 from tests.support.pages import dom
 
 CONTROLS = ("input", "textarea", "select")
@@ -52,28 +48,3 @@ def outcome_of(answer: TestResponse) -> tuple[int, Any]:
     """The status of an answer of the API, and its data or its sentence."""
     found = answer.get_json()
     return answer.status_code, found["data"] if found["success"] else found["error"]
-
-
-def asked_of_claude(claude: Path, sandbox: Sandbox, *subtypes: str) -> dict[str, Any]:
-    """What a Claude in the project, started anew, answers to each request."""
-    lines = [
-        {"type": "control_request", "request_id": subtype, "request": {"subtype": subtype}}
-        for subtype in subtypes
-    ]
-    streams = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"]
-    run = subprocess.run(
-        [str(claude), "-p", *streams],
-        input="".join(f"{json.dumps(line)}\n" for line in lines),
-        cwd=sandbox.project,
-        env=sandbox.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    answers = [json.loads(line) for line in run.stdout.splitlines()]
-    return {
-        answer["response"]["request_id"]: answer["response"].get("response", {})
-        for answer in answers
-        if answer["type"] == "control_response"
-    }
