@@ -136,11 +136,15 @@ def test_every_address_answers_and_every_page_is_well_made(
     if door.rule in REFUSED:  # the page of errors is looked at elsewhere
         return
     phone, audit, without = open_page(not is_public)
+    loaded = phone.page.goto(path)
+    assert loaded
+    page_checks.open_every_card(phone.page)
     found = {
-        # first, which loads the page that the others look at
-        "shown with JavaScript only": lost_without_javascript(phone, without, path),
         **audit.looks(),
         **structure(audit.structure(), door),
+        # last, for it may load the page again
+        "shown with JavaScript only": audit.lost_without_scripts(loaded.text()) != set()
+        and lost_without_javascript(phone, without, path),
         "complaints of the browser": complaints(door, phone, without),
     }
     if wrong := {check: details for check, details in found.items() if details}:

@@ -2,7 +2,7 @@
 // of page_checks.py and axe-core. What it has met is kept until the page is loaded again.
 
 const load = Math.random();
-const met = { elements: new Set(), scrolling: new Set() };
+const met = { width: 0, looks: new Map(), elements: new Set(), scrolling: new Set() };
 
 /** Adds a value; whether it was not there before. */
 function isNew(known, value) {
@@ -75,19 +75,48 @@ function partOf(element) {
     return inline && element.parentElement ? partOf(element.parentElement) : element;
 }
 
+/** The name of an element of the navigation, in which those of all pages differ in their words. */
+function inNavigation(element, does) {
+    if (!element.closest(".nav")) return "";
+    const own = element.cloneNode(false);
+    if (own.hasAttribute("href")) own.href = "#";
+    return named(`${does} ${own.outerHTML} ${element.textContent.trim() !== ""}`);
+}
+
+/** What becomes of the look of an element in another width than the first; empty for nothing. */
+function changeOf(element, look) {
+    met.width ||= innerWidth;
+    const key = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    if (!met.looks.has(key)) met.looks.set(key, new Map());
+    const looks = met.looks.get(key);
+    if (innerWidth === met.width) looks.set(element, look);
+    const before = looks.get(element);
+    return before === look ? "" : named(`${innerWidth} ${before} ${look}`);
+}
+
 /**
- * Whether a part is shown that axe-core has not met so. Adds to `texts` those that have a look that
- * is not `known`: the parts that they belong to, by look.
+ * Whether a part is shown that axe-core has not met so, in the navigation of an earlier page either.
+ * Adds to `frame` the names of those in the navigation; to `texts` those that have a look that is
+ * not `known`: the parts that they belong to, by look; and to `changes` what other widths make of
+ * looks, if it is not known.
  */
-function meet(known, texts) {
+function meet(known, frame, texts, changes) {
     let hasNewPart = false;
     const grounds = new Map();
+    const add = (found, element, does) => {
+        if (!isNew(found, element)) return;
+        const name = inNavigation(element, does);
+        if (name) frame.push(name);
+        if (!known.has(name)) hasNewPart = true;
+    };
     for (const element of all("body, body *")) {
         if (!element.checkVisibility({ visibilityProperty: true })) continue;
         const style = getComputedStyle(element);
-        if (isNew(met.elements, element)) hasNewPart = true;
-        if (scrolls(element, style) && isNew(met.scrolling, element)) hasNewPart = true;
+        add(met.elements, element, "is");
+        if (scrolls(element, style)) add(met.scrolling, element, "scrolls");
         const look = lookOf(element, style, grounds);
+        const change = look && changeOf(element, look);
+        if (change && !known.has(change)) changes.push(change);
         if (look && !known.has(look)) texts.set(look, [...texts.get(look) ?? [], partOf(element)]);
     }
     return hasNewPart;
@@ -106,9 +135,11 @@ async function complaints(hasNewPart, texts) {
 
 window.opcodeAudit = {
     async look({ thumb, known }) {
-        const texts = new Map(), hasNewPart = meet(new Set(known), texts);
+        const frame = [], texts = new Map(), changes = [];
+        const hasNewPart = meet(new Set(known), frame, texts, changes);
         return {
-            looks: [...texts.keys()],
+            looks: [...texts.keys(), ...frame],
+            changes,
             violations: await complaints(hasNewPart, texts),
             wider: excess(),
             small: smallerThanAThumb(all(targets), thumb),
@@ -127,6 +158,25 @@ window.opcodeAudit = {
         style.fontSize = "";
         return found;
     },
+    /** The text of the main part as it is, and as the HTML of the server shows it without scripts. */
+    texts(html) {
+        const { body } = document;
+        const without = new DOMParser().parseFromString(html, "text/html").body;
+        const added = [...document.styleSheets].filter(
+            each => each.href && !html.includes(new URL(each.href).pathname));
+        const texts = { scripts: mainText() };
+        // no script runs meanwhile, and none runs that is put into a page like this
+        added.forEach(each => { each.disabled = true; });
+        document.documentElement.replaceChild(without, body);
+        openCards();
+        texts.without = mainText();
+        document.documentElement.replaceChild(body, without);
+        added.forEach(each => { each.disabled = false; });
+        return texts;
+    },
+    /** Whether a stylesheet asks whether scripts run. */
+    asksForScripts: () => [...document.styleSheets].some(sheet => [...sheet.cssRules].some(
+        rule => !(rule instanceof CSSStyleRule) && rule.cssText.includes("(scripting:"))),
     structure: () => ({
         headings: all("h1").length,
         title: document.title,

@@ -128,27 +128,33 @@ def axe() -> str:
 
 def open_every_card(page: Page) -> None:
     """Open all but those whose content is a request away, as it is by a link without scripts."""
-    cards = "details:not([data-loads])"
-    page.evaluate(f"document.querySelectorAll('{cards}').forEach(each => each.open = true)")
+    page.evaluate(OPEN_CARDS)
+
+
+OPEN_CARDS = """() => document.querySelectorAll("details:not([data-loads])")
+    .forEach(each => { each.open = true; })"""
 
 
 def lines_of_main(page: Page) -> set[str]:
-    """The lines of text that a person sees in the main part, with 0 for every number.
+    """The lines of text that a person sees in the main part; see `lines_of`."""
+    return lines_of(page.evaluate(MAIN_TEXT))
 
-    Without the buttons that submit no form: without scripts they would do nothing.
-    """
-    text: str = page.evaluate(
-        """() => {
-            const main = document.querySelector("main");
-            const buttons = [...main.querySelectorAll("button[type=button]")];
-            const shown = buttons.map(each => each.style.display);
-            buttons.forEach(each => { each.style.display = "none"; });
-            const text = main.innerText;
-            buttons.forEach((each, number) => { each.style.display = shown[number]; });
-            return text;
-        }"""
-    )
+
+def lines_of(text: str) -> set[str]:
+    """The lines of a text, with 0 for every number."""
     return {re.sub(r"\d+", "0", line).strip() for line in text.split("\n")} - {""}
+
+
+MAIN_TEXT = """() => {
+    const main = document.querySelector("main");
+    // without scripts, those that submit no form would do nothing
+    const buttons = [...main.querySelectorAll("button[type=button]")];
+    const shown = buttons.map(each => each.style.display);
+    buttons.forEach(each => { each.style.display = "none"; });
+    const text = main.innerText;
+    buttons.forEach((each, number) => { each.style.display = shown[number]; });
+    return text;
+}"""
 
 
 def current_entries(page: Page) -> dict[str, str]:
