@@ -40,8 +40,8 @@ def _played(drawn: Plan, folder: Path) -> None:
 @SLOW
 @pytest.mark.usefixtures("integration")
 def test_nothing_is_lost_and_nothing_left_when_the_server_is_killed(tmp_path: Path) -> None:
-    drawn = draw(4, real=False, sessions=5, blows=0)
-    blows = (Blow(150, "kill"), Blow(600, "worker"))
+    drawn = draw(691, real=False, sessions=3, blows=0)  # nearly every kind of step, cut and way
+    blows = (Blow(100, "kill"), Blow(400, "worker"))
     _played(replace(drawn, blows=blows), tmp_path)
 
 

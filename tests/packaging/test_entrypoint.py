@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -25,12 +26,19 @@ def modes(folder: Path) -> dict[str, int]:
     return {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
 
 
+def listens(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
 def test_first_boot_serves_from_an_empty_volume_and_sigterm_ends_it(container: Container) -> None:
     container.install(
         "opcode-htmx", f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m opcode_htmx "$@"\n'
     )
     port = {"HOST": "127.0.0.1", "PORT": str(free_port()), "OPCODE_DEMO": "1"}
     with container.started(**port) as process:
+        # each try of the check starts a Python
+        until(lambda: listens(port["PORT"]) or process.poll() is not None, "it listens")
         until(lambda: container.healthcheck(**port) == 0 or process.poll() is not None, "healthy")
         assert process.poll() is None, process.communicate()
         assert modes(container.volume) == {"home": 0o700, "opcode-state": 0o700, "projects": 0o700}

@@ -15,7 +15,7 @@ from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.server import Server
 
 WORKERS = 4
-SCRAPES = 120
+SCRAPES = 48
 """`make bench` has a thousand."""
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -60,9 +60,9 @@ def test_counters_never_fall(server: Server) -> None:
     before, killed = scrape(server), 0
     workers = until(lambda: _full(server), "all workers are there")
     for number in range(SCRAPES):
-        if number % 30 == 10:
+        if number % 12 == 4:
             begin(server, [["lines", 50]])
-        if number == 60:
+        if number == 24:
             victim = workers[0]
             victim.kill()
             killed = victim.pid
