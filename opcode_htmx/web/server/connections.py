@@ -35,10 +35,32 @@ LINGER_BYTES = 256 * 1024
 closing a socket with unread data discards what was sent."""
 
 _SWEEP_SECONDS = 0.5
+_LONGEST_STEP = 1.2 * _SWEEP_SECONDS
+
+
+class ServingTime:
+    """Seconds in which the event loop served its clients: a stall of the loop counts as a moment.
+
+    During a stall, as by the first requests to a new worker, what clients have sent waits to be
+    read. Their limits of time are not to be over when that begins.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seconds = 0.0
+        self._counted_at = monotonic()
+
+    def __call__(self) -> float:
+        return self._seconds + min(self._monotonic() - self._counted_at, _LONGEST_STEP)
+
+    def tick(self) -> None:
+        """The loop runs; more than `_LONGEST_STEP` since the last time was a stall, or a pause."""
+        self._seconds, self._counted_at = self(), self._monotonic()
 
 
 class Connection:
-    """`since` is when it was accepted, or when its newest request began; in monotonic seconds."""
+    """`since` is when it was accepted, or when its newest request began; in seconds of its table's
+    clock."""
 
     __slots__ = ("network", "on_proof", "since", "sock")
 
@@ -64,12 +86,13 @@ class Connections:
         most: int = MOST,
         most_per_network: int = MOST_PER_NETWORK,
         deadline: float = DEADLINE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._most = most
         self._most_per_network = most_per_network
         self._deadline = deadline
-        self._clock = clock
+        self._serving_time = ServingTime()
+        self._clock = clock or self._serving_time
         self._unproven: dict[Connection, None] = {}
         self._by_network: dict[str, dict[Connection, None]] = {}
         self._added = Event()
@@ -118,6 +141,7 @@ class Connections:
             self._added.clear()
             while self._unproven:
                 gevent.sleep(_SWEEP_SECONDS)
+                self._serving_time.tick()
                 self.sweep()
 
     def sweep(self) -> None:

@@ -149,6 +149,25 @@ def test_the_deadline_is_one_for_each_request_and_not_for_the_connection() -> No
         assert not is_open(right)
 
 
+def test_a_stall_of_the_event_loop_does_not_count_for_the_deadline() -> None:
+    now = [0.0]
+    time_of = connections.ServingTime(lambda: now[0])
+    table = Connections(deadline=10.0, most_per_network=1, clock=time_of)
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            left, right = map(stack.enter_context, socket.socketpair())
+            stack.enter_context(table.opened(left, "127.0.0.1"))
+            now[0] += 30
+        time_of.tick()
+        table.sweep()
+        assert is_open(right), "both are new, for they could not be read"
+        for _ in range(25):
+            now[0] += 0.5
+            time_of.tick()
+        table.sweep()
+        assert not is_open(right)
+
+
 @pytest.mark.parametrize("path", ["/", "/sessions", "/api/sessions/execute", "/new/attachments"])
 def test_a_large_body_without_a_login_is_refused_before_it_is_read(
     server: Server, opened: Callable[..., list[socket.socket]], path: str
