@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,14 @@ def test_our_stylesheets_can_all_be_inside_a_page() -> None:
 def stylesheets() -> Iterator[Path]:
     yield from (ROOT / "static").glob("*.css")
     yield from (ROOT / "opcode_htmx").glob("features/*/static/*.css")
+
+
+def test_every_block_of_our_stylesheets_ends() -> None:
+    """A browser skips what follows a brace too many, and says nothing."""
+    for path in stylesheets():
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        depths = [*accumulate({"{": 1, "}": -1}.get(character, 0) for character in text)]
+        assert depths[-1] == min(depths) == 0, path
 
 
 def test_no_page_links_to_a_stylesheet_by_itself() -> None:
