@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +14,7 @@ from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.home.start_page.sessions import OLD, begin, name_of
 from tests.features.session_page.in_browser.look.lines import line
 from tests.support.environment import runs_of, until
+from tests.support.pages import dom
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, sticks_out
 from tests.support.server import Server
@@ -108,14 +109,12 @@ def test_start_page_leads_to_the_archive_where_all_sessions_are_in_it(server: Se
     assert "All sessions are archived" not in server.get("/").text
 
 
-@pytest.mark.parametrize("scripted", [True, False], ids=["with scripts", "without"])
 def test_questions_and_requests_are_answered_on_the_start_page(
-    server: Server, open_phone: Callable[..., Phone], scripted: bool
+    server: Server, phone: Phone
 ) -> None:
     asking = begin(server, [asks("q1", "AskUserQuestion", QUESTION), ["ask", "q2"]])
     deciding = begin(server, [["ask", "r1"], ["text", "It was answered."]])
     of_server = begin(server, [elicits("e1", "Which one is ripe?"), ["wait", "/nowhere"]])
-    phone = open_phone(server, java_script_enabled=scripted)
     page = phone.page
     # in their rows: an ended session has the same words
     until(
@@ -126,8 +125,7 @@ def test_questions_and_requests_are_answered_on_the_start_page(
     until(lambda: server.get(both).text.count('data-state="open"') == 2, "the second one, too")
     page.goto("/")
     needs = page.locator("#needs-you .run")
-    if scripted:
-        assert misfits(page) == {}
+    assert misfits(page) == {}
     ripe = needs.filter(has=page.get_by_role("button", name="Pears"))
     expect(ripe).to_contain_text("orchard asks")
     ripe.get_by_role("button", name="Pears").click()
@@ -140,14 +138,54 @@ def test_questions_and_requests_are_answered_on_the_start_page(
     expect(needs.get_by_role("button", name="Allow")).to_have_count(1)  # the second of the other
     page.goto(asking)
     expect(page.locator(".block-ask").first).to_contain_text("Postgres")
-    session_id = of_server.rpartition("/")[2].partition("#")[0]
-    (folder,) = runs_of(server.sandbox.state, session_id)
-    sent = (folder / "in.ndjson").read_text(encoding="utf-8")
-    assert '"action": "accept", "content": {"fruit": "p"}' in sent
+    assert '"action": "accept", "content": {"fruit": "p"}' in sent_to(server, of_server)
     page.goto(deciding)
-    if not scripted:
-        phone.reload_until(page.locator(".block-text").count, "Claude has gone on")
     expect(page.locator(".block-text")).to_have_text("It was answered.")
+
+
+def sent_to(server: Server, address: str) -> str:
+    """What the Claude of a session has been sent."""
+    session_id = address.rpartition("/")[2].partition("#")[0]
+    (folder,) = runs_of(server.sandbox.state, session_id)
+    return (folder / "in.ndjson").read_text(encoding="utf-8")
+
+
+def press(server: Server, words: str) -> None:
+    """Send the form of a button on the start page, as a browser without scripts does."""
+    page = dom.parse(server.get("/").text).walk()
+    forms = ((form, button) for form in page if form.tag == "form" for button in form.walk())
+    form, button = next(each for each in forms if each[1].tag == "button" and words in each[1].text)
+    inputs = [button, *(each for each in form.walk() if each.tag == "input")]
+    fields = {
+        name: each.attributes.get("value") or ""
+        for each in inputs
+        if (name := each.attributes.get("name"))
+    }
+    action = button.attributes.get("formaction") or form.attributes["action"] or ""
+    answer = server.post(action, fields)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/"), answer.text
+
+
+def test_questions_and_requests_are_answered_on_the_start_page_by_forms(server: Server) -> None:
+    choosing = begin(server, [asks("q1", "AskUserQuestion", QUESTION), ["wait", "/nowhere"]])
+    of_server = begin(server, [elicits("e1", "Which one is ripe?"), ["wait", "/nowhere"]])
+    deciding = begin(server, [["ask", "r1"], ["wait", "/nowhere"]])
+
+    def is_asked(words: str) -> bool:
+        return f">{words}<" in needs_you(server)
+
+    def is_over(words: str) -> bool:
+        return not is_asked(words)
+
+    for words, address, answer in (
+        ("Postgres", choosing, "Postgres"),
+        ("Pears", of_server, '"action": "accept", "content": {"fruit": "p"}'),
+        ("Allow", deciding, '"behavior": "allow"'),
+    ):
+        until(partial(is_asked, words), "it asks")
+        press(server, words)
+        assert answer in sent_to(server, address)
+        until(partial(is_over, words), "it does not ask any more")
 
 
 ANSWER_AS_A_PROXY = """(status) => {
