@@ -133,7 +133,7 @@ def furnish(sandbox: Sandbox) -> None:
     (project / ".claude").mkdir()
     (project / ".claude" / "settings.json").write_text(json.dumps(hooks), encoding="utf-8")
     servers = {
-        name: {"command": sys.executable, "args": [str(ROOT / "tests/support/cli" / file)]}
+        name: {"command": sys.executable, "args": ["-S", str(ROOT / "tests/support/cli" / file)]}
         for name, file in {"weather": "mcp_server.py", "orchard": "asking_server.py"}.items()
     }
     trust = {str(project): {"hasTrustDialogAccepted": True}}
