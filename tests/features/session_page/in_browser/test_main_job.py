@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.session_page.in_browser.look.reading import SHIFTS, to_go
@@ -23,7 +24,7 @@ from tests.features.session_page.in_browser.main_job import (
 )
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox, processes_of, runs_of, until
-from tests.support.pages.browser import CUT_OFF, Phone
+from tests.support.pages.browser import CUT_OFF, MOVING, Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
@@ -56,6 +57,25 @@ def shared_settings() -> dict[str, str]:
 def server(shared_real_server: Server) -> Iterator[Server]:
     yield shared_real_server
     shared_real_server.ensure_started()
+
+
+@pytest.fixture(scope="module")
+def moving_phone(browser: Browser, shared_real_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_real_server, **MOVING)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def phone(server: Server, moving_phone: Phone) -> Iterator[Phone]:
+    """One for all tests, which change no more of it than its page."""
+    yield moving_phone
+    moving_phone.hand_on()
+
+
+@pytest.fixture
+def idle_phone(phone: Phone, idle_sessions: IdleSessions) -> Phone:
+    phone.open_session(idle_sessions.take())
+    return phone
 
 
 @pytest.fixture
