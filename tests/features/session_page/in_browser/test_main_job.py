@@ -293,7 +293,7 @@ def test_an_answer_that_grows_shifts_nothing_that_is_read_further_up(
     form = {"prompt_id": str(uuid.uuid4()), "prompt": "Tell me more"}  # by no input on this page
     assert server.post(f"{page.url.partition('#')[0].removeprefix(server.url)}/prompt", form).ok
     expect(page.locator(".block-text pre")).not_to_have_count(code)
-    page.evaluate("scrollTo(0, 100)")
+    page.evaluate("scrollBy(0, -300)")  # not so far that older blocks come
     script.gate.set()
     until(lambda: turns(run) > before, "all is said")
     expect(idle_phone.status).to_have_text("Ready for the next prompt")
