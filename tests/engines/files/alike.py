@@ -13,8 +13,8 @@ from opcode_htmx.engines.claude.files.folder_names import claude_folder, shared_
 from tests.support.environment import Sandbox
 from tests.support.server import Server
 
-ALIKE = (("my.app", "my-app"), ("新聞", "暫存"))
-"""Folders to which Claude gives the same name; the second of each is used last."""
+ALIKE = ("my.app", "my新app")
+"""Folders to which Claude gives the same name; the second is used last."""
 
 
 def write(request: Request) -> ToolUse:

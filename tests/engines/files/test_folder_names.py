@@ -49,9 +49,7 @@ def test_the_real_cli_files_odd_folders_under_these_names(sandbox: Sandbox, clau
     folders = {
         folder: folder.resolve()
         for folder in (
-            work / "🚀app",
-            work / "暫存 v1.2~x",
-            work / nfd,
+            work / "🚀app" / "暫存 v1.2~x" / nfd,
             work / LONG[1:],
             work / "link",
         )

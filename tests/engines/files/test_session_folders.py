@@ -30,7 +30,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, claude: Path) -> Iterator[Des
     with MessagesApi(SCENES) as api:
         server = Server(sandbox, claude, api.url, OPCODE_ASK_AHEAD="0")
         found = Desk(sandbox, claude, api, server)
-        for name in (name for pair in ALIKE for name in pair):
+        for name in ALIKE:
             found.prompt(name)
         try:
             server.start()
@@ -51,13 +51,10 @@ def back(page: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("pair", ALIKE)
-def test_projects_sharing_a_folder_name_at_claude_are_listed_separately(
-    desk: Desk, pair: tuple[str, str]
-) -> None:
+def test_projects_sharing_a_folder_name_at_claude_are_listed_separately(desk: Desk) -> None:
     front = desk.page("/projects")
     listed = {each["id"]: each for each in get(desk.server, "/api/projects")}
-    for name in pair:
+    for name in ALIKE:
         assert f'href="/projects/{desk.project(name)}"' in front
         address = re.escape(f"/projects/{desk.project(name)}")
         assert re.search(rf'href="{address}">\s*<span[^>]*>{re.escape(name)}<', front)
@@ -68,32 +65,32 @@ def test_projects_sharing_a_folder_name_at_claude_are_listed_separately(
         assert f'<p class="full-path">{desk.folder(name)}</p>' in page
         new = desk.page(f"/projects/{desk.project(name)}/new")
         assert f'name="folder" value="{desk.folder(name)}"' in new
-    newer, older = (listed[desk.project(name)]["most_recent_session"] for name in reversed(pair))
+    newer, older = (listed[desk.project(name)]["most_recent_session"] for name in reversed(ALIKE))
     assert newer >= older
 
 
-@pytest.mark.parametrize("pair", ALIKE)
-def test_shared_project_name_leads_to_a_choice(desk: Desk, pair: tuple[str, str]) -> None:
-    bare = desk.bare(pair[0])
-    assert bare == desk.bare(pair[1])
+def test_shared_project_name_leads_to_a_choice(desk: Desk) -> None:
+    first, second = ALIKE
+    bare = desk.bare(first)
+    assert bare == desk.bare(second)
     page = desk.page(f"/projects/{bare}")
     assert re.findall(r'class="row" href="([^"]+)"', page) == [
-        f"/projects/{desk.project(name)}" for name in reversed(pair)
+        f"/projects/{desk.project(name)}" for name in reversed(ALIKE)
     ]
-    assert all(f'title="{desk.folder(name)}"' in page for name in pair)
+    assert all(f'title="{desk.folder(name)}"' in page for name in ALIKE)
     assert 'name="folder" value=""' in desk.page(f"/projects/{bare}/new")
     found = get(desk.server, f"/api/projects/{bare}/sessions")
     assert [(each["id"], each["project_id"], each["project_path"]) for each in found] == [
-        (desk.made[name], desk.project(name), str(desk.folder(name))) for name in reversed(pair)
+        (desk.made[name], desk.project(name), str(desk.folder(name))) for name in reversed(ALIKE)
     ]
-    (own,) = get(desk.server, f"/api/projects/{desk.project(pair[0])}/sessions")
-    assert own["project_path"] == str(desk.folder(pair[0]))
+    (own,) = get(desk.server, f"/api/projects/{desk.project(first)}/sessions")
+    assert own["project_path"] == str(desk.folder(first))
     answer = desk.server.get(f"/api/slash-commands?project_id={bare}")
     assert (answer.status_code, "choose one" in answer.text) == (409, True)
-    assert get(desk.server, f"/api/slash-commands?project_id={desk.project(pair[0])}") == []
+    assert get(desk.server, f"/api/slash-commands?project_id={desk.project(first)}") == []
 
 
-@pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
+@pytest.mark.parametrize("name", ALIKE)
 def test_every_view_of_a_session_shows_its_own_folder(desk: Desk, name: str) -> None:
     address, path = desk.address(name), str(desk.folder(name))
     page = desk.page(address)
@@ -113,7 +110,7 @@ def test_every_view_of_a_session_shows_its_own_folder(desk: Desk, name: str) -> 
         assert f"made in {name}" in json.dumps(listed, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("name", [name for pair in ALIKE for name in pair])
+@pytest.mark.parametrize("name", ALIKE)
 def test_only_files_of_its_own_folder_are_offered_to_a_session(desk: Desk, name: str) -> None:
     mark = f"only-in-{desk.made[name][:8]}.txt"
     (desk.folder(name) / mark).write_text("x")
@@ -122,8 +119,8 @@ def test_only_files_of_its_own_folder_are_offered_to_a_session(desk: Desk, name:
     assert len(set(re.findall(r"only-in-[0-9a-f]{8}\.txt", found))) == 1
 
 
-@pytest.mark.parametrize("name", ["my.app", "新聞"])
-def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, name: str) -> None:
+def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk) -> None:
+    name = ALIKE[-1]
     session = OpenSession(desk.server, desk.address(name))
     answer = session.post("prompt", prompt="make the file", prompt_id=str(uuid.uuid4()))
     assert answer.headers["Location"] == f"{desk.address(name)}#end"
@@ -137,7 +134,7 @@ def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, 
     decided = desk.server.post(ask[0], {"decision": "allow"})
     assert decided.headers["Location"] == f"{desk.address(name)}#end"
     session.answered()
-    assert [each for each in _all(desk) if (desk.folder(each) / "made-by-phone").exists()] == [name]
+    assert [each for each in ALIKE if (desk.folder(each) / "made-by-phone").exists()] == [name]
     (desk.folder(name) / "made-by-phone").unlink()
     assert header(session.page()) == str(desk.folder(name))
 
@@ -145,18 +142,18 @@ def test_a_prompt_from_the_phone_works_in_the_folder_of_its_session(desk: Desk, 
 @pytest.mark.parametrize("command", ["resume", "continue"])
 def test_api_resumes_only_in_the_folder_of_the_session(desk: Desk, command: str) -> None:
     wanted = {
-        "project_path": str(desk.folder("my.app")),
+        "project_path": str(desk.folder(ALIKE[0])),
         "prompt": f"{command} it",
-        **({"session_id": desk.made["my.app"]} if command == "resume" else {}),
+        **({"session_id": desk.made[ALIKE[0]]} if command == "resume" else {}),
     }
     started = _post(desk, command, wanted)
     assert started.status_code == 202, started.text
-    assert started.json()["data"]["session_id"] == desk.made["my.app"]
+    assert started.json()["data"]["session_id"] == desk.made[ALIKE[0]]
     run = started.json()["data"]["run_id"]
     record = json.loads((desk.sandbox.state / "runs" / run / "run.json").read_text())
-    assert record["project_path"] == str(desk.folder("my.app"))
+    assert record["project_path"] == str(desk.folder(ALIKE[0]))
     if command == "resume":
-        wrong = {**wanted, "project_path": str(desk.folder("my-app"))}
+        wrong = {**wanted, "project_path": str(desk.folder(ALIKE[1]))}
         assert _post(desk, command, wrong).status_code == 404
 
 
@@ -238,10 +235,6 @@ def test_folder_with_a_configured_name_is_found_by_its_file(
         assert get(server, f"/api/claude/sessions/{session.id}")["links"]["page"] == (
             f"/projects/all-of-it/sessions/{session.id}"
         )
-
-
-def _all(desk: Desk) -> list[str]:
-    return [name for pair in ALIKE for name in pair if name in desk.made]
 
 
 def _post(desk: Desk, command: str, body: dict[str, str]) -> requests.Response:

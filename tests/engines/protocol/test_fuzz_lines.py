@@ -56,7 +56,7 @@ KNOWN = {
 # --- the parser -----------------------------------------------------------------------------
 
 
-@examples(300)
+@examples(150)
 @given(changed(LINES))
 @example(in_place(STDOUT[0], 100_000))
 @example(b'{"type":"\\ud800","\\udfff":"\\ud83d"}')
@@ -79,7 +79,7 @@ def repr_of(message: m.Message) -> str:
         return message.type
 
 
-@examples(200)
+@examples(100)
 @given(
     st.dictionaries(st.text(max_size=5), values(), max_size=4),
     st.text(max_size=12).filter(lambda type_: type_ not in KNOWN and HALF not in type_),
@@ -99,7 +99,7 @@ def as_json_has_it(raw: Any) -> str:
     return json.dumps(json.loads(whole, parse_constant=lambda _: None))
 
 
-@examples(200)
+@examples(100)
 @given(changed(LINES), st.text(max_size=9))
 def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -> None:
     repr_of(parser.parse_of_subagent(line, parent))
@@ -108,7 +108,7 @@ def test_a_line_of_a_subagents_file_is_a_message_too(line: bytes, parent: str) -
 # --- messages to API clients ----------------------------------------------------------------
 
 
-@examples(100)
+@examples(50)
 @given(sessions(LINES), st.integers(0, 60))
 @example([in_place(RARE[-3], 400) + b"\n"], 0)
 def test_any_claude_line_is_sent_to_programs_as_portable_json(
@@ -158,7 +158,7 @@ PIECES = st.sampled_from(
 ) | st.binary(max_size=25)
 
 
-@examples(200)
+@examples(100)
 @given(
     st.lists(st.tuples(PIECES, st.sampled_from("-rhl")), max_size=30), st.sampled_from([1, 3, 8])
 )
@@ -226,7 +226,7 @@ def check(state: RunState) -> None:
         assert not state.asks, "an open question is not hidden"
 
 
-@examples(60)
+@examples(40)
 @given(sessions(STDOUT + RARE), sessions(SENT, most=6), st.lists(st.integers(0, 10**6), max_size=8))
 def test_followed_state_equals_the_state_of_the_next_server(
     tmp_path: Path, out: list[bytes], into: list[bytes], cuts: list[int]
