@@ -24,7 +24,7 @@ PANE = "Sessions of this project"
 @pytest.fixture(scope="module")
 def addresses(shared_server: Server) -> list[str]:
     """The pages of two sessions of a project."""
-    sandbox = shared_server.sandbox
+    sandbox = shared_server.sandbox.with_own_project()
     found = []
     for words in ("Prune the trees", "Water the trees"):
         session, entry = str(uuid.uuid4()), json.loads(api.prompt(words, sandbox.project))

@@ -95,7 +95,8 @@ def test_it_leads_to_lists_of_this_server_only(
 @pytest.fixture(scope="module")
 def oldest(shared_server: Server) -> str:
     """The page of a long session, the oldest of a project with a long list."""
-    sandbox, folder = shared_server.sandbox, shared_server.sandbox.project
+    sandbox = shared_server.sandbox.with_own_project()
+    folder = sandbox.project
     address = long_session.write(sandbox, FIRST + 10)
     (file,) = sandbox.config_dir.rglob(f"{address.rpartition('/')[2]}.jsonl")
     os.utime(file, (1, 1))

@@ -1,4 +1,4 @@
-"""A phone on a server with the stand-in, and a gate at which that waits."""
+"""A phone on the server with the stand-in, and a project for each test."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ import pytest
 
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
-from tests.support.suite import shared_fixtures
-
-
-@pytest.fixture(scope="package")
-def shared_settings() -> dict[str, str]:
-    return {}
-
-
-shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
-shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A server with the stand-in, and a long session on it."""
+"""The server with the stand-in, and a long session on it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ import pytest
 from tests.features.session_page.in_browser import long_session
 from tests.features.session_page.in_browser.where.beginning import PROMPTS
 from tests.support.server import Server
-from tests.support.suite import shared_fixtures
-
-
-@pytest.fixture(scope="package")
-def shared_settings() -> dict[str, str]:
-    return {}
-
-
-shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
-shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
 
 
 @pytest.fixture
