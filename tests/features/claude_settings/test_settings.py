@@ -203,6 +203,8 @@ def test_object_gets_the_constants_that_claude_needs_beside_a_setting(
 def test_settings_are_found_by_the_words_of_their_description(server: LocalServer) -> None:
     found = rows(server, q="git commits attribution")
     assert "/claude/settings/attribution.commit" in found.values()
+    page = server.get("/claude/settings", params={"q": "outside the working directories"}).text
+    assert ".<wbr>block<wbr>Reads<wbr>Outside<wbr>Working<wbr>Directories" in page
     assert "/claude/settings/model" not in found.values()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
 
-VOID = {"br", "hr", "img", "input", "link", "meta"}
+VOID = {"br", "hr", "img", "input", "link", "meta", "wbr"}
 
 
 class Node:

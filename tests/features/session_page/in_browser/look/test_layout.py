@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,8 @@ def test_screenshots_of_the_demo(
     light.button("Allow").tap()
     expect(light.page.locator(".block-prompt")).to_contain_text("Run the app and save its report")
     ready(light)
+    for notice in ("#status-sheet", ".banner"):
+        expect(light.page.locator(notice)).to_contain_text(re.compile("no money is spent", re.I))
     light.page.locator(".block-tool summary").tap()
     take(light, "session-light", sandbox)
     if screenshots.WANTED:
