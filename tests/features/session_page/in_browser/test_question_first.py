@@ -235,6 +235,10 @@ def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
     settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
     page.set_viewport_size({"width": 390, "height": 844})
     expect(phone.status).to_have_js_property("offsetWidth", 1)  # the reason stands there once
+    page.set_viewport_size({"width": 320, "height": 640})
+    expect(page.locator(".state")).to_have_js_property("offsetWidth", 1)  # an empty line
+    page.evaluate("document.getElementById('usage').textContent = '1% · $0.06'")
+    expect(page.locator("#usage")).to_be_visible()
 
 
 def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
