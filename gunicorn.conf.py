@@ -127,3 +127,7 @@ def on_exit(server: Any) -> None:
     if os.environ.get("OPCODE_ON_EXIT") == "stop":
         command = [sys.executable, "-m", "opcode_htmx.end_runs"]
         subprocess.run(command, cwd=Path(__file__).parent, check=False)
+        return
+    from opcode_htmx.app.operation import left_runs
+
+    left_runs.report(os.environ)

@@ -1,13 +1,15 @@
-"""End all runs: when a server with OPCODE_ON_EXIT=stop exits, and as a command."""
+"""End all runs: when a server with OPCODE_ON_EXIT=stop exits, and as `opcode-htmx end-runs`."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.operation import logs
 from opcode_htmx.app.shared import run_settings
 from opcode_htmx.config.log_settings import LogSettings
@@ -25,8 +27,10 @@ from opcode_htmx.runs.starts import END_GRACE_SECONDS
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """End the runs in the state folder; the exit status says whether all of them have ended."""
+    if arguments:
+        return USAGE_ERROR
     try:
         settings = Settings.from_env(feature_settings=(LogSettings,))
     except SettingsError as error:

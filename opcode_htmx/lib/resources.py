@@ -20,6 +20,8 @@ PROGRAM = ".venv/bin/python -m opcode_htmx" if IS_CHECKOUT else "opcode-htmx"
 """How a person calls the program: in the folder of a checkout, or anywhere."""
 START = "make run" if IS_CHECKOUT else "opcode-htmx"
 """How a person starts the server."""
+END_RUNS = "make end-runs" if IS_CHECKOUT else "opcode-htmx end-runs"
+"""How a person ends the runs that a server has left."""
 
 STATIC = FOLDER / "static"
 TEMPLATES = FOLDER / "templates"

@@ -55,6 +55,12 @@ def begin(server: Server, *doing: Sequence[object]) -> str:
     return session_id
 
 
+def last_lines(server: Server) -> list[str]:
+    """What the server has printed at its end about runs."""
+    printed = server.log.read_text(encoding="utf-8").splitlines()
+    return [line for line in printed if " of Claude go" in line or line.startswith("To end ")]
+
+
 def status(server: Server, session_id: str) -> str:
     answer = server.get(f"/api/sessions/{session_id}/output")
     assert answer.status_code == 200, answer.text
@@ -200,6 +206,10 @@ def test_stopping_workers_close_sockets_with_1012_and_runs_continue(
     server.stop()
     assert len(processes_of(sandbox.state)) == 1
     assert record(server)["end"] is None
+    assert last_lines(server) == [
+        "One run of Claude goes on; the next start takes it over.",
+        f"To end it, run `OPCODE_STATE_DIR={sandbox.state} make end-runs`.",
+    ]
 
 
 # The end of the server ---------------------------------------------------------------------------
@@ -218,6 +228,7 @@ def test_server_configured_to_end_runs_ends_them_at_its_stop(
         "cancelled",
         "Ended, because the server was stopped.",
     )
+    assert not last_lines(server)
 
 
 def test_runs_that_a_server_has_left_are_ended_by_a_command(
@@ -228,7 +239,7 @@ def test_runs_that_a_server_has_left_are_ended_by_a_command(
     until(lambda: len(processes_of(sandbox.state)) == 1, "the run has begun")
     server.kill()
     done = subprocess.run(
-        [sys.executable, "-m", "opcode_htmx.end_runs"],
+        [sys.executable, "-m", "opcode_htmx", "end-runs"],
         cwd=ROOT,
         env={**sandbox.environment(), "OPCODE_STATE_DIR": str(sandbox.state)},
         capture_output=True,

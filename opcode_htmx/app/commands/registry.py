@@ -17,6 +17,11 @@ COMMANDS = (
         "[--json]",
     ),
     Command(
+        "end-runs",
+        "End the runs of Claude that a server has left going.",
+        "opcode_htmx.app.end_runs",
+    ),
+    Command(
         "support-bundle",
         "Write a zip file for somebody who helps: checks, versions, the log; no secret, no prompt.",
         "opcode_htmx.app.commands.support_bundle",
