@@ -115,7 +115,7 @@ class SessionView:
                 stop=later[0].stop,
             ),
             **self._status_panel.draft(self.draft, self.address),
-            **self._options.parts(conversation.session_id, run),
+            **self._options.parts(conversation.session_id, runs),
             **self._later.parts(conversation, later),
             **self._status_panel.changed(
                 self._changed.of(conversation.session_id, conversation.cursor), self.address

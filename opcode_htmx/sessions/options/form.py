@@ -96,6 +96,8 @@ class EffectiveOptions(NamedTuple):
     keep: bool
     isolated: bool
     """Whether the running process was started without the settings of its project."""
+    own_mode: str
+    """Where no mode is chosen: the one that Claude's settings have meant so far, if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +113,34 @@ class OptionsPresenter:
         """Whether bypass mode may be offered."""
         return self.choosing.allow_bypass
 
-    def view(self, session_id: str, run: Run | None = None) -> OptionsView:
-        """The form for a session whose newest run is `run`."""
-        return self.view_of(self.standing(session_id, run))
+    def view(self, session_id: str, runs: Sequence[Run] = ()) -> OptionsView:
+        """The form for a session with these runs, the oldest first."""
+        return self.view_of(self.standing(session_id, runs))
 
-    def standing(self, session_id: str, run: Run | None = None) -> EffectiveOptions:
+    def standing(self, session_id: str, runs: Sequence[Run] = ()) -> EffectiveOptions:
         """All that the form depends on; a cache key, as it is cheaper than building the form."""
         choosing = self.choosing
         options = choosing.options(session_id)
+        run = runs[-1] if runs else None
         live = run if run and run.phase in RUN_COMMANDS[RunCommand.CHANGE] else None
+        mode = _mode(live, choosing.permission_mode(session_id, options))
+        own_mode = "" if mode else _own_mode(runs)
         return EffectiveOptions(
             models=choosing.models(run),
             options=options,
             live=live is not None,
-            mode=_mode(live, choosing.permission_mode(session_id, options)),
-            model=(live and live.state.model) or options.model or "",
+            mode=mode,
+            model=(live and live.state.model) or options.model or _own_model(runs),
             effort=_effort(live, options),
             keep=choosing.keeps_running(session_id, options),
             isolated=live is not None and argv.is_isolated(live.record.argv),
+            own_mode="" if own_mode == BYPASS and not choosing.allow_bypass else own_mode,
         )
 
     def view_of(self, standing: EffectiveOptions) -> OptionsView:
         """The form for given options."""
         choosing = self.choosing
-        models, options, live, mode, model, effort, keep, isolated = standing
+        models, options, live, mode, model, effort, keep, isolated, own_mode = standing
         chosen = WITHOUT if options.project_settings is False else ""
         fields = [
             Field("model", "Model", _models(models, options.model), options.model or ""),
@@ -152,8 +158,10 @@ class OptionsPresenter:
             fields=tuple(fields),
             keep_running=keep,
             grace=in_words(self.grace),
-            now=_now(models, model, effort, mode, keep, _project_now(live, isolated, chosen)),
-            bypass=mode == BYPASS,
+            now=_now(
+                models, model, effort, mode or own_mode, keep, _project_now(live, isolated, chosen)
+            ),
+            bypass=BYPASS in (mode, own_mode),
             bypass_offered=choosing.allow_bypass,
             models_known=bool(models),
         )
@@ -171,9 +179,9 @@ class OptionsParts:
     def _macros(self) -> TemplateModule:
         return self._environment.get_template("session/options.html").module
 
-    def parts(self, session_id: str, run: Run | None) -> dict[str, Markup]:
-        """The elements by id; cached until something differs."""
-        standing = self._chooser.standing(session_id, run)
+    def parts(self, session_id: str, runs: Sequence[Run]) -> dict[str, Markup]:
+        """The elements by id, for a session with these runs; cached until something differs."""
+        standing = self._chooser.standing(session_id, runs)
         known = self._rendered.pop(session_id, None)
         if known is None or known[0] != standing:
             known = standing, self._render(self._chooser.view_of(standing))
@@ -195,6 +203,18 @@ def _mode(run: Run | None, at_start: str | None) -> str:
     if run:
         return run.state.permission_mode or argv.option(run.record.argv, "--permission-mode")
     return at_start or ""
+
+
+def _own_model(runs: Sequence[Run]) -> str:
+    """The model that Claude took by itself in the newest run that was started without one."""
+    named = (run for run in reversed(runs) if not argv.option(run.record.argv, "--model"))
+    return next(filter(None, (run.state.first_model for run in named)), "")
+
+
+def _own_mode(runs: Sequence[Run]) -> str:
+    """The same of the permission mode."""
+    named = (run for run in reversed(runs) if not argv.option(run.record.argv, "--permission-mode"))
+    return next(filter(None, (run.state.first_permission_mode for run in named)), "")
 
 
 def _effort(run: Run | None, options: Options) -> str:

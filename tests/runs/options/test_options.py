@@ -155,11 +155,13 @@ def test_before_claude_has_run_its_own_defaults_are_shown(supervision: Supervisi
 def test_effective_options_are_shown_and_models_survive_run_and_restart(
     supervision: Supervision,
 ) -> None:
-    run = supervision.prompt(json.dumps([["raw", initialized()], ["text", "x"]]))
+    init = {"type": "system", "subtype": "init", "model": "claude-opus-9"}
+    said = initialized() + json.dumps(init) + "\n"
+    run = supervision.prompt(json.dumps([["raw", said], ["text", "x"]]))
     idle(run)
     session = run.record.session_id
     chooser = OptionsPresenter(choosing(supervision), 60)
-    view = chooser.view(session, run)
+    view = chooser.view(session, [run])
     model, effort, mode = view.fields
     assert [(c.value, c.label) for c in model.choices] == [
         ("", "Claude’s default (Opus 9)"),
@@ -168,9 +170,11 @@ def test_effective_options_are_shown_and_models_survive_run_and_restart(
     ]
     assert [c.value for c in effort.choices] == ["", "low", "high"]
     assert [c.value for c in mode.choices] == ["default", "acceptEdits", "plan"]
-    assert (mode.chosen, view.now) == ("default", "Claude’s default model · asks first")
+    assert (mode.chosen, view.now) == ("default", "Opus 9 · asks first")
     run.stop(by=BY)
     assert run.join(30)
+    view = chooser.view(session, [run])
+    assert (view.fields[2].chosen, view.now) == ("", "Opus 9 · asks first")
     supervision.restart()
     chooser = OptionsPresenter(choosing(supervision), 60)
     choosing(supervision).choose(session, model="opus", effort="low", keep_running=False)

@@ -168,6 +168,6 @@ def test_page_of_a_queued_run_shows_its_options(supervision: Supervision) -> Non
     choosing.choose(session_id, permission_mode="plan", effort="high")
     shown = {
         each.name: each.chosen
-        for each in OptionsPresenter(choosing, 60.0).view(session_id, run).fields
+        for each in OptionsPresenter(choosing, 60.0).view(session_id, [run]).fields
     }
     assert (shown["permission_mode"], shown["effort"]) == ("plan", "high")
