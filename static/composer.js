@@ -18,7 +18,8 @@
   const page = $("prompt-id").value; // distinguishes text typed here from text typed elsewhere
 
   // A proxy, or the page of a hotel's network, answers as well while the server does not.
-  const isOurs = (answer) => answer?.headers.has("X-Opcode");
+  // Nor do we lead any of these requests to another page, such as the login.
+  const isOurs = (answer) => answer?.headers.has("X-Opcode") && !answer.redirected;
 
   const note = (sentence) => {
     const element = document.createElement("p");
@@ -32,16 +33,15 @@
     return shown;
   };
   composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
-  document.addEventListener("htmx:error", (event) => {
-    if (event.detail.ctx?.bubble) return; // sending.js shows it
-    if (event.detail.ctx?.request) sayUnsent(event.target);
-  });
   let failure = null;
-  const sayUnsent = (target) => {
+  let failed = null; // the control that was used
+  document.addEventListener("opcode:unsent", ({ detail: { ctx, sentence } }) => {
+    if (ctx.bubble) return; // sending.js shows it
     failure?.remove();
-    failure = complain("That could not be sent: the server does not answer. Try again.");
-    sayAbove(target, failure);
-  };
+    failure = complain(sentence);
+    failed = ctx.sourceElement;
+    sayAbove(failed, failure);
+  });
   // What became of an answer is said above its button: the rest of the page may be out of view.
   let said = null;
   const sayAbove = (target, shown) => {
@@ -60,16 +60,14 @@
     if (said && target.closest?.(".block-ask")?.contains(said)) said.remove();
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    const refused = ctx.response?.status >= 400 && isOurs(ctx.response) && $("flash").firstElementChild;
+    const refused = ctx.response?.status >= 400 && !ctx.isForeign && $("flash").firstElementChild;
     if (refused) sayAbove(ctx.sourceElement, refused);
-  });
-  document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-    if (!isOurs(ctx.response) && !ctx.bubble) sayUnsent(ctx.sourceElement);
   });
   document.addEventListener("htmx:ws:after:connection", () => {
     if (!failure?.isConnected) return;
     failure.className = "note";
-    failure.textContent = "The connection is back. Try again.";
+    const name = failed.matches("button") && (failed.getAttribute("aria-label") ?? failed.textContent.trim());
+    failure.textContent = `The connection is back. ${name ? `Press ${name}` : "Try"} again.`;
   });
 
   // --- the draft --------------------------------------------------------------------------
@@ -121,7 +119,7 @@
     });
     const keepalive = mayLeave && String(body).length < SAFE_BYTES;
     return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
-      const isKept = answer.ok && isOurs(answer) && !answer.redirected; // to the login
+      const isKept = answer.ok && isOurs(answer);
       if (isKept) kept = text;
       remember(isKept ? "" : text);
       return answer;
@@ -227,7 +225,7 @@
     }
     if (!prompt.readOnly) return;
     prompt.readOnly = false;
-    if (ctx.response?.status < 400) kept = prompt.value; // it is in the draft that was sent back
+    if (ctx.response?.status < 400 && !ctx.isForeign) kept = prompt.value; // it is in the draft that was sent back
     else saveSoon();
     takeOver();
     prompt.focus();

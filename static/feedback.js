@@ -54,13 +54,23 @@
   document.addEventListener("htmx:config:request", ({ target }) => {
     if (target.matches?.("button, input, select")) hold(target);
   });
-  document.addEventListener("htmx:after:request", (event) => {
-    // Of a proxy's answer, or that of a hotel's network, nothing is shown.
-    if (!event.detail.ctx.response.headers.has("X-Opcode")) event.preventDefault();
+  // A proxy, or a hotel's network, answers as well, with a page of its own or with the way to another one:
+  // of ours, too. The server itself leads no request of htmx that changes something to another page.
+  const UNSENT = "That could not be sent: the server does not answer. Try again.";
+  const fail = (ctx) => document.dispatchEvent(new CustomEvent("opcode:unsent", { detail: { ctx, sentence: UNSENT } }));
+  document.addEventListener("htmx:before:response", ({ detail: { ctx } }) => {
+    const { headers, raw } = ctx.response;
+    ctx.isForeign = !headers.has("X-Opcode") || (raw.redirected && ctx.request.method !== "GET");
   });
+  document.addEventListener("htmx:after:request", (event) => {
+    if (!event.detail.ctx.isForeign) return;
+    event.preventDefault(); // nothing of it is shown
+    fail(event.detail.ctx);
+  });
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx?.request && fail(ctx));
   document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
     // An answered request stays busy until the socket replaces it.
-    const isTaken = ctx.response?.status < 400 && ctx.response.headers.has("X-Opcode"); // by no proxy
+    const isTaken = ctx.response?.status < 400 && !ctx.isForeign;
     if (isTaken && target.matches?.(".block-ask .button, #stop .button, #stop-line .button")) return;
     if (held.has(target)) release(target);
     releaseReplaced(); // the event of a control that was replaced comes from the document

@@ -30,7 +30,9 @@
     body.set("follows", "1"); // this page shows by itself when what was stopped has ended
     try {
       const answer = await fetch(form.action, { method: "POST", body, keepalive: true, signal: AbortSignal.timeout(PATIENCE_MS) });
-      if (!answer.headers.has("X-Opcode")) return { status: 0 }; // a proxy's answer
+      // of a proxy, or the way to another page than this one, to which the server leads back
+      const isElsewhere = answer.redirected && new URL(answer.url).pathname !== location.pathname;
+      if (!answer.headers.has("X-Opcode") || isElsewhere) return { status: 0 };
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       return { status: answer.status, page };
     } catch {

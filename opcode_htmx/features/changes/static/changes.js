@@ -92,13 +92,14 @@
   const unsent = document.createElement("p");
   unsent.className = "error-note";
   unsent.setAttribute("role", "alert");
-  unsent.textContent = "That could not be sent: the server does not answer. Try again.";
   document.addEventListener("htmx:before:request", () => unsent.remove());
-  document.addEventListener("htmx:error", ({ target, detail }) => detail.ctx?.request && target.closest?.("form")?.append(unsent));
+  document.addEventListener("opcode:unsent", ({ detail: { ctx, sentence } }) => {
+    unsent.textContent = sentence;
+    ctx.sourceElement.closest("form")?.append(unsent);
+  });
   document.addEventListener("htmx:after:request", ({ target, detail }) => {
-    if (!detail.ctx.response.headers.has("X-Opcode")) return target.closest?.("form")?.append(unsent); // a proxy's answer
     const form = target.closest?.(".comment-new");
-    if (!form || detail.ctx.response.status >= 400) return;
+    if (!form || detail.ctx.isForeign || detail.ctx.response.status >= 400) return;
     if (form.matches(".picked-form")) setTimeout(() => form.remove());
     else form.querySelector("form").reset();
   });

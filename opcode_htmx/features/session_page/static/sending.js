@@ -200,10 +200,10 @@
   });
 
   composer.addEventListener("htmx:after:request", (event) => {
-    const { bubble, response } = event.detail.ctx;
+    const { bubble, isForeign, response } = event.detail.ctx;
     if (event.target !== composer || !bubbles.has(bubble)) return;
     arm();
-    if (!response.headers.has("X-Opcode")) return show(bubble, "failed"); // a proxy's answer
+    if (isForeign) return show(bubble, "failed");
     if (response.status >= 400) return giveBack(bubble); // the server says why
     Object.assign(bubbles.get(bubble), { id: response.headers.get("X-Prompt-Id"), acceptedAt: Date.now() });
     show(bubble, "sent");

@@ -213,6 +213,10 @@ def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
         row.get_by_role("alert").evaluate("(alert) => { alert.textContent = ''; }")
     page.goto("/")
     expect(box).to_have_value("Kept in spite of a 200")
+    elsewhere = {"Location": "/storage"}  # a page of ours
+    page.route("**/asks/*", lambda route: route.fulfill(status=303, headers=elsewhere), times=1)
+    row.get_by_role("button", name="Allow").click()
+    expect(row.get_by_role("alert")).to_have_text("Not sent: no connection. Tap to try again.")
     row.get_by_role("button", name="Allow").click()
     expect(row.get_by_role("button", name="Allow")).to_have_count(0)
     box.fill("")

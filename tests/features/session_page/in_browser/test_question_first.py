@@ -200,7 +200,8 @@ def test_lost_connection_leaves_the_request_where_it_was(
     finally:
         page.context.set_offline(False)
     expect(page.locator("#status")).not_to_have_text(re.compile("^Offline"))
-    expect(card(page).locator(".note")).to_have_text("The connection is back. Try again.")
+    said = card(page).locator(".note")
+    expect(said).to_have_text("The connection is back. Press Allow again.")
     assert page.evaluate("scrollY") == before and top_is_in_view(page)
     settings.send("Page.setFontSizes", {"fontSizes": {"standard": 16, "fixed": 16}})
 
@@ -279,18 +280,32 @@ def test_refused_answer_says_why_above_its_button(kept_phone: Phone, asking: str
 
 
 def test_proxy_that_answers_for_the_server_takes_no_decision(page: Page, kept_phone: Phone) -> None:
+    """Nor a Stop, nor a prompt. A redirect leads to a page of ours."""
     kept_phone.forgiven.append("502")
     expect(page.locator("[data-new]")).to_have_count(0)
     html = '<div id="flash" hx-swap-oob="true">Log in to the hotel</div>'
     deny, said = page.locator(DECISION).nth(1), card(page).get_by_role("alert")
-    for status in (200, 502):
-        answer = partial(Route.fulfill, status=status, body=html)
+    for status in (200, 502, 303):
+        headers = {"Location": "/runs"} if status == 303 else {}
+        answer = partial(Route.fulfill, status=status, headers=headers, body=html)
         page.route("**/asks/*", lambda route: answer(route), times=1)  # noqa: B023
         deny.click()
         expect(said).to_contain_text("the server does not answer")
         expect(page.get_by_text("hotel")).to_have_count(0)
         expect(deny).not_to_have_attribute("aria-busy", "true")
         said.evaluate("each => each.replaceChildren()")
+    page.route(re.compile("/(stop|prompt)$"), lambda route: answer(route), times=2)
+    stop, flash = page.locator("#stop .button"), page.locator("#flash")
+    stop.click()
+    expect(flash).to_contain_text("the server does not answer")
+    expect(stop).not_to_have_attribute("aria-busy", "true")
+    page.evaluate("document.dispatchEvent(new Event('htmx:ws:after:connection'))")
+    expect(flash).to_have_text("The connection is back. Press Stop again.")
+    page.get_by_role("textbox", name="Prompt").fill("And then?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#sending")).to_contain_text("Not sent. Tap to try again")
+    page.locator("#sending").get_by_role("button", name="Edit").click()
+    page.get_by_role("textbox", name="Prompt").fill("")
 
 
 def test_reason_for_a_denial_survives_a_reload_and_a_request_that_the_page_gets_late(
