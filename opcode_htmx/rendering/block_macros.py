@@ -102,6 +102,7 @@ def of(environment: Environment) -> Any:
             "outside": lambda request: permissions.outside_path(request, _context.get().project),
             "verdict_of": permissions.verdict,
             "short_verdict_of": permissions.short_verdict,
+            "given_reason_of": permissions.given_reason,
             "introduction": permission_details.introduction,
             "other_fields": permission_details.other_fields,
             "extent_of": permission_details.extent_of,

@@ -198,11 +198,12 @@ class AskBlock(Block):
 
     @property
     def is_covered_by_tool(self) -> bool:
-        """Whether the card of its tool shows all of it: once a call has been allowed."""
+        """Whether the card of its tool shows all of it: once a call has been allowed or denied."""
         if not isinstance(self.request, PermissionRequest):
             return False
         own = self.request.tool_name in ("ExitPlanMode", "AskUserQuestion")
-        return self.has_tool and not own and self.state is AskState.ALLOWED
+        decided = self.state in (AskState.ALLOWED, AskState.DENIED)
+        return self.has_tool and not own and decided
 
 
 @dataclass(slots=True, kw_only=True)

@@ -113,16 +113,23 @@ def verdict(ask: AskBlock) -> str:
         case AskState.ALLOWED:
             words = _approved(ask) if plan else _allowed(ask)
         case AskState.DENIED:
-            reason = ask.answer.get("message")
             words = "Kept planning" if plan else "Not answered" if _asks(ask.request) else "Denied"
-            if isinstance(reason, str) and reason and reason not in NO_REASONS:
+            if reason := given_reason(ask):
                 words += f": {reason}"
     return words if ask.answered_at is None else f"{words} · {time_of_day(ask.answered_at)}"
 
 
 def short_verdict(ask: AskBlock) -> str:
-    """The decision about an allowed call, in a word or two."""
+    """The decision about a call in a word or two; empty if it was denied, as its state says so."""
+    if ask.state is AskState.DENIED:
+        return ""
     return "always allowed" if _granted_updates(ask) else "allowed"
+
+
+def given_reason(ask: AskBlock) -> str:
+    """The words of the person who denied it; empty if there are none."""
+    reason = ask.answer.get("message") if ask.state is AskState.DENIED else ""
+    return reason if isinstance(reason, str) and reason not in NO_REASONS else ""
 
 
 def _allowed(ask: AskBlock) -> str:

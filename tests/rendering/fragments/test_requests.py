@@ -11,6 +11,7 @@ from opcode_htmx.rendering.tool_cards import full_text
 from opcode_htmx.transcript.blocks import AskBlock
 from tests.rendering.fragments.pages import RUN_ID, ask_line, labels, rendered
 from tests.support.cli.captured import QUESTION, fold, line
+from tests.support.pages import dom
 
 
 def test_an_open_request_has_its_buttons_and_a_closed_one_its_verdict() -> None:
@@ -136,6 +137,31 @@ def test_no_field_of_a_card_sends_the_form_by_enter() -> None:
 
 
 PLAN = "ExitPlanMode"
+
+
+@pytest.mark.parametrize(
+    ("answer", "folded", "in_view"),
+    [
+        (encoder.allow_line("r", {}), ["Allowed"], []),
+        (encoder.deny_line("r", encoder.DENIED), ["Denied"], []),
+        (encoder.deny_line("r", "Not here."), [], ["Denied: Not here."]),
+    ],
+)
+def test_decided_call_is_one_card_and_a_reason_stays_in_view(
+    answer: bytes, folded: list[str], in_view: list[str]
+) -> None:
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "ls"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    page = rendered(call, ask_line(tool_use_id="t"), answer)
+    tool, request = (node for node in page.walk() if node.tag == "article")
+    assert ("hidden" in tool.attributes, "hidden" in request.attributes) == (False, True)
+    (details,) = (node for node in tool.walk() if node.tag == "details")
+    assert verdicts_in(details) == folded
+    assert verdicts_in(tool) == folded + in_view
+
+
+def verdicts_in(card: dom.Node) -> list[str]:
+    return [node.text for node in card.walk() if node.attributes.get("class") == "verdict"]
 
 
 def test_open_question_is_rendered_once() -> None:

@@ -109,7 +109,9 @@ def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
     expect(card(phone)).to_be_visible()
     phone.button("Deny and tell Claude").click()
     ready(phone)
-    expect(verdicts(phone)).to_contain_text("Denied: Stay in the")
+    expect(phone.page.locator(".block-tool > .verdict")).to_be_visible()
+    expect(phone.page.locator(".block-tool > .verdict")).to_contain_text("Denied: Stay in the")
+    expect(phone.page.locator(".block-ask").last).to_be_hidden()
     run = runs_of(server.sandbox.state, phone.session_id)[-1]
     answer = json.loads((run / "in.ndjson").read_text().splitlines()[-1])
     assert answer["response"]["response"]["message"] == "Stay in the\nproject."
