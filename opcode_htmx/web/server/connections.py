@@ -9,8 +9,11 @@ sockets and addresses, and nothing of HTTP.
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
@@ -34,8 +37,15 @@ LINGER_BYTES = 256 * 1024
 """How long, and how much, of an unwanted body is read, so that its sender still gets the response:
 closing a socket with unread data discards what was sent."""
 
+WARN_SECONDS = 60.0
+"""How seldom the log says that connections are cut for a limit."""
+
 _SWEEP_SECONDS = 0.5
 _LONGEST_STEP = 1.2 * _SWEEP_SECONDS
+_COUNTED_NETWORKS = 1000
+"""Of which the cuts are counted one by one until the next warning."""
+
+log = logging.getLogger(__name__)
 
 
 class ServingTime:
@@ -96,6 +106,10 @@ class Connections:
         self._unproven: dict[Connection, None] = {}
         self._by_network: dict[str, dict[Connection, None]] = {}
         self._added = Event()
+        self._cut_in_all = 0
+        self._cuts: Counter[str] = Counter()
+        """How many were cut for a limit since the last warning: in all, and by their networks."""
+        self._warned_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._unproven)
@@ -152,6 +166,23 @@ class Connections:
             self._cut(connection)
         for of_network in list(self._by_network.values()):
             self._trim(of_network)
+        if self._cut_in_all and time.monotonic() - self._warned_at >= WARN_SECONDS:
+            self._warn()
+            self._warned_at = time.monotonic()
+
+    def _warn(self) -> None:
+        ((largest, number),) = self._cuts.most_common(1)
+        log.warning(
+            "cut %d connections without a login, as more than %d of a network or %d in all were "
+            "open; %d of them came from %s",
+            self._cut_in_all,
+            self._most_per_network,
+            self._most,
+            number,
+            largest,
+        )
+        self._cut_in_all = 0
+        self._cuts.clear()
 
     def _add(self, connection: Connection) -> None:
         self._unproven[connection] = None
@@ -161,14 +192,20 @@ class Connections:
         self._trim(of_network)
         if len(self._unproven) > self._most:
             largest = max(self._by_network.values(), key=len)
-            self._cut(next(iter(largest)))
+            self._cut_for_limit(next(iter(largest)))
 
     def _trim(self, of_network: dict[Connection, None]) -> None:
         """Cut the oldest of a network that has more than its share."""
         for oldest in list(of_network)[: max(0, len(of_network) - self._most_per_network)]:
             if self._clock() - oldest.since < GRACE_SECONDS:
                 break
-            self._cut(oldest)
+            self._cut_for_limit(oldest)
+
+    def _cut_for_limit(self, connection: Connection) -> None:
+        self._cut_in_all += 1
+        if connection.network in self._cuts or len(self._cuts) < _COUNTED_NETWORKS:
+            self._cuts[connection.network] += 1
+        self._cut(connection)
 
     def _cut(self, connection: Connection) -> None:
         self._discard(connection)

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -241,6 +242,30 @@ def test_largest_network_loses_its_oldest_connection_at_the_total_limit(table: T
     found = [table.open(f"2001:db8::{each}") for each in range(6)]
     assert is_open(alone)
     assert [is_open(each) for each in found] == [False, True, True, True, True, True]
+
+
+def test_cuts_for_a_limit_are_logged_once_a_minute_with_the_network_and_the_number(
+    table: Table, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: table.now))
+
+    def logged_after(count: int, at: float) -> list[str]:
+        table.now = at
+        for _ in range(count):
+            table.open("10.0.0.1")
+        caplog.clear()
+        table.table.sweep()
+        return [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+
+    table.open("10.0.0.2")
+    assert logged_after(3, at=1.0) == []
+    words = "as more than 3 of a network or 6 in all were open"
+    (first,) = logged_after(2, at=3.0)
+    assert first == f"cut 2 connections without a login, {words}; 2 of them came from 10.0.0.1"
+    assert logged_after(3, at=5.0) == []
+    (second,) = logged_after(0, at=63.0)
+    assert second.startswith("cut 3 connections without a login")
+    assert logged_after(0, at=200.0) == []
 
 
 def test_authenticated_connections_do_not_count(table: Table) -> None:
