@@ -124,7 +124,7 @@ FEATURE = Feature(
     at_start=_at_start,
     session_links=(PageLink("Changes", 100, _of_session),),
     project_links=(PageLink("Changes", 100, _of_project),),
-    errors={CannotCompare: 409, GitProblem: 502, NoSuchComment: 404, TooManyComments: 409},
+    errors={CannotCompare: 409, GitProblem: 409, NoSuchComment: 404, TooManyComments: 409},
     state=(
         StateFolder(
             store.OF_SESSIONS,

@@ -17,9 +17,8 @@ TAG = "Changes"
 MOST_LINES = 5000
 REFUSALS = {
     404: "There is no such project, session or change.",
-    409: "There is nothing to compare with, such as outside of a repository.",
+    409: "There is nothing to compare with, as outside of a repository, or git cannot read it.",
     422: "The folder may not be worked in.",
-    502: "git could not read the repository.",
 }
 
 

@@ -53,3 +53,14 @@ def test_what_cannot_be_answered_has_a_sentence(pages: Pages, repository: Reposi
     assert "Name a change" in get(pages, "/diff", 422, path="../../etc/passwd")
     (repository.folder / ".git").rename(repository.home / "elsewhere")
     assert "in no git repository" in get(pages, status=409)
+
+
+def test_unreadable_repository_has_one_status_on_pages_and_in_the_api(
+    pages: Pages, repository: Repository
+) -> None:
+    (repository.folder / ".git" / "config").write_text("[")
+    for prefix in ("", "/api"):
+        for page in ("changes", "git"):
+            address = f"{prefix}/projects/{pages.project}/{page}"
+            assert pages.client.get(address).status_code == 409, address
+    assert "This repository cannot be read: " in get(pages, status=409)
