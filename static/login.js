@@ -1,16 +1,7 @@
-// The login page shows a password that is being typed, and removes unsent words after a logout; the page
-// of a QR code fills in the code of its link.
+// The login page shows a password that is being typed; the page of a QR code fills in the code of its link.
 "use strict";
 
 (() => {
-  // What pages have kept in this tab, by their addresses: it is for nobody who comes next.
-  if (document.querySelector("[data-logged-out]")) {
-    const base = document.documentElement.dataset.base ?? "";
-    try {
-      for (const key of Object.keys(sessionStorage)) if (key.includes(` ${base}/`)) sessionStorage.removeItem(key);
-    } catch {} // forbidden
-  }
-
   for (const button of document.querySelectorAll("[data-shows]")) {
     const field = document.getElementById(button.dataset.shows);
     const show = (shown) => {

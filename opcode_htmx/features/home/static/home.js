@@ -64,7 +64,7 @@
 
   // --- the prompt -------------------------------------------------------------------------
 
-  const KEY = "home-prompt"; // what the server does not have yet
+  const KEY = `home-prompt ${base}/`; // what the server does not have yet
   const SEEN = "home-seen"; // the revision of the draft that it was written over
   const NOT_SENT = "Not sent: no connection. Tap Send to try again.";
   const SAVE_MS = 600;

@@ -117,6 +117,10 @@ def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
 # --- logging out ----------------------------------------------------------------------------
 
 
+KEEP = "() => sessionStorage.setItem('reasons /projects/a', 'Words')"
+HAS_FORGOTTEN = "() => !sessionStorage.getItem('reasons /projects/a')"
+
+
 def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
     address = begin(server, ["text", "Hello."])
     phone, other = open_phone(server), open_phone(server, extra_http_headers={"User-Agent": "B"})
@@ -126,10 +130,15 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     open_session(other, address)
     elsewhere = phone.page.context.new_page()
     elsewhere.goto("/")
-    elsewhere.evaluate("() => sessionStorage.setItem('reasons /projects/a', 'Words')")
+    for page in (elsewhere, phone.page):
+        page.evaluate(KEEP)
     elsewhere.get_by_role("button", name="More").click()
     elsewhere.get_by_role("button", name="Log out").click()
     expect(elsewhere.get_by_text("You are logged out.")).to_be_visible()
-    elsewhere.wait_for_function("() => !sessionStorage.getItem('reasons /projects/a')")
+    for page in (elsewhere, phone.page):
+        page.wait_for_function(HAS_FORGOTTEN)
     expect(phone.status).to_have_text("Cut off. Reload the page.")
     expect(other.status).to_have_text("Ready for the next prompt")
+    phone.page.evaluate(KEEP)  # as a page does that is left open
+    phone.page.reload()
+    phone.page.wait_for_function(HAS_FORGOTTEN)

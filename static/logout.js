@@ -1,0 +1,21 @@
+// A logout removes the words that pages of this browser have kept for later: they are for nobody who
+// comes next. In other tabs at once, or when a page is shown in them again.
+"use strict";
+
+(() => {
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const LOGOUT = `logout ${base}/`; // when the last one was; in the tab: the one that it knows of
+  const forget = () => {
+    for (const key of Object.keys(sessionStorage)) if (key.includes(` ${base}/`)) sessionStorage.removeItem(key);
+  };
+  try {
+    if (document.querySelector("[data-logged-out]")) localStorage.setItem(LOGOUT, Date.now());
+    const last = localStorage.getItem(LOGOUT);
+    if (last !== sessionStorage.getItem(LOGOUT)) {
+      forget();
+      sessionStorage.setItem(LOGOUT, last);
+    }
+    // An open page may still keep words: they are removed with the next one that is shown.
+    addEventListener("storage", ({ key }) => key === LOGOUT && forget());
+  } catch {} // storage is forbidden
+})();
