@@ -10,14 +10,18 @@ import faulthandler
 import os
 import sys
 
+from opcode_htmx.lib.late.patterns import late_pattern
+
 _MOST_BYTES = 1 << 20
+_CALL = late_pattern(r'  File (?:"(.*)"|\?+), line (\d+|\?+) in (.*)')
+"""A line of `faulthandler`, which leaves quotes in paths and names as they are."""
 
 
 def innermost_calls(thread: int, most: int) -> tuple[str, ...]:
     """The last calls of a thread, as `/a.py:12 in name`, the innermost first.
 
     `thread` is its identifier as `threading.get_ident` returns it. Empty where it is gone, or where
-    its stack cannot be read.
+    its stack cannot be read: of more than 100 threads `faulthandler` leaves out the oldest.
     """
     try:
         text = _stacks().decode("utf-8", "replace")
@@ -27,9 +31,8 @@ def innermost_calls(thread: int, most: int) -> tuple[str, ...]:
     for line in text.splitlines():
         if not line.startswith(" "):
             is_its = _thread_of(line) == thread
-        elif is_its and len(found) < most:
-            path, _, rest = line.strip().removeprefix('File "').rpartition('", line ')
-            number, _, name = rest.partition(" in ")
+        elif is_its and len(found) < most and (call := _CALL.fullmatch(line)):
+            path, number, name = call.groups(default="?")
             found.append(f"{path}:{number} in {name}")
     return tuple(found)
 

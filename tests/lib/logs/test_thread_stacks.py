@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from types import FunctionType
 
 import psutil
 import pytest
@@ -16,17 +17,19 @@ def outer(entered: threading.Event, leave: threading.Event) -> None:
     leave.wait()
 
 
-def test_innermost_calls_of_a_thread_come_first() -> None:
+@pytest.mark.parametrize("name", ["outer", 'odd", line one in all'])
+def test_innermost_calls_of_a_thread_come_first(name: str) -> None:
     entered, leave = threading.Event(), threading.Event()
-    thread = threading.Thread(target=outer, args=(entered, leave))
+    target = FunctionType(outer.__code__.replace(co_name=name), globals())
+    thread = threading.Thread(target=target, args=(entered, leave))
     thread.start()
     try:
         assert entered.wait(60)
         assert thread.ident
         calls = innermost_calls(thread.ident, 20)
-        (at,) = (number for number, each in enumerate(calls) if each.endswith(" in outer"))
+        (at,) = (number for number, each in enumerate(calls) if each.endswith(f" in {name}"))
         line = outer.__code__.co_firstlineno + 2
-        assert calls[at] == f"{__file__}:{line} in outer"
+        assert calls[at] == f"{__file__}:{line} in {name}"
         assert calls[at + 1].endswith(" in run")
         assert innermost_calls(thread.ident, at) == calls[:at]
     finally:
