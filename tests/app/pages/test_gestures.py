@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import CDPSession, Locator, Page, expect
+from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
 from tests.support.clients import api
 from tests.support.pages import page_checks
-from tests.support.pages.browser import Phone
+from tests.support.pages.browser import MOVING, Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
@@ -77,13 +78,28 @@ class Finger:
         self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
-@pytest.fixture
-def phone(shared_server: Server, open_phone: OpenPhone) -> Phone:
-    return open_phone(shared_server, has_touch=True, is_mobile=True)
+TOUCHED = {"has_touch": True, "is_mobile": True, **MOVING}
+
+
+@pytest.fixture(scope="module")
+def _finger(browser: Browser, shared_server: Server) -> Iterator[tuple[Phone, Finger]]:
+    with closing(Phone(browser, shared_server, **TOUCHED)) as phone:
+        yield phone, finger_on(phone)
 
 
 @pytest.fixture
-def finger(phone: Phone) -> Finger:
+def phone(_finger: tuple[Phone, Finger]) -> Iterator[Phone]:
+    """That of all tests here but the one that installs the app."""
+    yield _finger[0]
+    _finger[0].hand_on()
+
+
+@pytest.fixture
+def finger(_finger: tuple[Phone, Finger]) -> Finger:
+    return _finger[1]
+
+
+def finger_on(phone: Phone) -> Finger:
     return Finger(phone.page, phone.page.context.new_cdp_session(phone.page))
 
 
@@ -223,9 +239,10 @@ def test_a_scrolled_transcript_scrolls_though_the_finger_rests_first(
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_pull_refreshes_an_installed_page_only(
-    phone: Phone, finger: Finger, *, installed: bool
+    shared_server: Server, open_phone: OpenPhone, *, installed: bool
 ) -> None:
-    page = phone.page
+    phone = open_phone(shared_server, **TOUCHED)
+    page, finger = phone.page, finger_on(phone)
     if installed:
         # as iOS says it; Chromium's devtools do not emulate a display-mode
         page.add_init_script("Object.defineProperty(navigator, 'standalone', { value: true })")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.support.clients import api
 from tests.support.environment import until
@@ -60,9 +61,18 @@ def focused(page: Page) -> Locator:
     return page.locator(":focus")
 
 
+@pytest.fixture(scope="module")
+def _computer(browser: Browser, shared_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server)) as computer:
+        yield computer
+
+
 @pytest.fixture
-def computer(shared_server: Server, open_phone: OpenPhone) -> Phone:
-    return open_phone(shared_server, viewport={"width": 1280, "height": 800})
+def computer(_computer: Phone) -> Iterator[Phone]:
+    """That of all tests here."""
+    _computer.page.set_viewport_size({"width": 1280, "height": 800})
+    yield _computer
+    _computer.hand_on()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pytest
 from flask import Blueprint, Flask
@@ -31,7 +31,7 @@ from tests.app.pages.navigation.screens import (
 from tests.features.session_page.in_browser.look.reading import covered
 from tests.support.apps.many_features import LABELS, MADE_UP
 from tests.support.pages.browser import PHONE, Phone
-from tests.support.pages.page_checks import sticks_out, violations
+from tests.support.pages.page_checks import COLOURS, Violation, sticks_out, violations
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.usefixtures("integration")]
@@ -76,16 +76,19 @@ def test_the_bar_holds_three_entries_and_more_within_reach_of_a_thumb(
 def test_bar_covers_neither_the_end_of_a_page_nor_a_focused_element(
     page: Page,
 ) -> None:
-    for at in (TALL, KEYBOARD, NARROW, LANDSCAPE):
-        size(page, at)
-        for path in (LONG, "/new") if at in (TALL, KEYBOARD) else (LONG,):
-            page.goto(path)
+    for path, sizes in (
+        ("/new", (TALL, KEYBOARD)),
+        (LONG, (TALL, KEYBOARD, NARROW, LANDSCAPE)),
+    ):
+        page.goto(path)
+        for at in sizes:
+            size(page, at)
             page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
             end, bar = page.locator("main").bounding_box(), page.locator(".nav").bounding_box()
             assert end
             assert bar
             assert end["y"] + end["height"] <= bar["y"] + 0.5, (path, at)
-    page.goto(LONG)
+    page.evaluate("scrollTo(0, 0)")
     link = page.get_by_role("link", name="Line 6", exact=True)
     link.focus()
     for _ in range(10):
@@ -178,20 +181,23 @@ def test_a_sessions_page_has_the_rail_and_never_the_bar(phone: Phone, server: Se
 
 
 # All of it
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_violation(
-    page: Page, badges: Callable[[int, int], None], theme: Literal["light", "dark"]
-) -> None:
+def test_axe_finds_no_violation(page: Page, badges: Callable[[int, int], None]) -> None:
+    def in_both_schemes() -> list[Violation]:
+        """Which differ in their colours only; see the tests of the appearance."""
+        page.emulate_media(color_scheme="light")
+        found = violations(page)
+        page.emulate_media(color_scheme="dark")
+        return [*found, *violations(page, *COLOURS)]
+
     for number in (2, 4):
         badges(number, 12)
-    page.emulate_media(color_scheme=theme)
     page.goto(LONG)
-    assert violations(page) == []
+    assert in_both_schemes() == []
     more(page).click()
-    assert violations(page) == []
+    assert in_both_schemes() == []
     page.keyboard.press("Escape")
     size(page, WIDE[1])
-    assert violations(page) == []
+    assert in_both_schemes() == []
 
 
 def test_an_entry_with_an_unknown_symbol_is_refused_when_the_app_is_built() -> None:

@@ -42,17 +42,18 @@ def test_every_other_entry_is_in_the_sheet_and_can_be_scrolled_to(
 ) -> None:
     for number in (0, 3, 4):
         badges(number, 999)
+    page.goto(LONG)
+    if letters != "ordinary":
+        enlarge(page)
     for at in (NARROW, LANDSCAPE, TALL):
         size(page, at)
-        page.goto(LONG)
-        if letters != "ordinary":
-            enlarge(page)
         more(page).click()
         items = sheet(page).locator(".nav-item")
         assert items.count() == MADE_UP + OWN
         assert sticks_out(page) <= 0
         assert sheet(page).locator(".nav-label").evaluate_all(CUT_WORDS) == []
         assert items.evaluate_all(OUT_OF_REACH) == [], at
+        page.keyboard.press("Escape")
 
 
 def test_a_shadow_at_its_edge_shows_that_the_sheet_goes_on(page: Page) -> None:
