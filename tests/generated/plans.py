@@ -135,7 +135,7 @@ REWOUND_IN_REWINDS: Plan = (
     *(_ONE, _ONE, Tool(), Rewind(to=2), _ONE, Rewind(to=1)),
     *(Rewind(to=1), Tool()),  # a rewind that is refused, for its prompt is gone
 )
-RESTARTED: Plan = (_ONE, Desk(), Desk(), Restart(), _ONE)
+RESTARTED: Plan = (_ONE, Desk(), Restart(), _ONE)
 TWO_THAT_LIVE: Plan = (
     *(_ONE, Prompt(DESK), ParallelTools(), Tool(DESK)),
     *(Restart(DESK), Restart()),

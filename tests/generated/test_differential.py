@@ -68,9 +68,9 @@ PLANS: dict[str, Plan] = {
     "a rewind with nothing behind it": (Prompt(), Prompt(), Prompt(), Rewind(to=1)),
     "a rewind to the beginning": (Prompt(), Prompt(), Rewind(to=0), Prompt()),
     "rewinds in rewinds": REWOUND_IN_REWINDS,
-    "a desk": (Prompt(), Desk(), Restart(), Prompt()),
+    "desks, and a restart": (Prompt(), Desk(), Desk(), Restart(), Prompt()),
     "a desk and a phone": (Prompt(), Desk(), Prompt(), Desk(), Prompt()),
-    "desks, and a restart": RESTARTED,
+    "a desk, and a restart": RESTARTED,
     "two that live": TWO_THAT_LIVE,
     "two that live on": (Prompt(), Prompt(DESK), Prompt(), Tool(DESK), ParallelTools()),
     "a desk, and a kill": KILLED,
@@ -92,9 +92,9 @@ PLANS: dict[str, Plan] = {
 # Most of these are played for test_generated_sessions.py, too.
 PLAYED = chosen(
     PLANS,
-    *("a rewind", "rewinds in rewinds", "desks, and a restart", "two that live"),
-    *("a desk, and a kill", "a kill", "agents", "a torn line", "a rewind behind a compaction"),
-    *("wide seed 0", "wide seed 1", "wide seed 2"),
+    *("rewinds in rewinds", "a desk, and a restart", "two that live", "a desk, and a kill"),
+    *("a kill", "agents", "a torn line", "a rewind behind a compaction"),
+    *("wide seed 1", "wide seed 2"),
 )
 
 

