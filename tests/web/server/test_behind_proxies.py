@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from http.client import HTTPSConnection
@@ -11,9 +13,12 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
+import requests
 from playwright.sync_api import expect
+from urllib3.exceptions import InsecureRequestWarning
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from tests.support.clients.json_client import JsonClient
 from tests.support.environment import PASSWORD, PATIENCE, USER, Sandbox
 from tests.support.outside.proxies import WALL, in_front_of, untrusting
 from tests.support.pages.browser import Phone
@@ -57,9 +62,12 @@ def server(
         server.close()
 
 
-@pytest.fixture(params=["nginx", "caddy"])
-def front(request: pytest.FixtureRequest, server: Server, tmp_path: Path) -> Iterator[Server]:
-    with in_front_of(server, request.param, tmp_path / "proxy") as front:
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def front(
+    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with in_front_of(server, request.param, folder / "proxy") as front:
         yield front
 
 
@@ -96,6 +104,30 @@ def status(front: Server, path: str, headers: Mapping[str, str], method: str = "
         return stranger.getresponse().status
 
 
+def test_a_login_leads_on_and_only_the_stranger_who_guesses_is_locked_out(front: Server) -> None:
+    answers = wrong_passwords(front, 11)
+    assert (answers[0], answers[-1]) == (401, 429)
+    form = {"user": USER, "password": PASSWORD}
+    with (
+        requests.Session() as session,
+        warnings.catch_warnings(action="ignore", category=InsecureRequestWarning),
+    ):
+        session.verify = session.trust_env = False
+        answer = session.post(f"{front.url}/login", form, allow_redirects=False, timeout=PATIENCE)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{front.base_path}/")
+    cookie = f"{answer.headers['Set-Cookie']};"
+    assert "; Secure;" in cookie
+    assert f"; Path={front.base_path or '/'};" in cookie
+
+
+def test_a_socket_opens(front: Server) -> None:
+    JsonClient(front, sslopt={"cert_reqs": ssl.CERT_NONE}).ws.close()
+
+
+# Each proxy at one of the two, for it says the same of all paths
+@pytest.mark.parametrize(
+    ("server", "front"), [("", "caddy"), ("/team/opcode", "nginx")], indirect=True
+)
 def test_log_in_start_a_session_watch_it_and_stop_it(
     front: Server,
     server: Server,
@@ -103,10 +135,6 @@ def test_log_in_start_a_session_watch_it_and_stop_it(
     gates: dict[str, threading.Event],
 ) -> None:
     gates[name := f"prompt-{front.port}"] = threading.Event()
-    # a stranger is locked out, and only that one
-    answers = wrong_passwords(front, 11)
-    assert (answers[0], answers[-1]) == (401, 429)
-
     phone = open_phone(front, logged_in=False, ignore_https_errors=True)
     phone.forgiven.append("401")  # the page in whose place the login stands
     asked = list[str]()
@@ -159,7 +187,7 @@ def test_a_wall_of_caddy_keeps_its_password_to_itself(server: Server, tmp_path: 
         assert status(front, f"{front.base_path}/runs", {"Authorization": WALL_HEADER}) == 401
 
 
-def test_nginx_refuses_what_is_too_large(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("front", ["nginx"], indirect=True)
+def test_nginx_refuses_what_is_too_large(front: Server) -> None:
     headers = {"Content-Length": "68000000", "Content-Type": "text/plain"}
-    with in_front_of(server, "nginx", tmp_path / "proxy") as front:
-        assert status(front, f"{front.base_path}/login", headers, "POST") == 413
+    assert status(front, f"{front.base_path}/login", headers, "POST") == 413
