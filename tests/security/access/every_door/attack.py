@@ -6,8 +6,8 @@ added to `PUBLIC` on purpose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
@@ -16,6 +16,9 @@ from opcode_htmx.web.auth.login import LoginForm
 from opcode_htmx.web.http import errors
 from tests.security.access.doors import Door, Login, Visits, ask, files_of, log_in, tried
 from tests.support.environment import Sandbox
+from tests.support.fuzzing import FACTOR
+
+T = TypeVar("T")
 
 PUBLIC = {
     *("HEAD /healthz", "GET /healthz", "HEAD /login", "GET /login", "POST /login"),
@@ -44,6 +47,19 @@ def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:
 def changing(doors: list[Door]) -> list[Door]:
     """The doors that need a token besides."""
     return [door for door in protected(doors, sockets=False) if not door.is_safe]
+
+
+def shared_out(doors: Sequence[Door], variants: Sequence[T]) -> Iterator[tuple[T, list[Door]]]:
+    """Variants of one attack, each with its share of the doors; with all of them under FUZZ.
+
+    So every door meets one of the variants, whichever its method is: what refuses them is the same
+    for all doors, or it is missing at one.
+    """
+    rules = list(dict.fromkeys(door.rule for door in tried([*doors])))
+    for number, variant in enumerate(variants):
+        own = rules if FACTOR > 1 else rules[number :: len(variants)]
+        if own:
+            yield variant, [door for door in doors if door.rule in own]
 
 
 class Attack:
