@@ -179,9 +179,7 @@ def test_every_tool_card_has_a_summary_and_opens_to_details(
     assert phone.dom() == live
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_card_makes_the_page_wider_than_the_screen(
-    scheme: str,
     sandbox: Sandbox,
     stand_in: Path,
     start_server: Callable[..., Server],
@@ -213,7 +211,7 @@ def test_no_card_makes_the_page_wider_than_the_screen(
         gave = {"type": "user", "uuid": f"u{number}", "message": {"content": [result]}}
         both = [call, {**gave, "tool_use_result": details}]
         steps += [["raw", json.dumps(each) + "\n"] for each in both]
-    phone = open_phone(start_server(sandbox, stand_in), color_scheme=scheme)
+    phone = open_phone(start_server(sandbox, stand_in))
     phone.begin(sandbox.project, json.dumps(steps))
     expect(phone.page.locator(".block-tool")).to_have_count(len(tools))
     for open_ in (False, True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -71,14 +70,8 @@ def card(phone: Phone) -> Locator:
     return found
 
 
-@pytest.mark.browser
-def test_preview_is_below_its_choice_on_a_phone_and_beside_it_on_a_wide_screen(
-    idle_phone: Phone,
-) -> None:
-    phone = idle_phone
-    phone.send("ask me")
-    asked = card(phone)
-    expect(asked.locator("legend .header")).to_have_text(["Layout", "Fruits"])
+def previews_stand_by_their_choices(phone: Phone, asked: Locator) -> None:
+    """Below them on a phone, and beside them on a wide screen."""
     boxes = asked.get_by_role("radio", name="Boxes")
     expect(boxes).to_have_accessible_description("+-----------+ | Apples 3 | +-----------+")
     choice, shown = asked.locator(".option label").first, asked.locator(".preview").first
@@ -95,47 +88,59 @@ def test_preview_is_below_its_choice_on_a_phone_and_beside_it_on_a_wide_screen(
     assert right is not None
     assert right["x"] >= left["x"] + left["width"]
     assert right["y"] < left["y"] + left["height"]
-    boxes.check()
-    asked.get_by_role("checkbox", name="Apples").check()
-    phone.button("Answer").click()
-    expect(phone.page.locator(".block-text").last).to_contain_text('"Which layout?"="Boxes"')
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("scripted", [True, False])
-def test_a_note_on_an_answer_reaches_claude_and_stays_on_the_page(
-    shared_real_server: Server,
-    idle_sessions: IdleSessions,
-    open_phone: Callable[..., Phone],
-    scripted: bool,
-) -> None:
-    phone = open_phone(shared_real_server, java_script_enabled=scripted)
-    phone.open_session(idle_sessions.take())
-
-    def press(name: str) -> None:
-        with nullcontext() if scripted else phone.page.expect_navigation():
-            phone.button(name).click()
-
-    phone.page.get_by_role("textbox", name="Prompt").fill("ask me")
-    press("Send")
-    if not scripted:
-        asking = phone.page.locator(".block-ask[data-state=open]")
-        phone.reload_until(asking.count, "Claude asks")
-    asked = card(phone)
+def choose_with_a_note(asked: Locator) -> None:
     asked.get_by_role("radio", name="List").check()
     asked.get_by_text("Add a note").first.click()
     asked.get_by_label("A note for Claude on this answer").first.fill("With a total\nat the end.")
     asked.get_by_role("checkbox", name="Apples").check()
     asked.get_by_role("checkbox", name="Pears").check()
-    press("Answer")
+
+
+def claude_has_the_note(phone: Phone) -> None:
+    """And it stays on the page."""
     said = phone.page.locator(".block-text").last
-    if not scripted:
-        phone.reload_until(lambda: "notes:" in said.inner_text(), "Claude has the answer")
+    expect(said).to_contain_text('"Which layout?"="List"')
     expect(said).to_contain_text("notes: With a total")
     expect(said).to_contain_text('"Which fruits?"="Apples, Pears"')
     answered = phone.page.locator(".block-ask").last
     expect(answered.locator(".verdict")).to_have_text(["List", "Apples, Pears"])
     expect(answered.locator("p.remark")).to_have_text(["Note: With a total\nat the end."])
+
+
+@pytest.mark.browser
+def test_choices_with_previews_are_answered_with_a_note(idle_phone: Phone) -> None:
+    phone = idle_phone
+    phone.send("ask me")
+    asked = card(phone)
+    expect(asked.locator("legend .header")).to_have_text(["Layout", "Fruits"])
+    previews_stand_by_their_choices(phone, asked)
+    choose_with_a_note(asked)
+    phone.button("Answer").click()
+    claude_has_the_note(phone)
+
+
+@pytest.mark.browser
+def test_a_note_reaches_claude_without_scripts(
+    shared_real_server: Server, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
+) -> None:
+    phone = open_phone(shared_real_server, java_script_enabled=False)
+    phone.open_session(idle_sessions.take())
+
+    def press(name: str) -> None:
+        with phone.page.expect_navigation():
+            phone.button(name).click()
+
+    phone.page.get_by_role("textbox", name="Prompt").fill("ask me")
+    press("Send")
+    asking = phone.page.locator(".block-ask[data-state=open]")
+    phone.reload_until(asking.count, "Claude asks")
+    choose_with_a_note(card(phone))
+    press("Answer")
+    said = phone.page.locator(".block-text").last
+    phone.reload_until(lambda: "notes:" in said.inner_text(), "Claude has the answer")
+    claude_has_the_note(phone)
 
 
 @pytest.mark.parametrize(
