@@ -107,7 +107,10 @@ def effects(
     doors = tried(doors_of(app, populated.known))
     assert doors, "there is something to try"
     for door in doors:
-        if door.is_socket or not door.is_safe or who_may_act(app.view_functions[door.endpoint]):
+        # HEAD enters the view of GET
+        if door.is_socket or door.method != "GET":
+            continue
+        if who_may_act(app.view_functions[door.endpoint]):
             continue
         if rules and door.rule not in rules:
             continue
@@ -169,6 +172,6 @@ def test_a_get_that_changes_or_starts_something_is_found(
         app.add_url_rule(f"/{view.__name__}", view.__name__, view, methods=["GET"])
     rules = frozenset(rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in made_up)
     found = effects(app, sandbox, populated, commands, rules)
-    assert {rule for rule in found if rule.startswith("GET")} == {
+    assert found.keys() == {
         f"GET /{name}" for name in ("keeps", "renames", "removes", "starts", "starts_later")
     }
