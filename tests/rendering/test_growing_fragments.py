@@ -47,7 +47,7 @@ def folded(pieces: list[str], kind: str = "text") -> Iterator[Transcript]:
         yield transcript
 
 
-@examples(150)
+@examples(75)
 @given(
     st.lists(
         PARAGRAPHS | CODE | st.sampled_from(["- item\n- two\n", "# h\n", "```\n"]), max_size=5

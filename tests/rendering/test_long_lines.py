@@ -98,7 +98,7 @@ TEXTS = st.lists(LINES, min_size=1, max_size=7).flatmap(
 )
 
 
-@examples(300)
+@examples(150)
 @given(TEXTS, st.integers(1, 50))
 @pytest.mark.usefixtures("short_lines")
 def test_parts_do_not_depend_on_how_long_lines_arrive(text: str, size: int) -> None:
@@ -111,7 +111,7 @@ def htmls(texts: list[str]) -> list[str]:
     return [str(render(text)).strip() for text in texts]
 
 
-@examples(100)
+@examples(50)
 @given(TEXTS, st.integers(1, 9), st.lists(st.booleans(), min_size=50, max_size=50))
 @pytest.mark.usefixtures("short_lines")
 def test_a_page_that_follows_long_lines_has_what_a_reload_shows(

@@ -65,7 +65,7 @@ def test_any_lines_fold_into_blocks_with_unique_safe_ids(
     assert_safe("".join(map(render, transcript.blocks)))
 
 
-@examples(60)
+@examples(30)
 @given(ANY_SESSION, CUTS, st.booleans(), st.booleans())
 def test_reconnecting_viewer_ends_with_the_page_of_a_fresh_load(
     lines: list[bytes], cuts: list[float], twice: bool, close: bool

@@ -29,7 +29,7 @@ TEXTS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(TEXTS) | hostile,
     st.lists(st.integers(0, 3000), max_size=40),

@@ -57,7 +57,7 @@ def words(node: dom.Node) -> str:
     return "".join(child if isinstance(child, str) else str(child) for child in node.children)
 
 
-@examples(400)
+@examples(200)
 @given(PARAGRAPHS)
 @pytest.mark.usefixtures("short")
 def test_the_pieces_of_a_paragraph_are_the_paragraph(text: str) -> None:

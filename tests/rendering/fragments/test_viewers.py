@@ -59,7 +59,7 @@ def messages(captured: Captured) -> list[tuple[int, Message]]:
     return [(end, parser.parse(data)) for end, data in with_ends(lines)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.floats(0, 1), max_size=12), twice=st.booleans(), close=st.booleans())
 def test_viewer_with_missed_updates_ends_with_the_page_of_a_fresh_load(
     captured: Captured, cuts: list[float], twice: bool, close: bool

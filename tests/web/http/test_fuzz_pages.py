@@ -89,7 +89,7 @@ QUERIES = st.dictionaries(FIELDS | TEXTS, TEXTS, max_size=4).map(
 )
 
 
-@examples(25)
+@examples(12)
 @given(sessions(HISTORY + RARE + STDOUT), st.binary(max_size=9))
 def test_session_with_arbitrary_history_is_listed_shown_searched_and_exported(
     app: Flask, client: FlaskClient, lines: list[bytes], rest: bytes
@@ -123,7 +123,7 @@ def refuse(constant: str) -> None:
 
 
 @pytest.mark.usefixtures("integration")
-@examples(300)
+@examples(150)
 @given(data=st.data())
 def test_arbitrary_url_does_not_break_the_server(
     app: Flask, client: FlaskClient, data: st.DataObject

@@ -74,7 +74,7 @@ def assert_sentence(words: object) -> None:
 # --- the parsers ----------------------------------------------------------------------------
 
 
-@examples(300)
+@examples(150)
 @given(FRAMES | st.binary(max_size=40))
 @example("[" * 100_000)
 @example(b"\xff\xfe{\x00}\x00")
@@ -90,7 +90,7 @@ def test_any_message_is_an_object_or_refused_in_a_sentence(text: str | bytes) ->
         assert_sentence(str(error))
 
 
-@examples(400)
+@examples(200)
 @given(
     st.sampled_from([*COMMANDS.values(), *FROM_CHAT.values(), Execution, NewChat]),
     OBJECTS,
