@@ -41,7 +41,7 @@ def test_any_worker_sends_to_it_replaces_it_and_learns_of_its_end(writer: Writer
 def test_prompt_and_the_end_at_the_same_time_lose_no_prompt(writer: Writer) -> None:
     other = writer.supervision.beside()
     project, session = writer.supervision.sandbox.project, writer.session
-    for number in range(6):
+    for number in range(4):
         run = writer.warm()
         twin = until(lambda: other.unused_of(session), "the other worker knows it")
         assert twin is not None
