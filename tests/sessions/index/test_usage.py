@@ -108,7 +108,7 @@ def test_sums_are_those_of_an_independent_count(tmp_path: Path, seed: int) -> No
     index.indexer.close()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cuts=st.lists(st.integers(1, 60), max_size=6), seed=st.integers(0, 3))
 def test_sums_do_not_depend_on_how_often_the_files_were_read(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], seed: int
