@@ -19,12 +19,7 @@ MCP_SERVER = Path(__file__).parents[1] / "support" / "cli" / "mcp_server.py"
 DOWN, RIGHT, ESCAPE = "\x1b[B", "\x1b[C", "\x1b"
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    return Sandbox(tmp_path_factory.mktemp("witness") / "home").make()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(sandbox: Sandbox, claude: Path) -> Iterator[FlaskClient]:
     with app_of(sandbox, claude) as app:
         yield client_of(app)
@@ -38,7 +33,7 @@ def save(client: FlaskClient, address: str, **typed: str) -> None:
     assert answer.status_code == 303, dom.parse(answer.text).text
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[TerminalSession]:
     """Claude in the project, after a person has configured it on the pages."""
     folder = f"folder={sandbox.project}"
@@ -55,7 +50,16 @@ def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[Te
         yield session
 
 
-def test_terminal_shows_the_rules_of_the_page(terminal: TerminalSession) -> None:
+def test_terminal_and_pages_show_the_same(
+    terminal: TerminalSession, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    shows_the_rules_of_the_page(terminal)
+    shows_the_hooks_of_the_page(terminal)
+    shows_the_mcp_servers_of_the_page(terminal)
+    adds_a_rule_that_the_page_shows(terminal, client, sandbox)
+
+
+def shows_the_rules_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/permissions")
     assert terminal.shows("Bash(npm test:*)"), terminal.screen
     terminal.key(RIGHT)
@@ -64,19 +68,19 @@ def test_terminal_shows_the_rules_of_the_page(terminal: TerminalSession) -> None
     terminal.key(ESCAPE)
 
 
-def test_terminal_shows_the_hooks_of_the_page(terminal: TerminalSession) -> None:
+def shows_the_hooks_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/hooks")
     assert terminal.shows("1 hook"), terminal.screen
     terminal.key(ESCAPE)
 
 
-def test_terminal_shows_the_mcp_servers_of_the_page(terminal: TerminalSession) -> None:
+def shows_the_mcp_servers_of_the_page(terminal: TerminalSession) -> None:
     terminal.command("/mcp")
     assert terminal.shows("kitchen"), terminal.screen
     terminal.key(ESCAPE)
 
 
-def test_page_shows_the_rule_that_the_terminal_adds(
+def adds_a_rule_that_the_page_shows(
     terminal: TerminalSession, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     terminal.command("/permissions")

@@ -126,7 +126,6 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     page.get_by_role("link", name="1 changed file").click()
     plan_row(page).click()
     expect(page.locator(".diff-add")).to_have_count(2)
-    check(page)
     page.locator(".diff-add", has_text="the hedge").click()
     page.get_by_role("button", name="Comment: Line 40").click()
     page.locator(".picked-form textarea").fill(COMMENT)
@@ -136,7 +135,6 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     assert plan.read_text() == _text(MENDED)
     page.goto(f"{session.address}/changes/comments")
     expect(page.get_by_text("Addressed")).to_be_visible()
-    check(page)
 
     # Two parts are staged, committed and pushed
     for left in (1, 0):
@@ -179,7 +177,7 @@ def plan_row(page: Page) -> Locator:
 
 
 def check(page: Page) -> None:
-    """The page fits the phone, for thumbs and for readers."""
+    """The page fits the phone, for thumbs and for readers; see changes/ for those of changes."""
     assert page_checks.sticks_out(page) <= 0
     assert page_checks.smaller_than_a_thumb(page) == []
     assert page_checks.violations(page) == []
