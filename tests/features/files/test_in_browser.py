@@ -72,10 +72,9 @@ def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
 
 
 def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(
-    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+    kept_phone: Phone, folder: Path
 ) -> None:
-    phone = open_phone(shared_server)
-    page = phone.page
+    page = kept_phone.page
     page.goto(f"/projects/{project_id(folder)}/files?path=src")
     given = FilePayload(name="values.py", mimeType="text/plain", buffer=b"uploaded")
     page.get_by_label("Files of this device").set_input_files(given)
@@ -96,16 +95,15 @@ def test_an_upload_whose_name_is_taken_is_decided_and_a_deletion_is_undone(
 
 
 def test_hostile_files_run_nothing_when_they_are_opened_by_themselves(
-    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+    kept_phone: Phone, folder: Path
 ) -> None:
     script = "<script>document.documentElement.id = 'ran'; fetch('/api/settings')</script>"
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" onload="this.id=\'ran\'">{script}</svg>'
     (folder / "a.svg").write_text(svg)
     (folder / "a.html").write_text(f"<!doctype html>{script}")
     (folder / "README.md").write_text("![a](a.svg)")
-    phone = open_phone(shared_server)
-    phone.forgiven += ["Content Security Policy", "sandboxed", "Content-Security-Policy"]
-    page, asked = phone.page, list[str]()
+    kept_phone.forgiven += ["Content Security Policy", "sandboxed", "Content-Security-Policy"]
+    page, asked = kept_phone.page, list[str]()
     page.on("request", lambda request: asked.append(request.url))
     files = f"/projects/{project_id(folder)}/files"
     for name in ("a.svg", "a.html"):
@@ -118,11 +116,9 @@ def test_hostile_files_run_nothing_when_they_are_opened_by_themselves(
     assert not [each for each in asked if "/api/" in each]
 
 
-def test_the_pages_of_a_document_are_read_on_a_phone(
-    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
-) -> None:
+def test_the_pages_of_a_document_are_read_on_a_phone(kept_phone: Phone, folder: Path) -> None:
     (folder / "paper.pdf").write_bytes(pdf.document(12, box="0 0 595 842"))
-    page = open_phone(shared_server, has_touch=True).page
+    page = kept_phone.page
     page.goto(f"/projects/{project_id(folder)}/files?path=")
     page.get_by_role("link", name="paper.pdf").click()
     first = page.get_by_role("img", name="Page 1 of 12")
