@@ -79,7 +79,7 @@ def test_half_a_surrogate_pair_becomes_a_sign_that_can_be_shown() -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(TYPES), objects)
 def test_any_object_of_any_type_is_a_message_that_can_be_written_to_a_page(
     type_: str, fields: dict[str, Any]
