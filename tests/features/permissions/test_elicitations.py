@@ -268,3 +268,5 @@ def test_a_page_is_a_link_and_a_form_shows_its_problems_on_a_phone(
     expect(page.locator(".block-ask .verdict").last).to_contain_text("Accepted")
     content = {"name": "Anna", "weight": 2.5, "fruit": "a", "count": 3}
     assert asked.got() == {"action": "accept", "content": content}
+    expect(page.get_by_text("What was sent")).to_be_visible()
+    assert smaller_than_a_thumb(page) == []
