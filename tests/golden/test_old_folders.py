@@ -20,7 +20,7 @@ import requests
 
 from tests.golden import golden
 from tests.support.environment import PASSWORD, USER, Sandbox, write_stand_in
-from tests.support.server import Server
+from tests.support.server import ColdServer, Server
 
 pytestmark = pytest.mark.usefixtures("integration")
 
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     sandbox.state.mkdir()
     lay_out(sandbox.home)
     claude = write_stand_in(folder / "claude")
-    server = Server(sandbox, claude, "", OPCODE_KEEP_RUNS="0", OPCODE_ASK_AHEAD="0")
+    server = ColdServer(sandbox, claude, "", OPCODE_KEEP_RUNS="0", OPCODE_ASK_AHEAD="0")
     try:
         yield server.start()
     finally:

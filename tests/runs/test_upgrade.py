@@ -28,7 +28,7 @@ from opcode_htmx.engines.claude.files import history
 from tests.golden import golden
 from tests.support.environment import PASSWORD, PATIENCE, ROOT, USER, Sandbox, processes_of, until
 from tests.support.pages.browser import CUT_OFF, Phone
-from tests.support.server import Server
+from tests.support.server import ColdServer, Server
 
 pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(300)]
 
@@ -38,15 +38,15 @@ RUNS = 20
 LINES = 50
 
 
-class UpgradedServer(Server):
+class UpgradedServer(ColdServer):
     """A server that begins as an older version of the program, on the same port and folders."""
 
     program: Path | None = None
     """The folder of the older version; None: this one."""
 
     def begin(self) -> None:
-        if self.program is None:  # with passwords as stored by people's servers
-            self._process = self._popen()
+        if self.program is None:
+            super().begin()
             return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -10,11 +10,7 @@ import faulthandler
 import os
 import sys
 
-from opcode_htmx.lib.late.patterns import late_pattern
-
 _MOST_BYTES = 1 << 20
-_CALL = late_pattern(r'  File (?:"(.*)"|\?+), line (\d+|\?+) in (.*)')
-"""A line of `faulthandler`, which leaves quotes in paths and names as they are."""
 
 
 def innermost_calls(thread: int, most: int) -> tuple[str, ...]:
@@ -31,8 +27,11 @@ def innermost_calls(thread: int, most: int) -> tuple[str, ...]:
     for line in text.splitlines():
         if not line.startswith(" "):
             is_its = _thread_of(line) == thread
-        elif is_its and len(found) < most and (call := _CALL.fullmatch(line)):
-            path, number, name = call.groups(default="?")
+        elif is_its and len(found) < most:
+            # from the left: quotes in names stay as they are
+            path, _, rest = line.strip().removeprefix("File ").partition(", line ")
+            number, _, name = rest.partition(" in ")
+            path = path.strip('"')
             found.append(f"{path}:{number} in {name}")
     return tuple(found)
 
