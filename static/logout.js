@@ -9,9 +9,12 @@
     for (const key of Object.keys(sessionStorage)) if (key.includes(` ${base}/`)) sessionStorage.removeItem(key);
   };
   try {
-    if (document.querySelector("[data-logged-out]")) localStorage.setItem(LOGOUT, Date.now());
-    const last = localStorage.getItem(LOGOUT);
-    if (last !== sessionStorage.getItem(LOGOUT)) {
+    if (document.querySelector("[data-logged-out]")) {
+      forget(); // also where the mark for other tabs cannot be kept
+      localStorage.setItem(LOGOUT, Date.now());
+    }
+    const last = localStorage.getItem(LOGOUT) ?? "";
+    if (last !== (sessionStorage.getItem(LOGOUT) ?? "")) {
       forget();
       sessionStorage.setItem(LOGOUT, last);
     }

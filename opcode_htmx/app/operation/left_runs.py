@@ -42,10 +42,12 @@ def _is_alive(record: Path) -> bool:
     from opcode_htmx.lib.process_identity import ProcessIdentity
     from opcode_htmx.runs.model.run_folder import RunFolder
 
+    if not record.is_file():  # a pipe would keep its reader waiting
+        return False
     try:
         run = RunFolder(record.parent).load()
+        if run.end is not None or run.pid is None or run.process_started_at is None:
+            return False
+        return ProcessIdentity(run.pid, run.process_started_at).find() is not None
     except (OSError, ValueError, KeyError, TypeError):
         return False  # as the registry of runs ignores it
-    if run.end is not None or run.pid is None or run.process_started_at is None:
-        return False
-    return ProcessIdentity(run.pid, run.process_started_at).find() is not None

@@ -111,6 +111,8 @@ class RunFolder:
         if not isinstance(data, dict) or data.pop("version") not in READABLE_VERSIONS:
             raise ValueError(f"{self.record_path} is of another version")
         end = data.pop("end")
+        if not isinstance(end, dict | None):
+            raise TypeError(f"{self.record_path} has an end that is no object")
         if end is not None:
             stderr = tuple(end.pop("stderr", ()))
             end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)

@@ -1,0 +1,51 @@
+"""What a server says at its end about runs that go on, beside records that nobody wrote so."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opcode_htmx.app.operation import left_runs
+from opcode_htmx.runs.model.record import RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+
+ODD: tuple[dict[str, object], ...] = (
+    *({"end": each} for each in ("x", 1, True, [])),
+    *({"pid": each} for each in ("1", -1, [1], 1.5)),
+    *({"process_started_at": each} for each in ("x", [1])),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """That of a run whose process is this one."""
+    made = RunFolder(tmp_path / "runs" / ("a" * 32))
+    made.path.mkdir(parents=True)
+    record = RunRecord(made.path.name, "2f0e5f62-3a52-4b7a-8f4e-0c6f0a1c9a11", "/", (), 0.0, 0)
+    made.store(record.started(os.getpid(), psutil.Process().create_time()))
+    return made
+
+
+def lines(folder: RunFolder) -> list[str]:
+    return list(left_runs.lines({"OPCODE_STATE_DIR": str(folder.path.parent.parent)}))
+
+
+def test_a_run_whose_process_is_alive_goes_on(folder: RunFolder) -> None:
+    assert lines(folder)[0] == "One run of Claude goes on; the next start takes it over."
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_record_that_cannot_be_read_is_no_run(folder: RunFolder, odd: dict[str, object]) -> None:
+    record = json.loads(folder.record_path.read_bytes())
+    folder.record_path.write_text(json.dumps({**record, **odd}), encoding="utf-8")
+    assert lines(folder) == []
+
+
+def test_a_pipe_in_place_of_a_record_keeps_nobody_waiting(folder: RunFolder) -> None:
+    folder.record_path.unlink()
+    os.mkfifo(folder.record_path)
+    assert lines(folder) == []
