@@ -13,11 +13,12 @@ from opcode_htmx.app.operation import left_runs
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 
-ODD: tuple[dict[str, object], ...] = (
-    *({"end": each} for each in ("x", 1, True, [])),
-    *({"pid": each} for each in ("1", -1, [1], 1.5)),
-    *({"process_started_at": each} for each in ("x", [1])),
-)
+ODD: dict[str, tuple[object, ...]] = {
+    "end": ("x", 1, True, []),
+    "pid": ("1", -1, [1], 1.5),
+    "process_started_at": ("x", [1]),
+}
+CASES = [(name, value) for name, values in ODD.items() for value in values]
 
 
 @pytest.fixture
@@ -38,10 +39,12 @@ def test_a_run_whose_process_is_alive_goes_on(folder: RunFolder) -> None:
     assert lines(folder)[0] == "One run of Claude goes on; the next start takes it over."
 
 
-@pytest.mark.parametrize("odd", ODD, ids=str)
-def test_a_record_that_cannot_be_read_is_no_run(folder: RunFolder, odd: dict[str, object]) -> None:
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_a_record_that_cannot_be_read_is_no_run(
+    folder: RunFolder, name: str, value: object
+) -> None:
     record = json.loads(folder.record_path.read_bytes())
-    folder.record_path.write_text(json.dumps({**record, **odd}), encoding="utf-8")
+    folder.record_path.write_text(json.dumps({**record, name: value}), encoding="utf-8")
     assert lines(folder) == []
 
 
