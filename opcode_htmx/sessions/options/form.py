@@ -5,9 +5,11 @@ The selected values are those in effect, as far as Claude has reported them.
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment
@@ -15,6 +17,7 @@ from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
+from opcode_htmx.engines.claude.config.scopes import WRITABLE, managed_files, settings_place
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.asks.permissions import MODES
@@ -212,9 +215,23 @@ def _own_model(runs: Sequence[Run]) -> str:
 
 
 def _own_mode(runs: Sequence[Run]) -> str:
-    """The same of the permission mode."""
-    named = (run for run in reversed(runs) if not argv.option(run.record.argv, "--permission-mode"))
-    return next(filter(None, (run.state.first_permission_mode for run in named)), "")
+    """The same of the permission mode; empty where Claude's settings were written since then."""
+    for run in reversed(runs):
+        named = run.state.first_permission_mode
+        if named and not argv.option(run.record.argv, "--permission-mode"):
+            return named if _settings_written_at(run) < run.record.created_at else ""
+    return ""
+
+
+def _settings_written_at(run: Run) -> float:
+    """When a file that holds settings for a run was last written, in seconds since the epoch."""
+    config_dir, project = Path(run.record.config_dir), Path(run.record.project_path)
+    places = [settings_place(scope, config_dir, project).path for scope in WRITABLE]
+    written = [0.0]
+    for path in (*places, *managed_files()):
+        with contextlib.suppress(OSError, ValueError):
+            written.append(path.stat().st_mtime)
+    return max(written)
 
 
 def _effort(run: Run | None, options: Options) -> str:
