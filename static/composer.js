@@ -35,11 +35,13 @@
   composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
   let failure = null;
   let failed = null; // the control that was used
+  let place = ""; // what holds it, and the one that replaces it
   document.addEventListener("opcode:unsent", ({ detail: { ctx, sentence } }) => {
     if (ctx.bubble) return; // sending.js shows it
     failure?.remove();
     failure = complain(sentence);
     failed = ctx.sourceElement;
+    place = failed.parentElement?.closest("[id]")?.id;
     sayAbove(failed, failure);
   });
   // What became of an answer is said above its button: the rest of the page may be out of view.
@@ -68,6 +70,11 @@
     failure.className = "note";
     const name = failed.matches("button") && (failed.getAttribute("aria-label") ?? failed.textContent.trim());
     failure.textContent = `The connection is back. ${name ? `Press ${name}` : "Try"} again.`;
+  });
+
+  document.addEventListener("htmx:ws:after:message:incoming", () => {
+    const isGone = failed?.matches("button") && !failed.isConnected && !$(place)?.querySelector("button");
+    if (isGone) failure.remove(); // nobody can press it again
   });
 
   // --- the draft --------------------------------------------------------------------------

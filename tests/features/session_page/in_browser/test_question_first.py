@@ -279,6 +279,10 @@ def test_refused_answer_says_why_above_its_button(kept_phone: Phone, asking: str
     expect(said).to_be_in_viewport(ratio=1)
 
 
+MESSAGE = """() => document.dispatchEvent(new CustomEvent("htmx:ws:after:message:incoming", {
+    detail: { connection: { url: location.href } } }))"""
+
+
 def test_proxy_that_answers_for_the_server_takes_no_decision(page: Page, kept_phone: Phone) -> None:
     """Nor a Stop, nor a prompt. A redirect leads to a page of ours."""
     kept_phone.forgiven.append("502")
@@ -301,11 +305,16 @@ def test_proxy_that_answers_for_the_server_takes_no_decision(page: Page, kept_ph
     expect(stop).not_to_have_attribute("aria-busy", "true")
     page.evaluate("document.dispatchEvent(new Event('htmx:ws:after:connection'))")
     expect(flash).to_have_text("The connection is back. Press Stop again.")
+    page.evaluate(MESSAGE)
+    expect(flash).to_have_text("The connection is back. Press Stop again.")
     page.get_by_role("textbox", name="Prompt").fill("And then?")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#sending")).to_contain_text("Not sent. Tap to try again")
     page.locator("#sending").get_by_role("button", name="Edit").click()
     page.get_by_role("textbox", name="Prompt").fill("")
+    stop.evaluate("each => each.remove()")
+    page.evaluate(MESSAGE)
+    expect(flash).to_have_text("")
 
 
 def test_reason_for_a_denial_survives_a_reload_and_a_request_that_the_page_gets_late(
