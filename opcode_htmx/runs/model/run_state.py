@@ -84,7 +84,6 @@ class RunState:
         "commands",
         "effort",
         "first_model",
-        "first_permission_mode",
         "limits",
         "model",
         "models",
@@ -114,8 +113,7 @@ class RunState:
         self.permission_mode = ""
         """The mode in force; empty until Claude has named it."""
         self.first_model = ""
-        self.first_permission_mode = ""
-        """Those that Claude named first: a process that is started in the same way begins so."""
+        """The one that Claude named first: a process that is started in the same way begins so."""
         self.effort: str | None = None
         """The effort that was set while running; empty: Claude's own; None: never set."""
         self.slash_commands: tuple[str, ...] = ()
@@ -212,7 +210,7 @@ class RunState:
                 self._come_into(message.session_id)
                 self.model = message.model
                 self.first_model = self.first_model or message.model
-                self._name_mode(message.permission_mode or self.permission_mode)
+                self.permission_mode = message.permission_mode or self.permission_mode
                 self.slash_commands = message.slash_commands
                 self._continue_turn()
             case User(is_replay=True) if message.uuid not in self.sent and self._is_report(message):
@@ -340,15 +338,11 @@ class RunState:
         if message.ok:
             report = self._reader.capabilities_of(message.response)
             self.models, self.commands = report.models, report.commands
-            self._name_mode(self.permission_mode or report.permission_mode)
+            self.permission_mode = self.permission_mode or report.permission_mode
         if self.phase is Phase.STARTING:  # Claude is ready; a warm start has no prompt yet
             self.step(Event.TURN_ENDED)
             if self.waiting:
                 self.step(Event.PROMPTED)
-
-    def _name_mode(self, mode: str) -> None:
-        self.permission_mode = mode
-        self.first_permission_mode = self.first_permission_mode or mode
 
     def _settle(self, request_id: str) -> None:
         """Apply the changes that Claude has agreed to."""

@@ -5,11 +5,9 @@ The selected values are those in effect, as far as Claude has reported them.
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment
@@ -17,7 +15,6 @@ from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from opcode_htmx.engines.capabilities import DEFAULT_MODEL, Model
-from opcode_htmx.engines.claude.config.scopes import WRITABLE, managed_files, settings_place
 from opcode_htmx.engines.claude.protocol import argv
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.rendering.asks.permissions import MODES
@@ -99,8 +96,6 @@ class EffectiveOptions(NamedTuple):
     keep: bool
     isolated: bool
     """Whether the running process was started without the settings of its project."""
-    own_mode: str
-    """Where no mode is chosen: the one that Claude's settings have meant so far, if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +121,21 @@ class OptionsPresenter:
         options = choosing.options(session_id)
         run = runs[-1] if runs else None
         live = run if run and run.phase in RUN_COMMANDS[RunCommand.CHANGE] else None
-        mode = _mode(live, choosing.permission_mode(session_id, options))
-        own_mode = "" if mode else _own_mode(runs)
         return EffectiveOptions(
             models=choosing.models(run),
             options=options,
             live=live is not None,
-            mode=mode,
+            mode=_mode(live, choosing.permission_mode(session_id, options)),
             model=(live and live.state.model) or options.model or _own_model(runs),
             effort=_effort(live, options),
             keep=choosing.keeps_running(session_id, options),
             isolated=live is not None and argv.is_isolated(live.record.argv),
-            own_mode="" if own_mode == BYPASS and not choosing.allow_bypass else own_mode,
         )
 
     def view_of(self, standing: EffectiveOptions) -> OptionsView:
         """The form for given options."""
         choosing = self.choosing
-        models, options, live, mode, model, effort, keep, isolated, own_mode = standing
+        models, options, live, mode, model, effort, keep, isolated = standing
         chosen = WITHOUT if options.project_settings is False else ""
         fields = [
             Field("model", "Model", _models(models, options.model), options.model or ""),
@@ -161,10 +153,8 @@ class OptionsPresenter:
             fields=tuple(fields),
             keep_running=keep,
             grace=in_words(self.grace),
-            now=_now(
-                models, model, effort, mode or own_mode, keep, _project_now(live, isolated, chosen)
-            ),
-            bypass=BYPASS in (mode, own_mode),
+            now=_now(models, model, effort, mode, keep, _project_now(live, isolated, chosen)),
+            bypass=mode == BYPASS,
             bypass_offered=choosing.allow_bypass,
             models_known=bool(models),
         )
@@ -212,26 +202,6 @@ def _own_model(runs: Sequence[Run]) -> str:
     """The model that Claude took by itself in the newest run that was started without one."""
     named = (run for run in reversed(runs) if not argv.option(run.record.argv, "--model"))
     return next(filter(None, (run.state.first_model for run in named)), "")
-
-
-def _own_mode(runs: Sequence[Run]) -> str:
-    """The same of the permission mode; empty where Claude's settings were written since then."""
-    for run in reversed(runs):
-        named = run.state.first_permission_mode
-        if named and not argv.option(run.record.argv, "--permission-mode"):
-            return named if _settings_written_at(run) < run.record.created_at else ""
-    return ""
-
-
-def _settings_written_at(run: Run) -> float:
-    """When a file that holds settings for a run was last written, in seconds since the epoch."""
-    config_dir, project = Path(run.record.config_dir), Path(run.record.project_path)
-    places = [settings_place(scope, config_dir, project).path for scope in WRITABLE]
-    written = [0.0]
-    for path in (*places, *managed_files()):
-        with contextlib.suppress(OSError, ValueError):
-            written.append(path.stat().st_mtime)
-    return max(written)
 
 
 def _effort(run: Run | None, options: Options) -> str:

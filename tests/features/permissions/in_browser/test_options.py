@@ -55,7 +55,7 @@ def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
     assert api.requests[-1]["output_config"]["effort"] == "high"
     one.end_claude()
     expect(one.status).to_have_text("Stopped by you.")
-    expect(in_force(one)).to_have_text("Haiku 5.5 · high effort · asks first")
+    expect(in_force(one)).to_have_text("Haiku 5.5 · high effort")
     one.send("Again")  # another process
     ready(one)
     expect(in_force(one)).to_contain_text("Haiku 5.5 · high effort")
