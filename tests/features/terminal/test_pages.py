@@ -198,7 +198,8 @@ def test_programs_start_type_and_end(client: FlaskClient, sandbox: Sandbox) -> N
     assert client.post(f"{address}/type", json={"text": "stty size; exit 4\r"}).status_code == 200
 
     def listed() -> object:
-        return client.get("/api/terminals").get_json()["data"]["terminals"][0]["status"] == 4
+        (found,) = client.get("/api/terminals").get_json()["data"]["terminals"]
+        return not found["is_live"] and found["status"] == 4
 
     until(listed, "the shell has ended")
     assert "50 132" in client.get(f"/terminal/{terminal['id']}").text

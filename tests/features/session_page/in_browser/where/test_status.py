@@ -171,8 +171,10 @@ def test_unseen_ended_session_is_listed_until_it_is_opened(
     until(lambda: listed() == [], "and here")
 
 
-LEAVE_AT_THE_END = """() => new MutationObserver(() => {
-    if (document.getElementById("status")?.dataset.phase === "idle") location.assign("/runs");
+LEAVE_AT_THE_END = """() => new MutationObserver((_changes, observer) => {
+    if (document.getElementById("status")?.dataset.phase !== "idle") return;
+    observer.disconnect();  // a second change would abort the navigation and begin another
+    location.assign("/runs");
 }).observe(document.body, { childList: true, subtree: true, attributes: true })"""
 
 
