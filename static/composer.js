@@ -11,7 +11,6 @@
   const composer = $("composer");
   const prompt = $("prompt");
   const files = $("files");
-  const list = $("completions");
   const { address } = composer.dataset;
   const folder = $("folder"); // of a new session
   if (prompt.autofocus) prompt.setSelectionRange(prompt.value.length, prompt.value.length); // after the words so far
@@ -21,65 +20,12 @@
   // Nor do we lead any of these requests to another page, such as the login.
   const isOurs = (answer) => answer?.headers.has("X-Opcode") && !answer.redirected;
 
-  const note = (sentence) => {
-    const element = document.createElement("p");
-    element.className = "error-note";
-    element.textContent = sentence;
-    return element;
-  };
-  const complain = (sentence) => {
-    const shown = note(sentence);
-    $("flash").replaceChildren(shown);
-    return shown;
-  };
-  composer.addEventListener("opcode:refused", ({ detail }) => complain(detail));
-  let failure = null;
-  let failed = null; // the control that was used
-  let place = ""; // what holds it, and the one that replaces it
-  document.addEventListener("opcode:unsent", ({ detail: { ctx, sentence } }) => {
-    if (ctx.bubble) return; // sending.js shows it
-    failure?.remove();
-    failure = complain(sentence);
-    failed = ctx.sourceElement;
-    place = failed.parentElement?.closest("[id]")?.id;
-    sayAbove(failed, failure);
-  });
-  // What became of an answer is said above its button: the rest of the page may be out of view.
-  let said = null;
-  const sayAbove = (target, shown) => {
-    const buttons = target.isConnected && target.closest?.(".block-ask .buttons, .block-ask .always");
-    if (!buttons) return;
-    said?.remove();
-    said = shown;
-    said.setAttribute("role", "alert");
-    buttons.before(said);
-    const { left, top, bottom } = said.getBoundingClientRect();
-    const isSeen = (y) => said.contains(document.elementFromPoint(left + 20, y));
-    // Not where it sticks in view: that would take the request's words away.
-    if (!isSeen(top + 4) || !isSeen(bottom - 4)) said.scrollIntoView({ block: "nearest" });
-  };
-  document.addEventListener("htmx:before:request", ({ target }) => {
-    if (said && target.closest?.(".block-ask")?.contains(said)) said.remove();
-  });
-  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    const refused = ctx.response?.status >= 400 && !ctx.isForeign && $("flash").firstElementChild;
-    if (refused) sayAbove(ctx.sourceElement, refused);
-  });
-  document.addEventListener("htmx:ws:after:connection", () => {
-    if (!failure?.isConnected) return;
-    failure.className = "note";
-    const name = failed.matches("button") && (failed.getAttribute("aria-label") ?? failed.textContent.trim());
-    failure.textContent = `The connection is back. ${name ? `Press ${name}` : "Try"} again.`;
-  });
-
-  document.addEventListener("htmx:ws:after:message:incoming", () => {
-    const isGone = failed?.matches("button") && !failed.isConnected && !$(place)?.querySelector("button");
-    if (isGone) failure.remove(); // nobody can press it again
-  });
+  // To failure_notices.js.
+  const complain = (sentence, isFurther = false) =>
+    composer.dispatchEvent(new CustomEvent("opcode:refused", { detail: { sentence, isFurther } }));
 
   // --- the draft --------------------------------------------------------------------------
 
-  let refusal = ""; // for files that were not sent at all
   let kept = $("draft").value; // the server's text, as far as this page knows
   let timer = 0;
 
@@ -137,6 +83,13 @@
     timer = setTimeout(save, SAVE_MS);
   };
   restore();
+  prompt.addEventListener("input", saveSoon);
+  prompt.addEventListener("opcode:completed", saveSoon);
+  prompt.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    composer.requestSubmit();
+  });
 
   // Text typed elsewhere is shown, unless it would replace text typed here: an update may be older than that.
   const takeOver = () => {
@@ -178,7 +131,8 @@
     asking.removeAttribute("aria-busy");
     asking = null;
     if (!isOurs(answer)) {
-      unreached = complain("Not sent: no connection. Your words are kept; try again once you are online.");
+      complain("Not sent: no connection. Your words are kept; try again once you are online.");
+      unreached = $("flash").firstElementChild;
       return;
     }
     isReached = true;
@@ -227,7 +181,7 @@
   document.addEventListener("htmx:finally:request", ({ target, detail: { ctx } }) => {
     if (target === files) {
       files.value = ""; // they are in the draft, or were refused
-      if (refusal) $("flash").append(note(refusal));
+      if (refusal) complain(refusal, true);
       refusal = "";
     }
     if (!prompt.readOnly) return;
@@ -247,6 +201,7 @@
 
   // --- files ------------------------------------------------------------------------------
 
+  let refusal = ""; // for files that were not sent at all
   const attach = (event, data) => {
     // text copied from an office program also contains an image of itself
     if (!data?.files.length || data.getData("text/plain")) return;
@@ -275,82 +230,4 @@
   const takeUp = () => files.files.length && files.dispatchEvent(new Event("change", { bubbles: true }));
   files.addEventListener("htmx:after:init", takeUp, { once: true });
   addEventListener("pageshow", ({ persisted }) => persisted && takeUp());
-
-  // --- completion -------------------------------------------------------------------------
-
-  let chosen = 0;
-  let asked = null;
-
-  // A command at the start of the text, or a file after an @.
-  const word = () => {
-    const before = prompt.value.slice(0, prompt.selectionEnd);
-    return /^\/[\w:.-]*$/.exec(before)?.[0] ?? /(?:^|\s)(@\S*)$/.exec(before)?.[1];
-  };
-
-  const choose = (index) => {
-    const options = list.children;
-    options[chosen]?.removeAttribute("aria-selected");
-    chosen = (index + options.length) % options.length;
-    options[chosen].setAttribute("aria-selected", "true");
-    options[chosen].scrollIntoView({ block: "nearest" });
-    prompt.setAttribute("aria-activedescendant", options[chosen].id);
-  };
-
-  const close = () => {
-    list.hidden = true;
-    asked = null;
-    prompt.removeAttribute("aria-activedescendant");
-  };
-
-  const suggest = async () => {
-    const query = word();
-    if (!query) return close();
-    if (query === asked) return;
-    asked = query;
-    const asks = new URLSearchParams({ q: query, folder: folder?.value ?? "" });
-    const headers = { "X-CSRF-Token": composer.elements.csrf_token.value };
-    const answer = await fetch(`${address}/complete?${asks}`, { headers }).catch(() => null);
-    const html = answer?.ok && isOurs(answer) ? await answer.text() : "";
-    if (asked !== query) return; // a later query has been sent, or none is needed any more
-    list.innerHTML = html;
-    list.hidden = !list.children.length;
-    if (!list.hidden) choose(0);
-  };
-
-  const complete = (option) => {
-    const end = prompt.selectionEnd;
-    prompt.setRangeText(option.dataset.insert, end - word().length, end, "end");
-    close();
-    saveSoon();
-    prompt.focus();
-  };
-
-  // That there is no prompt is true until the first letter, whoever has said so.
-  const forget = () => {
-    for (const each of document.querySelectorAll(".error-note")) if (each.textContent === composer.dataset.empty) each.remove();
-  };
-  prompt.addEventListener("input", (event) => {
-    if (prompt.value.trim()) forget();
-    saveSoon();
-    if (!event.isComposing) suggest();
-  });
-  if (document.activeElement === prompt && prompt.value !== prompt.defaultValue) suggest(); // typed before this script came
-  prompt.addEventListener("blur", close);
-  list.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the field
-  list.addEventListener("click", ({ target }) => {
-    const option = target.closest("li");
-    if (option && word()) complete(option);
-  });
-
-  prompt.addEventListener("keydown", (event) => {
-    if (event.isComposing) return; // the key belongs to the input method
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) composer.requestSubmit();
-    else if (list.hidden || !word()) return;
-    else if (event.key === "Enter" || event.key === "Tab") complete(list.children[chosen]);
-    else if (event.key === "ArrowDown") choose(chosen + 1);
-    else if (event.key === "ArrowUp") choose(chosen - 1);
-    else if (event.key === "Escape") close();
-    else return;
-    event.preventDefault();
-  });
 })();

@@ -37,7 +37,7 @@ class Held:
         self._phone = phone
         self._routes: list[Route] = []
         self._open = threading.Event()
-        phone.page.route(re.compile(r"/(composer\.js|later\.bundle)"), self._take)
+        phone.page.route(re.compile(r"/(new|later)\.bundle"), self._take)
 
     def _take(self, route: Route) -> None:
         if self._open.is_set():

@@ -188,7 +188,7 @@
       // An empty prompt, unless it is a tap more on one that is on its way.
       if ($("files").value) return; // on their way, too
       event.preventDefault();
-      if (!isSending()) composer.dispatchEvent(new CustomEvent("opcode:refused", { detail: composer.dataset.empty }));
+      if (!isSending()) composer.dispatchEvent(new CustomEvent("opcode:refused", { detail: { sentence: composer.dataset.empty } }));
       return;
     }
     request.body.set("csrf_token", composer.elements.csrf_token.value);
