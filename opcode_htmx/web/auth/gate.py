@@ -47,6 +47,7 @@ ACTS_FOR_SCRIPTS = (
 
 
 LOGIN_SENTENCE = "Log in to see this page."
+LOGGED_OUT = "You are logged out."
 SHARE_AGAIN = (
     "This is too large to be kept while you are not logged in. Log in, then share it again."
 )
@@ -179,7 +180,7 @@ class AuthGate:
     def _unauthorized(self) -> Unauthorized:
         if request.headers.get("HX-Request") == "true":
             # A Basic challenge would open a dialog over a page in use.
-            return Unauthorized("You are logged out.")
+            return Unauthorized(LOGGED_OUT)
         if _is_share():
             return Unauthorized(SHARE_AGAIN)
         if cors.is_api():

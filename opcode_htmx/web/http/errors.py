@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -147,7 +147,9 @@ def respond(
             current_app.url_map.add_below("/")  # the page of an error has links to others
     if request.headers.get("HX-Request") == "true":
         response = make_response(
-            render_template("alert.html", sentence=sentence, status=code, link=link)
+            render_template(
+                "alert.html", sentence=sentence, status=code, link=link, next=_page_of_request()
+            )
         )
     else:
         response = make_response(_page(sentence, code, link))
@@ -189,10 +191,23 @@ def _typed_words(code: int) -> str:
 
 def _page_of_form() -> str:
     """The path of our page with the refused form; empty if there was none."""
-    referrer = urlsplit(request.referrer or "")
+    return _page_before().path if request.method == "POST" else ""
+
+
+def _page_of_request() -> str:
+    """The path and the query of our page with the refused request; else that of the first page."""
+    return _page_before()._replace(scheme="", netloc="").geturl() or start_page()
+
+
+def _page_before() -> SplitResult:
+    """The address of our page that sent the request; an empty one if there was none."""
+    none = urlsplit("")
+    try:
+        referrer = urlsplit(request.referrer or "")
+    except ValueError:
+        return none
     ours = referrer.netloc == request.host and referrer.path.startswith("/")
-    form = request.method == "POST" and not referrer.path.startswith("//")
-    return referrer.path if ours and form else ""
+    return referrer if ours and not referrer.path.startswith("//") else none
 
 
 def _sentence(error: HTTPException, code: int) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import gevent
 from flask import Flask, request
 
-from opcode_htmx.web.auth.gate import is_websocket
+from opcode_htmx.web.auth.gate import LOGGED_OUT, is_websocket
 from opcode_htmx.web.websocket.connection import LINGER_SECONDS, WebSocketConnection
 
 if TYPE_CHECKING:  # imported with the first socket, see router.py
@@ -81,7 +81,8 @@ class OpenSockets:
 
     def close_of(self, login: str) -> None:
         """Close all sockets of a login that has ended, so that they do not reconnect."""
-        _close_each([ws for ws, of in self._open.items() if of == login], POLICY_VIOLATION)
+        ended = [ws for ws, of in self._open.items() if of == login]
+        _close_each(ended, POLICY_VIOLATION, LOGGED_OUT)
 
     def close_all(self) -> None:
         """Close all with 1012: pages reconnect at once."""
@@ -161,9 +162,9 @@ def _close_and_wait(ws: Server, code: int, reason: str | None = None) -> None:
     ws.thread.join(LINGER_SECONDS)
 
 
-def _close_each(sockets: Iterable[Server], code: int) -> None:
+def _close_each(sockets: Iterable[Server], code: int, reason: str | None = None) -> None:
     """Close them concurrently: one whose peer reads nothing delays no other."""
-    closing = {gevent.spawn(close, ws, code): ws for ws in list(sockets)}
+    closing = {gevent.spawn(close, ws, code, reason): ws for ws in list(sockets)}
     gevent.joinall(list(closing), timeout=CLOSE_SECONDS)
     for greenlet, ws in closing.items():
         if not greenlet.ready():

@@ -204,6 +204,21 @@ def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., P
     expect(sheet).to_contain_text("got it")
 
 
+def test_terminal_says_that_its_login_has_ended(
+    server: Server, open_phone: Callable[..., Phone]
+) -> None:
+    form = {"program": "shell", "folder": str(server.sandbox.project)}
+    address = server.post("/terminal", form).headers["Location"]
+    phone = open_phone(server)
+    # what the page still fetches, with the login that has ended
+    phone.forgiven += ["401", "its MIME type ('text/html') is not executable"]
+    one = TerminalPage(phone, address, server.sandbox.state)
+    one.until("$")
+    token = one.page.locator("[name=csrf_token]").first.input_value()
+    one.page.context.request.post("/logout", form={"csrf_token": token})
+    expect(one.page.locator("#terminal-state")).to_have_text("You are logged out.")
+
+
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[MessagesApi]:
     """A model that says the same to everything."""

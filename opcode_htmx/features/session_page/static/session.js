@@ -34,10 +34,23 @@
 
   let cutOff = false; // permanently
   let full = false; // whether the server has its maximum of viewers
+  let wasOpen = false; // the socket that is closed
+  let loggedOut = false;
   const offline = () => {
     document.body.dataset.link = "offline"; // the phase stays: the page's layout hangs on it
-    const text = cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
+    const text = loggedOut ? "You are logged out." : cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
     if ($("status").textContent !== text) $("status").textContent = text;
+  };
+
+  // A login that has ended, perhaps while the phone slept, closes the socket or refuses the next one: the
+  // browser does not say why.
+  const askForLogin = async () => {
+    const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+    const answer = await fetch(`${base}/runs/badge`, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.status !== 401 || !answer.headers.has("X-Opcode") || loggedOut) return;
+    loggedOut = true;
+    $("flash").outerHTML = await answer.text(); // with the way to the login, and back
+    offline();
   };
 
   // The time in this state, counted here by the server's clock, which may differ from the phone's.
@@ -66,6 +79,9 @@
 
   document.addEventListener("htmx:ws:after:connection", () => {
     document.body.dataset.link = "online";
+    wasOpen = true;
+    // Logged in again elsewhere: the forms of this page are of the old login.
+    if (loggedOut && !$("prompt").value) location.reload();
     waitingSince = Date.now();
   });
 
@@ -106,6 +122,8 @@
       event.detail.connection.url = url.href;
     }
     if (event.detail.reason === "closed" && !document.hidden) offline();
+    if (cutOff || (!wasOpen && navigator.onLine)) askForLogin();
+    wasOpen = false;
   });
 
   // A socket may die without a close event; closing it makes htmx reconnect.

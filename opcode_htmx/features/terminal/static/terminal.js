@@ -241,10 +241,10 @@ const connect = () => {
     if (document.visibilityState === "visible") propose(true);
   };
   socket.onmessage = receive;
-  socket.onclose = ({ code }) => {
+  socket.onclose = ({ code, reason }) => {
     if (isOver) return;
     if (code === OVER) return terminal.write("", () => isOver || over("was killed"));
-    if (code === REFUSED) return over("This terminal is not here any more.");
+    if (code === REFUSED) return over(reason || "This terminal is not here any more.");
     showStatus("Connecting…");
     setTimeout(connect, LATER_MS[Math.min(attempts++, LATER_MS.length - 1)]);
   };

@@ -26,7 +26,23 @@ def test_an_htmx_request_that_is_logged_out_opens_no_dialog(client: Browser) -> 
     assert response.status_code == 401
     assert "WWW-Authenticate" not in response.headers
     assert "<html" not in response.text
-    assert 'href="/login"' in response.text
+    assert 'href="/login?next=/"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("sender", "leads_to"),
+    [
+        (f"{ORIGIN}/page?x=1", "/page?x%3D1"),
+        ("http://elsewhere.example/page", "/"),
+        (f"{ORIGIN}//elsewhere.example", "/"),
+        ("http://[", "/"),
+    ],
+)
+def test_login_after_a_request_of_a_page_leads_back_to_it(
+    client: Browser, sender: str, leads_to: str
+) -> None:
+    headers = {"HX-Request": "true", "Referer": sender}
+    assert f'href="/login?next={leads_to}"' in client.post("/page", headers=headers).text
 
 
 NAVIGATION = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
