@@ -16,8 +16,6 @@ CARDS: dict[str, list[tuple[str, str]]] = {
         ("Write notes.md +4", "+- Apples in September"),
         ("Read harvest.ipynb", "print(trees)"),
         ("NotebookEdit harvest.ipynb +2 −2", "+print(trees * 40)"),
-    ],
-    "commands": [
         ("Bash python3 app.py", "960 kg in 64 baskets"),
         ("Bash sh check.sh — exit 1", "✗ fills baskets"),
         ("Bash seq 1 4000", "Show all"),
@@ -39,8 +37,12 @@ CARDS: dict[str, list[tuple[str, str]]] = {
 
 SAID = {
     "answer": ["How is the orchard doing?", "Here is what I found", "inside their box"],
-    "files": ["The files are tidy."],
-    "commands": ["New task Run the tests", "Task #1 completed", "All is checked."],
+    "files": [
+        "The files are tidy.",
+        "New task Run the tests",
+        "Task #1 completed",
+        "All is checked.",
+    ],
     "events": [
         "The API answered with status 529; Claude tries again",
         "Now it went through.",
@@ -120,9 +122,10 @@ def in_files(view: View) -> None:
     view.picture("notebook", view.card("NotebookEdit"))
     view.page.evaluate("scrollTo(0, 0)")
     view.picture("files", views="wide")
+    commands_among_them(view)
 
 
-def in_commands(view: View) -> None:
+def commands_among_them(view: View) -> None:
     with view.looking_at("terminal"):
         failed = view.page.locator(".block-tool[data-state=error]").first
         expect(failed.locator(".a1")).to_have_text("✗ fills baskets")
@@ -161,7 +164,6 @@ def in_past(view: View) -> None:
 LOOKS = {
     "answer": in_answer,
     "files": in_files,
-    "commands": in_commands,
     "events": in_events,
     "past": in_past,
 }

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -114,17 +113,18 @@ def play(gallery: Gallery) -> None:
     greeting.unlink()
     gallery.begin("answer", "How is the orchard doing?", picture=True)
     gallery.begin("files", "Tidy up the files")
-    gallery.begin("commands", "Check everything")
     gallery.shows("answer", "tokens in,")
     gallery.prompt("answer", "Show it wide")
+    gallery.shows("files", "tokens in,")
+    gallery.prompt("files", "Check everything")
     play_events(gallery)
-    for name, turns in {"answer": 2, "files": 1, "commands": 1}.items():
-        gallery.shows(name, "tokens in,", turns)
+    gallery.shows("answer", "tokens in,", 2)
+    gallery.shows("files", "All is checked.")  # its first turn is further up than the page goes
     settings.unlink()  # from here on Claude asks
-    play_asks(gallery)
-    play_phases(gallery)
-    for name in ASKED:
-        gallery.shows(name, 'data-state="open"')
+    gallery.begin("working", "Hold on")
+    gallery.shows("working", "Row 2")
+    gallery.prompt("working", "Then water the young trees")
+    gallery.prompt("working", "And write down the date")
 
 
 def play_events(gallery: Gallery) -> None:
@@ -137,42 +137,3 @@ def play_events(gallery: Gallery) -> None:
     gallery.shows("events", "Row 2")
     gallery.stop("events")
     gallery.shows("events", "Stopped by you.")
-
-
-def play_asks(gallery: Gallery) -> None:
-    """One of each kind, left open."""
-    for name, prompt in ASKED.items():
-        mode = "plan" if name == "ask-plan" else ""
-        gallery.begin(name, prompt, permission_mode=mode, was_permission_mode="")
-
-
-ASKED = {
-    "ask-edit": "Expect more of each tree",
-    "ask-command": "Install vitest",
-    "ask-outside": "Back up app.py",
-    "ask-question": "What do you need to know?",
-    "ask-plan": "Make a plan",
-    "ask-form": "Plan the harvest",
-    "ask-page": "Connect the orchard",
-}
-
-
-def play_phases(gallery: Gallery) -> None:
-    """A run in each state; transient states are held."""
-    gallery.begin("working", "Hold on")
-    gallery.shows("working", "Row 2")
-    gallery.prompt("working", "Then water the young trees")
-    gallery.prompt("working", "And write down the date")
-    gallery.begin("bypass", "Hello", permission_mode="bypassPermissions", was_permission_mode="")
-    gallery.begin("failed", "Hello again")
-    gallery.begin("stopping", "Tell a long story")
-    gallery.shows("bypass", "tokens in,")
-    gallery.shows("failed", "tokens in,")
-    gallery.prompt("failed", "Tell a long story")
-    gallery.shows("failed", "Row 2")
-    gallery.signal("failed", signal.SIGKILL)
-    gallery.shows("stopping", "Row 2")
-    gallery.signal("stopping", signal.SIGSTOP)  # it cannot end before the picture is taken
-    gallery.stop("stopping")
-    gallery.begin("starting", "Hello")
-    gallery.signal("starting", signal.SIGSTOP)

@@ -57,6 +57,13 @@ SCREENS = (
     Screen("with a keyboard: 390×420", 390, 420),
     Screen("844×390", 844, 390),
 )
+ASKED = {
+    "ask-edit": "Expect more of each tree",
+    "ask-question": "What do you need to know?",
+    "ask-form": "Plan the harvest",
+    "ask-page": "Connect the orchard",
+}
+"""The prompts of sessions with an open request."""
 WIDTH = 850
 STYLE = """
 body { display: flex; flex-wrap: wrap; gap: 14px; margin: 14px; background: #d8d8d4;
@@ -141,6 +148,9 @@ def plant_schedules(gallery: Gallery) -> str:
 def addresses(gallery: Gallery) -> dict[str, str]:
     """The address of each page by the name of its sheet."""
     rtl = plant_rtl(gallery)
+    for name, prompt in ASKED.items():
+        gallery.begin(name, prompt)
+        gallery.shows(name, 'data-state="open"')
     plant_agents(gallery.sandbox)
     project = gallery.project
     return {

@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Thinking,
     ToolUse,
 )
+from opcode_htmx.engines.claude.demo.script import Step
 from tests.runs.asking import write_plan
 
 APP = '''\
@@ -118,6 +119,7 @@ def growing(rows: int) -> str:
 
 GROWING = growing(8)
 QUESTION = ToolUse("AskUserQuestion", {"questions": QUESTIONS})
+FORM, PAGE = ToolUse("mcp__orchard__form", {}), ToolUse("mcp__orchard__page", {})
 
 
 def photo(width: int = 320, height: int = 200) -> bytes:
@@ -164,14 +166,10 @@ class Script:
             Scene("more", "grow again", [Text(GROWING)]),
             Scene("grow", "let it grow", [Text(growing(4), pace=0.003)]),
             Scene("edit", "expect more", [self._read("app.py"), self._edit(GROW), Text("Done.")]),
-            Scene("npm", "install", [_bash("npm install --save-dev vitest"), Text("Installed.")]),
-            Scene("outside", "back up", [self._outside(), Text("Copied.")]),
-            Scene(
-                "ask", "what do you need", [ToolUse("AskUserQuestion", {"questions": QUESTIONS})]
-            ),
-            Scene("form", "plan the harvest", [ToolUse("mcp__orchard__form", {})]),
-            Scene("page", "connect the orchard", [ToolUse("mcp__orchard__page", {})]),
-            Scene("plan", "make a plan", [self._plan, ToolUse("ExitPlanMode", {}), Text("Begun.")]),
+            Scene("asks", "ask everything", self._asked()),
+            Scene("question", "what do you need", [QUESTION]),
+            Scene("form", "plan the harvest", [FORM]),
+            Scene("page", "connect the orchard", [PAGE]),
             Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
         )
 
@@ -186,6 +184,16 @@ class Script:
     def _outside(self) -> ToolUse:
         place = self.project.parent.parent / "backup" / "app.py"
         return ToolUse("Write", {"file_path": str(place), "content": APP})
+
+    def _asked(self) -> list[Step]:
+        """A request of each kind, in plan mode until the first one is answered."""
+        return [
+            *(self._plan, ToolUse("ExitPlanMode", {})),
+            _bash("npm install --save-dev vitest"),
+            *(self._read("app.py"), self._edit(GROW)),
+            self._outside(),
+            *(QUESTION, FORM, PAGE),
+        ]
 
     def _plan(self, request: Request) -> ToolUse:
         asked = write_plan(request)

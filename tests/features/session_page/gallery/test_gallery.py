@@ -24,14 +24,14 @@ from tests.features.session_page.gallery.controls import (
     asks_hold_what_they_ask_about,
     check_completion_and_attachments,
     check_queue_editing,
-    check_status_in_each_state,
+    check_start_and_stop,
     it_says_so_when_it_is_offline,
     options_menu_and_sheet_open,
     other_pages,
 )
 from tests.features.session_page.gallery.gallery import Gallery
 from tests.features.session_page.gallery.screens import take_sheets
-from tests.features.session_page.gallery.view import SIZES, View
+from tests.features.session_page.gallery.view import PHASES, SIZES, View
 from tests.support.environment import Sandbox
 from tests.support.pages import screenshots
 from tests.support.pages.browser import Phone
@@ -87,15 +87,17 @@ def check_content(view: View) -> None:
     cards_say_what_happened_and_open(view)
     asks_hold_what_they_ask_about(view)
     check_queue_editing(view)
-    check_status_in_each_state(view)
+    check_start_and_stop(view)
     check_completion_and_attachments(view)
     options_menu_and_sheet_open(view)
     a_session_grows_and_is_left_and_managed(view)
     other_pages(view)
     it_says_so_when_it_is_offline(view)
+    with view.looking_at("the states of a session"):
+        assert view.phases == PHASES.keys()
 
 
-def test_pages_with_nothing_to_show_and_the_login_in_every_size(
+def test_pages_with_nothing_to_show_in_every_size(
     sandbox: Sandbox,
     stand_in: Path,
     start_server: Callable[..., Server],
@@ -104,14 +106,17 @@ def test_pages_with_nothing_to_show_and_the_login_in_every_size(
     server = start_server(sandbox, stand_in)
     phone = open_phone(server)
     stranger = open_phone(server, logged_in=False)
+    pictured = (  # else tests/app/pages/test_every_page.py looks at these
+        (phone, "/devices", "Add a device"),
+        (stranger, "/login", "Log in to opcode"),
+        (stranger, "/pair", "Sign in to opcode"),
+    )
     wrong, (small, *others) = list[str](), SIZES
     width, height = SIZES[small]
     for who, path, words in (
         (phone, "/", "No projects yet"),
         (phone, "/runs", "Nothing is running"),
-        (phone, "/devices", "Add a device"),
-        (stranger, "/login", "Log in to opcode"),
-        (stranger, "/pair", "Sign in to opcode"),
+        *(pictured if screenshots.WANTED else ()),
     ):
         view = View(who, Gallery(server), small, tuple(others))
         view.page.set_viewport_size({"width": width, "height": height})

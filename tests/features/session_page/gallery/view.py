@@ -51,7 +51,7 @@ class View:
     """The sizes of which something is measured besides its own."""
     wrong: list[str] = field(default_factory=list)
     phases: set[str] = field(default_factory=set)
-    """The sessions whose status line was checked."""
+    """Those whose status line was checked."""
 
     @property
     def page(self) -> Page:
@@ -96,10 +96,14 @@ class View:
             self.page.evaluate("scrollTo(0, 0)")
             self.page.wait_for_timeout(20)
         if name in PHASES and name not in self.phases:
-            self.phases.add(name)
-            with self.looking_at(f"status: {name}"):
-                expect(self.phone.status).to_have_text(PHASES[name])
-            self.picture(f"status-{name}", self.page.locator(".state"))
+            self.check_status(name)
+
+    def check_status(self, name: str) -> None:
+        """Wait for the status of a phase."""
+        self.phases.add(name)
+        with self.looking_at(f"status: {name}"):
+            expect(self.phone.status).to_have_text(PHASES[name])
+        self.picture(f"status-{name}", self.page.locator(".state"))
 
     def picture(self, name: str, *parts: Locator, views: str = "phone") -> None:
         """A picture for the documents, where this view is one of those it is wanted of."""
