@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -20,6 +20,7 @@ from opcode_htmx.features.claude_permissions.service import (
     PermissionEditor,
     Permissions,
 )
+from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.versioned_files import FileChanged, FileRefused
 from opcode_htmx.rendering.asks.permissions import MODES
 from opcode_htmx.sessions.configuration.project_choices import project_choices
@@ -81,106 +82,106 @@ def blueprint(editor: PermissionEditor, lately: LatelyMatched) -> Blueprint:
             notice=flashed()[0],
         )
 
-    @pages.get("/claude/permissions/rule")
-    def rule() -> str:
-        args = request.args
-        chosen = configuration.chosen(args.get("folder", ""))
-        old = _entry(args, "", tuple(Behavior))
-        found = editor.find(chosen, old) if old else None
-        if found and not found.can_change:
-            return rule_page(chosen, old, old, found=found)
-        kind = args.get("kind", "")
-        kind = kind if kind in list(Behavior) else Behavior.ALLOW
-        new = Entry(kind, "", _usual_scope(chosen))
-        return rule_page(chosen, old, old or new, found=found)
-
-    @pages.post("/claude/permissions/rule")
-    def change_rule() -> BaseResponse | tuple[str, int]:
-        form = request.form
-        chosen = configuration.chosen(form.get("folder", ""))
-        old = _entry(form, "old-", tuple(Behavior))
-        new = Entry(form.get("kind", ""), form.get("text", "").strip(), form.get("scope", ""))
-        is_removed = form.get("act") == "remove"
-        try:
-            _change(editor, chosen, old, None if is_removed else new)
-        except FileChanged as error:
-            return rule_page(chosen, old, new, error=str(error), changed=error), 409
-        except (InvalidRule, InvalidJson, FileRefused) as error:
-            return rule_page(chosen, old, new, error=str(error)), 422
-        return _done(chosen, "rule-removed" if is_removed else "rule-saved")
-
-    @pages.get("/claude/permissions/folder")
-    def folder() -> str:
-        chosen = configuration.chosen(request.args.get("folder", ""))
-        old = _entry(request.args, "", (FOLDERS,))
-        return folder_page(chosen, old, old or Entry(FOLDERS, "", _usual_scope(chosen)))
-
-    @pages.post("/claude/permissions/folder")
-    def change_folder() -> BaseResponse | tuple[str, int]:
-        form = request.form
-        chosen = configuration.chosen(form.get("folder", ""))
-        old = _entry(form, "old-", (FOLDERS,))
-        new = Entry(FOLDERS, form.get("text", "").strip(), form.get("scope", ""))
-        is_removed = form.get("act") == "remove"
-        try:
-            _change(editor, chosen, old, None if is_removed else new)
-        except FileChanged as error:
-            return folder_page(chosen, old, new, str(error), error), 409
-        except (InvalidRule, InvalidJson, FileRefused) as error:
-            return folder_page(chosen, old, new, str(error)), 422
-        return _done(chosen, "folder-removed" if is_removed else "folder-saved")
-
-    def rule_page(
-        chosen: ChosenProject,
-        old: Entry | None,
-        new: Entry | None,
-        *,
-        error: str = "",
-        changed: FileChanged | None = None,
-        found: ListedRule | None = None,
-    ) -> str:
-        """The form of a rule; `new` is what it holds, and `old` what it replaces."""
-        matches = lately.of(*editor.limits(found, chosen)) if found else None
-        return render_template(
-            "claude_permissions/rule.html",
-            chosen=chosen,
-            old=old,
-            new=new,
-            found=found,
-            words=_words(old, found),
-            headings=HEADINGS,
-            matches=matches,
-            **_common(editor, chosen, error, changed),
-        )
-
-    def folder_page(
-        chosen: ChosenProject,
-        old: Entry | None,
-        new: Entry,
-        error: str = "",
-        changed: FileChanged | None = None,
-    ) -> str:
-        return render_template(
-            "claude_permissions/folder.html",
-            chosen=chosen,
-            old=old,
-            new=new,
-            **_common(editor, chosen, error, changed),
-        )
-
+    _add_rule(pages, editor, lately)
+    _add_folder(pages, editor)
     return pages
 
 
-def _common(
-    editor: PermissionEditor, chosen: ChosenProject, error: str, changed: FileChanged | None
-) -> dict[str, object]:
-    return {
-        "places": editor.configuration.settings_places(chosen),
-        "revisions": editor.revisions(chosen),
-        "error": error,
-        "changed": changed,
-        "current": _permissions_in(changed) if changed else "",
+def _add_rule(pages: Blueprint, editor: PermissionEditor, lately: LatelyMatched) -> None:
+    """The form of a rule."""
+
+    @pages.get("/claude/permissions/rule")
+    def rule() -> str:
+        args = request.args
+        chosen = editor.configuration.chosen(args.get("folder", ""))
+        old = _entry(args, "", tuple(Behavior))
+        found = editor.find(chosen, old) if old else None
+        kind = args.get("kind", "")
+        kind = kind if kind in list(Behavior) else Behavior.ALLOW
+        return form_page(_Form(chosen, old, old or Entry(kind, "", _usual_scope(chosen))), found)
+
+    @pages.post("/claude/permissions/rule")
+    def change_rule() -> BaseResponse | tuple[str, int]:
+        kind = request.form.get("kind", "")
+        return _submit(editor, tuple(Behavior), kind, form_page, "rule")
+
+    def form_page(form: _Form, found: ListedRule | None = None) -> str:
+        matches = lately.of(*editor.limits(found, form.chosen)) if found else None
+        return render_template(
+            "claude_permissions/rule.html",
+            found=found,
+            words=_words(form.old, found),
+            headings=HEADINGS,
+            matches=matches,
+            **form.context(editor),
+        )
+
+
+def _add_folder(pages: Blueprint, editor: PermissionEditor) -> None:
+    """The form of a folder that Claude works in besides the project."""
+
+    @pages.get("/claude/permissions/folder")
+    def folder() -> str:
+        chosen = editor.configuration.chosen(request.args.get("folder", ""))
+        old = _entry(request.args, "", (FOLDERS,))
+        return form_page(_Form(chosen, old, old or Entry(FOLDERS, "", _usual_scope(chosen))))
+
+    @pages.post("/claude/permissions/folder")
+    def change_folder() -> BaseResponse | tuple[str, int]:
+        return _submit(editor, (FOLDERS,), FOLDERS, form_page, "folder")
+
+    def form_page(form: _Form) -> str:
+        return render_template("claude_permissions/folder.html", **form.context(editor))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The form of an entry: `new` is what it holds, and `old` what it replaces."""
+
+    chosen: ChosenProject
+    old: Entry | None
+    new: Entry
+    error: str = ""
+    changed: FileChanged | None = None
+
+    def context(self, editor: PermissionEditor) -> dict[str, object]:
+        return {
+            "chosen": self.chosen,
+            "old": self.old,
+            "new": self.new,
+            "places": editor.configuration.settings_places(self.chosen),
+            "revisions": editor.revisions(self.chosen),
+            "error": self.error,
+            "changed": self.changed,
+            "current": _permissions_in(self.changed) if self.changed else "",
+        }
+
+
+def _submit(
+    editor: PermissionEditor,
+    kinds: tuple[str, ...],
+    kind: str,
+    form_page: Callable[[_Form], str],
+    noun: str,
+) -> BaseResponse | tuple[str, int]:
+    """Save or remove the entry of a form; where that is refused, the form with the reason."""
+    form = request.form
+    chosen = editor.configuration.chosen(form.get("folder", ""))
+    old = _entry(form, "old-", kinds)
+    new = Entry(kind, form.get("text", "").strip(), form.get("scope", ""))
+    is_removed = form.get("act") == "remove"
+    based_on = {
+        scope: form.get(f"revision-{scope}", "")
+        for scope in editor.configuration.settings_places(chosen)
     }
+    try:
+        editor.change(chosen, old, None if is_removed else new, based_on, current_identity())
+    except FileChanged as error:
+        return form_page(_Form(chosen, old, new, str(error), error)), 409
+    except (InvalidRule, InvalidJson, FileRefused) as error:
+        return form_page(_Form(chosen, old, new, str(error))), 422
+    notice = f"{noun}-removed" if is_removed else f"{noun}-saved"
+    return redirect_with_notice(url_for(".page", folder=chosen.reference or None), notice)
 
 
 def _permissions_in(changed: FileChanged) -> str:
@@ -223,15 +224,3 @@ def _entry(fields: Mapping[str, str], prefix: str, kinds: tuple[str, ...]) -> En
 def _usual_scope(chosen: ChosenProject) -> Scope:
     """Where a new entry is to stand unless the person chooses otherwise: where it has an effect."""
     return Scope.LOCAL if chosen.folder and chosen.is_trusted else Scope.USER
-
-
-def _change(
-    editor: PermissionEditor, chosen: ChosenProject, old: Entry | None, new: Entry | None
-) -> None:
-    writable = editor.configuration.settings_places(chosen)
-    based_on = {scope: request.form.get(f"revision-{scope}", "") for scope in writable}
-    editor.change(chosen, old, new, based_on, current_identity())
-
-
-def _done(chosen: ChosenProject, notice: str) -> BaseResponse:
-    return redirect_with_notice(url_for(".page", folder=chosen.reference or None), notice)
