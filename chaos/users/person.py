@@ -12,22 +12,18 @@ import time
 import traceback
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
-
-import requests
 
 from chaos.counts import Counts
 from chaos.plan import Session, Turn
 from chaos.server.environment import ServerUnderTest
 from chaos.server.folders import RunOnDisk, Runs
 from chaos.users.browsers import BrowserPage
-from chaos.users.clients import BREATH, LOST, RESTART_SECONDS, Client, next_message
+from chaos.users.clients import BREATH, LOST, RESTART_SECONDS, Client
+from chaos.users.interfaces import Interfaces, sent_id
 from chaos.users.pages import Page
-from chaos.users.programs import Listener, Poller, open_socket
+from chaos.users.programs import Listener, Poller
 from chaos.users.received import Line, ReceivedLines
 from chaos.users.waiting import comes_true
-from opcode_htmx.engines.claude.files.history import project_id
-from tests.support.environment import PASSWORD, USER
 
 TURN_SECONDS = 150
 PATIENCE_SECONDS = 1.0
@@ -57,7 +53,7 @@ class Person:
         """The ids of the prompts that the server has accepted."""
         self._runs = runs
         self._dice = random.Random(seed + 1)  # noqa: S311 - no secret
-        self._folder = server.sandbox.project
+        self._interfaces = Interfaces(server, self.id)
         self._answering = ThreadPoolExecutor(8)
         self._asked: set[str] = set()
         self._replies: list[Future[None]] = []
@@ -74,7 +70,8 @@ class Person:
 
     @property
     def path(self) -> str:
-        return f"/projects/{project_id(self._folder)}/sessions/{self.id}"
+        """The address of the session's page."""
+        return self._interfaces.path
 
     @property
     def runs(self) -> list[RunOnDisk]:
@@ -115,73 +112,20 @@ class Person:
         with ThreadPoolExecutor(turn.times) as pool:
             for sending in [pool.submit(self._until_accepted, turn) for _ in range(turn.times)]:
                 sending.result()
-        self.accepted.append(self._prompt_id(turn))
+        self.accepted.append(sent_id(turn))
         self._begin_to_follow()
 
-    def _prompt_id(self, turn: Turn) -> str:
-        if turn.way == "page":  # a form's id is made into another one with the words
-            return str(uuid.uuid5(uuid.UUID(turn.prompt_id), turn.text))
-        return turn.prompt_id
-
     def _until_accepted(self, turn: Turn) -> None:
-        send = {"rest": self._by_rest, "socket": self._by_socket, "page": self._by_page}[turn.way]
         refusal = ""
         for _ in range(200):
             self._await_server()
             with contextlib.suppress(*LOST):
                 self.counts.prompts_sent += 1
-                refusal = send(turn)
+                refusal = self._interfaces.send(turn, has_begun=bool(self.runs))
                 if not refusal:
                     return
             time.sleep(BREATH)  # there is no signal to wait for
         raise GaveUp(f"prompt {turn.prompt_id} is not accepted: {refusal}")
-
-    def _by_rest(self, turn: Turn) -> str:
-        """Empty if it was accepted, else the reason."""
-        body = self._body(turn)
-        answer = self._post_json("/api/sessions/execute", body)
-        if answer.status_code == 409:
-            answer = self._post_json("/api/sessions/resume", body)
-        return "" if answer.status_code == 202 else f"{answer.status_code} {answer.text[:300]}"
-
-    def _by_socket(self, turn: Turn) -> str:
-        ws = open_socket(self.server)
-        try:
-            for command in ("execute", "resume"):
-                ws.send(json.dumps({"command_type": command, **self._body(turn), "detach": True}))
-                while (message := json.loads(next_message(ws)))["type"] not in (
-                    "start",
-                    "error",
-                ):
-                    pass
-                if message["type"] == "start":
-                    return ""
-            return str(message["message"])
-        finally:
-            ws.shutdown()
-
-    def _by_page(self, turn: Turn) -> str:
-        form = {"prompt_id": turn.prompt_id, "prompt": turn.text}
-        if not self.runs:  # programs begin sessions here: a form would create another id
-            return self._by_rest_as(turn)
-        answer = self.server.post(f"{self.path}/prompt", form)
-        return "" if answer.status_code == 303 else f"{answer.status_code} {answer.text[:300]}"
-
-    def _by_rest_as(self, turn: Turn) -> str:
-        body = {**self._body(turn), "prompt_id": self._prompt_id(turn)}
-        answer = self._post_json("/api/sessions/execute", body)
-        return "" if answer.status_code in (202, 409) else f"{answer.status_code} {answer.text}"
-
-    def _body(self, turn: Turn) -> dict[str, Any]:
-        return {
-            "project_path": str(self._folder),
-            "prompt": turn.text,
-            "session_id": self.id,
-            "prompt_id": turn.prompt_id,
-        }
-
-    def _post_json(self, path: str, body: dict[str, Any]) -> requests.Response:
-        return requests.post(self.server.url + path, json=body, auth=(USER, PASSWORD), timeout=30)
 
     def _await_server(self) -> None:
         if not self.server.up.wait(RESTART_SECONDS):
@@ -191,14 +135,14 @@ class Person:
 
     def _is_over(self, turn: Turn) -> bool:
         """Whether Claude has finished the turn, or its run has ended."""
-        prompt_id = self._prompt_id(turn)
+        prompt_id = sent_id(turn)
         holders = [run for run in self.runs if run.was_sent(prompt_id)]
         return any(run.has_done(prompt_id) for run in holders) or (
             bool(holders) and all(run.id in self.heard.ends for run in holders)
         )
 
     def _was_taken(self, turn: Turn) -> bool:
-        prompt_id = self._prompt_id(turn)
+        prompt_id = sent_id(turn)
         return any(run.times_taken(prompt_id) for run in self.runs)
 
     def _stop_when_due(self, turn: Turn, *, again: bool) -> None:
@@ -224,29 +168,13 @@ class Person:
             if not live:
                 return
             with contextlib.suppress(*LOST):
-                if self._stopped(way, live[-1].id):
+                if self._interfaces.stop(way, live[-1].id):
                     if comes_true(lambda run=live[-1]: run.end, STOP_SECONDS):  # type: ignore[misc]
                         return
                     words = f"run {live[-1].id} goes on, although Stop by {way} was accepted"
                     self.complaints.append(f"session {self.id}: {words}")
             time.sleep(BREATH)  # there is no signal to wait for
         raise GaveUp(f"run {live[-1].id} cannot be stopped by {way}")
-
-    def _stopped(self, way: str, run_id: str) -> bool:
-        if way == "socket":
-            ws = open_socket(self.server)
-            try:
-                ws.send(json.dumps({"command_type": "cancel", "session_id": self.id}))
-                while True:
-                    message = json.loads(next_message(ws))
-                    if message["type"] in ("ended", "error") and not message.get("content"):
-                        return message["type"] == "ended" or "ended" in message["message"]
-            finally:
-                ws.shutdown()
-        if way == "page":
-            return self.server.post(f"/runs/{run_id}/stop", {}).status_code in (303, 409)
-        answer = self._post_json(f"/api/sessions/{self.id}/cancel", {})
-        return answer.status_code == 200
 
     # --- questions --------------------------------------------------------------------------
 
@@ -282,29 +210,10 @@ class Person:
                 return
             with contextlib.suppress(*LOST):
                 self.counts.answers += 1
-                self._give_answer(way, run_id, request_id)
+                self._interfaces.answer(way, run_id, request_id)
             if comes_true(lambda: run.was_answered(request_id) or run.end, TRY_SECONDS):
                 return
         self.complaints.append(f"session {self.id}: the answer to {request_id} does not arrive")
-
-    def _give_answer(self, way: str, run_id: str, request_id: str) -> None:
-        if way == "socket":
-            ws = open_socket(self.server)
-            try:
-                permission = {
-                    "command_type": "permission",
-                    "session_id": self.id,
-                    "request_id": request_id,
-                    "decision": "allow",
-                }
-                ws.send(json.dumps(permission))
-                ws.send(json.dumps({"command_type": "attach", "session_id": self.id}))
-                next_message(ws)  # something, once both have been carried out
-            finally:
-                ws.shutdown()
-        else:
-            decision = {"decision": "allow" if way == "page" else "deny"}
-            self.server.post(f"/runs/{run_id}/asks/{request_id}", decision)
 
     # --- the end ----------------------------------------------------------------------------
 
