@@ -3,70 +3,12 @@
 const box = document.getElementById("terminal");
 const stateLine = document.getElementById("terminal-state");
 const bar = document.getElementById("terminal-keys");
-const [{ Terminal }, { Unicode11Addon }] = await Promise.all([
-  import(box.dataset.library),
-  import(box.dataset.widths),
-]);
-
-// --- styles under the policy -----------------------------------------------------------------
-
-// The page's policy allows no <style> elements and no style attributes. xterm.js writes both; here
-// they become adopted style sheets and properties, which the policy leaves to scripts.
-const adopt = (element) => {
-  const sheet = new CSSStyleSheet();
-  let text = "";
-  Object.defineProperty(element, "textContent", {
-    get: () => text,
-    set: (value) => {
-      text = value;
-      sheet.replaceSync(value);
-    },
-  });
-  const remove = element.remove.bind(element);
-  element.remove = () => {
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== sheet);
-    remove();
-  };
-  document.adoptedStyleSheets.push(sheet);
-  return element;
-};
-function setAttribute(name, value) {
-  if (name === "style") this.style.cssText = value;
-  else Element.prototype.setAttribute.call(this, name, value);
-}
-document.createElement = (...given) => {
-  const isStyle = given[0] === "style";
-  const element = Document.prototype.createElement.apply(document, isStyle ? ["template"] : given);
-  if (isStyle) return adopt(element);
-  if (given[0] === "span") element.setAttribute = setAttribute;
-  return element;
-};
+const { library, widths, policy, colours, clipboard } = box.dataset; // addresses of modules
+const [{ Terminal }, { Unicode11Addon }, , { coloursOf }, { clipboardOf }] = await Promise.all(
+  [library, widths, policy, colours, clipboard].map((address) => import(address)),
+);
 
 // --- look ------------------------------------------------------------------------------------
-
-const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
-const PALETTES = {
-  light: {
-    plain: ["#172123", "#b0261d", "#1a7440", "#7a5200", "#1d4ea8", "#8f2585", "#0a6c74", "#5b6b6e"],
-    bright: ["#526367", "#c4372d", "#1f8a4c", "#8f6100", "#2a62cc", "#a8359c", "#0d7f88", "#172123"],
-  },
-  dark: {
-    plain: ["#2c383b", "#ff8f85", "#6fd093", "#efba66", "#93baff", "#d9a3ee", "#5cc5c9", "#cfd8da"],
-    bright: ["#71858a", "#ffb3ac", "#97e0b1", "#f6d08f", "#b4cfff", "#e6c3f5", "#8adde0", "#ffffff"],
-  },
-};
-const theme = () => {
-  const { backgroundColor, color } = getComputedStyle(box);
-  const luminance = backgroundColor.match(/[\d.]+/g).slice(0, 3).reduce((sum, each) => sum + +each, 0);
-  const { plain, bright } = PALETTES[luminance > 384 ? "light" : "dark"];
-  const colours = { background: backgroundColor, foreground: color, cursor: color, cursorAccent: backgroundColor };
-  NAMES.forEach((name, number) => {
-    colours[name] = plain[number];
-    colours[`bright${name[0].toUpperCase()}${name.slice(1)}`] = bright[number];
-  });
-  colours.selectionBackground = luminance > 384 ? "#9fd3d6" : "#2f5d62";
-  return colours;
-};
 
 const kept = (name, fallback) => {
   try {
@@ -95,7 +37,7 @@ const terminal = new Terminal({
   fontSize: kept("font", Math.round(0.8125 * rem)),
   minimumContrastRatio: 4.5,
   scrollback: 10000,
-  theme: theme(),
+  theme: coloursOf(box),
 });
 terminal.loadAddon(new Unicode11Addon());
 terminal.unicode.activeVersion = "11";
@@ -106,7 +48,7 @@ for (const [name, value] of [["autocapitalize", "none"], ["autocomplete", "off"]
 }
 input.setAttribute("aria-label", "Terminal input");
 
-const rethemed = () => (terminal.options.theme = theme());
+const rethemed = () => (terminal.options.theme = coloursOf(box));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rethemed);
 new MutationObserver(rethemed).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
@@ -306,6 +248,7 @@ const press = (name) => {
 
 // --- the bar ---------------------------------------------------------------------------------
 
+const { paste, openCopy } = clipboardOf(terminal);
 if (bar) {
   bar.querySelector(".terminal-line").hidden = true;
   for (const key of bar.querySelectorAll("[data-key]")) key.hidden = false;
@@ -323,78 +266,6 @@ if (bar) {
     else if (name) arm(name, !armed[name]);
   });
 }
-
-// --- paste and copy --------------------------------------------------------------------------
-
-const sheet = document.createElement("dialog");
-sheet.className = "terminal-copy";
-document.body.append(sheet);
-sheet.addEventListener("close", () => terminal.focus());
-
-const sheetOf = (label, content, verb, act) => {
-  const buttons = document.createElement("p");
-  buttons.className = "buttons";
-  for (const [words, then] of [[verb, act], ["Close", () => sheet.close()]]) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button";
-    button.textContent = words;
-    button.addEventListener("click", () => then(button));
-    buttons.append(button);
-  }
-  sheet.ariaLabel = label;
-  sheet.replaceChildren(content, buttons);
-  sheet.showModal();
-};
-
-const paste = async () => {
-  try {
-    terminal.paste(await navigator.clipboard.readText());
-    return;
-  } catch {
-    // plain http has no clipboard, and a person may refuse it
-  }
-  const field = document.createElement("textarea");
-  field.ariaLabel = "Text to paste";
-  field.placeholder = "Paste here";
-  sheetOf("Paste", field, "Type it in", () => {
-    sheet.close();
-    terminal.paste(field.value);
-  });
-  field.focus();
-};
-
-const COPIED_LINES = 2000;
-const textOf = () => {
-  const buffer = terminal.buffer.active;
-  const lines = [];
-  for (let row = Math.max(0, buffer.length - COPIED_LINES); row < buffer.length; row++) {
-    const line = buffer.getLine(row);
-    const text = line.translateToString(true);
-    if (line.isWrapped && lines.length) lines[lines.length - 1] += text;
-    else lines.push(text);
-  }
-  return lines.join("\n").trimEnd();
-};
-const copyText = async (text, from) => {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    if (getSelection().isCollapsed) getSelection().selectAllChildren(from);
-    return document.execCommand("copy");
-  }
-};
-const openCopy = () => {
-  const text = document.createElement("pre");
-  text.tabIndex = 0;
-  text.textContent = terminal.getSelection() || textOf();
-  sheetOf("Copy", text, "Copy", async (button) => {
-    const chosen = getSelection().isCollapsed ? text.textContent : String(getSelection());
-    button.textContent = (await copyText(chosen, text)) ? "Copied" : "Selected: copy it now";
-  });
-  text.scrollTop = text.scrollHeight;
-};
 
 // --- fingers ---------------------------------------------------------------------------------
 
