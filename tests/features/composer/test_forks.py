@@ -78,8 +78,8 @@ def talk(shared_real_server: Server) -> Session:
 
 @pytest.fixture(scope="module")
 def two_tools(shared_real_server: Server) -> Session:
-    """Another one, with one message that calls two tools."""
-    return Session(shared_real_server, "tools")
+    """Another one, with one message that calls two tools, and with an agent."""
+    return Session(shared_real_server, "tools", "delegate it")
 
 
 def blocks(session: OpenSession) -> dict[str, str]:
@@ -204,10 +204,9 @@ def test_fork_after_a_text_omits_the_tools_of_its_message(
     assert texts_sent(api, "cherry") == ["tools", "Two.", "cherry"]
 
 
-def test_fork_keeps_subagent_work_in_their_cards(server: Server) -> None:
-    session = Session(server, "delegate it", "pear")
-    whole = OpenSession(server, session.post("fork").headers["Location"])
-    part = forked(session, blocks(session)["It is done."])
+def test_fork_keeps_subagent_work_in_their_cards(two_tools: Session, server: Server) -> None:
+    whole = OpenSession(server, two_tools.post("fork").headers["Location"])
+    part = forked(two_tools, blocks(two_tools)["It is done."])
     for new in (whole, part):
         page = new.page()
         assert "I dig." in page

@@ -168,10 +168,11 @@ def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, serv
     expect(in_force(phone)).to_contain_text("asks first")
 
 
-def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
+def test_without_javascript_a_person_prompts_decides_chooses_and_ends_claude(
     server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server, java_script_enabled=False)
+    box = phone.page.get_by_role("textbox", name="Prompt")
 
     def press(name: str) -> None:
         with phone.page.expect_navigation():
@@ -183,15 +184,25 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
         phone.page.reload()
         assert text in phone.page.content()
 
-    phone.begin(sandbox.project, "npm please")
+    phone.begin_by_form(sandbox.project, "npm please")
     seen("Always allow")
     phone.page.locator("summary", has_text="Always allow").click()
     press("Always allow npm test * in this project")
     seen("Always allowed:")
     seen("tokens in")  # the turn is over
-    phone.page.get_by_role("textbox", name="Prompt").fill("outside now")
+    for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
+        press("Refresh")
+    box.fill("outside plainly")
     press("Send")
     seen("Outside this project")
+    box.fill("Half a thought")
+    press("Allow")
+    expect(box).to_have_value("Half a thought")
+    seen("Tried.")
+    assert (server.sandbox.home / "elsewhere" / "plainly.txt").exists()
+    box.fill("outside now")
+    press("Send")
+    seen("Deny with a reason")
     phone.page.locator("summary", has_text="Deny with a reason").click()
     phone.page.get_by_label("Tell Claude why").fill("Not there.")
     press("Deny and tell Claude")
@@ -201,3 +212,6 @@ def test_choices_always_allow_and_deny_with_a_reason_work_without_javascript(
     phone.page.get_by_label("Mode", exact=True).select_option("plan")
     press("Apply")
     expect(in_force(phone)).to_contain_text("plans first")
+    phone.button("Session menu").click()
+    press("End Claude")
+    seen("Stopped by you.")

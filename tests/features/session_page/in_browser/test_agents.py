@@ -27,16 +27,21 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def gates() -> list[threading.Event]:
-    """The gates of the tests so far."""
+    """Those so far; the last one is of the agent that is at work."""
     return []
 
 
 @pytest.fixture
-def gate(gates: list[threading.Event]) -> Iterator[threading.Event]:
-    """Holds the answer of the agent."""
-    gates.append(threading.Event())
-    yield gates[-1]
-    gates[-1].set()
+def new_gate(gates: list[threading.Event]) -> Iterator[Callable[[], threading.Event]]:
+    """Makes what holds the answer of the next agent."""
+
+    def made() -> threading.Event:
+        gates.append(threading.Event())
+        return gates[-1]
+
+    yield made
+    for gate in gates:
+        gate.set()
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +82,9 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox
 
 
-def card(phone: Phone) -> Locator:
-    return phone.page.locator("#transcript > .block-tool")
-
-
-def step(phone: Phone) -> Locator:
+def step(card: Locator) -> Locator:
     """The tool that the agent uses."""
-    return card(phone).locator(".tool-summary").filter(has_text="echo root")
+    return card.locator(".tool-summary").filter(has_text="echo root")
 
 
 def html(element: Locator) -> str:
@@ -93,49 +94,46 @@ def html(element: Locator) -> str:
 
 
 def test_agent_work_is_visible_while_it_runs_then_collapsed_and_opened_by_a_link(
-    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
+    sandbox: Sandbox,
+    server: Server,
+    new_gate: Callable[[], threading.Event],
+    open_phone: Callable[..., Phone],
 ) -> None:
-    phone = open_phone(server)
-    is_seen_while_it_runs(phone, sandbox, "delegate it", gate)
-    card(phone).locator("> details > summary").click()
-    expect(step(phone)).to_be_visible()
-    expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
+    phone, gate = open_phone(server), new_gate()
+    cards = phone.page.locator("#transcript > .block-tool")
+    card, found = cards.first, cards.get_by_text("I found the root of it.")
+    phone.begin(sandbox.project, "delegate it")
+    is_seen_while_it_runs(card, gate)
+    card.locator("> details > summary").click()
+    expect(step(card)).to_be_visible()
+    expect(found).to_be_visible()
     # what comes later folds nothing that a person has opened
-    phone.send("and then?")
-    expect(phone.transcript.get_by_text("Yes.")).to_be_visible()
-    expect(step(phone)).to_be_visible()
+    gate = new_gate()
+    phone.send("hand over")  # to an agent in the background
+    is_seen_while_it_runs(cards.nth(1), gate)
+    expect(found.nth(1)).to_be_attached()
+    expect(step(card)).to_be_visible()
 
-    live = html(card(phone))
+    live = html(card)
     phone.page.reload()
     expect(phone.status).to_have_text("Ready for the next prompt")
-    expect(step(phone)).to_be_hidden()
-    assert html(card(phone)) == live
+    expect(step(card)).to_be_hidden()
+    assert html(card) == live
 
     address = phone.page.url.partition("#")[0]
     phone.page.goto(f"{address}/search?q=root+of+it")
     phone.page.locator("a.row").first.click()
-    expect(card(phone).get_by_text("I found the root of it.")).to_be_visible()
+    expect(found.filter(visible=True)).to_have_count(1)
 
     history_shows_the_same(phone, sandbox, address, live)
 
 
-def test_work_of_an_agent_in_the_background_is_visible_while_it_runs_then_collapsed(
-    sandbox: Sandbox, server: Server, gate: threading.Event, open_phone: Callable[..., Phone]
-) -> None:
-    phone = open_phone(server)
-    is_seen_while_it_runs(phone, sandbox, "hand over", gate)
-    expect(card(phone).get_by_text("I found the root of it.")).to_be_attached()
-
-
-def is_seen_while_it_runs(
-    phone: Phone, sandbox: Sandbox, prompt: str, gate: threading.Event
-) -> None:
-    phone.begin(sandbox.project, prompt)
-    expect(step(phone)).to_be_visible()
-    expect(card(phone).get_by_text("I begin.")).to_be_visible()
+def is_seen_while_it_runs(card: Locator, gate: threading.Event) -> None:
+    expect(step(card)).to_be_visible()
+    expect(card.get_by_text("I begin.")).to_be_visible()
     gate.set()
-    expect(step(phone)).to_be_hidden()
-    expect(card(phone).locator("> details > summary")).to_contain_text("Look")
+    expect(step(card)).to_be_hidden()
+    expect(card.locator("> details > summary")).to_contain_text("Look")
 
 
 def history_shows_the_same(phone: Phone, sandbox: Sandbox, address: str, seen: str) -> None:
@@ -148,7 +146,8 @@ def history_shows_the_same(phone: Phone, sandbox: Sandbox, address: str, seen: s
     beside.rename(beside.with_name(other))
     found.rename(found.with_name(f"{other}.jsonl"))
     phone.page.goto(address.replace(session_id, other))
-    card(phone).locator("> details > summary").click()
-    expect(step(phone)).to_be_visible()
-    expect(card(phone).get_by_text("I begin.")).to_be_visible()
-    assert html(card(phone)) == seen.replace(session_id, other)
+    card = phone.page.locator("#transcript > .block-tool").first
+    card.locator("> details > summary").click()
+    expect(step(card)).to_be_visible()
+    expect(card.get_by_text("I begin.")).to_be_visible()
+    assert html(card) == seen.replace(session_id, other)

@@ -256,33 +256,6 @@ def test_two_sessions_side_by_side_never_mix(
     assert "alpha" not in other.transcript.inner_text()
 
 
-def test_without_javascript_a_person_reads_prompts_allows_and_stops(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
-) -> None:
-    phone = open_phone(server, java_script_enabled=False)
-
-    def press(name: str) -> None:
-        with phone.page.expect_navigation():
-            phone.button(name).click()
-
-    phone.begin_by_form(sandbox.project, "make plain.txt")
-    phone.reload_until(lambda: phone.button("Allow").count(), "Claude asks")
-    box = phone.page.get_by_role("textbox", name="Prompt")
-    box.fill("Half a thought")
-    press("Allow")
-    expect(box).to_have_value("Half a thought")
-    phone.reload_until(lambda: "It is made." in "".join(phone.texts()), "it is made")
-    assert (sandbox.project / "plain.txt").exists()
-    for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
-        press("Refresh")
-    phone.page.get_by_role("textbox", name="Prompt").fill("Once more")
-    press("Send")
-    phone.reload_until(lambda: "You said: Once more" in phone.texts(), "it is answered")
-    phone.button("Session menu").click()
-    press("End Claude")
-    phone.reload_until(lambda: "Stopped" in phone.status.inner_text(), "it is stopped")
-
-
 SCROLL_UP_A_LITTLE = """async () => {
     scrollBy(0, -300);
     for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
