@@ -109,6 +109,8 @@ class User:
     """The tool's own structured result (a patch, an exit status), if any."""
     refusal: Refusal | None = None
     """Why a tool's result is an error without the tool having failed."""
+    is_denied_by_person: bool = False
+    """Whether the refusal was a person's answer to a request."""
     author: Author = Author.UNKNOWN
     origin: str = ""
     """The kind of sender that the line names, such as `peer`; empty if it names none."""

@@ -21,7 +21,7 @@ from opcode_htmx.markup.markdown import preview, with_source
 from opcode_htmx.markup.omissions import omits_words
 from opcode_htmx.markup.visible_text import ALIGNED_BLANKS, placeholder, visible_text
 from opcode_htmx.rendering import clock, tool_cards
-from opcode_htmx.rendering.asks import elicitations, permission_details, permissions
+from opcode_htmx.rendering.asks import decisions, elicitations, permission_details, permissions
 from opcode_htmx.rendering.asks.questions import LONGEST_ASKED, brief, questions_of
 from opcode_htmx.rendering.cards.parts import first_line
 from opcode_htmx.rendering.element_ids import dom_id
@@ -101,8 +101,8 @@ def of(environment: Environment) -> Any:
             "is_plan": permissions.is_plan,
             "outside": lambda request: permissions.outside_path(request, _context.get().project),
             "verdict_of": permissions.verdict,
-            "short_verdict_of": permissions.short_verdict,
-            "given_reason_of": permissions.given_reason,
+            "decision_of": decisions.decision,
+            "short_decision_of": decisions.short_decision,
             "introduction": permission_details.introduction,
             "other_fields": permission_details.other_fields,
             "extent_of": permission_details.extent_of,

@@ -13,6 +13,7 @@ from opcode_htmx.engines.messages import ElicitationRequest
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.concurrency.cooperative import run_cpu_in_thread
 from opcode_htmx.markup.addresses.links import link
+from opcode_htmx.rendering.asks import decisions
 from opcode_htmx.rendering.cards import commands, files, others
 from opcode_htmx.rendering.cards.parts import (
     LONGEST_JSON,
@@ -101,7 +102,10 @@ def present(name: str, tool_input: Json, details: object, project: str) -> ToolV
 
 def present_block(block: ToolBlock, project: str) -> ToolView:
     """The view of a call and its result."""
-    view = _view(_call(block, project))
+    call = _call(block, project)
+    view = replace(_view(call), reason=decisions.reason(block, call.printed))
+    if block.is_denied_by_person:
+        return replace(view, shown=None)  # the same words, or ours for Claude
     last = block.children[-1] if block.children else None
     if (
         view.said

@@ -152,6 +152,10 @@ class ToolBlock(Block):
     """The structured result that the tool itself reported."""
     ask: AskBlock | None = None
     """The newest request to the user about it."""
+    is_denied_by_person: bool = False
+    """Whether its result is the words of a person who denied it."""
+    answered_at: float = 0.0
+    """When it got its result, in seconds since the epoch; 0 if that is not known."""
     runs_in_background: bool = False
     """Whether a background subagent still works on it, although it has its result."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from opcode_htmx.engines.claude.protocol.user_lines import USER_SAID
 from opcode_htmx.engines.contents import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
@@ -30,8 +31,6 @@ _TOOL_ERROR = late_pattern(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DO
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
 _REJECTED = "User rejected tool use"
-_USER_SAID = "the user said:\n"
-"""Precedes the user's own words in the text of a rejected call."""
 _MCP_FIELDS = frozenset({"structuredContent", "resourceLinks", "_meta"})
 """Fields that MCP tools may return in addition to text."""
 
@@ -98,7 +97,7 @@ class Call:
         if text == f"({self.name} completed with no output)":
             return ""
         if self.rejected:
-            return text.partition(_USER_SAID)[2]
+            return text.partition(USER_SAID)[2]
         own = _own_text(self.details)
         return own if own and text.startswith(own) else _without_reminders(text)
 
@@ -132,6 +131,8 @@ class ToolView:
     """Questions with their answers."""
     parts: tuple[Part, ...] = ()
     """Other results: documents, links, values; with the texts if `shown` is empty."""
+    reason: str = ""
+    """The words of the person who denied the call."""
     file: str = ""
     """The path of the file that was read or changed, and its first line: `src/app.py:12`."""
     quiet: bool = False

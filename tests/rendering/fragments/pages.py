@@ -28,8 +28,8 @@ def links(page: dom.Node) -> list[dom.Node]:
     return [node for node in found if "more" not in (node.attributes.get("class") or "").split()]
 
 
-def rendered(*lines: bytes, close: bool = False) -> dom.Node:
-    transcript = fold(lines, run_id=RUN_ID)
+def rendered(*lines: bytes, close: bool = False, run_id: str | None = RUN_ID) -> dom.Node:
+    transcript = fold(lines, run_id=run_id)
     if close:
         transcript.close()
     return dom.parse(page_of(transcript, fragments()))

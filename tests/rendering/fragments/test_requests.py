@@ -137,6 +137,8 @@ def test_no_field_of_a_card_sends_the_form_by_enter() -> None:
 
 
 PLAN = "ExitPlanMode"
+BY_PERSON = {"decision": "reject", "source": "user_reject"}
+OUR_WORDS = encoder.DENIED
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ PLAN = "ExitPlanMode"
     [
         (encoder.allow_line("r", {}), ["Allowed"], []),
         (encoder.deny_line("r", encoder.DENIED), ["Denied"], []),
-        (encoder.deny_line("r", "Not here."), [], ["Denied: Not here."]),
+        (encoder.deny_line("r", "Not here."), ["Denied"], ["Not here."]),
     ],
 )
 def test_decided_call_is_one_card_and_a_reason_stays_in_view(
@@ -158,6 +160,40 @@ def test_decided_call_is_one_card_and_a_reason_stays_in_view(
     (details,) = (node for node in tool.walk() if node.tag == "details")
     assert verdicts_in(details) == folded
     assert verdicts_in(tool) == folded + in_view
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "in_view"),
+    [
+        ({"toolDenialKind": "permission-rule", "permissionDecision": BY_PERSON}, "Not here.", True),
+        ({"toolDenialKind": "permission-rule", "permissionDecision": BY_PERSON}, OUR_WORDS, False),
+        (
+            {"toolDenialKind": "user-rejected", "toolUseResult": "User rejected tool use"},
+            "It was rejected. To tell you how to proceed, the user said:\nNot here.",
+            True,
+        ),
+    ],
+)
+def test_a_denial_looks_in_history_as_it_did_live(
+    fields: dict[str, Any], said: str, in_view: bool
+) -> None:
+    """Also one at the terminal, with what was said there."""
+    use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "ls"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    result = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": said}
+    at = {"uuid": "v", "timestamp": "2026-11-30T19:12:37.455Z", "message": {"content": [result]}}
+    live = {"non_execution_kind": "permission-rule", "permission_decision": BY_PERSON}
+    answer = encoder.deny_line("r", "Not here." if in_view else OUR_WORDS, at=7.0)
+    past = rendered(call, line(type="user", **at, **fields), run_id=None)
+    lines = (call, ask_line(tool_use_id="t"), answer)
+    shown = rendered(*lines, line(type="user", **at, tool_result_meta=[live]))
+    cards = [next(n for n in page.walk() if n.tag == "article") for page in (past, shown)]
+    seen = ["Denied · 19:12", *(["Not here."] if in_view else [])]
+    assert [verdicts_in(card) for card in cards] == [seen, seen]
+    texts = [card.text.partition("ls")[2] for card in cards]
+    assert texts[0] == texts[1]
+    assert [text.lower().count("denied") for text in texts] == [2, 2], "in its line, and folded"
+    assert OUR_WORDS not in texts[0]
 
 
 def verdicts_in(card: dom.Node) -> list[str]:

@@ -20,10 +20,10 @@ def test_history_folds_into_the_blocks_that_were_seen_live(captured: Captured) -
         block.children.clear()
     assert list(map(look, past.blocks)) == list(map(look, lasting))
     render = fragments()
-    # The card of a question or a plan already shows all of it; decisions are known live only
+    # The card of a question or a plan already shows all of it; what was allowed is known live only
     without_order = re.compile(
         r' data-order="[0-9.]+"| hidden(?=>)'
-        r'|<span class="tool-outcome">· allowed</span> |<p class="verdict"[^>]*>[^<]*</p>'
+        r'|<span class="tool-outcome">· allowed</span> |<p class="verdict"[^>]*>Allowed[^<]*</p>'
     )
     assert [without_order.sub("", render.block(block)) for block in past.blocks] == [
         without_order.sub("", render.block(block)) for block in lasting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opcode_htmx.engines.claude.protocol import authorship
 from opcode_htmx.engines.claude.protocol.contents import prompt_contents_of
-from opcode_htmx.engines.contents import TextContent
+from opcode_htmx.engines.contents import Content, TextContent, ToolResult
 from opcode_htmx.engines.messages import Refusal, User
 from opcode_htmx.lib.coerce import (
     Json,
@@ -15,17 +15,24 @@ from opcode_htmx.lib.coerce import (
     seconds,
 )
 
+USER_SAID = "the user said:\n"
+"""Precedes the user's own words in the result of a call that was rejected at the terminal."""
+_BY_PERSON = "user_reject"
+
 
 def user_of(raw: Json) -> User:
     """A `user` line: a prompt, tool results, or a note of the CLI's."""
+    content = prompt_contents_of(raw["message"].get("content"))
+    refusal, is_persons = _refusal(raw, content)
     return User(
         uuid=as_str(raw.get("uuid")),
         parent=optional(raw.get("parent_tool_use_id")),
-        content=prompt_contents_of(raw["message"].get("content")),
+        content=content,
         is_replay=bool(raw.get("isReplay")),
         is_meta=authorship.is_meta(raw),
         tool_result=_tool_result(raw),
-        refusal=_refusal(raw),
+        refusal=refusal,
+        is_denied_by_person=is_persons,
         author=authorship.author_of(raw),
         origin=authorship.origin_of(raw),
         parent_uuid=as_str(raw.get("parentUuid")),
@@ -65,9 +72,19 @@ def _tool_result(raw: Json) -> object:
     return {"content": found, **beside} if beside else found
 
 
-def _refusal(raw: Json) -> Refusal | None:
-    meta = [
-        as_dict(each).get("non_execution_kind") for each in as_list(raw.get("tool_result_meta"))
-    ]
-    kinds = [raw.get("toolDenialKind"), *meta]
-    return next((refusal for refusal in Refusal if refusal in kinds), None)
+def _refusal(raw: Json, content: tuple[Content, ...]) -> tuple[Refusal | None, bool]:
+    """The kind of refusal, and whether it was a person's answer to a request.
+
+    stdout has the fields of history, under names of its own, for each result of the line. A
+    rejection at the terminal is an interruption unless the person said what to do instead.
+    """
+    meta = [as_dict(each) for each in as_list(raw.get("tool_result_meta"))]
+    kinds = [raw.get("toolDenialKind"), *(each.get("non_execution_kind") for each in meta)]
+    refusal = next((refusal for refusal in Refusal if refusal in kinds), None)
+    if refusal is Refusal.INTERRUPTED and any(
+        isinstance(part, ToolResult) and USER_SAID in part.text for part in content
+    ):
+        return Refusal.DENIED, True
+    decisions = [raw.get("permissionDecision"), *(each.get("permission_decision") for each in meta)]
+    is_persons = any(as_dict(each).get("source") == _BY_PERSON for each in decisions)
+    return refusal, refusal is Refusal.DENIED and is_persons

@@ -110,7 +110,7 @@ def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
     phone.button("Deny and tell Claude").click()
     ready(phone)
     expect(phone.page.locator(".block-tool > .verdict")).to_be_visible()
-    expect(phone.page.locator(".block-tool > .verdict")).to_contain_text("Denied: Stay in the")
+    expect(phone.page.locator(".block-tool > .verdict")).to_have_text("Stay in the\nproject.")
     expect(phone.page.locator(".block-ask").last).to_be_hidden()
     run = runs_of(server.sandbox.state, phone.session_id)[-1]
     answer = json.loads((run / "in.ndjson").read_text().splitlines()[-1])
@@ -206,7 +206,7 @@ def test_without_javascript_a_person_prompts_decides_chooses_and_ends_claude(
     phone.page.locator("summary", has_text="Deny with a reason").click()
     phone.page.get_by_label("Tell Claude why").fill("Not there.")
     press("Deny and tell Claude")
-    seen("Denied: Not there.")
+    seen('dir="auto">Not there.')
     seen(READY)
     open_options(phone)
     phone.page.get_by_label("Mode", exact=True).select_option("plan")
