@@ -130,7 +130,9 @@ class StatusPanel:
             "todos": self._render("todos", noted, todos.done(noted), todos.headline(noted)),
             "stop": self._render("stop", stoppable, phase),
             "stop-line": self._render("stop_line", stoppable, phase),
-            "end-claude": self._render("end", run.id if run and resting else ""),
+            "end-claude": self._render(
+                "end", run.id if run and live else "", bool(stoppable), phase
+            ),
             "needs": self._render("needs", needs.total, needs.words, not needs.needing),
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }

@@ -33,7 +33,7 @@ def read(call: Call) -> ToolView:
     content, start = _content(call, file)
     lines = content.count("\n") + 1 if content else 0
     path = call.text("file_path")
-    view = ToolView(title="Read", summary=call.path("file_path"), file=path)
+    view = ToolView(title="Read", summary=call.path("file_path"), is_path=True, file=path)
     if cells := notebooks.cells_of(file):
         return replace(view, outcome=plural(len(cells), "cell"), shown=notebooks.shown(cells))
     if call.failed or not content:
@@ -127,6 +127,7 @@ def edit(call: Call) -> ToolView:
     return ToolView(
         title=call.name,
         summary=call.path("file_path", "notebook_path"),
+        is_path=True,
         file=_changed_place(call, changes),
         command=None if is_shown else cut(as_json(call.input)),
         note=_note(call),

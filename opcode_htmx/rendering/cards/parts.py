@@ -108,6 +108,8 @@ class ToolView:
 
     title: str
     summary: str = ""
+    is_path: bool = False
+    """Whether the summary is a path, of which the end is to be read."""
     outcome: str = ""
     """The result in a word or two: `exit 1`, `9 files`."""
     place: str = ""

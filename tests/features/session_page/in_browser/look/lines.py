@@ -9,6 +9,7 @@ from pathlib import Path
 Steps = list[list[object]]
 
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
+NAME = "the_file.py"
 MARKDOWN = f"""# A heading with {LONG_WORD}
 
 Some text, `{LONG_WORD}`, and a [link](https://example.org/{LONG_WORD}).
@@ -65,6 +66,7 @@ EVERYTHING: Steps = [
     said("m2", tool("Bash", "t1", command=f"echo {LONG_WORD}", description=LONG_WORD)),
     gave("t1", f"{LONG_WORD}\n" * 3),
     said("m3", tool("Edit", "t2", file_path=f"/{LONG_WORD}", old_string="a", new_string=LONG_WORD)),
+    said("m3b", tool("Read", "t2b", file_path=f"/{'folder/' * 9}{NAME}")),
     said("m4", tool("Task", "t3", description="Look around", prompt=PARAGRAPH)),
     said("m5", {"type": "text", "text": MARKDOWN}, parent="t3"),
     said("m6", tool("Bash", "t4", command=f"ls {LONG_WORD}"), parent="t3"),

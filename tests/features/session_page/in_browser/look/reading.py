@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.features.session_page.in_browser.look.lines import NAME
 from tests.support.environment import until
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.page_checks import (
@@ -17,6 +18,13 @@ from tests.support.pages.page_checks import (
     wait_until_pressable,
 )
 from tests.support.server import Server
+
+SPACE_BESIDE_WORDS = """buttons => buttons.map(each => {
+    const words = document.createRange();
+    words.selectNodeContents(each);
+    return words.getBoundingClientRect().left - each.getBoundingClientRect().left;
+})"""
+"""In pixels, of each button that is shown or not."""
 
 OpenPhone = Callable[..., Phone]
 StartServer = Callable[..., Server]
@@ -115,6 +123,22 @@ def wider_than_the_screen(phone: Phone, *addresses: str) -> list[tuple[str, int,
     return wide
 
 
+def words_and_signs_of_a_session_grow(phone: Phone) -> None:
+    page = phone.page
+    name = page.locator(".tool-summary.path bdi", has_text=NAME)
+    assert name.evaluate("each => each.scrollWidth <= each.clientWidth"), "the file's name is cut"
+    expect(page.locator(".topbar h1")).to_have_css("-webkit-line-clamp", "2")
+    for sign in (".attach svg", ".menu-button svg"):
+        box = page.locator(sign).bounding_box()
+        assert box and box["width"] > 30, sign
+    page.set_viewport_size({"width": 320, "height": 420})
+    assert min(page.locator(".decide .button").evaluate_all(SPACE_BESIDE_WORDS)) >= 8
+    phone.button("Session menu").click()  # the composer, with its Stop, is below a long request
+    expect(page.locator("#menu").get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+
+
 def overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
     phone: Phone, session: str
 ) -> None:
@@ -124,6 +148,7 @@ def overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
     phone.page.goto(session)
     wait_for_content(phone)
     expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
+    words_and_signs_of_a_session_grow(phone)
     for path in ("/", "/new", "/runs", "/logins"):
         phone.page.goto(path)
         expect(phone.page.locator("html")).to_have_css("font-size", "32px")
