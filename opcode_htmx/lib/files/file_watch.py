@@ -299,7 +299,8 @@ class FolderListener:
     def _listen(self, watcher: FolderWatcher) -> None:
         every = min(self._at_least_every or LOOK_SECONDS, LOOK_SECONDS)
         while True:
-            is_due = self._is_due.wait(MISSING_SECONDS if self._is_missing else every)
+            self._is_due.wait(MISSING_SECONDS if self._is_missing else every)
+            is_due = self._is_due.is_set()  # also where the time was over before it was woken
             self._is_due.clear()
             try:
                 is_other = self._is_another(watcher)

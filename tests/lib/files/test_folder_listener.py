@@ -100,6 +100,24 @@ def test_a_listener_rests_between_two_calls_and_is_called_without_changes(folder
     assert all(b - a >= 0.2 for a, b in pairwise(times))
 
 
+class SetAtItsTimeout(Event):
+    """As a busy loop does it: the time of who waits is over before it is woken."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        gevent.sleep(0)
+        self.set()
+        return False
+
+
+def test_a_change_at_the_moment_of_a_look_is_not_missed(folder: Path) -> None:
+    calls: list[int] = []
+    listener = FolderListener(folder, lambda: calls.append(1), "nothing was done")
+    listener._is_due = SetAtItsTimeout()
+    listener.start()
+    until(lambda: calls, "it is called")
+    listener.stop()
+
+
 def test_a_listener_that_was_stopped_is_not_called(folder: Path) -> None:
     calls: list[int] = []
     with listening(folder, lambda: calls.append(1)):
