@@ -28,8 +28,13 @@ def pixel(png: bytes, across: int, down: int) -> bytes:
 
 def drawing_processes() -> list[int]:
     """The processes of this one that draw, or have drawn and were not waited for."""
-    return [
-        each.pid
-        for each in psutil.Process().children()
-        if each.status() == psutil.STATUS_ZOMBIE or str(renderer._PROGRAM) in each.cmdline()
-    ]
+    return [each.pid for each in psutil.Process().children() if _draws(each)]
+
+
+def _draws(process: psutil.Process) -> bool:
+    try:
+        return str(renderer._PROGRAM) in process.cmdline()
+    except psutil.ZombieProcess:
+        return True
+    except psutil.NoSuchProcess:
+        return False

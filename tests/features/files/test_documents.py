@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gevent
 import psutil
 import pytest
+from gevent.event import Event
 
 from opcode_htmx.features.files.documents import renderer
 from opcode_htmx.lib import images
@@ -16,7 +18,7 @@ from opcode_htmx.lib.concurrency.child_process import ChildProcess
 from tests.features.files.conftest import Project
 from tests.features.files.drawn import PICTURE, drawing_processes, pixel
 from tests.support import pdf
-from tests.support.environment import has_ended, until
+from tests.support.environment import PATIENCE, has_ended, until
 
 
 def test_a_document_is_shown_page_by_page(project: Project) -> None:
@@ -150,19 +152,30 @@ def test_an_image_larger_than_the_limit_is_not_sent(
 def test_no_more_than_two_pages_are_drawn_at_a_time(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    most = 0
-    start = renderer._started
+    drawing = most = 0
+    are_two = Event()
+    start, collect = renderer._started, renderer._collected
 
-    def counted(*arguments: object) -> object:
-        nonlocal most
-        child = start(*arguments)  # type: ignore[arg-type]
-        most = max(most, len(drawing_processes()))
-        return child
+    def started(*arguments: Any) -> ChildProcess:
+        nonlocal drawing, most
+        drawing += 1
+        most = max(most, drawing)
+        if drawing == 2:
+            are_two.set()
+        return start(*arguments)
+
+    def collected(child: ChildProcess) -> bytes:
+        nonlocal drawing
+        assert are_two.wait(PATIENCE), "the first one is not over before another one begins"
+        image = collect(child)
+        drawing -= 1
+        return image
 
     def status(address: str) -> int:
         return project.client.get(address).status_code
 
-    monkeypatch.setattr(renderer, "_started", counted)
+    monkeypatch.setattr(renderer, "_started", started)
+    monkeypatch.setattr(renderer, "_collected", collected)
     project.write("a.pdf", pdf.document(6))
     addresses = [f"{project.address}/pdf-page?path=a.pdf&page={page}" for page in range(1, 7)]
     asking = [gevent.spawn(status, each) for each in addresses]
