@@ -34,7 +34,7 @@ from tests.support.cli.supervision import (
 )
 from tests.support.environment import ROOT, Sandbox
 
-DEADLINE = 3.0
+DEADLINE, LONG_DEADLINE = 3.0, 5.0
 BUSY = 2.0
 """Seconds by which a machine with much else to do may be late."""
 
@@ -163,13 +163,13 @@ def assert_stopped_in_time(supervision: Supervision, run: Run) -> None:
 
 
 def test_many_runs_with_all_of_these_are_stopped_at_once(supervision: Supervision) -> None:
-    supervision.restart(stop_deadline=5.0)
+    supervision.restart(stop_deadline=LONG_DEADLINE)
     kinds = [kind for kind in PROGRAMS if "crowd" not in kind]
     runs = [start(supervision, PROGRAMS[kind]) for kind in kinds]
     took = [gevent.spawn(stop, run) for run in runs]
     gevent.joinall(took, raise_error=True)
     assert alive_in(supervision.sandbox.project) == []
-    assert max(each.get() for each in took) < 5.0
+    assert max(each.get() for each in took) < LONG_DEADLINE + BUSY
 
 
 def test_leftovers_of_a_killed_claude_are_ended(supervision: Supervision) -> None:
@@ -227,7 +227,7 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
     )
     with MessagesApi(scenes) as api:
         supervision = Supervision(sandbox, claude, api.url)
-        supervision.restart(stop_deadline=5.0, permission_mode="default")
+        supervision.restart(stop_deadline=LONG_DEADLINE, permission_mode="default")
         try:
             idle(run := supervision.prompt("Hello"))
             supervision.prompt("go", run.record.session_id)
@@ -241,7 +241,7 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
             until(lambda: not missing(), "all of them run")
             took = stop(run)
             assert alive_in(sandbox.project) == []
-            assert took < 5.0
+            assert took < LONG_DEADLINE + BUSY
         finally:
             supervision.close()
             for left in alive_in(sandbox.project):
