@@ -47,12 +47,27 @@ _COUNTED_NETWORKS = 1000
 
 log = logging.getLogger(__name__)
 
+_loads = 0
+"""How many greenlets are within `loading`."""
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Within, no deadline comes nearer: a first request has 200 modules loaded before its login is
+    looked at, which may take longer than that on a busy machine."""
+    global _loads
+    _loads += 1
+    try:
+        yield
+    finally:
+        _loads -= 1
+
 
 class ServingTime:
     """Seconds in which the event loop served its clients: a stall of the loop counts as a moment.
 
     During a stall, as by the first requests to a new worker, what clients have sent waits to be
-    read. Their limits of time are not to be over when that begins.
+    read. Their limits of time are not to be over when that begins. Nor while routes are `loading`.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -61,6 +76,8 @@ class ServingTime:
         self._counted_at = monotonic()
 
     def __call__(self) -> float:
+        if _loads:
+            return self._seconds
         return self._seconds + min(self._monotonic() - self._counted_at, _LONGEST_STEP)
 
     def tick(self) -> None:

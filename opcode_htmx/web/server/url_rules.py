@@ -21,6 +21,7 @@ from werkzeug.routing.matcher import StateMachineMatcher
 
 from opcode_htmx.lib import surrogates
 from opcode_htmx.lib.late.patterns import late_pattern
+from opcode_htmx.web.server import connections
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class LateMap(Map):
         tried, cause = self._failed.get(folders, (0.0, ""))
         if cause and monotonic() - tried < RETRY_SECONDS:
             raise RoutesMissing
-        with _nothing_collected():
+        with _nothing_collected(), connections.loading():
             try:
                 with self._all_or_none():
                     add()

@@ -17,6 +17,7 @@ import requests
 from opcode_htmx.web.server import connections
 from opcode_htmx.web.server.connections import Connections
 from opcode_htmx.web.server.trusted_proxies import TrustedProxies
+from opcode_htmx.web.server.url_rules import LateMap
 from tests.support.environment import PASSWORD, USER, until
 from tests.support.server import Server
 
@@ -167,6 +168,26 @@ def test_a_stall_of_the_event_loop_does_not_count_for_the_deadline() -> None:
             time_of.tick()
         table.sweep()
         assert not is_open(right)
+
+
+def test_a_request_that_waits_for_its_routes_to_be_loaded_comes_no_nearer_to_its_deadline() -> None:
+    now = [0.0]
+    time_of = connections.ServingTime(lambda: now[0])
+    table = Connections(deadline=10.0, clock=time_of)
+
+    def half_a_minute() -> None:
+        for _ in range(60):
+            now[0] += 0.5
+            time_of.tick()
+            table.sweep()
+
+    routes, (left, right) = LateMap(), socket.socketpair()
+    routes.add_late(("/claude",), half_a_minute)
+    with left, right, table.opened(left, "127.0.0.1"):
+        routes.add_below("/claude")
+        assert is_open(right)
+        half_a_minute()
+        assert not is_open(right), "time counts again"
 
 
 @pytest.mark.parametrize("path", ["/", "/sessions", "/api/sessions/execute", "/new/attachments"])
