@@ -12,8 +12,16 @@ from typing import Any
 import schemathesis
 from schemathesis.generation.meta import CoveragePhaseData, CoverageScenario
 
-THIRD = 3
-"""Of the wrong types of a field a third is tried, and others for the next field."""
+ONE_OF = {
+    CoverageScenario.INCORRECT_TYPE: 3,
+    CoverageScenario.VALID_OBJECT: 3,  # with some of its optional fields, as are those with all
+    CoverageScenario.OBJECT_UNEXPECTED_PROPERTIES: 2,
+    # What is the same for all addresses reads these, or answers them
+    CoverageScenario.MALFORMED_CONTENT_TYPE: 6,
+    CoverageScenario.UNSUPPORTED_CONTENT_TYPE: 3,
+    CoverageScenario.UNSPECIFIED_HTTP_METHOD: 6,
+}
+"""Of the requests of a kind one of so many is tried, and others for the next field or operation."""
 TEXTS = itertools.cycle(
     [
         *("\0", "\n", " ", "é\u202e", "../../etc/passwd", "/\0", "--help", "~root", "x" * 300),
@@ -34,17 +42,15 @@ def scenario_of(case: schemathesis.Case[Any]) -> CoveragePhaseData | None:
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
     """Leave out what takes the same way through the app as other requests do."""
     data = scenario_of(case)
-    match data and data.scenario:
-        case CoverageScenario.MISSING_PARAMETER:
-            # Credentials are missing in tests/security/access/every_door/, at each address
-            return data is None or data.parameter != "Authorization"
-        case CoverageScenario.INCORRECT_TYPE:
-            field = case.operation.label, data and (data.location, data.parameter)
-            turn = turns.setdefault(field, len(turns))
-            tried[field] += 1
-            return (turn + tried[field]) % THIRD == 0
-        case _:
-            return True
+    if data is None:
+        return True
+    if data.scenario is CoverageScenario.MISSING_PARAMETER:
+        # Credentials are missing in tests/security/access/every_door/, at each address
+        return data.parameter != "Authorization"
+    field = case.operation.label, data.scenario, data.location, data.parameter
+    turn = turns.setdefault(field, len(turns))
+    tried[field] += 1
+    return (turn + tried[field]) % ONE_OF.get(data.scenario, 1) == 0
 
 
 @schemathesis.hook
