@@ -73,10 +73,10 @@ def test_a_backup_through_a_pipe_for_a_recipient(
         assert "password" in tar.getnames()
     backup, identity = tmp_path / "b.age", tmp_path / "key.txt"
     backup.write_bytes(done.stdout)
-    refused = command.as_program("restore", backup, state=tmp_path / "new")
+    refused = command("restore", backup, state=tmp_path / "new")
     assert (refused.returncode, "--identity" in refused.stderr) == (1, True)
     identity.write_text(f"# created: today\n{key}\n")
-    done2 = command.as_program("restore", backup, "--identity", identity, state=tmp_path / "new")
+    done2 = command("restore", backup, "--identity", identity, state=tmp_path / "new")
     assert done2.returncode == 0, done2.stderr
     assert (tmp_path / "new" / "password").read_text() == "very-secret-words\n"
 
@@ -159,7 +159,7 @@ def test_a_server_goes_on_elsewhere_from_a_backup_that_was_made_while_a_run_wrot
     backup, elsewhere = tmp_path / "b.tar.gz", tmp_path / "elsewhere" / "state"
     done = command.as_program("backup", backup, "--secrets")
     assert done.returncode == 0, done.stderr
-    refused = command.as_program("restore", backup, "--replace")
+    refused = command("restore", backup, "--replace")
     assert (refused.returncode, "A server works in" in refused.stderr) == (1, True)
     gate.touch()
     until(lambda: ">The end.</p>" in server.get(f"{base}/{writing}").text, "it goes on meanwhile")
@@ -174,7 +174,7 @@ def test_a_server_goes_on_elsewhere_from_a_backup_that_was_made_while_a_run_wrot
     expected = page_of(server, f"{base}/{over}")
     assert "A finished answer." in expected
     server.stop()
-    refused = command.as_program("restore", backup, "--replace")
+    refused = command("restore", backup, "--replace")
     assert (refused.returncode, "Claude still works for" in refused.stderr) == (1, True)
 
     other = Sandbox(sandbox.home, sandbox.name)
