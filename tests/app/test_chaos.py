@@ -47,7 +47,7 @@ def test_nothing_is_lost_and_nothing_left_when_the_server_is_killed(tmp_path: Pa
 
 @SLOW
 def test_the_same_holds_for_the_real_cli(tmp_path: Path, claude: Path) -> None:
-    drawn = draw(9, real=True, sessions=2, blows=0)
+    drawn = draw(4072, real=True, sessions=2, blows=0)
     _played(replace(drawn, blows=(Blow(20, "kill"),)), tmp_path)
 
 
