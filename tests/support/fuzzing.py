@@ -38,9 +38,9 @@ def chosen(cases: Mapping[str, T], *names: str) -> dict[str, T]:
     return dict(cases) if FACTOR > 1 else {name: cases[name] for name in names}
 
 
-def rotated(cases: Sequence[T], turn: int) -> Sequence[T]:
-    """Every fourth of the cases, beginning elsewhere at each turn; all of them with FUZZ."""
-    return cases if FACTOR > 1 else cases[turn % 4 :: 4]
+def rotated(cases: Sequence[T], turn: int, *, among: int = 4) -> Sequence[T]:
+    """One of `among` cases, beginning elsewhere at each turn; all of them with FUZZ."""
+    return cases if FACTOR > 1 else cases[turn % among :: among]
 
 
 def _read(name: str) -> tuple[bytes, ...]:

@@ -14,7 +14,7 @@ from flask import Flask
 
 from opcode_htmx.web.auth.login import LoginForm
 from opcode_htmx.web.http import errors
-from tests.security.access.doors import Door, Login, Visits, ask, files_of, log_in, tried
+from tests.security.access.doors import Door, Visits, ask, files_of, tried
 from tests.support.environment import Sandbox
 from tests.support.fuzzing import FACTOR
 
@@ -26,13 +26,6 @@ PUBLIC = {
     *("HEAD /metrics", "GET /metrics"),  # with a token or, as here, from this machine
 }
 """The doors that need no login."""
-
-
-def still(app: Flask, login: Login) -> Login:
-    """The login or, if a door has ended it, a new one."""
-    # No page: this is asked after each of a thousand requests.
-    runs = Door("/api/sessions/running", "GET", "", is_socket=False, values={})
-    return login if ask(app, runs, login.headers).status_code == 200 else log_in(app)
 
 
 def protected(doors: list[Door], *, sockets: bool | None = None) -> list[Door]:

@@ -15,10 +15,10 @@ from tests.security.access.every_door.attack import (
     changing,
     protected,
     shared_out,
-    still,
 )
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox, basic_header, write_stand_in
+from tests.support.fuzzing import rotated
 
 FOR_SCRIPTS = {
     "GET /api/sessions/<either_id>/cancel",
@@ -51,16 +51,22 @@ def test_each_endpoint_admits_its_owner(app: Flask, doors: list[Door], visits: V
     """Without this, a door that refuses everybody would pass all of the other tests."""
     closed = []
     login = log_in(app)
-    for door in doors:
+
+    def enter(door: Door) -> tuple[int, list[str]]:
         headers = basic_header() if str(door) in FOR_SCRIPTS else login.headers
         with visits.watch() as entered:
-            answer = ask(app, door, headers)
+            return ask(app, door, headers).status_code, entered
+
+    heads = [door for door in doors if door.method == "HEAD"]  # each enters the view of a GET
+    for door in [each for each in doors if each not in heads] + [*rotated(heads, 0)]:
+        status, entered = enter(door)
+        if status == 401:  # one before has ended the login
+            login = log_in(app)
+            status, entered = enter(door)
         # What acts has no HEAD
         opened = entered == [door.endpoint] or (door.method == "HEAD" and not entered)
-        if not opened or answer.status_code >= 500:
-            closed.append(f"{door}: {answer.status_code}")
-        if not door.is_safe:
-            login = still(app, login)
+        if not opened or status >= 500:
+            closed.append(f"{door}: {status}")
     assert closed == []
 
 
