@@ -1,4 +1,4 @@
-// How many sessions need attention, and up to where this one was read. Loaded after the first paint.
+// Up to where the session was read. Loaded after the first paint.
 "use strict";
 
 (() => {
@@ -11,17 +11,6 @@
   const blocks = () => transcript.querySelectorAll(":scope > .block");
   const newest = () => [...blocks()].at(-1);
   const atEnd = () => page.scrollHeight - page.scrollTop - innerHeight < NEAR_END_PX;
-
-  // --- sessions that need attention -------------------------------------------------------
-
-  const badge = () => {
-    const count = Number($("needs").dataset.count);
-    const title = document.title.replace(/^\(\d+\) /, "");
-    const wanted = count ? `(${count}) ${title}` : title;
-    if (document.title !== wanted) document.title = wanted;
-  };
-
-  // --- the read position ------------------------------------------------------------------
 
   let sent = ""; // the read position that the server has
   let left = ""; // the newest block that was read when the page was hidden
@@ -100,7 +89,6 @@
 
   addEventListener("scroll", () => rest(), { passive: true });
   document.addEventListener("htmx:ws:after:message:incoming", () => {
-    badge();
     if (!document.hidden) {
       line();
       left = ""; // the first message brings all that has come meanwhile
@@ -118,6 +106,5 @@
     const block = event.target.closest(".thumbs a") && event.target.closest(".block");
     if (block) history.replaceState(null, "", `#${block.id}`);
   });
-  badge();
   rest();
 })();

@@ -6,7 +6,6 @@
   const SILENCE_MS = 40000; // the server sends a message every 15 s
   const FULL_MS = 8000;
   const NEAR_END_PX = 80;
-  const TITLE_CHARACTERS = 80;
   const $ = (id) => document.getElementById(id);
   const transcript = $("transcript");
   // The one form of the page becomes two: with a script an answer leaves the composer as it is.
@@ -103,7 +102,6 @@
     openAllowed();
     openAgain();
     giveFocusBack();
-    nameThePage();
     setClock();
     tick();
     follow();
@@ -369,26 +367,6 @@
   const giveFocusBack = () => {
     if (held && document.activeElement === document.body)
       $(held)?.querySelector("summary, button")?.focus({ preventScroll: true });
-  };
-
-  // Escapes invisible characters as the server does in titles; joiners stay.
-  const visible = (text) =>
-    text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}]/gu, (sign) => {
-      const code = sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-      return `⟨U+${code}⟩`;
-    });
-
-  // The first prompt of a new session is its title, as it will be after a reload.
-  let untitled = !document.querySelector(".block-prompt:not(.local), #earlier a");
-  const nameThePage = () => {
-    const first = untitled && transcript.querySelector(".block-prompt:not(.local) .prompt-text");
-    if (!first) return;
-    const line = first.textContent.trim().replace(/\s+/g, " ");
-    const title = line.length > TITLE_CHARACTERS ? `${line.slice(0, TITLE_CHARACTERS - 1)}…` : line;
-    const heading = document.querySelector(".topbar h1");
-    heading.textContent = heading.title = visible(title);
-    document.title = `${visible(title)} · opcode`; // read_position.js adds the number of sessions that need attention
-    untitled = false;
   };
 
   // --- the composer and the keyboard ------------------------------------------------------
