@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.local_server import asked_once, files_alone
 from tests.support.cli.terminal_session import TerminalSession
 from tests.support.environment import Sandbox, until
 from tests.support.pages import dom
@@ -21,7 +22,7 @@ DOWN, RIGHT, ESCAPE = "\x1b[B", "\x1b[C", "\x1b"
 
 @pytest.fixture
 def client(sandbox: Sandbox, claude: Path) -> Iterator[FlaskClient]:
-    with app_of(sandbox, claude) as app:
+    with app_of(sandbox, claude) as app, asked_once(app, sandbox):
         yield client_of(app)
 
 
@@ -38,14 +39,15 @@ def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[Te
     """Claude in the project, after a person has configured it on the pages."""
     folder = f"folder={sandbox.project}"
     allowed = {"kind": "allow", "text": "Bash(npm test:*)", "scope": "user"}
-    save(client, f"/claude/permissions/rule?{folder}&kind=allow", **allowed)
     denied = {"kind": "deny", "text": "Read(.env)", "scope": "local"}
-    save(client, f"/claude/permissions/rule?{folder}&kind=deny", **denied)
     hook = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "true", "scope": "user"}
-    save(client, f"/claude/hooks/new?kind=command&{folder}", **hook)
     kitchen = {"kind": "stdio", "name": "kitchen", "scope": "user"}
     started = {"command": sys.executable, "args": str(MCP_SERVER)}
-    save(client, f"/claude/mcp/new?kind=stdio&{folder}", **kitchen, **started)
+    with files_alone():
+        save(client, f"/claude/permissions/rule?{folder}&kind=allow", **allowed)
+        save(client, f"/claude/permissions/rule?{folder}&kind=deny", **denied)
+        save(client, f"/claude/hooks/new?kind=command&{folder}", **hook)
+        save(client, f"/claude/mcp/new?kind=stdio&{folder}", **kitchen, **started)
     with TerminalSession(claude, sandbox, "http://127.0.0.1:9") as session:
         yield session
 

@@ -90,7 +90,7 @@ def test_what_is_made_here_is_listed_by_the_cli(
         assert name in listed
     assert "not list it" not in listed
     assert "not trusted" not in client.get("/claude", query_string={"folder": folder}).text
-    assert "/compact" in client.get("/claude/commands").text
+    assert "/compact" in client.get("/claude/commands", query_string={"folder": folder}).text
 
 
 def test_save_keeps_what_the_form_does_not_know(

@@ -29,6 +29,9 @@ def user_file(server: LocalServer) -> Path:
 
 
 @pytest.fixture
-def project(server: LocalServer) -> str:
-    shutil.rmtree(server.sandbox.project / ".claude", ignore_errors=True)
-    return str(server.sandbox.project)
+def project(server: LocalServer) -> Iterator[str]:
+    """A folder that is empty again afterwards: of other files, the CLI would be asked again."""
+    folder = server.sandbox.project
+    yield str(folder)
+    shutil.rmtree(folder)
+    folder.mkdir()

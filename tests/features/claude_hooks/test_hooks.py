@@ -20,7 +20,7 @@ from tests.features.claude_hooks.hooks import (
     opened,
     rows,
 )
-from tests.support.apps.local_server import Answer, LocalServer
+from tests.support.apps.local_server import Answer, LocalServer, files_alone
 from tests.support.pages import dom
 
 
@@ -51,13 +51,14 @@ def test_desktop_wrote_events_in_a_shape_that_claude_does_not_read_and_this_is_n
     )
     assert listed_by_the_cli(server) == []
     assert "Claude does not read this" in next(iter(rows(server)))
-    typed = {"event": "Stop", "hook-command": "at the end", "act": "save"}
-    assert add(server, "command", **typed).status_code == 303
-    typed = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "before an edit"}
-    assert add(server, "command", **typed).status_code == 303
-    form = opened(server, address_of(server, "by the desktop"))
-    mended = server.post("/claude/hooks/hook", {**form, "act": "mend"})
-    assert mended.status_code == 303
+    with files_alone():
+        typed = {"event": "Stop", "hook-command": "at the end", "act": "save"}
+        assert add(server, "command", **typed).status_code == 303
+        typed = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "before an edit"}
+        assert add(server, "command", **typed).status_code == 303
+        form = opened(server, address_of(server, "by the desktop"))
+        mended = server.post("/claude/hooks/hook", {**form, "act": "mend"})
+        assert mended.status_code == 303
     found = {
         (each["event"], each["matcher"], each["commandText"]) for each in listed_by_the_cli(server)
     }
@@ -87,6 +88,7 @@ def test_edit_keeps_unknown_keys_other_hooks_and_the_secret(
     assert user_file.read_text().startswith('{\n    "model"')
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_hook_is_removed_alone(server: LocalServer, user_file: Path) -> None:
     form = opened(server, address_of(server, "true user"))
     assert server.post("/claude/hooks/hook", {**form, "act": "remove"}).status_code == 303
@@ -154,6 +156,7 @@ def test_all_hooks_are_switched_off_and_on_again(server: LocalServer, user_file:
     assert server.post("/claude/hooks/switch", stale).status_code == 409
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")  # it runs them
 def test_hooks_written_here_run_in_a_session_and_need_no_trust_of_their_own(
     server: LocalServer, user_file: Path, project: str, claude: Path
 ) -> None:

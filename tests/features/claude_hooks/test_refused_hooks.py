@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.features.claude_hooks.hooks import USER, add, address_of, content, fields, opened, rows
-from tests.support.apps.local_server import LocalServer
+from tests.support.apps.local_server import LocalServer, files_alone
 from tests.support.pages import dom
 
 
@@ -58,12 +58,12 @@ def test_address_that_is_not_allowed_is_named_where_it_stands(
     allowed = {"allowedHttpHookUrls": ["https://b.example/*"]}
     user_file.write_text(json.dumps({**USER, **allowed}))
     sentence = "allowedHttpHookUrls does not have its address"
-    (row,) = [row for row in rows(server) if "a.example" in row]
-    assert sentence in row
+    with files_alone():
+        assert add(server, "http", event="Stop", **{"hook-url": "https://b.example/x"}).ok
+    (row,) = [row for row in rows(server) if sentence in row]
+    assert "a.example" in row
     page = server.get(address_of(server, "a.example"))
     assert sentence in page.text
-    assert add(server, "http", event="Stop", **{"hook-url": "https://b.example/x"}).ok
-    assert sum(sentence in row for row in rows(server)) == 1
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")

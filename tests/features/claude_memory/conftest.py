@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ def notes(sandbox: Sandbox) -> Path:
 
 @pytest.fixture
 def written(sandbox: Sandbox, notes: Path) -> dict[str, Path]:
-    """Files of each kind, by the words with which their row begins."""
+    """Files of each kind, by the words with which their row begins, and no others."""
     project, user = sandbox.project, sandbox.config_dir
+    shutil.rmtree(project)
+    project.mkdir()
     files = {
         "CLAUDE.md": (project / "CLAUDE.md", "See @docs/style.md for it.\n"),
         "docs/style.md": (project / "docs" / "style.md", "Short.\n"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,6 @@ def test_missing_file_is_made_in_the_editor_and_read_by_the_cli(
     client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
     path = sandbox.project / "CLAUDE.local.md"
-    path.unlink(missing_ok=True)
     address = address_of(client, sandbox, "CLAUDE.local.md")
     form = form_of(client.get(address).text)
     saved = client.post(address.partition("?")[0], data={**form, "text": "Mine.\n"})
@@ -103,6 +103,7 @@ def test_desktop_finding_any_absolute_path_was_read_and_written(
         assert client.post(f"/claude/files/{each}", data=form).status_code == 404
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_rule_that_is_a_link_out_of_the_project_is_not_followed(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
@@ -110,12 +111,9 @@ def test_rule_that_is_a_link_out_of_the_project_is_not_followed(
     secret.write_text("a secret of the computer")
     link = sandbox.project / ".claude" / "rules" / "link.md"
     link.symlink_to(secret)
-    try:
-        answer = client.get(address_of(client, sandbox, ".claude/rules/link.md"))
-        assert answer.status_code == 422
-        assert "a secret" not in answer.text
-    finally:
-        link.unlink()
+    answer = client.get(address_of(client, sandbox, ".claude/rules/link.md"))
+    assert answer.status_code == 422
+    assert "a secret" not in answer.text
 
 
 def test_folder_of_rules_that_is_a_link_out_of_the_project_is_not_listed(
@@ -123,13 +121,9 @@ def test_folder_of_rules_that_is_a_link_out_of_the_project_is_not_listed(
 ) -> None:
     (tmp_path / "private.md").write_text("a secret of the computer")
     rules = sandbox.project / ".claude" / "rules"
-    kept = rules.rename(rules.with_name("kept"))
+    shutil.rmtree(rules)
     rules.symlink_to(tmp_path)
-    try:
-        assert not any("private" in words for words in listed(client, sandbox))
-    finally:
-        rules.unlink()
-        kept.rename(rules)
+    assert not any("private" in words for words in listed(client, sandbox))
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")
@@ -181,7 +175,6 @@ def test_automatic_memory_is_switched_off_as_the_cli_reads_it(
     assert "not trusted" not in page, "the person has written it"
     assert any(words.startswith("likes.md") for words in listed(client, sandbox))
     assert client.post("/claude/memory", data={**where, "automatic": "on"}).status_code == 303
-    path.unlink()
 
 
 def test_rule_is_made_where_the_cli_reads_it(

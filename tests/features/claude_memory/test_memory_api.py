@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -42,6 +43,7 @@ def test_api_lists_what_the_cli_reads(
     assert inner["size"] == len("Sub.\n")
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_saves_over_no_text_that_it_has_not_seen(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
@@ -59,6 +61,7 @@ def test_api_saves_over_no_text_that_it_has_not_seen(
     assert written["CLAUDE.md"].read_text() == "Mine.\n"
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_reads_and_writes_by_path_as_the_desktop_does_but_only_files_of_the_memory(
     client: FlaskClient, sandbox: Sandbox, written: dict[str, Path]
 ) -> None:
@@ -80,13 +83,14 @@ def test_api_reads_and_writes_by_path_as_the_desktop_does_but_only_files_of_the_
 def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
     client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
-    body = {"name": "api/tests", "scope": "project", "project_path": str(sandbox.project)}
+    # the rule of test_memory.py, about which the CLI has been asked
+    body = {"name": "front/style", "scope": "project", "project_path": str(sandbox.project)}
     made = called(client, "POST", "/memory-rules", 201, json=body)["data"]
     where = {"project_path": str(sandbox.project)}
-    text = {"text": "Test it.\n", "revision": made["revision"], **where}
+    text = {"text": "Be short.\n", "revision": made["revision"], **where}
     called(client, "PUT", f"/memory/{made['name']}", json=text)
-    path = sandbox.project / ".claude" / "rules" / "api" / "tests.md"
-    assert path.read_text() == "Test it.\n"
+    path = sandbox.project / ".claude" / "rules" / "front" / "style.md"
+    assert path.read_text() == "Be short.\n"
     said = memory_of_claude(app, sandbox)
     assert str(path) in [each["path"] for each in said["files"]]
     called(client, "POST", "/memory-rules", 409, json=body)
@@ -98,7 +102,7 @@ def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
     deleted = called(client, "DELETE", one, query_string=where)["data"]
     assert not path.exists()
     called(client, "POST", f"/settings/deleted-files/{deleted}")
-    assert path.read_text() == "Test it.\n"
+    assert path.read_text() == "Be short.\n"
     called(client, "DELETE", "/memory/memory-project", 404, query_string=where)
     assert written["CLAUDE.md"].exists()
 
@@ -112,4 +116,3 @@ def test_api_switches_automatic_memory(
     path = sandbox.project / ".claude" / "settings.local.json"
     assert json.loads(path.read_text()) == {"autoMemoryEnabled": False}
     assert called(client, "PUT", "/memory", json={**where, "enabled": True})["data"]["automatic"]
-    path.unlink()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.features.claude_permissions.rules import USER, content, rules_of_cli
-from tests.support.apps.local_server import Answer, LocalServer
+from tests.support.apps.local_server import Answer, LocalServer, files_alone
 from tests.support.pages import dom
 from tests.support.pages.claude_pages import form_of
 
@@ -54,21 +53,19 @@ def test_added_moved_and_removed_rule_is_what_the_cli_reads(
     server: LocalServer, user_file: Path, project: Path
 ) -> None:
     where, text = str(project), "Bash(make *)"
-    form = fields(server, folder=where, kind="allow")
-    assert save(server, form, kind="allow", text=text, scope="local").status_code == 303
+    with files_alone():
+        form = fields(server, folder=where, kind="allow")
+        assert save(server, form, kind="allow", text=text, scope="local").status_code == 303
     assert ("allow", "localSettings", text) in rules_of_cli(server)
 
-    old = {"kind": "allow", "text": text, "scope": "local", "folder": where}
-    form = fields(server, **old)
-    moved = save(server, form, kind="deny", text="Bash(make all)", scope="project")
-    assert moved.status_code == 303
-    found = rules_of_cli(server)
-    assert ("deny", "projectSettings", "Bash(make all)") in found
-    assert ("allow", "localSettings", text) not in found
-
-    old = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", "folder": where}
-    form = fields(server, **old)
-    assert save(server, form, act="remove").status_code == 303
+    with files_alone():
+        old = {"kind": "allow", "text": text, "scope": "local", "folder": where}
+        form = fields(server, **old)
+        moved = save(server, form, kind="deny", text="Bash(make all)", scope="project")
+        assert moved.status_code == 303
+        old = {"kind": "allow", "text": "Bash(npm test)", "scope": "user", "folder": where}
+        form = fields(server, **old)
+        assert save(server, form, act="remove").status_code == 303
     assert rules_of_cli(server) == {
         ("deny", "projectSettings", "Bash(make all)"),
         ("ask", "userSettings", "Bash(git push:*)"),
@@ -78,6 +75,7 @@ def test_added_moved_and_removed_rule_is_what_the_cli_reads(
     assert content(user_file) == {**USER, "permissions": kept}
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_rule_that_a_person_allows_here_does_not_ask_for_trust_again(
     server: LocalServer, user_file: Path, project: Path
 ) -> None:
@@ -177,7 +175,7 @@ def test_tester_says_what_would_become_of_a_call(
 def test_rules_of_an_untrusted_project_are_not_in_force(
     server: LocalServer, user_file: Path
 ) -> None:
-    folder = server.sandbox.project.parent / f"stranger-{os.getpid()}"
+    folder = server.sandbox.home / "elsewhere"
     (folder / ".claude").mkdir(parents=True)
     (folder / ".claude/settings.json").write_text('{"permissions": {"allow": ["Bash(evil)"]}}')
     query = {"tool": "Bash", "subject": "evil", "folder": str(folder)}

@@ -108,14 +108,6 @@ def test_api_refuses_a_rule_that_would_do_nothing_with_a_sentence(
 
 
 def test_api_sets_folders_and_the_mode(server: LocalServer, user_file: Path) -> None:
-    with files_alone():
-        folder = {"text": "../other", "scope": "user"}
-        data_of(server.request("POST", f"{API}/folders", json=folder), 201)
-        body = {"old": folder, "new": {**folder, "text": "../another"}}
-        data_of(server.request("PUT", f"{API}/folders", json=body))
-        params = {"text": "~/notes", "scope": "user"}
-        data_of(server.request("DELETE", f"{API}/folders", params=params))
-        assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
     mode = {"scope": "user", "mode": "acceptEdits"}
     assert data_of(server.request("PUT", f"{API}/mode", json=mode))["mode"] == "acceptEdits"
     assert content(user_file)["permissions"]["defaultMode"] == "acceptEdits"
@@ -124,6 +116,14 @@ def test_api_sets_folders_and_the_mode(server: LocalServer, user_file: Path) -> 
     unset = data_of(server.request("PUT", f"{API}/mode", json={**mode, "mode": None}))
     assert unset["mode"] == "default"
     assert "defaultMode" not in content(user_file)["permissions"]
+    with files_alone():
+        folder = {"text": "../other", "scope": "user"}
+        data_of(server.request("POST", f"{API}/folders", json=folder), 201)
+        body = {"old": folder, "new": {**folder, "text": "../another"}}
+        data_of(server.request("PUT", f"{API}/folders", json=body))
+        params = {"text": "~/notes", "scope": "user"}
+        data_of(server.request("DELETE", f"{API}/folders", params=params))
+    assert content(user_file)["permissions"]["additionalDirectories"] == ["../another"]
 
 
 def test_api_tells_what_would_become_of_a_call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.apps.local_server import Answer, LocalServer, local_server
+from tests.support.apps.local_server import Answer, LocalServer, files_alone, local_server
 from tests.support.environment import Sandbox, find_claude
 from tests.support.pages import dom
 
@@ -42,12 +43,12 @@ def user_file(server: LocalServer) -> Path:
 
 
 @pytest.fixture
-def project(server: LocalServer) -> str:
+def project(server: LocalServer) -> Iterator[str]:
+    """Without files again afterwards, about which the CLI would be asked again."""
     folder = server.sandbox.project / ".claude"
-    folder.mkdir(exist_ok=True)
-    for each in folder.glob("settings*.json"):
-        each.unlink()
-    return str(server.sandbox.project)
+    folder.mkdir()
+    yield str(server.sandbox.project)
+    shutil.rmtree(folder)
 
 
 def rows(server: LocalServer, **query: str) -> dict[str, str]:
@@ -110,10 +111,17 @@ def test_models_are_suggested_as_the_cli_names_them(server: LocalServer, user_fi
 def test_changed_setting_is_what_the_cli_reads_and_the_others_stay(
     server: LocalServer, user_file: Path
 ) -> None:
-    assert save(server, "language", "Suomi", form_of(server, "language")).status_code == 303
-    assert "Language user Suomi" in " | ".join(rows(server))
-    assert content(user_file) == {**USER, "language": "Suomi"}
+    name = "statusLine.command"
+    with files_alone():
+        assert save(server, "language", "Suomi", form_of(server, "language")).status_code == 303
+        assert content(user_file) == {**USER, "language": "Suomi"}
+        assert save(server, name, "date", form_of(server, name)).status_code == 303
+    line = {"type": "command", "command": "date"}
+    assert content(user_file) == {**USER, "language": "Suomi", "statusLine": line}
     assert user_file.read_text().startswith('{\n    "model"')
+    listed = " | ".join(rows(server))
+    assert "Language user Suomi" in listed
+    assert "Status line user date" in listed, "Claude needs the constant beside it"
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")
@@ -189,15 +197,6 @@ def test_setting_saved_from_two_phones_is_not_overwritten_unseen(
     again = {"folder": "", "scope": "user", "revision": str(hidden["revision"])}
     assert save(server, "language", "Svenska", again).status_code == 303
     assert content(user_file)["language"] == "Svenska"
-
-
-def test_object_gets_the_constants_that_claude_needs_beside_a_setting(
-    server: LocalServer, user_file: Path
-) -> None:
-    name = "statusLine.command"
-    assert save(server, name, "date", form_of(server, name)).status_code == 303
-    assert content(user_file)["statusLine"] == {"type": "command", "command": "date"}
-    assert "Status line user date" in " | ".join(rows(server))
 
 
 def test_settings_are_found_by_the_words_of_their_description(server: LocalServer) -> None:
