@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,17 @@ def cli(sandbox: Sandbox, claude: Path, *arguments: str) -> str:
 def add(client: FlaskClient, **fields: str) -> TestResponse:
     given = {"kind": "stdio", "command": sys.executable, "args": SCRIPT, **fields}
     return client.post("/claude/mcp/new", data=given)
+
+
+def given(sandbox: Sandbox, **servers: Mapping[str, object]) -> None:
+    """Servers of the user, in Claude's own file; the script where nothing is said."""
+    state = sandbox.config_dir / ".claude.json"
+    known = json.loads(state.read_text()) if state.exists() else {}
+    script = {"command": sys.executable, "args": [SCRIPT]}
+    added = {
+        name: {"type": "stdio", "env": {}, **(each or script)} for name, each in servers.items()
+    }
+    state.write_text(json.dumps({**known, "mcpServers": added}))
 
 
 def trust(app: Flask, sandbox: Sandbox) -> None:

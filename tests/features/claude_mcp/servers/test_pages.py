@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, add, api, cli, trust
+from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, add, api, cli, given, trust
 from tests.support.environment import Sandbox
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 from tests.support.pages import dom
@@ -36,9 +37,12 @@ def form_of(page: str) -> dict[str, str]:
     return found
 
 
-def test_desktop_defect_test_tests_nothing(client: FlaskClient, tmp_path: Path) -> None:
+def test_desktop_defect_test_tests_nothing(
+    client: FlaskClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
     started = tmp_path / "started"
-    add(client, name="sticks", args=f"{SCRIPT}\n{started}", scope="user")
+    given(sandbox, sticks={"command": sys.executable, "args": [SCRIPT, str(started)]})
+    client.get("/claude/mcp/servers/user/sticks")
     assert not started.exists(), "a page starts no server"
     client.get("/claude/mcp")
     assert not started.exists(), "a page starts no server"
@@ -51,10 +55,11 @@ def test_desktop_defect_test_tests_nothing(client: FlaskClient, tmp_path: Path) 
     assert "may destroy" in page
 
 
-def test_desktop_defect_status_is_always_empty(client: FlaskClient, remote: OAuthMcp) -> None:
-    add(client, name="sticks", scope="user")
-    add(client, name="broken", command="/nonexistent/program", args="", scope="user")
-    add(client, name="clouds", kind="http", url=f"{remote.url}/mcp", scope="user")
+def test_desktop_defect_status_is_always_empty(
+    client: FlaskClient, sandbox: Sandbox, remote: OAuthMcp
+) -> None:
+    clouds = {"type": "http", "url": f"{remote.url}/mcp"}
+    given(sandbox, sticks={}, broken={"command": "/nonexistent/program"}, clouds=clouds)
     assert client.get("/claude/mcp").text.count("not tested") == 3
     assert client.post("/claude/mcp/test").status_code == 303
     page = " ".join(dom.parse(client.get("/claude/mcp").text).text.split())
@@ -116,7 +121,7 @@ def servers_of_the_user(sandbox: Sandbox) -> dict[str, dict[str, object]]:
 def test_server_that_changed_meanwhile_is_not_overwritten(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
-    add(client, name="sticks", scope="user")
+    given(sandbox, sticks={})
     fields = form_of(client.get("/claude/mcp/servers/user/sticks/edit").text)
     path = sandbox.config_dir / ".claude.json"
     state = json.loads(path.read_text())
@@ -134,7 +139,7 @@ def test_server_that_changed_meanwhile_is_not_overwritten(
 
 
 def test_removed_server_is_gone(client: FlaskClient, sandbox: Sandbox) -> None:
-    add(client, name="sticks", scope="user")
+    given(sandbox, sticks={})
     assert client.post("/claude/mcp/servers/user/sticks/remove").status_code == 303
     assert servers_of_the_user(sandbox) == {}
     assert client.get("/claude/mcp/servers/user/sticks").status_code == 404
@@ -188,7 +193,7 @@ def test_server_is_turned_off_and_on_in_a_project(
     client: FlaskClient, app: Flask, sandbox: Sandbox, claude: Path
 ) -> None:
     folder = {"folder": str(sandbox.project)}
-    add(client, name="sticks", scope="user")
+    given(sandbox, sticks={})
     assert client.post("/claude/mcp/servers/user/sticks/off", data=folder).status_code == 303
     assert "Turn on" in client.get("/claude/mcp/servers/user/sticks", query_string=folder).text
     assert "isabled" in cli(sandbox, claude, "get", "sticks")

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
-from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, add, api, cli, trust
+from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, api, cli, given, trust
 from tests.support.clients.api import prompt
 from tests.support.clients.api import session as project_session
 from tests.support.environment import Sandbox
@@ -42,10 +42,14 @@ def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
     client: FlaskClient, app: Flask, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     started = tmp_path / "started"
-    add(client, name="sticks", scope="user")
+    given(sandbox, sticks={})
     definition = {"command": sys.executable, "args": [SCRIPT, str(started)]}
     context: AppContext = app.extensions["opcode_context"]
-    for folder, is_trusted in ((sandbox.project / "mimic", False), (sandbox.project, True)):
+    address = "/claude/mcp/servers/user/sticks"
+    for folder, is_trusted, door in (
+        (sandbox.project / "mimic", False, "/claude/mcp/test"),
+        (sandbox.project, True, f"{address}/test"),
+    ):
         folder.mkdir(exist_ok=True)
         (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"sticks": definition}}))
         if is_trusted:
@@ -55,9 +59,7 @@ def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
             trust(app, sandbox)
         assert (context.runs.project_trust.needed(folder) is None) == is_trusted
         project = {"folder": str(folder)}
-        assert client.post("/claude/mcp/test", data=project).status_code == 303
-        address = "/claude/mcp/servers/user/sticks"
-        assert client.post(f"{address}/test", data=project).status_code == 303
+        assert client.post(door, data=project).status_code == 303
         assert not started.exists()
         assert "Count the apples" in client.get(address, query_string=project).text
         shown = client.get("/claude/mcp/servers/project/sticks", query_string=project).text
