@@ -1,15 +1,17 @@
-"""Back to before a prompt, with the real CLI: the files, the conversation, both, and the undo."""
+"""Back to before a prompt, with the real CLI: the files, the conversation, both, and the undo.
+
+By thumb: see tests/features/test_whole_way.py.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.demo.messages_api import (
     MessagesApi,
@@ -21,8 +23,6 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from tests.features.checkpoints.rewinding import AFTER, GATE, Rewinding, repository
 from tests.support.clients import api as rest
 from tests.support.environment import PASSWORD, USER, Sandbox, until
-from tests.support.pages import page_checks
-from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
 
@@ -193,29 +193,3 @@ def test_after_each_tool_that_writes_there_is_a_checkpoint_where_a_person_wants_
         GATE.set()
         AFTER.set()
     session.answered()
-
-
-@pytest.mark.browser
-def test_by_thumb_back_to_before_a_prompt_and_undo(
-    shared_real_server: Server, home: Sandbox, open_phone: Callable[..., Phone]
-) -> None:
-    folder = repository(home.project)
-    text = f"write a.txt one in {folder}"
-    session = Rewinding(shared_real_server, folder, text, checkpoints=True)
-    page = open_phone(shared_real_server).page
-    page.goto(session.address)
-    page.locator("body[data-link=online]").wait_for()
-    prompt = page.locator(".block-prompt").first
-    prompt.get_by_role("link", name="Link, copy, fork").click()
-    page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
-    expect(page.get_by_role("heading", name="The files: 1 file would change")).to_be_visible()
-    assert page_checks.violations(page) == []
-    page.get_by_role("button", name="Files and conversation").click()
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(text)
-    assert not (folder / "a.txt").exists()
-    page.get_by_role("button", name="Session menu").first.click()
-    page.get_by_role("link", name="Checkpoints").click()
-    expect(page.get_by_text("Put the files back to checkpoint 1")).to_be_visible()
-    page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("Put the files back to checkpoint 3")).to_be_visible()
-    assert (folder / "a.txt").read_text() == "one\n"
