@@ -26,13 +26,10 @@ def fits(page: Page) -> None:
 
 
 def check(page: Page) -> None:
-    """The same, also at 390 px, in light and dark and for readers.
+    """The same, in light and dark and for readers.
 
     For pages that come of what was sent; tests/app/pages looks at the others.
     """
-    page.set_viewport_size({"width": 390, "height": 800})
-    assert page_checks.sticks_out(page) <= 0
-    assert page_checks.smaller_than_a_thumb(page) == []
     page.emulate_media(color_scheme="dark")
     assert page_checks.violations(page, "color-contrast") == []
     page.emulate_media(color_scheme="light")
@@ -81,8 +78,6 @@ def test_agents_are_made_imported_and_run_without_javascript(
     looks.button("Save").click()
     looks.page.get_by_role("heading", name="What it starts").wait_for()
     check(looks.page)
-    looks.page.goto("/schedules")
-    fits(looks.page)
 
     phone.page.get_by_label("Task").fill("[]")
     phone.button("Another folder…").click()

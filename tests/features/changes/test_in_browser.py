@@ -57,7 +57,6 @@ def test_changes_are_read_and_commented_on(
     files.locator("summary").first.tap()
     lines = page.locator(".diff > span")
     expect(lines).to_have_count(3)
-    check(page)
 
     # Live: a file that appears while the page is read, which stays as it is
     repository.write("app.txt", "two\n")

@@ -41,16 +41,14 @@ def phone(phone_of_all: Phone) -> Iterator[Phone]:
 
 
 def checked(page: Page, name: str, server: Server) -> None:
-    """The page is well made at 320 and 390 px, in light and dark; takes its pictures, too."""
-    wrong = dict[str, object]()
-    for width in (320, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        wrong[f"sticks out at {width}"] = max(0, page_checks.sticks_out(page))
-        wrong[f"small at {width}"] = page_checks.smaller_than_a_thumb(page)
-        page.evaluate(LETTERS, "200%")
-        # a phone widens the page for what sticks out
-        wrong[f"wider than {width} in large letters"] = max(0, page.evaluate(WIDTH) - width)
-        page.evaluate(LETTERS, "")
+    """The page is well made at 320 px, in light and dark; takes its pictures at 390, too."""
+    page.set_viewport_size({"width": 320, "height": 844})
+    wrong: dict[str, object] = page_checks.misfits(page)
+    page.evaluate(LETTERS, "200%")
+    # a phone widens the page for what sticks out
+    wrong["wider in large letters"] = max(0, page.evaluate(WIDTH) - 320)
+    page.evaluate(LETTERS, "")
+    page.set_viewport_size({"width": 390, "height": 844})
     for scheme, rules in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)
         wrong[f"axe, {scheme}"] = page_checks.violations(page, *rules)
