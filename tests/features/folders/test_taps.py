@@ -48,6 +48,8 @@ def test_new_folder_takes_four_taps_and_a_known_project_three(
     made = orchard.parent / f"dig-a-well-{scripted}".lower()
     assert project_id(made) in unquote(page.url)
     assert (made.is_dir(), thumb.taps) == (True, 4)
+    if not scripted:  # the rest is links, and the form once more
+        return
 
     page.goto("/")
     thumb.taps = 0

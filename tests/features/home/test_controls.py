@@ -1,4 +1,7 @@
-"""Every control of the start page, its select mode and storage, on phones of two sizes."""
+"""Every control of the start page and storage, on a small phone.
+
+Tags and the archive of the select mode: see session_admin/test_selected_in_browser.py.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,7 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 DAY = 86400.0
-SIZES: tuple[ViewportSize, ...] = (
-    {"width": 360, "height": 740},
-    {"width": 390, "height": 844},
-)
+SMALL: ViewportSize = {"width": 360, "height": 740}
 NUMBERS = count(10)
 
 
@@ -80,10 +80,8 @@ class Walk:
         self.fits()
 
     def fits(self) -> None:
-        """On both phones, last on the one that is pressed on."""
-        for size in SIZES:
-            self.page.set_viewport_size(size)
-            assert misfits(self.page) == {}, size
+        """On the small phone; what needs no more width fits on larger ones."""
+        assert misfits(self.page) == {}
 
     def leads_to(self, role: str, name: str, address: str) -> None:
         """A link or button of the page that is open leads to an address; go back afterwards."""
@@ -92,19 +90,14 @@ class Walk:
         self.page.go_back()
 
     def act(self, action: str, says: str, *titles: str) -> None:
-        """Do something to sessions that are selected on the start page."""
-        self.page.goto("/")
+        """Do something to sessions that are selected on the start page, which is open."""
         self.page.get_by_role("link", name="Select", exact=True).click()
         self.page.wait_for_url("**/?select=1")
         for title in titles:
             self.page.get_by_label(title).check()
-        if action in ("Pin", "Unpin"):  # whose bars differ
-            self.fits()
+        self.fits()  # the bars differ
         bar = self.page.get_by_role("group", name="With the selected sessions")
         bar.get_by_role("button", name=action, exact=True).click()
-        if action == "Tag":
-            self.page.get_by_role("textbox", name="tags").fill("spring")
-            self.phone.button("Add tags").click()
         expect(self.page.get_by_text(says)).to_be_visible()
 
 
@@ -116,7 +109,8 @@ def phone_of_all(server: Server, browser: Browser) -> Iterator[Phone]:
 
 @pytest.fixture
 def walk(server: Server, phone_of_all: Phone) -> Iterator[Walk]:
-    """On the larger phone; what is shown fits on both."""
+    """On a small phone."""
+    phone_of_all.page.set_viewport_size(SMALL)
     yield Walk(server, phone_of_all, f"walk{next(NUMBERS)}")
     phone_of_all.hand_on()
 
@@ -165,24 +159,20 @@ def test_every_control_of_the_start_page(walk: Walk) -> None:
     page.wait_for_url(f"**/*{name}-b/sessions/**")
 
 
-def test_every_control_of_the_select_mode(walk: Walk) -> None:
+def test_sessions_of_the_start_page_are_selected(walk: Walk) -> None:
     page, one, two = walk.page, f"{walk.name} mow", f"{walk.name} rake"
     walk.session(one, 0.1)
     walk.session(two, 0.2, folder=1)
-    walk.session(f"{walk.name} dig", 0.5)  # one that is never pinned, below which one selects
+    third = f"{walk.name} dig"
+    walk.session(third, 0.5)  # one that is never pinned, below which one selects
+    walk.open("/")
     walk.act("Pin", "2 sessions pinned.", one, two)
     expect(page.locator("#pinned .run", has_text=walk.name)).to_have_count(2)
     walk.act("Unpin", "1 session unpinned.", one)
-    walk.act("Tag", "1 session tagged.", two)
-    expect(page.locator("#pinned .tag", has_text="spring").first).to_be_visible()
-    walk.act("Archive", "2 sessions archived.", one, two)
-    expect(page.locator("main .run", has_text=two)).to_have_count(0)
-    third = f"{walk.name} sweep"
-    walk.session(third, 0.3)
     walk.act("Delete", f"Deleted “{third}”", third)
     walk.phone.button("Undo").click()
     page.wait_for_url("**/sessions/**")
-    walk.open("/?select=1")
+    page.goto("/?select=1")
     expect(page.get_by_label(third)).to_be_visible()
     every = page.get_by_role("checkbox")
     page.get_by_role("link", name="All", exact=True).click()
@@ -210,7 +200,7 @@ def test_every_control_of_storage(walk: Walk) -> None:
     page.locator("#projects + ul summary", has_text=f"{name}-a").click()
     page.locator("#projects + ul").get_by_role("link", name=f"{name} plough").click()
     page.wait_for_url("**/sessions/**")  # open here within the hour: it stays
-    for age in ("180 days", "1 year", "90 days"):
+    for age in ("180 days", "90 days"):
         open_counted("/storage/clean-up?days=90", f"{name} thresh")
         with page.expect_navigation():  # the page before may be that of this age, too
             page.get_by_role("link", name=age).click()
@@ -222,11 +212,8 @@ def test_every_control_of_storage(walk: Walk) -> None:
     expect(page.get_by_label(f"{name} plough")).to_have_count(0)
     page.get_by_label(f"{name} thresh").uncheck()
     expect(walk.phone.button("Move 1 session to the trash")).to_be_enabled()
-    page.locator("#go").click()
-    expect(page.get_by_text("Deleted 1 session.")).to_be_visible()
-    walk.phone.button("Undo").click()
-    open_counted("/storage/clean-up?days=90", f"{name} reap")
-    expect(page.locator("label", has_text=f"{name} reap")).to_have_count(1)
+    page.get_by_label(f"{name} thresh").check()
+    expect(walk.phone.button("Move 2 sessions to the trash")).to_be_enabled()
     page.locator("#go").click()
     expect(page.get_by_text("Deleted 2 sessions.")).to_be_visible()
     walk.fits()

@@ -223,17 +223,16 @@ def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
     until(lambda: "Kept in spite" not in server.get("/").text, "the draft is empty")
 
 
-@pytest.mark.parametrize("address", ["/", "/runs"])
 def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
-    server: Server, phone: Phone, address: str
+    server: Server, phone: Phone
 ) -> None:
-    words = f"Settled on {address}"
+    words = "Settled at last"
     deciding = begin(server, [["ask", "r1"], ["text", words]]).partition("#")[0]
     until(lambda: deciding in needs_you(server), "it asks")
     phone.forgiven.append("ERR_")
     page = phone.page
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(address)
+    page.goto("/")
     page.evaluate("window.isStillHere = true")
     row = page.locator(".run", has_text=words)
     allow = row.get_by_role("button", name="Allow")
@@ -252,13 +251,18 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     expect(row.get_by_role("button", name="Allow")).to_have_count(0)
     assert page.evaluate("window.isStillHere")
 
-    # answered elsewhere: what the server says is shown, with the rows of now
-    other = begin(server, [["ask", "r2"], ["text", f"{words} elsewhere"]]).partition("#")[0]
+
+def test_answer_that_was_given_elsewhere_is_refused_with_a_sentence(
+    server: Server, phone: Phone
+) -> None:
+    other = begin(server, [["ask", "r2"], ["text", "Settled elsewhere"]]).partition("#")[0]
     until(lambda: other in needs_you(server), "it asks")
-    page.goto(address)
-    row = page.locator(".run", has_text=f"{words} elsewhere")
+    page = phone.page
+    page.goto("/runs")  # which has the rows and the scripts of the start page
+    row = page.locator(".run", has_text="Settled elsewhere")
     action = row.locator(".run-ask").get_attribute("action") or ""
-    page.route(f"{server.url}{address}", lambda route: route.abort())  # it does not know yet
+    page.route(f"{server.url}/runs", lambda route: route.abort())  # it does not know yet
+    phone.forgiven.append("ERR_")
     server.post(action, {"decision": "deny"})
     phone.forgiven.append("409 (CONFLICT)")
     row.get_by_role("button", name="Allow").click()
