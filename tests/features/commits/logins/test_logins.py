@@ -112,7 +112,7 @@ def test_a_program_gives_the_login_with_its_push(desk: Desk, server: GitServer) 
     assert (done["state"], done["login_for"]) == ("done", "")
 
 
-@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+@pytest.mark.parametrize("is_github", [True])
 def test_the_servers_own_token_is_used_where_nobody_else_could_read_it(
     desk: Desk, server: GitServer
 ) -> None:

@@ -33,7 +33,7 @@ def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
     assert server.authorizations == []
 
 
-@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+@pytest.mark.parametrize("is_github", [True])
 def test_no_login_is_sent_while_hooks_of_a_folder_that_is_pushed_to_could_read_it(
     desk: Desk, server: GitServer, tmp_path: Path
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_login_goes_to_the_host_that_was_shown_only(
     assert server.authorizations == []
 
 
-@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+@pytest.mark.parametrize("is_github", [True])
 def test_who_writes_a_hook_or_a_setting_meanwhile_does_not_get_the_servers_token(
     desk: Desk, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +136,7 @@ def test_a_fetch_from_a_remote_is_not_one_from_a_group_of_its_name(
     assert (asked.status_code, sprung.exists()) == (409, False)
 
 
-@pytest.mark.parametrize("settings", [{"OPCODE_GITHUB_TOKEN": "gho-own", "GITHUB_USER": USER}])
+@pytest.mark.parametrize("is_github", [True])
 def test_no_login_is_sent_while_the_program_of_another_remote_gets_missing_objects(
     desk: Desk, server: GitServer, tmp_path: Path
 ) -> None:
