@@ -5,7 +5,8 @@
 (() => {
   const PATIENCE_MS = 20000;
   const UNSENT = "Not sent: no connection. Tap to try again.";
-  const unsent = new Map(); // what stands below each form that failed, by its address
+  const BACK = "The connection is back. Tap again.";
+  const unsent = new Set(); // the addresses of the forms that failed
 
   const noteIn = (form, sentence) => {
     form.querySelector(".run-note")?.remove(); // a new one is read out again
@@ -53,7 +54,7 @@
     delete row.dataset.held;
     document.getElementById("refusal")?.remove();
     if (!status) {
-      unsent.set(form.action, UNSENT);
+      unsent.add(form.action);
       return noteIn(form, UNSENT);
     }
     if (status === 401) return location.reload(); // it leads to the login, and back
@@ -64,11 +65,11 @@
     return document.dispatchEvent(new CustomEvent("opcode:answered", { detail: status < 400 ? page : null }));
   }, true);
 
-  // A newer page has what stands below the forms that it still has.
+  // A newer page, which shows that the server answers again, has a note below the forms that it still has.
   document.addEventListener("opcode:refreshing", ({ detail: page }) => {
-    for (const [action, sentence] of unsent) {
+    for (const action of unsent) {
       const form = [...page.forms].find((each) => each.action === action);
-      if (form) noteIn(form, sentence);
+      if (form) noteIn(form, BACK);
       else unsent.delete(action);
     }
   });

@@ -67,6 +67,7 @@
   const KEY = `home-prompt ${base}/`; // what the server does not have yet
   const SEEN = "home-seen"; // the revision of the draft that it was written over
   const NOT_SENT = "Not sent: no connection. Tap Send to try again.";
+  const NOT_SAVED = "No connection. Your words are kept.";
   const SAVE_MS = 600;
   const SAFE_LENGTH = 20000; // of a text that browsers still send when a page unloads
   const OWN_MS = 10000; // a page on its way may be older than what was saved since
@@ -162,7 +163,7 @@
       if (!prompt.value || (await save())) return location.assign(`${base}/new`);
       options.ariaBusy = null;
       if (!other.hidden) other.scrollIntoView({ block: "nearest" });
-      else if (!note.textContent) note.textContent = "No connection. Your words are kept.";
+      else if (!note.textContent) note.textContent = NOT_SAVED;
       return;
     }
     send.ariaBusy = "true";
@@ -183,8 +184,10 @@
       note.textContent = NOT_SENT;
     }
   });
-  addEventListener("online", () => {
+  // The lists of this page come from the server again.
+  document.addEventListener("opcode:refreshing", () => {
     if (note.textContent === NOT_SENT) note.textContent = "The connection is back. Tap Send again.";
+    else if (note.textContent === NOT_SAVED) note.textContent = "The connection is back. Tap Options again.";
   });
   addEventListener("pageshow", ({ persisted }) => {
     if (persisted && send.ariaBusy) return location.reload(); // its form has been sent

@@ -216,7 +216,7 @@ def test_words_and_answers_stay_whatever_a_proxy_answers_in_place_of_the_server(
     elsewhere = {"Location": "/storage"}  # a page of ours
     page.route("**/asks/*", lambda route: route.fulfill(status=303, headers=elsewhere), times=1)
     row.get_by_role("button", name="Allow").click()
-    expect(row.get_by_role("alert")).to_have_text("Not sent: no connection. Tap to try again.")
+    expect(row.get_by_role("alert")).to_have_text("The connection is back. Tap again.")
     row.get_by_role("button", name="Allow").click()
     expect(row.get_by_role("button", name="Allow")).to_have_count(0)
     box.fill("")
@@ -246,7 +246,7 @@ def test_answer_without_a_network_keeps_its_row_and_can_be_given_again(
     page.context.set_offline(False)
     row.evaluate("row => row.dataset.old = ''")
     expect(row).not_to_have_attribute("data-old", "")  # the list has been refreshed
-    expect(note).to_be_visible()
+    expect(note).to_have_text("The connection is back. Tap again.")
     allow.click()
     expect(row.get_by_role("button", name="Allow")).to_have_count(0)
     assert page.evaluate("window.isStillHere")
