@@ -125,7 +125,7 @@ def worker_int(worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """The workers have exited; the runs continue, unless OPCODE_ON_EXIT is `stop`."""
     if os.environ.get("OPCODE_ON_EXIT") == "stop":
-        command = [sys.executable, "-m", "opcode_htmx.end_runs"]
+        command = [sys.executable, "-m", "opcode_htmx.end_runs", "--at-exit"]
         subprocess.run(command, cwd=Path(__file__).parent, check=False)
         return
     from opcode_htmx.app.operation import left_runs

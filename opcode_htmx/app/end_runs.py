@@ -16,7 +16,9 @@ from opcode_htmx.config.log_settings import LogSettings
 from opcode_htmx.config.settings import Settings, SettingsError
 from opcode_htmx.engines.claude.demo.service import CONFIG_NAME
 from opcode_htmx.engines.claude.engine import ClaudeHistory
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
 from opcode_htmx.runs.model.record import Outcome
@@ -27,9 +29,17 @@ from opcode_htmx.runs.starts import END_GRACE_SECONDS
 log = logging.getLogger(__name__)
 
 
+AT_EXIT = "--at-exit"
+"""The argument of a server that exits: nothing is printed."""
+
+_BY_COMMAND = f"Ended by the command {resources.END_RUNS}."
+_BY_SERVER = "Ended, because the server was stopped."
+
+
 def main(arguments: Sequence[str] = ()) -> int:
     """End the runs in the state folder; the exit status says whether all of them have ended."""
-    if arguments:
+    at_exit = list(arguments) == [AT_EXIT]
+    if arguments and not at_exit:
         return USAGE_ERROR
     try:
         settings = Settings.from_env(feature_settings=(LogSettings,))
@@ -37,22 +47,37 @@ def main(arguments: Sequence[str] = ()) -> int:
         print(error, file=sys.stderr)
         return 2
     logs.set_up_for_command(settings)
-    alive = end_all(settings)
+    ended, alive = end_all(settings, _BY_SERVER if at_exit else _BY_COMMAND)
+    if not at_exit:
+        with contextlib.suppress(OSError):  # nobody reads it
+            for line in _lines(ended) or ([] if alive else ["No run of Claude goes on."]):
+                print(line)
     for run in alive:
         log.error("Run %s could not be ended.", run.id)
     return 1 if alive else 0
 
 
-def end_all(settings: Settings) -> list[Run]:
-    """Stop every run, regardless of its owner; return those still alive after the deadline."""
+def _lines(ended: list[Run]) -> list[str]:
+    return [
+        f"Ended the run of Claude in {visible_text(each.record.project_path)}." for each in ended
+    ]
+
+
+def end_all(settings: Settings, cause: str) -> tuple[list[Run], list[Run]]:
+    """Stop every run, regardless of its owner, and record `cause`.
+
+    Returns those that have ended, and those still alive after the deadline.
+    """
     registry = RunRegistry(_settings(settings), adopted=lambda run: None, on_change=lambda: None)
     registry.read()
     try:
         live = registry.live()
         for run in live:
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.CANCELLED, "Ended, because the server was stopped.", by=SYSTEM)
-        return [run for run in live if not run.join(settings.stop_deadline + END_GRACE_SECONDS)]
+                run.stop(Outcome.CANCELLED, cause, by=SYSTEM)
+        deadline = settings.stop_deadline + END_GRACE_SECONDS
+        alive = [run for run in live if not run.join(deadline)]
+        return [run for run in live if run not in alive], alive
     finally:
         registry.close()
 

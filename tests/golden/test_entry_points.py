@@ -68,7 +68,7 @@ def test_end_runs_ends_with_0_where_nothing_runs_and_2_where_a_setting_is_bad(
     environ: dict[str, str],
 ) -> None:
     status, output, errors = probe.run("-m", "opcode_htmx.end_runs", environ=environ)
-    assert (status, output) == (0, ""), errors
+    assert (status, output) == (0, "No run of Claude goes on.\n"), errors
     status, output, errors = probe.run(
         "-m", "opcode_htmx.end_runs", environ={**environ, "PORT": "abc"}
     )

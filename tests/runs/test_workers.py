@@ -247,8 +247,13 @@ def test_runs_that_a_server_has_left_are_ended_by_a_command(
         timeout=30,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Ended the run of Claude in {sandbox.project}.\n"
     assert not processes_of(sandbox.state)
-    assert record(server)["end"]["outcome"] == "cancelled"  # type: ignore[index]
+    end = record(server)["end"]
+    assert (end["outcome"], end["cause"]) == (  # type: ignore[index]
+        "cancelled",
+        "Ended by the command make end-runs.",
+    )
     lines = (sandbox.state / "logs" / CURRENT).read_text().splitlines()
     found = [each for each in map(json.loads, lines) if each.get("action") == "run.stop"]
     (run,) = (sandbox.state / "runs").iterdir()
