@@ -28,7 +28,7 @@ from opcode_htmx.config.settings import (
 )
 from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
-from opcode_htmx.lib import resources
+from opcode_htmx.lib import resources, standard_streams
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__
@@ -67,6 +67,7 @@ class Launch:
 
 def main(argv: Sequence[str]) -> int:
     """Replace this process by the server; return an exit status only when that fails."""
+    standard_streams.open_closed()
     if argv:
         return print_answer(argv)
     return start()

@@ -186,6 +186,20 @@ def test_arguments_are_refused_with_the_usage(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err.startswith("usage: ")
 
 
+def test_closed_standard_streams_are_opened_for_the_launcher_and_the_server() -> None:
+    code = (
+        "import os, sys; from opcode_htmx.app import cli; cli.main(['--version']); print('lost');"
+        "print([os.readlink(f'/proc/self/fd/{n}') for n in (0, 1)], file=sys.stderr);"
+        "print([os.get_inheritable(n) for n in (0, 1)], sys.stdout.isatty(), file=sys.stderr)"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&- >&-', sys.executable, code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START)
+    assert done.stderr.splitlines() == [
+        "['/dev/null', '/dev/null']",
+        "[True, True] False",
+    ]
+
+
 def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
     for name in cli.BROWSER_FILES[:-1]:
         (tmp_path / name).touch()
