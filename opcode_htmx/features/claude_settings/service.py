@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from opcode_htmx.engines.claude.config import json_text, queries
@@ -70,6 +71,9 @@ BASIC = SettingsSchema(
 """For a CLI that does not describe its settings; all others can be edited as text."""
 
 
+_IN_ADDRESS = re.compile(r"(?!\.)[\w.$@: -]{1,200}")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A setting in a list; `value` is empty and `scopes` are none if it is not set."""
@@ -77,6 +81,11 @@ class Row:
     setting: Setting
     value: str = ""
     scopes: tuple[str, ...] = ()
+
+    @property
+    def has_page(self) -> bool:
+        """Whether its name can be part of an address: a file may have any text as a key."""
+        return bool(_IN_ADDRESS.fullmatch(self.setting.name))
 
 
 @dataclass(frozen=True, slots=True)

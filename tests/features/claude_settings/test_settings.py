@@ -91,6 +91,20 @@ def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
     assert "t0p-secret" not in server.get("/claude/settings", params={"folder": project}).text
 
 
+def test_key_that_fits_no_address_is_listed_without_a_link(
+    server: LocalServer, user_file: Path
+) -> None:
+    odd = ["", "a/b?c", "..", "x" * 5000, "\ud800"]
+    user_file.write_text(json.dumps({**dict.fromkeys(odd, "odd"), "$plain": "even"}))
+    given = ("user odd", "user even")
+    links = {words: link for words, link in rows(server).items() if words.endswith(given)}
+    assert list(links) == ["$plain user even"]
+    assert server.get(links["$plain user even"]).status_code == 200
+    text = " ".join(dom.parse(server.get("/claude/settings").text).text.split())
+    for shown in ("No name", "a/b?c", ".."):
+        assert f"{shown} user odd" in text
+
+
 def test_settings_that_are_used_often_are_listed_first(
     server: LocalServer, user_file: Path
 ) -> None:
