@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from opcode_htmx.app import feature_settings
+from opcode_htmx.app import feature_settings, standard_streams
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.commands.registry import COMMANDS
 from opcode_htmx.app.pairing import terminal
@@ -28,7 +28,7 @@ from opcode_htmx.config.settings import (
 )
 from opcode_htmx.engines.claude.install import chosen, cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
-from opcode_htmx.lib import resources, standard_streams
+from opcode_htmx.lib import resources
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.files.state_dir import StateError, ensure_state_dir
 from opcode_htmx.lib.version import __version__

@@ -17,7 +17,7 @@ from pathlib import Path
 from gevent.socket import wait_write
 
 from opcode_htmx.lib import bounded_json
-from opcode_htmx.lib.files import atomic_files, file_locks
+from opcode_htmx.lib.files import atomic_files, file_locks, json_fields
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.runs.model.record import (
     Outcome,
@@ -116,7 +116,8 @@ class RunFolder:
         if end is not None:
             stderr = tuple(end.pop("stderr", ()))
             end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
-        return RunRecord(**{**data, "argv": tuple(data["argv"])}, end=end)
+        known = json_fields.fields_of(RunRecord, data)
+        return RunRecord(**{**known, "argv": json_fields.texts(data["argv"])}, end=end)
 
     def store(self, record: RunRecord, then: Callable[[], None] = lambda: None) -> None:
         """Replace run.json so that a crash leaves either the old or the new one.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from opcode_htmx.engines.claude.config import scopes
 from opcode_htmx.engines.claude.install import chosen
 from opcode_htmx.sessions.health import claude, hooks, processes
 from opcode_htmx.sessions.health.check import State
@@ -117,6 +118,14 @@ def test_a_hook_that_only_a_shell_can_judge_is_left_alone(tmp_path: Path, comman
 
 def test_no_hooks_are_fine(tmp_path: Path) -> None:
     assert hooks.hooks(settings_of(tmp_path)).state is State.OK
+
+
+def test_settings_of_an_administrator_that_cannot_be_looked_at_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impossible = tmp_path / ("x" * 300)  # root may search any folder, but not one of this name
+    monkeypatch.setattr(scopes, "MANAGED_FOLDER", impossible)
+    assert hooks_of(tmp_path, "{}")[0] is State.OK
 
 
 @pytest.mark.usefixtures("integration")

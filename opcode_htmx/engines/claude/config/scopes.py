@@ -12,6 +12,10 @@ from pathlib import Path
 
 from opcode_htmx.lib.files.versioned_files import Place
 
+MANAGED_FOLDER = Path(
+    "/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code"
+)
+"""The administrator's."""
 SHARED_MODE = 0o644
 """The permissions of a new file that a project's other users read, too."""
 
@@ -50,11 +54,10 @@ def user_memory_place(config_dir: Path) -> Place:
 
 
 def managed_files() -> list[Path]:
-    """The files of the administrator of this computer that exist."""
-    folder = Path(
-        "/Library/Application Support/ClaudeCode"
-        if sys.platform == "darwin"
-        else "/etc/claude-code"
-    )
-    found = [folder / "managed-settings.json", *sorted(folder.glob("managed-settings.d/*.json"))]
-    return [each for each in found if each.is_file()]
+    """The files of the administrator of this computer that exist, and can be looked at."""
+    main = MANAGED_FOLDER / "managed-settings.json"
+    try:
+        found = [main, *sorted(MANAGED_FOLDER.glob("managed-settings.d/*.json"))]
+        return [each for each in found if each.is_file()]
+    except OSError:  # no rights to search the folder: Claude has none either
+        return []

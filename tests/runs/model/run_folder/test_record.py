@@ -104,6 +104,20 @@ def test_invalid_record_raises_a_documented_error(folder: RunFolder, content: st
         folder.load()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("config_dir", None), ("session_id", 5), ("argv", "claude"), ("created_at", "now")],
+)
+def test_record_with_a_field_of_another_type_is_refused(
+    folder: RunFolder, field: str, value: object
+) -> None:
+    folder.store(RECORD)
+    data = {**json.loads(folder.record_path.read_bytes()), field: value}
+    folder.record_path.write_text(json.dumps(data))
+    with pytest.raises((ValueError, TypeError)):
+        folder.load()
+
+
 # --- Claude's stderr ------------------------------------------------------------------------
 
 
