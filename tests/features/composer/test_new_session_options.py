@@ -25,6 +25,12 @@ def shared_api() -> Iterator[MessagesApi]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def asked_project(shared_real_server: Server) -> Sandbox:
+    """With a project for two tests: Claude is asked once what it offers there."""
+    return shared_real_server.sandbox.with_own_project()
+
+
 @pytest.fixture
 def own_project(shared_real_server: Server) -> Sandbox:
     """With a project for one test of the shared server."""
@@ -32,9 +38,9 @@ def own_project(shared_real_server: Server) -> Sandbox:
 
 
 def test_commands_and_files_of_the_folder_are_completed_before_a_run(
-    kept_real_phone: Phone, own_project: Sandbox
+    kept_real_phone: Phone, asked_project: Sandbox
 ) -> None:
-    phone, sandbox = kept_real_phone, own_project
+    phone, sandbox = kept_real_phone, asked_project
     (sandbox.project / "apple tree.txt").write_text("x")
     (sandbox.project.parent / "pear.txt").write_text("x")
     open_new(phone, sandbox)
@@ -56,10 +62,10 @@ def test_commands_and_files_of_the_folder_are_completed_before_a_run(
 
 
 def test_image_and_model_that_are_chosen_go_with_the_first_prompt(
-    kept_real_phone: Phone, own_project: Sandbox, shared_api: MessagesApi
+    kept_real_phone: Phone, asked_project: Sandbox, shared_api: MessagesApi
 ) -> None:
     phone = kept_real_phone
-    open_new(phone, own_project)
+    open_new(phone, asked_project)
     picker = phone.page.get_by_label("Attach images or files")
     for name in ("a.png", "wrong.png"):
         colour = name[:3].encode()

@@ -121,7 +121,8 @@ def test_prompt_that_is_never_sent_leaves_no_trace(session: Session) -> None:
         until(lambda: READY in session.page(), "Claude is started")
         assert lists(session) == listed
         assert "open in another program" not in session.page()
-        until(lambda: not processes_of(session.sandbox.state), "it ends by itself")
+        # after seconds
+        until(lambda: not processes_of(session.sandbox.state), "it ends by itself", shortest=0.3)
         until(lambda: "Stopped by you." in session.page(), "the page shows the end before")
     with contextlib.suppress(AssertionError):
         until(lambda: files(session) == before, "nothing is left")

@@ -32,9 +32,9 @@ UNDER_FINGER = """addEventListener("DOMContentLoaded", () => {
 
 
 @pytest.fixture
-def two_requests(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
+def two_requests(shared_server: Server, kept_phone: Phone) -> Phone:
     """The page of a session with two open requests, one below the other."""
-    phone = open_phone(shared_server)
+    phone = kept_phone
     # the stand-in reads one answer only
     steps = [*texts(2), asks("r1", "Bash", command="ls"), ["ask", "r2"], ["wait", "/no"]]
     phone.begin(shared_server.sandbox.project, json.dumps(steps))
@@ -44,9 +44,9 @@ def two_requests(shared_server: Server, open_phone: Callable[..., Phone]) -> Pho
 
 
 @pytest.fixture
-def working(shared_server: Server, open_phone: Callable[..., Phone]) -> Phone:
+def working(shared_server: Server, kept_phone: Phone) -> Phone:
     """The page of a session in which Claude works until it is stopped."""
-    phone = open_phone(shared_server)
+    phone = kept_phone
     phone.begin(shared_server.sandbox.project, json.dumps([*texts(1), ["wait", "/no"]]))
     expect(phone.status).to_have_attribute("data-phase", "working")
     return phone
@@ -112,7 +112,7 @@ def test_a_request_takes_no_press_when_it_has_come_and_when_it_is_first_shown(
 def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
     two_requests: Phone,
 ) -> None:
-    page, session = two_requests.page, two_requests.session_id
+    session, page = two_requests.session_id, two_requests.page.context.new_page()
     page.add_init_script(UNDER_FINGER % ".button[value=allow]")
     for motion in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=motion)
@@ -123,6 +123,7 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
         assert page.evaluate("underFinger") != "the button"
     page.locator(OPEN).first.get_by_role("button", name="Allow").click()
     expect(page.locator(OPEN)).to_have_count(1)
+    page.close()
 
 
 def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt(

@@ -242,9 +242,9 @@ def test_two_phones_show_the_same_session_and_the_first_answer_counts(
 
 
 def test_two_sessions_side_by_side_never_mix(
-    server: Server, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
+    server: Server, phone: Phone, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
 ) -> None:
-    one, other = open_phone(server), open_phone(server)
+    one, other = phone, open_phone(server)
     address = idle_sessions.take()
     one.open_session(address)
     other.open_session(idle_sessions.take(beside=address))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -117,16 +116,11 @@ def arrow(page: Page) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
 def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
-    shared_server: Server,
-    open_phone: Callable[..., Phone],
-    project: str,
-    oldest: str,
-    scripts: bool,
+    kept_phone: Phone, project: str, oldest: str
 ) -> None:
-    page = open_phone(shared_server, java_script_enabled=scripts).page
-    loaded = page.locator("body[data-link=online]" if scripts else "#transcript")
+    page = kept_phone.page
+    loaded = page.locator("body[data-link=online]")
     page.goto(project)
     row = page.locator(f"a.row[href*='{oldest}']")
     page.evaluate("scrollTo(0, document.scrollingElement.scrollHeight)")
@@ -147,13 +141,12 @@ def test_the_arrow_goes_back_through_the_lists_that_one_came_through(
     loaded.wait_for()
     arrow(page)
     page.wait_for_url(f"**{project}")
-    if scripts:
-        assert place > 0
-        until(
-            lambda: page.evaluate("scrollY") == place,
-            "the list is at its place",
-            sleep=lambda: page.wait_for_timeout(20),
-        )
+    assert place > 0
+    until(
+        lambda: page.evaluate("scrollY") == place,
+        "the list is at its place",
+        sleep=lambda: page.wait_for_timeout(20),
+    )
     arrow(page)
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
 

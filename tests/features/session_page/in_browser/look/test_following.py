@@ -38,6 +38,11 @@ def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path / "gate")
 
 
+@pytest.fixture
+def later_gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "later gate")
+
+
 def top_of(phone: Phone, number: int) -> float:
     box = answer(phone, number).bounding_box()
     assert box is not None
@@ -65,15 +70,26 @@ def test_output_before_the_scripts_load_reaches_the_page(
 
 
 # The reader's place
-def test_view_at_the_end_follows_new_output(phone: Phone, project: Path, gate: Gate) -> None:
-    play(phone, project, *texts(20), gate.step, *texts(20, begin=20))
+def test_view_at_the_end_follows_new_output_until_a_finger_moves_up_a_little(
+    phone: Phone, project: Path, gate: Gate, later_gate: Gate
+) -> None:
+    more = (*texts(20, begin=20), later_gate.step, *texts(1, begin=40))
+    play(phone, project, *texts(20), gate.step, *more)
     answers_are_there(phone, 20)
     is_at_the_end(phone.page)
     gate.open()
     answers_are_there(phone, 40)
-    expect(phone.status).to_have_text("Ready for the next prompt")
     is_at_the_end(phone.page)
     expect(phone.page.locator("#jump")).to_be_hidden()
+
+    before = top_of(phone, 39)
+    phone.page.mouse.move(195, 300)
+    phone.page.mouse.wheel(0, -40)
+    until(lambda: to_go(phone.page) >= 40, "the wheel has turned")
+    later_gate.open()
+    answers_are_there(phone, 41)
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    assert abs(top_of(phone, 39) - before - 40) < 1
 
 
 def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
@@ -97,22 +113,6 @@ def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
     is_at_the_end(phone.page)
 
 
-def test_a_finger_that_moves_up_a_little_is_not_pulled_back(
-    phone: Phone, project: Path, gate: Gate
-) -> None:
-    play(phone, project, *texts(20), gate.step, *texts(1, begin=20))
-    answers_are_there(phone, 20)
-    is_at_the_end(phone.page)
-    before = top_of(phone, 19)
-    phone.page.mouse.move(195, 300)
-    phone.page.mouse.wheel(0, -40)
-    until(lambda: to_go(phone.page) >= 40, "the wheel has turned")
-    gate.open()
-    answers_are_there(phone, 21)
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    assert abs(top_of(phone, 19) - before - 40) < 1
-
-
 # The state of the reader
 def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     phone: Phone, project: Path, gate: Gate
@@ -130,8 +130,11 @@ def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     expect(card.locator("summary")).to_be_focused()
 
 
-def test_draft_and_focus_survive_updates(phone: Phone, project: Path, gate: Gate) -> None:
-    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
+def test_draft_focus_and_selection_survive_updates(
+    phone: Phone, project: Path, gate: Gate, later_gate: Gate
+) -> None:
+    more = (*texts(20, begin=3), later_gate.step, *texts(3, begin=23))
+    play(phone, project, *texts(3), gate.step, *more)
     answers_are_there(phone, 3)
     field = phone.page.get_by_role("textbox", name="Prompt")
     field.focus()
@@ -142,15 +145,11 @@ def test_draft_and_focus_survive_updates(phone: Phone, project: Path, gate: Gate
     expect(field).to_have_value("half a thought")
     expect(field).to_be_focused()
 
-
-def test_selection_survives_updates(phone: Phone, project: Path, gate: Gate) -> None:
-    play(phone, project, *texts(3), gate.step, *texts(20, begin=3))
-    answers_are_there(phone, 3)
-    phone.page.locator(".block-text").first.select_text()
+    answer(phone, 0).select_text()
     selected = phone.page.evaluate("getSelection().toString()")
     assert selected.startswith("Number 0.")
-    gate.open()
-    answers_are_there(phone, 23)
+    later_gate.open()
+    answers_are_there(phone, 26)
     assert phone.page.evaluate("getSelection().toString()") == selected
 
 

@@ -51,31 +51,45 @@ def pasted(page: Page) -> str:
     return prompt.input_value()
 
 
-@pytest.mark.parametrize("clipboard", [True, False], ids=["clipboard API", "plain http"])
-def test_a_message_is_copied_as_text_as_markdown_and_as_a_link(
-    server: Server, open_phone: OpenPhone, clipboard: bool
+def test_a_message_is_copied_as_text_as_markdown_and_as_a_link_also_over_plain_http(
+    server: Server, open_phone: OpenPhone
 ) -> None:
     phone = open_phone(server, permissions=["clipboard-read", "clipboard-write"])
-    if not clipboard:
-        phone.page.add_init_script(NO_CLIPBOARD)
-    open_session(phone, begin(server, said("n", text("Before.")), said("m", text(ANSWER))))
-    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
-    got = {}
-    for what in ("link", "text", "markdown") if clipboard else ("markdown",):
-        phone.page.locator(".block-summary").hover()
-        phone.page.locator(".block-summary > .more").click()  # one for the whole answer
-        button = sheet.get_by_role("button", name=f"Copy {what}")
-        button.click()
-        expect(button.or_(sheet.get_by_role("button", name="Copied"))).to_have_text("Copied")
-        phone.page.keyboard.press("Escape")
-        expect(sheet).to_be_hidden()
-        got[what] = pasted(phone.page)
+    address = begin(server, said("n", text("Before.")), said("m", text(ANSWER)))
+    open_session(phone, address)
+    got = {what: copied(phone, what) for what in ("link", "text", "markdown")}
     assert got["markdown"] == f"Before.\n\n{ANSWER}"
-    if not clipboard:  # how the rest is made is the same
-        return
     assert got["text"].split() == ["Before.", "Some", "words.", "code", "of", "mine", "The", "end."]
     phone.page.goto(got["link"])
     expect(phone.page.locator("#b-m-0")).to_be_in_viewport()
+
+    phone.page.add_init_script(NO_CLIPBOARD)  # how the rest is made is the same
+    phone.page.goto("about:blank")
+    open_session(phone, address)
+    assert copied(phone, "markdown") == got["markdown"]
+    text_stays_selected_when_copying_fails(phone.page)
+
+
+def copied(phone: Phone, what: str) -> str:
+    """What the sheet of the answer puts into the clipboard."""
+    sheet = phone.page.get_by_role("dialog", name="Link, copy, fork")
+    phone.page.locator(".block-summary").hover()
+    phone.page.locator(".block-summary > .more").click()  # one for the whole answer
+    button = sheet.get_by_role("button", name=f"Copy {what}")
+    button.click()
+    expect(button.or_(sheet.get_by_role("button", name="Copied"))).to_have_text("Copied")
+    phone.page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    return pasted(phone.page)
+
+
+def text_stays_selected_when_copying_fails(page: Page) -> None:
+    page.evaluate("() => { document.execCommand = () => false; }")
+    page.locator("#b-m-0 pre").hover()
+    button = page.locator(".code-tools button").last
+    button.click()
+    expect(button).to_have_text("Selected: copy it now")
+    assert page.evaluate("getSelection().toString().trim()") == "code of mine"
 
 
 def test_a_tap_on_the_copy_menu_is_kept_while_its_script_is_on_its_way(
@@ -120,17 +134,6 @@ def test_a_tap_on_the_copy_menu_is_kept_while_its_script_is_on_its_way(
     tap()
     phone.page.wait_for_url("**/share")
     phone.page.get_by_label("Password").wait_for()
-
-
-def test_text_stays_selected_when_copying_fails(server: Server, open_phone: OpenPhone) -> None:
-    phone = open_phone(server)
-    phone.page.add_init_script(f"{NO_CLIPBOARD}; document.execCommand = () => false")
-    open_session(phone, begin(server, said("m", text(ANSWER))))
-    phone.page.locator("#b-m-0 pre").hover()
-    button = phone.page.locator(".code-tools button").last
-    button.click()
-    expect(button).to_have_text("Selected: copy it now")
-    assert phone.page.evaluate("getSelection().toString().trim()") == "code of mine"
 
 
 def test_a_block_can_be_copied_without_javascript(server: Server, open_phone: OpenPhone) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,29 @@ from tests.features.session_page.in_browser.where.beginning import (
     said,
     text,
 )
-from tests.support.environment import Sandbox, until
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.pages.browser import CUT_OFF
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-StartServer = Callable[..., Server]
+@pytest.fixture(scope="module")
+def started_alone(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    sandbox = Sandbox(tmp_path_factory.mktemp("alone") / "home").make()
+    server = Server(sandbox, write_stand_in(sandbox.home / "claude"), "http://127.0.0.1:9")
+    try:
+        yield server.start()
+    finally:
+        server.close()
 
 
 @pytest.fixture
-def lone_server(sandbox: Sandbox, stand_in: Path, start_server: StartServer) -> Server:
-    """For tests that look at what all sessions of a server are up to."""
-    return start_server(sandbox, stand_in)
+def lone_server(started_alone: Server) -> Iterator[Server]:
+    """For tests that look at what all sessions of a server are up to: there is none at first."""
+    yield started_alone
+    started_alone.post("/runs/stop-all", {})
+    until(lambda: "Nothing is running" in started_alone.get("/runs").text, "nothing runs")
 
 
 def result(name: str, cost: float) -> list[object]:
