@@ -8,7 +8,6 @@ from tests.features.session_page.gallery.view import DOCK, View
 
 # The expected content of the pages
 CARDS: dict[str, list[tuple[str, str]]] = {
-    "answer": [("Thinking", "The photo shows a row of trees.")],
     "files": [
         ("Read app.py 6–12", '"""Kilograms in a usual year."""'),
         ("Read photo.png", "The image stands below."),
@@ -32,8 +31,10 @@ CARDS: dict[str, list[tuple[str, str]]] = {
         ('WebSearch "old apple varieties" — 2 results', "Boskoop"),
         ("tree_ring", '"rings": 42'),
     ],
+    "answer": [("Thinking", "The photo shows a row of trees.")],
 }
-"""Collapsible parts: the line while closed, and some of the content."""
+"""Collapsible parts: the line while closed, and some of the content. The page of the answer stays
+open for more."""
 
 SAID = {
     "answer": ["How is the orchard doing?", "Here is what I found", "inside their box"],

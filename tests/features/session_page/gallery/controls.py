@@ -111,7 +111,7 @@ def check_queue_editing(view: View) -> None:
 
 
 def check_completion_and_attachments(view: View) -> None:
-    view.open("answer")
+    """On the page whose cards were looked at last."""
     page, field = view.page, view.page.get_by_role("textbox", name="Prompt")
     offers = page.get_by_role("listbox", name="Completions").get_by_role("option")
     for typed, offered in {"/comp": "/compact", "Look at @app": "app.py"}.items():
@@ -161,14 +161,9 @@ def options_menu_and_sheet_open(view: View) -> None:
             expect(menu.get_by_role("link", name=link)).to_be_visible()
         view.fits("menu", "#menu :is(button, input:not([type=hidden]), a)")
         view.picture("menu")
-        menu.get_by_label("Search in this session").fill("trees")
-        menu.get_by_role("button", name="Search").click()
-        expect(page.locator("mark").first).to_have_text("trees")
-        view.fits("search", ".row, .search .button, .back")
-        view.picture("found", views="small")
-        page.get_by_role("link", name="Back to the session").click()
+        page.keyboard.press("Escape")
+        expect(menu).to_be_hidden()
     with view.looking_at("share sheet"):
-        page.locator("body[data-link=online]").wait_for()
         answer = page.locator(".block-summary").last
         answer.scroll_into_view_if_needed()
         answer.hover(position={"x": 20, "y": 10})
@@ -183,7 +178,7 @@ def options_menu_and_sheet_open(view: View) -> None:
 
 
 # A session of this view's own
-def a_session_grows_and_is_left_and_managed(view: View) -> None:
+def a_session_grows_is_bypassed_and_killed(view: View) -> None:
     page, phone = view.page, view.phone
     page.add_init_script(SHIFTS)
     phone.begin(view.gallery.sandbox.project, "Let it grow")
@@ -194,7 +189,7 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         assert sum(page.evaluate("shifts")) < 0.05
         assert to_go(page) < 2, "the view goes along"
     address = page.url.partition("#")[0].removeprefix(view.gallery.server.url)
-    name = view.gallery.address[view.size] = address
+    view.gallery.address[view.size] = address
     with view.looking_at("to the newest"):
         page.mouse.move(view.width / 2, 300)
         page.evaluate("scrollTo(0, 0)")
@@ -204,19 +199,8 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
         page.evaluate("scrollTo(0, 0)")
         jump.click()
         expect(jump).to_be_hidden()
-    with view.looking_at("new since you left"):
-        page.goto("/runs")
-        view.gallery.prompt(view.size, "Let it grow again")
-        view.gallery.shows(view.size, "tokens in,", 2)
-        page.goto(f"{name}#end")
-        page.locator("body[data-link=online]").wait_for()
-        way = page.get_by_role("link", name="new messages since you left")
-        expect(way).to_be_visible()
-        view.fits("new since you left", "#to-new")
-        way.click()
-        expect(page.get_by_text("New since you left")).to_be_in_viewport()
-        view.picture("new-since")
-        expect(way).to_be_hidden()
+    if screenshots.WANTED:
+        what_is_new_is_pictured(view)
     with view.looking_at("bypass"):
         page.locator("#options-d > summary").click()
         page.get_by_label("Mode", exact=True).select_option("bypassPermissions")
@@ -228,32 +212,26 @@ def a_session_grows_and_is_left_and_managed(view: View) -> None:
     view.gallery.signal(view.size, signal.SIGKILL)
     view.check_status("failed")
     view.fits("dock: failed", DOCK)
-    with view.looking_at("delete, undo"):
-        page.get_by_role("button", name="Session menu").click()
-        with page.expect_navigation():
-            page.locator("#menu").get_by_role("button", name="Delete session").click()
-        expect(page.get_by_role("status")).to_contain_text("It is kept for 7 days.")
-        view.fits("undo", ".note .button")
-        view.picture("undo", views="small")
-        phone.button("Undo").click()
-        page.locator("#transcript").wait_for()
+
+
+def what_is_new_is_pictured(view: View) -> None:
+    page = view.page
+    page.goto("/runs")
+    view.gallery.prompt(view.size, "Let it grow again")
+    view.gallery.shows(view.size, "tokens in,", 2)
+    page.goto(f"{view.gallery.address[view.size]}#end")
+    page.get_by_role("link", name="new messages since you left").click()
+    expect(page.get_by_text("New since you left")).to_be_in_viewport()
+    view.picture("new-since")
 
 
 # The pages around a session
-def other_pages(view: View) -> None:
-    page, project = view.page, view.gallery.project
-    pages = {"/": "orchard", project: "Tidy up the files", "/runs": "Needs you"}
-    if screenshots.WANTED:  # else tests/app/pages/test_every_page.py looks at these
-        pages = {"/nowhere": "To the start page", f"{project}/new": "Options:", **pages}
-        view.phone.forgiven.append("404")
-    for path, words in pages.items():
-        page.goto(path)
-        with view.looking_at(path):
-            expect(page.locator("main").get_by_text(words).first).to_be_visible()
-        view.fits(path, "main :is(.button, .row, input:not([type=hidden], [type=file]))")
-        page.evaluate("scrollTo(0, 0)")
-        names = {"/": "projects", project: "project", "/nowhere": "error"}
-        view.picture(names.get(path, path.rpartition("/")[2]), views="small")
+def running_sessions_are_listed(view: View) -> None:
+    page = view.page
+    page.goto("/runs")
+    view.fits("/runs", "main :is(.button, .row)")
+    page.evaluate("scrollTo(0, 0)")
+    view.picture("runs", views="small")
     with view.looking_at("needs you"):
         asking = page.locator("#runs .status", has_text="Waiting for your answer")
         expect(asking.first).to_be_visible()
@@ -270,3 +248,25 @@ def it_says_so_when_it_is_offline(view: View) -> None:
         expect(page.locator("body")).to_have_attribute("data-link", "offline")
     view.fits("offline", DOCK)
     view.picture("status-offline", page.locator(".state"))
+
+
+def other_pages_are_pictured(view: View) -> None:
+    """Pages that tests/app/pages/test_every_page.py looks at."""
+    page, project, found = view.page, view.gallery.project, view.gallery.address["answer"]
+    view.phone.forgiven.append("404")
+    for name, path in {
+        "projects": "/",
+        "project": project,
+        "new": f"{project}/new",
+        "error": "/nowhere",
+        "found": f"{found}/search?q=trees",
+    }.items():
+        page.goto(path)
+        view.picture(name, views="small")
+    view.open(view.size)
+    page.get_by_role("button", name="Session menu").click()
+    with page.expect_navigation():
+        page.locator("#menu").get_by_role("button", name="Delete session").click()
+    view.picture("undo", views="small")
+    view.phone.button("Undo").click()
+    page.locator("#transcript").wait_for()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Route, expect
 
+from tests.features.session_page.in_browser.look.reading import covered
 from tests.features.session_page.in_browser.where.beginning import (
     PROMPTS,
     OpenPhone,
@@ -97,6 +98,7 @@ def test_a_session_is_named_deleted_and_brought_back(kept_phone: Phone, past: st
     phone.button("Delete session").click()
     expect(phone.page.get_by_role("status")).to_contain_text("Deleted “Plums”.")
     expect(phone.page.get_by_text("No sessions here yet")).to_be_visible()
+    assert covered(phone.page, ".note .button") == []
     phone.button("Undo").click()
     expect(phone.page.get_by_role("heading", name="Plums")).to_be_visible()
     expect(phone.page.locator(f"#b-prompt-{PROMPTS - 1}")).to_be_in_viewport()

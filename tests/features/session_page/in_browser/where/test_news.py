@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.features.session_page.in_browser.look.reading import covered
 from tests.features.session_page.in_browser.where.beginning import (
     OpenPhone,
     begin,
@@ -49,6 +50,7 @@ def test_output_during_sleep_is_marked_on_each_phone(
     open_session(other, address)
     behind(other, "b-m5-0")
     way = other.page.get_by_role("link", name="6 new messages since you left")
+    assert covered(other.page, "#to-new") == []
     way.click()
     expect(other.page.locator("#new-since")).to_be_in_viewport()
     expect(way).to_be_hidden()
