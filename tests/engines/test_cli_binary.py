@@ -12,6 +12,7 @@ import pytest
 
 from opcode_htmx.engines.claude.install import cli_binary
 from opcode_htmx.engines.claude.install.known_login import KnownLogin
+from tests.support.environment import PATIENCE
 
 # The first instructions of a stand-in; the interpreter is found without PATH.
 SHELL = "#!/bin/sh\n"
@@ -118,11 +119,11 @@ def test_a_candidate_that_hangs_is_killed_with_its_children(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli_binary, "VERSION_TIMEOUT", 0.3)
-    # The child holds the pipe open; waiting for its end would take a minute.
-    install(tmp_path / "a/claude", "/bin/sleep 60 &\nwait\n")
+    # The child holds the pipe open; waiting for its end would take ten minutes.
+    install(tmp_path / "a/claude", "/bin/sleep 600 &\nwait\n")
     began = time.monotonic()
     assert cli_binary.installations(str(tmp_path / "a"), home) == []
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_candidates_do_not_see_our_environment(

@@ -203,6 +203,6 @@ def test_hidden_part_of_a_value_that_was_changed_is_refused_by_name() -> None:
 
 def test_long_hostile_files_are_looked_through_in_linear_time() -> None:
     for text in ('"env": {"A":"b', '"env":{', '"a":"\\', '"a" ' + " " * 99, "://a", "https://a:"):
-        begun = time.monotonic()
+        begun = time.thread_time()
         secrets.hidden(text * (500_000 // len(text)))
-        assert time.monotonic() - begun < 5
+        assert time.thread_time() - begun < 5

@@ -12,6 +12,7 @@ import pytest
 
 from opcode_htmx.lib.concurrency.cooperative import run_in_thread
 from opcode_htmx.lib.concurrency.freeing import LIGHT, PIECE, LargeObject, freed
+from tests.support.cli.supervision import until
 
 BLOCKS = 4
 """Of memory, at most, of a list or dict with one value: itself, its table, a name and a number."""
@@ -26,8 +27,7 @@ def test_all_parts_of_a_large_object_are_freed() -> None:
     gone = weakref.ref(part)
     large = LargeObject(type="odd", rows=[{}] * PIECE + [{"deep": [[part] * 3, {"a": part}]}])
     del part, large
-    gevent.sleep(0.01)
-    assert gone() is None
+    until(lambda: gone() is None, "it is freed")
 
 
 def test_what_somebody_still_uses_stays_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
@@ -14,9 +14,9 @@ from gevent import monkey
 
 from opcode_htmx.lib.concurrency import loop_monitor
 from opcode_htmx.lib.concurrency.alarm import Alarm, PollingAlarm, alarm
-from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, LoopMonitor
+from opcode_htmx.lib.concurrency.loop_monitor import LIMIT, Health, LoopMonitor
 from tests.support.cli.supervision import until
-from tests.support.environment import Sandbox
+from tests.support.environment import PATIENCE, Sandbox
 from tests.support.server import Server
 
 blocking_sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
@@ -34,31 +34,51 @@ def stalls(
     stalls.stop()
 
 
-def hold_the_hub(seconds: float) -> None:
-    blocking_sleep(seconds)
+def hold_the_hub(is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        blocking_sleep(LIMIT / 10)
+
+
+def compute_until(is_over: Callable[[], bool]) -> None:
+    while not is_over():
+        pass
 
 
 def compute(seconds: float) -> None:
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        pass
+    compute_until(lambda: time.perf_counter() >= end)
 
 
-@pytest.mark.parametrize("how", [hold_the_hub, compute])
+@pytest.mark.parametrize("how", [hold_the_hub, compute_until])
 def test_loop_stall_is_measured_and_its_cause_named(
-    stalls: LoopMonitor, how: Callable[[float], None], caplog: pytest.LogCaptureFixture
+    stalls: LoopMonitor,
+    how: Callable[[Callable[[], bool]], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = stalls.health
+    monkeypatch.setattr(loop_monitor, "LOG_SECONDS", 0.0)  # a busy machine may stall it before
+    before, began = stalls.health, time.monotonic()
+
+    def names_it(calls: Iterable[str]) -> bool:
+        return any(call.endswith(f"in {how.__name__}") for call in calls)
+
+    def is_over() -> bool:
+        """The thread that looks at it has had its turn, if the machine gives it one."""
+        seconds = time.monotonic() - began
+        return seconds > PATIENCE or (seconds > 3 * LIMIT and names_it(stalls._sampled[1]))
+
+    def noted() -> Health | None:
+        health = stalls.health
+        return health if health.last and names_it(health.last.by) else None
+
     with caplog.at_level(logging.WARNING):
-        gevent.spawn(how, 3 * LIMIT).join()
-        until(lambda: stalls.health.last, "it was noted")
-    after = stalls.health
-    assert after.stalls > before.stalls
-    assert after.worst >= 3 * LIMIT
-    assert after.worst_of_minute == after.worst
+        gevent.spawn(how, is_over).join()
+        after = until(noted, "it was noted")
+    assert after
     assert after.last
-    assert after.last.seconds >= 3 * LIMIT
-    assert any(call.endswith(f"in {how.__name__}") for call in after.last.by), after.last.by
+    assert after.stalls > before.stalls
+    assert after.worst >= after.last.seconds >= 3 * LIMIT
+    assert after.worst_of_minute == after.worst
     assert how.__name__ in caplog.text
 
 
@@ -75,11 +95,17 @@ def test_alarm_rings_only_if_it_is_not_disarmed_in_time(kind: Callable[[float], 
 
     is_over = False
     waiting = gevent.get_hub().threadpool.spawn(wait)
-    for _ in range(4):
-        each.arm()
-        each.disarm()
-    gevent.sleep(2 * seconds)
-    assert not rung
+
+    def is_silent() -> bool:
+        """On a busy machine the time may be over before it is disarmed."""
+        rung.clear()
+        for _ in range(4):
+            each.arm()
+            each.disarm()
+        gevent.sleep(2 * seconds)
+        return not rung
+
+    until(is_silent, "it does not ring")
     armed = time.monotonic()
     each.arm()
     until(lambda: rung, "it rings")
@@ -96,10 +122,13 @@ def test_consecutive_short_blocks_count_as_a_stall(stalls: LoopMonitor) -> None:
 
 
 def test_idle_loop_is_no_stall(stalls: LoopMonitor) -> None:
-    before = stalls.health
-    gevent.sleep(4 * LIMIT)
-    assert stalls.health.stalls == before.stalls
-    assert stalls.health.busy < 0.5
+    def is_well() -> bool:
+        """On a busy machine even an idle loop stalls now and then."""
+        before = stalls.health.stalls
+        gevent.sleep(4 * LIMIT)
+        return stalls.health.stalls == before and stalls.health.busy < 0.5
+
+    until(is_well, "what is waited for is no stall")
 
 
 def test_stall_logging_is_rate_limited(
@@ -110,7 +139,8 @@ def test_stall_logging_is_rate_limited(
             gevent.spawn(compute, 1.2 * LIMIT).join()
             gevent.sleep(0.001)
         until(lambda: stalls.health.stalls >= 4, "all are counted")
-    assert caplog.text.count("the event loop was blocked") == 1
+    logged = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert sum("the event loop was blocked" in each.message for each in logged) == 1
 
 
 def test_loop_health_is_on_a_page_and_in_json(

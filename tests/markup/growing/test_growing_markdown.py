@@ -82,9 +82,9 @@ def test_a_block_that_grows_without_end_is_cut_between_two_lines(
 
 
 def test_text_of_megabytes_does_not_block() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     parts_of("```\n" + "code\n" * 10**6)
-    assert time.monotonic() - began < 10  # of minutes
+    assert time.thread_time() - began < 10  # of minutes
 
 
 @pytest.mark.parametrize("text", TEXTS)

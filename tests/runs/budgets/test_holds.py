@@ -12,6 +12,7 @@ from opcode_htmx.runs.budgets import book as budget_book
 from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
 from opcode_htmx.runs.budgets.figures import Hold, Kept, Limits, Scope, Standing
 from tests.runs.budgets.projects import DAMAGED, DAY, ORCHARD
+from tests.support.environment import PATIENCE
 
 
 def test_a_held_session_is_released_once(book: BudgetBook, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_hold_that_is_set_while_another_one_ends_is_not_lost(
     monkeypatch.setattr(book, "_write_limits", slow_write)
     assert hold
     assert book.go_on("s1", hold, ORCHARD)
-    setting.get(timeout=5)
+    setting.get(timeout=PATIENCE)
     found = book.hold("s1")
     assert found
     assert found.run_id == "r2"

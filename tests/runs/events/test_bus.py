@@ -15,6 +15,7 @@ from opcode_htmx.runs.events.bus import EventBus
 from opcode_htmx.runs.events.journal import Journal
 from opcode_htmx.runs.events.types import RunEvent, RunStarted, RunWarned
 from tests.support.cli.supervision import BY, until
+from tests.support.environment import PATIENCE
 
 Make = Callable[[], EventBus]
 
@@ -165,7 +166,10 @@ def test_a_line_that_is_no_event_is_left_out(make: Make, caplog: pytest.LogCaptu
     assert caplog.text.count("is left out") == 1
 
 
-def test_a_close_lets_handlers_finish_and_delivers_nothing_more(make: Make) -> None:
+def test_a_close_lets_handlers_finish_and_delivers_nothing_more(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "CLOSE_SECONDS", PATIENCE)
     bus, other = make(), make()
     heard: list[RunEvent] = []
 

@@ -10,6 +10,7 @@ import pytest
 from opcode_htmx.lib.files import atomic_files, file_locks
 from opcode_htmx.sessions.configuration import acts
 from opcode_htmx.sessions.configuration.acts import Acts
+from tests.support.environment import PATIENCE
 
 
 def test_act_that_has_waited_too_long_is_not_done_any_more(
@@ -31,12 +32,12 @@ def test_act_that_has_waited_too_long_is_not_done_any_more(
         seen = every.get(begun.id)
         assert seen
         assert not seen.is_running
-    with gevent.Timeout(10):
+    with gevent.Timeout(PATIENCE):
         while (found := every.get(begun.id)) and not found.message:
             gevent.sleep(0.01)
     assert found
     assert "Try again" in found.outcome
     assert done == []
     monkeypatch.setattr(acts, "SECONDS", 60)
-    monkeypatch.setattr(acts, "PATIENCE", 10)
+    monkeypatch.setattr(acts, "PATIENCE", PATIENCE)
     assert every.begin("Install", "/back", work).message == "Done."

@@ -219,10 +219,10 @@ def test_word_of_which_nothing_is_left_is_no_word() -> None:
 
 def test_query_of_any_text_never_takes_long() -> None:
     text = "a " * 100_000
-    began = time.monotonic()
+    began = time.thread_time()
     for query in ("a " * 100, '"' * 200, "*" * 200, "é" * 200, "日" * 200, '"a a a a a a a a b"'):
         phrases = phrases_of(query)
         separated(query)
         assert sum(len(phrase.words) for phrase in phrases) <= 200
         spans_of(text, phrases, 8)
-    assert time.monotonic() - began < 30  # of minutes
+    assert time.thread_time() - began < 30  # of minutes
