@@ -10,6 +10,7 @@ from opcode_htmx.lib.git import linked_worktrees, worktrees
 from opcode_htmx.lib.git.clones import transfer
 from opcode_htmx.lib.git.clones.bare import BareRepository
 from opcode_htmx.lib.git.linked_worktrees import WouldLose
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
 from tests.support.outside.git_server import GitServer, git
 
@@ -23,9 +24,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def bare(tmp_path: Path, environment: dict[str, str]) -> BareRepository:
-    remote = GitServer(tmp_path).repository("o/n", branches=("other",))
-    transfer.clone(f"file://{remote}", tmp_path / "c", environment)
+    fill(tmp_path, _cloned)
     return BareRepository.at(tmp_path / "c", environment)
+
+
+def _cloned(folder: Path) -> None:
+    remote = GitServer(folder).repository("o/n", branches=("other",))
+    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder)}
+    transfer.clone(f"file://{remote}", folder / "c", environment)
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from opcode_htmx.lib.git.commands import state
 from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
 from tests.support.plain_git import GIT
 
@@ -40,10 +40,7 @@ class Repo:
         return done.stdout
 
     def make(self) -> Repo:
-        self.top.mkdir(parents=True, exist_ok=True)
-        self.plain("init", "-q", "-b", "main")
-        with (self.top / ".git/config").open("a") as config:
-            config.write("[user]\n\tname = A\n\temail = a@b.example\n")
+        fill(self.top, _init)
         return self
 
     def write(self, name: str, content: bytes | str) -> Path:
@@ -73,21 +70,22 @@ class Repo:
 
 def with_one_commit(top: Path, content: str = "") -> Repo:
     """A repository whose only commit has the file `a` if there is content for it."""
-    for name, data in _files_of_one_commit(content).items():
-        path = top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    (top / ".git/refs/tags").mkdir()
+    fill(top, _one_commit(content))
     return Repo(top)
 
 
 @functools.cache
-def _files_of_one_commit(content: str) -> dict[Path, bytes]:
-    """Made by git once for all tests of the process, because that takes three processes."""
-    with tempfile.TemporaryDirectory() as folder:
-        repo = Repo(Path(folder)).make()
+def _one_commit(content: str) -> Callable[[Path], None]:
+    def make(top: Path) -> None:
+        repo = Repo(top).make()
         if content:
             repo.write("a", content)
         repo.commit()
-        found = (each for each in repo.top.rglob("*") if each.is_file())
-        return {each.relative_to(repo.top): each.read_bytes() for each in found}
+
+    return make
+
+
+def _init(top: Path) -> None:
+    subprocess.run([*GIT, "init", "-q", "-b", "main"], cwd=top, check=True)
+    with (top / ".git/config").open("a") as config:
+        config.write("[user]\n\tname = A\n\temail = a@b.example\n")

@@ -18,26 +18,40 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo, with_one_commit
+from tests.support.copies import fill
 from tests.support.environment import free_port, until
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repo:
     """A repository with a bare remote beside it, to which nothing was pushed yet."""
-    repo = with_one_commit(tmp_path / "orchard", "one\n")
+    fill(tmp_path, _with_remote)
+    return Repo(tmp_path / "orchard")
+
+
+def _with_remote(folder: Path) -> Repo:
+    repo = with_one_commit(folder / "orchard", "one\n")
     repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
-    repo.plain("remote", "add", "origin", f"file://{repo.top.parent}/bare")
+    repo.plain("remote", "add", "origin", f"file://{folder}/bare")
     return repo
 
 
+@pytest.fixture
+def pushed(tmp_path: Path) -> Repo:
+    """The same after its first push, with a clone of somebody else's beside it."""
+    fill(tmp_path, _pushed)
+    return Repo(tmp_path / "orchard")
+
+
+def _pushed(folder: Path) -> None:
+    push(_with_remote(folder))
+    other = Repo(folder / "other").make()
+    other.plain("remote", "add", "origin", f"file://{folder}/bare")
+    other.plain("pull", "-q", "--set-upstream", "origin", "main")
+
+
 def other(repo: Repo) -> Repo:
-    """A second clone, of somebody else."""
-    path = repo.top.parent / "other"
-    repo.plain("clone", "-q", f"file://{repo.top.parent}/bare", str(path))
-    found = Repo(path)
-    found.plain("config", "user.name", "B")
-    found.plain("config", "user.email", "b@b.example")
-    return found
+    return Repo(repo.top.parent / "other")
 
 
 def ignore(_: bytes) -> None:
@@ -70,8 +84,8 @@ def test_the_first_push_sets_the_upstream_and_reports_progress(repo: Repo) -> No
         remotes.push(git(repo), plan, overwrite=False, progress=ignore)
 
 
-def test_a_push_overwrites_exactly_what_was_shown(repo: Repo) -> None:
-    push(repo)
+def test_a_push_overwrites_exactly_what_was_shown(pushed: Repo) -> None:
+    repo = pushed
     repo.commit("second")
     push(repo)
     repo.plain("commit", "-q", "--amend", "--allow-empty", "-m", "rewritten")
@@ -81,6 +95,7 @@ def test_a_push_overwrites_exactly_what_was_shown(repo: Repo) -> None:
         remotes.push(git(repo), plan, overwrite=False, progress=ignore)
     assert "Pull first" in str(words.refusal(raised.value))
     somebody = other(repo)
+    somebody.plain("pull", "-q")
     somebody.commit("theirs")
     somebody.plain("push", "-q")
     with pytest.raises(GitFailed) as raised:
@@ -95,10 +110,9 @@ def test_a_push_overwrites_exactly_what_was_shown(repo: Repo) -> None:
 @pytest.mark.parametrize("mode", ["ff-only", "merge", "rebase"])
 @pytest.mark.parametrize("diverged", [False, True])
 def test_a_pull_is_a_fast_forward_a_merge_or_a_rebase(
-    repo: Repo, mode: PullMode, diverged: bool
+    pushed: Repo, mode: PullMode, diverged: bool
 ) -> None:
-    push(repo)
-    somebody = other(repo)
+    repo, somebody = pushed, other(pushed)
     somebody.write("b", "b\n")
     somebody.commit("theirs")
     somebody.plain("push", "-q")
@@ -122,9 +136,8 @@ def test_a_pull_is_a_fast_forward_a_merge_or_a_rebase(
     assert "has everything already" in remotes.integrate(git(repo), mode)
 
 
-def test_a_remote_branch_is_switched_to_as_one_that_follows_it(repo: Repo) -> None:
-    push(repo)
-    somebody = other(repo)
+def test_a_remote_branch_is_switched_to_as_one_that_follows_it(pushed: Repo) -> None:
+    repo, somebody = pushed, other(pushed)
     somebody.plain("switch", "-qc", "grow/it")
     somebody.commit("theirs")
     somebody.plain("push", "-qu", "origin", "grow/it")
@@ -135,8 +148,8 @@ def test_a_remote_branch_is_switched_to_as_one_that_follows_it(repo: Repo) -> No
     assert remotes.upstream(repo.git(), "grow/it")[:2] == ("origin", "grow/it")
 
 
-def test_a_fetch_writes_over_no_branch_of_the_person(repo: Repo) -> None:
-    push(repo)
+def test_a_fetch_writes_over_no_branch_of_the_person(pushed: Repo) -> None:
+    repo = pushed
     repo.commit("mine")
     head = repo.head()
     repo.plain("config", "remote.origin.fetch", "+refs/*:refs/*")

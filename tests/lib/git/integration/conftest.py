@@ -10,6 +10,7 @@ import pytest
 
 from opcode_htmx.lib.git import worktrees
 from opcode_htmx.lib.git.git import Git
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
 from tests.support.plain_git import GIT
 
@@ -19,15 +20,18 @@ class Orchard:
 
     def __init__(self, folder: Path) -> None:
         self.top = folder / "orchard"
+        self.copy = self.top / worktrees.PLACE / "copy"
         self.environment = {"PATH": SYSTEM_PATH, "HOME": str(folder)}
+
+    def make(self) -> None:
         self.top.mkdir()
-        (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
+        (self.top.parent / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n")
         self.run("init", "-q", "-b", "main")
         self.write(self.top / "apple", "1\n2\n3\n4\n5\n")
         self.write(self.top / "pear", "green\n")
         self.write(self.top / ".gitignore", "*.env\nbuild/\n")
         self.commit(self.top)
-        self.copy = worktrees.make(self.top, "copy", self.environment)
+        assert worktrees.make(self.top, "copy", self.environment) == self.copy
 
     def run(self, *arguments: str, at: Path | None = None) -> str:
         return subprocess.run(
@@ -83,4 +87,10 @@ def replace_by_link(orchard: Orchard, *, is_staged: bool) -> None:
 
 @pytest.fixture
 def orchard(tmp_path: Path) -> Orchard:
-    return Orchard(tmp_path.resolve())
+    folder = tmp_path.resolve()
+    fill(folder, _make)
+    return Orchard(folder)
+
+
+def _make(folder: Path) -> None:
+    Orchard(folder).make()

@@ -9,20 +9,35 @@ import pytest
 
 from opcode_htmx.lib.git.integration import submodules
 from tests.lib.git.integration.conftest import Orchard
+from tests.support.copies import fill
+
+
+@pytest.fixture
+def orchard(tmp_path: Path) -> Orchard:
+    folder = tmp_path.resolve()
+    fill(folder, _with_submodule)
+    return Orchard(folder)
 
 
 @pytest.fixture
 def inner(orchard: Orchard) -> Path:
     """A submodule that is checked out in the copy."""
-    source = orchard.top.parent / "source"
+    return orchard.copy / "dép" / "inner"
+
+
+def _with_submodule(folder: Path) -> None:
+    orchard = Orchard(folder)
+    orchard.make()
+    source = folder / "source"
     source.mkdir()
     orchard.run("init", "-q", at=source)
     orchard.write(source / "file", "x\n")
     orchard.commit(source)
     allow = ("-c", "protocol.file.allow=always")
-    orchard.run(*allow, "submodule", "--quiet", "add", str(source), "dép/inner", at=orchard.copy)
+    orchard.run(
+        *allow, "submodule", "--quiet", "add", "../../../../source", "dép/inner", at=orchard.copy
+    )
     orchard.commit(orchard.copy, "a submodule")
-    return orchard.copy / "dép" / "inner"
 
 
 def _untracked(orchard: Orchard, inner: Path) -> None:

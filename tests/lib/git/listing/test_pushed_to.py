@@ -13,6 +13,7 @@ from opcode_htmx.lib.git.listing.program import OF_FOLDER
 from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
+from tests.support.copies import fill
 
 HOOKS = ("post-index-change", "reference-transaction")
 
@@ -65,21 +66,21 @@ def cloned(repo: Repo, name: str, *options: str) -> Repo:
     return other
 
 
-def with_submodules(repo: Repo) -> tuple[Repo, Repo]:
+def with_submodules(folder: Path) -> None:
     """A repository with one within one in it, and its clone, which gets new commits of both."""
+    repo = Repo(folder / "orchard").make()
     sources = [Repo(repo.top.parent / name).make() for name in ("deep", "inner")]
     for each in sources:
         each.write(".gitattributes", "*.txt filter=own\n")
         each.write("a.txt", "one\n")
         each.commit()
     add = ("-c", "protocol.file.allow=always", "submodule", "--quiet")
-    sources[1].plain(*add, "add", str(sources[0].top), "deep")
+    sources[1].plain(*add, "add", "../deep", "deep")
     sources[1].commit()
-    repo.plain(*add, "add", str(sources[1].top), "inner")
+    repo.plain(*add, "add", "../inner", "inner")
     repo.plain(*add, "update", "--init", "--recursive")
     repo.commit()
     other = cloned(repo, "other", "--recurse-submodules")
-    inner, deep = Repo(other.top / "inner"), Repo(other.top / "inner/deep")
     mine = Repo(repo.top / "inner"), Repo(repo.top / "inner/deep")
     for each in reversed(mine):
         each.plain("config", "user.name", "A")
@@ -87,15 +88,18 @@ def with_submodules(repo: Repo) -> tuple[Repo, Repo]:
         each.write("a.txt", "two\n")
         each.commit()
     repo.commit()
-    for theirs, new in zip((inner, deep), mine, strict=True):
-        theirs.plain("fetch", "-q", "--no-recurse-submodules", str(new.top), "HEAD")
-    return inner, deep
+    for each in mine:
+        theirs = Repo(other.top / each.top.relative_to(repo.top))
+        theirs.plain("fetch", "-q", "--no-recurse-submodules", str(each.top), "HEAD")
 
 
 @pytest.mark.parametrize("where", ["modules", "own", "link"])
-def test_programs_of_submodules_that_a_push_writes_are_listed(repo: Repo, where: str) -> None:
-    inner, deep = with_submodules(repo)
-    other = Repo(inner.top.parent)
+def test_programs_of_submodules_that_a_push_writes_are_listed(tmp_path: Path, where: str) -> None:
+    fill(tmp_path, with_submodules)
+    repo, other = Repo(tmp_path / "orchard"), Repo(tmp_path / "other")
+    inner, deep = Repo(other.top / "inner"), Repo(other.top / "inner/deep")
+    for each in (deep, inner):  # a push refuses files that are not those of the index
+        each.plain("update-index", "-q", "--refresh")
     git_dir = other.top / ".git/modules/inner"
     if where == "own":  # as an older git has made it
         (inner.top / ".git").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,24 @@ from opcode_htmx.lib.git.commands import conflicts, stashes
 from opcode_htmx.lib.git.discards import files
 from opcode_htmx.lib.git.integration import kept, merges
 from opcode_htmx.lib.git.policy import RUNNING, WRITING, Policy
-from tests.lib.git.commands.repo import Repo
+from tests.lib.git.commands.repo import Repo, with_one_commit
 from tests.lib.git.commands.unlisted.programs import commit, conflict, log, program
+from tests.support.copies import fill
 
 
-def with_submodule(repo: Repo, *, is_named: bool) -> None:
+@pytest.fixture
+def repo(tmp_path: Path, is_named: bool) -> Repo:
+    fill(tmp_path, with_named_submodule if is_named else with_submodule)
+    return Repo(tmp_path / "orchard")
+
+
+def with_named_submodule(folder: Path) -> None:
+    with_submodule(folder, is_named=True)
+
+
+def with_submodule(folder: Path, *, is_named: bool = False) -> None:
     """One, with another one in it, in which git would run filters to see whether it has changed."""
+    repo = with_one_commit(folder / "orchard", "1\n2\n3\n")
     top = Repo(repo.top / "inner").make()
     places = [Repo(top.top / "deep").make(), top]
     for each in places:
@@ -99,8 +112,7 @@ ACTS = [
 )
 @pytest.mark.parametrize("act", ACTS)
 def test_no_act_runs_what_a_submodule_names(
-    repo: Repo, act: Callable[[Repo, Policy], None], is_named: bool, policy: Policy
+    repo: Repo, act: Callable[[Repo, Policy], None], policy: Policy
 ) -> None:
-    with_submodule(repo, is_named=is_named)
     act(repo, policy)
     assert not log(repo).exists(), log(repo).read_text()
