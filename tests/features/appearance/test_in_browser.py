@@ -47,9 +47,9 @@ def choose(page: Page, name: str, value: str) -> None:
 
 
 def test_a_tap_changes_the_page_at_once_and_all_pages_from_then_on(
-    shared_server: Server, open_phone: OpenPhone
+    kept_phone: Phone,
 ) -> None:
-    page = open_phone(shared_server, color_scheme="light").page
+    page = kept_phone.page
     page.goto("/appearance")
     ground = "getComputedStyle(document.body).backgroundColor"
     tap = "document.querySelector('[name=theme][value=black]').click()"
@@ -65,9 +65,9 @@ def test_a_tap_changes_the_page_at_once_and_all_pages_from_then_on(
 
 
 def test_a_choice_is_kept_though_the_page_is_left_at_once(
-    shared_server: Server, open_phone: OpenPhone
+    kept_phone: Phone,
 ) -> None:
-    page = open_phone(shared_server).page
+    page = kept_phone.page
     page.goto("/appearance")
     page.evaluate("document.querySelector('[name=theme][value=dark]').click(); location = '/'")
     page.wait_for_url("/")
@@ -78,8 +78,8 @@ def test_a_choice_is_kept_though_the_page_is_left_at_once(
     )
 
 
-def test_what_cannot_be_saved_is_taken_back(shared_server: Server, open_phone: OpenPhone) -> None:
-    phone = open_phone(shared_server)
+def test_what_cannot_be_saved_is_taken_back(kept_phone: Phone) -> None:
+    phone = kept_phone
     phone.forgiven.append("ERR_FAILED")
     page = phone.page
     page.goto("/appearance")

@@ -18,6 +18,12 @@ from tests.support.server import Server
 LONG = {"command": "npm test\nnpm run deploy"}
 
 
+@pytest.fixture(scope="module")
+def shared_server(quiet_server: Server) -> Server:
+    """That of the phone that is kept."""
+    return quiet_server
+
+
 def answers(folder: Path) -> list[str]:
     lines = map(json.loads, (folder / "in.ndjson").read_text().splitlines())
     responses = (line["response"] for line in lines if line["type"] == "control_response")
@@ -69,12 +75,12 @@ def stops_all_once_that_is_sure(phone: Phone, folder: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("scripts", [True, False], ids=["", "without JavaScript"])
 def test_sessions_are_answered_and_stopped_in_their_rows_and_all_together(
-    server: Server, open_phone: Callable[..., Phone], scripts: bool
+    server: Server, kept_phone: Phone, open_phone: Callable[..., Phone], scripts: bool
 ) -> None:
     long = begin(server, ["lines", 30], *asks("r1", **LONG))
     short = begin(server, *asks("r2", command="npm test", description="Run the tests"))
     until(lambda: server.get("/runs").text.count('data-count="2"') == 1, "both ask")
-    phone = open_phone(server, java_script_enabled=scripts)
+    phone = kept_phone if scripts else open_phone(server, java_script_enabled=False)
     phone.page.goto("/runs")
     answers_in_their_rows(phone.page, short, long, "Allow" if scripts else "Deny")
     stops_by_its_menu(phone.page, short)
@@ -85,12 +91,10 @@ def test_sessions_are_answered_and_stopped_in_their_rows_and_all_together(
 
 
 @pytest.mark.browser
-def test_refreshing_takes_no_control_from_under_a_finger(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
+def test_refreshing_takes_no_control_from_under_a_finger(server: Server, kept_phone: Phone) -> None:
     """An open menu stays, while other rows go on; what has moved takes no press for a moment."""
     first = begin(server, *asks("r1", command="npm test"))
-    page = open_phone(server).page
+    page = kept_phone.page
     page.goto("/runs")
     page.locator(f"#row-{first.name} .run-more").click()
     menu = page.locator(f"#menu-{first.name}")
@@ -124,12 +128,11 @@ def test_refreshing_takes_no_control_from_under_a_finger(
 
 @pytest.mark.browser
 def test_page_that_refreshes_itself_keeps_details_open_fits_and_can_be_tapped(
-    server: Server, open_phone: Callable[..., Phone], stray: Stray
+    server: Server, kept_phone: Phone, stray: Stray
 ) -> None:
     folder = ended(server)
     begin(server, ["grandchild"])
-    phone = open_phone(server)
-    page = phone.page
+    phone, page = kept_phone, kept_phone.page
     page.goto("/runs")
     page.locator("summary", has_text="Stop all").click()
     page.locator("h1").first.click()  # the focus goes elsewhere

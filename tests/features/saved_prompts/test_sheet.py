@@ -54,6 +54,12 @@ def server(shared_server: Server, library: PromptLibrary) -> Server:
 
 
 @pytest.fixture
+def phone(kept_phone: Phone, server: Server) -> Phone:
+    """One for all tests that need no other browser, on a server with the prompts of this one."""
+    return kept_phone
+
+
+@pytest.fixture
 def session_page(sandbox: Sandbox) -> str:
     return f"/projects/{history.project_id(sandbox.project)}/sessions/{SESSION}"
 

@@ -216,8 +216,8 @@ def finds_nothing_of_all_kinds(page: Page, server: Server, scripted: bool) -> No
     expect(page.locator(".filter-chip")).to_have_count(0)
 
 
-def test_every_control_works(server: Server, open_phone: Callable[..., Phone]) -> None:
-    page = open_phone(server).page
+def test_every_control_works(server: Server, kept_phone: Phone) -> None:
+    page = kept_phone.page
     finds_nothing_of_all_kinds(page, server, scripted=True)
 
     # those of an output, whose chips are removed one by one
@@ -240,6 +240,7 @@ def test_every_control_works(server: Server, open_phone: Callable[..., Phone]) -
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
     assert violations(page, "color-contrast") == []
+    page.emulate_media(color_scheme="light")
     page.evaluate("document.documentElement.style.fontSize = '32px'")
     assert sticks_out(page) == 0
     page.get_by_role("link", name="Clear filters").click()
