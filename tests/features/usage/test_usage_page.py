@@ -243,10 +243,9 @@ def test_page_fits_small_screens_in_both_themes_and_needs_no_script(
             page.emulate_media(color_scheme="light")
             page.goto(server.url + path)
             page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            for width in (390, 360, 320):
-                page.set_viewport_size({"width": width, "height": 700})
-                assert not sticks_out(page), (width, path)
-                assert not smaller_than_a_thumb(page), (width, path)
+            page.set_viewport_size({"width": 320, "height": 700})
+            assert not sticks_out(page), path
+            assert not smaller_than_a_thumb(page), path
             assert not violations(page), path
             page.emulate_media(color_scheme="dark")
             assert not violations(page, "color-contrast"), path
