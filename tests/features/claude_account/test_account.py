@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -166,42 +167,26 @@ def test_api_ends_a_log_in_by_a_refused_code_or_a_cancel(client: FlaskClient) ->
     assert api(client, "DELETE", "account/login/another")[0] == 404
 
 
-def test_the_real_cli_gives_a_link_and_says_when_it_reaches_nobody(
-    home: Sandbox, claude: Path
+def test_the_real_cli_is_logged_in_by_a_code_and_out_again_and_says_when_it_reaches_nobody(
+    tmp_path: Path, claude: Path
 ) -> None:
-    with app_of(home, claude) as app:
-        client = client_of(app)
-        page = client.get("/claude/account")
-        assert "Claude is not logged in." in words(page)
-        assert "updated with the Python package" in words(page)
-        action, link = begin(client, **{"with": "console"})
-        assert link.startswith("https://platform.claude.com/")
-        state = link.partition("&state=")[2].partition("&")[0]
-        answer = client.post(action, data={"code": f"some-code#{state}"})
-        assert answer.status_code == 422
-        assert "could not reach Anthropic" in words(answer)
-        wheel = {"path": str(claude), "act": "update"}
-        assert client.post("/claude/account/version", data=wheel).status_code == 422
+    with ExitStack() as apps:
+        with login_server(tmp_path) as server:
 
+            class Online(Offline):
+                proxy = server.variables
 
-def test_the_real_cli_is_logged_in_by_a_code_and_out_again(tmp_path: Path, claude: Path) -> None:
-    with login_server(tmp_path) as server:
-
-        class Online(Offline):
-            proxy = server.variables
-
-        home = Online(tmp_path / "home").make()
-        with app_of(home, claude) as app:
-            client = client_of(app)
+            home = Online(tmp_path / "home").make()
+            client = client_of(apps.enter_context(app_of(home, claude)))
+            assert "updated with the Python package" in words(client.get("/claude/account"))
             action, link = begin(client)
             assert link.startswith("https://claude.com/")
-            state = parse_qs(urlsplit(link).query)["state"][0]
-            wrong = client.post(action, data={"code": f"wrong-code#{state}"})
+            wrong = client.post(action, data={"code": f"wrong-code#{state_of(link)}"})
             assert (wrong.status_code, "not accepted" in words(wrong)) == (422, True)
 
             action, link = begin(client)
-            state = parse_qs(urlsplit(link).query)["state"][0]
-            assert client.post(action, data={"code": f"{CODE}#{state}"}).status_code == 303
+            right = {"code": f"{CODE}#{state_of(link)}"}
+            assert client.post(action, data=right).status_code == 303
             page = client.get("/claude/account")
             for text in ("Claude is logged in.", "ann@example.org", "Orchard"):
                 assert text in words(page)
@@ -209,7 +194,18 @@ def test_the_real_cli_is_logged_in_by_a_code_and_out_again(tmp_path: Path, claud
 
             assert "logged out" in finished(client, client.post("/claude/account/logout")).lower()
             assert "Claude is not logged in." in words(client.get("/claude/account"))
-    assert "POST /v1/oauth/token/revoke" in server.requests
+        assert "POST /v1/oauth/token/revoke" in server.requests
+
+        action, link = begin(client, **{"with": "console"})
+        assert link.startswith("https://platform.claude.com/")
+        answer = client.post(action, data={"code": f"some-code#{state_of(link)}"})
+        assert (answer.status_code, "could not reach Anthropic" in words(answer)) == (422, True)
+        wheel = {"path": str(claude), "act": "update"}
+        assert client.post("/claude/account/version", data=wheel).status_code == 422
+
+
+def state_of(link: str) -> str:
+    return parse_qs(urlsplit(link).query)["state"][0]
 
 
 def test_an_installation_is_updated_and_one_that_claude_path_fixes_is_not_exchanged(
