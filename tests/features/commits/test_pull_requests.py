@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from opcode_htmx.features.commits import pull_requests
 from scripts import debian_programs
 from tests.features.commits.desk import Desk
 from tests.support.apps.in_process import app_of
-from tests.support.environment import SYSTEM_PATH, Sandbox, missing
+from tests.support.environment import SYSTEM_PATH, Sandbox, missing, write_stand_in
 from tests.support.outside.github_graphql import TOKEN, github
 
 ADDRESS = "https://github.com/a/b/pull/7"
@@ -49,27 +50,39 @@ def pushed(desk: Desk) -> Desk:
     return desk
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """With a folder for a stand-in for `gh`."""
+    found = Sandbox(tmp_path_factory.mktemp("pulls") / "home").make()
+    (found.home / "bin").mkdir()
+    return found
+
+
+@pytest.fixture(scope="module")
+def app(home: Sandbox) -> Iterator[Flask]:
+    paths = {"PATH": f"{home.home / 'bin'}:{SYSTEM_PATH}"}
+    paths["OPCODE_PROJECT_ROOTS"] = str(home.project.parent)
+    with app_of(home, write_stand_in(home.home / "claude"), jobs=False, **paths) as app:
+        yield app
+
+
 @pytest.fixture
-def desk(sandbox: Sandbox, stand_in: Path) -> Iterator[Desk]:
-    """A stand-in for `gh`."""
-    programs = sandbox.home / "bin"
-    programs.mkdir()
-    (programs / "gh").write_text(GH)
-    (programs / "gh").chmod(0o755)
-    path = f"{programs}:{SYSTEM_PATH}"
-    with app_of(sandbox, stand_in, jobs=False, PATH=path) as app:
-        yield pushed(Desk(app, sandbox))
+def desk(app: Flask, home: Sandbox) -> Desk:
+    program = home.home / "bin" / "gh"
+    program.write_text(GH)
+    program.chmod(0o755)
+    return pushed(Desk(app, home.with_own_project()))
 
 
 def test_it_is_opened_with_its_text_on_stdin_and_its_state_is_shown(
-    desk: Desk, sandbox: Sandbox
+    desk: Desk, home: Sandbox
 ) -> None:
     assert 'value="Prune the trees"' in desk.page("/pull-request")
     answer = desk.post("/pull-request", title="Prune --web", body="Line\r\nline", base="main")
     assert answer.status_code == 303
-    folder, *arguments = (sandbox.home / "gh-arguments").read_text().splitlines()
+    folder, *arguments = (home.home / "gh-arguments").read_text().splitlines()
     shown = desk.client.get(answer.headers["Location"]).text
-    assert folder != str(sandbox.project)
+    assert folder != str(desk.repo.top)
     assert arguments[:4] == ["pr", "create", "--repo", "a/b"]
     assert "--title=Prune --web" in arguments and "--head=grow" in arguments
     assert f'href="{ADDRESS}"' in shown
@@ -78,21 +91,22 @@ def test_it_is_opened_with_its_text_on_stdin_and_its_state_is_shown(
 
 
 def test_a_card_in_a_session_shows_its_state_and_asks_once_a_minute(
-    desk: Desk, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, home: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = desk.page("/pull-request/state", address=ADDRESS)
+    address, called = ADDRESS.replace("7", "8"), home.home / "gh-arguments"
+    page = desk.page("/pull-request/state", address=address)
     assert "Open · 1 of 2 checks passed · review required</a>" in page
-    (sandbox.home / "gh-arguments").unlink()
-    assert desk.page("/pull-request/state", address=ADDRESS) == page
-    assert not (sandbox.home / "gh-arguments").exists()
+    called.unlink()
+    assert desk.page("/pull-request/state", address=address) == page
+    assert not called.exists()
     monkeypatch.setattr(pull_requests, "RECENT", 0.0)
     refusing = '#!/bin/sh\ntouch "$HOME/gh-arguments"\nexit 1\n'
-    (sandbox.home / "bin" / "gh").write_text(refusing)
-    assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)
+    (home.home / "bin" / "gh").write_text(refusing)
+    assert ">Its state</a>" in desk.page("/pull-request/state", address=address)
     monkeypatch.undo()
-    (sandbox.home / "gh-arguments").unlink()
-    assert ">Its state</a>" in desk.page("/pull-request/state", address=ADDRESS)
-    assert not (sandbox.home / "gh-arguments").exists()
+    called.unlink()
+    assert ">Its state</a>" in desk.page("/pull-request/state", address=address)
+    assert not called.exists()
     assert desk.client.get(f"{desk.git}/pull-request/state?address=x").status_code == 422
 
 

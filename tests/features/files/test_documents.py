@@ -176,11 +176,11 @@ def test_no_more_than_two_pages_are_drawn_at_a_time(
 
     monkeypatch.setattr(renderer, "_started", started)
     monkeypatch.setattr(renderer, "_collected", collected)
-    project.write("a.pdf", pdf.document(6))
-    addresses = [f"{project.address}/pdf-page?path=a.pdf&page={page}" for page in range(1, 7)]
+    project.write("a.pdf", pdf.document(4))
+    addresses = [f"{project.address}/pdf-page?path=a.pdf&page={page}" for page in range(1, 5)]
     asking = [gevent.spawn(status, each) for each in addresses]
     gevent.joinall(asking, raise_error=True)
-    assert [each.value for each in asking] == [200] * 6
+    assert [each.value for each in asking] == [200] * 4
     assert most == 2
 
 
