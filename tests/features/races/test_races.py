@@ -110,7 +110,8 @@ def test_the_winner_is_merged_and_the_others_can_be_brought_back(workshop: Works
 
 
 def test_a_failure_is_shown_and_the_others_go_on(workshop: Workshop) -> None:
-    race = begin(workshop, **{"words-b": json.dumps([["stderr", "no such tree"], ["exit", 3]])})
+    fails = json.dumps([["stderr", "no such tree"], ["exit", 3]])
+    race = begin(workshop, without="cd", **{"words-b": fails})
     idle(workshop, race)
     page = workshop.client.get(f"/races/{race.id}").text
     assert "race-failed" in page
