@@ -28,9 +28,6 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     page.goto("/")
     field = page.get_by_role("textbox", name="New session: prompt")
     field.fill("Water the trees")
-    page.goto("/runs")
-    page.goto("/")
-    expect(field).to_have_value("Water the trees")
     phone.button("Options").click()
     page.wait_for_url("**/new")
     prompt = page.get_by_role("textbox", name="Prompt")
@@ -38,6 +35,7 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     expect(prompt).to_be_focused()
     expect(prompt).to_have_js_property("selectionEnd", len("Water the trees"))
     page.goto("/")
+    expect(field).to_have_value("Water the trees")
     phone.forgiven.append("ERR_")
     note = page.locator("#home-note")
     for button, failure in (
