@@ -24,7 +24,7 @@ from tests.support.pages.browser import log_in
 from tests.support.server import Server
 
 WHOLE = "ATTACK" in os.environ
-ROUNDS = len(vectors()) if WHOLE else 8
+ROUNDS = len(vectors()) if WHOLE else 5
 """The number of vectors for each channel."""
 PAGE, MOST_IN_A_LIST = 1000, 50
 """Plants on one page of a session, and on any other one."""
