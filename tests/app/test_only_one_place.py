@@ -11,9 +11,14 @@ from tests.app.sources import MODULES, SOURCES, call_name, nodes_of, those_that
 
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
+# What a source holds that may do it: to parse all others would take most of the time.
+OF_ENVIRONMENT = re.compile(rf"{'|'.join(ENVIRONMENT)}|\bos\s+as\b")
+OF_MARKUP = re.compile("Markup|literal")
+OF_SHELLS = re.compile("shell|system|popen|getoutput|getstatusoutput")
+
 
 def reads_environment(source: str) -> bool:
-    for node in nodes_of(source):
+    for node in nodes_of(source) if OF_ENVIRONMENT.search(source) else ():
         match node:
             case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in ENVIRONMENT:
                 return True
@@ -48,7 +53,7 @@ def test_a_look_at_the_environment_is_seen(source: str, found: bool) -> None:
 
 
 def makes_markup(source: str) -> bool:
-    for node in nodes_of(source):
+    for node in nodes_of(source) if OF_MARKUP.search(source) else ():
         match node:
             case ast.Call() if call_name(node) in ("Markup", "literal"):
                 return True
@@ -80,10 +85,6 @@ def test_only_markdown_and_our_own_stylesheets_are_called_safe_html() -> None:
 )
 def test_a_text_that_is_called_safe_is_seen(source: str, found: bool) -> None:
     assert makes_markup(source) == found
-
-
-OF_SHELLS = re.compile("shell|system|popen|getoutput|getstatusoutput")
-"""What a source holds that uses one; to parse all others would take most of the time."""
 
 
 def uses_a_shell(source: str) -> bool:
