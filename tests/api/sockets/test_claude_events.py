@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.cli.supervision import steps
 from tests.support.environment import Sandbox, until
@@ -41,7 +43,6 @@ class Embedding:
 
     def __init__(self, phone: Phone, **options: object) -> None:
         self.page = phone.page
-        self.page.add_init_script(KEEP_SOCKETS)
         self.page.goto("/new")
         self.page.evaluate(LISTEN, options)
 
@@ -83,11 +84,19 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox
 
 
+@pytest.fixture(scope="module")
+def _phone(browser: Browser, shared_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server)) as phone:
+        phone.page.add_init_script(KEEP_SOCKETS)
+        yield phone
+
+
 @pytest.fixture
-def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
-    phone = open_phone(server)
-    phone.forgiven += CUT_OFF
-    return phone
+def phone(_phone: Phone, server: Server) -> Iterator[Phone]:
+    """One for all tests, each of which loads a page of its own."""
+    _phone.forgiven += CUT_OFF
+    yield _phone
+    _phone.hand_on()
 
 
 def test_bug_1_two_sessions_side_by_side_never_mix(phone: Phone, sandbox: Sandbox) -> None:
