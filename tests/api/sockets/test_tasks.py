@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -214,44 +214,43 @@ def scenes(project: Path) -> tuple[Scene, ...]:
     )
 
 
-@pytest.fixture
-def real(sandbox: Sandbox, claude: Path, start_server: StartServer) -> Any:
-    with MessagesApi(scenes(sandbox.project)) as api:
-        yield start_server(
-            sandbox,
-            claude,
-            api.url,
-            OPCODE_TASK_FOLDER=str(sandbox.project),
-            OPCODE_PERMISSION_MODE="default",
-            OPCODE_ASK_AHEAD="0",
-        )
+@pytest.fixture(scope="module")
+def real(shared_home: Sandbox, claude: Path) -> Iterator[Server]:
+    settings = {
+        "OPCODE_TASK_FOLDER": str(shared_home.project),
+        "OPCODE_PERMISSION_MODE": "default",
+        "OPCODE_ASK_AHEAD": "0",
+    }
+    with MessagesApi(scenes(shared_home.project)) as api:
+        server = Server(shared_home, claude, api.url, **settings)
+        try:
+            yield server.start()
+        finally:
+            server.close()
 
 
-def test_a_real_task_ends_with_its_turn_and_is_a_session_named_after_it(
-    real: Server, sandbox: Sandbox
-) -> None:
+def test_a_real_task_ends_with_its_turn_and_is_a_session_named_after_it(real: Server) -> None:
     frames, code = carry_out(real, "Is it so?", "TASK-7")
     assert texts(frames) == ["Yes indeed."]
     assert code == 1000
-    assert processes_of(sandbox.state) == []
-    [history] = sandbox.config_dir.glob("projects/*/*.jsonl")
+    assert processes_of(real.sandbox.state) == []
+    session_id = record(newest(real.sandbox))["session_id"]
+    [history] = real.sandbox.config_dir.glob(f"projects/*/{session_id}.jsonl")
     until(lambda: sessions.name_of(history) == "TASK-7", "it has its name")
 
 
-def test_a_real_task_that_asks_waits_for_a_person_at_the_pages(
-    real: Server, sandbox: Sandbox
-) -> None:
+def test_a_real_task_that_asks_waits_for_a_person_at_the_pages(real: Server) -> None:
     with connected(real) as client:
         client.send(prompt="make it", meta="TASK-8")
         ask = client.until("control_request")
         assert ask["request"]["tool_name"] == "Bash"
-        run = next(sandbox.state.glob("runs/*")).name
+        run = newest(real.sandbox).name
         until(lambda: "Waiting for your answer" in real.get("/runs").text, "the pages show it")
         address = f"/runs/{run}/asks/{ask['request_id']}"
         assert real.post(address, {"decision": "allow"}).status_code == 303
         assert texts(client.frames())[-1] == "Made."
         assert client.code == 1000
-    assert (sandbox.project / "made.txt").exists()
+    assert (real.sandbox.project / "made.txt").exists()
 
 
 def test_a_real_task_whose_turn_fails_says_why_and_closes_with_1011(real: Server) -> None:
