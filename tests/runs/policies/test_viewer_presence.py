@@ -39,8 +39,11 @@ def supervision(supervision: Supervision) -> Supervision:
 
 
 def working(supervision: Supervision, session_id: str = "") -> Run:
-    run = supervision.prompt(steps(["text", "I will"], FOREVER), session_id)
-    until(lambda: run.phase is Phase.WORKING, "it works")
+    """One that was looked at until it works: on a busy machine that may take longer than GRACE."""
+    session_id = session_id or new_id()
+    with supervision.supervisor.viewers.viewing(session_id):
+        run = supervision.prompt(steps(["text", "I will"], FOREVER), session_id)
+        until(lambda: run.phase is Phase.WORKING, "it works")
     return run
 
 
@@ -51,7 +54,7 @@ def outcome(run: Run) -> tuple[Outcome, str]:
 
 def test_run_without_viewers_ends_after_the_grace_with_its_cause(supervision: Supervision) -> None:
     began = time.time()
-    run = working(supervision)
+    run = supervision.prompt(steps(FOREVER))  # that nobody has ever looked at
     assert run.join(30)
     assert time.time() - began >= GRACE
     assert outcome(run) == (
@@ -84,10 +87,10 @@ def test_run_ends_after_the_last_viewer_has_left(
 def test_run_continues_when_a_viewer_returns_within_the_grace(supervision: Supervision) -> None:
     run = working(supervision)
     session = run.record.session_id
-    for _ in range(4):  # together longer than the grace
+    for _ in range(5):  # together longer than the grace
         with supervision.supervisor.viewers.viewing(session):
             gevent.sleep(0)
-        assert not run.join(0.6 * GRACE)
+        assert not run.join(0.3 * GRACE)
     with supervision.supervisor.viewers.viewing(session):
         assert not run.join(1.5 * GRACE)
         assert run.phase is Phase.WORKING
@@ -95,9 +98,9 @@ def test_run_continues_when_a_viewer_returns_within_the_grace(supervision: Super
 
 def test_page_without_a_socket_counts_as_viewer_from_its_request(supervision: Supervision) -> None:
     run = working(supervision)
-    for _ in range(4):
+    for _ in range(5):
         supervision.supervisor.viewers.seen(run.record.session_id)
-        assert not run.join(0.6 * GRACE)
+        assert not run.join(0.3 * GRACE)
     assert run.join(30)
 
 
