@@ -215,8 +215,9 @@ def test_viewer_at_another_worker_prevents_stop_on_leave(
     grace = 0.6
     supervision.restart(keep_running=False, disconnect_grace=grace)
     other = supervision.beside(keep_running=False, disconnect_grace=grace)
-    run = supervision.prompt(steps(["text", "so far"], FOREVER))
-    with other.viewers.viewing(run.record.session_id):
+    session = new_id()
+    with other.viewers.viewing(session):
+        run = supervision.prompt(steps(["text", "so far"], FOREVER), session)
         assert not run.join(4 * grace)
     left = time.time()
     assert end_of(run)[1].startswith("Ended, because nobody was looking")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,23 +67,46 @@ def test_a_turn_that_takes_too_long_times_out(supervision: Supervision, sandbox:
     assert not supervision.marked_processes()
 
 
-def test_each_turn_has_the_whole_time(supervision: Supervision, sandbox: Sandbox) -> None:
-    supervision.restart(limits=Limits(run_timeout=1.0))
+@pytest.fixture
+def pass_minutes(
+    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[float], None]:
+    """Lets time pass, by the clock of the limits of a turn to an hour, until they are checked."""
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(limit_monitor, "time", clock)
+    monkeypatch.setattr(limit_monitor, "LONGEST_STEP", 3600.0)
+    monitor = supervision.restart(limits=Limits(run_timeout=3600.0))._limit_monitor
+
+    def pass_(minutes: float) -> None:
+        now[0] += 60 * minutes
+        until(lambda: monitor._checked_at == now[0], "the limits are checked")
+
+    return pass_
+
+
+def test_each_turn_has_the_whole_time(
+    supervision: Supervision, sandbox: Sandbox, pass_minutes: Callable[[float], None]
+) -> None:
     session = new_id()
-    for number in range(4):
+    for number in range(3):
         gate = sandbox.home / f"gate{number}"
         run = supervision.prompt(steps(["wait", str(gate)]), session)
-        let_pass(0.6)
+        until(lambda run=run: run.phase is Phase.WORKING, "it works")  # type: ignore[misc]
+        pass_minutes(1)  # the first check of a turn counts nothing
+        pass_minutes(50)
         gate.touch()
         idle(run)
     assert run.live
 
 
-def test_waiting_for_a_person_does_not_count_as_work(supervision: Supervision) -> None:
-    supervision.restart(limits=Limits(run_timeout=1.0))
+def test_waiting_for_a_person_does_not_count_as_work(
+    supervision: Supervision, pass_minutes: Callable[[float], None]
+) -> None:
     run = supervision.prompt(steps(["ask", "a1"], ["text", "thanks"]))
     until(lambda: run.phase is Phase.WAITING, "it asks")
-    let_pass(1.5)
+    for _ in range(3):
+        pass_minutes(50)
     assert run.phase is Phase.WAITING
     run.allow("a1", by=BY)
     idle(run)
