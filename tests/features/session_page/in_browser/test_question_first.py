@@ -242,19 +242,15 @@ def test_what_a_budget_stops_is_reached_by_scrolling_where_it_does_not_fit(
     expect(page.locator("#usage")).to_be_visible()
 
 
-def test_jump_leads_to_the_top_of_the_request_and_always_is_never_offered_first(
+def test_jump_leads_to_the_request_whose_reason_opens_focused_and_with_its_button_in_view(
     page: Page,
 ) -> None:
     page.evaluate("scrollTo(0, 0)")
     page.get_by_role("button", name="Jump to the request").click()
     assert comes_true(lambda: top_is_in_view(page), page)
     buttons = card(page).get_by_role("button").all_inner_texts()
-    assert buttons == ["Allow", "Deny"]
+    assert buttons == ["Allow", "Deny"], "always is never offered first"
 
-
-def test_reason_for_a_denial_opens_with_its_field_focused_and_its_button_in_view(
-    page: Page,
-) -> None:
     page.set_viewport_size({"width": 390, "height": 420})
     card(page).locator("summary", has_text="Deny with a reason").click()
     expect(page.get_by_label("Tell Claude why")).to_be_focused()

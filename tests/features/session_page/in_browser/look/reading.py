@@ -90,12 +90,19 @@ def wait_for_content(phone: Phone) -> None:
     expect(phone.page.locator("#errors")).to_contain_text("warning")
 
 
-def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
-    phone.page.goto(session)
+def set_letters(page: Page, size: int) -> None:
+    """In the browser's own setting, which changes what `rem` means in media queries too."""
+    protocol = page.context.new_cdp_session(page)
+    protocol.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
+    expect(page.locator("html")).to_have_css("font-size", f"{size}px")
+
+
+def letters_of_twice_the_size_fit(phone: Phone) -> None:
+    """On the page of the session that shows everything."""
+    set_letters(phone.page, 32)
     phone.page.reload()
     wait_for_content(phone)
-    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
-    expect(phone.page.locator("html")).to_have_css("font-size", "32px")
+    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
     assert sticks_out(phone.page) <= 0
     assert phone.status.evaluate(
         "each => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight"
@@ -107,19 +114,19 @@ def letters_of_twice_the_size_fit(phone: Phone, session: str) -> None:
     assert abs(box["width"] - box["height"]) < 1, "round"
     controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
     assert covered(phone.page, controls) == []
+    words_and_signs_of_a_session_grow(phone)
+    set_letters(phone.page, 16)
 
 
-def wider_than_the_screen(phone: Phone, *addresses: str) -> list[tuple[str, int, int]]:
-    """By how much which page is, in which width."""
+def wider_than_the_screen(page: Page) -> list[tuple[int, int]]:
+    """In which width, and by how much, with all cards open."""
+    open_every_card(page)
     wide = []
-    for path in addresses:
-        phone.page.goto(path)
-        open_every_card(phone.page)
-        for width in WIDTHS:
-            phone.page.set_viewport_size({"width": width, "height": 700})
-            if (by := sticks_out(phone.page)) > 0:
-                wide.append((path, width, by))
-    phone.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 700})
+        if (by := sticks_out(page)) > 0:
+            wide.append((width, by))
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     return wide
 
 
@@ -139,18 +146,12 @@ def words_and_signs_of_a_session_grow(phone: Phone) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
 
 
-def overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(
-    phone: Phone, session: str
-) -> None:
-    """The browser's own setting changes what `rem` means in media queries too."""
-    size = {"standard": 32, "fixed": 32}
-    phone.page.context.new_cdp_session(phone.page).send("Page.setFontSizes", {"fontSizes": size})
-    phone.page.goto(session)
-    wait_for_content(phone)
-    expect(phone.page.locator("#usage")).to_be_hidden()  # the words of the state have its space
-    words_and_signs_of_a_session_grow(phone)
+def overviews_fit(page: Page) -> None:
+    """In all widths, and in letters of twice the size."""
     for path in ("/", "/new", "/runs", "/logins"):
-        phone.page.goto(path)
-        expect(phone.page.locator("html")).to_have_css("font-size", "32px")
-        assert sticks_out(phone.page) <= 0, path
-        assert covered(phone.page, ".topbar a, .nav-bar .nav-item") == [], path
+        page.goto(path)
+        assert wider_than_the_screen(page) == [], path
+        set_letters(page, 32)
+        assert sticks_out(page) <= 0, path
+        assert covered(page, ".topbar a, .nav-bar .nav-item") == [], path
+        set_letters(page, 16)

@@ -16,7 +16,7 @@ from tests.features.session_page.in_browser.look.reading import (
     covered,
     is_at_the_end,
     letters_of_twice_the_size_fit,
-    overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size,
+    overviews_fit,
     play,
     wait_for_content,
     wider_than_the_screen,
@@ -64,9 +64,10 @@ def test_a_session_that_shows_everything_fits_and_its_controls_are_large_and_see
     assert (smaller_than_a_thumb(phone.page), too_small_to_type_in(phone.page)) == ([], [])
     assert violations_in_each_theme(phone.page) == []
     assert without_an_outline(phone, session) == []
-    letters_of_twice_the_size_fit(phone, session)
-    assert wider_than_the_screen(phone, session, "/", "/runs") == []
-    overviews_fit_when_the_browser_is_set_to_letters_of_twice_the_size(phone, session)
+    phone.page.goto(session)
+    assert wider_than_the_screen(phone.page) == []
+    letters_of_twice_the_size_fit(phone)
+    overviews_fit(phone.page)
 
 
 def violations_in_each_theme(page: Page) -> list[Violation]:
