@@ -6,6 +6,8 @@ They are done one-handed: all that is tapped is in the lower 60 % of the screen.
 from __future__ import annotations
 
 import json
+import uuid
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import FilePayload, Locator, expect
@@ -13,7 +15,7 @@ from playwright.sync_api import FilePayload, Locator, expect
 from tests.features.session_page.gallery.script import photo
 from tests.features.session_page.in_browser.look.lines import asks, question, texts
 from tests.support.clients import api
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import PHONE, Phone
 from tests.support.pages.thumb import Thumb
 from tests.support.server import Server
@@ -51,18 +53,25 @@ def answer(thumb: Thumb, button: str) -> None:
         thumb.tap(thumb.page.get_by_role("button", name=button, exact=True))
 
 
-def test_requests_are_answered_from_the_start_page(phone: Phone, sandbox: Sandbox) -> None:
+def begin(server: Server, project: Path, *steps: list[object]) -> None:
+    """Start a session that nobody looks at."""
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(project), "prompt": json.dumps(steps), **ids}
+    assert server.post("/sessions", form).status_code == 303
+
+
+def test_requests_are_answered_from_the_start_page(
+    phone: Phone, server: Server, sandbox: Sandbox
+) -> None:
     thumb, page = Thumb(phone), phone.page
-    ask = ["raw", asks("r1", "AskUserQuestion", questions=[question("Which?")])[1]]
     for words, step in {
         "allow it": asks("r1", "Bash", command="ls"),
         "deny it": asks("r1", "Bash", command="rm a"),
         "see the diff": asks("r1", "Edit", **EDIT),
+        "answer it": ["raw", asks("r1", "AskUserQuestion", questions=[question("Which?")])[1]],
     }.items():
-        phone.begin(sandbox.project, json.dumps([["text", words], step, WAIT]))
-        expect(phone.button("Allow")).to_be_visible()
-    phone.begin(sandbox.project, json.dumps([["text", "answer it"], ask, WAIT]))
-    expect(phone.button("Answer")).to_be_visible()
+        begin(server, sandbox.project, ["text", words], step, WAIT)
+    until(lambda: server.get("/runs").text.count("Waiting for your answer") == 4, "all ask")
 
     thumb.tap(home(thumb, "answer it"))
     thumb.tap(page.locator(".question label", has_text="No"))
