@@ -237,21 +237,21 @@ def test_a_scrolled_transcript_scrolls_though_the_finger_rests_first(
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-@pytest.mark.parametrize("installed", [True, False])
 def test_a_pull_refreshes_an_installed_page_only(
-    shared_server: Server, open_phone: OpenPhone, *, installed: bool
+    shared_server: Server, open_phone: OpenPhone
 ) -> None:
     phone = open_phone(shared_server, **TOUCHED)
     page, finger = phone.page, finger_on(phone)
-    if installed:
-        # as iOS says it; Chromium's devtools do not emulate a display-mode
-        page.add_init_script("Object.defineProperty(navigator, 'standalone', { value: true })")
-    page.goto("/")
-    ready(page)
-    page.evaluate("document.body.dataset.old = 'yes'")
-    finger.drag(195, 200, 4, 100)  # not far enough
-    finger.up()
-    finger.drag(195, 200, 4, 260)
-    expect(page.locator(".pull-ready")).to_have_count(int(installed))
-    finger.up()
-    expect(page.locator("body[data-old]")).to_have_count(0 if installed else 1)
+    for installed in (False, True):
+        if installed:
+            # as iOS says it; Chromium's devtools do not emulate a display-mode
+            page.add_init_script("Object.defineProperty(navigator, 'standalone', { value: true })")
+        page.goto("/")
+        ready(page)
+        page.evaluate("document.body.dataset.old = 'yes'")
+        finger.drag(195, 200, 4, 100)  # not far enough
+        finger.up()
+        finger.drag(195, 200, 4, 260)
+        expect(page.locator(".pull-ready")).to_have_count(int(installed))
+        finger.up()
+        expect(page.locator("body[data-old]")).to_have_count(0 if installed else 1)
