@@ -180,6 +180,22 @@ def test_viewer_receives_only_changes_after_its_cursor(
     assert ">first</p>" in "".join(fresh.messages)
 
 
+def test_sessions_side_by_side_never_mix(server: Server, view: View, tmp_path: Path) -> None:
+    gate, words = tmp_path / "gate", ["quince", "medlar"]
+    paths = [
+        begin(server, [["text", f"first {each}"], ["wait", str(gate)], ["text", f"then {each}"]])
+        for each in words
+    ]
+    viewers = [view(server, path) for path in paths]
+    for viewer, word in zip(viewers, words, strict=True):
+        viewer.until(f">first {word}</p>")
+    gate.touch()
+    for viewer, path, word, other in zip(viewers, paths, words, words[::-1], strict=True):
+        viewer.until(f">then {word}</p>")
+        assert other not in "".join(viewer.messages)
+        assert other not in server.get(path).text
+
+
 def test_invalid_cursor_brings_everything(server: Server, view: View, hello: str) -> None:
     viewer = view(server, hello, "no-cursor")
     viewer.until("block-text")

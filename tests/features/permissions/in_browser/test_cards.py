@@ -43,6 +43,12 @@ def shows_another_device_what_was_decided(one: Phone, other: Phone) -> None:
     )
     other.page.reload()
     expect(verdicts(other)).to_have_text(re.compile(r"Allowed · \d\d:\d\d"))
+    # the other one was opened later
+    until(
+        lambda: one.dom().endswith(other.dom()),
+        "both show the same",
+        sleep=lambda: one.page.wait_for_timeout(50),
+    )
 
 
 def test_decision_reaches_other_devices_and_always_allowed_rule_is_not_asked_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -153,23 +153,6 @@ def test_a_reload_in_mid_answer_loses_nothing_and_the_next_prompt_waits_for_the_
     assert run_of(phone, server) == run
 
 
-def test_a_locked_phone_catches_up_when_it_wakes(
-    idle_phone: Phone, server: Server, script: Script
-) -> None:
-    phone, run = idle_phone, run_of(idle_phone, server)
-    before = turns(run)
-    phone.send("hold and lock")
-    half_is_there(phone)
-    phone.lock()
-    script.gate.set()
-    until(lambda: turns(run) > before, "the turn is over")
-    assert "word119" not in phone.texts()[-1]
-    phone.unlock()
-    answer_is(phone, held("hold and lock"))
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    phone.stays_after_a_reload()
-
-
 def test_server_killed_in_mid_answer_loses_neither_that_nor_a_prompt_sent_meanwhile(
     idle_phone: Phone, script: Script, server: Server
 ) -> None:
@@ -210,50 +193,6 @@ def test_a_permission_prompt_survives_the_death_of_the_server(
     phone.button("Allow").click()
     answer_is(phone, "It is made.")
     assert (server.sandbox.project / "survived.txt").exists()
-
-
-def test_two_phones_show_the_same_session_and_the_first_answer_counts(
-    idle_phone: Phone, server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    one, other = idle_phone, open_phone(server)
-
-    def pause() -> None:
-        one.page.wait_for_timeout(50)
-
-    one.send("make shared.txt")
-    other.page.goto(one.page.url)
-    for phone in (one, other):
-        expect(phone.button("Deny")).to_be_visible()
-    other.forgiven.append("409")
-    other.lock()
-    one.button("Deny").click()
-    answer_is(one, "Then not.")
-    other.button("Allow").click()
-    expect(other.page.locator(".block-ask").get_by_role("alert")).to_contain_text(
-        "answered already"
-    )
-    other.unlock()
-    answer_is(other, "Then not.")
-    for phone in (one, other):
-        expect(phone.status).to_have_text("Ready for the next prompt")
-    # the other one was opened later
-    until(lambda: one.dom().endswith(other.dom()), "both show the same", sleep=pause)
-    assert not (server.sandbox.project / "shared.txt").exists()
-
-
-def test_two_sessions_side_by_side_never_mix(
-    server: Server, phone: Phone, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
-) -> None:
-    one, other = phone, open_phone(server)
-    address = idle_sessions.take()
-    one.open_session(address)
-    other.open_session(idle_sessions.take(beside=address))
-    one.send("alpha")
-    other.send("beta")
-    answer_is(one, "You said: alpha")
-    answer_is(other, "You said: beta")
-    assert "beta" not in one.transcript.inner_text()
-    assert "alpha" not in other.transcript.inner_text()
 
 
 SCROLL_UP_A_LITTLE = """async () => {

@@ -12,6 +12,7 @@ from playwright.sync_api import Route, expect
 from opcode_htmx.transcript.conversation.window import FIRST, STEP
 from tests.features.session_page.in_browser import long_session
 from tests.support.environment import Sandbox, until
+from tests.support.pages import dom
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -101,15 +102,16 @@ def test_tap_loads_earlier_blocks_after_a_failed_try(kept_phone: Phone, path: st
 
 
 def test_without_javascript_a_link_shows_earlier_blocks_and_keeps_the_place(
-    server: Server, open_phone: OpenPhone, path: str
+    server: Server, path: str
 ) -> None:
-    phone = open_phone(server, java_script_enabled=False)
-    phone.page.goto(f"{path}#end")
     newest = PROMPTS - FIRST
-    phone.page.get_by_role("link", name=f"Show {newest} earlier messages").click()
-    phone.page.wait_for_url("**#b-prompt-*")
-    assert ids(phone) == expected(newest - STEP)
-    until(lambda: 0 <= place_of(phone, newest) < 200, "where one was is at the top")
+    links = [each for each in dom.parse(server.get(path).text).walk() if each.tag == "a"]
+    (link,) = (each for each in links if each.text == f"Show {newest} earlier messages")
+    address, _, place = (link.attributes["href"] or "").partition("#")
+    assert place == f"b-prompt-{newest}", "where one was is at the top"
+    transcript = dom.parse(server.get(address).text).find("transcript")
+    assert transcript
+    assert [each.id for each in transcript.elements] == expected(newest - STEP)
 
 
 def test_earlier_blocks_of_an_unknown_block_are_not_found(server: Server, path: str) -> None:
