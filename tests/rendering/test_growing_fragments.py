@@ -80,7 +80,23 @@ def test_a_page_that_follows_a_growing_text_has_what_a_reload_shows(
         since = transcript.offset
     if page is not None and transcript is not None:
         dom.apply(page, changes(transcript, since, render))
-        assert str(page) == str(dom.parse(page_of(of(pieces, transcript.offset), fragments())))
+        fresh = of(pieces, transcript.offset)
+        assert str(page) == str(dom.parse(page_of(fresh, fragments())))
+        fresh.close()
+        since = transcript.offset
+        transcript.close()  # which shows the end as it is
+        dom.apply(page, changes(transcript, since, render))
+        assert str(page) == str(dom.parse(page_of(fresh, fragments())))
+        # in history blank lines may count for the part before, which is in pieces or is not
+        assert page.text == dom.parse(page_of(in_history(text), fragments())).text
+
+
+def in_history(text: str) -> Transcript:
+    """The same text, which comes at once."""
+    transcript = Transcript("1", run_id=None)
+    message = {"id": "m", "content": [{"type": "text", "text": text}]}
+    transcript.feed(parser.parse(json.dumps({"type": "assistant", "message": message}).encode()), 1)
+    return transcript
 
 
 def of(pieces: list[str], offset: int) -> Transcript:

@@ -67,6 +67,8 @@ class IncrementalMarkdown:
     """
 
     def __init__(self) -> None:
+        self.is_growing = False
+        """Whether what is bold at its end is closed, as more of it is to come."""
         self._waiting: tuple[str, int] | None = None
         """The first text and its revision, until a page shows the parts or more text comes."""
         self._parts: list[Part] = []
@@ -94,6 +96,7 @@ class IncrementalMarkdown:
         """
         if waiting := self._waiting:
             split = IncrementalMarkdown()
+            split.is_growing = self.is_growing
             split._append(*waiting)
             if self._waiting is waiting:  # nobody else has split it meanwhile
                 self._adopt(split)
@@ -113,6 +116,19 @@ class IncrementalMarkdown:
             return
         self.parts  # noqa: B018 - splits the first text
         self._append(text, revision)
+
+    def end(self, revision: int) -> bool:
+        """Show the end as it is, since nothing comes after it; whether that changes anything."""
+        was_growing, self.is_growing = self.is_growing, False
+        if not was_growing:
+            return False
+        if waiting := self._waiting:
+            if "**" not in waiting[0]:
+                return False
+            self._waiting = waiting[0], revision  # another server may have shown it
+            return True
+        last = self._parts[-1] if self._parts else None
+        return last is not None and last.replace(last.text, revision)
 
     def _append(self, text: str, revision: int) -> None:
         markdown_left = max(0, LONGEST - self._length)
@@ -156,7 +172,7 @@ class IncrementalMarkdown:
             self._open_part(revision)
         if self._is_open:
             shown = "" if self._fence and ended else self._fence + self._tail
-            self._parts[-1].replace(shown, revision)
+            self._parts[-1].replace(shown, revision, is_growing=self.is_growing)
 
     def _open_part(self, revision: int) -> None:
         """Let the last part be one for the tail."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from opcode_htmx.markup.addresses.places import OF_SESSION, Places
+from opcode_htmx.markup.growing.emphasis import closed
 from opcode_htmx.markup.growing.pieces import (
     MOST_WHOLE,
     NEVER,
@@ -27,10 +28,13 @@ class Part:
     A long paragraph, and code that is not complete, is rendered in `pieces`.
     """
 
-    __slots__ = ("_html", "_is_whole", "_pieces", "_text", "_text_in_pieces", "revision")
+    __slots__ = (
+        *("_html", "_is_growing", "_is_whole", "_pieces", "_text", "_text_in_pieces", "revision"),
+    )
 
     def __init__(self, text: str, revision: int) -> None:
         self._text = text
+        self._is_growing = False
         self._html: Markup | None = None
         self._pieces: Pieces | None = None
         self._text_in_pieces = ""
@@ -48,9 +52,11 @@ class Part:
         """The whole part, without pieces."""
         html = self._html
         if html is None:
-            text = self._text
-            html = render_or_show(text, literal=False, places=OF_SESSION)
-            if text == self._text:  # it may have changed in the meantime
+            text, is_growing = self._text, self._is_growing
+            shown = closed(text) if is_growing else text
+            html = render_or_show(shown, literal=False, places=OF_SESSION)
+            # it may have changed in the meantime
+            if text == self._text and is_growing == self._is_growing:
                 self._html = html
         return html
 
@@ -61,7 +67,7 @@ class Part:
         Not found out before somebody looks, as most text is never seen while it grows: changes are
         then given the latest revision, so a page may get a piece that it has.
         """
-        text, revision, pieces = self._text, self.revision, self._pieces
+        text, revision, pieces, grows = self._text, self.revision, self._pieces, self._is_growing
         if self._is_whole or len(text) <= MOST_WHOLE:
             return None
         if pieces and self._text_in_pieces == text:
@@ -69,10 +75,12 @@ class Part:
         container = pieces.container if pieces else container_of(text)
         found = None
         if container and is_still(container, text):
-            found = grown(pieces or Pieces(container, NEVER, (), container.start), text, revision)
+            before = pieces or Pieces(container, NEVER, (), container.start)
+            found = grown(before, text, revision, is_growing=grows)
             if pieces:
                 found = found._replace(since=min(pieces.since, revision))
-        if text == self._text and pieces is self._pieces:  # nobody else has done it meanwhile
+        is_same = text == self._text and grows == self._is_growing
+        if is_same and pieces is self._pieces:  # nobody else has done it meanwhile
             self._pieces, self._text_in_pieces, self._is_whole = found, text, found is None
         return found
 
@@ -88,12 +96,17 @@ class Part:
                 piece.html  # noqa: B018 - computed here and cached
                 yield
 
-    def replace(self, text: str, revision: int) -> None:
+    def replace(self, text: str, revision: int, *, is_growing: bool = False) -> bool:
+        """Whether it looks different now. `is_growing` closes what is bold at its end."""
+        was_growing, self._is_growing = self._is_growing, is_growing
+        if text == self._text and (is_growing == was_growing or closed(text) == text):
+            return False
         if text == self._text:
-            return
-        if not text.startswith(self._text):  # the end of it has become the next part
+            self._text_in_pieces = ""
+        elif not text.startswith(self._text):  # the end of it has become the next part
             self._pieces, self._text_in_pieces, self._is_whole = None, "", False
         self._text, self._html, self.revision = text, None, revision
+        return True
 
 
 class PlainPart(Part):

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from opcode_htmx.lib.concurrency.cooperative import TimeSlicer, run_cpu_in_thread
 from opcode_htmx.lib.late.patterns import late_pattern
 from opcode_htmx.markup.addresses.places import OF_SESSION
+from opcode_htmx.markup.growing.emphasis import closed
 from opcode_htmx.markup.growing.openings import openings
 from opcode_htmx.markup.markdown import SHORT, code_lines, inline, inline_tokens
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
@@ -71,12 +72,16 @@ class Kind(Enum):
 class Piece:
     """A part of the text: it is rendered on first use."""
 
-    __slots__ = ("_html", "_kind", "revision", "text")
+    __slots__ = ("_html", "_kind", "is_growing", "revision", "text")
 
-    def __init__(self, kind: Kind, text: str, revision: int) -> None:
-        self.text, self.revision = text, revision
+    def __init__(self, kind: Kind, text: str, revision: int, *, is_growing: bool) -> None:
+        self.text, self.revision, self.is_growing = text, revision, is_growing
         self._kind = kind
         self._html: Markup | None = None
+
+    def stands_for(self, text: str, *, is_growing: bool) -> bool:
+        """Whether a new piece of this text would look the same."""
+        return self.text == text and (self.is_growing == is_growing or closed(text) == text)
 
     @property
     def html(self) -> Markup:
@@ -88,7 +93,7 @@ class Piece:
         if self._kind is Kind.CODE:
             return code_lines(self.text)
         try:
-            return inline(self.text, OF_SESSION)
+            return inline(closed(self.text) if self.is_growing else self.text, OF_SESSION)
         except Exception:
             log.exception("a piece of %d characters cannot be rendered", len(self.text))
             return escape(self.text)
@@ -161,15 +166,21 @@ def next_other_line(text: str, start: int) -> int | None:
     return found.end() if found else None
 
 
-def grown(before: Pieces, text: str, revision: int) -> Pieces:
-    """The pieces of a text that is longer now; other greenlets run while it is a long one."""
+def grown(before: Pieces, text: str, revision: int, *, is_growing: bool = False) -> Pieces:
+    """The pieces of a text that is longer now; other greenlets run while it is a long one.
+
+    `is_growing` closes what is bold at its end.
+    """
     kind = before.container.kind
     shown = text.rstrip() if kind is Kind.PARAGRAPH else text
     *finished, last = before.pieces or (None,)
     pieces, start, slicer = finished, before.end, TimeSlicer()
-    for end in [*_cuts(kind, shown, start, slicer), len(shown)]:
+    ends = [*_cuts(kind, shown, start, slicer), len(shown)]
+    for number, end in enumerate(ends, start=1):
         piece = shown[start:end]
-        pieces.append(last if last and last.text == piece else Piece(kind, piece, revision))
+        grows = is_growing and number == len(ends) and kind is Kind.PARAGRAPH
+        is_same = last is not None and last.stands_for(piece, is_growing=grows)
+        pieces.append(last if last and is_same else Piece(kind, piece, revision, is_growing=grows))
         last = None
         before = before._replace(end=start)
         start = end

@@ -55,8 +55,13 @@ class TextStream:
         """Close all texts that are streaming."""
         for text in self._texts.all():
             if block := self._block(text):
-                block.open = False
+                self._close(block)
         self._texts.clear()
+
+    def _close(self, block: TextBlock) -> None:
+        block.open = False
+        if block.markdown.end(self._store.offset):
+            self._store.mark_changed(block)
 
     def _block(self, text: StreamedText) -> TextBlock | None:
         block = self._store.get(_id(text.message_id, text.index))
@@ -69,6 +74,7 @@ class TextStream:
         if block is None and text.waiting.strip():
             block_id = _id(text.message_id, text.index)
             block = self._store.new(BLOCKS[text.kind], block_id, text.parent)
+            block.markdown.is_growing = True
         if block is not None and (update := text.take()):
             self._append_to_block(block, update.text)
 
@@ -121,7 +127,7 @@ class TextStream:
                 self._store.offset,
             )
         self._append_to_block(block, update.text)
-        block.open = False
+        self._close(block)
 
 
 def _id(message_id: str, index: int) -> str:

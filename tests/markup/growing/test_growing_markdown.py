@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from opcode_htmx.markup.growing import incremental_markdown as growing_module
 from opcode_htmx.markup.growing.incremental_markdown import IncrementalMarkdown
-from opcode_htmx.markup.growing.part import PlainPart
+from opcode_htmx.markup.growing.part import Part, PlainPart
 from opcode_htmx.markup.markdown_parser import FENCE_LINES
 from tests.markup.safe_html import hostile, parts_of, read_safely
 
@@ -90,6 +91,41 @@ def test_text_of_megabytes_does_not_block() -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_has_the_same_parts_character_by_character(text: str) -> None:
     assert drawn(parts_of(text, *range(len(text)))) == drawn(parts_of(text))
+
+
+BOLD = (
+    "Here is **a bold** word, `a ** b`, 2**10 and ***one more*** of **them\nboth**.\n\n- **it**em"
+)
+
+
+@pytest.mark.parametrize("beginning", ["", "A sentence with many words. " * 30])
+def test_no_sign_of_bold_text_is_seen_while_it_grows(beginning: str) -> None:
+    text = beginning + BOLD
+    for end in range(len(beginning), len(text) + 1):
+        growing = IncrementalMarkdown()
+        growing.is_growing = True
+        growing.append(text[:end], 1)
+        seen = "".join(map(shown, growing.parts)).replace("a ** b", "").replace("2**1", "")
+        assert "**" not in re.sub("`[^`]*$", "", seen), seen
+
+
+def shown(part: Part) -> str:
+    pieces = part.pieces
+    return "".join(piece.html for piece in pieces.pieces) if pieces else part.html
+
+
+@pytest.mark.parametrize("size", [9, 900])
+@pytest.mark.parametrize("text", ["Not **bold, it turns out", f"{'Words, and more. ' * 40}**not"])
+def test_the_end_of_a_text_shows_signs_that_mean_nothing(text: str, size: int) -> None:
+    growing = IncrementalMarkdown()
+    growing.is_growing = True
+    for start in range(0, len(text), size):
+        growing.append(text[start : start + size], start)
+    assert "<strong>" in "".join(map(shown, growing.parts))
+    assert growing.end(1000)
+    assert list(map(shown, growing.parts)) == list(map(shown, parts_of(text).parts))
+    assert growing.parts[-1].revision == 1000
+    assert not growing.end(1001)
 
 
 def drawn(growing: IncrementalMarkdown) -> list[str]:
