@@ -42,17 +42,18 @@ class AttentionCount(NamedTuple):
     done: int = 0
 
     @property
-    def total(self) -> int:
-        return self.needing + self.done
+    def shown(self) -> int:
+        """The number in a badge: of those that need a person, or else of those that are done."""
+        return self.needing or self.done
 
     @property
     def words(self) -> str:
-        """What follows the total: `session needs you`, `sessions: 1 needs you, 2 are done`."""
+        """What follows that number: `session needs you`, `sessions need you, 1 is done`."""
+        noun = "session" if self.shown == 1 else "sessions"
         need = f"need{'s' if self.needing == 1 else ''} you"
         done = f"{'is' if self.done == 1 else 'are'} done"
         if self.needing and self.done:
-            return f"sessions: {self.needing} {need}, {self.done} {done}"
-        noun = "session" if self.total == 1 else "sessions"
+            return f"{noun} {need}, {self.done} {done}"
         return f"{noun} {need if self.needing else done}"
 
 

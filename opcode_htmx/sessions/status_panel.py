@@ -133,7 +133,7 @@ class StatusPanel:
             "end-claude": self._render(
                 "end", run.id if run and live else "", bool(stoppable), phase
             ),
-            "needs": self._render("needs", needs.total, needs.words, not needs.needing),
+            "needs": self._render("needs", needs.shown, needs.words, not needs.needing),
             "elsewhere": self._render("elsewhere", elsewhere, address),
         }
 

@@ -22,7 +22,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
 
 def _attention_count(context: AppContext) -> Badge:
     count = counted(once_a_request(context.sessions.attention.all))
-    return Badge(count.total, count.words, is_quiet=not count.needing)
+    return Badge(count.shown, count.words, is_quiet=not count.needing)
 
 
 FEATURE = Feature(

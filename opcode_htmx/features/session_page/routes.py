@@ -92,7 +92,7 @@ def blueprint(
         page = render_template(
             "session_page/session.html",
             title=lookup.title_or_prompt(project_id, session_id, view),
-            attention_count=view.needs().total,
+            attention_count=view.needs().shown,
             last_read=last_read,
             unread=selected.unread,
             shown_ids={block.id for block in shown.blocks},
