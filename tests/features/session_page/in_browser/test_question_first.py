@@ -135,7 +135,9 @@ def test_without_scripts_a_link_leads_to_the_request_which_nothing_covers(
     for height in (844, 420):
         page.set_viewport_size({"width": 390, "height": height})
         page.goto(asking.partition("#")[0])
-        page.get_by_role("link", name="Jump to the request").click()
+        to_request = page.get_by_role("link", name="Jump to the request")
+        to_request.click()
+        expect(to_request).to_be_hidden()  # where it leads to
         expect(card(page).get_by_role("heading")).to_be_in_viewport()
         expect(decision).to_have_count(2)
         decision.first.evaluate("each => each.scrollIntoView({ block: 'end' })")
@@ -143,6 +145,12 @@ def test_without_scripts_a_link_leads_to_the_request_which_nothing_covers(
         assert comes_true(lambda: bool(decision.evaluate_all(IS_ON_TOP)), page), height
         card(page).evaluate("each => each.scrollIntoView()")
     expect(decision.first).not_to_be_in_viewport()  # the command is read first
+    expect(card(page).locator(".gist")).to_be_visible()  # beside the buttons, at the page's end
+    page.locator("#status").evaluate("each => { each.dataset.phase = 'idle'; }")
+    expect(page.locator("#dock")).to_have_css("position", "static")  # the text has the space
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#dock")).to_have_css("position", "sticky")
+    expect(card(page).locator(".gist")).to_be_hidden()
 
 
 def test_link_to_what_is_new_lies_over_no_answer(shared_server: Server, kept_phone: Phone) -> None:
