@@ -151,6 +151,18 @@ def edge_colour(box: Locator, scrolled: int) -> bytes:
     return box.page.screenshot(clip={"x": x, "y": y, "width": 2, "height": 2})
 
 
+SPACE_ABOVE_DOCK = """() => {
+    const root = document.documentElement.style, link = document.getElementById("to-new");
+    const known = root.getPropertyValue("--dock");
+    root.removeProperty("--dock"); // as before the script has measured it
+    link.hidden = false;
+    const end = link.getBoundingClientRect().bottom;
+    const space = document.getElementById("dock").getBoundingClientRect().top - end;
+    root.setProperty("--dock", known);
+    return space;
+}"""
+
+
 # The dock
 def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, at_work: str) -> None:
     page = phone.page
@@ -170,6 +182,8 @@ def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, at_work:
         assert len(bottoms) == 1, f"one row, {width}"
         assert row[0] is not None
         assert row[0]["width"] >= 0.4 * min(width, 800), "the text field takes the width"
+    page.set_viewport_size({"width": 390, "height": 420})
+    assert abs(page.evaluate(SPACE_ABOVE_DOCK)) < 12, "the link stands there from the start"
 
 
 def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
