@@ -20,7 +20,8 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.sessions.worktrees.service import SessionWorktrees
 from tests.support.apps.clearing import clear
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import Sandbox, until
+from tests.support.copies import fill
+from tests.support.environment import SYSTEM_PATH, Sandbox, until
 from tests.support.plain_git import GIT
 
 OF_SESSIONS = (
@@ -45,10 +46,7 @@ class Workshop:
         }
         gitconfig = Path(self.environment["HOME"]) / ".gitconfig"
         gitconfig.write_text("[user]\nname = Ada\nemail = ada@example.org\n")
-        self.git("init", "-q", "-b", "main")
-        (self.top / "apple").write_text("1\n2\n3\n")
-        (self.top / ".gitignore").write_text(".env\n")
-        self.commit(self.top, "first")
+        fill(self.top, _first_commit)
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
         return subprocess.run(
@@ -122,6 +120,14 @@ class Workshop:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         until(condition, what, sleep=lambda: gevent.sleep(0.02))
+
+
+def _first_commit(top: Path) -> None:
+    (top / "apple").write_text("1\n2\n3\n")
+    (top / ".gitignore").write_text(".env\n")
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), (*who, "commit", "-qm", "first")):
+        subprocess.run([*GIT, *words], cwd=top, env={"PATH": SYSTEM_PATH}, check=True)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from opcode_htmx.features.context import AppContext
 from tests.lib.git.commands.repo import Repo
 from tests.support.apps.in_process import client_of
 from tests.support.clients import api
+from tests.support.copies import fill
 from tests.support.environment import Sandbox
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -27,9 +28,8 @@ class Desk:
     def __init__(self, app: Flask, sandbox: Sandbox) -> None:
         self.context: AppContext = app.extensions["opcode_context"]
         self.app = app
-        self.repo = Repo(sandbox.project).make()
-        self.repo.write("a.txt", "".join(f"{number}\n" for number in range(40)))
-        self.repo.commit()
+        fill(sandbox.project, _first_commit)
+        self.repo = Repo(sandbox.project)
         text = api.prompt("Prune", sandbox.project)
         api.session(sandbox.config_dir, sandbox.project, text)
         self.git = f"/projects/{quote(project_id(sandbox.project))}/git"
@@ -60,6 +60,12 @@ class Desk:
         path = self.repo.write(f".git/hooks/{name}", f"#!/bin/sh\n{script}\n")
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return self.repo.top / "sprung"
+
+
+def _first_commit(top: Path) -> None:
+    repo = Repo(top).make()
+    repo.write("a.txt", changed_at())
+    repo.commit()
 
 
 def changed_at(*numbers: int) -> str:

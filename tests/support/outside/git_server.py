@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.support.copies import fill
 from tests.support.plain_git import GIT
 
 WHO = {
@@ -45,13 +47,20 @@ class GitServer:
     def repository(self, name: str, files: int = 1, branches: tuple[str, ...] = ()) -> Path:
         """Make a bare repository with a commit, and branches at it."""
         path = self.root / f"{name}.git"
-        path.mkdir(parents=True)
+        fill(path, _repository(files, branches))
+        return path
+
+
+@cache
+def _repository(files: int, branches: tuple[str, ...]) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
         git(path, "init", "-q", "--bare", "-b", "main")
         git(path, "config", "http.receivepack", "true")
         commit(path, "main", {f"file-{n}.txt": f"text {n}\n" * 50 for n in range(files)})
         for branch in branches:
             git(path, "branch", branch, "main")
-        return path
+
+    return make
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
