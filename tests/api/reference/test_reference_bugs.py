@@ -75,18 +75,21 @@ def test_bug_02_stop_ends_claude_and_all_that_it_has_started(server: Server) -> 
 def test_bug_03_stderr_of_claude_is_read(server: Server) -> None:
     said = steps(["stderr", "no such file: plum.txt"], FOREVER)
     with session(server, said) as (client, id_, _):
-        assert client.until("error")["message"] == "no such file: plum.txt"
+        error = client.until("error")
+        assert (error["message"], error["session_id"]) == ("no such file: plum.txt", id_)
         until(lambda: "no such file: plum.txt" in page(server, id_), "the page shows it")
 
 
 def test_bug_04_a_cancelled_session_says_cancelled_and_takes_the_next_prompt(
     server: Server,
 ) -> None:
-    with session(server, steps(["text", "busy"], FOREVER)) as (client, id_, _):
+    work = steps(["grandchild"], ["text", "busy"], FOREVER)
+    with session(server, work) as (client, id_, run):
         client.until("output")
         client.send(command_type="cancel")
         assert client.until("cancelled")["session_id"] == id_
         assert client.until("completion")["status"] == "cancelled"
+        assert processes_of(server.sandbox.state, run) == []
         client.until("ended")
         assert 'data-phase="ended"' in page(server, id_)
         client.send(command_type="prompt", session_id=id_, prompt="next")
