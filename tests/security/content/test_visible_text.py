@@ -123,5 +123,6 @@ def test_time_is_linear_in_text_length(unit: str) -> None:
         return time.process_time() - began
 
     seconds(1000)
-    short, long = min(seconds(20_000) for _ in range(3)), min(seconds(160_000) for _ in range(3))
-    assert long < 24 * short + 0.05, "eight times the text"
+    short = min(seconds(20_000) for _ in range(3))
+    is_linear = (seconds(160_000) < 24 * short + 0.05 for _ in range(3))
+    assert any(is_linear), "eight times the text"
