@@ -63,13 +63,18 @@ def test_draft_of_a_new_session_survives_reload_and_restart_until_sent(
     assert set(drafts(server)) == {""}
 
 
-def test_back_button_does_not_restore_a_sent_prompt(
+def test_sent_prompt_takes_no_options_along_and_is_not_restored_by_the_back_button(
     phone: Phone, sandbox: Sandbox, server: Server
 ) -> None:
     open_new(phone, sandbox)
     box(phone).fill("only once")
     box(phone).press("Control+Enter")
     answered(phone, "only once")
+    sent: list[str] = []
+    phone.page.on("request", lambda request: sent.append(request.url))
+    phone.page.reload()
+    phone.page.locator("body[data-link=online]").wait_for()
+    assert not [each for each in sent if each.endswith("/options")], "nothing was chosen"
     phone.page.go_back()
     expect(phone.page.get_by_role("heading", name="New session")).to_be_visible()
     expect(box(phone)).to_have_value("")
@@ -92,18 +97,6 @@ def test_each_project_has_a_draft_of_its_own(
     answered(phone, "in the orchard")
     phone.page.goto("/new")
     expect(box(phone)).to_have_value("anywhere")
-
-
-def test_a_page_on_which_nothing_was_chosen_sends_no_options(
-    phone: Phone, sandbox: Sandbox
-) -> None:
-    phone.begin_by_form(sandbox.project, "Hello")
-    answered(phone, "Hello")
-    sent: list[str] = []
-    phone.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
-    phone.page.reload()
-    phone.page.locator("body[data-link=online]").wait_for()
-    assert not [each for each in sent if each.endswith("/options")]
 
 
 def test_unsent_prompt_is_kept_without_javascript(server: Server, sandbox: Sandbox) -> None:

@@ -164,10 +164,15 @@ SPACE_ABOVE_DOCK = """() => {
 
 
 # The dock
-def test_the_controls_are_in_view_and_nothing_covers_them(phone: Phone, at_work: str) -> None:
+def test_the_controls_are_in_view_and_nothing_covers_them_also_beside_a_keyboard(
+    phone: Phone, at_work: str
+) -> None:
     page = phone.page
     phone.open_session(at_work)
     answers_are_there(phone, 20)
+    page.set_viewport_size({"width": 390, "height": 420})  # by the keyboard, which moves nothing
+    is_at_the_end(page)
+    assert covered(page, "#composer textarea, #composer .button") == []
     controls = "#composer textarea, #composer .button:not(.dictate), .topbar .back"
     assert page.locator(controls).count() == 6
     for width, height in ((390, 844), (360, 640), (320, 568), (1280, 800)):
@@ -213,16 +218,6 @@ def test_a_long_prompt_grows_the_field_to_a_third_of_the_screen_and_no_further(
         assert dock["y"] >= bar["y"] + bar["height"], size
 
 
-def test_a_keyboard_that_shrinks_the_page_leaves_dock_and_end_in_view(
-    phone: Phone, at_work: str
-) -> None:
-    phone.open_session(at_work)
-    answers_are_there(phone, 20)
-    phone.page.set_viewport_size({"width": 390, "height": 420})
-    is_at_the_end(phone.page)
-    assert covered(phone.page, "#composer textarea, #composer .button") == []
-
-
 def test_a_keyboard_that_covers_the_page_lifts_the_dock(
     server: Server, open_phone: OpenPhone, at_work: str
 ) -> None:
@@ -244,17 +239,15 @@ def test_a_keyboard_that_covers_the_page_lifts_the_dock(
     assert round(phone.page.evaluate(lifted, [844, 1])) == 0
 
 
-def test_errors_are_shown_above_the_composer(phone: Phone, answered: str) -> None:
+def test_errors_are_shown_above_the_composer_and_a_lost_socket_in_red(
+    phone: Phone, answered: str
+) -> None:
     phone.open_session(answered)
     expect(phone.status).to_have_text("Ready for the next prompt")
     phone.button("Send").click()
     expect(phone.page.get_by_role("alert")).to_contain_text("Write a prompt first.")
     assert covered(phone.page, "#flash .error-note, #composer textarea, #composer .button") == []
 
-
-def test_without_a_socket_the_page_says_so_in_red(phone: Phone, answered: str) -> None:
-    phone.open_session(answered)
-    expect(phone.status).to_have_text("Ready for the next prompt")
     phone.page.evaluate(
         """document.dispatchEvent(new CustomEvent("htmx:ws:close",
             { detail: { code: 1006, reason: "closed" } }))"""
