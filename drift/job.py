@@ -64,14 +64,23 @@ def names_of(binary: Path, folder: Path) -> set[Name]:
     """All names in the output of the CLI for the job, and its differences in behaviour.
 
     `folder` must be empty. Raises AssertionError if the CLI does not come to the end of the job."""
-    capture = play(binary, JOB, folder / "job")
+    return names_in_job(play(binary, JOB, folder / "job")) | names_offered(binary, folder)
+
+
+def names_in_job(capture: Capture) -> set[Name]:
+    """Those in the output for a job that was played."""
     found = {*_behaviour(capture), *names_in_tools({"tools": capture.tools})}
     for session in capture.sessions:
         for lines in (session.history, *_transcripts(capture)):
             found.update(_names(lines, HISTORY))
         for run in session.runs:
             found.update(_names(run.stdout, STDOUT))
-    return found | set(names_in_answer(_offer(binary, folder / "inquiry")))
+    return found
+
+
+def names_offered(binary: Path, folder: Path) -> set[Name]:
+    """Those in what the CLI offers."""
+    return set(names_in_answer(_offer(binary, folder / "inquiry")))
 
 
 def _behaviour(capture: Capture) -> Iterator[Name]:

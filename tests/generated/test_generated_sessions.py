@@ -230,7 +230,6 @@ def test_the_plans_of_some_seeds_have_every_step() -> None:
     assert found == set(Step.__subclasses__()) - {PlanFirst, Failure}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_generated_plan_can_be_played(claude: Path, seed: int) -> None:
-    capture = played(claude, generate(seed, wide=True))
+def test_a_generated_plan_can_be_played(claude: Path) -> None:
+    capture = played(claude, generate(1, wide=True))
     assert all(session.goes_on_from is not None for session in capture.sessions)
