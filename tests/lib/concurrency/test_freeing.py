@@ -107,13 +107,13 @@ def test_what_is_in_use_stays_whole_however_the_interpreter_counts(
     monkeypatch.setattr(sys, "getrefcount", counted)
 
     def rows() -> list[list[int]]:
-        return [[number] for number in range(10 * PIECE)]
+        return [[number] for number in range(LIGHT + PIECE)]
 
     def named() -> dict[str, list[int]]:
-        return {str(number): [number] for number in range(10 * PIECE)}
+        return {str(number): [number] for number in range(LIGHT + PIECE)}
 
     in_use = rows(), named(), rows(), named(), [1]
-    parts: list[Any] = [{"a": [*in_use[2:]]}, [[] for _ in range(20 * PIECE)], *in_use[:2]]
+    parts: list[Any] = [{"a": [*in_use[2:]]}, [[] for _ in range(LIGHT + 5 * PIECE)], *in_use[:2]]
     assert _most_freed_in_a_step(parts) <= LIGHT + 2 * PIECE
     assert in_use == (rows(), named(), rows(), named(), [1])
 

@@ -20,6 +20,7 @@ from opcode_htmx.sessions.worktrees.records import CopyState, SessionWorktree, S
 from tests.support.clients import api
 from tests.support.environment import USER, Sandbox, state_dir
 from tests.support.outside.git_server import GitServer, git
+from tests.support.plain_git import GIT
 from tests.support.population.names import (
     ACT,
     CLONE,
@@ -46,9 +47,7 @@ def put_copies(sandbox: Sandbox, project: Path) -> None:
         ("worktree", "add", "-q", "-b", branch, str(path)),
         (*who, "-C", str(path), "commit", "-q", "--allow-empty", "-m", f"Prune {LONG_WORD}"),
     ):
-        subprocess.run(
-            ["/usr/bin/env", "git", *command], cwd=top, env=sandbox.environment(), check=True
-        )
+        subprocess.run([*GIT, *command], cwd=top, env=sandbox.environment(), check=True)
     (path / LONG_WORD[:100]).write_text("x\n")
     files = CopyFiles.of(state)
     record = SessionWorktree(
