@@ -118,7 +118,7 @@ class SessionLocations:
 
     def project_id(self, location: SessionLocation) -> str:
         """The id of the project whose page lists the session; empty if there is none yet."""
-        found = sessions.project_with(self._config_dir, location.file) if location.file else None
+        found = sessions.project_with(location.file) if location.file else None
         if found:
             return found.id
         try:

@@ -23,7 +23,6 @@ TAG = "Repositories"
 PATIENCE_SECONDS = 25.0
 _NONE = "There is none of this name."
 _LOST = "Work would be lost, which `losses` names; or Claude works there, or it is being fetched."
-LOSSES = {"losses": {"type": "array", "items": {"type": "string"}}}
 
 
 class RepositoriesApi:

@@ -113,7 +113,7 @@ class Screen(Grid):
             for number in numbers:
                 self._set_mode(name[:-1], number, is_on=name[-1] == "h")
             return
-        self._move(name, first, second, count)
+        self._move(name, second, count)
         self._edit(name, first, count, last)
         if name == "r":
             top, bottom = count - 1, min(second or self._height, self._height) - 1
@@ -125,7 +125,7 @@ class Screen(Grid):
         elif name == "u":
             self._restore()
 
-    def _move(self, name: str, first: int, second: int, count: int) -> None:
+    def _move(self, name: str, second: int, count: int) -> None:
         """The sequences that move the cursor."""
         last = self._columns - 1
         if name in ("A", "F"):

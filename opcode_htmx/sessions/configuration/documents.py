@@ -74,7 +74,7 @@ class Documents:
         if any(name in (each.name, each.called) for each in known):
             raise NameTaken(taken)
         own = {} if kind is Kind.COMMAND else {"name": name}
-        text = _changed("", kind, {**own, **_checked(kind, content.values)}, content.body)
+        text = _changed("", {**own, **_checked(kind, content.values)}, content.body)
         place = kinds.place_of(scope, path, project.folder)
         try:
             self.configuration.save(place, text, NO_FILE, by)
@@ -96,7 +96,7 @@ class Documents:
         if not before.problem:
             values = {name: value for name, value in values.items() if value != before.values[name]}
         body = None if content.body == before.body.replace("\r\n", "\n") else content.body
-        text = _changed(file.text, entry.kind, values, body)
+        text = _changed(file.text, values, body)
         if text != file.text:
             self.configuration.save(entry.place, text, content.revision, by)
 
@@ -159,7 +159,7 @@ def _checked(
     return found
 
 
-def _changed(text: str, kind: Kind, values: Mapping[str, str], body: str | None) -> str:
+def _changed(text: str, values: Mapping[str, str], body: str | None) -> str:
     fields = {name: value or None for name, value in values.items()}
     if not text:
         fields = {name: value for name, value in fields.items() if value}

@@ -101,10 +101,6 @@ class Places:
         found = (worktree_name(name) for name in sorted(_folders(self.worktrees)))
         return [name for name in found if name]
 
-    def is_of(self, path: Path) -> bool:
-        """Whether a resolved path lies in a worktree."""
-        return path.is_relative_to(self.worktrees.resolve())
-
     def new_clone(self, repo: str) -> Path:
         """A name under which a clone is made."""
         return self.repos / f".clone-{repo}-{secrets.token_hex(8)}"

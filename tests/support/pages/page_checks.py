@@ -157,12 +157,6 @@ MAIN_TEXT = """() => {
 }"""
 
 
-def current_entries(page: Page) -> dict[str, str]:
-    """The `aria-current` of the navigation's links that have one, by their addresses."""
-    found: dict[str, str] = page.locator("nav a[aria-current]").evaluate_all(CURRENT_ENTRIES)
-    return found
-
-
 CURRENT_ENTRIES = """links => Object.fromEntries(
     links.map(each => [each.getAttribute("href"), each.getAttribute("aria-current")]))"""
 

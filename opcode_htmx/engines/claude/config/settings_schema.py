@@ -50,10 +50,6 @@ class Setting:
         """Its keys, such as `sandbox.enabled`."""
         return ".".join(self.path)
 
-    @property
-    def is_deprecated(self) -> bool:
-        return self.description.startswith("Deprecated")
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -124,7 +124,7 @@ def project(config_dir: Path, project_id: str) -> Project:
     return found[0]
 
 
-def project_with(config_dir: Path, session_file: Path) -> Project | None:
+def project_with(session_file: Path) -> Project | None:
     """The project that lists the session in this history file; None if none does."""
     with contextlib.suppress(OSError):
         for found in _projects_in(session_file.parent):

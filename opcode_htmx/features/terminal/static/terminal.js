@@ -92,7 +92,6 @@ const LATER_MS = [300, 1000, 2000, 4000];
 const OVER = 1000;
 const REFUSED = 1008;
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder();
 
 let socket = null;
 let cursor = null; // behind what has been written into the terminal

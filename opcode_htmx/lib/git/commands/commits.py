@@ -33,7 +33,6 @@ class LastCommit:
     message: str
     author: str
     at: float
-    is_merge: bool
     pushed_to: tuple[str, ...]
     """The remote branches that have it already."""
 
@@ -43,17 +42,17 @@ def last(git: Git) -> LastCommit | None:
     reading = git.under(READING)
     if not state.resolved(reading, "HEAD"):
         return None
-    layout = "%H%x00%P%x00%an%x00%ct%x00%B"
+    layout = "%H%x00%an%x00%ct%x00%B"
     options = ("--no-show-signature", "--no-patch", "--encoding=UTF-8", f"--format={layout}")
     output = reading.run("show", *options, "HEAD", most_bytes=1024 * 1024)
-    commit, parents, author, at, message = output.content.decode("utf-8", "replace").split("\0", 4)
+    commit, author, at, message = output.content.decode("utf-8", "replace").split("\0", 3)
     remotes = reading.run(
         "for-each-ref", "--format=%(refname:lstrip=2)", "--count=20", f"--contains={commit}",
         "refs/remotes/",
     )  # fmt: skip
     names = remotes.content.decode("utf-8", "replace").split("\n")
     pushed = tuple(name for name in names if name and not name.endswith("/HEAD"))
-    return LastCommit(commit, message.strip("\n"), author, float(at or 0), " " in parents, pushed)
+    return LastCommit(commit, message.strip("\n"), author, float(at or 0), pushed)
 
 
 def identity(git: Git) -> str:

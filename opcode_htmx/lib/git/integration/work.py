@@ -14,7 +14,6 @@ from opcode_htmx.lib.files import confined
 from opcode_htmx.lib.git import porcelain
 from opcode_htmx.lib.git.changes import file_diffs
 from opcode_htmx.lib.git.git import Git
-from opcode_htmx.lib.git.process import GitFailed
 
 SECONDS = 10.0
 MOST_COUNTED = 500
@@ -109,16 +108,6 @@ def commits(git: Git, base: str, tip: str, *, with_subjects: bool = True) -> Com
         ).content  # fmt: skip
         subjects = tuple(each for each in log.decode("utf-8", "replace").split("\0") if each)
     return Commits(ahead, behind, subjects)
-
-
-def merge_base(git: Git, base: str, tip: str) -> str:
-    """The commit that two have in common; empty if there is none. Raises GitFailed."""
-    try:
-        return git.run("merge-base", base, tip).content.decode("ascii", "replace").strip()
-    except GitFailed as error:
-        if error.status == 1:
-            return ""
-        raise
 
 
 def changes_since(git: Git, commit: str) -> list[FileChange]:

@@ -78,7 +78,7 @@ def make(tree: WorkingTree, now: Snapshot, then: Snapshot) -> Plan:
         if now.facts.omits(path) or then.facts.omits(path):
             plan.kept[path] = Kept.LEFT_OUT
     gone = [path for path, each in differing.items() if each.then is None and path not in plan.kept]
-    for path in _ignored_then(tree, now, then, gone):
+    for path in _ignored_then(tree, then, gone):
         plan.kept[path] = Kept.IGNORED
     plan.changes = [each for path, each in sorted(differing.items()) if path not in plan.kept]
     return plan
@@ -203,9 +203,7 @@ def _entries(tree: WorkingTree, root: str) -> Iterator[tuple[bytes, int, str]]:
             yield path, int(mode, 8), "" if kind == b"tree" else object_id.decode()
 
 
-def _ignored_then(
-    tree: WorkingTree, now: Snapshot, then: Snapshot, paths: list[bytes]
-) -> set[bytes]:
+def _ignored_then(tree: WorkingTree, then: Snapshot, paths: list[bytes]) -> set[bytes]:
     """Those of the paths that the rules of a snapshot ignore: it would not have had them."""
     rules = {
         path: object_id

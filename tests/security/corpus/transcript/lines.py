@@ -118,10 +118,6 @@ def as_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def twice_json(text: str) -> str:
-    return as_json(as_json(text))
-
-
 def document(text: str) -> Json:
     return {"type": "document", "source": {"type": "text", "media_type": "x/y", "data": text}}
 

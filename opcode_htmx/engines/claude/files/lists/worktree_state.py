@@ -26,8 +26,6 @@ class EnteredWorktree:
     path: str
     branch: str
     original_folder: str
-    original_branch: str
-    original_commit: str
 
 
 def of_file(history: Path) -> EnteredWorktree | None:
@@ -67,9 +65,5 @@ def _parsed(found: dict[str, object]) -> EnteredWorktree | None:
     if not path.startswith("/") or "\0" in path:
         return None
     return EnteredWorktree(
-        path,
-        as_str(found.get("worktreeBranch")),
-        as_str(found.get("originalCwd")),
-        as_str(found.get("originalBranch")),
-        as_str(found.get("originalHeadCommit")),
+        path, as_str(found.get("worktreeBranch")), as_str(found.get("originalCwd"))
     )
