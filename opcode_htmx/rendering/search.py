@@ -56,16 +56,17 @@ def find(blocks: Iterable[Block], query: str) -> Iterator[Hit]:
     Case and the amount of white space are ignored.
     """
     words = query[:LONGEST_QUERY].split()
-    if words:
-        pattern, slicer = pattern_of(words), TimeSlicer()
-        for top in blocks:
-            slicer.step()
-            if isinstance(top, BranchBlock):
-                for child in top.children:
-                    for hit in _in_block(child, child, pattern):
-                        yield replace(hit, where=f"{hit.where} · {top.label}")
-            else:
-                yield from _in_block(top, top, pattern)
+    if not words:
+        return
+    pattern, slicer = pattern_of(words), TimeSlicer()
+    for top in blocks:
+        slicer.step()
+        if isinstance(top, BranchBlock):
+            for child in top.children:
+                for hit in _in_block(child, child, pattern):
+                    yield replace(hit, where=f"{hit.where} · {top.label}")
+        else:
+            yield from _in_block(top, top, pattern)
 
 
 def pattern_of(words: Iterable[str]) -> re.Pattern[str]:

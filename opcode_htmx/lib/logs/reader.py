@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
 from pathlib import Path
@@ -79,23 +79,33 @@ def read(folder: Path, query: LogQuery, limit: int) -> LogPage:
         return LogPage([], "", is_gone=True)
     entries: list[LogEntry] = []
     wanted, budget = _Filter(query), MOST_READ
+    for inode, begin, line in _newest_first(files, offset):
+        budget -= len(line)
+        entry = wanted.entry_of(line)
+        if entry and entry.at < (query.since or 0.0) - LATE_SECONDS:
+            break
+        if entry and wanted.fits(entry):
+            entries.append(entry)
+        if len(entries) >= limit or budget < 0:
+            return LogPage(entries, f"{inode}-{begin}")
+    return LogPage(entries, "")
+
+
+def _newest_first(files: Sequence[Path], offset: int | None) -> Iterator[tuple[int, int, bytes]]:
+    """The lines of files, the newest first, each with its file's inode and where it begins there.
+
+    `offset` is where to begin in the first file; None: at its end.
+    """
     for path in files:
         try:
-            with path.open("rb") as file:
-                inode = os.fstat(file.fileno()).st_ino
-                for begin, line in _lines_backwards(file, offset):
-                    budget -= len(line)
-                    entry = wanted.entry_of(line)
-                    if entry and entry.at < (query.since or 0.0) - LATE_SECONDS:
-                        return LogPage(entries, "")
-                    if entry and wanted.fits(entry):
-                        entries.append(entry)
-                    if len(entries) >= limit or budget < 0:
-                        return LogPage(entries, f"{inode}-{begin}")
+            file = path.open("rb")
         except FileNotFoundError:  # removed meanwhile, as all older ones are
-            break
+            return
+        with file:
+            inode = os.fstat(file.fileno()).st_ino
+            for begin, line in _lines_backwards(file, offset):
+                yield inode, begin, line
         offset = None
-    return LogPage(entries, "")
 
 
 def _start(folder: Path, cursor: str) -> tuple[list[Path] | None, int | None]:

@@ -119,19 +119,22 @@ def _listening_sockets() -> dict[int, tuple[int, str]]:
 def _sockets_of_proc() -> Iterator[tuple[int, tuple[int, str]]]:
     """The same from files with a line for every connection."""
     for name in ("tcp", "tcp6"):
-        try:
-            with open(f"{_PROC}/self/net/{name}", encoding="ascii") as table:  # noqa: PTH123
-                next(table, None)
-                for line in table:
-                    fields = line.split()
-                    if len(fields) < 10 or fields[3] != _LISTEN:
-                        continue
-                    place, _, port = fields[1].partition(":")
-                    address = _REACHED.get(place)
-                    if address:
-                        yield int(fields[9]), (int(port, 16), address)
-        except OSError:
-            continue
+        with (
+            contextlib.suppress(OSError),
+            open(f"{_PROC}/self/net/{name}", encoding="ascii") as table,  # noqa: PTH123
+        ):
+            next(table, None)
+            yield from filter(None, map(_listening_in, table))
+
+
+def _listening_in(line: str) -> tuple[int, tuple[int, str]] | None:
+    """Inode, port and address of a line in /proc/net; None if no such socket listens there."""
+    fields = line.split()
+    if len(fields) < 10 or fields[3] != _LISTEN:
+        return None
+    place, _, port = fields[1].partition(":")
+    address = _REACHED.get(place)
+    return (int(fields[9]), (int(port, 16), address)) if address else None
 
 
 def _inode_at(path: str) -> int:
@@ -153,10 +156,15 @@ def _of_process(key: ProcessKey) -> list[Listener]:
     with contextlib.suppress(psutil.Error, OSError):
         for each in psutil.Process(key.pid).net_connections(kind="tcp"):
             if each.status == psutil.CONN_LISTEN and each.laddr:
-                is_v6 = each.family == socket.AF_INET6
-                address = {"127.0.0.1": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::1": "::1"}.get(  # noqa: S104
-                    each.laddr.ip, "::1" if is_v6 and each.laddr.ip in ("::", "*") else ""
-                )
+                address = _reached(each.laddr.ip, each.family)
                 if address:
                     found.append(Listener(each.laddr.port, address, key, -1, 0))
     return found
+
+
+def _reached(ip: str, family: int) -> str:
+    """Where a socket with this address is reached from here; empty if it is of one network."""
+    if ip in ("127.0.0.1", "0.0.0.0"):  # noqa: S104
+        return "127.0.0.1"
+    is_any = family == socket.AF_INET6 and ip in ("::", "*")
+    return "::1" if is_any or ip == "::1" else ""

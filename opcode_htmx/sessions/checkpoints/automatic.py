@@ -206,14 +206,7 @@ class AutomaticCheckpoints:
         try:
             while True:
                 seen = changes.version
-                used = ""
-                for line in yielding(reader.read()):
-                    message = self._parser.parse(line.data)
-                    names.update((use.id, use.name) for use in _uses(message))
-                    for result in _results(message):
-                        name = names.pop(result.tool_use_id, "")
-                        if every_tool or name not in ONLY_READ:
-                            used = name or "a tool"
+                used = self._last_used(reader, names, every_tool)
                 if used:  # the last one: what several have written is there by now
                     self._take(
                         session_id, folder, CheckpointKind.TOOL, only_changed=True, tool=used
@@ -227,6 +220,21 @@ class AutomaticCheckpoints:
             log.info("run %s is not followed any more: %s", run.id, error)
         finally:
             self._followed.discard(run.id)
+
+    def _last_used(self, reader: LineReader, names: dict[str, str], every_tool: bool) -> str:
+        """The last tool with a result in new lines that has a checkpoint; empty if there is none.
+
+        `names` are those of the calls without a result so far, by their ids.
+        """
+        used = ""
+        for line in yielding(reader.read()):
+            message = self._parser.parse(line.data)
+            names.update((use.id, use.name) for use in _uses(message))
+            for result in _results(message):
+                name = names.pop(result.tool_use_id, "")
+                if every_tool or name not in ONLY_READ:
+                    used = name or "a tool"
+        return used
 
     # --- common -----------------------------------------------------------------------------
 

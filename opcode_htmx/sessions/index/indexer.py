@@ -140,6 +140,16 @@ def _is_damage(error: Exception) -> bool:
     return not isinstance(error, OSError)
 
 
+def _pause_after(error: Exception, path: Path) -> float:
+    """After how many seconds to look again; a database that is of no use is removed."""
+    if _is_damage(error):
+        log.warning("the index of sessions is made again: %s", error)
+        schema.remove(path)
+        return LOOK_SECONDS
+    log.warning("the index of sessions cannot be written: %s", error)  # the disk is full, perhaps
+    return RETRY_SECONDS
+
+
 def run(path: Path, config_dir: Path, stop: int) -> bool:
     """Keep the index current until the descriptor `stop` can be read.
 
@@ -152,21 +162,15 @@ def run(path: Path, config_dir: Path, stop: int) -> bool:
 
     try:
         while True:
+            pause = LOOK_SECONDS
             try:
                 for _ in indexer.look():
                     if is_over(0):
                         return False
                 if indexer.has_read_bulk:
                     return True
-                pause = LOOK_SECONDS
             except (sqlite3.DatabaseError, OSError) as error:
-                if _is_damage(error):
-                    log.warning("the index of sessions is made again: %s", error)
-                    schema.remove(path)
-                    pause = LOOK_SECONDS
-                else:  # the disk is full, for example
-                    log.warning("the index of sessions cannot be written: %s", error)
-                    pause = RETRY_SECONDS
+                pause = _pause_after(error, path)
                 indexer.look_at_all()
             if is_over(pause):
                 return False

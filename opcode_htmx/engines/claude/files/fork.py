@@ -51,40 +51,19 @@ def fork(path: Path, name: str, cut: Cut | None = None, new: str = "") -> str:
     `cut_before` and `cut_behind`, or where Claude would continue; abandoned branches are not
     copied. The file is read twice, a line at a time, since it may be long. Raises NothingToFork.
     """
-    old, new = path.stem, new or str(uuid.uuid4())
+    new = new or str(uuid.uuid4())
     ids, skipped = _ids(path, cut)
     if not ids:
         raise NothingToFork("There is nothing to fork yet: Claude has noted no conversation.")
     target = path.with_name(f"{new}.jsonl")
     draft = path.with_name(f".{new}.part")  # not a session until it is complete
-    by_call, agents = subagents.agents_by_call(subagents.folder_of(path)), set[str]()
+    by_call = subagents.agents_by_call(subagents.folder_of(path))
     try:
         with os.fdopen(_create(draft), "wb") as file:
-            replacements: list[Any] = []
-            last: dict[str, Any] = {}
-            for entry in _entries(path):
-                if entry.get("type") == "content-replacement" and entry.get("sessionId") == old:
-                    replacements += as_list(entry.get("replacements"))
-                elif as_str(entry.get("uuid")) in ids and _is_spoken(entry):
-                    if last:
-                        file.write(_line(last))
-                    last = _copied(entry, old, new, ids, skipped)
-                    agents |= _agents(entry, by_call)
-            now = _now()
-            # Claude continues after the entry with the newest time
-            file.write(_line({**last, "timestamp": now}))
-            if replacements:
-                file.write(
-                    _line(
-                        {
-                            "type": "content-replacement",
-                            "sessionId": new,
-                            "replacements": replacements,
-                            "uuid": str(uuid.uuid4()),
-                            "timestamp": now,
-                        }
-                    )
-                )
+            agents = set[str]()
+            for entry in _copied_entries(path, new, ids, skipped):
+                file.write(_line(entry))
+                agents |= _agents(entry, by_call)
             file.write(titles.line(new, name))
             atomic_files.sync(file)
         _copy_subagents(path, target, agents, by_call)
@@ -186,6 +165,31 @@ def _is_spoken(entry: dict[str, Any]) -> bool:
         and isinstance(entry.get("uuid"), str)
         and not entry.get("isSidechain")
     )
+
+
+def _copied_entries(
+    path: Path, new: str, ids: dict[str, str], skipped: dict[str, str | None]
+) -> Iterator[dict[str, Any]]:
+    """The entries of the copy."""
+    old, now = path.stem, _now()
+    replacements: list[Any] = []
+    last: dict[str, Any] = {}
+    for entry in _entries(path):
+        if entry.get("type") == "content-replacement" and entry.get("sessionId") == old:
+            replacements += as_list(entry.get("replacements"))
+        elif as_str(entry.get("uuid")) in ids and _is_spoken(entry):
+            if last:
+                yield last
+            last = _copied(entry, old, new, ids, skipped)
+    yield {**last, "timestamp": now}  # Claude continues after the entry with the newest time
+    if replacements:
+        yield {
+            "type": "content-replacement",
+            "sessionId": new,
+            "replacements": replacements,
+            "uuid": str(uuid.uuid4()),
+            "timestamp": now,
+        }
 
 
 def _copied(

@@ -134,16 +134,14 @@ def _find(file: BinaryIO, line: int) -> tuple[int, int, int, bool]:
     last_end = True
     starts: list[tuple[int, int]] = [(1, 0)]
     while position < MOST_COUNTED and (block := file.read(_BLOCK)):
-        count, at = block.count(b"\n"), -1
+        count = block.count(b"\n")
+        number, at = before + 1, -1  # the line that the block begins within, and its start
         wanted = starts[-1][0] + PART_LINES
-        if before + count + 1 >= wanted and wanted <= line:
-            for number in range(before + 2, before + count + 2):
-                at = block.index(b"\n", at + 1)
-                if number == wanted:
-                    starts.append((wanted, position + at + 1))
-                    wanted += PART_LINES
-                    if wanted > line:
-                        break
+        while wanted <= min(line, before + 1 + count):
+            while number < wanted:
+                number, at = number + 1, block.index(b"\n", at + 1)
+            starts.append((wanted, position + at + 1))
+            wanted += PART_LINES
         before += count
         position += len(block)
         last_end = block.endswith(b"\n")
