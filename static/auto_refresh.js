@@ -17,7 +17,7 @@
   const actionOf = (control) => control.form?.action ?? control.href; // which request it answers
   const controls = () => [...document.querySelectorAll("main [data-fresh] :is(button, a)")].map((each) => [each.closest("[id]").id, each.offsetTop, actionOf(each)].join()).join(" ");
 
-  // What has moved takes no press for a moment: feedback.js refuses it.
+  // Controls that have moved take no press for a moment: feedback.js refuses it.
   const settle = () => {
     const moved = document.querySelectorAll("main > [data-fresh]");
     for (const element of moved) element.dataset.held = "";

@@ -34,7 +34,7 @@
   const words = () => [...unsent().map((each) => each.querySelector(".prompt-text").textContent), prompt.value].filter(Boolean).join("\n\n");
   let mixed = false; // whether the server's draft has more than a prompt that is on its way
 
-  // What the server could not be given stays in the tab until it has it: the page may be discarded before.
+  // Text that the server has not saved stays in the tab until it has: the page may be discarded before.
   const stored = `unsaved ${address}`;
   let isSent = false; // by the form of a new session: what fails after that is of no interest
   const remember = (text) => {

@@ -26,7 +26,7 @@
     prompt.placeholder = recognition ? LISTENING : placeholder;
   };
 
-  // What is said from now on is left out; `finish` takes the words that are still recognised.
+  // Speech from now on is ignored; `finish` takes the words that are still recognised.
   const drop = () => {
     const ended = recognition;
     recognition = null;

@@ -22,7 +22,7 @@
     if (isFurther) $("flash").append(note(sentence));
     else complain(sentence);
   });
-  // That there is no prompt is true until the first letter, whoever has said so.
+  // The notice of an empty prompt, of this page or of the server, goes with the first letter.
   const forget = () => {
     for (const each of document.querySelectorAll(".error-note")) if (each.textContent === composer.dataset.empty) each.remove();
   };
@@ -39,7 +39,7 @@
     place = failed.parentElement?.closest("[id]")?.id;
     sayAbove(failed, failure);
   });
-  // What became of an answer is said above its button: the rest of the page may be out of view.
+  // A notice about an answer stands above its button: the rest of the page may be out of view.
   let said = null;
   const sayAbove = (target, shown) => {
     const buttons = target.isConnected && target.closest?.(".block-ask .buttons, .block-ask .always");

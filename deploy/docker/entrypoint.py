@@ -115,7 +115,7 @@ def projects(environ: Mapping[str, str]) -> set[Path]:
 def hand_over(wanted: Iterable[Path], user: pwd.struct_passwd, large: Container[Path]) -> None:
     """As root, make the folders whose parent is root's, and give them to the user with all in them.
 
-    What the user could exchange for a link meanwhile is left to the user. A new volume belongs to
+    Whatever the user could exchange for a link meanwhile is left alone. A new volume belongs to
     root, and so does what an earlier container, or `claude auth login` in a shell of root, has left
     in a folder that is the user's; a large folder is looked through only if it is not.
     """

@@ -170,7 +170,7 @@ class RunStarts:
     def _start(self, session_id: str, project: Path, prompt_id: str, by: Identity) -> Run:
         """A new run, or the one that another worker has just started.
 
-        That one may even be over by now; then it counts if the prompt went to it.
+        The other one may have ended by now; it counts if the prompt was sent to it.
 
         Raises CannotStart, DiskFull.
         """

@@ -84,7 +84,7 @@ class AttentionList:
         return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
 
     def count_as_seen(self, until: float) -> None:
-        """What was done up to a Unix time counts as seen, on all devices."""
+        """Mark sessions that ended up to a Unix time as seen, on all devices."""
         until = min(until, time.time())
         items = (item for item in self.all() if item.reason is Reason.DONE and item.at <= until)
         self._positions.count_as_seen([item.run.record.session_id for item in items], until)

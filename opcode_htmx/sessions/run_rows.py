@@ -181,7 +181,7 @@ def _made(
     location: SessionLocation,
     project_id: str,
 ) -> RunRow:
-    """What else it takes of the run is among the `sources` of its row, in `_Page._row`."""
+    """Everything read from the run has to be among the `sources` of its row, in `_Page._row`."""
     permission = request if isinstance(request, PermissionRequest) else None
     short = brief_request(permission, location.folder) if permission and location.folder else None
     return RunRow(

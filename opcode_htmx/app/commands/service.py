@@ -69,7 +69,7 @@ def _install(*, is_confined: bool) -> int:
     chosen = choice.of_this_machine(Installation(*folders), shell)
     chosen.check()
     before = chosen.settings()
-    # What was set for an earlier installation stays, unless it is set otherwise now.
+    # Variables of an earlier installation stay, unless they are set otherwise now.
     environ = {**before, **{name: value for name, value in shell.items() if value.strip()}}
     models = feature_settings.load()
     settings = Settings.from_env(environ, models)

@@ -29,7 +29,7 @@ class Manager(Protocol):
     """Steers the service. All methods raise ServiceError."""
 
     def check(self) -> None:
-        """That this user has a service manager that runs, before anything is done."""
+        """Before anything is done: check that this user has a running service manager."""
 
     @property
     def settings_file(self) -> Path:

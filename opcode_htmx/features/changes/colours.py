@@ -96,7 +96,7 @@ def _plain(spans: Iterable[Span]) -> str:
 
 
 def _coloured(lines: Sequence[DiffLine], name: str) -> list[tuple[Span, ...]]:
-    """The spans of each line. What was and what is are each coloured as one text."""
+    """The spans of each line. The old and the new side are each coloured as one text."""
     found: list[tuple[Span, ...]] = [(Span("", line.text[1:]),) for line in lines]
     for kinds in (("del", "ctx"), ("add", "ctx")):
         for chunk in _chunks(lines, kinds):

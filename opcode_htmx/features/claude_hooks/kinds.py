@@ -1,6 +1,6 @@
 """The kinds of hooks with their fields. Pure.
 
-What the installed CLI names besides those that are known here gets a field by its type.
+Fields that only the installed CLI names get a control by their type.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Overview:
     programs: Programs
     """What a commit would run."""
     going_on: Programs
-    """What going on with the operation that is under way would run."""
+    """What continuing the operation that is under way would run."""
     stashes: int
     kept: int
 

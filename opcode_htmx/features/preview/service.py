@@ -46,7 +46,7 @@ class Previews:
         return list(self._addresses.ports().values())
 
     def address_of(self, preview: Preview, path: str) -> str:
-        """That of a path of what is shown at an origin; empty if it is shown at none."""
+        """The address of a path of a preview; empty if the preview has no origin of its own."""
         return preview.address and f"{preview.address}{self._at_origin(path)}"
 
     def open(

@@ -90,7 +90,7 @@ class RaceEndings:
             yield
 
     def finish(self, race: Race, *, by: Identity) -> None:
-        """Remove the copies. What resists stays, and is found on the page of copies."""
+        """Remove the copies. One that cannot be removed stays on the page of copies."""
         lock = self._races.folder.with_name(f"{self._races.folder.name}-end.lock")
         with file_locks.held(lock):  # another worker, or the next round, may be at it
             if self._races.get(race.id).state is RaceState.DECIDING:

@@ -38,7 +38,7 @@ DAY = 86400.0
 
 
 class PlanChanged(Exception):
-    """What would go is not what was shown; the text says so."""
+    """The plan is no longer the one that the person has seen; the text says so."""
 
 
 class Kind(StrEnum):

@@ -33,7 +33,7 @@ LISTED_PROJECTS = 200
 
 
 class PlanChanged(Exception):
-    """What would go is not what the person has seen."""
+    """The plan is no longer the one that the person has seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Viewer:
                     continue
                 self._catches_up = False
                 if lacks_part and keyboard:
-                    # What an editor has drawn before that is missing
+                    # The screen lacks what an editor has drawn earlier
                     keyboard.order(messages.redraw())
                     lacks_part = False
             if self._changes.wait(version, HEARTBEAT_SECONDS) == version:

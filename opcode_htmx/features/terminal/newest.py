@@ -18,7 +18,7 @@ def newest_lines(output: Path) -> str:
     """The last lines, as a terminal of the same size shows them. `output` is the folder."""
     screen, text = None, codecs.getincrementaldecoder("utf-8")("replace")
     found = list[Record]()
-    # What was read before the damage is shown
+    # Records before the damage are shown
     with contextlib.suppress(OSError, Damaged):
         found.extend(segments.newest_records(output, SHOWN_BYTES))
     with contextlib.suppress(Damaged):  # a size that is none

@@ -47,7 +47,7 @@ def items(
     """The entries of `root` with these names, and all that is in them; folders before their files.
 
     Locks, temporary files and pipes are no data. Links and devices are, but cannot be restored
-    safely: their names are given to `left_out`. What is gone meanwhile is passed over. Those of
+    safely: their names are given to `left_out`. Files removed meanwhile are skipped. Those of
     the `names` that are `verbatim` hold files of people, which have any name and are taken whole.
     """
     ours = _Folder(left_out)

@@ -90,7 +90,7 @@ def decrypted(
 ) -> Iterator[BinaryIO]:
     """The content of a file, decrypted if it is encrypted. Raises BadBackup.
 
-    What is read is authentic, but whether all of it was read is known at its end only.
+    All bytes read are authentic; whether the file is complete is known only at its end.
     """
     begin = file.read(len(_WITH_PASSPHRASE))
     file.seek(0)

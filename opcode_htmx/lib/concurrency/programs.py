@@ -1,6 +1,6 @@
 """Run a program to its end while other greenlets run, within limits of time and output.
 
-It has no terminal. What is left of its process group ends with it, however it ends.
+It has no terminal. The rest of its process group is killed when it ends, however it ends.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import field
 from opcode_htmx.lib.dataclass import dataclass
 
 PROTOCOLS = "https:http:ssh:git:file"
-"""What a remote's URL may use; `ext::` and the like would run what a repository names."""
+"""Protocols of a remote's URL; `ext::` and the like would run a command of the repository."""
 
 LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 """A variable under which paths are names of files: `*` and `:` in them have no meaning."""

@@ -2,8 +2,8 @@
 
 No other module starts it, except that of the demo's sample project, which is made by the app.
 
-Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. What
-git may run of it, the policy of a command says.
+Everything that a repository names is untrusted: its configuration, attributes, hooks, remotes. The
+policy of a command decides what git may run of it.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def seldom() -> None:
 def freeze_for_a_fork() -> None:
     """Collections write to every object, and so would copy the memory that both have in common.
 
-    What a start leaves behind stays for good, which is a megabyte; what later forks find, such as
-    those of a reload, is collected first, or it would be more each time.
+    The garbage of a start, a megabyte, stays for good. Before later forks, such as those of a
+    reload, garbage is collected: it would grow each time.
     """
     if gc.get_freeze_count():
         gc.collect()

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class LateModule(ModuleType):
-    """Stands in for a module. What it was not given it takes from the module itself."""
+    """Stands in for a module. Attributes that it was not given come from the module itself."""
 
     def __init__(self, name: str, given: Mapping[str, object]) -> None:
         super().__init__(name)
@@ -33,8 +33,8 @@ class LateModule(ModuleType):
 def imported_late(modules: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
     """Within, an import of one of these modules gives a stand-in that has the attributes given.
 
-    What `from … import …` takes of a stand-in has to be given, or the module is imported then. One
-    that is imported already stays.
+    Attributes that `from … import …` takes have to be given, or the module is imported then. A
+    module that is imported already stays.
     """
     late = [LateModule(name, given) for name, given in modules.items() if name not in sys.modules]
     sys.modules.update({each.__name__: each for each in late})

@@ -158,7 +158,7 @@ class Host:
     def _apply_size(self, now: float) -> None:
         if self._wanted != self._size and now - self._resized_at >= RESIZE_SECONDS:
             self._size, self._resized_at = self._wanted, now
-            # What the program has written until now was for the old size
+            # The output so far was written for the old size
             self._read()
             with contextlib.suppress(OSError):
                 self._output.size(*self._size)

@@ -1,6 +1,6 @@
 """Messages to the host of a terminal, through its two named pipes.
 
-What is typed has a pipe of its own: a program that reads nothing holds it up, and neither a new
+Typed text has a pipe of its own: a program that reads nothing holds it up, and neither a new
 size nor the end of the terminal may wait for that. A message is a letter, its length in two bytes,
 and the content; it fits into one atomic write, so that any number of processes may write.
 """
@@ -41,7 +41,7 @@ def typed(data: bytes, viewer: bytes = NO_VIEWER) -> Iterator[bytes]:
 
 
 def answer(data: bytes, viewer: bytes) -> bytes:
-    """What a viewer's terminal has answered by itself; counts if this viewer leads."""
+    """An answer that a viewer's terminal sends by itself; counts if this viewer leads."""
     return _message(ANSWER, viewer + data[:LONGEST])
 
 

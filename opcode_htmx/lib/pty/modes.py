@@ -133,7 +133,7 @@ class Modes:
     def restores(self) -> bytes:
         """The escape sequences that bring a new terminal into these modes.
 
-        What follows on the first screen was written further down; there it begins at the bottom.
+        Output that follows on the first screen was written further down: it begins at the bottom.
         """
         parts = [b"\x1b[?%s%s" % each for each in self._private.items()]
         parts += self._others.values()

@@ -1,6 +1,6 @@
 """A folder of a tree as a zip file, in pieces that are made as they are read.
 
-What goes into it is listed before: a tree that grows meanwhile makes no larger file. Links are not
+Its files are listed first: a tree that grows meanwhile makes no larger file. Links are not
 followed; they and whatever cannot be read are named in a note at the end.
 """
 

@@ -84,7 +84,7 @@ class BudgetBook:
     def set_limits(self, limits: Limits) -> None:
         """Set all limits, and end the pauses that they no longer ask for.
 
-        What was allowed beyond one of them ends where it changes.
+        Extra amounts allowed beyond a limit end where that limit changes.
         A file that cannot be read is quarantined. Raises OSError, DiskFull.
         """
         with locked(self._lock):

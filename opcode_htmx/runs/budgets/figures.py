@@ -161,7 +161,7 @@ class Hold:
     def ends_at(self, limit: float | None, spent: float) -> bool:
         """Whether the limit that holds now, None for none, asks for no pause any more.
 
-        `spent` is what is spent of it now. What was spent at the pause counts as well: to save the
+        `spent` is the amount spent now. The amount at the pause counts as well: to save the
         same limit the day after decides nothing. The limits of schedules are not in the book.
         """
         if self.scope in (Scope.SCHEDULE, Scope.UNKNOWN):

@@ -1,6 +1,6 @@
 """What runs have cost: their sessions' totals as Claude reports them, by run and by day.
 
-What is noted twice counts once. One file, which all workers share.
+A total recorded twice counts once. One file, which all workers share.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class InvalidContent(Exception):
 
 
 class Unreadable(ValueError):
-    """What was typed is no value of the field's kind; the text is a sentence for the person."""
+    """The typed text is no value of the field's kind; the message is a sentence for the person."""
 
 
 def checked(request: ElicitationRequest, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ FOLD_SECONDS = 0.13
 """How long lines may be left."""
 _RECORDS = frozenset({RECORD, STOP_REQUEST})
 _FOLLOWED = frozenset({*_RECORDS, INPUT_LOG, OUTPUT, ERRORS, INPUT_CUT})
-"""What else changes in the folder is for others: how far events were emitted, for example."""
+"""Other files of the folder are ignored, such as the one of how far events were emitted."""
 _ONLY_OUTPUT = {OUTPUT}
 
 

@@ -141,7 +141,7 @@ class ProjectTrust:
     def take_back(self, name: str) -> None:
         """Trust a project no longer, nor what a person has allowed in it. Raises TrustNotRecorded.
 
-        What is running goes on; the next start asks.
+        Live runs continue; the next start asks.
         """
         self._files.take_back(name)
         atomic_files.make_folder(self._store)

@@ -31,7 +31,7 @@ class ClaudeWorks(Exception):
 
 
 class PlanChanged(Exception):
-    """What a restore would do is not what the person has seen; the text says so."""
+    """The plan is no longer the one that the person has seen; the text says so."""
 
 
 @dataclass(frozen=True, slots=True)

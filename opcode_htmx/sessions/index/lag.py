@@ -1,7 +1,7 @@
 """How far the index is behind the history files.
 
-Only the newest files are compared: those are written now. What the indexer itself counts as unread
-is added, for an index that is being made.
+Only the newest files are compared: those are written now. The indexer's own count of unread
+bytes is taken where it is larger: for an index that is being made.
 """
 
 from __future__ import annotations

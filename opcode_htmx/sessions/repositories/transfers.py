@@ -1,7 +1,7 @@
 """Do clones and refreshes in the background: one owner among the workers, whatever phones do.
 
-A clone is made under a name of its own and renamed when it is whole. What a dead server has left is
-removed at the next start.
+A clone is made under a name of its own and renamed when it is whole. Clones that a dead server
+has left unfinished are removed at the next start.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class Transfers:
     def _transfer(
         self, job: Transfer, target: Path, login: Login | None, progress: Callable[[bytes], None]
     ) -> GitFailed | None:
-        """What git reports is given, not raised: gevent would print it."""
+        """Returns the failure instead of raising it: gevent would print it."""
         try:
             act = transfer.clone if job.kind is Kind.CLONE else _refresh
             act(job.url, target, self._environment, login, progress)

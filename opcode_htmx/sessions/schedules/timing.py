@@ -2,7 +2,7 @@
 
 Points in time are Unix times. A time of day that a clock skips or repeats, because summer time
 begins or ends, occurs once: a skipped one later by as much as is skipped, a repeated one the first
-time. What is meant in hours or minutes goes by elapsed time, what is meant in days by the calendar.
+time. Hours and minutes are counted in elapsed time, days by the calendar.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class PastTimes:
     def noticed_by(self, at: float, moment: float) -> float:
         """When a time was noticed, if that was by a moment; else the time, which may be to come.
 
-        What was noticed after the moment says nothing of what came first.
+        A time noticed after the moment says nothing about what came first.
         """
         noticed = self._noticed(at, time.time())
         return noticed if noticed is not None and noticed <= moment else at

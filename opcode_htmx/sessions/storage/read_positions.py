@@ -60,7 +60,7 @@ class ReadPositions:
     def begin(self) -> None:
         """Record from when on positions are kept, unless an earlier server has.
 
-        What it recorded while the clock was ahead counts as recorded now.
+        A record from a time when the clock was ahead counts as made now.
         """
         with self._locked():
             if self._files.read(self._path) is None:

@@ -27,7 +27,7 @@ VERSION = 1
 MOST_OFFERED = 30
 """Tags that a list offers to be given by a tap."""
 GRACE_SECONDS = 60.0
-"""What a session does so shortly after it was archived may be the end of what it did before."""
+"""Activity so shortly after a session was archived may be the end of what it did before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _is_own(path: str) -> bool:
 
 
 def _copy_all(source: Path, target: Path, paths: Sequence[str]) -> Carried:
-    """Called in a thread. What is carried is always listed: a commit of the copy leaves it out."""
+    """Called in a thread. Carried files are always listed: a commit of the copy leaves them out."""
     carried = Carried()
     for path in paths:
         if len(carried.paths) >= LISTED:

@@ -89,7 +89,7 @@ class CopyLabels:
         self._known: dict[str, CopyLabel] = {}
 
     def of(self, folder: str) -> CopyLabel | None:
-        """What a session's folder is a copy of; None if it is none of those that are known."""
+        """What a session's folder is a copy of; None if it is no known copy."""
         if self._seen != (now := self._records.version()):
             self._known = {
                 each.folder: CopyLabel(PurePath(each.repository).name or "/", each.branch)

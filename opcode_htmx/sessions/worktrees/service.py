@@ -200,7 +200,7 @@ class SessionWorktrees(CopyMaker):
         self.records.update(session_id, problem=sentence, problem_at=time.time(), **changes)
 
     def send_noted(self, session_id: str, *, by: Identity) -> Send:
-        """What sends the prompt that is in the record; files that went with it are not."""
+        """A function that sends the recorded prompt, without the files that went with it."""
         record = self.records.get(session_id)
 
         def send(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The blocks of a long history before the part that is kept in memory, folded part by part.
 
-Each part is folded when one of its blocks is shown, and dropped again after a while. What a later
-part says about an earlier one is handed on: the entry from which the path of the conversation goes
-on, where rewinds have cut, and whether an interruption has finished what was open.
+Each part is folded when one of its blocks is shown, and dropped again after a while. A later
+part hands on to an earlier one: the entry from which the path of the conversation continues, where
+rewinds have cut, and whether an interruption has finished the open blocks.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A linked stylesheet costs a first visit another round trip before anything is painted. It is
 therefore part of the page until a script (static/page_styles.js) has fetched the file in an idle
 moment and noted so in a cookie: from then on pages link to it, and it comes from the
-browser's cache. What is inside a page is allowed by its hash in the Content-Security-Policy.
+browser's cache. The Content-Security-Policy allows styles inside a page by their hash.
 """
 
 from __future__ import annotations

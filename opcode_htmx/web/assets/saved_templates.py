@@ -134,7 +134,7 @@ class SavedTemplates(BytecodeCache):
 
 
 def _is_own(status: os.stat_result) -> bool:
-    """Whether nobody else can have written a file. What is in it is executed."""
+    """Whether nobody else can have written a file: its content is executed."""
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 

@@ -33,7 +33,7 @@ MOST_CODES = 20
 """Valid codes at once; the oldest beyond it are revoked."""
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-"""Nothing that looks like something else."""
+"""No character that looks like another one."""
 _LENGTH = 28  # of 31 letters: 138 bits
 _GROUP = 4
 _KEPT = 600.0

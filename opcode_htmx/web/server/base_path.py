@@ -1,7 +1,7 @@
 """Serve the app below a base path (OPCODE_BASE_PATH), such as /opcode, behind a shared host name.
 
 The prefix arrives with each request and goes into SCRIPT_NAME, so `url_for` builds prefixed
-addresses and `request.path` is without it. What builds an address in another way takes the
+addresses and `request.path` is without it. Code that builds an address in another way uses the
 functions here; templates have `base_path`, `own_path()` and `own_full_path()`.
 """
 

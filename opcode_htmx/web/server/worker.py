@@ -61,7 +61,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 arbiter()
 
     def notify(self) -> None:
-        """Called about once a second, for the arbiter. What else is due then is done with it."""
+        """Called about once a second, for the arbiter; also runs the jobs that are due by then."""
         super().notify()
         TICKS.tick()
 

@@ -144,7 +144,8 @@ def _is_state(line: bytes) -> bool:
 def end_of_part(path: Path | None, start: int, fell_silent: float) -> int:
     """The end of the part that a process wrote from byte `start`, until its last output.
 
-    What a terminal has added since is not that process's. `fell_silent` is a Unix time.
+    Lines that a terminal has added since do not belong to that process. `fell_silent` is a Unix
+    time.
     """
     last = fell_silent + LATE_SECONDS
     try:

@@ -47,7 +47,7 @@ class AgentsToSchedule:
         Raises NoSuchAgent, and what AgentRunner.start does.
         """
         self.runner.wait(session_id)  # a worker that had the schedules before may be at it
-        # What was sent already is not started again: its agent may be deleted by now.
+        # A prompt that was sent already starts nothing again: its agent may be deleted by now.
         if not self.supervisor.starts.has_sent(session_id, prompt_id):
             wanted = Start(
                 folder,

@@ -51,7 +51,7 @@
     })();
   };
   form.addEventListener("change", save);
-  // Whoever leaves at once takes the choice along.
+  // A choice made just before the page is left is saved, too.
   addEventListener("pagehide", () => {
     if (state.textContent === SAVING) navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
   });

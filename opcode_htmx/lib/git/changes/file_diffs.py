@@ -123,7 +123,7 @@ def _of_new_file(git: Git, path: bytes) -> FileDiff:
     if len(found) <= _SHORT:
         return _parsed(_as_added(head, found), path, False)
     diff = _parsed(run_cpu_in_thread(_as_added, head, found), path, False)
-    # What is cut is one hunk, which would be left out
+    # A cut file is a single hunk, which would be left out
     return diffs.cut(diff) if len(found) >= MOST_CONTENT else diff
 
 

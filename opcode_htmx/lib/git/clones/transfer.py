@@ -84,7 +84,7 @@ def refresh(
         helper = Path(folder) / "fetch.git"
         _run(("init", "--bare", "--quiet", "--template=", "--", str(helper)), Path(folder),
              environment)  # fmt: skip
-        # What is there already is not sent again
+        # Commits that are there already are not sent again
         listed = "".join(f"{commit} {name}\n" for name, commit in before.items() if name != _HEAD)
         (helper / "packed-refs").write_text(listed, encoding="utf-8", errors="surrogateescape")
         variables = {

@@ -1,7 +1,7 @@
 """Discard changes so that they can be brought back for 7 days.
 
-What is discarded is saved first: a commit under a ref of our own, with the files as they are, byte
-by byte, made without the index, HEAD and the working tree. Only then is it discarded. A process
+The changes are saved first: a commit under a ref of our own, with the files as they are, byte
+by byte, made without the index, HEAD and the working tree. Only then are they discarded. A process
 that is killed in between leaves either the changes, or the changes and what can be brought back.
 """
 

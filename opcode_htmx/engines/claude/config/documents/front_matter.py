@@ -118,8 +118,8 @@ def _with_fields(header: str, fields: Mapping[str, str | None], end: str) -> str
 
 
 def _line(name: str, value: str, end: str) -> str:
-    """A field on a line of its own. What another reader of YAML could take for something else
-    than a text is in quotes."""
+    """A field on a line of its own, in quotes where a reader of YAML could take the value for
+    something else than a text."""
     import yaml
 
     style = None if _PLAIN.match(value) and "\n" not in value else '"'

@@ -96,7 +96,7 @@ def load_kept(listings: Iterable[Listing]) -> None:
 def if_few_unread(listing: Listing) -> tuple[FileSummary, ...] | None:
     """What `of` returns if FEW files or less have to be read for it, else None.
 
-    What was kept of a folder counts as unread as long as nobody has asked for all of its files.
+    Saved summaries of a folder count as unread until all of its files have been asked for.
     """
     known = _prompted.get(listing)
     if known is not None:
