@@ -152,21 +152,30 @@ class Folder:
 def look_through(top: Path, seconds: float) -> Folder:
     """Count the bytes of a folder, and look for repositories in it. Called in a thread."""
     deadline, total, stack = time.monotonic() + seconds, 0, [str(top)]
-    repositories, first = False, True
+    repositories = False
     while stack:
         if time.monotonic() > deadline:
             return Folder(None, may_have_repositories=True)
-        try:
-            with os.scandir(stack.pop()) as entries:
-                for each in entries:
-                    repositories = repositories or (each.name == ".git" and not first)
-                    try:
-                        total += each.stat(follow_symlinks=False).st_blocks * 512
-                        if each.is_dir(follow_symlinks=False):
-                            stack.append(each.path)
-                    except OSError:
-                        repositories = True
-        except OSError:
-            repositories = True  # it cannot be seen
-        first = False
+        folder = stack.pop()
+        size, folders, found = _entries_of(folder, is_top=folder == str(top))
+        total, repositories = total + size, repositories or found
+        stack += folders
     return Folder(total, repositories)
+
+
+def _entries_of(folder: str, *, is_top: bool) -> tuple[int, list[str], bool]:
+    """The bytes of a folder's entries, its folders, and whether it may be or hold a repository."""
+    size, folders, repositories = 0, list[str](), False
+    try:
+        with os.scandir(folder) as entries:
+            for each in entries:
+                repositories = repositories or (each.name == ".git" and not is_top)
+                try:
+                    size += each.stat(follow_symlinks=False).st_blocks * 512
+                    if each.is_dir(follow_symlinks=False):
+                        folders.append(each.path)
+                except OSError:
+                    repositories = True
+    except OSError:
+        repositories = True  # it cannot be seen
+    return size, folders, repositories
