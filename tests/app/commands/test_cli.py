@@ -231,9 +231,8 @@ def ends_promptly(process: subprocess.Popen[str], by: signal.Signals) -> tuple[s
     return output, errors
 
 
-def test_the_server_starts_answers_says_where_it_is_and_ends_cleanly(machine: Machine) -> None:
-    process = machine.serve()
-    output, errors = ends_promptly(process, signal.SIGTERM)
+def test_a_start_says_where_the_server_is_and_how_to_get_in(machine: Machine) -> None:
+    _, output, errors, _ = machine.launch_here()
     password = (Path(machine.environ["OPCODE_STATE_DIR"]) / "password").read_text().strip()
     assert errors == ""
     assert f"http://127.0.0.1:{machine.port}/" in output
@@ -289,6 +288,7 @@ def test_a_known_login_is_not_waited_for_and_the_demo_comes_when_it_has_ended(
     until(machine.answers, "the server answers on")
     output, errors = ends_promptly(process, signal.SIGTERM)
     assert "Claude is not logged in any more; the demo takes its place." in errors
+    assert "ERROR" not in errors
     _, output, _, variables = machine.launch_here(CLAUDE_PATH=str(claude))
     assert ("Demo" in output, variables["OPCODE_DEMO"]) == (True, "1")
 
