@@ -99,17 +99,15 @@ MESSAGES = {
 HALVES = [f"cut {HALF}", f'{{"title": "cut \\ud83d", "\\ude00": ["{HALF}"]}}']
 
 
-@pytest.mark.parametrize("text", HALVES)
-def test_half_a_surrogate_pair_anywhere_in_any_message_takes_nothing(text: str) -> None:
+def test_half_a_surrogate_pair_anywhere_in_any_message_takes_nothing() -> None:
     tried = 0
     for raw in MESSAGES.values():
         for place in positions(raw):
-            changed = line(**with_text(raw, place, text))
-            transcripts = [
-                Transcript("1", run_id=RUN_ID),
-                Transcript("0", run_id=None),
-            ]
-            for transcript in transcripts:
+            # one of the texts in a live line, the other in one of a history, in turn
+            texts = HALVES if tried % 2 else HALVES[::-1]
+            transcripts = (Transcript("1", run_id=RUN_ID), Transcript("0", run_id=None))
+            for text, transcript in zip(texts, transcripts, strict=True):
+                changed = line(**with_text(raw, place, text))
                 transcript.feed(parser.parse(LINES[4]), 1)  # the call that a result belongs to
                 transcript.feed(parser.parse(changed), 2)
                 rendering = fragments()
@@ -120,7 +118,7 @@ def test_half_a_surrogate_pair_anywhere_in_any_message_takes_nothing(text: str) 
                 html += "".join(hit.after for hit in search.find(transcript.blocks, "u"))
                 html.encode()
                 assert not any(each.is_unrenderable for each in transcript), (raw, place)
-            RunState(ClaudeCodec()).apply_output(parser.parse(changed))
+                RunState(ClaudeCodec()).apply_output(parser.parse(changed))
             tried += 1
     assert tried > 500
 
