@@ -1,4 +1,7 @@
-"""From a prompt to a pushed commit and back, by thumb: what the pages of changes are for."""
+"""From a prompt to a pushed commit and back, by thumb: what the pages of changes are for.
+
+That they fit and can be read: see tests/app/pages/test_every_page.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,6 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from tests.support.cli.sessions import OpenSession
 from tests.support.clients import api as rest
 from tests.support.environment import SYSTEM_PATH, Sandbox, until
-from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -139,12 +141,10 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     page.goto(f"{session.address}/changes?base=commit")
     page.get_by_role("link", name="Commit…", exact=True).click()
     page.get_by_label("Message").fill("Plant a quince hedge")
-    check(page)
     page.get_by_role("button", name="Commit 1 file").click()
     expect(page.get_by_text("pushed nowhere yet")).to_be_visible()
     page.get_by_role("link", name="Push", exact=True).click()
     expect(page.get_by_role("button", name="Push", exact=True)).to_be_visible()
-    check(page)
     page.get_by_role("button", name="Push", exact=True).click()
     # where it takes long, it has a page of its own
     expect(page.get_by_text(re.compile("(at|Pushed .* to) origin/main")).first).to_be_visible()
@@ -155,7 +155,6 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
     page.locator(".block-prompt").first.get_by_role("link", name="Link, copy, fork").click()
     page.get_by_role("dialog").get_by_role("link", name="Back to before this prompt").click()
     expect(page.get_by_role("heading", name="1 file would change")).to_be_visible()
-    assert page_checks.violations(page) == []
     page.get_by_role("button", name="Files and conversation").click()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Plant a hedge")
     assert plan.read_text() == _text(LINES)
@@ -172,10 +171,3 @@ def test_from_a_prompt_to_a_pushed_commit_and_back_before_it_by_thumb(
 def plan_row(page: Page) -> Locator:
     """The file in the lists of changes."""
     return page.locator("summary", has_text="plan.txt")
-
-
-def check(page: Page) -> None:
-    """The page fits the phone, for thumbs and for readers; see changes/ for those of changes."""
-    assert page_checks.sticks_out(page) <= 0
-    assert page_checks.smaller_than_a_thumb(page) == []
-    assert page_checks.violations(page) == []
