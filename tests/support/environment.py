@@ -75,7 +75,7 @@ def until(
             sleep()
         else:
             # a thread that has no hub has no greenlets, and need not get one
-            pause = gevent.sleep if get_hub_if_exists() else time.sleep
+            pause = time.sleep if get_hub_if_exists() is None else gevent.sleep
             pause(min(max(shortest, 9 * (now - began)), 0.5))
 
 

@@ -170,7 +170,7 @@ class Connections:
         while True:
             self._added.wait()
             self._added.clear()
-            while self._unproven:
+            while self._unproven or self._cut_in_all:  # until the cuts have been logged
                 gevent.sleep(_SWEEP_SECONDS)
                 self._serving_time.tick()
                 self.sweep()

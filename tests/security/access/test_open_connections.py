@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from types import SimpleNamespace
 
+import gevent
 import psutil
 import pytest
 import requests
@@ -287,6 +288,31 @@ def test_cuts_for_a_limit_are_logged_once_a_minute_with_the_network_and_the_numb
     (second,) = logged_after(0, at=63.0)
     assert second.startswith("cut 3 connections without a login")
     assert logged_after(0, at=200.0) == []
+
+
+def test_cuts_are_logged_in_time_also_where_nobody_comes_any_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WARN_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "_SWEEP_SECONDS", 0.01)
+    made = Table(most=6, most_per_network=1)
+    sweeper = gevent.spawn(made.table.run)
+
+    def until_logged(times: int) -> None:
+        until(lambda: caplog.text.count("without a login") == times, "logged")
+
+    try:
+        with made.stack:
+            for times in (1, 2):
+                made.open("10.0.0.1")
+                made.now += 2.0
+                made.open("10.0.0.1")
+                if times == 1:
+                    until_logged(1)
+        assert len(made.table) == 0
+        until_logged(2)
+    finally:
+        sweeper.kill()
 
 
 def test_authenticated_connections_do_not_count(table: Table) -> None:
