@@ -13,8 +13,8 @@
       forget(); // also where the mark for other tabs cannot be kept
       localStorage.setItem(LOGOUT, Date.now());
     }
-    const last = localStorage.getItem(LOGOUT) ?? "";
-    if (last !== (sessionStorage.getItem(LOGOUT) ?? "")) {
+    const last = localStorage.getItem(LOGOUT); // a browser may have lost it: then there is no word of another one
+    if (last && last !== sessionStorage.getItem(LOGOUT)) {
       forget();
       sessionStorage.setItem(LOGOUT, last);
     }

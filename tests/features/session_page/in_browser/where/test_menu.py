@@ -141,9 +141,8 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     phone.page.evaluate(KEEP)  # as a page does that is left open
     phone.page.reload()
     phone.page.wait_for_function(HAS_FORGOTTEN)
-    phone.page.evaluate("localStorage.clear()")  # as a person does, or a browser without space
-    phone.page.reload()
     phone.page.evaluate(KEEP)
+    phone.page.evaluate("localStorage.clear()")  # as a person does, or a browser without space
     phone.page.reload()
     phone.page.wait_for_load_state()
     assert not phone.page.evaluate(HAS_FORGOTTEN), "there was no logout since"
