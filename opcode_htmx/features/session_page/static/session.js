@@ -37,7 +37,7 @@
   let loggedOut = false;
   const offline = () => {
     document.body.dataset.link = "offline"; // the phase stays: the page's layout hangs on it
-    const text = loggedOut ? "You are logged out." : cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
+    const text = loggedOut ? "Logged out." : cutOff ? "Cut off. Reload the page." : full ? "Too many pages are open on this server. Trying again…" : `Offline. Last update ${ago(Date.now() - heardAt)}.`;
     if ($("status").textContent !== text) $("status").textContent = text;
   };
 

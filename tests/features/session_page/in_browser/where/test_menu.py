@@ -129,7 +129,7 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     expect(elsewhere.get_by_text("You are logged out.")).to_be_visible()
     for page in (elsewhere, phone.page):
         page.wait_for_function(HAS_FORGOTTEN)
-    expect(phone.status).to_have_text("You are logged out.")
+    expect(phone.status).to_have_text("Logged out.")
     expect(phone.page.get_by_role("link", name="Log in again")).to_have_attribute(
         "href", f"/login?next={address}"
     )
@@ -137,7 +137,7 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     other.forgiven += [*phone.forgiven, "WebSocket connection to", "htmx:ws:error"]
     other.page.context.clear_cookies()  # as those of a phone that has slept for too long
     other.page.evaluate("dispatchEvent(new Event('offline'))")
-    expect(other.status).to_have_text("You are logged out.")
+    expect(other.status).to_have_text("Logged out.")
     phone.page.evaluate(KEEP)  # as a page does that is left open
     phone.page.reload()
     phone.page.wait_for_function(HAS_FORGOTTEN)
