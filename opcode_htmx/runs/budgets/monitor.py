@@ -162,7 +162,6 @@ class BudgetMonitor:
         return self._cost_before(run)
 
     def _look(self, run: Run) -> None:
-        seen = run.read_to
         at = time.time()  # the end of a turn that comes while the process answers is later
         # now: Claude itself may end the turn at the budget before it has answered
         was_working = run.phase in OPEN_TURN
@@ -181,7 +180,8 @@ class BudgetMonitor:
             log.exception("could not look at the cost of run %s", run.id)
         finally:
             self._asking.discard(run.id)
-            self._asked[run.id] = seen, time.monotonic()
+            # its answer is no news: a run that waits for a person would be asked for ever
+            self._asked[run.id] = run.read_to, time.monotonic()
 
     def _judge(self, run: Run, *, was_working: bool) -> None:
         reached = next((each for each in self._standings(run) if each.is_reached), None)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 
 from opcode_htmx.runs.budgets import book as budget_book
 from opcode_htmx.runs.budgets import monitor
 from opcode_htmx.runs.budgets.book import BudgetBook, BudgetReached
 from opcode_htmx.runs.budgets.figures import Limits, Scope, Standing
+from opcode_htmx.runs.model.lifecycle import Phase
 
 ORCHARD = Path("/work/orchard")
 USED = Standing(Scope.RUN, 2.0, 1.0)
@@ -64,3 +67,37 @@ def test_what_is_no_name_of_another_session_is_not_held(
     monitor.pause(book, run("s1", now_in), USED, was_working=True)
     assert [path.name for path in tmp_path.rglob("*.json")] == ["s1.json"]
     assert (tmp_path / budget_book.HOLDS / "s1.json").exists()
+
+
+def test_a_run_that_waits_for_a_person_is_asked_what_it_costs_once(
+    book: BudgetBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(
+        monitor, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time)
+    )
+    book.set_limits(Limits(day=2.0))
+    waiting, asked = run("s1", "s1"), list[float]()
+    vars(waiting).update(phase=Phase.WAITING, resting=False, owner=1, changes=0, read_to=100)
+    waiting.record.created_at, waiting.record.history_start = time.time(), 0
+
+    def ask(_: object) -> float:
+        asked.append(clock.now)
+        waiting.read_to += 50  # the answer is in its output
+        return 0.5
+
+    watch = monitor.BudgetMonitor(
+        book, lambda: [waiting], lambda _: waiting, ask, lambda _: None, lambda _: None
+    )
+
+    def rounds() -> None:
+        for _ in range(5):
+            clock.now += 2 * monitor.ASK_SECONDS
+            watch.round()
+            gevent.sleep(0)
+
+    rounds()
+    assert len(asked) == 1
+    waiting.read_to += 10  # Claude has written more
+    rounds()
+    assert len(asked) == 2
