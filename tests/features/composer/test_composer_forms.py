@@ -6,7 +6,6 @@ import html
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,11 @@ import requests
 from opcode_htmx.features.composer import attachments
 from opcode_htmx.sessions.storage.drafts import MAX_FILE
 from tests.features.composer.prompting import begin, run_folder, sent
-from tests.support.environment import PASSWORD, USER, Sandbox, until, write_stand_in
+from tests.support.environment import PASSWORD, USER, until
 from tests.support.pages import dom
 from tests.support.server import Server
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture(scope="module")
-def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    base = tmp_path_factory.mktemp("composer")
-    sandbox = Sandbox(base / "home").make()
-    server = Server(sandbox, write_stand_in(base / "claude"), "http://127.0.0.1:9").start()
-    yield server
-    server.close()
 
 
 def upload(

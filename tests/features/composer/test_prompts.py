@@ -5,23 +5,13 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.features.composer.prompting import begin, form, run_folder, sent
-from tests.support.environment import Sandbox, until, write_stand_in
+from tests.support.environment import until
 from tests.support.server import Server
-
-
-@pytest.fixture(scope="module")
-def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    base = tmp_path_factory.mktemp("actions")
-    sandbox = Sandbox(base / "home").make()
-    server = Server(sandbox, write_stand_in(base / "claude"), "http://127.0.0.1:9").start()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize(
