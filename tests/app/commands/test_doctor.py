@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from gevent import monkey
 
+from opcode_htmx.app import cli
 from opcode_htmx.app.commands import doctor
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.sessions.health.check import Finding, Result, State
@@ -18,22 +23,40 @@ pytestmark = pytest.mark.usefixtures("integration")
 
 
 def run(sandbox: Sandbox, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **sandbox.environment(),
-        "HOST": "127.0.0.1",
-        "PORT": str(free_port()),
-        "OPCODE_STATE_DIR": str(sandbox.state),
-        **environ,
-    }
+    """As a program of its own, as a person starts it."""
     return subprocess.run(
         [sys.executable, "-m", "opcode_htmx", "doctor", *arguments],
         cwd=ROOT,
-        env=environment,
+        env=variables(sandbox, environ),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def run_here(sandbox: Sandbox, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    """The status, output and errors in this process, which has imported all that it needs."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(os, "environ", variables(sandbox, environ))
+        patch.setattr(monkey, "patch_subprocess", lambda: None)  # it would outlast the test
+        status = cli.main(["doctor", *arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def variables(sandbox: Sandbox, more: dict[str, str]) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        "HOST": "127.0.0.1",
+        "PORT": str(free_port()),
+        "OPCODE_STATE_DIR": str(sandbox.state),
+        **more,
+    }
 
 
 def test_a_sound_machine_is_reported_with_status_0_and_nothing_is_made(
@@ -50,9 +73,10 @@ def test_a_sound_machine_is_reported_with_status_0_and_nothing_is_made(
 
 
 def test_a_problem_has_status_1_and_its_mend_for_programs_as_well(sandbox: Sandbox) -> None:
-    done = run(sandbox, "--json", CLAUDE_PATH=str(sandbox.home / "no"), OPCODE_DEMO="1")
-    said = json.loads(done.stdout)
-    assert (done.returncode, done.stderr, said["problem"]) == (1, "", True)
+    missing = str(sandbox.home / "no")
+    status, output, errors = run_here(sandbox, "--json", CLAUDE_PATH=missing, OPCODE_DEMO="1")
+    said = json.loads(output)
+    assert (status, errors, said["problem"]) == (1, "", True)
     (cli,) = (each for each in said["checks"] if each["name"] == "cli")
     assert (cli["state"], cli["command"]) == (
         "problem",
@@ -63,8 +87,8 @@ def test_a_problem_has_status_1_and_its_mend_for_programs_as_well(sandbox: Sandb
 
 def test_the_real_cli_says_whether_it_is_logged_in(sandbox: Sandbox, claude: Path) -> None:
     for key, state in (("", "warning"), ("dummy", "ok")):
-        done = run(sandbox, "--json", CLAUDE_PATH=str(claude), ANTHROPIC_API_KEY=key)
-        found = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+        _, output, _ = run_here(sandbox, "--json", CLAUDE_PATH=str(claude), ANTHROPIC_API_KEY=key)
+        found = {each["name"]: each for each in json.loads(output)["checks"]}
         assert (found["cli"]["state"], found["login"]["state"]) == ("ok", state)
         assert ("auth login" in found["login"]["command"]) == (state == "warning")
 
@@ -72,10 +96,10 @@ def test_the_real_cli_says_whether_it_is_logged_in(sandbox: Sandbox, claude: Pat
 def test_a_setting_that_cannot_be_used_is_the_problem_and_its_value_is_not_said(
     sandbox: Sandbox,
 ) -> None:
-    done = run(sandbox, OPCODE_PASSWORD="short", OPCODE_DEMO="perhaps")
-    assert done.returncode == 1
-    assert "✗ Problem    Settings: OPCODE_" in done.stdout
-    assert "short" not in done.stdout
+    status, output, _ = run_here(sandbox, OPCODE_PASSWORD="short", OPCODE_DEMO="perhaps")
+    assert status == 1
+    assert "✗ Problem    Settings: OPCODE_" in output
+    assert "short" not in output
 
 
 def test_other_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
