@@ -42,18 +42,10 @@ def test_a_folder_is_named_as_the_cli_names_it(path: str, name: str) -> None:
 
 def test_the_real_cli_files_odd_folders_under_these_names(sandbox: Sandbox, claude: Path) -> None:
     work = sandbox.home / "work"
-    target = work / "target.x"
-    target.mkdir()
+    target = work / "🚀app" / "暫存 v1.2~x" / unicodedata.normalize("NFD", "café")
+    target.mkdir(parents=True)
     (work / "link").symlink_to(target)
-    nfd = unicodedata.normalize("NFD", "café")
-    folders = {
-        folder: folder.resolve()
-        for folder in (
-            work / "🚀app" / "暫存 v1.2~x" / nfd,
-            work / LONG[1:],
-            work / "link",
-        )
-    }
+    folders = {folder: folder.resolve() for folder in (work / "link", work / LONG[1:])}
     with MessagesApi((Scene("anything", "", [Text("Done.")]),)) as api:
         for folder, real in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
