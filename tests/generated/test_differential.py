@@ -95,7 +95,7 @@ PLANS: dict[str, Plan] = {
 PLAYED = chosen(
     PLANS,
     *("rewinds in rewinds", "a desk, and a restart", "two that live", "a desk, and a kill"),
-    *("a kill", "agents", "a torn line", "a rewind behind a compaction"),
+    *("agents", "a torn line", "a rewind behind a compaction"),
     *("the job of the drift check", "wide seed 1"),
 )
 
