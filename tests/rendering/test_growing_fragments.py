@@ -91,6 +91,17 @@ def test_a_page_that_follows_a_growing_text_has_what_a_reload_shows(
         assert page.text == dom.parse(page_of(in_history(text), fragments())).text
 
 
+def test_bold_text_is_bold_while_it_grows_and_its_signs_are_shown_where_it_never_ends() -> None:
+    *_, transcript = folded(["It is **so", " bold"])
+    growing = page_of(transcript, fragments())
+    assert "<strong>so bold</strong>" in growing
+    page, since = dom.parse(growing), transcript.offset
+    transcript.close()
+    dom.apply(page, changes(transcript, since, fragments()))
+    assert "It is **so bold" in page.text
+    assert str(page) == str(dom.parse(page_of(transcript, fragments())))
+
+
 def in_history(text: str) -> Transcript:
     """The same text, which comes at once."""
     transcript = Transcript("1", run_id=None)
