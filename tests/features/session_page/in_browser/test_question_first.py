@@ -151,6 +151,8 @@ def test_without_scripts_a_link_leads_to_the_request_which_nothing_covers(
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.locator("#dock")).to_have_css("position", "sticky")
     expect(card(page).locator(".gist")).to_be_hidden()
+    refresh = page.get_by_role("button", name="Refresh").bounding_box()
+    assert refresh and refresh["x"] + refresh["width"] > 370, "at the edge, as Send is"
 
 
 def test_link_to_what_is_new_lies_over_no_answer(shared_server: Server, kept_phone: Phone) -> None:
