@@ -25,7 +25,11 @@ import requests
 from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files import history
+from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.lib.logs.log_files import CURRENT
+from opcode_htmx.runs.events.types import RunEnded
+from tests.runs.events.listening import in_journal, names, only
+from tests.runs.events.of_servers import emitted
 from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import connected
 from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, processes_of, until
@@ -215,7 +219,7 @@ def test_stopping_workers_close_sockets_with_1012_and_runs_continue(
 # The end of the server ---------------------------------------------------------------------------
 
 
-def test_server_configured_to_end_runs_ends_them_at_its_stop(
+def test_server_configured_to_end_runs_ends_them_at_its_stop_as_the_system(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_ON_EXIT="stop", OPCODE_WORKERS="2")
@@ -229,6 +233,10 @@ def test_server_configured_to_end_runs_ends_them_at_its_stop(
         "Ended, because the server was stopped.",
     )
     assert not last_lines(server)
+    begun = ["run_started", "prompt_submitted"]
+    assert names(in_journal(sandbox.state)) == begun
+    events = emitted(start_server(sandbox, stand_in), *begun, "run_ended")
+    assert only(RunEnded, events).by == SYSTEM
 
 
 def test_runs_that_a_server_has_left_are_ended_by_a_command(

@@ -145,10 +145,13 @@ def test_chat_client_receives_refused_commands(session: WholeSession) -> None:
     assert said == list(LINES)
 
 
-def test_api_client_receives_the_end_of_a_refused_command(server: Server) -> None:
+def test_api_client_receives_the_end_of_a_refused_command(
+    server: Server, mixed: WholeSession
+) -> None:
     with connected(server) as client:
+        project = str(server.sandbox.project)
         client.send(
-            command_type="execute", project_path=str(server.sandbox.project), prompt=LINES[0]
+            command_type="resume", project_path=project, session_id=mixed.id, prompt=LINES[0]
         )
         assert client.until("completion")["status"] == "success"
 

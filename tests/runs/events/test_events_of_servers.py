@@ -12,16 +12,14 @@ import pytest
 import requests
 
 from opcode_htmx.engines.claude.files import history
-from opcode_htmx.lib.identity import ENGINE, SYSTEM, Identity, owner
+from opcode_htmx.lib.identity import ENGINE, Identity, owner
 from opcode_htmx.runs.events.types import (
     PermissionAnswered,
     PromptSubmitted,
     RunEnded,
     RunEvent,
-    RunStarted,
     TurnEnded,
 )
-from opcode_htmx.runs.model.record import Outcome
 from tests.runs.events.listening import in_journal, names, only
 from tests.runs.events.of_servers import BASIC, emitted, execute
 from tests.support.cli.supervision import FOREVER, new_id, steps
@@ -207,28 +205,3 @@ def test_actor_of_an_event_is_its_cause(
     assert "actor=opcode/basic action=run.stop " in log
     assert me.login not in log
     assert "/no/such/file" not in log
-
-
-def test_a_limit_ends_a_run_as_the_system(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
-) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2", OPCODE_RUN_TIMEOUT="1")
-    execute(server, steps(["text", "so far"], FOREVER))
-    events = emitted(server, "run_started", "prompt_submitted", "run_ended")
-    end = only(RunEnded, events)
-    assert (end.by, end.outcome) == (SYSTEM, Outcome.TIMED_OUT)
-    assert only(RunStarted, events).by == BASIC
-    assert "actor=system action=run.stop " in server.log.read_text()
-
-
-def test_run_ended_with_the_server_has_the_system_as_its_actor(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
-) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_ON_EXIT="stop")
-    execute(server, steps(["text", "so far"], FOREVER))
-    begun = ["run_started", "prompt_submitted"]
-    emitted(server, *begun)
-    server.stop()
-    assert names(in_journal(sandbox.state)) == begun
-    end = only(RunEnded, emitted(start_server(sandbox, stand_in), *begun, "run_ended"))
-    assert (end.by, end.cause) == (SYSTEM, "Ended, because the server was stopped.")

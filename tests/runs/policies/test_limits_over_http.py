@@ -16,8 +16,13 @@ from playwright.sync_api import expect
 from opcode_htmx.app import cli
 from opcode_htmx.config.settings import Settings
 from opcode_htmx.engines.long_line import LONG_LINE
+from opcode_htmx.lib.identity import SYSTEM
+from opcode_htmx.runs.events.types import RunEnded, RunStarted
+from opcode_htmx.runs.model.record import Outcome
 from tests.features.composer.prompting import begin
 from tests.features.session_page.test_live_updates import Viewer
+from tests.runs.events.listening import only
+from tests.runs.events.of_servers import BASIC, emitted
 from tests.runs.policies.over_http import Sockets, Start, of_type, prompt_at
 from tests.support.cli.supervision import steps
 from tests.support.clients.json_client import JsonClient
@@ -183,10 +188,10 @@ def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
     until(lambda: cause in server.get("/runs").text, "the list has it")
 
 
-def test_api_clients_are_notified_of_a_run_timeout(
+def test_run_timeout_is_reported_to_api_clients_and_emitted_once_as_the_systems_doing(
     start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
 ) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_RUN_TIMEOUT="1")
+    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2", OPCODE_RUN_TIMEOUT="1")
     path = begin(server, steps(["wait", str(sandbox.home / "never")]))
     client = sockets(JsonClient(server))
     client.send(command_type="attach", session_id=path.rpartition("/")[2])
@@ -194,3 +199,8 @@ def test_api_clients_are_notified_of_a_run_timeout(
     assert ended["outcome"] == "timed out"
     assert "1 second without an end of its turn" in ended["message"]
     assert "Timed out: Claude worked for 1 second" in server.get(path).text
+    events = emitted(server, "run_started", "prompt_submitted", "run_ended")
+    end = only(RunEnded, events)
+    assert (end.by, end.outcome) == (SYSTEM, Outcome.TIMED_OUT)
+    assert only(RunStarted, events).by == BASIC
+    assert "actor=system action=run.stop " in server.log.read_text()
