@@ -69,7 +69,7 @@ def test_short_history_is_read_as_a_whole(folder: Path) -> None:
     "event", sorted(set(EVENTS) - {"new_root", "lost_parent", "parent_below", "again"})
 )
 def test_what_is_far_above_does_not_need_the_whole(folder: Path, event: str) -> None:
-    events = [*usual(30), (event, 1), *usual(30)]
+    events = [*usual(16), (event, 1), *usual(24)]
     with small_parts(context=6, lines=12, piece=40_000):
         assert compare(written(folder, events)) == "parts"
 

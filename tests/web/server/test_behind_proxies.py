@@ -178,6 +178,7 @@ def test_log_in_start_a_session_watch_it_and_stop_it(
     assert server.get("/healthz").ok
 
 
+@pytest.mark.parametrize("server", ["/team/opcode"], indirect=True)
 def test_a_wall_of_caddy_keeps_its_password_to_itself(server: Server, tmp_path: Path) -> None:
     with in_front_of(server, "caddy", tmp_path / "proxy", wall=True) as front:
         page = f"{front.base_path}/login"
