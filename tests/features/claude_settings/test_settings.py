@@ -213,7 +213,9 @@ def test_setting_saved_from_two_phones_is_not_overwritten_unseen(
     assert content(user_file)["language"] == "Svenska"
 
 
-def test_settings_are_found_by_the_words_of_their_description(server: LocalServer) -> None:
+def test_settings_are_found_by_the_words_of_their_description(
+    server: LocalServer, user_file: Path
+) -> None:
     found = rows(server, q="git commits attribution")
     assert "/claude/settings/attribution.commit" in found.values()
     page = server.get("/claude/settings", params={"q": "outside the working directories"}).text
