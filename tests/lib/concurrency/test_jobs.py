@@ -12,6 +12,7 @@ from gevent.event import Event
 
 from opcode_htmx.lib.concurrency import cooperative, jobs
 from opcode_htmx.lib.concurrency.jobs import Job, Jobs, every, once_idle
+from tests.support.environment import PATIENCE
 
 
 def noted(name: str, notes: list[str]) -> Job:
@@ -71,7 +72,7 @@ def test_periodic_work_goes_on_after_an_exception_until_it_is_stopped(
     assert times == []
     with caplog.at_level(logging.ERROR):
         job.start()
-        assert third.wait(10)
+        assert third.wait(PATIENCE)
         job.stop()
     assert [record.message for record in caplog.records] == [
         "job count failed; it runs again in 0 seconds"
@@ -100,6 +101,6 @@ def test_what_is_ready_at_the_start_comes_before_the_work(
     job = late("wait", work)
     job.start()
     gevent.spawn(request)
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
     job.stop()
     assert notes == ["request", "job"]

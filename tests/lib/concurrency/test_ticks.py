@@ -8,6 +8,7 @@ from gevent.event import Event
 
 from opcode_htmx.lib.concurrency import rounds
 from opcode_htmx.lib.concurrency.rounds import Rounds, Ticks
+from tests.support.environment import PATIENCE
 
 
 class Clock:
@@ -75,7 +76,7 @@ def test_an_event_that_is_set_ends_the_wait_before_the_tick(clock: Clock) -> Non
 
 def test_without_ticks_it_sleeps_as_long_as_it_was_asked_to(clock: Clock) -> None:
     made, notes = Ticks(), list[float]()
-    sleeper(made, 0.6, notes).join(10)
+    sleeper(made, 0.6, notes).join(PATIENCE)
     assert notes == [0.6]
 
 
@@ -86,7 +87,7 @@ def test_ticks_that_end_delay_nobody_for_long(
     monkeypatch.setattr(rounds, "EARLY", 0.005)
     made, notes = Ticks(), list[float]()
     made.tick()
-    sleeper(made, 0.02, notes).join(10)
+    sleeper(made, 0.02, notes).join(PATIENCE)
     assert notes == [0.02]
 
 
@@ -120,7 +121,7 @@ def test_what_sleeps_for_less_than_a_tick_sleeps_for_all_of_it(clock: Clock) -> 
     made.tick()
     let_run()
     assert notes == []
-    greenlet.join(10)
+    greenlet.join(PATIENCE)
     assert notes == [0.6]
 
 

@@ -16,6 +16,7 @@ from opcode_htmx.engines.trust import TrustNotRecorded
 from opcode_htmx.runs.policies.project_trust import ProjectTrust, TrustNeeded
 from tests.security.projects.trust.listed import write
 from tests.security.projects.trust.test_bounds import git
+from tests.support.environment import PATIENCE
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_the_lock_of_a_claude_is_waited_for(record: TrustRecord, project: Path, 
     writer.start()
     assert not record.trusted_as(project)
     lock.rmdir()
-    writer.join(10)
+    writer.join(PATIENCE)
     assert record.trusted_as(project)
 
 

@@ -25,7 +25,7 @@ from opcode_htmx.sessions.index.reader import IndexReader, IndexUnavailable
 from opcode_htmx.sessions.index.search import Query
 from opcode_htmx.sessions.index.writing import texts
 from tests.sessions.index.histories import TWO, Searchable, Session, rows
-from tests.support.environment import until
+from tests.support.environment import PATIENCE, until
 
 
 def test_index_of_another_folder_of_claudes_is_made_again(index: Searchable) -> None:
@@ -116,7 +116,7 @@ def test_process_that_has_read_much_goes_on_as_a_new_program(
         until(lambda: is_found("afterwards"), "it is indexed by the new program")
         assert psutil.Process(process.pid).nice() == indexer.NICENESS
     finally:
-        _, logged = process.communicate(timeout=10)
+        _, logged = process.communicate(timeout=PATIENCE)
     assert logged.count(b"is started anew") == 1 and process.returncode == 0, logged
 
 

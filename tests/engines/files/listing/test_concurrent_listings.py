@@ -14,6 +14,7 @@ from opcode_htmx.engines.claude.files.lists.watches import file_system
 from opcode_htmx.engines.claude.files.session_listing import Folders
 from opcode_htmx.lib.concurrency import cooperative
 from tests.engines.files.listing.names import ONE, TWO, names
+from tests.support.environment import PATIENCE
 
 
 def test_a_change_while_a_folder_is_read_is_not_lost(
@@ -29,7 +30,7 @@ def test_a_change_while_a_folder_is_read_is_not_lost(
             return found
         (project / TWO).write_text("2")
         written.set()
-        assert heard.wait(10)
+        assert heard.wait(PATIENCE)
         return found
 
     monkeypatch.setattr(session_listing, "_files", slow)
@@ -38,7 +39,7 @@ def test_a_change_while_a_folder_is_read_is_not_lost(
         gevent.sleep(0.001)
     listed.look(project.parent)  # reads all events
     heard.set()
-    assert listing.get(timeout=10) == {ONE}
+    assert listing.get(timeout=PATIENCE) == {ONE}
     assert names(listed, project) == {ONE, TWO}
     listed.close()
 
@@ -121,7 +122,7 @@ def test_greenlets_that_list_the_same_folders_end_also_when_some_are_killed(
             gevent.sleep(0)
         greenlets[0].kill(block=False)
         (folders[4] / TWO).write_text("2")
-        gevent.joinall(greenlets[1:], timeout=10, raise_error=True)
+        gevent.joinall(greenlets[1:], timeout=PATIENCE, raise_error=True)
         assert all(each.ready() for each in greenlets)
         for folder in folders:
             assert names(listed, folder) == {path.name for path in folder.iterdir()}

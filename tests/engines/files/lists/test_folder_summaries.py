@@ -15,6 +15,7 @@ from opcode_htmx.engines.claude.files import session_summary, sessions
 from opcode_htmx.engines.claude.files.lists import folder_summaries
 from opcode_htmx.engines.claude.files.session_summary import FileSummary
 from tests.support.clients import api
+from tests.support.environment import PATIENCE
 
 NOON = 1_795_000_000
 SHOP, INFRA = "-home-me-shop", "-srv-infra"
@@ -136,7 +137,7 @@ def test_other_greenlets_run_while_files_are_read(
     real = session_summary.summarize
 
     def reading(path: Path, size: int, mtime_ns: int) -> FileSummary:
-        assert went_on.wait(10), "nothing else ran in the meantime"
+        assert went_on.wait(PATIENCE), "nothing else ran in the meantime"
         return real(path, size, mtime_ns)
 
     monkeypatch.setattr(folder_summaries, "summarize", reading)
@@ -145,7 +146,7 @@ def test_other_greenlets_run_while_files_are_read(
     gevent.sleep(0)
     assert not listed.ready()
     went_on.set()
-    assert len(listed.get(timeout=10)) == 1
+    assert len(listed.get(timeout=PATIENCE)) == 1
 
 
 def test_outline_reads_the_newest_file_of_a_large_folder(reads: Reads) -> None:
