@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import gevent
 import psutil
 import pytest
-from gevent._hub_local import get_hub_if_exists
 
 from opcode_htmx.app import state_folders
 from opcode_htmx.app.registry import FEATURES
@@ -56,13 +54,15 @@ def until(
     what: str,
     timeout: float = PATIENCE,
     sleep: Callable[[], object] | None = None,
+    pause: Callable[[float], object] = time.sleep,
     shortest: float = 0.02,
 ) -> T:
     """Wait until `condition` gives something true, and give that.
 
     Between two looks it calls `sleep`; without one it pauses for nine times as long as a look
-    takes, so that costly looks do not slow down what is waited for; greenlets of this thread run
-    meanwhile. A process that ends while the condition looks at it is a reason to look again."""
+    takes, so that costly looks do not slow down what is waited for. A process that ends while the
+    condition looks at it is a reason to look again. Greenlets of this thread do not run meanwhile,
+    nor does gevent collect exit statuses; see the one in cli/supervision.py for that."""
     deadline = time.monotonic() + timeout
     while True:
         began = time.monotonic()
@@ -74,8 +74,6 @@ def until(
         if sleep:
             sleep()
         else:
-            # a thread that has no hub has no greenlets, and need not get one
-            pause = time.sleep if get_hub_if_exists() is None else gevent.sleep
             pause(min(max(shortest, 9 * (now - began)), 0.5))
 
 

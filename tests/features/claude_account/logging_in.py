@@ -7,7 +7,8 @@ from urllib.parse import unquote
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.support.environment import Sandbox, until
+from tests.support.cli.supervision import until
+from tests.support.environment import Sandbox
 from tests.support.pages import dom
 
 

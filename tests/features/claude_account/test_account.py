@@ -21,7 +21,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.concurrency.jobs import Jobs
 from tests.features.claude_account.logging_in import Offline, begin, finished, words
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.environment import ROOT, Sandbox, until, write_script
+from tests.support.cli.supervision import until
+from tests.support.environment import ROOT, Sandbox, write_script
 from tests.support.outside.login_server import CODE, login_server
 from tests.support.pages.claude_pages import outcome_of
 

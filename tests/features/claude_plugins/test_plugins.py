@@ -18,7 +18,8 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.configuration.acts import ActFailed
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.apps.local_server import plugins_listed_once
-from tests.support.environment import Sandbox, until
+from tests.support.cli.supervision import until
+from tests.support.environment import Sandbox
 from tests.support.outside import marketplace
 from tests.support.outside.marketplace import NAME, PLUGIN
 from tests.support.pages import dom

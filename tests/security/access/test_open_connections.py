@@ -299,7 +299,10 @@ def test_cuts_are_logged_in_time_also_where_nobody_comes_any_more(
     sweeper = gevent.spawn(made.table.run)
 
     def until_logged(times: int) -> None:
-        until(lambda: caplog.text.count("without a login") == times, "logged")
+        def are_logged() -> bool:
+            return caplog.text.count("without a login") == times
+
+        until(are_logged, "logged", pause=gevent.sleep)
 
     try:
         with made.stack:

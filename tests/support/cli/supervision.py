@@ -40,7 +40,7 @@ BY = owner("opcode", "1f3a9c02" + "0" * 24)
 
 def until(condition: Callable[[], T], what: str, timeout: float = environment.PATIENCE) -> T:
     """Wait until `condition` gives something true, and give that; greenlets run meanwhile."""
-    return environment.until(condition, what, timeout, shortest=0.005)
+    return environment.until(condition, what, timeout, pause=gevent.sleep, shortest=0.005)
 
 
 def new_id() -> str:
