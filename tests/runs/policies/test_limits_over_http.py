@@ -185,7 +185,7 @@ def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
     ended = client.until("ended")
     assert ended["outcome"] == "failed"
     assert cause in ended["message"]
-    until(lambda: cause in server.get("/runs").text, "the list has it")
+    assert sentence not in server.get("/runs").text
 
 
 def test_run_timeout_is_reported_to_api_clients_and_emitted_once_as_the_systems_doing(
@@ -199,6 +199,7 @@ def test_run_timeout_is_reported_to_api_clients_and_emitted_once_as_the_systems_
     assert ended["outcome"] == "timed out"
     assert "1 second without an end of its turn" in ended["message"]
     cause = "Timed out: Claude worked for 1 second"
+    until(lambda: cause in server.get("/runs").text, "the list has it until somebody has seen it")
     until(lambda: cause in server.get(path).text, "the other worker shows it, too")
     events = emitted(server, "run_started", "prompt_submitted", "run_ended")
     end = only(RunEnded, events)
