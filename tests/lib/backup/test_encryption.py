@@ -12,7 +12,7 @@ import pytest
 from opcode_htmx.lib.backup import encryption
 from opcode_htmx.lib.backup.archive import BackupFailed
 from opcode_htmx.lib.backup.unpack import BadBackup
-from tests.support import age_files
+from tests.lib.backup import age_files
 
 
 def encrypt(content: bytes, **keys: object) -> bytes:

@@ -20,7 +20,7 @@ from opcode_htmx.app.commands.options import BadUsage, parse
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.lib.backup.archive import HEADER
 from tests.app.commands.backups.commands import Command, begin
-from tests.support import age_files
+from tests.lib.backup import age_files
 from tests.support.environment import Sandbox, processes_of, runs_of, until
 from tests.support.server import Server
 
