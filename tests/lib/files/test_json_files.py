@@ -241,6 +241,7 @@ def test_state_files_are_written_by_the_atomic_writers_only() -> None:
         "web/auth/pairing.py",  # created exclusively, which is what makes a code work once
         "web/auth/rate_limit.py",  # a table of counters, changed in place under a lock
         "app/commands/files.py",  # a new file of the person's
+        "app/standard_streams.py",  # /dev/null
         "config/state_use.py",  # locked; it has no content
         "features/backups/service.py",  # a lock, and what the command prints, as it prints it
         "lib/backup/unpack.py",  # new files in a new folder

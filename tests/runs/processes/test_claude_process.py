@@ -237,7 +237,7 @@ def test_a_grandchild_in_its_own_session_is_found_by_the_mark(start: Start, tmp_
     start(*python(START_AND_EXIT, "sleep", "600")).wait()
     grandchild = int(output(tmp_path))
     assert os.getsid(grandchild) == grandchild
-    assert pids(claude_process.MONITOR.family(RUN)) == {grandchild}
+    until(lambda: pids(claude_process.MONITOR.family(RUN)) == {grandchild}, "it is found")
 
 
 def test_only_the_processes_of_the_run_carry_its_mark(start: Start) -> None:
