@@ -16,6 +16,7 @@ def test_no_more_is_carried_than_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orchard = Orchard(tmp_path.resolve())
+    orchard.make()
     for name in ("1.local", "2.local", "3.local"):
         orchard.write(orchard.top / name, "KEY=1\n")
     monkeypatch.setattr(carrying, "LISTED", 2)
@@ -28,6 +29,7 @@ def test_no_more_is_carried_than_is_recorded(
 
 def test_a_file_that_is_all_length_is_not_carried(tmp_path: Path) -> None:
     orchard = Orchard(tmp_path.resolve())
+    orchard.make()
     for name in ("1.local", "2.local", "3.local"):
         orchard.write(orchard.top / name, "KEY=1\n")
     os.truncate(orchard.top / "2.local", 1 << 40)
