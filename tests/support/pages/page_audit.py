@@ -86,14 +86,14 @@ class PageAudit:
         return found
 
     def _large_letters(self) -> dict[str, object]:
-        """Twice the usual ones, as a page's root, which keeps the layout, and as the browser's
-        setting, by which layouts are chosen."""
+        """Of 24 and 32 px, as a page's root and as the browser's setting."""
         found = dict[str, dict[str, object]]()
-        letters = page_checks.LARGE_LETTERS
-        found[f"root of {letters} px"] = self._ask("fitsRoot", letters)
+        largest = max(page_checks.LARGE_LETTERS)
+        found[f"root of {largest} px"] = self._ask("fitsRoot", largest)
         with self._settings_of_letters() as choose:
-            choose(letters, letters)
-            found[f"browser set to {letters} px"] = self._ask("fits")
+            for letters in page_checks.LARGE_LETTERS:
+                choose(letters, letters)
+                found[f"browser set to {letters} px"] = self._ask("fits")
         names = {"wider": "wider than the screen", "away": "out of view", "words": "a word a line"}
         return {
             f"{names[check]}, {setting}": what

@@ -16,8 +16,8 @@ Violation = tuple[str, str, list[str]]
 COLOURS = ("color-contrast", "link-in-text-block")
 """The rules about colours."""
 WIDTHS = (320, 390, 1280)
-LARGE_LETTERS = 32
-"""Pixels: 200 % of what browsers are set to."""
+LARGE_LETTERS = (24, 32)
+"""Pixels: 150 and 200 % of what browsers are set to."""
 THUMB = 44
 """Pixels, across and down."""
 
