@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.usefixtures("integration"), pytest.mark.timeout(300)]
 
 OLD_VERSION = "0.1.0"
 OLD_COMMIT = "4daea55384a426d8a01d093f8a2c4c3334e19cd5"
-RUNS = 8
+RUNS = 20
 LINES = 50
 
 
@@ -123,7 +123,7 @@ def contents(data: dict[str, Any]) -> list[str]:
     return [line["content"] for line in data["lines"]]
 
 
-def test_many_live_runs_of_0_1_0_are_taken_over_and_no_line_is_lost(
+def test_twenty_live_runs_of_0_1_0_are_taken_over_and_no_line_is_lost(
     old_program: Path,
     server: UpgradedServer,
     open_phone: Callable[..., Phone],

@@ -1,4 +1,4 @@
-"""Every control of the start page and storage, on a small phone.
+"""Every control of the start page and storage, on phones of two sizes.
 
 Tags and the archive of the select mode: see session_admin/test_selected_in_browser.py.
 """
@@ -27,7 +27,10 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 DAY = 86400.0
-SMALL: ViewportSize = {"width": 360, "height": 740}
+SIZES: tuple[ViewportSize, ...] = (
+    {"width": 360, "height": 740},
+    {"width": 390, "height": 844},
+)
 NUMBERS = count(10)
 
 
@@ -80,8 +83,10 @@ class Walk:
         self.fits()
 
     def fits(self) -> None:
-        """On the small phone; what needs no more width fits on larger ones."""
-        assert misfits(self.page) == {}
+        """On both phones, last on the one that is pressed on."""
+        for size in SIZES:
+            self.page.set_viewport_size(size)
+            assert misfits(self.page) == {}, size
 
     def has_link(self, name: str, address: str) -> None:
         """The page that is open has a link to an address."""
@@ -109,8 +114,7 @@ def phone_of_all(server: Server, browser: Browser) -> Iterator[Phone]:
 
 @pytest.fixture
 def walk(server: Server, phone_of_all: Phone) -> Iterator[Walk]:
-    """On a small phone."""
-    phone_of_all.page.set_viewport_size(SMALL)
+    """On the larger phone; what is shown fits on both."""
     yield Walk(server, phone_of_all, f"walk{next(NUMBERS)}")
     phone_of_all.hand_on()
 

@@ -192,14 +192,18 @@ def test_words_are_found_as_one_types_and_lead_to_their_message_and_back(
     expect(page.locator(".search-hit", has_text="pie.py:4")).to_be_visible()
 
 
-SMALL: ViewportSize = {"width": 360, "height": 740}
+SCREENS: tuple[ViewportSize, ...] = (
+    {"width": 360, "height": 740},
+    {"width": 390, "height": 844},
+)
 
 
 def fits(page: Page) -> None:
-    """What is shown, on a small phone."""
-    page.set_viewport_size(SMALL)
-    assert sticks_out(page) == 0
-    assert smaller_than_a_thumb(page) == []
+    """What is shown, on both phones."""
+    for each in SCREENS:
+        page.set_viewport_size(each)
+        assert sticks_out(page) == 0, each
+        assert smaller_than_a_thumb(page) == [], each
 
 
 def finds_nothing_of_all_kinds(page: Page, server: Server, scripted: bool) -> None:
@@ -242,7 +246,9 @@ def test_every_control_works(server: Server, kept_phone: Phone) -> None:
     assert violations(page, "color-contrast") == []
     page.emulate_media(color_scheme="light")
     page.evaluate("document.documentElement.style.fontSize = '32px'")
-    assert sticks_out(page) == 0
+    for each in SCREENS:
+        page.set_viewport_size(each)
+        assert sticks_out(page) == 0, each
     page.get_by_role("link", name="Clear filters").click()
     expect(chips).to_have_count(0)
 
