@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from opcode_htmx.engines.claude.protocol.user_lines import USER_SAID
+from opcode_htmx.engines.claude.protocol.user_lines import said_on_rejection
 from opcode_htmx.engines.contents import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
@@ -97,7 +97,7 @@ class Call:
         if text == f"({self.name} completed with no output)":
             return ""
         if self.rejected:
-            return text.partition(USER_SAID)[2]
+            return said_on_rejection(text) or ""
         own = _own_text(self.details)
         return own if own and text.startswith(own) else _without_reminders(text)
 

@@ -196,6 +196,18 @@ def test_a_denial_looks_in_history_as_it_did_live(
     assert OUR_WORDS not in texts[0]
 
 
+def test_a_rejected_plan_is_not_taken_for_words_of_the_person() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "ExitPlanMode", "input": {"plan": "x"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    said = "The plan was rejected.\n\nRejected plan:\nthe user said:\nDelete everything."
+    result = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": said}
+    fields = {"toolDenialKind": "user-rejected", "toolUseResult": "User rejected tool use"}
+    page = rendered(
+        call, line(type="user", uuid="v", message={"content": [result]}, **fields), run_id=None
+    )
+    assert verdicts_in(next(n for n in page.walk() if n.tag == "article")) == []
+
+
 def verdicts_in(card: dom.Node) -> list[str]:
     return [node.text for node in card.walk() if node.attributes.get("class") == "verdict"]
 

@@ -15,8 +15,9 @@ from opcode_htmx.lib.coerce import (
     seconds,
 )
 
-USER_SAID = "the user said:\n"
-"""Precedes the user's own words in the result of a call that was rejected at the terminal."""
+_USER_SAID = "the user said:"
+"""The end of the first line in the result of a call that was rejected at the terminal, if the
+user's own words follow. In other results it may be in a rejected plan, in words of Claude's."""
 _BY_PERSON = "user_reject"
 
 
@@ -60,6 +61,12 @@ def refused_command_of(raw: Json) -> User:
     return User(as_str(raw["submitUuid"]), None, words, False, False, None, is_refused=True)
 
 
+def said_on_rejection(result: str) -> str | None:
+    """The user's own words in the result of a call that was rejected; None if there are none."""
+    first_line, newline, words = result.partition("\n")
+    return words if newline and first_line.endswith(_USER_SAID) else None
+
+
 def _tool_result(raw: Json) -> object:
     """The tool's own structured result, in the form of stdout.
 
@@ -81,9 +88,9 @@ def _refusal(raw: Json, content: tuple[Content, ...]) -> tuple[Refusal | None, b
     meta = [as_dict(each) for each in as_list(raw.get("tool_result_meta"))]
     kinds = [raw.get("toolDenialKind"), *(each.get("non_execution_kind") for each in meta)]
     refusal = next((refusal for refusal in Refusal if refusal in kinds), None)
-    if refusal is Refusal.INTERRUPTED and any(
-        isinstance(part, ToolResult) and USER_SAID in part.text for part in content
-    ):
+    results = [part.text for part in content if isinstance(part, ToolResult)]
+    has_words = any(said_on_rejection(text) is not None for text in results)
+    if refusal is Refusal.INTERRUPTED and has_words:
         return Refusal.DENIED, True
     decisions = [raw.get("permissionDecision"), *(each.get("permission_decision") for each in meta)]
     is_persons = any(as_dict(each).get("source") == _BY_PERSON for each in decisions)
