@@ -114,8 +114,13 @@ class RunFolder:
         if not isinstance(end, dict | None):
             raise TypeError(f"{self.record_path} has an end that is no object")
         if end is not None:
-            stderr = tuple(end.pop("stderr", ()))
-            end = RunEnd(**{**end, "outcome": Outcome(end["outcome"])}, stderr=stderr)
+            stderr = json_fields.texts(end.pop("stderr", []))
+            status = end.pop("exit_status")  # negative after a signal
+            if type(status) not in (int, type(None)):
+                raise TypeError("exit_status is no number")
+            known = json_fields.fields_of(RunEnd, end)
+            known["outcome"] = Outcome(end["outcome"])
+            end = RunEnd(**known, exit_status=status, stderr=stderr)
         known = json_fields.fields_of(RunRecord, data)
         return RunRecord(**{**known, "argv": json_fields.texts(data["argv"])}, end=end)
 

@@ -118,6 +118,26 @@ def test_record_with_a_field_of_another_type_is_refused(
         folder.load()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("at", "x"), ("at", None), ("cause", 5), ("exit_status", "z"), ("stderr", [1])],
+)
+def test_record_with_an_end_of_another_type_is_refused(
+    folder: RunFolder, field: str, value: object
+) -> None:
+    folder.store(ENDED)
+    data = json.loads(folder.record_path.read_bytes())
+    data["end"][field] = value
+    folder.record_path.write_text(json.dumps(data))
+    with pytest.raises((ValueError, TypeError)):
+        folder.load()
+
+
+def test_end_by_a_signal_is_read(folder: RunFolder) -> None:
+    folder.store(RECORD.ended(RunEnd(Outcome.FAILED, 7.0, "", -9, 0)))
+    assert folder.load().end == RunEnd(Outcome.FAILED, 7.0, "", -9, 0)
+
+
 # --- Claude's stderr ------------------------------------------------------------------------
 
 
