@@ -142,6 +142,8 @@ class IncrementalMarkdown:
         """Add `text`, which begins `offset` characters after the text that is Markdown."""
         shown, left_out = text[: max(0, MOST_PLAIN - offset)], offset + len(text) - MOST_PLAIN
         if offset == 0:
+            if self._parts:  # nothing comes after its end any more
+                self._parts[-1].replace(self._parts[-1].text, revision)
             self._parts.append(Part(_PLAIN_NOTE, revision))
         while shown:
             if offset % PLAIN_PIECE == 0:

@@ -128,6 +128,19 @@ def test_the_end_of_a_text_shows_signs_that_mean_nothing(text: str, size: int) -
     assert not growing.end(1001)
 
 
+@pytest.mark.parametrize("size", [9, 900])
+def test_signs_before_text_that_is_plain_are_those_of_history(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(growing_module, "LONGEST", 20)
+    text = "Not **bold, it turns out, and goes on"
+    growing = IncrementalMarkdown()
+    growing.is_growing = True
+    for start in range(0, len(text), size):
+        growing.append(text[start : start + size], start)
+    assert list(map(shown, growing.parts)) == list(map(shown, parts_of(text).parts))
+
+
 def drawn(growing: IncrementalMarkdown) -> list[str]:
     return [part.html for part in growing.parts]
 
