@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -49,12 +50,21 @@ def main(arguments: Sequence[str] = ()) -> int:
     logs.set_up_for_command(settings)
     ended, alive = end_all(settings, _BY_SERVER if at_exit else _BY_COMMAND)
     if not at_exit:
-        with contextlib.suppress(OSError):  # nobody reads it
-            for line in _lines(ended) or ([] if alive else ["No run of Claude goes on."]):
-                print(line)
+        _print(_lines(ended) or ([] if alive else ["No run of Claude goes on."]))
     for run in alive:
         log.error("Run %s could not be ended.", run.id)
     return 1 if alive else 0
+
+
+def _print(lines: list[str]) -> None:
+    """Print them if they can be: the exit status is about the runs."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without the letters
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = io.StringIO()  # else Python tries it again at its exit, and fails
 
 
 def _lines(ended: list[Run]) -> list[str]:

@@ -76,6 +76,19 @@ def test_end_runs_ends_with_0_where_nothing_runs_and_2_where_a_setting_is_bad(
     assert errors == "PORT must be a port number from 1 to 65535, not 'abc'.\n"
 
 
+def test_end_runs_ends_with_0_also_where_its_output_cannot_be_written(
+    environ: dict[str, str],
+) -> None:
+    code = """
+import os, sys
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+from opcode_htmx.app import end_runs
+sys.exit(end_runs.main())
+"""
+    status, _, errors = probe.run("-c", code, environ=environ)
+    assert (status, "No space left" in errors) == (0, False), errors
+
+
 def test_the_launcher_ends_with_2_for_arguments_and_1_for_a_bad_setting(
     environ: dict[str, str],
 ) -> None:
