@@ -57,6 +57,7 @@
   prompt.addEventListener("input", (event) => event.isComposing || suggest());
   if (document.activeElement === prompt && prompt.value !== prompt.defaultValue) suggest(); // typed before this script came
   prompt.addEventListener("blur", close);
+  $("composer").addEventListener("submit", close); // the text leaves the field
   list.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the field
   list.addEventListener("click", ({ target }) => {
     const option = target.closest("li");

@@ -65,3 +65,8 @@ def test_an_at_sign_completes_files_of_the_project_by_key_and_by_tap(
     expect(options.first).to_be_visible()
     box(phone).press("Escape")
     expect(phone.page.locator("#completions")).to_be_hidden()
+    box(phone).press_sequentially("p")
+    expect(options.first).to_be_visible()
+    box(phone).press("Control+Enter")
+    expect(box(phone)).to_have_value("")
+    expect(phone.page.locator("#completions")).to_be_hidden()
