@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,8 +69,10 @@ def _print(lines: list[str]) -> None:
 
 
 def _lines(ended: list[Run]) -> list[str]:
+    counted = Counter(visible_text(each.record.project_path) for each in ended)
     return [
-        f"Ended the run of Claude in {visible_text(each.record.project_path)}." for each in ended
+        f"Ended {'the run' if count == 1 else f'{count} runs'} of Claude in {project}."
+        for project, count in counted.items()
     ]
 
 

@@ -1,7 +1,7 @@
-"""Report at the end of a server which runs of Claude go on without it.
+"""Report at the end of a server which runs of Claude, and which terminals, go on without it.
 
-gunicorn's arbiter, which has loaded none of the app, does it: what reads a run is imported only
-where there are any.
+gunicorn's arbiter, which has loaded none of the app, does it: the modules that read them are
+imported only where there are any.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from opcode_htmx.web.server.gunicorn_log import state_folder
 
 
 def report(environ: Mapping[str, str]) -> None:
-    """Print how many Claude processes go on and how to end them; nothing if there are none."""
+    """Print how many go on and how to end them; nothing if there are none."""
     with contextlib.suppress(OSError):  # nobody reads it any more
         for line in lines(environ):
             print(line, flush=True)
@@ -26,8 +26,16 @@ def lines(environ: Mapping[str, str]) -> Iterator[str]:
     """The lines for the server with this environment."""
     state = state_folder(environ)
     count = sum(map(_is_alive, (state / "runs").glob("*/run.json")))
-    if not count:
-        return
+    if count:
+        yield from _about_runs(count, environ, state)
+    terminals = sum(map(_is_live_terminal, (state / "terminals").glob("*/terminal.json")))
+    if terminals == 1:
+        yield "One terminal goes on; after the next start, the page Terminal ends it."
+    elif terminals:
+        yield f"{terminals} terminals go on; after the next start, the page Terminal ends them."
+
+
+def _about_runs(count: int, environ: Mapping[str, str], state: Path) -> Iterator[str]:
     own = environ.get("OPCODE_STATE_DIR", "").strip()
     command = f"OPCODE_STATE_DIR={shlex.quote(str(state))} " if own else ""
     if count == 1:
@@ -51,3 +59,9 @@ def _is_alive(record: Path) -> bool:
         return ProcessIdentity(run.pid, run.process_started_at).find() is not None
     except (OSError, ValueError, KeyError, TypeError):
         return False  # as the registry of runs ignores it
+
+
+def _is_live_terminal(record: Path) -> bool:
+    from opcode_htmx.sessions.terminals import pipes
+
+    return pipes.is_live(record.parent)

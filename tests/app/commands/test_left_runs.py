@@ -1,4 +1,4 @@
-"""What a server says at its end about runs that go on, beside records that nobody wrote so."""
+"""What a server says at its end about runs and terminals that go on, beside odd records."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from opcode_htmx.app.operation import left_runs
+from opcode_htmx.lib.pty.messages import CONTROL
 from opcode_htmx.runs.model.record import RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 
@@ -52,3 +53,22 @@ def test_a_pipe_in_place_of_a_record_keeps_nobody_waiting(folder: RunFolder) -> 
     folder.record_path.unlink()
     os.mkfifo(folder.record_path)
     assert lines(folder) == []
+
+
+def test_a_terminal_goes_on_as_long_as_its_host_reads_its_orders(tmp_path: Path) -> None:
+    readers = []
+    for name in ("open", "also open", "ended"):
+        terminal = tmp_path / "terminals" / name
+        terminal.mkdir(parents=True)
+        (terminal / "terminal.json").write_text("{}", encoding="utf-8")
+        os.mkfifo(terminal / CONTROL)
+        if name != "ended":
+            readers.append(os.open(terminal / CONTROL, os.O_RDONLY | os.O_NONBLOCK))
+    environ = {"OPCODE_STATE_DIR": str(tmp_path)}
+    several = "2 terminals go on; after the next start, the page Terminal ends them."
+    assert list(left_runs.lines(environ)) == [several]
+    os.close(readers.pop())
+    one = "One terminal goes on; after the next start, the page Terminal ends it."
+    assert list(left_runs.lines(environ)) == [one]
+    os.close(readers.pop())
+    assert list(left_runs.lines(environ)) == []
