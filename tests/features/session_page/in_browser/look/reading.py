@@ -130,6 +130,10 @@ def wider_than_the_screen(page: Page) -> list[tuple[int, int]]:
     return wide
 
 
+LOWER_THAN_ITS_CONTENT = """rows => rows.filter(each => each.scrollHeight > each.clientHeight + 1)
+    .map(each => each.outerHTML.slice(0, 80))"""
+
+
 def words_and_signs_of_a_session_grow(phone: Phone) -> None:
     page = phone.page
     name = page.locator(".tool-summary.path bdi", has_text=NAME)
@@ -142,6 +146,7 @@ def words_and_signs_of_a_session_grow(phone: Phone) -> None:
     assert min(page.locator(".decide .button").evaluate_all(SPACE_BESIDE_WORDS)) >= 8
     phone.button("Session menu").click()  # the composer, with its Stop, is below a long request
     expect(page.locator("#menu").get_by_role("button", name="Stop")).to_be_in_viewport(ratio=1)
+    assert page.locator("#menu > *").evaluate_all(LOWER_THAN_ITS_CONTENT) == []
     page.keyboard.press("Escape")
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
 
