@@ -9,7 +9,6 @@
   let chosen = 0;
   let asked = null;
 
-  // A command at the start of the text, or a file after an @.
   const word = () => {
     const before = prompt.value.slice(0, prompt.selectionEnd);
     return /^\/[\w:.-]*$/.exec(before)?.[0] ?? /(?:^|\s)(@\S*)$/.exec(before)?.[1];

@@ -1,8 +1,7 @@
 """Unpack a backup into an empty folder. It may come from anywhere, so nothing in it is believed.
 
 Only folders and plain files are made, below the folder, with names that its owner knows, none
-twice; all of them are private. Files that differ from the hashes in the manifest are
-refused.
+twice; all of them are private. Files that differ from the hashes in the manifest are refused.
 """
 
 from __future__ import annotations
