@@ -68,7 +68,8 @@ class ToolCalls:
                 self._in_background[tool.id] = tool
         elif tool.state is not ToolState.DENIED:
             tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
-        tool.is_denied_by_person, tool.answered_at = message.is_denied_by_person, message.said_at
+        tool.is_denied_by_person = result.is_error and message.is_denied_by_person
+        tool.answered_at = message.said_at
         self._store.mark_changed(tool)
 
     # --- requests ---------------------------------------------------------------------------

@@ -208,6 +208,28 @@ def test_a_rejected_plan_is_not_taken_for_words_of_the_person() -> None:
     assert verdicts_in(next(n for n in page.walk() if n.tag == "article")) == []
 
 
+def test_the_output_of_a_call_that_was_carried_out_beside_a_denied_one_is_shown() -> None:
+    """One line has both results."""
+    uses = [
+        {"type": "tool_use", "id": each, "name": "Bash", "input": {"command": "ls"}}
+        for each in ("denied", "done")
+    ]
+    results = [
+        {"type": "tool_result", "tool_use_id": "denied", "is_error": True, "content": "Not here."},
+        {"type": "tool_result", "tool_use_id": "done", "content": "plant.py"},
+    ]
+    fields = {"toolDenialKind": "permission-rule", "permissionDecision": BY_PERSON}
+    page = rendered(
+        line(type="assistant", uuid="u", message={"id": "m", "content": uses}),
+        line(type="user", uuid="v", message={"content": results}, **fields),
+        run_id=None,
+    )
+    denied, done = (node for node in page.walk() if node.tag == "article")
+    assert verdicts_in(denied) == ["Denied", "Not here."]
+    assert verdicts_in(done) == []
+    assert "plant.py" in done.text
+
+
 def verdicts_in(card: dom.Node) -> list[str]:
     return [node.text for node in card.walk() if node.attributes.get("class") == "verdict"]
 
