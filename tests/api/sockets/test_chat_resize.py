@@ -40,10 +40,12 @@ def test_a_wrong_size_is_refused(chat: JsonClient, size: dict[str, int]) -> None
 
 
 def test_the_terminals_of_the_session_get_the_size(chat: JsonClient, shared_server: Server) -> None:
-    # in place of Claude: a program that shows its size at each change
+    # in place of Claude: a program that shows its size, and again at each change
     claude = shared_server.sandbox.home / "claude"
     program = claude.read_text()
-    claude.write_text("#!/bin/sh\ntrap 'stty size' WINCH\nwhile :; do sleep 0.05; done\n")
+    claude.write_text(
+        "#!/bin/sh\ntrap 'stty size' WINCH\nstty size\nwhile :; do sleep 0.05; done\n"
+    )
     try:
         form = {
             "program": "resume",
