@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from playwright.sync_api import Locator, expect
 
 from tests.support.environment import runs_of
@@ -35,3 +37,11 @@ def asks(phone: Phone, server: Server) -> int:
     """How often Claude has asked in the session that is looked at."""
     files = (run / "out.ndjson" for run in runs_of(server.sandbox.state, phone.session_id))
     return sum(file.read_text(encoding="utf-8").count('"can_use_tool"') for file in files)
+
+
+def has_answered(phone: Phone, prompt: str) -> None:
+    """Wait for the end of the turn of this prompt, which the session holds once.
+
+    How many turns the page shows grows as older ones come."""
+    answered = f".block-prompt:has-text({json.dumps(prompt)}) ~ .block-summary"
+    expect(phone.page.locator(answered)).to_have_count(1)

@@ -13,6 +13,7 @@ from tests.features.permissions.in_browser.cards import (
     GRACE,
     asks,
     card,
+    has_answered,
     in_force,
     open_options,
     ready,
@@ -64,7 +65,6 @@ def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
 
 def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server) -> None:
     phone, asked = idle_phone, asks(idle_phone, server)
-    turns = phone.page.locator(".block-summary").count()
     warning = phone.page.get_by_text("Bypass mode: Claude does everything without asking.")
     expect(warning).to_have_count(0)
     open_options(phone)
@@ -76,7 +76,7 @@ def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server)
     )
     assert danger
     phone.send("outside unasked")
-    expect(phone.page.locator(".block-summary")).to_have_count(turns + 1)
+    has_answered(phone, "outside unasked")
     assert asks(phone, server) == asked
     assert (server.sandbox.home / "elsewhere" / "unasked.txt").exists()
     phone.page.reload()
