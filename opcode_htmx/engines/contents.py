@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from opcode_htmx.lib.coerce import Json
@@ -47,6 +48,11 @@ class OtherContent:
     raw: Any = field(repr=False)
 
 
+class Refusal(StrEnum):
+    DENIED = "permission-rule"
+    INTERRUPTED = "user-rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     """The result of a tool, part by part in its order."""
@@ -54,6 +60,10 @@ class ToolResult:
     tool_use_id: str
     is_error: bool
     parts: tuple[TextContent | ImageContent | OtherContent, ...] = ()
+    refusal: Refusal | None = None
+    """Why the result is an error without the tool having failed."""
+    is_denied_by_person: bool = False
+    """Whether the refusal was a person's answer to a request."""
 
     @property
     def text(self) -> str:

@@ -82,11 +82,6 @@ class Assistant:
     """In seconds since the epoch; 0 if the line does not have it."""
 
 
-class Refusal(StrEnum):
-    DENIED = "permission-rule"
-    INTERRUPTED = "user-rejected"
-
-
 class Author(StrEnum):
     """The author of a `user` line, by its fields."""
 
@@ -107,10 +102,6 @@ class User:
     is_meta: bool
     tool_result: Any = field(repr=False)
     """The tool's own structured result (a patch, an exit status), if any."""
-    refusal: Refusal | None = None
-    """Why a tool's result is an error without the tool having failed."""
-    is_denied_by_person: bool = False
-    """Whether the refusal was a person's answer to a request."""
     author: Author = Author.UNKNOWN
     origin: str = ""
     """The kind of sender that the line names, such as `peer`; empty if it names none."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from opcode_htmx.engines.claude.protocol.user_lines import said_on_rejection
+from opcode_htmx.engines.claude.protocol.user_lines import REJECTED, said_on_rejection
 from opcode_htmx.engines.contents import Content
 from opcode_htmx.lib.coerce import Json
 from opcode_htmx.lib.dataclass import dataclass
@@ -30,7 +30,6 @@ LONGEST_JSON = 300_000
 _TOOL_ERROR = late_pattern(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
 _REMINDER = "<system-reminder>", "</system-reminder>"
 _ERROR = "Error: "
-_REJECTED = "User rejected tool use"
 _MCP_FIELDS = frozenset({"structuredContent", "resourceLinks", "_meta"})
 """Fields that MCP tools may return in addition to text."""
 
@@ -87,7 +86,7 @@ class Call:
     @property
     def rejected(self) -> bool:
         """Whether the user rejected it: then the result is a text of the CLI for the model."""
-        return bool(self.details == _REJECTED)
+        return bool(self.details == REJECTED)
 
     @property
     def printed(self) -> str:

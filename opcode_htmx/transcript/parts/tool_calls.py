@@ -5,13 +5,12 @@ A call and its result are one block. The blocks of a subagent are inside the blo
 
 from __future__ import annotations
 
-from opcode_htmx.engines.contents import ToolResult, ToolUse
+from opcode_htmx.engines.contents import Refusal, ToolResult, ToolUse
 from opcode_htmx.engines.messages import (
     Ask,
     ControlCancel,
     ControlResponse,
     PermissionRequest,
-    Refusal,
     User,
 )
 from opcode_htmx.transcript.block_store import BlockStore
@@ -67,8 +66,8 @@ class ToolCalls:
             if tool.runs_in_background:
                 self._in_background[tool.id] = tool
         elif tool.state is not ToolState.DENIED:
-            tool.state = _REFUSED[message.refusal] if message.refusal else ToolState.ERROR
-        tool.is_denied_by_person = result.is_error and message.is_denied_by_person
+            tool.state = _REFUSED[result.refusal] if result.refusal else ToolState.ERROR
+        tool.is_denied_by_person = result.is_error and result.is_denied_by_person
         tool.answered_at = message.said_at
         self._store.mark_changed(tool)
 

@@ -165,17 +165,46 @@ def test_a_tools_own_account_of_its_result_is_spelt_in_two_ways() -> None:
     assert user([], toolUseResult={"a": 1}).tool_result == {"a": 1}
 
 
+def refusals(*results: Json, **fields: object) -> list[tuple[contents.Refusal | None, bool]]:
+    """The refusal of each result of a line, and whether it was a person's."""
+    failed = [{"type": "tool_result", "is_error": True, **result} for result in results]
+    parts = user(failed, **fields).content
+    found = [part for part in parts if isinstance(part, contents.ToolResult)]
+    return [(part.refusal, part.is_denied_by_person) for part in found]
+
+
 @pytest.mark.parametrize(
     ("kind", "refusal"),
     [
-        ("permission-rule", m.Refusal.DENIED),
-        ("user-rejected", m.Refusal.INTERRUPTED),
+        ("permission-rule", contents.Refusal.DENIED),
+        ("user-rejected", contents.Refusal.INTERRUPTED),
         ("of next year", None),
     ],
 )
-def test_refusal_reason_is_in_stdout_and_history(kind: str, refusal: m.Refusal | None) -> None:
-    assert user([], tool_result_meta=[{"non_execution_kind": kind}]).refusal == refusal
-    assert user([], toolDenialKind=kind).refusal == refusal
+def test_refusal_reason_is_in_stdout_and_history(
+    kind: str, refusal: contents.Refusal | None
+) -> None:
+    meta = [{"non_execution_kind": kind}]
+    assert refusals({"tool_use_id": "t"}, tool_result_meta=meta) == [(refusal, False)]
+    assert refusals({"tool_use_id": "t"}, toolDenialKind=kind) == [(refusal, False)]
+
+
+def test_each_result_of_a_line_has_a_refusal_of_its_own() -> None:
+    by_person = {"decision": "reject", "source": "user_reject"}
+    denied = {"non_execution_kind": "permission-rule", "permission_decision": by_person}
+    meta = [{"id": "denied", **denied}, {"id": "failed"}]
+    results = [{"tool_use_id": "denied"}, {"tool_use_id": "failed"}]
+    found = refusals(*results, tool_result_meta=meta)
+    assert found == [(contents.Refusal.DENIED, True), (None, False)]
+
+
+def test_words_are_a_persons_only_where_the_call_was_rejected() -> None:
+    result = {"tool_use_id": "t", "content": "Rejected; the user said:\nNot here."}
+    kind = {"toolDenialKind": "user-rejected"}
+    rejected = refusals(result, **kind, toolUseResult="User rejected tool use")
+    assert rejected == [(contents.Refusal.DENIED, True)]
+    for other in ({}, {"toolUseResult": "Error: a hook"}):
+        assert refusals(result, **kind, **other) == [(contents.Refusal.INTERRUPTED, False)]
 
 
 def test_prompt_read_in_mid_turn_is_a_prompt_in_history() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from opcode_htmx.engines.claude.protocol import authorship
 from opcode_htmx.engines.claude.protocol.contents import prompt_contents_of
-from opcode_htmx.engines.contents import Content, TextContent, ToolResult
-from opcode_htmx.engines.messages import Refusal, User
+from opcode_htmx.engines.contents import Content, Refusal, TextContent, ToolResult
+from opcode_htmx.engines.messages import User
 from opcode_htmx.lib.coerce import (
     Json,
     as_dict,
@@ -15,6 +18,8 @@ from opcode_htmx.lib.coerce import (
     seconds,
 )
 
+REJECTED = "User rejected tool use"
+"""The tool's own structured result of a call that was rejected at the terminal."""
 _USER_SAID = "the user said:"
 """The end of the first line in the result of a call that was rejected at the terminal, if the
 user's own words follow. In other results it may be in a rejected plan, in words of Claude's."""
@@ -23,17 +28,13 @@ _BY_PERSON = "user_reject"
 
 def user_of(raw: Json) -> User:
     """A `user` line: a prompt, tool results, or a note of the CLI's."""
-    content = prompt_contents_of(raw["message"].get("content"))
-    refusal, is_persons = _refusal(raw, content)
     return User(
         uuid=as_str(raw.get("uuid")),
         parent=optional(raw.get("parent_tool_use_id")),
-        content=content,
+        content=tuple(_content(raw)),
         is_replay=bool(raw.get("isReplay")),
         is_meta=authorship.is_meta(raw),
         tool_result=_tool_result(raw),
-        refusal=refusal,
-        is_denied_by_person=is_persons,
         author=authorship.author_of(raw),
         origin=authorship.origin_of(raw),
         parent_uuid=as_str(raw.get("parentUuid")),
@@ -79,17 +80,27 @@ def _tool_result(raw: Json) -> object:
     return {"content": found, **beside} if beside else found
 
 
-def _refusal(raw: Json, content: tuple[Content, ...]) -> tuple[Refusal | None, bool]:
+def _content(raw: Json) -> Iterator[Content]:
+    """The content, with what the line has about the refusal of each result."""
+    for part in prompt_contents_of(raw["message"].get("content")):
+        if isinstance(part, ToolResult) and part.is_error:
+            refusal, is_persons = _refusal(raw, part)
+            yield replace(part, refusal=refusal, is_denied_by_person=is_persons)
+        else:
+            yield part
+
+
+def _refusal(raw: Json, result: ToolResult) -> tuple[Refusal | None, bool]:
     """The kind of refusal, and whether it was a person's answer to a request.
 
     stdout has the fields of history, under names of its own, for each result of the line. A
     rejection at the terminal is an interruption unless the person said what to do instead.
     """
     meta = [as_dict(each) for each in as_list(raw.get("tool_result_meta"))]
+    meta = [each for each in meta if each.get("id", result.tool_use_id) == result.tool_use_id]
     kinds = [raw.get("toolDenialKind"), *(each.get("non_execution_kind") for each in meta)]
     refusal = next((refusal for refusal in Refusal if refusal in kinds), None)
-    results = [part.text for part in content if isinstance(part, ToolResult)]
-    has_words = any(said_on_rejection(text) is not None for text in results)
+    has_words = _tool_result(raw) == REJECTED and said_on_rejection(result.text) is not None
     if refusal is Refusal.INTERRUPTED and has_words:
         return Refusal.DENIED, True
     decisions = [raw.get("permissionDecision"), *(each.get("permission_decision") for each in meta)]
