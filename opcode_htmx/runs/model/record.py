@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from enum import StrEnum
 
+from opcode_htmx.engines.identifiers import SESSION_ID
+from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.dataclass import dataclass
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -65,6 +68,17 @@ class RunRecord:
     def launched(self) -> bool:
         """Whether there has been a process; without one the run is queued."""
         return self.pid is not None
+
+    def check(self) -> None:
+        """Raises ValueError for what no run has: the record may be damaged."""
+        if not RUN_ID.fullmatch(self.id) or not SESSION_ID.fullmatch(self.session_id):
+            raise ValueError("the id of the run or of its session is none")
+        for path in (self.project_path, self.config_dir):
+            if b"\0" in os.fsencode(path):
+                raise ValueError("a path has a NUL")
+        times = (self.created_at, self.process_started_at or 0.0, self.end.at if self.end else 0.0)
+        if max(times) > LATEST:
+            raise ValueError("a time is too late")
 
     def started(self, pid: int, started_at: float) -> RunRecord:
         return replace(self, pid=pid, process_started_at=started_at)

@@ -122,7 +122,9 @@ class RunFolder:
             known["outcome"] = Outcome(end["outcome"])
             end = RunEnd(**known, exit_status=status, stderr=stderr)
         known = json_fields.fields_of(RunRecord, data)
-        return RunRecord(**{**known, "argv": json_fields.texts(data["argv"])}, end=end)
+        record = RunRecord(**{**known, "argv": json_fields.texts(data["argv"])}, end=end)
+        record.check()
+        return record
 
     def store(self, record: RunRecord, then: Callable[[], None] = lambda: None) -> None:
         """Replace run.json so that a crash leaves either the old or the new one.

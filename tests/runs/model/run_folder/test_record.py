@@ -106,9 +106,14 @@ def test_invalid_record_raises_a_documented_error(folder: RunFolder, content: st
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("config_dir", None), ("session_id", 5), ("argv", "claude"), ("created_at", "now")],
+    [
+        *(("config_dir", None), ("session_id", 5), ("argv", "claude"), ("created_at", "now")),
+        *(("session_id", "a\0"), ("session_id", "\ud800"), ("id", "../" * 8)),
+        *(("project_path", "/a\0"), ("project_path", "/\ud800"), ("config_dir", "\0")),
+        *(("created_at", 2**53), ("process_started_at", 2**53)),
+    ],
 )
-def test_record_with_a_field_of_another_type_is_refused(
+def test_record_with_a_field_that_no_run_has_is_refused(
     folder: RunFolder, field: str, value: object
 ) -> None:
     folder.store(RECORD)
@@ -120,9 +125,9 @@ def test_record_with_a_field_of_another_type_is_refused(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("at", "x"), ("at", None), ("cause", 5), ("exit_status", "z"), ("stderr", [1])],
+    [("at", "x"), ("at", 2**53), ("at", None), ("cause", 5), ("exit_status", "z"), ("stderr", [1])],
 )
-def test_record_with_an_end_of_another_type_is_refused(
+def test_record_with_an_end_that_no_run_has_is_refused(
     folder: RunFolder, field: str, value: object
 ) -> None:
     folder.store(ENDED)
