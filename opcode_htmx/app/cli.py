@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     """Replace this process by the server; return an exit status only when that fails."""
     standard_streams.open_closed()
     if argv:
-        return print_answer(argv)
+        return print_answer_or_error(argv)
     return start()
 
 
@@ -105,6 +105,21 @@ def about_pairing(settings: Settings) -> list[str]:
         return list(terminal.at_start(settings, terminal.screen()))
     except OSError as error:
         return [f"No QR code can be shown ({error.strerror})."]
+
+
+def print_answer_or_error(arguments: Sequence[str]) -> int:
+    """The same as `print_answer`, but 1 if not all of the answer could be printed."""
+    try:
+        status = print_answer(arguments)
+    except OSError:
+        if not (error := standard_streams.flush_output()):
+            raise
+    else:
+        if not (error := standard_streams.flush_output()):
+            return status
+    if not isinstance(error, BrokenPipeError):  # as after `| head`: its reader has enough
+        print(f"The output could not be written ({error.strerror}).", file=sys.stderr)
+    return 1
 
 
 def print_answer(arguments: Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import sys
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from opcode_htmx.app import standard_streams
 from opcode_htmx.app.commands.command import USAGE_ERROR
 from opcode_htmx.app.operation import logs
 from opcode_htmx.app.shared import run_settings
@@ -61,11 +61,9 @@ def _print(lines: list[str]) -> None:
     """Print them if they can be: the exit status is about the runs."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without the letters
-    try:
+    with contextlib.suppress(OSError):
         sys.stdout.writelines(f"{line}\n" for line in lines)
-        sys.stdout.flush()
-    except OSError:
-        sys.stdout = io.StringIO()  # else Python tries it again at its exit, and fails
+    standard_streams.flush_output()
 
 
 def _lines(ended: list[Run]) -> list[str]:

@@ -1,10 +1,14 @@
-"""Open /dev/null in place of closed standard streams, as after `>&-` in a shell."""
+"""Standard streams that are closed, as after `>&-` in a shell, or take no more, as on a full disk.
+
+What cannot be written to goes to /dev/null.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 
 def open_closed() -> None:
@@ -19,4 +23,18 @@ def open_closed() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, _null())
+
+
+def flush_output() -> OSError | None:
+    """Write what was printed so far; the error if that cannot be done."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = _null()  # else Python tries again at its exit, and fails
+        return error
+    return None
+
+
+def _null() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

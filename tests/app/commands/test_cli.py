@@ -1,6 +1,7 @@
 """The launcher, run as a person runs it: what it says, what it refuses, what it becomes."""
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -198,6 +200,29 @@ def test_closed_standard_streams_are_opened_for_the_launcher_and_the_server() ->
         "['/dev/null', '/dev/null']",
         "[True, True] False",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "errors"),
+    [
+        (errno.ENOSPC, "The output could not be written (No space left on device).\n"),
+        (errno.EPIPE, ""),
+    ],
+)
+def test_a_command_ends_with_1_where_its_output_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    errors: str,
+) -> None:
+    """One line says so, unless its reader has enough, as after `| head`."""
+    full = io.StringIO()
+    monkeypatch.setattr(full, "flush", Mock(side_effect=OSError(number, os.strerror(number))))
+    monkeypatch.setattr(sys, "stdout", full)
+    assert cli.main(["--version"]) == 1
+    assert sys.stdout is not full, "Python would try again at its exit"
+    sys.stdout.close()
+    assert capsys.readouterr().err == errors
 
 
 def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
