@@ -14,6 +14,7 @@ from opcode_htmx.lib.dataclass import dataclass
 FOLDERS = "additionalDirectories"
 """The list of the folders that Claude works in besides the project."""
 NO_PLACE = "Choose where it is to stand."
+NO_KIND = "Choose what becomes of such a call."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def check(entry: Entry, places: Collection[str]) -> None:
         if not entry.text or not entry.text.isprintable() or len(entry.text) > rules.LONGEST:
             raise InvalidRule("Type the path of a folder, such as ~/work/shared or ../other.")
     elif entry.kind not in list(Behavior):
-        raise InvalidRule("Choose what becomes of such a call.")
+        raise InvalidRule(NO_KIND)
     else:
         rules.check(entry.text)
 

@@ -13,7 +13,7 @@ from opcode_htmx.engines.claude.config.scopes import Scope
 from opcode_htmx.engines.claude.permissions import rules
 from opcode_htmx.engines.claude.permissions.rulebook import Decision, Outcome
 from opcode_htmx.engines.claude.permissions.rules import Behavior, InvalidRule, Words
-from opcode_htmx.features.claude_permissions.entries import FOLDERS, Entry
+from opcode_htmx.features.claude_permissions.entries import FOLDERS, NO_KIND, Entry
 from opcode_htmx.features.claude_permissions.lately import LatelyMatched
 from opcode_htmx.features.claude_permissions.service import (
     ListedRule,
@@ -175,6 +175,8 @@ def _submit(
         for scope in editor.configuration.settings_places(chosen)
     }
     try:
+        if kind not in kinds and not is_removed:
+            raise InvalidRule(NO_KIND)
         editor.change(chosen, old, None if is_removed else new, based_on, current_identity())
     except FileChanged as error:
         return form_page(_Form(chosen, old, new, str(error), error)), 409

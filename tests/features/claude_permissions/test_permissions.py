@@ -115,14 +115,18 @@ def test_rule_that_moves_is_not_written_where_the_old_file_has_changed(
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [("bash(x)", 422), ("Bash(git push:*)", 422), ("Bash(", 422)]
+    ("kind", "text"),
+    [
+        *(("ask", "bash(x)"), ("ask", "Bash(git push:*)"), ("ask", "Bash(")),
+        ("additionalDirectories", "/srv"),
+    ],
 )
 def test_rule_that_would_do_nothing_is_refused_with_the_words_kept(
-    server: LocalServer, user_file: Path, text: str, status: int
+    server: LocalServer, user_file: Path, kind: str, text: str
 ) -> None:
     before = user_file.read_text()
-    answer = save(server, fields(server, kind="ask"), kind="ask", text=text, scope="user")
-    assert answer.status_code == status
+    answer = save(server, fields(server, kind="ask"), kind=kind, text=text, scope="user")
+    assert answer.status_code == 422
     assert f'value="{text}"' in answer.text
     assert user_file.read_text() == before
 

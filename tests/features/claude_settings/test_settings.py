@@ -94,7 +94,7 @@ def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
 def test_key_that_fits_no_address_is_listed_without_a_link(
     server: LocalServer, user_file: Path
 ) -> None:
-    odd = ["", "a/b?c", "..", "x" * 5000, "\ud800"]
+    odd = ["", "  ", "a/b?c", "..", "x" * 5000, "\ud800"]
     user_file.write_text(json.dumps({**dict.fromkeys(odd, "odd"), "$plain": "even"}))
     given = ("user odd", "user even")
     links = {words: link for words, link in rows(server).items() if words.endswith(given)}
@@ -103,6 +103,7 @@ def test_key_that_fits_no_address_is_listed_without_a_link(
     text = " ".join(dom.parse(server.get("/claude/settings").text).text.split())
     for shown in ("No name", "a/b?c", ".."):
         assert f"{shown} user odd" in text
+    assert text.count("No name user odd") == 2
 
 
 def test_settings_that_are_used_often_are_listed_first(
