@@ -34,33 +34,43 @@
   const words = () => [...unsent().map((each) => each.querySelector(".prompt-text").textContent), prompt.value].filter(Boolean).join("\n\n");
   let mixed = false; // whether the server's draft has more than a prompt that is on its way
 
-  // Text that the server has not saved stays in the tab until it has: the page may be discarded before.
-  const stored = `unsaved ${address}`;
+  // Text that the server does not have stays in the tab until it does: the page may be discarded before, or left
+  // for the login. With the server's text over which it was typed. sending.js keeps that of #sending.
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const stored = `unsaved ${base}/ ${address}`;
   let isSent = false; // by the form of a new session: what fails after that is of no interest
-  const remember = (text) => {
-    if (!folder || isSent) return null;
+  let isFailing = false; // what was saved last
+  const isCutOff = () => isFailing || document.body.dataset.link === "offline";
+  const remember = () => {
+    if (isSent) return;
+    const text = isCutOff() && words() !== kept ? prompt.value : "";
     try {
-      if (text) sessionStorage.setItem(stored, text);
+      if (text) sessionStorage.setItem(stored, JSON.stringify({ text, over: kept ?? "" }));
       else sessionStorage.removeItem(stored);
     } catch {} // full or forbidden: only this page has it
-    return null;
   };
   const restore = () => {
-    if (!folder) return;
-    let text = "";
+    let unsaved = null;
     try {
-      text = sessionStorage.getItem(stored) ?? "";
+      unsaved = JSON.parse(sessionStorage.getItem(stored));
     } catch {}
-    if (!text) return;
-    if (prompt.value.includes(text)) return remember("");
-    prompt.value = text.startsWith(prompt.value) ? text : `${prompt.value}\n\n${text}`;
+    if (!unsaved) return;
+    const { text, over } = unsaved;
+    const now = prompt.value;
+    const has = (whole, part) => whole.startsWith(part) || `${whole}\n\n`.includes(`\n\n${part}\n\n`);
+    if (has(now, text)) return remember(); // it was saved
+    prompt.value = now === over || has(text, now) ? text : `${now}\n\n${text}`; // changed elsewhere: both
+    isFailing = true; // until it is saved
     saveSoon();
   };
 
   let replaced = null; // the server's text before that of this page, until that has come back as an update
   const save = (mayLeave = true) => {
     const text = words();
-    if (text === kept) return null;
+    if (text === kept) {
+      remember();
+      return null;
+    }
     replaced ??= $("draft").value;
     mixed ||= prompt.value && unsent().length;
     const body = new URLSearchParams({
@@ -74,11 +84,17 @@
     return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
       const isKept = answer.ok && isOurs(answer);
       if (isKept) kept = text;
-      remember(isKept ? "" : text);
+      isFailing = !isKept;
+      remember();
       return answer;
-    }, () => remember(text)); // it is still here as well
+    }, () => {
+      isFailing = true;
+      remember();
+      return null;
+    });
   };
   const saveSoon = () => {
+    remember();
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_MS);
   };
@@ -144,7 +160,7 @@
     if (isReached) {
       // A tapped suggestion is the prompt: the text in the field must not replace it.
       kept = prompt.value;
-      remember("");
+      remember();
       isSent = true;
       return;
     }
@@ -157,7 +173,10 @@
   }
   addEventListener("online", saveSoon);
   addEventListener("pageshow", () => { isSent = false; }); // also of a page that the browser has kept
-  addEventListener("pagehide", save);
+  addEventListener("pagehide", () => {
+    remember();
+    save();
+  });
   document.addEventListener("visibilitychange", () => document.hidden && save());
   document.addEventListener("htmx:ws:after:connection", saveSoon);
   document.addEventListener("htmx:ws:after:message:incoming", takeOver);

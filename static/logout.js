@@ -6,7 +6,7 @@
   const { base = "" } = document.documentElement.dataset; // the path below which the app is served
   const LOGOUT = `logout ${base}/`; // when the last one was; in the tab: the one that it knows of
   const forget = () => {
-    for (const key of Object.keys(sessionStorage)) if (key.includes(` ${base}/`)) sessionStorage.removeItem(key);
+    for (const key of Object.keys(sessionStorage)) if (key.split(" ")[1] === `${base}/`) sessionStorage.removeItem(key);
   };
   try {
     if (document.querySelector("[data-logged-out]")) {
@@ -18,7 +18,11 @@
       forget();
       sessionStorage.setItem(LOGOUT, last);
     }
-    // An open page may still keep words: they are removed with the next one that is shown.
-    addEventListener("storage", ({ key }) => key === LOGOUT && forget());
+    // What an open page keeps after that is there after the next login: it may have been typed since.
+    addEventListener("storage", ({ key, newValue }) => {
+      if (key !== LOGOUT || !newValue) return;
+      forget();
+      sessionStorage.setItem(LOGOUT, newValue);
+    });
   } catch {} // storage is forbidden
 })();

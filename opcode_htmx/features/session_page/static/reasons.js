@@ -3,7 +3,8 @@
 
 (() => {
   const FIELD = ".block-ask[data-state=open] .reason textarea";
-  const stored = `reasons ${location.pathname}`;
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const stored = `reasons ${base}/ ${location.pathname}`;
   const known = new WeakSet(); // fields that had their words back, which may be emptied since
 
   let kept = {}; // the words, by the id of their field

@@ -11,7 +11,8 @@
   const composer = $("composer");
   const prompt = $("prompt");
   const list = $("sending");
-  const stored = `sending ${location.pathname}`;
+  const { base = "" } = document.documentElement.dataset; // the path below which the app is served
+  const stored = `sending ${base}/ ${location.pathname}`;
   const bubbles = new Map(); // each bubble's form data and state
   let retried = null; // the bubble whose data are sent instead of the form's
   let justSent = 0;

@@ -12,7 +12,7 @@ from tests.features.session_page.in_browser.where.beginning import (
     begin,
     open_session,
 )
-from tests.support.environment import until
+from tests.support.environment import PASSWORD, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -109,8 +109,12 @@ def test_viewer_is_notified_when_the_session_is_deleted_elsewhere(
 # --- logging out ----------------------------------------------------------------------------
 
 
-KEEP = "() => sessionStorage.setItem('reasons /projects/a', 'Words')"
-HAS_FORGOTTEN = "() => !sessionStorage.getItem('reasons /projects/a')"
+KEEP = """() => {
+    sessionStorage.setItem("reasons / /projects/a", "Words");
+    sessionStorage.setItem("reasons /below/ /below/projects/a", "Words of another server");
+}"""
+HAS_FORGOTTEN = "() => !sessionStorage.getItem('reasons / /projects/a')"
+NEIGHBOURS = "sessionStorage.getItem('reasons /below/ /below/projects/a')"
 
 
 def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone: OpenPhone) -> None:
@@ -129,6 +133,7 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     expect(elsewhere.get_by_text("You are logged out.")).to_be_visible()
     for page in (elsewhere, phone.page):
         page.wait_for_function(HAS_FORGOTTEN)
+        assert page.evaluate(NEIGHBOURS), "another server on this host keeps its words"
     expect(phone.status).to_have_text("Logged out.")
     expect(phone.page.get_by_role("link", name="Log in again")).to_have_attribute(
         "href", f"/login?next={address}"
@@ -138,11 +143,17 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     other.page.context.clear_cookies()  # as those of a phone that has slept for too long
     other.page.evaluate("dispatchEvent(new Event('offline'))")
     expect(other.status).to_have_text("Logged out.")
-    phone.page.evaluate(KEEP)  # as a page does that is left open
-    phone.page.reload()
-    phone.page.wait_for_function(HAS_FORGOTTEN)
+    prompt = phone.page.get_by_role("textbox", name="Prompt")
+    prompt.fill("Typed since")
+    phone.page.get_by_role("link", name="Log in again").click()
+    phone.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    phone.button("Log in").click()
+    expect(prompt).to_have_value("Typed since")
     phone.page.evaluate(KEEP)
     phone.page.evaluate("localStorage.clear()")  # as a person does, or a browser without space
     phone.page.reload()
     phone.page.wait_for_load_state()
     assert not phone.page.evaluate(HAS_FORGOTTEN), "there was no logout since"
+    phone.page.evaluate("localStorage.setItem('logout /', '1')")  # this tab missed it
+    phone.page.reload()
+    phone.page.wait_for_function(HAS_FORGOTTEN)
