@@ -160,13 +160,13 @@ def test_pages_of_a_hostile_project_fail_nowhere_start_nothing_and_show_no_secre
 
 
 def test_large_file_of_a_project_is_not_read_in_whole(tmp_path: Path) -> None:
-    servers = {f"s{number}": {"command": "x", "args": ["-a"] * 3} for number in range(300_000)}
+    large = {f"s{number}": {"command": "x", "args": ["-a" * 200_000]} for number in range(30)}
     file = tmp_path / ".mcp.json"
-    file.write_text(json.dumps({"mcpServers": servers}))
+    file.write_text(json.dumps({"mcpServers": large}))
     assert file.stat().st_size > 10_000_000
     begun = time.thread_time()
     assert mcp_config.definitions(tmp_path / "none", tmp_path, tmp_path) == []
-    few = dict(list(servers.items())[:10_000])
-    file.write_text(json.dumps({"mcpServers": few}))
+    many = {f"s{number}": {"command": "x", "args": ["-a"] * 3} for number in range(10_000)}
+    file.write_text(json.dumps({"mcpServers": many}))
     assert 0 < len(mcp_config.definitions(tmp_path / "none", tmp_path, tmp_path)) <= 500
     assert time.thread_time() - begun < 1

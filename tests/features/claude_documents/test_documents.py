@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,21 +60,38 @@ def rows(client: FlaskClient, address: str, folder: str) -> dict[str, str]:
     return links_of(page.text, "folder=")
 
 
-def test_what_is_made_here_is_listed_by_the_cli(
-    client: FlaskClient, app: Flask, sandbox: Sandbox, folder: str
-) -> None:
+KEPT = "\n".join(
+    ["---", "# ours", "name: kept", "description: one", "tools: [Read, Grep]", "x: {a: 1}", "---"]
+    + ["Be.", ""]
+)
+
+
+@pytest.fixture
+def documents(client: FlaskClient, sandbox: Sandbox, folder: str) -> None:
+    """Documents of each kind, and no others: the CLI is asked about them once for all tests."""
+    for place in (sandbox.config_dir, sandbox.project / ".claude"):
+        for kind in ("commands", "skills", "agents"):
+            shutil.rmtree(place / kind, ignore_errors=True)
     text = {"description": AWKWARD.replace("\n", "\r\n"), "body": "Do it: $1\r\n"}
     hint, tools = {"argument-hint": "[a] [b]"}, {"allowed-tools": "Read, Bash(ls:*)"}
+    reviewer = {"tools": "Read, Grep", "color": "red"}
+    twice = [{"name": "twice", "scope": each, "description": each} for each in ("user", "project")]
     with files_alone():
         made = [
             make(client, folder, "commands", name="ops:deploy", **text, **hint),
             make(client, folder, "skills", name="graft", **text, **tools),
-            make(
-                client, folder, "agents", name="reviewer", **text, tools="Read, Grep", color="red"
-            ),
+            make(client, folder, "agents", name="reviewer", **text, **reviewer),
             make(client, folder, "commands", name="mine", scope="user", body="Mine."),
-        ]  # fmt: skip
-    assert [each.status_code for each in made] == [303] * 4
+            *(make(client, folder, "commands", **each) for each in twice),
+            *(make(client, folder, "agents", **each) for each in twice),
+        ]
+    assert [each.status_code for each in made] == [303] * 8
+    (sandbox.config_dir / "agents" / "kept.md").write_text(KEPT)
+
+
+def test_what_is_made_here_is_listed_by_the_cli(
+    client: FlaskClient, app: Flask, sandbox: Sandbox, folder: str, documents: None
+) -> None:
     said: Any = said_by_claude(app, sandbox.project).answer(INITIALIZE)
     commands = {each["name"]: each for each in said["commands"]}
     line = " ".join(AWKWARD.split())
@@ -94,17 +112,13 @@ def test_what_is_made_here_is_listed_by_the_cli(
 
 
 def test_save_keeps_what_the_form_does_not_know(
-    client: FlaskClient, sandbox: Sandbox, folder: str
+    client: FlaskClient, sandbox: Sandbox, folder: str, documents: None
 ) -> None:
     path = sandbox.config_dir / "agents" / "kept.md"
-    path.parent.mkdir(exist_ok=True)
-    lines = ("# ours", "name: kept", "description: one", "tools: [Read, Grep]", "x: {a: 1}")
-    text = "\n".join(["---", *lines, "---", "Be.", ""])
-    path.write_text(text)
     address = rows(client, "/claude/agents", folder)["keptone"]
     assert form_of(client.get(address).text)["tools"] == "Read, Grep"
     assert save(client, address, description="two").status_code == 303
-    assert path.read_text() == text.replace("one", "two")
+    assert path.read_text() == KEPT.replace("one", "two")
 
 
 def test_document_that_changed_meanwhile_is_not_overwritten(
@@ -212,12 +226,8 @@ def test_try_puts_the_name_before_the_draft_of_a_new_session(
 
 
 def test_document_that_another_one_hides_says_so(
-    client: FlaskClient, sandbox: Sandbox, folder: str
+    client: FlaskClient, folder: str, documents: None
 ) -> None:
-    for scope in ("user", "project"):
-        fields = {"name": "twice", "scope": scope, "description": scope}
-        assert make(client, folder, "commands", **fields).status_code == 303
-        assert make(client, folder, "agents", **fields).status_code == 303
     commands = rows(client, "/claude/commands", folder)
     assert "/twiceThe one of the user with this name is used. project" in commands
     agents = rows(client, "/claude/agents", folder)

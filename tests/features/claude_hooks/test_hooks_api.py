@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.features.claude_hooks.hooks import HOOKS, USER, content, listed_by_the_cli
-from tests.support.apps.local_server import LocalServer
+from tests.support.apps.local_server import LocalServer, files_alone
 from tests.support.pages.claude_pages import data_of
 
 CONFIG = "/api/hooks/config"
@@ -43,7 +43,8 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     called = {"type": "mcp_tool", "server": "s", "tool": "t", "input": {"headers": {"X": "y"}}}
     user: dict[str, Any] = {**USER, "hooks": {**HOOKS, "SessionEnd": [{"hooks": [called]}]}}
     user_file.write_text(json.dumps(user))
-    found = data_of(server.request("GET", CONFIG))
+    with files_alone():
+        found = data_of(server.request("GET", CONFIG))
     hooks = found["hooks"]
     assert hooks["SessionEnd"][0]["hooks"][0]["input"]["headers"] == {"X": "********"}
     hooks["Stop"] = [{"hooks": [{"type": "command", "command": "at the end"}]}]
@@ -58,7 +59,8 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     of_cli = listed_by_the_cli(server)
     assert "at the end" in [each["commandText"] for each in of_cli]
     assert server.request("PUT", CONFIG, json=body).status_code == 409
-    data_of(server.request("PUT", CONFIG, json={"hooks": {}}))
+    with files_alone():
+        data_of(server.request("PUT", CONFIG, json={"hooks": {}}))
     assert content(user_file) == {"model": "sonnet", "unknownToAll": [1]}
 
 

@@ -91,11 +91,15 @@ def test_what_is_in_force_is_listed_with_its_scope_as_the_cli_says(
     assert "t0p-secret" not in server.get("/claude/settings", params={"folder": project}).text
 
 
+ODD = dict.fromkeys(["", "  ", "a/b?c", "..", "x" * 5000, "\ud800"], "odd")
+LAST = json.dumps({**ODD, "$plain": "even", **dict(reversed(USER.items()))})
+"""Those that are used often stand behind odd ones in the file; it is one, to ask the CLI once."""
+
+
 def test_key_that_fits_no_address_is_listed_without_a_link(
     server: LocalServer, user_file: Path
 ) -> None:
-    odd = ["", "  ", "a/b?c", "..", "x" * 5000, "\ud800"]
-    user_file.write_text(json.dumps({**dict.fromkeys(odd, "odd"), "$plain": "even"}))
+    user_file.write_text(LAST)
     given = ("user odd", "user even")
     links = {words: link for words, link in rows(server).items() if words.endswith(given)}
     assert list(links) == ["$plain user even"]
@@ -109,7 +113,7 @@ def test_key_that_fits_no_address_is_listed_without_a_link(
 def test_settings_that_are_used_often_are_listed_first(
     server: LocalServer, user_file: Path
 ) -> None:
-    user_file.write_text(json.dumps(dict(reversed(USER.items()))))
+    user_file.write_text(LAST)
     first, second, *_ = rows(server)
     assert (first, second) == (
         "Model user sonnet",

@@ -1,6 +1,7 @@
 """Every control of the start page and storage, on phones of two sizes.
 
-Tags and the archive of the select mode: see session_admin/test_selected_in_browser.py.
+All, None, tags, archive and undo of the select mode: see session_admin/test_selected_in_browser.py.
+Words that go to Options and come back: see start_page/test_prompt.py.
 """
 
 from __future__ import annotations
@@ -94,10 +95,14 @@ class Walk:
         expect(link).to_be_visible()
         expect(link).to_have_attribute("href", re.compile(address))
 
-    def act(self, action: str, says: str, *titles: str) -> None:
-        """Do something to sessions that are selected on the start page, which is open."""
+    def select(self) -> None:
+        """Begin to select on the start page, which is open."""
         self.page.get_by_role("link", name="Select", exact=True).click()
         self.page.wait_for_url("**/?select=1")
+
+    def act(self, action: str, says: str, *titles: str) -> None:
+        """Do something to sessions that are selected on the start page, which is open."""
+        self.select()
         for title in titles:
             self.page.get_by_label(title).check()
         self.fits()  # the bars differ
@@ -157,10 +162,7 @@ def test_every_control_of_the_start_page(walk: Walk) -> None:
     page.get_by_role("combobox", name="Project").select_option(f"{name}-b")
     walk.phone.button("Options").click()
     page.wait_for_url("**/new")
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(f"Dig for {name}")
     expect(page.get_by_role("button", name="Project:")).to_contain_text(f"{name}-b")
-    walk.open("/")
-    expect(field).to_have_value(f"Dig for {name}")
     walk.phone.button("Send").click()
     page.wait_for_url(f"**/*{name}-b/sessions/**")
 
@@ -174,17 +176,9 @@ def test_sessions_of_the_start_page_are_selected(walk: Walk) -> None:
     walk.open("/")
     walk.act("Pin", "2 sessions pinned.", one, two)
     expect(page.locator("#pinned .run", has_text=walk.name)).to_have_count(2)
-    walk.act("Unpin", "1 session unpinned.", one)
     walk.act("Delete", f"Deleted “{third}”", third)
-    walk.phone.button("Undo").click()
-    page.wait_for_url("**/sessions/**")
-    page.goto("/?select=1")
-    expect(page.get_by_label(third)).to_be_visible()
-    every = page.get_by_role("checkbox")
-    page.get_by_role("link", name="All", exact=True).click()
-    expect(every.first).to_be_checked()
-    page.get_by_role("link", name="None", exact=True).click()
-    expect(every.first).not_to_be_checked()
+    expect(walk.phone.button("Undo")).to_be_visible()
+    walk.select()
     page.get_by_role("link", name="Select no more").click()
     page.wait_for_url(f"{walk.server.url}/")
 

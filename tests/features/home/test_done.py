@@ -6,7 +6,6 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
@@ -14,17 +13,29 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from opcode_htmx.features.home.service import MOST_RUNS
-from opcode_htmx.runs.budgets.book import BudgetBook
+from opcode_htmx.runs.budgets.book import HOLDS, BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
-from tests.support.apps.in_process import app_of, client_of
+from tests.support.apps.clearing import clear
+from tests.support.apps.in_process import client_of
 from tests.support.environment import Sandbox, runs_of, until
 
 
+@pytest.fixture(scope="module")
+def shared_jobs() -> bool:
+    return True
+
+
 @pytest.fixture
-def app(sandbox: Sandbox, stand_in: Path) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in) as app:
-        yield app
+def sandbox(shared_home: Sandbox) -> Sandbox:
+    return shared_home
+
+
+@pytest.fixture
+def app(shared_app: Flask, sandbox: Sandbox) -> Iterator[Flask]:
+    """The app of all tests, which begins without sessions, runs and what was read."""
+    yield shared_app
+    clear(shared_app, sandbox, "runs", "marks.json", HOLDS)
 
 
 def begin(client: FlaskClient, sandbox: Sandbox, *steps: object) -> str:
@@ -66,40 +77,42 @@ def tap(client: FlaskClient, page: str) -> str:
     return str(answer.headers["Location"])
 
 
-@pytest.mark.parametrize("address", ["/", "/runs"])
+LISTS = ("/", "/runs")
+
+
 def test_what_is_done_stands_below_what_runs_until_one_tap(
-    app: Flask, client: FlaskClient, sandbox: Sandbox, address: str
+    app: Flask, client: FlaskClient, sandbox: Sandbox
 ) -> None:
     asking = begin(client, sandbox, ["ask", "r1"])
     working = begin(client, sandbox, ["wait", "/nonexistent/for-ever"])
     failed = begin(client, sandbox, ["exit", 3])
     done = [begin(client, sandbox, ["text", "Done."]) for _ in range(2)]
-    wait_for(client, "Needs you", 2, address)
-    page = wait_for(client, "Done", 2, address)
-    assert re.findall(">(Needs you|Running|Done)</h", page) == ["Needs you", "Running", "Done"]
-    assert sorted(rows(page, "Needs you")) == sorted([asking, failed])
-    assert rows(page, "Running") == [working]
-    assert sorted(rows(page, "Done")) == sorted(done)
-    assert "2<span" in page and "sessions need you, 2 are done</span>" in page
+    for address in LISTS:
+        wait_for(client, "Needs you", 2, address)
+        page = wait_for(client, "Done", 2, address)
+        assert re.findall(">(Needs you|Running|Done)</h", page) == ["Needs you", "Running", "Done"]
+        assert sorted(rows(page, "Needs you")) == sorted([asking, failed])
+        assert rows(page, "Running") == [working]
+        assert sorted(rows(page, "Done")) == sorted(done)
+        assert "2<span" in page and "sessions need you, 2 are done</span>" in page
     beside = client.get(done[0]).text  # which counts as seen by that
     assert 'class="needs" ' in beside and "other sessions need you, 1 is done</span>" in beside
-    page = wait_for(client, "Done", 1, address)
-    assert tap(client, page) == address
+    page = wait_for(client, "Done", 1, "/runs")
+    assert tap(client, page) == "/runs"
     other = client_of(app)  # another device
-    for each in ("/", "/runs"):
+    for each in LISTS:
         page = other.get(each).text
         assert ">Done</h" not in page and "All seen" not in page
         assert len(rows(page, "Needs you")) == 2, "a failure stays until it is opened"
         assert "sessions need you</span>" in page
 
 
-@pytest.mark.parametrize("address", ["/", "/runs"])
 def test_a_session_that_a_budget_has_paused_needs_you_until_that_is_decided(
-    client: FlaskClient, sandbox: Sandbox, address: str
+    client: FlaskClient, sandbox: Sandbox
 ) -> None:
     paused = begin(client, sandbox, ["exit", 3])
     failed = begin(client, sandbox, ["exit", 3])
-    wait_for(client, "Needs you", 2, address)
+    wait_for(client, "Needs you", 2)
     session_id = paused.rpartition("/")[2]
     (run,) = runs_of(sandbox.state, session_id)
     book = BudgetBook(sandbox.state)
@@ -107,9 +120,9 @@ def test_a_session_that_a_budget_has_paused_needs_you_until_that_is_decided(
     positions = ReadPositions(sandbox.state / "marks.json")
     for each in (paused, failed):
         positions.look(each.rpartition("/")[2])
-    assert rows(client.get(address).text, "Needs you") == [paused]
+    assert [rows(client.get(each).text, "Needs you") for each in LISTS] == [[paused]] * 2
     assert client.post(f"/budgets/held/{session_id}/stop").status_code == 303
-    assert rows(client.get(address).text, "Needs you") == []
+    assert [rows(client.get(each).text, "Needs you") for each in LISTS] == [[], []]
 
 
 def test_what_ends_after_the_page_was_shown_is_not_marked(
@@ -120,7 +133,7 @@ def test_what_ends_after_the_page_was_shown_is_not_marked(
     assert "badge-quiet" in shown and "session is done</span>" in shown
     later = begin(client, sandbox, ["text", "Done later."])
     wait_for(client, "Done", 2)
-    tap(client, shown)
+    assert tap(client, shown) == "/"
     assert rows(client.get("/").text, "Done") == [later]
 
 

@@ -11,6 +11,9 @@ from flask.testing import FlaskClient
 
 from tests.support.apps.in_process import app_of, client_of
 from tests.support.environment import Sandbox
+from tests.support.pages import dom
+
+CRON = {"kind": "cron", "cron": "0 7 * * *", "zone": "UTC"}
 
 
 @pytest.fixture
@@ -44,6 +47,28 @@ def test_what_is_wrong_in_the_form_leaves_the_words(client: FlaskClient, sandbox
         "budget_usd": 0.001,
     }
     assert client.post("/api/schedules", json=body).status_code == 422
+
+
+def test_a_schedule_is_paused_started_and_deleted_by_the_buttons_of_its_page(
+    client: FlaskClient, sandbox: Sandbox
+) -> None:
+    form = {"prompt": "Look at the open issues", "folder": str(sandbox.project), **CRON}
+    one = client.post("/schedules", data=form).headers["Location"]
+
+    def press(words: str) -> str:
+        """The page to which the form of a button leads, with its notice."""
+        page = dom.parse(client.get(one).text).walk()
+        forms = [each for each in page if each.tag == "form" and words == each.text.strip()]
+        answer = client.post(forms[0].attributes["action"] or "")
+        assert answer.status_code == 303
+        notice = {"Cookie": (answer.headers.get("Set-Cookie") or "").partition(";")[0]}
+        return client.get(answer.headers["Location"], headers=notice).text
+
+    assert "Paused: nothing is started" in press("Pause")
+    assert "Paused: nothing is started" not in press("Go on")
+    assert "It starts within a second." in press("Run now")
+    assert "Deleted “Look at the open issues”." in press("Delete")
+    assert client.get(one).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,13 @@ def phone(phone_of_all: Phone) -> Iterator[Phone]:
     phone_of_all.hand_on()
 
 
+def pictured(page: Page, name: str, server: Server) -> None:
+    """Takes pictures of a page that tests/app/pages looks at."""
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        screenshots.take(page, f"{name}-{scheme}", server.sandbox)
+
+
 def checked(page: Page, name: str, server: Server) -> None:
     """The page is well made at 320 px, in light and dark; takes its pictures at 390, too."""
     page.set_viewport_size({"width": 320, "height": 844})
@@ -52,7 +59,7 @@ def checked(page: Page, name: str, server: Server) -> None:
     for scheme, rules in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)
         wrong[f"axe, {scheme}"] = page_checks.violations(page, *rules)
-        screenshots.take(page, f"{name}-{scheme}", server.sandbox)
+    pictured(page, name, server)
     assert not {what: found for what, found in wrong.items() if found}
 
 
@@ -81,12 +88,12 @@ def test_a_prompt_is_sent_later_from_the_menu_and_taken_back(
     page.wait_for_url("**/later")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
     page.get_by_label("Date and time").fill("2090-01-01T07:00")
-    checked(page, "send-later", shared_server)
+    pictured(page, "send-later", shared_server)
     phone.button("Send later").click()
     page.wait_for_url(re.compile(f"{re.escape(address)}(#|$)"))
     expect(page.locator("#later")).to_contain_text("Sends on Sun 1 Jan 2090 07:00 Run the tests")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("")
-    checked(page, "later-planned", shared_server)
+    pictured(page, "later-planned", shared_server)
     phone.button("Cancel").click()
     expect(page.locator("#later")).to_be_empty()
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Run the tests")
@@ -132,12 +139,3 @@ def test_a_schedule_is_made_by_its_form_without_javascript(
     expect(page.get_by_role("status").locator("li")).to_have_count(5)
     phone.button("Save").click()
     expect(page.get_by_text("At 07:00 on Monday through Friday")).to_be_visible()
-    phone.button("Pause").click()
-    expect(page.get_by_text("Paused: nothing is started")).to_be_visible()
-    phone.button("Go on").click()
-    expect(phone.button("Pause")).to_be_visible()
-    phone.button("Run now").click()
-    expect(page.get_by_text("It starts within a second.")).to_be_visible()
-    phone.reload_until(page.get_by_text("Done", exact=True).is_visible, "the run is over")
-    phone.button("Delete").click()
-    expect(page.get_by_role("status")).to_contain_text("Deleted “Look at the open issues”.")

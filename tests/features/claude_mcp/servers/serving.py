@@ -51,6 +51,13 @@ def given(sandbox: Sandbox, **servers: Mapping[str, object]) -> None:
     state.write_text(json.dumps({**known, "mcpServers": added}))
 
 
+def servers_of_the_user(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
+    """Those in Claude's own file, from which the CLI has them."""
+    state = json.loads((sandbox.config_dir / ".claude.json").read_text())
+    found: dict[str, dict[str, Any]] = state["mcpServers"]
+    return found
+
+
 def trust(app: Flask, sandbox: Sandbox) -> None:
     context: AppContext = app.extensions["opcode_context"]
     context.runs.project_trust.accept(sandbox.project)

@@ -11,7 +11,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, add, api, cli, given, trust
+from tests.features.claude_mcp.servers.serving import (
+    SCRIPT,
+    SECRET,
+    add,
+    api,
+    cli,
+    given,
+    servers_of_the_user,
+    trust,
+)
 from tests.support.environment import Sandbox
 from tests.support.mcp.http_server import OAuthMcp, oauth_mcp
 from tests.support.pages import dom
@@ -86,8 +95,9 @@ def test_added_server_is_what_the_cli_lists_and_its_secrets_are_not_shown_again(
     assert "Local config" in said
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_edited_server_keeps_its_secrets_and_what_the_form_does_not_know(
-    client: FlaskClient, sandbox: Sandbox, claude: Path
+    client: FlaskClient, sandbox: Sandbox
 ) -> None:
     definition = {
         "type": "http",
@@ -105,19 +115,11 @@ def test_edited_server_keeps_its_secrets_and_what_the_form_does_not_know(
     fields["headers"] += "\r\nX-More: 1"
     answer = client.post("/claude/mcp/servers/user/clouds/edit", data=fields)
     assert answer.status_code == 303
-    state = json.loads((sandbox.config_dir / ".claude.json").read_text())
     headers = {"Authorization": f"Bearer {SECRET}", "X-More": "1"}
-    assert state["mcpServers"]["clouds"] == {**definition, "headers": headers}
-    assert "X-More: 1" in cli(sandbox, claude, "get", "clouds")
+    assert servers_of_the_user(sandbox)["clouds"] == {**definition, "headers": headers}
 
 
-def servers_of_the_user(sandbox: Sandbox) -> dict[str, dict[str, object]]:
-    """Those in Claude's own file, from which the CLI has them."""
-    state = json.loads((sandbox.config_dir / ".claude.json").read_text())
-    found: dict[str, dict[str, object]] = state["mcpServers"]
-    return found
-
-
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_server_that_changed_meanwhile_is_not_overwritten(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:
@@ -138,6 +140,7 @@ def test_server_that_changed_meanwhile_is_not_overwritten(
     assert servers_of_the_user(sandbox)["sticks"]["args"] == ["of-mine"]
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_removed_server_is_gone(client: FlaskClient, sandbox: Sandbox) -> None:
     given(sandbox, sticks={})
     assert client.post("/claude/mcp/servers/user/sticks/remove").status_code == 303

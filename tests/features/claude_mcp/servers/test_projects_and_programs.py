@@ -12,7 +12,14 @@ from flask.testing import FlaskClient
 
 from opcode_htmx.engines.claude.files import history
 from opcode_htmx.features.context import AppContext
-from tests.features.claude_mcp.servers.serving import SCRIPT, SECRET, api, cli, given, trust
+from tests.features.claude_mcp.servers.serving import (
+    SCRIPT,
+    SECRET,
+    api,
+    given,
+    servers_of_the_user,
+    trust,
+)
 from tests.support.clients.api import prompt
 from tests.support.clients.api import session as project_session
 from tests.support.environment import Sandbox
@@ -66,9 +73,8 @@ def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
         assert "Count the apples" not in shown, "it is the user's server that was tested"
 
 
-def test_servers_are_imported_from_claude_desktop(
-    client: FlaskClient, sandbox: Sandbox, claude: Path
-) -> None:
+@pytest.mark.usefixtures("no_word_of_the_cli")
+def test_servers_are_imported_from_claude_desktop(client: FlaskClient, sandbox: Sandbox) -> None:
     assert "has no servers" in client.get("/claude/mcp/desktop").text
     path = sandbox.home / ".config" / "Claude" / "claude_desktop_config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,16 +88,16 @@ def test_servers_are_imported_from_claude_desktop(
     assert SECRET not in page
     answer = client.post("/claude/mcp/desktop", data={"name": "fruit-trees", "scope": "user"})
     assert answer.status_code == 303
-    said = cli(sandbox, claude, "list")
-    assert "fruit-trees: cat" in said
-    assert "left:" not in said
+    (imported,) = servers_of_the_user(sandbox).items()
+    assert imported[0] == "fruit-trees"
+    assert (imported[1]["command"], imported[1]["args"]) == ("cat", ["--token", SECRET])
 
 
 # --- the API --------------------------------------------------------------------------------
 
 
 def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
-    client: FlaskClient, app: Flask, sandbox: Sandbox, claude: Path
+    client: FlaskClient, sandbox: Sandbox
 ) -> None:
     project = {"project_path": str(sandbox.project)}
     added = api(
@@ -113,7 +119,7 @@ def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
     assert [e["name"] for e in api(client, "GET", "", **project)] == ["clouds", "sticks"]
     config = {"command": sys.executable, "args": [SCRIPT], "env": {"API_TOKEN": "********"}}
     api(client, "PUT", "/sticks", {"config": {**config, "timeout": 5000}})
-    assert f"API_TOKEN={SECRET}" in cli(sandbox, claude, "get", "sticks")
+    assert servers_of_the_user(sandbox)["sticks"]["env"] == {"API_TOKEN": SECRET}
     tested = api(client, "POST", "/sticks/test", {})
     assert tested["status"] == "connected"
     assert [each["name"] for each in tested["tools"]] == ["count_apples", "fell"]
@@ -123,6 +129,7 @@ def test_api_adds_changes_tests_and_removes_as_the_desktop_does(
     assert client.get("/api/mcp/servers/clouds").status_code == 404
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")
 def test_api_writes_the_mcp_json_of_a_project(client: FlaskClient, sandbox: Sandbox) -> None:
     project_session(sandbox.config_dir, sandbox.project, prompt("hello", sandbox.project))
     path = f"/api/projects/{history.project_id(sandbox.project)}/mcp-config"

@@ -11,10 +11,9 @@ from playwright.sync_api import Page, expect
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.features.home.service import MOST_RUNS, PAGE
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
-from tests.features.home.start_page.sessions import OLD, begin, name_of
+from tests.features.home.start_page.sessions import OLD, begin, name_of, press
 from tests.features.session_page.in_browser.look.lines import line
 from tests.support.environment import runs_of, until
-from tests.support.pages import dom
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, sticks_out
 from tests.support.server import Server
@@ -150,22 +149,6 @@ def sent_to(server: Server, address: str) -> str:
     return (folder / "in.ndjson").read_text(encoding="utf-8")
 
 
-def press(server: Server, words: str) -> None:
-    """Send the form of a button on the start page, as a browser without scripts does."""
-    page = dom.parse(server.get("/").text).walk()
-    forms = ((form, button) for form in page if form.tag == "form" for button in form.walk())
-    form, button = next(each for each in forms if each[1].tag == "button" and words in each[1].text)
-    inputs = [button, *(each for each in form.walk() if each.tag == "input")]
-    fields = {
-        name: each.attributes.get("value") or ""
-        for each in inputs
-        if (name := each.attributes.get("name"))
-    }
-    action = button.attributes.get("formaction") or form.attributes["action"] or ""
-    answer = server.post(action, fields)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/"), answer.text
-
-
 def test_questions_and_requests_are_answered_on_the_start_page_by_forms(server: Server) -> None:
     choosing = begin(server, [asks("q1", "AskUserQuestion", QUESTION), ["wait", "/nowhere"]])
     of_server = begin(server, [elicits("e1", "Which one is ripe?"), ["wait", "/nowhere"]])
@@ -183,7 +166,7 @@ def test_questions_and_requests_are_answered_on_the_start_page_by_forms(server: 
         ("Allow", deciding, '"behavior": "allow"'),
     ):
         until(partial(is_asked, words), "it asks")
-        press(server, words)
+        assert press(server, words) == "/"
         assert answer in sent_to(server, address)
         until(partial(is_over, words), "it does not ask any more")
 

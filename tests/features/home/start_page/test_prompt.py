@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from opcode_htmx.sessions.storage.drafts import Drafts, draft_name
-from tests.features.home.start_page.sessions import begin
+from tests.features.home.start_page.sessions import begin, press
 from tests.support.environment import until
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import misfits, violations
@@ -56,18 +56,13 @@ def test_prompt_of_the_start_page_begins_a_session_and_survives_leaving(
     expect(field).to_have_value("")
 
 
-def test_prompt_of_the_start_page_keeps_its_words_without_javascript(
-    server: Server, open_phone: Callable[..., Phone]
-) -> None:
-    phone = open_phone(server, java_script_enabled=False)
-    page = phone.page
-    page.goto("/")
-    page.get_by_role("textbox", name="New session: prompt").fill("Prune the trees")
-    phone.button("Options").click()
-    page.wait_for_url("**/new")
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Prune the trees")
-    phone.button("Send").click()
-    page.wait_for_url("**/sessions/**")
+def test_prompt_of_the_start_page_keeps_its_words_without_javascript(server: Server) -> None:
+    assert press(server, "Options", prompt="Prune the trees") == "/new"
+    assert "\nPrune the trees</textarea>" in server.get("/new").text
+    assert "\nPrune the trees</textarea>" in server.get("/").text
+    begun = press(server, "Send", prompt="Prune the trees")
+    until(lambda: "Prune the trees" in server.get(begun).text, "the session has the prompt")
+    assert "Prune the trees</textarea>" not in server.get("/").text
 
 
 def test_newer_words_of_another_page_are_not_lost_to_an_older_start_page(
