@@ -129,6 +129,7 @@
   };
   let asking = null; // the button that was pressed
   let isReached = false;
+  let isLoggedOut = false; // then the form leads to the login, and the words are needed after it
   let unreached = null; // the note that says so, until the server answers again
   const tryAgain = async () => {
     const said = unreached;
@@ -151,6 +152,7 @@
       unreached = $("flash").firstElementChild;
       return;
     }
+    isLoggedOut = answer.status === 401;
     isReached = true;
     composer.requestSubmit(submitter);
     isReached = false;
@@ -158,6 +160,7 @@
   if (folder) composer.addEventListener("submit", (event) => {
     clearTimeout(timer);
     if (isReached) {
+      if (isLoggedOut) return;
       // A tapped suggestion is the prompt: the text in the field must not replace it.
       kept = prompt.value;
       remember();

@@ -37,7 +37,7 @@ def _routes(context: AppContext) -> Iterable[Blueprint]:
     yield prompts.blueprint(page, runs, sessions.submitter, lookup, drafts, sessions.worktrees)
     yield routes.blueprint(runs, lookup, drafts)
     yield sent_prompts.blueprint(runs, sessions.submitter, lookup, drafts)
-    yield typed_words.blueprint(runs, lookup, drafts)
+    yield typed_words.blueprint(runs, lookup, drafts, page)
     yield completion.blueprint(
         workspace.config_dir, runs, lookup, context.capabilities, files, workspace.folders
     )

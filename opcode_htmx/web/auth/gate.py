@@ -16,6 +16,7 @@ from opcode_htmx.web.auth.login import DEFAULT_HINTS, LoginForm, LoginHints
 from opcode_htmx.web.auth.visitor import Visitor, current_identity, is_websocket, login_id
 from opcode_htmx.web.auth.visitors import Visitors
 from opcode_htmx.web.origin import cors, fetch_metadata
+from opcode_htmx.web.origin.referrer import sending_page, split_referrer
 from opcode_htmx.web.origin.sources import FOREIGN, SAFE_METHODS, Sources
 from opcode_htmx.web.server import connections
 from opcode_htmx.web.server.base_path import own_full_path
@@ -79,6 +80,7 @@ class AuthGate:
         app.after_request(self._visitors.send_cookie)
         app.after_request(self._share)
         app.add_template_global(self._visitors.csrf_token, "csrf_token")
+        app.add_template_global(login.login_link)
         app.register_blueprint(login.blueprint(self._visitors, self._form))
         app.register_blueprint(pair.blueprint(self._visitors))
         app.register_blueprint(login_list.blueprint(self._visitors))
@@ -104,7 +106,7 @@ class AuthGate:
             connections.prove()
 
     def _authenticate(self) -> None:
-        """Nothing here reads the body before the sender is known."""
+        """Nothing here reads more than PUBLIC_BODY before the sender is known."""
         if is_websocket():
             g.visitor = self._websocket_visitor()
             connections.prove()
@@ -195,12 +197,29 @@ class AuthGate:
         return LoginRequired(self._visitors.challenge())
 
     def _form_in_place(self) -> Response | None:
-        """The login form under the address of a page that was asked for; None for a change."""
+        """The login form under the address of a page that was asked for, or of a refused prompt.
+
+        None for another change, after which a login leads nowhere.
+        """
+        if request.method == "POST":
+            return self._form_with_words()
         if request.method != "GET":
             return None
         leads_on = fetch_metadata.may_lack_cookies(request.headers)
         target = login.local_path(own_full_path())
         return Response(self._form.page(target, leads_on=leads_on), 401)
+
+    def _form_with_words(self) -> Response | None:
+        """The login form with the prompt of a form that was sent from a page of ours."""
+        target = login.local_path(sending_page())
+        if not split_referrer().path or (request.content_length or 0) > PUBLIC_BODY:
+            return None
+        request.max_content_length = request.max_form_memory_size = PUBLIC_BODY
+        try:
+            carried = login.carried_fields(request.form, target)
+        except RequestEntityTooLarge:
+            return None
+        return Response(self._form.page(target, carried=carried), 401) if carried else None
 
     def _websocket_visitor(self) -> Visitor:
         origin = request.headers.get("Origin")

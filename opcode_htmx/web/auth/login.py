@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.lib.late.patterns import late_pattern
+from opcode_htmx.lib.surrogates import encoded
 from opcode_htmx.web.http.flash import flash, flashed
 from opcode_htmx.web.server.base_path import inner_path, start_page
+from opcode_htmx.web.server.url_rules import LateMap
 
 # Browsers read "//x" and "/\x" as another host, and drop tabs and newlines on the way.
 _LOCAL_PATH = late_pattern(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
@@ -22,6 +25,15 @@ _UPWARDS = late_pattern(r"/(?:\.|%2e){1,2}(?=[/?#]|$)", re.IGNORECASE)
 _NO_MATCH = "That user and password do not match."
 _NOT_IT = "That is not the password. Try again."
 
+LONGEST_LINK = 4000
+"""Characters of a link to the login page: servers refuse longer request lines."""
+
+_PROMPT_FIELDS = ("prompt", "prompt_id", "session_id", "seen", "project", "folder")
+_LARGEST_CARRIED = 6000
+"""Bytes of these fields and the address that the login leads to: see PUBLIC_BODY in gate.py."""
+
+LOG_IN = "access.log_in"
+"""The endpoint of the form."""
 DIALOG = "access.dialog"
 """The endpoint for those who prefer the browser's dialog to the form."""
 
@@ -73,11 +85,13 @@ class LoginForm:
         error: str = "",
         notice: str = "",
         leads_on: bool = False,
+        carried: Mapping[str, str] | None = None,
     ) -> str:
         """The page with the form, which leads to the local path `target`.
 
-        `user` is what was typed. With `leads_on` the browser goes on to the login page by itself:
-        that step carries the cookie, if the browser has one, and one from another site did not.
+        `user` is what was typed; for `carried` see `carried_fields`. With `leads_on` the browser
+        goes on to the login page by itself: that step carries the cookie, if the browser has one,
+        and one from another site did not.
         """
         asks_user = self.asks_user(user)
         return render_template(
@@ -88,7 +102,8 @@ class LoginForm:
             password_is_given=self._hints.password_is_given,
             error=error,
             notice=notice,
-            leads_on=leads_on,
+            leads_on=leads_on and login_link(target) != login_link(""),
+            carried=carried or {},
         )
 
 
@@ -112,18 +127,21 @@ def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
     @pages.post("/login")
     def log_in() -> Answer:
         target = local_path(request.args.get("next"))
-        user = None
+        user, carried = None, dict[str, str]()
         try:
             gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
+            carried = carried_fields(request.form, target)
             is_right = gate.attempt(user, request.form.get("password", ""))
         except TooManyRequests as error:
-            page = form.page(target, user, error=error.description or "")
+            page = form.page(target, user, error=error.description or "", carried=carried)
             return page, 429, {"Retry-After": str(error.retry_after)}
         if not is_right:
             sentence = _NO_MATCH if form.asks_user(user) else _NOT_IT
-            return form.page(target, user, error=sentence), 401
+            return form.page(target, user, error=sentence, carried=carried), 401
+        if carried and isinstance(current_app.url_map, LateMap):
+            current_app.url_map.add_below("/")  # what keeps them is added with the pages
         response = redirect(target, 303)
         gate.log_in(response)
         return response
@@ -136,6 +154,26 @@ def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
         return response
 
     return pages
+
+
+def carried_fields(form: Mapping[str, str], target: str) -> dict[str, str]:
+    """What the login form carries of a form that was refused because the login had ended.
+
+    These are the fields of a form with a prompt; none of other forms, or of one with a long text.
+    Nothing is stored before the login. After it the composer keeps them as a draft (see
+    features/composer/typed_words.py), and the person is at the page `target`: nothing is sent.
+    """
+    found = {name: form[name] for name in _PROMPT_FIELDS if name in form}
+    is_kept = "session_id" in found and ("seen" in found or "project" in found)
+    size = sum(len(encoded(text)) for text in (target, *found.values()))
+    is_small = size <= _LARGEST_CARRIED
+    return found if is_kept and is_small and found.get("prompt", "").strip() else {}
+
+
+def login_link(target: str) -> str:
+    """The address of the login page, which leads to `target` if that is not too long for a link."""
+    link = url_for("access.login", next=target) if target else ""
+    return link if 0 < len(link) <= LONGEST_LINK else url_for("access.login")
 
 
 def local_path(target: str | None) -> str:

@@ -182,6 +182,7 @@ class Visitors:
     ) -> None:
         """Create a login and set the browser's cookie; its previous login is ended.
 
+        From here on it is the visitor of this request.
         `name` is that of the device; by default that of its browser. `code` has been redeemed.
         """
         earlier = self.cookie_visitor()
@@ -192,6 +193,7 @@ class Visitors:
         if earlier and earlier.login:
             self.logins.end(earlier.login.id)
         self._set_cookie(response, login, cookie)
+        g.visitor = Visitor("cookie", owner(self.user, login.id), login)
         self._metrics.add(LOGINS, labels=(how,))
         log_act(owner(self.user, login.id), "login", device=login.device, how=how)
 

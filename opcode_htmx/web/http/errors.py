@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
@@ -19,9 +18,10 @@ from opcode_htmx.runs.elicitation.values import InvalidContent
 from opcode_htmx.runs.policies.project_trust import TrustNeeded
 from opcode_htmx.web.http.forms import BadForm, typed
 from opcode_htmx.web.origin.cors import is_api
+from opcode_htmx.web.origin.referrer import sending_page, split_referrer
 from opcode_htmx.web.rest import envelope
 from opcode_htmx.web.server import request_ids
-from opcode_htmx.web.server.base_path import own_full_path, start_page
+from opcode_htmx.web.server.base_path import own_full_path
 from opcode_htmx.web.server.url_rules import LateMap, RoutesMissing
 
 _SENTENCES = {
@@ -148,7 +148,7 @@ def respond(
     if request.headers.get("HX-Request") == "true":
         response = make_response(
             render_template(
-                "alert.html", sentence=sentence, status=code, link=link, next=_page_of_request()
+                "alert.html", sentence=sentence, status=code, link=link, next=sending_page()
             )
         )
     else:
@@ -169,7 +169,7 @@ def _page(sentence: str, code: int, link: Link | None = None) -> str:
         link=link,
         status=code,
         title=_TITLES.get(code, "Something went wrong" if code >= 500 else "That did not work"),
-        next=own_full_path() if request.method == "GET" else start_page(),
+        next=own_full_path() if request.method == "GET" else sending_page(),
         back=back,
         typed=words,
     )
@@ -191,23 +191,7 @@ def _typed_words(code: int) -> str:
 
 def _page_of_form() -> str:
     """The path of our page with the refused form; empty if there was none."""
-    return _page_before().path if request.method == "POST" else ""
-
-
-def _page_of_request() -> str:
-    """The path and the query of our page with the refused request; else that of the first page."""
-    return _page_before()._replace(scheme="", netloc="").geturl() or start_page()
-
-
-def _page_before() -> SplitResult:
-    """The address of our page that sent the request; an empty one if there was none."""
-    none = urlsplit("")
-    try:
-        referrer = urlsplit(request.referrer or "")
-    except ValueError:
-        return none
-    ours = referrer.netloc == request.host and referrer.path.startswith("/")
-    return referrer if ours and not referrer.path.startswith("//") else none
+    return split_referrer().path if request.method == "POST" else ""
 
 
 def _sentence(error: HTTPException, code: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -38,3 +39,16 @@ def run_folder(server: Server, path: str) -> Path:
 def sent(folder: Path) -> list[str]:
     lines = [json.loads(line) for line in (folder / "in.ndjson").read_text().splitlines()]
     return [line["message"]["content"] for line in lines if line["type"] == "user"]
+
+
+def draft_of(server: Server, path: str) -> str:
+    file = server.sandbox.state / "drafts" / path.rsplit("/", 1)[1] / "draft.json"
+    return str(json.loads(file.read_text())["text"]) if file.exists() else ""
+
+
+def fields_of_page(server: Server, path: str, **typed: str) -> dict[str, str]:
+    """What a page without a script sends with each of its buttons."""
+    page = server.get(path).text
+    names = ("session_id", "seen", "prompt_id")
+    found = {name: re.search(rf'name="{name}" value="([^"]*)"', page) for name in names}
+    return {name: match[1] for name, match in found.items() if match} | typed

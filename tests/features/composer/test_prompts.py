@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.features.composer.prompting import begin, form, run_folder, sent
+from tests.features.composer.prompting import (
+    begin,
+    draft_of,
+    fields_of_page,
+    form,
+    run_folder,
+    sent,
+)
 from tests.support.environment import until
 from tests.support.server import Server
 
@@ -87,19 +93,6 @@ def test_an_answer_counts_once(server: Server) -> None:
     lines = (folder / "in.ndjson").read_text().splitlines()
     answers = [line for line in lines if json.loads(line)["type"] == "control_response"]
     assert len(answers) == 1
-
-
-def draft_of(server: Server, path: str) -> str:
-    file = server.sandbox.state / "drafts" / path.rsplit("/", 1)[1] / "draft.json"
-    return str(json.loads(file.read_text())["text"]) if file.exists() else ""
-
-
-def fields_of_page(server: Server, path: str, **typed: str) -> dict[str, str]:
-    """What a page without a script sends with each of its buttons."""
-    page = server.get(path).text
-    names = ("session_id", "seen", "prompt_id")
-    found = {name: re.search(rf'name="{name}" value="([^"]*)"', page) for name in names}
-    return {name: match[1] for name, match in found.items() if match} | typed
 
 
 def test_words_in_the_composer_survive_answers_stop_and_options_without_javascript(
