@@ -47,6 +47,18 @@ def test_login_after_a_request_of_a_page_leads_back_to_it(
 
 NAVIGATION = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FETCH = {"Accept": "*/*", "Referer": f"{ORIGIN}/page"}
+
+
+def test_an_address_too_long_for_a_link_to_the_login_is_left_out(client: Browser) -> None:
+    long = f"/page?x={'x' * 5000}"
+    refused = client.post("/page", headers={"HX-Request": "true", "Referer": f"{ORIGIN}{long}"})
+    assert 'href="/login"' in refused.text
+    assert 'href="/login"' in client.get(long).text
+    in_place = client.get(long, headers=NAVIGATION).text
+    assert f'name="next" value="{long}"' in in_place
+    assert "http-equiv" not in in_place
+
+
 DIALOG = 'Basic realm="opcode-htmx"'
 
 
