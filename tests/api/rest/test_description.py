@@ -139,6 +139,7 @@ def test_no_request_that_can_be_made_up_breaks_the_server_or_the_description(
             "NO_PROXY": "127.0.0.1",  # else each request looks through the environment for proxies
             # else it makes its table of all characters anew, which takes seconds
             "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+            **({"FUZZ": str(FACTOR)} if FACTOR > 1 else {}),
         },
         capture_output=True,
         text=True,
