@@ -26,24 +26,24 @@ BEHAVIOUR = "behaviour"
 
 JOB: plans.Plan = (
     plans.Prompt(),
-    plans.Tool(),
-    plans.ParallelTools(),
     plans.Thoughts(),
     plans.Files(),
     plans.Question(),
     plans.PlanFirst(),
-    plans.Agent(),
-    plans.Agent(background=True),
-    plans.BackgroundBash(),
     plans.Interrupt(),
     plans.InterruptTool(),
     plans.Failure(),
     plans.Prompt(),
-    plans.Rewind(to=13),
+    plans.Rewind(to=8),
     plans.Prompt(),
     plans.Desk(),
     plans.Compact(),
     plans.Prompt(),
+    plans.Tool(),
+    plans.ParallelTools(),
+    plans.Agent(),
+    plans.Agent(background=True),
+    plans.BackgroundBash(),
     plans.Restart(),
     plans.Prompt(),
     plans.Clear(follow=True),
@@ -52,7 +52,11 @@ JOB: plans.Plan = (
 )
 
 GOES_ON_FROM = (
-    ("DATE0", "PLUM15", "KIWI18", "PLUM18", "KIWI20", "PLUM20"),
+    (
+        *("DATE0", "PLUM10", "KIWI13", "PLUM13", "KIWI14", "PLUM14", "KIWI15", "PLUM15"),
+        *("KIWI16", "PLUM16", "KIWI17", "PLUM17", "FIG0", "KIWI18", "PLUM18", "FIG1"),
+        *("KIWI20", "PLUM20"),
+    ),
     ("KIWI22", "PLUM22"),
     ("KIWI22", "PLUM22", "KIWI23", "PLUM23"),
 )

@@ -29,11 +29,9 @@ from tests.generated.sessions import played
 from tests.support.environment import ROOT
 
 
-def strings_of_the_package() -> set[str]:
+def strings_in(path: Path) -> set[str]:
     return {
         node.value
-        for path in (ROOT / "opcode_htmx").rglob("*.py")
-        if "demo" not in path.parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -44,8 +42,12 @@ def new_in(kind: str, **line: object) -> list[Name]:
 
 
 def test_names_listed_as_read_occur_in_the_package() -> None:
-    strings = strings_of_the_package()
-    assert {name for name in known.read() if name.name not in strings} == set()
+    paths = [path for path in (ROOT / "opcode_htmx").rglob("*.py") if "demo" not in path.parts]
+    missing = {name.name for name in known.read()}
+    for path in sorted(paths, key=lambda path: "engines" not in path.parts):
+        if missing:
+            missing -= strings_in(path)
+    assert missing == set()
 
 
 def test_ignored_names_are_not_listed_as_read() -> None:

@@ -86,7 +86,7 @@ PLANS: dict[str, Plan] = {
     "a rewind behind a compaction": COMPACTED,
     "a question, a plan, files": generate(3, wide=True),
     "the job of the drift check": JOB,
-    **{f"wide seed {seed}": generate(seed, wide=True) for seed in range(3)},
+    **{f"wide seed {seed}": generate(seed, wide=True) for seed in range(5)},
     **{f"seed {seed}": generate(seed) for seed in range(4)},
 }
 
@@ -95,8 +95,7 @@ PLANS: dict[str, Plan] = {
 PLAYED = chosen(
     PLANS,
     *("rewinds in rewinds", "a desk, and a restart", "two that live", "a desk, and a kill"),
-    *("agents", "a torn line", "a rewind behind a compaction"),
-    *("the job of the drift check", "wide seed 1"),
+    *("a torn line", "a rewind behind a compaction", "the job of the drift check", "wide seed 4"),
 )
 
 
