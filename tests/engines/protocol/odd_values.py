@@ -60,5 +60,5 @@ ODD: tuple[Any, ...] = (
 
 
 def odd_values(turn: int) -> Iterator[Any]:
-    chosen = range(len(ODD)) if FACTOR > 1 else range(turn % 5, len(ODD), 5)
+    chosen = range(len(ODD)) if FACTOR > 1 else range(turn % 7, len(ODD), 7)
     return (ODD[index] for index in chosen)

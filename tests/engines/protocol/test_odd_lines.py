@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opcode_htmx.engines import messages as m
@@ -18,6 +18,7 @@ from opcode_htmx.engines.claude.protocol import json_lines, parser
 from opcode_htmx.transcript.fold import Transcript
 from tests.engines.protocol.odd_values import HALF, TYPES, objects, odd_values
 from tests.support.cli.captured import Captured, capture
+from tests.support.fuzzing import examples
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ def test_half_a_surrogate_pair_becomes_a_sign_that_can_be_shown() -> None:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(200)
 @given(st.sampled_from(TYPES), objects)
 def test_any_object_of_any_type_is_a_message_that_can_be_written_to_a_page(
     type_: str, fields: dict[str, Any]
@@ -110,9 +111,9 @@ def test_no_change_to_a_real_line_makes_reading_fail(captured: Captured) -> None
 
 
 def read_and_fold(line: bytes) -> None:
+    message = parser.parse(line)
     for run_id in (None, "r"):
-        transcript = Transcript("0", run_id=run_id)
-        transcript.feed(parser.parse(line), 10)
+        Transcript("0", run_id=run_id).feed(message, 10)
     found = json_lines.read(line)
     lineage = Lineage()
     lineage.add(found.content if found else {})
@@ -127,7 +128,7 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[An
             yield from places_in(value[key], (*path, key))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.binary())
 def test_any_bytes_are_a_message(line: bytes) -> None:
     parser.parse(line)
