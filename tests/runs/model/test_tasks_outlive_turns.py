@@ -14,7 +14,7 @@ from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.limit_monitor import Limits
 from tests.support.cli.sessions import Session
-from tests.support.cli.supervision import Supervision, idle, new_id, until
+from tests.support.cli.supervision import Supervision, until
 from tests.support.clients.api import get
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
@@ -102,22 +102,6 @@ def test_a_cron_outlives_the_idle_limit(supervision: Supervision) -> None:
     run = runs_beside(supervision, "set a cron", "Every 5 minutes: again")
     until(lambda: time.time() - run.folder.last_output() > 3, "more than the limit passes")
     assert run.live
-
-
-def test_a_background_command_survives_an_eviction_and_ends_once_nobody_looks(
-    supervision: Supervision,
-) -> None:
-    supervision.restart(max_runs=2, disconnect_grace=0.5)
-    spared = runs_beside(supervision, "the dev server", "Dev server")
-    resting = idle(supervision.prompt("hello"))
-    next_one = supervision.prompt("hello", new_id())
-    until(lambda: next_one.phase is Phase.IDLE, "there is room for it")
-    assert (spared.live, resting.live) == (True, False)
-    assert still_running(spared) == ["Dev server"]
-    supervision.supervisor.options.choose(spared.record.session_id, keep_running=False)
-    until(lambda: not spared.live, "it ends")
-    assert spared.record.end
-    assert "nobody was looking" in spared.record.end.cause
 
 
 def test_pages_and_api_list_background_tasks(

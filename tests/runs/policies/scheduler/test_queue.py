@@ -96,6 +96,21 @@ def test_idle_run_is_evicted_for_a_queued_one(supervision: Supervision) -> None:
     assert texts(second) == ["two"]
 
 
+def test_run_with_a_background_task_survives_an_eviction_and_ends_once_nobody_looks(
+    supervision: Supervision,
+) -> None:
+    supervision.restart(max_runs=2, disconnect_grace=0.5)
+    tasks = [{"task_id": "t", "task_type": "local_bash", "description": "Dev server"}]
+    listed = {"type": "system", "subtype": "background_tasks_changed", "tasks": tasks}
+    spared = idle(supervision.prompt(steps(["say", listed])))
+    resting = idle(supervision.prompt("one"))
+    idle(supervision.prompt("two"))
+    assert (spared.live, resting.live) == (True, False)
+    assert [task.description for task in spared.state.still_running] == ["Dev server"]
+    supervision.supervisor.options.choose(spared.record.session_id, keep_running=False)
+    assert "nobody was looking" in end_of(spared)[1]
+
+
 def test_unviewed_idle_run_is_evicted_first(supervision: Supervision) -> None:
     supervision.restart(max_runs=2)
     viewed, left = idle(supervision.prompt("viewed")), idle(supervision.prompt("left"))
