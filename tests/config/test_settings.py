@@ -104,65 +104,67 @@ def test_the_permission_modes_that_ask_are_taken(tmp_path: Path, mode: str) -> N
     assert read(tmp_path, OPCODE_PERMISSION_MODE=mode).permission_mode == mode
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("HOST", "http://here"),
-        ("PORT", "0"),
-        ("PORT", "65536"),
-        ("PORT", "0000080800000"),
-        ("PORT", "eighty"),
-        ("PORT", "\u0668\u0660"),
-        ("OPCODE_USER", "a:b"),
-        ("CLAUDE_PATH", "a\0b"),
-        ("OPCODE_PROJECT_ROOTS", "/nowhere/at/all"),
-        ("OPCODE_PROJECT_ROOTS", ":"),
-        ("OPCODE_PERMISSION_MODE", "yolo"),
-        ("OPCODE_PERMISSION_MODE", "bypassPermissions"),
-        ("OPCODE_ALLOW_BYPASS", "yes"),
-        ("OPCODE_ON_DISCONNECT", "pause"),
-        ("OPCODE_DISCONNECT_GRACE", "soon"),
-        ("OPCODE_DISCONNECT_GRACE", "4.9"),
-        ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
-        ("OPCODE_ALLOWED_ORIGINS", "https://*"),
-        ("OPCODE_ALLOWED_ORIGINS", "https://["),
-        ("OPCODE_ALLOWED_ORIGINS", "https://user@phone.example"),
-        ("OPCODE_ALLOWED_ORIGINS", "https://phone.example/path"),
-        ("OPCODE_ALLOWED_HOSTS", "https://phone.example"),
-        ("OPCODE_ALLOWED_HOSTS", "*"),
-        ("OPCODE_ON_EXIT", "pause"),
-        ("OPCODE_MAX_RUNS", "-1"),
-        ("OPCODE_MAX_RUNS", "many"),
-        ("OPCODE_WORKERS", "0"),
-        ("OPCODE_WORKERS", "17"),
-        ("OPCODE_DEMO", "yes"),
-        ("OPCODE_STOP_DEADLINE", "0"),
-        ("OPCODE_STOP_DEADLINE", "nan"),
-        ("OPCODE_IDLE_TIMEOUT", "-1"),
-        ("OPCODE_IDLE_TIMEOUT", "inf"),
-        ("OPCODE_IDLE_TIMEOUT", "1d"),
-        ("OPCODE_MAX_OUTPUT", "-1"),
-        ("OPCODE_MAX_OUTPUT", "2 gigabytes"),
-        ("OPCODE_MAX_LINE", "0"),
-        ("OPCODE_MAX_LINE", "99K"),
-        ("OPCODE_MEMORY_LIMIT", "120%"),
-        ("OPCODE_MEMORY_LIMIT", "1"),
-        ("OPCODE_MEMORY_WARNING", "half"),
-        ("OPCODE_MAX_QUEUED", "many"),
-        ("OPCODE_MAX_VIEWERS", "-1"),
-        ("OPCODE_MIN_FREE", "1.2.3M"),
-        ("OPCODE_KEEP_RUNS", "30m"),
-    ],
-)
-def test_a_bad_value_is_refused_in_one_sentence_with_its_name(
-    tmp_path: Path, name: str, text: str
-) -> None:
-    with pytest.raises(SettingsError) as caught:
-        read(tmp_path, **{name: text})
-    sentence = str(caught.value)
-    assert sentence.startswith(f"{name} ")
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
+BAD_VALUES = [
+    ("HOST", "http://here"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("PORT", "0000080800000"),
+    ("PORT", "eighty"),
+    ("PORT", "\u0668\u0660"),
+    ("OPCODE_USER", "a:b"),
+    ("CLAUDE_PATH", "a\0b"),
+    ("OPCODE_PROJECT_ROOTS", "/nowhere/at/all"),
+    ("OPCODE_PROJECT_ROOTS", ":"),
+    ("OPCODE_PERMISSION_MODE", "yolo"),
+    ("OPCODE_PERMISSION_MODE", "bypassPermissions"),
+    ("OPCODE_ALLOW_BYPASS", "yes"),
+    ("OPCODE_ON_DISCONNECT", "pause"),
+    ("OPCODE_DISCONNECT_GRACE", "soon"),
+    ("OPCODE_DISCONNECT_GRACE", "4.9"),
+    ("OPCODE_ALLOWED_ORIGINS", "phone.example"),
+    ("OPCODE_ALLOWED_ORIGINS", "https://*"),
+    ("OPCODE_ALLOWED_ORIGINS", "https://["),
+    ("OPCODE_ALLOWED_ORIGINS", "https://user@phone.example"),
+    ("OPCODE_ALLOWED_ORIGINS", "https://phone.example/path"),
+    ("OPCODE_ALLOWED_HOSTS", "https://phone.example"),
+    ("OPCODE_ALLOWED_HOSTS", "*"),
+    ("OPCODE_ON_EXIT", "pause"),
+    ("OPCODE_MAX_RUNS", "-1"),
+    ("OPCODE_MAX_RUNS", "many"),
+    ("OPCODE_WORKERS", "0"),
+    ("OPCODE_WORKERS", "17"),
+    ("OPCODE_DEMO", "yes"),
+    ("OPCODE_STOP_DEADLINE", "0"),
+    ("OPCODE_STOP_DEADLINE", "nan"),
+    ("OPCODE_IDLE_TIMEOUT", "-1"),
+    ("OPCODE_IDLE_TIMEOUT", "inf"),
+    ("OPCODE_IDLE_TIMEOUT", "1d"),
+    ("OPCODE_MAX_OUTPUT", "-1"),
+    ("OPCODE_MAX_OUTPUT", "2 gigabytes"),
+    ("OPCODE_MAX_LINE", "0"),
+    ("OPCODE_MAX_LINE", "99K"),
+    ("OPCODE_MEMORY_LIMIT", "120%"),
+    ("OPCODE_MEMORY_LIMIT", "1"),
+    ("OPCODE_MEMORY_WARNING", "half"),
+    ("OPCODE_MAX_QUEUED", "many"),
+    ("OPCODE_MAX_VIEWERS", "-1"),
+    ("OPCODE_MIN_FREE", "1.2.3M"),
+    ("OPCODE_KEEP_RUNS", "30m"),
+]
+
+
+def refusal(folder: Path, name: str, text: str) -> str:
+    """The sentence about this value, empty if it is taken."""
+    try:
+        read(folder, **{name: text})
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+def test_a_bad_value_is_refused_in_one_sentence_with_its_name(tmp_path: Path) -> None:
+    said = [(name, text, refusal(tmp_path, name, text)) for name, text in BAD_VALUES]
+    assert [each for each in said if not re.fullmatch(rf"{each[0]} .+\.", each[2])] == []
 
 
 def test_a_misspelt_name_is_noticed(tmp_path: Path) -> None:

@@ -36,11 +36,9 @@ def test_a_dense_line_is_read_like_any_other(value: object, behind: str) -> None
         assert in_python(line) == json_lines.read(line)
 
 
-@pytest.mark.parametrize(
-    "line", [*HISTORY, *STDOUT, *RARE, b"", b"NaN", b'{"type": "x", "y": NaN}']
-)
-def test_the_lines_of_the_cli_are_read_alike(line: bytes) -> None:
-    assert in_python(line) == json_lines.read(line)
+def test_the_lines_of_the_cli_are_read_alike() -> None:
+    lines = [*HISTORY, *STDOUT, *RARE, b"", b"NaN", b'{"type": "x", "y": NaN}']
+    assert [line for line in lines if in_python(line) != json_lines.read(line)] == []
 
 
 @pytest.mark.parametrize("content", [[{}] * 400_000, ["word " * 40] * 5_000])

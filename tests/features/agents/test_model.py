@@ -54,58 +54,66 @@ def test_what_is_beyond_the_document_stands_under_our_own_key() -> None:
     assert serialization.as_document(read)[serialization.OWN_KEY]["later"] == {"x": 1}
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"x" * (serialization.MOST_BYTES + 1), "at most"),
-        (b"\xff\xfe", "UTF-8"),
-        ("[" * 50 + "]" * 50, "deeper"),
-        ("[" + "1," * 30_000 + "1]", "values"),
-        ("{}", "version"),
-        (exported(2), "version 1"),
-        (exported(True), "version 1"),
-        (exported("1"), "version 1"),
-        (json.dumps({"version": 1, "agent": []}), "object"),
-        (exported(name=""), "name"),
-        (exported(name="a\u202eb"), "direction"),
-        (exported(name="a\u2066b"), "direction"),
-        (exported(name="a\u200bb"), "cannot be seen"),
-        (exported(name="a" * 81), "80"),
-        (exported(name=["a"]), "must be a text"),
-        (exported(icon="<svg>"), "icons"),
-        (exported(model="--x"), "model"),
-        (exported(system_prompt=" "), "system prompt"),
-        (exported(system_prompt="a\x1b[2J"), "control character"),
-        (exported(hooks="{"), "JSON"),
-        (exported(hooks='{"Stop": {}}'), "list for each event"),
-        (exported(hooks='{"Stop": [{"hooks": ["x"]}]}'), "type"),
-        (exported(hooks='{"Stop": [{"hooks": "x"}]}'), "type"),
-        (exported(hooks='{"Stopp": []}'), "no event"),
-        (exported(hooks=hook(type="shell")), "one of command, http"),
-        (exported(hooks=hook(command=1)), "a text “command”"),
-        (exported(hooks=hook(timeout=0)), "above 0"),
-        (exported(hooks=hook(timeout="9")), "above 0"),
-        (exported(hooks=hook(timeout=float("nan"))), "NaN"),
-        (exported(hooks=hook(timeout=9).replace("9", "1e999")), "NaN"),
-        (exported(hooks=hook(command="\ud800")), "half of a character"),
-        (exported(tags=["\ud800"]), "half of a character"),
-        (exported(tags=[float("inf")]), "NaN"),
-        (exported(opcode_htmx=[]), "object"),
-        (exported(opcode_htmx={"may_write_files": "no"}), "true or false"),
-        (exported(opcode_htmx={"allowed_tools": "Bash"}), "list of texts"),
-        (exported(opcode_htmx={"allowed_tools": ["bash"]}), "capital letter"),
-        (exported(opcode_htmx={"permission_mode": "all"}), "modes"),
-        (exported(opcode_htmx={"folders": ["../x"]}), "begins with"),
-        (exported(opcode_htmx={"closed_paths": ["a\nb"]}), "one line"),
-        (exported(opcode_htmx={"closed_paths": ["../x"]}), "has no part"),
-        (exported(opcode_htmx={"closed_paths": ["/srv/../x"]}), "has no part"),
-        (exported(opcode_htmx={"closed_paths": ["!x"]}), "does not begin"),
-        (exported(opcode_htmx={"closed_paths": ["#x"]}), "does not begin"),
-    ],
-)
-def test_hostile_documents_are_refused_with_a_sentence(content: bytes | str, words: str) -> None:
-    with pytest.raises(AgentRefused, match=words):
+HOSTILE: list[tuple[bytes | str, str]] = [
+    (b"x" * (serialization.MOST_BYTES + 1), "at most"),
+    (b"\xff\xfe", "UTF-8"),
+    ("[" * 50 + "]" * 50, "deeper"),
+    ("[" + "1," * 30_000 + "1]", "values"),
+    ("{}", "version"),
+    (exported(2), "version 1"),
+    (exported(True), "version 1"),
+    (exported("1"), "version 1"),
+    (json.dumps({"version": 1, "agent": []}), "object"),
+    (exported(name=""), "name"),
+    (exported(name="a\u202eb"), "direction"),
+    (exported(name="a\u2066b"), "direction"),
+    (exported(name="a\u200bb"), "cannot be seen"),
+    (exported(name="a" * 81), "80"),
+    (exported(name=["a"]), "must be a text"),
+    (exported(icon="<svg>"), "icons"),
+    (exported(model="--x"), "model"),
+    (exported(system_prompt=" "), "system prompt"),
+    (exported(system_prompt="a\x1b[2J"), "control character"),
+    (exported(hooks="{"), "JSON"),
+    (exported(hooks='{"Stop": {}}'), "list for each event"),
+    (exported(hooks='{"Stop": [{"hooks": ["x"]}]}'), "type"),
+    (exported(hooks='{"Stop": [{"hooks": "x"}]}'), "type"),
+    (exported(hooks='{"Stopp": []}'), "no event"),
+    (exported(hooks=hook(type="shell")), "one of command, http"),
+    (exported(hooks=hook(command=1)), "a text “command”"),
+    (exported(hooks=hook(timeout=0)), "above 0"),
+    (exported(hooks=hook(timeout="9")), "above 0"),
+    (exported(hooks=hook(timeout=float("nan"))), "NaN"),
+    (exported(hooks=hook(timeout=9).replace("9", "1e999")), "NaN"),
+    (exported(hooks=hook(command="\ud800")), "half of a character"),
+    (exported(tags=["\ud800"]), "half of a character"),
+    (exported(tags=[float("inf")]), "NaN"),
+    (exported(opcode_htmx=[]), "object"),
+    (exported(opcode_htmx={"may_write_files": "no"}), "true or false"),
+    (exported(opcode_htmx={"allowed_tools": "Bash"}), "list of texts"),
+    (exported(opcode_htmx={"allowed_tools": ["bash"]}), "capital letter"),
+    (exported(opcode_htmx={"permission_mode": "all"}), "modes"),
+    (exported(opcode_htmx={"folders": ["../x"]}), "begins with"),
+    (exported(opcode_htmx={"closed_paths": ["a\nb"]}), "one line"),
+    (exported(opcode_htmx={"closed_paths": ["../x"]}), "has no part"),
+    (exported(opcode_htmx={"closed_paths": ["/srv/../x"]}), "has no part"),
+    (exported(opcode_htmx={"closed_paths": ["!x"]}), "does not begin"),
+    (exported(opcode_htmx={"closed_paths": ["#x"]}), "does not begin"),
+]
+
+
+def refusal(content: bytes | str) -> str:
+    """Why the document is refused, empty if it is taken."""
+    try:
         document.loaded(content)
+    except AgentRefused as error:
+        return str(error)
+    return ""
+
+
+def test_hostile_documents_are_refused_with_a_sentence() -> None:
+    said = [(content[:200], words, refusal(content)) for content, words in HOSTILE]
+    assert [each for each in said if each[1] not in each[2]] == []
 
 
 def test_a_settings_file_has_no_number_that_json_has_not_got() -> None:

@@ -49,9 +49,8 @@ stop       queued starting working waiting idle stopping
 """A verb, and the phases in which it is done."""
 
 
-@pytest.mark.parametrize(("phase", "event", "follows"), PAIRS)
-def test_transition_table(phase: Phase, event: Event, follows: Phase) -> None:
-    assert after(phase, event) is follows
+def test_transition_table() -> None:
+    assert [(phase, event, after(phase, event)) for phase, event, _ in PAIRS] == PAIRS
 
 
 def test_table_contains_every_pair() -> None:

@@ -10,7 +10,8 @@ from werkzeug.routing import BaseConverter, Map, Rule
 
 from opcode_htmx.web.server.url_rules import LateRule
 
-VALUES = {
+KINDS = (LateRule, Rule)
+VALUES: dict[str, dict[str, Any]] = {
     "/": {},
     "/a b/ü&c": {},
     "/<name>": {"name": "ü b/c?d#e"},
@@ -21,17 +22,20 @@ VALUES = {
 
 @pytest.mark.parametrize("query", [{}, {"q": "ü &=", "z": ["1", "2"], "none": None}])
 @pytest.mark.parametrize("defaults", [None, {"project": ""}, {"name": "constant"}])
-@pytest.mark.parametrize(("rule", "values"), VALUES.items(), ids=list(VALUES))
 def test_addresses_are_those_of_werkzeug(
-    rule: str, values: dict[str, Any], defaults: dict[str, str] | None, query: dict[str, Any]
+    defaults: dict[str, str] | None, query: dict[str, Any]
 ) -> None:
-    constants = {name: value for name, value in (defaults or {}).items() if name in values}
-    values = {**values, **constants, **query}
-    built = {}
-    for kind in (LateRule, Rule):
-        adapter = Map([kind(rule, endpoint="page", defaults=defaults)]).bind("localhost")
-        built[kind] = [adapter.build("page", values, append_unknown=each) for each in (True, False)]
+    built = {kind: [_built(kind, rule, defaults, query) for rule in VALUES] for kind in KINDS}
     assert built[LateRule] == built[Rule]
+
+
+def _built(
+    kind: type[Rule], rule: str, defaults: dict[str, str] | None, query: dict[str, Any]
+) -> list[str]:
+    constants = {name: value for name, value in (defaults or {}).items() if name in VALUES[rule]}
+    values = {**VALUES[rule], **constants, **query}
+    adapter = Map([kind(rule, endpoint="page", defaults=defaults)]).bind("localhost")
+    return [adapter.build("page", values, append_unknown=each) for each in (True, False)]
 
 
 def test_half_a_character_in_an_address_is_replaced() -> None:

@@ -29,43 +29,51 @@ def test_an_address_is_taken_apart(text: str, address: str, origin: str, name: s
     assert (found.text, found.origin, found.folder_name) == (address, origin, name)
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("", "Name a repository"),
-        ("nonsense", "owner/name"),
-        ("ext::sh -c touch% /tmp/x", "start a program"),
-        ("ext::sh", "start a program"),
-        ("fd::17/x", "start a program"),
-        ("-u./x:y", "does not begin"),
-        ("--upload-pack=x", "does not begin"),
-        ("https://me:secret@h.example/o/n", "Leave the user"),
-        ("https://token@h.example/o/n", "Leave the user"),
-        ("ssh://me:secret@h.example/o/n", "Leave the user"),
-        ("ssh://-oProxyCommand=x/o/n", "no host"),
-        ("-oProxyCommand=x@h:o/n", "does not begin"),
-        ("a@-h:o/n", "cannot be read"),
-        ("ftp://h.example/o/n", "Only addresses"),
-        ("http://h.example/o/n", "not encrypted"),
-        ("https://h.example/o/../n", "no repository"),
-        ("https://h.example/o/%2e%2e/n", "no repository"),
-        ("https://h.example/o/-n", "no repository"),
-        ("https://h.example/o/n?x=1", "neither"),
-        ("https://h.example/o/n%0Ax", "cannot be read"),
-        ("https://h.example/", "no repository"),
-        ("https://[/o/n", "cannot be read"),
-        ("https://h.example:99999/o/n", "cannot be read"),
-        ("https://h.example/o/n\nx", "cannot be"),
-        ("/etc", "outside the folders"),
-        ("file:///etc", "outside the folders"),
-        ("file://elsewhere/etc", "cannot be read"),
-        ("~nobody-of-this-name/x", "cannot be opened"),
-        ("x" * 600, "cannot be"),
-    ],
-)
-def test_other_addresses_are_refused(text: str, why: str, tmp_path: Path) -> None:
-    with pytest.raises(UrlRefused, match=why):
-        parse(text, [tmp_path])
+OTHERS = [
+    ("", "Name a repository"),
+    ("nonsense", "owner/name"),
+    ("ext::sh -c touch% /tmp/x", "start a program"),
+    ("ext::sh", "start a program"),
+    ("fd::17/x", "start a program"),
+    ("-u./x:y", "does not begin"),
+    ("--upload-pack=x", "does not begin"),
+    ("https://me:secret@h.example/o/n", "Leave the user"),
+    ("https://token@h.example/o/n", "Leave the user"),
+    ("ssh://me:secret@h.example/o/n", "Leave the user"),
+    ("ssh://-oProxyCommand=x/o/n", "no host"),
+    ("-oProxyCommand=x@h:o/n", "does not begin"),
+    ("a@-h:o/n", "cannot be read"),
+    ("ftp://h.example/o/n", "Only addresses"),
+    ("http://h.example/o/n", "not encrypted"),
+    ("https://h.example/o/../n", "no repository"),
+    ("https://h.example/o/%2e%2e/n", "no repository"),
+    ("https://h.example/o/-n", "no repository"),
+    ("https://h.example/o/n?x=1", "neither"),
+    ("https://h.example/o/n%0Ax", "cannot be read"),
+    ("https://h.example/", "no repository"),
+    ("https://[/o/n", "cannot be read"),
+    ("https://h.example:99999/o/n", "cannot be read"),
+    ("https://h.example/o/n\nx", "cannot be"),
+    ("/etc", "outside the folders"),
+    ("file:///etc", "outside the folders"),
+    ("file://elsewhere/etc", "cannot be read"),
+    ("~nobody-of-this-name/x", "cannot be opened"),
+    ("x" * 600, "cannot be"),
+]
+
+
+def refusal(text: str, root: Path) -> str:
+    """Why the address is refused, empty if it is taken."""
+    try:
+        parse(text, [root])
+    except UrlRefused as error:
+        return str(error)
+    return ""
+
+
+def test_other_addresses_are_refused(tmp_path: Path) -> None:
+    said = [(text, why, refusal(text, tmp_path)) for text, why in OTHERS]
+    assert [each for each in said if each[1] not in each[2]] == []
 
 
 def test_a_folder_below_a_root_is_cloned_by_the_protocol_and_a_link_out_of_it_is_not(
