@@ -119,15 +119,15 @@ class Login:
         return {"Cookie": self.cookie, "X-CSRF-Token": self.token, "Origin": ORIGIN}
 
 
-def log_in(app: Flask) -> Login:
+def log_in(app: Flask, base_path: str = "") -> Login:
     """Log in by the form, as a browser does."""
     form = {"user": USER, "password": PASSWORD}
     headers = {"Host": HOST, "Origin": ORIGIN}
     client = app.test_client(use_cookies=False)
-    answer = client.post("/login", data=form, headers=headers)
+    answer = client.post(f"{base_path}/login", data=form, headers=headers)
     assert answer.status_code == 303, answer.text
     cookie = answer.headers["Set-Cookie"].partition(";")[0]
-    page = client.get("/", headers={"Host": HOST, "Cookie": cookie}).text
+    page = client.get(f"{base_path}/", headers={"Host": HOST, "Cookie": cookie}).text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)
     assert token, "a page has a form with a token"
     return Login(cookie, token[1])

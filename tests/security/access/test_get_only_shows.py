@@ -1,6 +1,7 @@
 """A GET only shows, or its view is marked with `acts`: each is sent, and must change nothing.
 
-A new view is checked without an edit here.
+Below a base path no page, header, cookie or answer leads to an address outside of it. A new view is
+checked without an edit here.
 """
 
 from __future__ import annotations
@@ -8,25 +9,21 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import pytest
 from flask import Flask
 from gevent import subprocess as gevent_subprocess
+from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.web.origin.fetch_metadata import acts, who_may_act
-from tests.security.access.doors import (
-    ask,
-    doors_of,
-    files_of,
-    log_in,
-    tried,
-)
+from tests.security.access.doors import HOST, Door, doors_of, files_of, log_in, tried
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 from tests.support.populated import Populated, populate
+from tests.web.server.leaks import BASE, leaks
 
 pytestmark = pytest.mark.timeout(300)
 """All files are compared around each of some hundred requests."""
@@ -60,6 +57,13 @@ history. And in those of a shell that reads the command of a hook and runs nothi
 that runs nothing which the repository names; what such a git writes is found as a changed file."""
 
 
+class Answer(NamedTuple):
+    door: Door
+    answer: TestResponse
+    effects: list[str]
+    """The files that the request has changed, the commands that it has started, and the runs."""
+
+
 @pytest.fixture
 def populated(sandbox: Sandbox) -> Populated:
     return populate(sandbox)
@@ -67,7 +71,7 @@ def populated(sandbox: Sandbox) -> Populated:
 
 @pytest.fixture
 def app(sandbox: Sandbox, stand_in: Path, integration: None) -> Iterator[Flask]:
-    with app_of(sandbox, stand_in) as app:
+    with app_of(sandbox, stand_in, OPCODE_BASE_PATH=BASE) as app:
         app.logger.disabled = True  # of made-up views that fail
         yield app
 
@@ -90,18 +94,18 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def effects(
+def answers(
     app: Flask,
     sandbox: Sandbox,
     populated: Populated,
     commands: list[str],
     rules: frozenset[str] = frozenset(),
-) -> dict[str, list[str]]:
-    """The side effects of every unmarked GET, by its rule; or of those of these `rules`.
+) -> Iterator[Answer]:
+    """Those to every unmarked GET; or to those of these `rules`.
 
     What changes between two requests counts as an effect of the second."""
     context: AppContext = app.extensions["opcode_context"]
-    login, found = log_in(app), {}
+    client, login = app.test_client(use_cookies=False), log_in(app, BASE)
     commands.clear()
     before = files_of(sandbox)
     doors = tried(doors_of(app, populated.known))
@@ -114,7 +118,10 @@ def effects(
             continue
         if rules and door.rule not in rules:
             continue
-        ask(app, door, login.headers, query_string=populated.query(door))
+        headers = {"Host": HOST, **login.headers}
+        answer = client.get(BASE + populated.address(door), headers=headers)
+        answer.get_data()
+        answer.close()
         for _ in range(3):
             gevent.sleep(0)  # what the view has spawned begins
         after = files_of(sandbox)
@@ -125,17 +132,24 @@ def effects(
             and not path.startswith(tuple(str(sandbox.state / name) for name in OF_READING))
         ]
         runs = [run.id for run in context.runs.live()]
-        if caused := [*changed, *commands, *runs]:
-            found[str(door)] = caused
+        yield Answer(door, answer, [*changed, *commands, *runs])
         commands.clear()
         before = after
-    return found
 
 
-def test_a_get_changes_no_file_and_starts_nothing_unless_its_view_is_marked(
+def test_a_get_changes_nothing_unless_its_view_is_marked_and_leads_nowhere_outside(
     app: Flask, sandbox: Sandbox, populated: Populated, commands: list[str]
 ) -> None:
-    assert effects(app, sandbox, populated, commands) == {}
+    effects, outside, pages = dict[str, list[str]](), dict[str, list[str]](), 0
+    for door, answer, caused in answers(app, sandbox, populated, commands):
+        effects[str(door)] = caused
+        pages += answer.mimetype == "text/html" and answer.status_code == 200
+        # the other statuses say why there is nothing to show
+        failed = [f"status {answer.status_code}"] if answer.status_code in (401, 500) else []
+        outside[str(door)] = failed or leaks(app, answer)
+    assert {door: caused for door, caused in effects.items() if caused} == {}
+    assert {door: found for door, found in outside.items() if found} == {}
+    assert pages > 0.4 * len(outside), "most of the others are answers of the API"
 
 
 def test_a_get_that_changes_or_starts_something_is_found(
@@ -171,7 +185,7 @@ def test_a_get_that_changes_or_starts_something_is_found(
     for view in made_up.values():
         app.add_url_rule(f"/{view.__name__}", view.__name__, view, methods=["GET"])
     rules = frozenset(rule.rule for rule in app.url_map.iter_rules() if rule.endpoint in made_up)
-    found = effects(app, sandbox, populated, commands, rules)
-    assert found.keys() == {
+    found = answers(app, sandbox, populated, commands, rules)
+    assert {str(door) for door, _, effects in found if effects} == {
         f"GET /{name}" for name in ("keeps", "renames", "removes", "starts", "starts_later")
     }
