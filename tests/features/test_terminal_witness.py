@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.apps.local_server import asked_once, files_alone
+from tests.support.apps.local_server import asked_once
 from tests.support.cli.terminal_session import TerminalSession
 from tests.support.environment import Sandbox, until
 from tests.support.pages import dom
@@ -35,7 +35,9 @@ def save(client: FlaskClient, address: str, **typed: str) -> None:
 
 
 @pytest.fixture
-def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[TerminalSession]:
+def terminal(
+    no_word_of_the_cli: None, client: FlaskClient, sandbox: Sandbox, claude: Path
+) -> Iterator[TerminalSession]:
     """Claude in the project, after a person has configured it on the pages."""
     folder = f"folder={sandbox.project}"
     allowed = {"kind": "allow", "text": "Bash(npm test:*)", "scope": "user"}
@@ -43,11 +45,10 @@ def terminal(client: FlaskClient, sandbox: Sandbox, claude: Path) -> Iterator[Te
     hook = {"event": "PreToolUse", "matcher": "Edit|Write", "hook-command": "true", "scope": "user"}
     kitchen = {"kind": "stdio", "name": "kitchen", "scope": "user"}
     started = {"command": sys.executable, "args": str(MCP_SERVER)}
-    with files_alone():
-        save(client, f"/claude/permissions/rule?{folder}&kind=allow", **allowed)
-        save(client, f"/claude/permissions/rule?{folder}&kind=deny", **denied)
-        save(client, f"/claude/hooks/new?kind=command&{folder}", **hook)
-        save(client, f"/claude/mcp/new?kind=stdio&{folder}", **kitchen, **started)
+    save(client, f"/claude/permissions/rule?{folder}&kind=allow", **allowed)
+    save(client, f"/claude/permissions/rule?{folder}&kind=deny", **denied)
+    save(client, f"/claude/hooks/new?kind=command&{folder}", **hook)
+    save(client, f"/claude/mcp/new?kind=stdio&{folder}", **kitchen, **started)
     with TerminalSession(claude, sandbox, "http://127.0.0.1:9") as session:
         yield session
 

@@ -21,15 +21,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 OpenPhone = Callable[..., Phone]
 Scheme = Literal["light", "dark"]
-SCHEMES: dict[str, tuple[Scheme, ...]] = {
-    "system": ("light", "dark"),
-    "contrast": ("light", "dark"),
-    # these have a scheme of their own
-    "light": ("dark",),
-    "dark": ("light",),
-    "black": ("light",),
-}
-"""What the system of a phone may want while a theme is chosen."""
+BOTH: tuple[Scheme, ...] = ("light", "dark")
+SCHEMES: dict[str, tuple[Scheme, ...]] = {"system": BOTH, "contrast": BOTH, "black": ("light",)}
+"""What the system of a phone may want while a theme is chosen; black has a scheme of its own."""
+COLOURS = """() => [document.body, ...document.querySelectorAll("a, button, code, span, p")]
+    .map(each => getComputedStyle(each)).map(each => [each.color, each.backgroundColor]).join()"""
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +95,22 @@ def test_without_scripts_a_button_saves(shared_server: Server, open_phone: OpenP
     expect(page.locator("html")).to_have_attribute("data-theme", "contrast")
 
 
+def other_colours(page: Page) -> list[str]:
+    """The schemes whose theme has other colours than the system's theme in that scheme."""
+
+    def colours(theme: str, scheme: Scheme) -> str:
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        found: str = page.evaluate(COLOURS)
+        return found
+
+    return [
+        scheme
+        for scheme, other in (BOTH, BOTH[::-1])
+        if colours("system", scheme) != colours(scheme, other)
+    ]
+
+
 def test_every_theme_has_enough_contrast(shared_server: Server, open_phone: OpenPhone) -> None:
     """With each kind of text and a request; in high contrast by WCAG's highest level."""
     phone = open_phone(shared_server)
@@ -117,7 +129,7 @@ def test_every_theme_has_enough_contrast(shared_server: Server, open_phone: Open
     ]
     phone.begin(shared_server.sandbox.project, json.dumps(steps))
     expect(phone.button("Allow")).to_be_visible()
-    assert SCHEMES.keys() == set(CHOICES["theme"])
+    assert {*SCHEMES, *BOTH} == set(CHOICES["theme"])
     shared_server.post("/appearance", {"density": "compact", "font": "90"})
     wrong: dict[tuple[str, ...], object] = {}
     for path in (page.url, "/appearance"):
@@ -131,5 +143,6 @@ def test_every_theme_has_enough_contrast(shared_server: Server, open_phone: Open
                 page.emulate_media(color_scheme=scheme)
                 rule = "color-contrast-enhanced" if theme == "contrast" else "color-contrast"
                 wrong[path, theme, scheme] = page_checks.violations(page, rule)
+        wrong[path, "other colours than the system's"] = other_colours(page)
     gate.touch()
     assert not any(wrong.values()), pformat(wrong)

@@ -1,6 +1,7 @@
 """On a phone: a person reads the changes of a session and comments on their lines.
 
-That Claude then mends them is shown by tests/features/test_whole_way.py.
+That Claude then mends them is shown by tests/features/test_whole_way.py; links and forms
+without scripts by test_review.py.
 """
 
 from __future__ import annotations
@@ -98,23 +99,3 @@ def test_changes_are_read_and_commented_on(
     expect(onward).to_be_visible()
     page.get_by_role("link", name="1 comment").tap()
     expect(page.locator(".comment")).to_contain_text("Not sent yet")
-
-
-def test_without_javascript_links_and_forms_do_the_same(
-    shared_server: Server, repository: Repository, open_phone: Open
-) -> None:
-    page = open_phone(shared_server, java_script_enabled=False).page
-    address = address_of(repository)
-    repository.write("app.txt", "one\ntwo\n")
-    page.goto(f"{address}/changes?base=commit")
-    page.locator("summary", has_text="app.txt").click()
-    page.locator("details[open]").get_by_role("link", name="Open the diff").click()
-    page.get_by_text("Comment on lines").click()
-    page.get_by_label("From line").fill("2")
-    page.get_by_label("Comment", exact=True).fill("Why two?")
-    page.get_by_role("button", name="Add comment").click()
-    expect(page.locator(".comment")).to_contain_text("Line 2 Not sent yet")
-    page.get_by_role("button", name="Mark as viewed").click()
-    expect(page.locator(".changes-sum")).to_contain_text("1 viewed")
-    page.get_by_role("link", name="Back to the session").click()
-    expect(page).to_have_url(re.compile(f"{re.escape(address)}$"))

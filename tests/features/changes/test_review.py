@@ -14,6 +14,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.sessions.storage.drafts import draft_name
 from tests.features.changes.conftest import SESSION, Pages, Repository, plain
 from tests.support.environment import Sandbox
+from tests.support.pages import dom
 
 FORM = "5e551000-0000-4000-8000-00000000f001"
 LINES: dict[str, Any] = {"key": "app.txt", "on": "new", "first": 2, "last": 3, "text": "Why two?"}
@@ -52,6 +53,28 @@ def test_a_comment_stands_under_its_lines(pages: Pages, changed: Repository) -> 
     assert "three" in page[:at] and "four" in page[at:]
     assert "Lines 2–3" in plain(page[at:]) and "Why two?" in page[at:]
     assert "1 comment" in plain(pages.text())
+
+
+def test_links_and_forms_without_scripts_lead_to_a_comment_and_a_mark(
+    pages: Pages, changed: Repository
+) -> None:
+    def link(html: str, words: str) -> str:
+        links = (each for each in dom.parse(html).walk() if each.tag == "a")
+        named = (each for each in links if words in (each.attributes.get("aria-label"), each.text))
+        return next(named).attributes["href"] or ""
+
+    def press(html: str, words: str, **typed: str) -> str:
+        address, fields = dom.form_of(html, words)
+        answer = pages.client.post(address, data={**fields, **typed}, follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    listed = pages.text(base="commit")
+    diff = pages.client.get(link(listed, "Open the diff")).text
+    added = press(diff, "Add comment", first="2", text="Why two?")
+    assert "Line 2 Not sent yet" in " ".join(plain(added).split())
+    assert "1 viewed" in plain(press(added, "Mark as viewed"))
+    assert link(listed, "Back to the session") == pages.address().removesuffix("/changes")
 
 
 def test_a_comment_is_added_in_place(pages: Pages, changed: Repository) -> None:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from opcode_htmx.features.home.service import MOST_RUNS
+from opcode_htmx.features.home import service
 from opcode_htmx.runs.budgets.book import HOLDS, BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
@@ -137,12 +137,34 @@ def test_what_ends_after_the_page_was_shown_is_not_marked(
     assert rows(client.get("/").text, "Done") == [later]
 
 
-def test_the_tap_marks_also_those_that_have_no_row(client: FlaskClient, sandbox: Sandbox) -> None:
-    for _ in range(MOST_RUNS + 1):
-        begin(client, sandbox, ["text", "Done."])
-    wait_for(client, "Done", MOST_RUNS + 1, "/runs")
+@pytest.fixture
+def most_rows(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Those of each part of the start page."""
+    monkeypatch.setattr(service, "MOST_RUNS", 2)
+    return service.MOST_RUNS
+
+
+def test_sessions_that_need_a_person_and_have_no_row_are_counted_with_the_others(
+    client: FlaskClient, sandbox: Sandbox, most_rows: int
+) -> None:
+    for number in range(most_rows + 2):
+        begin(client, sandbox, ["ask", f"r{number}"])
+    wait_for(client, "Needs you", most_rows + 2, "/runs")
     page = client.get("/").text
-    assert len(rows(page, "Done")) == MOST_RUNS
+    assert len(rows(page, "Needs you")) == most_rows
+    needing = page.partition('id="needs-you"')[2].partition('id="running"')[0]
+    assert needing.count(">2 more<") == 1
+    assert page.count(" more<") == 1
+
+
+def test_the_tap_marks_also_those_that_have_no_row(
+    client: FlaskClient, sandbox: Sandbox, most_rows: int
+) -> None:
+    for _ in range(most_rows + 1):
+        begin(client, sandbox, ["text", "Done."])
+    wait_for(client, "Done", most_rows + 1, "/runs")
+    page = client.get("/").text
+    assert len(rows(page, "Done")) == most_rows
     assert page.count(">1 more<") == 1
     tap(client, page)
     assert ">Done</h" not in client.get("/runs").text

@@ -57,9 +57,8 @@ def test_a_schedule_is_paused_started_and_deleted_by_the_buttons_of_its_page(
 
     def press(words: str) -> str:
         """The page to which the form of a button leads, with its notice."""
-        page = dom.parse(client.get(one).text).walk()
-        forms = [each for each in page if each.tag == "form" and words == each.text.strip()]
-        answer = client.post(forms[0].attributes["action"] or "")
+        address, fields = dom.form_of(client.get(one).text, words)
+        answer = client.post(address, data=fields)
         assert answer.status_code == 303
         notice = {"Cookie": (answer.headers.get("Set-Cookie") or "").partition(";")[0]}
         return client.get(answer.headers["Location"], headers=notice).text

@@ -36,6 +36,9 @@ def test_a_session_in_a_copy_is_merged_and_the_copy_goes(workshop: Workshop) -> 
 
     workshop.rest(session)
     address = workshop.address(session)
+    said = api.session(
+        workshop.context.workspace.config_dir, copy, api.prompt("Grow", copy), session
+    )
     (copy / "apple").write_text("1\n2\n3\n4\n")
     (copy / "pear").write_text("green\n")
     shown = workshop.client.get(address).text
@@ -48,8 +51,11 @@ def test_a_session_in_a_copy_is_merged_and_the_copy_goes(workshop: Workshop) -> 
     assert workshop.git("log", "-1", "--format=%s").strip() == "Grow"
     assert workshop.git("ls-files").split() == [".gitignore", "apple", "pear"]
     assert not copy.exists()
+    assert workshop.git("worktree", "list").count("\n") == 1
     assert workshop.git("branch", "--list").split() == ["*", "main"]
     assert "Bring back" in workshop.client.get("/worktrees").text
+    page = f"/projects/{said.parent.name}/sessions/{session}"
+    assert workshop.client.get(page).status_code == 200, "it is there to be read"
 
 
 def test_what_would_be_lost_is_named_and_an_undo_brings_it_back(workshop: Workshop) -> None:

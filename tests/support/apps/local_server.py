@@ -155,23 +155,25 @@ def plugins_listed_once(sandbox: Sandbox, marketplaces: str) -> Iterator[None]:
 
     `marketplaces` is a pattern of folders in the sandbox's home. Whether a plugin is on changes
     neither the list of marketplaces nor what the plugin costs, nor does for whom it is installed:
-    these are asked once.
+    these are asked once. The lists depend on the manifests of a marketplace only.
     """
     run, known = PluginCli._run, dict[object, Output]()
     plugins = sandbox.config_dir / "plugins"
 
     def remembered(cli: PluginCli, folder: Path | None, seconds: float, *arguments: str) -> Output:
-        places = [*sandbox.home.glob(marketplaces)]
+        files = _files_in(sandbox.home.glob(marketplaces))
+        manifests = [path for path in files if path.parent.name == ".claude-plugin"]
+        where = folder
         match arguments:
             case ("marketplace", "list", *_):
-                content = _digest_of([plugins / "known_marketplaces.json", *_files_in(places)])
+                content = _digest_of([plugins / "known_marketplaces.json", *manifests])
             case ("details", *_):
-                content = _digest_of(_files_in([plugins / "cache", *places]))
+                where, content = None, _digest_of(files)
             case ("list", *_):
-                content = _digest(sandbox, plugins, *places)
+                content = _digest(sandbox, [plugins], manifests)
             case _:
                 return run(cli, folder, seconds, *arguments)
-        key = (folder, arguments, content)
+        key = (where, arguments, content)
         found = known.get(key) or run(cli, folder, seconds, *arguments)
         if found.status == 0:
             known[key] = found
@@ -186,15 +188,15 @@ def _files_in(folders: Iterable[Path]) -> list[Path]:
     return [path for folder in folders for path in folder.rglob("*")]
 
 
-def _digest(sandbox: Sandbox, *more: Path) -> str:
-    """Of all content of the projects, of what Claude reads in its folder, and of more folders."""
+def _digest(sandbox: Sandbox, folders: Iterable[Path] = (), more: Iterable[Path] = ()) -> str:
+    """Of all content of projects, of what Claude reads in its folder, of folders and more files."""
     files = [path for pattern in CONTENT for path in sandbox.config_dir.glob(pattern)]
     state = sandbox.config_dir / ".claude.json"
     content = state.read_bytes() if state.is_file() else b"{}"
     with contextlib.suppress(ValueError, AttributeError):
         read = json.loads(content)
         content = json.dumps([read.get(each) for each in STATE]).encode()
-    return _digest_of([*files, *_files_in([sandbox.project.parent, *more])], content)
+    return _digest_of([*files, *more, *_files_in([sandbox.project.parent, *folders])], content)
 
 
 def _digest_of(files: Iterable[Path], content: bytes = b"") -> str:

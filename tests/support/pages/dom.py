@@ -145,3 +145,31 @@ def _key(node: Node, attribute: str) -> list[tuple[int, str]]:
     """As localeCompare with numeric: runs of digits count as numbers."""
     pieces = re.findall(r"\d+|\D+", node.attributes.get(attribute) or "")
     return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
+
+
+def form_of(html: str, button: str) -> tuple[str, dict[str, str]]:
+    """The address and the fields that a browser without scripts sends on a press of a button.
+
+    `button` is part of its words.
+    """
+    forms = (
+        (form, each) for form in parse(html).walk() if form.tag == "form" for each in form.walk()
+    )
+    form, pressed = next((f, e) for f, e in forms if e.tag == "button" and button in e.text)
+    fields = {
+        name: _value(each)
+        for each in (pressed, *form.walk())
+        if each is pressed or each.tag in ("input", "select", "textarea")
+        if "checked" in each.attributes or each.attributes.get("type") not in ("radio", "checkbox")
+        if (name := each.attributes.get("name"))
+    }
+    return pressed.attributes.get("formaction") or form.attributes["action"] or "", fields
+
+
+def _value(control: Node) -> str:
+    if control.tag == "textarea":
+        return control.text.removeprefix("\n")
+    if control.tag == "select":
+        options = [each for each in control.walk() if each.tag == "option"]
+        control = next((each for each in options if "selected" in each.attributes), options[0])
+    return control.attributes.get("value") or ""

@@ -33,20 +33,7 @@ def press(server: Server, words: str, **typed: str) -> str:
 
     Gives the address to which the answer leads.
     """
-    page = dom.parse(server.get("/").text).walk()
-    forms = ((form, button) for form in page if form.tag == "form" for button in form.walk())
-    form, button = next(each for each in forms if each[1].tag == "button" and words in each[1].text)
-    controls = [button, *(each for each in form.walk() if each.tag in ("input", "select"))]
-    fields = {
-        name: (_first_choice(each) if each.tag == "select" else each).attributes.get("value") or ""
-        for each in controls
-        if (name := each.attributes.get("name"))
-    }
-    action = button.attributes.get("formaction") or form.attributes["action"] or ""
-    answer = server.post(action, {**fields, **typed})
+    address, fields = dom.form_of(server.get("/").text, words)
+    answer = server.post(address, {**fields, **typed})
     assert answer.status_code == 303, answer.text
     return answer.headers["Location"]
-
-
-def _first_choice(select: dom.Node) -> dom.Node:
-    return next(each for each in select.walk() if each.tag == "option")

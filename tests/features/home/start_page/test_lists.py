@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
-from opcode_htmx.features.home.service import MOST_RUNS, PAGE
+from opcode_htmx.features.home.service import PAGE
 from opcode_htmx.sessions.storage.session_flags import SessionFlags
 from tests.features.home.start_page.sessions import OLD, begin, name_of, press
 from tests.features.session_page.in_browser.look.lines import line
@@ -264,16 +264,6 @@ def test_answered_row_leaves_while_a_finger_is_still_on_it(server: Server, phone
     allow.evaluate("button => button.form.requestSubmit(button)")
     expect(allow).to_have_count(0)
     page.mouse.up()
-
-
-def test_sessions_that_need_a_person_and_have_no_row_are_counted_with_the_others(
-    server: Server,
-) -> None:
-    for number in range(MOST_RUNS + 2):
-        begin(server, [["ask", f"r{number}"]])
-    until(lambda: ">2 more<" in server.get("/").text, "all of them ask")
-    assert needs_you(server).count(">2 more<") == 1
-    assert server.get("/").text.count(" more<") == 1
 
 
 def older_titles(page: Page) -> list[str]:
