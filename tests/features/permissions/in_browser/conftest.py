@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, Scene, Text, ToolUse
-from tests.features.permissions.in_browser.cards import GRACE
-from tests.runs.asking import scenes
+from tests.features.permissions.in_browser.cards import ASKED, GRACE
+from tests.runs.asking import last_result, scenes
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
@@ -27,7 +27,9 @@ def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
         path = shared_home.home / "elsewhere" / f"{request.prompt.split()[-1]}.txt"
         return ToolUse("Write", {"file_path": str(path), "content": "x\n"})
 
+    ask = ToolUse("AskUserQuestion", {"questions": ASKED})
     more = (
+        Scene("ask", "ask", [ask, last_result]),
         Scene("outside", "outside", [write_outside, Text("Tried.")]),
         Scene("hang", "hang", [ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("No.")]),
     )

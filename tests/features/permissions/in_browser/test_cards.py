@@ -16,6 +16,7 @@ from tests.features.permissions.in_browser.cards import (
     has_answered,
     in_force,
     open_options,
+    previews_stand_by_their_choices,
     ready,
 )
 from tests.support.environment import Sandbox, runs_of, until
@@ -95,22 +96,29 @@ def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
     assert answer["response"]["response"]["message"] == "Stay in the\nproject."
 
 
-def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
+def test_several_questions_with_previews_and_a_note_are_answered_on_one_card(
+    idle_phone: Phone,
+) -> None:
     phone = idle_phone
     phone.send("ask me")
-    card(phone)
+    asked = card(phone)
+    expect(asked.locator("legend .header")).to_have_text(["Layout", "Fruits", "Number"])
+    previews_stand_by_their_choices(phone, asked)
     phone.forgiven.append("422")
     sent: list[str] = []
     phone.page.on("request", lambda request: sent.append(request.url))
-    phone.page.get_by_label("Apples").check()
-    phone.page.get_by_label("Apples").press("Enter")  # which must press no button: it may be Allow
+    asked.get_by_role("radio", name="List").check()
+    asked.get_by_text("Add a note").first.click()
+    asked.get_by_label("A note for Claude on this answer").first.fill("With a total\nat the end.")
+    asked.get_by_label("Apples").check()
+    asked.get_by_label("Apples").press("Enter")  # which must press no button: it may be Allow
     # what the page sends and fetches by itself at any time
     assert [url for url in sent if "/seen" not in url and "/static/" not in url] == []
     phone.button("Answer").click()
     expect(card(phone).get_by_role("alert")).to_contain_text(
-        "Choose an answer to question 2 of 2: “How many?”"
+        "Choose an answer to question 3 of 3: “How many?”"
     )
-    phone.page.get_by_role("link", name="question 2 of 2").click()
+    phone.page.get_by_role("link", name="question 3 of 3").click()
     expect(phone.page.get_by_role("group", name="How many?")).to_be_in_viewport()
     expect(phone.page.get_by_label("Apples")).to_be_checked()
     assert sum("/asks/" in url for url in sent) == 1
@@ -118,8 +126,12 @@ def test_several_questions_are_answered_on_one_card(idle_phone: Phone) -> None:
     phone.page.get_by_label("in your own words").last.fill("a dozen")
     phone.button("Answer").click()
     ready(phone)
-    expect(verdicts(phone)).to_have_text(["Apples, Pears", "a dozen"])
-    expect(phone.page.locator(".block-text").last).to_contain_text('"How many?"="a dozen"')
+    expect(verdicts(phone)).to_have_text(["List", "Apples, Pears", "a dozen"])
+    note = phone.page.locator(".block-ask").last.locator("p.remark")
+    expect(note).to_have_text(["Note: With a total\nat the end."])
+    said = phone.page.locator(".block-text").last
+    for words in ('"Which layout?"="List"', "notes: With a total", '"How many?"="a dozen"'):
+        expect(said).to_contain_text(words)
 
 
 def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, server: Server) -> None:
