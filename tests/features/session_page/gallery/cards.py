@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.features.session_page.gallery.view import DOCK, View
+from tests.features.session_page.gallery.view import DOCK, IS_SEEN, View
 
 # The expected content of the pages
 CARDS: dict[str, list[tuple[str, str]]] = {
@@ -60,24 +60,25 @@ SAID = {
 def cards_say_what_happened_and_open(view: View) -> None:
     for name, cards in CARDS.items():
         view.open(name)
-        for words in SAID[name]:
-            with view.looking_at(f"{name}: {words}"):
-                expect(view.page.locator("#transcript .block", has_text=words).last).to_be_visible()
-        for line, detail in cards:
-            with view.looking_at(f"{name}: {line}"):
-                opens(view, line, detail)
+        transcript = view.page.locator("#transcript")
+        view.shows(name, transcript, *SAID[name])
+        with view.looking_at(name):
+            assert not (wrong := transcript.evaluate(OPENED, cards)), wrong
         controls = "#transcript summary, #dock .button, .topbar .back, .menu-button"
         view.fits(name, f"{controls}, {DOCK}", narrower=320)
         LOOKS[name](view)
 
 
-def opens(view: View, line: str, detail: str) -> None:
-    summary = view.page.locator("#transcript summary").filter(has_text=line).first
-    more = summary.locator("xpath=..").get_by_text(detail).first
-    expect(summary).to_be_visible()
-    expect(more).to_be_hidden()
-    summary.click()
-    expect(more).to_be_visible()
+OPENED = f"""(transcript, cards) => cards.map(([line, detail]) => {{
+    const isSeen = {IS_SEEN};
+    const summary = [...transcript.querySelectorAll("summary")].find(each => isSeen(each, line));
+    if (!summary) return `${{line}}: there is no such line`;
+    const wasSeen = isSeen(summary.parentElement, detail);
+    summary.click();
+    if (wasSeen || !isSeen(summary.parentElement, detail))
+        return `${{line}}: ${{detail}} is ${{wasSeen ? "seen while closed" : "unseen while open"}}`;
+}}).filter(Boolean)"""
+"""What is wrong with the cards as they are opened; `View.fits` ensures that a thumb can do that."""
 
 
 def in_answer(view: View) -> None:

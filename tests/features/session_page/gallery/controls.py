@@ -54,16 +54,15 @@ def asks_hold_what_they_ask_about(view: View) -> None:
     view.open(session)
     for name, (shown, buttons) in ASKS.items():
         card = view.page.locator(".block-ask[data-state=open]", has_text=shown[0])
-        for words in shown:
-            with view.looking_at(f"{name}: {words}"):
-                expect(card.get_by_text(words).first).to_be_visible()
+        with view.looking_at(name):
+            expect(card).to_be_visible()
+        view.shows(name, card, *shown)
         if name in PHASES:
             view.check_status(name)
         if card.locator(".always-allow").count():
             card.locator(".always-allow > summary").click()
-        for button in buttons:
-            with view.looking_at(f"{name}: {button}"):
-                expect(card.get_by_role("button", name=button, exact=True)).to_be_visible()
+        with view.looking_at(f"{name}: buttons"):
+            assert {*buttons} <= {*card.locator("button:visible").all_inner_texts()}
         if "Deny" in buttons:
             with view.looking_at(f"{name}: deny with a reason"):
                 card.get_by_text("Deny with a reason").click()
@@ -97,8 +96,12 @@ def check_start_and_stop(view: View) -> None:
 
 
 # Prompts, and Claude's options
-def check_queue_editing(view: View) -> None:
-    view.open("working")
+def prompts_wait_their_turn(view: View) -> None:
+    """On a page whose session waits for a prompt."""
+    view.phone.send("Hold on")
+    view.check_status("working")
+    for text in ("Then water the young trees", "And write down the date"):
+        view.gallery.prompt(view.size, text)
     with view.looking_at("queue"):
         waiting = view.page.get_by_role("list", name="Prompts that wait").get_by_role("listitem")
         expect(waiting).to_have_count(2)
@@ -178,7 +181,7 @@ def options_menu_and_sheet_open(view: View) -> None:
 
 
 # A session of this view's own
-def a_session_grows_is_bypassed_and_killed(view: View) -> None:
+def a_session_grows_waits_and_is_killed(view: View) -> None:
     page, phone = view.page, view.phone
     page.add_init_script(SHIFTS)
     phone.begin(view.gallery.sandbox.project, "Let it grow")
@@ -209,6 +212,7 @@ def a_session_grows_is_bypassed_and_killed(view: View) -> None:
         expect(page.locator("#in-force")).to_contain_text("never asks: bypass")
     view.fits("bypass", DOCK)
     view.picture("bypass", page.locator("#dock"))
+    prompts_wait_their_turn(view)
     view.gallery.signal(view.size, signal.SIGKILL)
     view.check_status("failed")
     view.fits("dock: failed", DOCK)

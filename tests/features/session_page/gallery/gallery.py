@@ -121,10 +121,6 @@ def play(gallery: Gallery) -> None:
     gallery.shows("answer", "tokens in,", 2)
     gallery.shows("files", "All is checked.")  # its first turn is further up than the page goes
     settings.unlink()  # from here on Claude asks
-    gallery.begin("working", "Hold on")
-    gallery.shows("working", "Row 2")
-    gallery.prompt("working", "Then water the young trees")
-    gallery.prompt("working", "And write down the date")
 
 
 def play_events(gallery: Gallery) -> None:

@@ -20,10 +20,9 @@ from playwright.sync_api import expect
 from tests.features.session_page.gallery import gallery
 from tests.features.session_page.gallery.cards import cards_say_what_happened_and_open
 from tests.features.session_page.gallery.controls import (
-    a_session_grows_is_bypassed_and_killed,
+    a_session_grows_waits_and_is_killed,
     asks_hold_what_they_ask_about,
     check_completion_and_attachments,
-    check_queue_editing,
     check_start_and_stop,
     it_says_so_when_it_is_offline,
     options_menu_and_sheet_open,
@@ -89,9 +88,8 @@ def check_content(view: View) -> None:
     check_completion_and_attachments(view)
     options_menu_and_sheet_open(view)
     asks_hold_what_they_ask_about(view)
-    check_queue_editing(view)
     check_start_and_stop(view)
-    a_session_grows_is_bypassed_and_killed(view)
+    a_session_grows_waits_and_is_killed(view)
     running_sessions_are_listed(view)
     if screenshots.WANTED:
         other_pages_are_pictured(view)

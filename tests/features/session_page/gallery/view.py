@@ -122,6 +122,12 @@ class View:
         """The card with this line."""
         return self.page.locator("#transcript > .block", has_text=line).last
 
+    def shows(self, what: str, where: Locator, *words: str) -> None:
+        """Check that these are to be read there; a look for all of them costs what one does."""
+        with self.looking_at(what):
+            unseen = where.evaluate(UNSEEN, words)
+            assert not unseen, f"not to be seen: {unseen}"
+
     def fits(self, what: str, selector: str, *, narrower: int = 0) -> None:
         """Check what MEASURED does in each size; in a screen of the width `narrower` as well."""
         wait_until_pressable(self.page)
@@ -137,6 +143,14 @@ class View:
             found = self.page.evaluate(MEASURED, {"width": width, "selector": selector, **given})
             assert not any(found.values()), {name: what for name, what in found.items() if what}
 
+
+IS_SEEN = """(root, words) => {
+    const plain = text => text.replace(/\\s+/g, " ").toLowerCase();
+    const has = each => plain(each.textContent).includes(plain(words));
+    return [root, ...root.querySelectorAll("*")].some(
+        each => has(each) && ![...each.children].some(has) && each.checkVisibility());
+}"""
+UNSEEN = f"(root, words) => words.filter(each => !({IS_SEEN})(root, each))"
 
 WIDEST = """width => [...document.body.querySelectorAll("*")]
     .filter(each => each.checkVisibility() && each.getBoundingClientRect().right > width + 1)
