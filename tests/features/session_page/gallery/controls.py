@@ -62,7 +62,8 @@ def asks_hold_what_they_ask_about(view: View) -> None:
         if card.locator(".always-allow").count():
             card.locator(".always-allow > summary").click()
         with view.looking_at(f"{name}: buttons"):
-            assert {*buttons} <= {*card.locator("button:visible").all_inner_texts()}
+            there = card.locator("button:visible").all_inner_texts()
+            assert {*buttons} <= {*there}, there
         if "Deny" in buttons:
             with view.looking_at(f"{name}: deny with a reason"):
                 card.get_by_text("Deny with a reason").click()

@@ -123,11 +123,14 @@ def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
     phone.stop()
     expect(phone.status).to_have_text("Stopped by you.")
     until(lambda: not processes(), "nothing of it is left")
+    followed = phone.dom()
 
     phone.page.goto("/")
     phone.project_row(sandbox.name).click()
     phone.page.get_by_role("link", name="Let it grow").click()
     expect(phone.page.locator(".block-text").first).to_have_text(WORDS)
+    phone.page.locator("body[data-link=online]").wait_for()
+    assert phone.dom() == followed, "texts and cards are as they were when they came"
     phone.send("Are you there?")
     answer_is(phone, "You said: Are you there?")
     prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()

@@ -45,9 +45,10 @@ def tool(name: str, tool_id: str, **tool_input: object) -> dict[str, object]:
     return {"type": "tool_use", "id": tool_id, "name": name, "input": tool_input}
 
 
-def gave(tool_id: str, text: str) -> list[object]:
+def gave(tool_id: str, text: str, details: object = None) -> list[object]:
     content = [{"type": "tool_result", "tool_use_id": tool_id, "content": text}]
-    return line(type="user", message={"role": "user", "content": content}, uuid=f"u-{tool_id}")
+    message = {"role": "user", "content": content}
+    return line(type="user", message=message, uuid=f"u-{tool_id}", tool_use_result=details)
 
 
 def asks(request_id: str, tool_name: str, **tool_input: object) -> list[object]:
@@ -60,8 +61,37 @@ def question(text: str) -> dict[str, object]:
     return {"question": text, "header": "", "multiSelect": False, "options": options}
 
 
+LONG_RESULTS: list[tuple[str, dict[str, object], object]] = [
+    ("Read", {"file_path": "/a"}, {"file": {"content": f"{LONG_WORD} = 1", "startLine": 1}}),
+    ("Grep", {"pattern": LONG_WORD}, {"numFiles": 1, "filenames": [LONG_WORD]}),
+    ("Write", {"file_path": LONG_WORD, "content": LONG_WORD}, None),
+    ("WebFetch", {"url": f"https://{LONG_WORD}.org/{LONG_WORD}"}, None),
+    (
+        "WebSearch",
+        {"query": LONG_WORD},
+        {"results": [{"content": [{"url": f"https://a.b/{LONG_WORD}"}]}]},
+    ),
+    ("Task", {"description": LONG_WORD, "prompt": LONG_WORD}, {"totalToolUseCount": 9}),
+    ("TodoWrite", {"todos": [{"content": LONG_WORD, "status": "in_progress"}]}, None),
+    (
+        "AskUserQuestion",
+        {"questions": [{"question": LONG_WORD}]},
+        {"answers": {LONG_WORD: LONG_WORD}},
+    ),
+    (f"mcp__{LONG_WORD}__{LONG_WORD}", {"a": LONG_WORD}, None),
+]
+"""Calls with a long word in all that is shown of them, and what their results have besides it."""
+
 EVERYTHING: Steps = [
     ["stderr", f"warning: {LONG_WORD}"],
+    *(
+        step
+        for number, (name, tool_input, details) in enumerate(LONG_RESULTS)
+        for step in (
+            said(f"l{number}", tool(name, f"long-{number}", **tool_input)),
+            gave(f"long-{number}", LONG_WORD, details),
+        )
+    ),
     said("m1", {"type": "text", "text": MARKDOWN}),
     said("m2", tool("Bash", "t1", command=f"echo {LONG_WORD}", description=LONG_WORD)),
     gave("t1", f"{LONG_WORD}\n" * 3),

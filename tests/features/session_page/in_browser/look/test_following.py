@@ -114,13 +114,21 @@ def test_scrolled_up_view_does_not_move_and_a_button_leads_to_the_end(
 
 
 # The state of the reader
-def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
+def test_an_opened_card_and_the_list_of_tasks_stay_open_and_focused_while_they_change(
     phone: Phone, project: Path, gate: Gate
 ) -> None:
+    def listed(number: int, status: str) -> list[object]:
+        task = {"content": "Dig", "activeForm": "Digging", "status": status}
+        return said(f"l{number}", tool("TodoWrite", f"l{number}", todos=[task]))
+
     calls = said("m1", tool("Bash", "t1", command="sleep 9"))
-    play(phone, project, calls, gate.step, gave("t1", "slept well"))
-    card = phone.page.locator(".block-tool")
+    later = (gave("t1", "slept well"), listed(2, "completed"), gave("l2", "ok"))
+    play(phone, project, listed(1, "in_progress"), gave("l1", "ok"), calls, gate.step, *later)
+    tasks = phone.page.locator("#todos")
+    card = phone.page.locator(".block-tool", has_text="sleep 9")
     expect(card).to_have_attribute("data-state", "running")
+    tasks.locator("summary").click()
+    expect(tasks.locator("li.todo-now")).to_contain_text("Dig")
     card.locator("summary").focus()
     phone.page.keyboard.press("Enter")
     expect(card.locator(".tool-input")).to_be_visible()
@@ -128,6 +136,8 @@ def test_an_opened_card_stays_open_and_focused_when_its_tool_is_done(
     expect(card).to_have_attribute("data-state", "done")
     expect(card.get_by_text("slept well")).to_be_visible()
     expect(card.locator("summary")).to_be_focused()
+    expect(tasks.locator("summary")).to_contain_text("1 of 1 done")
+    expect(tasks.locator("li.todo-done")).to_be_visible()
 
 
 def test_draft_focus_and_selection_survive_updates(

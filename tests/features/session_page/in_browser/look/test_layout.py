@@ -61,11 +61,11 @@ def test_a_session_that_shows_everything_fits_and_its_controls_are_large_and_see
     phone.send(LONG_WORD)
     expect(phone.page.locator("#queue")).to_contain_text(LONG_WORD)
     session = phone.page.url
+    assert wider_than_the_screen(phone.page) == []  # here, where all cards are still loaded
     assert (smaller_than_a_thumb(phone.page), too_small_to_type_in(phone.page)) == ([], [])
     assert violations_in_each_theme(phone.page) == []
     assert without_an_outline(phone, session) == []
     phone.page.goto(session)
-    assert wider_than_the_screen(phone.page) == []
     letters_of_twice_the_size_fit(phone)
     overviews_fit(phone.page)
 
