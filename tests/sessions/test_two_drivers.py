@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,53 +66,44 @@ def desk(session: Session, claude: Path, text: str) -> None:
     )
 
 
+def say(session: Session, prompt: str) -> None:
+    """On the phone; the page has not all turns any more, so that they cannot be counted."""
+    ids = {"prompt_id": str(uuid.uuid4())}
+    assert session.post("prompt", prompt=prompt, **ids).status_code == 303
+
+    def is_answered() -> bool:
+        page = session.page()
+        return f"ANSWER to {prompt}" in page and "Ready for the next prompt" in page
+
+    until(is_answered, "the turn ends")
+
+
 def words_sent(api: MessagesApi) -> str:
     """All that the model was sent with the newest prompt."""
     return json.dumps([body for body in api.requests if body.get("tools")][-1]["messages"])
 
 
-def test_desk_activity_is_on_the_page_in_search_in_exports_and_in_the_registry(
-    shared_real_server: Server, claude: Path, api: MessagesApi
-) -> None:
-    session = Session(shared_real_server, "PHONE one")
-    assert has_open(session)
-    desk(session, claude, "DESK two")
-    until(lambda: "ANSWER to DESK two" in session.page(), "the page shows it")
-
-    def is_everywhere() -> bool:
-        shown = session.page(), session.get("export.md").text, session.get("export.html").text
-        found = session.get("search?q=ANSWER+to+DESK").text
-        return all("ANSWER to DESK two" in each for each in shown) and "<mark>" in found
-
-    assert is_everywhere()
-    assert ALSO_USED in session.page()
-    session.prompt("PHONE three")
-    assert "DESK" not in words_sent(api)
-    assert is_everywhere()
-    # after resuming here there is nothing newer to begin again from
-    assert ALSO_USED not in session.page()
-    assert session.post("begin-again").status_code == 303
-    assert "PHONE three" not in session.page().partition("Taken back")[2]
-    session.stop()
-    assert not has_open(session)
-    assert is_everywhere()
-    session.prompt("PHONE four")
-    assert is_everywhere()
-    assert ALSO_USED not in session.page()
-    # the phone's process noted its own place last, so the desk's words are no part of this
-    assert "DESK" not in words_sent(api)
+def is_everywhere(session: Session, words: str) -> bool:
+    """Whether these words of the computer are on the page, in exports and in search."""
+    shown = session.page(), session.get("export.md").text, session.get("export.html").text
+    found = session.get("search?q=ANSWER+to+DESK").text
+    return all(f"ANSWER to {words}" in each for each in shown) and "<mark>" in found
 
 
-def test_open_page_receives_desk_activity_and_restarts_from_it(
+def test_open_page_search_and_exports_have_desk_activity_and_the_page_restarts_from_it(
     shared_real_server: Server, claude: Path, api: MessagesApi, open_phone: Callable[..., Phone]
 ) -> None:
     session = Session(shared_real_server, "PHONE one")
+    assert has_open(session)
     phone = open_phone(shared_real_server)
     phone.page.goto(f"{shared_real_server.url}{session.address}")
     desk(session, claude, "DESK two")
     expect(phone.page.get_by_text("ANSWER to DESK two")).to_be_visible()
     expect(phone.page.get_by_text(ALSO_USED)).to_be_visible()
-    session.prompt("PHONE three")
+    assert is_everywhere(session, "DESK two")
+    assert ALSO_USED in session.page()
+    goes_on_without(session, api, "DESK two", "PHONE three")
+
     desk(session, claude, "DESK four")
     expect(phone.page.get_by_text("ANSWER to DESK four")).to_be_visible()
     takes_back = "To begin again takes back what you said here meanwhile."
@@ -124,14 +116,29 @@ def test_open_page_receives_desk_activity_and_restarts_from_it(
     expect(phone.page.get_by_text("ANSWER to DESK two")).to_have_count(1)
     assert ALSO_USED not in session.page()
     assert "Ended, to begin again from what was said at the computer." in session.page()
-    session.prompt("PHONE five")
+    say(session, "PHONE five")
     sent = words_sent(api)
-    assert "DESK four" in sent
-    assert "PHONE five" in sent
-    assert "PHONE three" not in sent
-    page = session.page()
-    taken_back = page[page.index("Taken back") :]
-    assert "PHONE three" in taken_back
+    assert "DESK four" in sent and "PHONE five" in sent and "PHONE three" not in sent
+    assert "PHONE three" in session.page().partition("Taken back")[2]
+
+    # the process noted its own place last, so the desk's words are no part of the next one's
+    desk(session, claude, "DESK six")
+    expect(phone.page.get_by_text("ANSWER to DESK six")).to_be_visible()
+    goes_on_without(session, api, "DESK six", "PHONE seven")
+    session.stop()
+    assert not has_open(session)
+    goes_on_without(session, api, "DESK six", "PHONE eight")
+
+
+def goes_on_without(session: Session, api: MessagesApi, words: str, prompt: str) -> None:
+    say(session, prompt)
+    assert words not in words_sent(api)
+    assert is_everywhere(session, words)
+    # after resuming here there is nothing newer to begin again from
+    assert ALSO_USED not in session.page()
+    before = session.page().count("Taken back")
+    assert session.post("begin-again").status_code == 303
+    assert session.page().count("Taken back") == before
 
 
 def test_registry_entry_of_a_dead_process_is_skipped(tmp_path: Path) -> None:

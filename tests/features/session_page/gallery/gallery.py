@@ -83,6 +83,7 @@ def opened(sandbox: Sandbox, start: Callable[..., Server], claude: Path) -> Iter
     with MessagesApi(script.scenes()) as api:
         settings = {
             "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
+            "OPCODE_ASK_AHEAD": "0",
             "OPCODE_ALLOW_BYPASS": "1",
             "OPCODE_SEARCH_INDEX": "1" if screenshots.WANTED else "0",
             "OPCODE_TERMINAL": "1" if screenshots.WANTED else "0",
