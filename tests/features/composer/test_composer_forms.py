@@ -49,15 +49,6 @@ def chosen(server: Server, path: str) -> list[str]:
     return re.findall(r'name="attached" value="([0-9a-f]{32})"', server.get(path).text)
 
 
-def waiting(server: Server, path: str) -> str:
-    """A session in which Claude does not read, and the id of a prompt that waits there."""
-    prompt_id = str(uuid.uuid4())
-    server.post(f"{path}/prompt", {"prompt": "wait for me", "prompt_id": prompt_id})
-    lines = (run_folder(server, path) / "in.ndjson").read_text().splitlines()
-    found: str = json.loads(lines[-1])["uuid"]
-    return found
-
-
 # Drafts --------------------------------------------------------------------------------------
 
 
@@ -215,19 +206,25 @@ def test_prompts_and_verbs_that_do_not_exist_are_404(server: Server) -> None:
         assert server.post(address, {}).status_code == 404, address
 
 
-def test_unread_prompt_of_a_dead_run_returns_to_the_composer(
+def test_unread_prompt_of_a_dead_run_returns_to_the_composer_with_its_file_by_a_button(
     server: Server, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     path = begin(server, [["wait", str(gate)], ["exit", 3]])
-    prompt_id = waiting(server, path)
+    fields = {"prompt": "wait for me", "prompt_id": str(uuid.uuid4())}
+    assert upload(server, f"{path}/prompt", [("a.png", PNG)], **fields).status_code == 303
     gate.touch()
     until(lambda: "Was not taken up" in server.get(path).text, "the run has left it")
-    folder = run_folder(server, path)
-    fields = {"prompt": "typed since"}
-    edited = server.post(f"/runs/{folder.name}/prompts/{prompt_id}/edit", fields)
+    queue = dom.parse(server.get(path).text).find("queue")
+    assert queue
+    buttons = {n.text: n.attributes for n in queue.walk() if n.tag == "button"}
+    assert buttons.keys() == {"Edit", "Send again", "Remove"}
+    assert {each["form"] for each in buttons.values()} == {"answer"}, "with what is typed"
+    edited = server.post(buttons["Edit"]["formaction"] or "", {"prompt": "typed since"})
     assert edited.status_code == 303
     assert typed(server, path) == "wait for me\n\ntyped since"
+    (image,) = chosen(server, path)
+    assert server.get(f"{path}/attachments/{image}").content == PNG
     assert "Was not taken up" not in server.get(path).text
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import FilePayload, Route, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.composer.in_browser.page import (
-    box,
     chips,
     last_prompt,
     paste_image,
     png,
 )
-from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
@@ -100,39 +95,3 @@ def test_words_that_bring_a_picture_of_themselves_are_pasted_as_words(composing:
     )
     assert left_to_the_browser
     expect(chips(phone)).to_have_count(0)
-
-
-def test_without_javascript_files_go_with_the_form_and_the_queue_has_buttons(
-    shared_real_server: Server,
-    idle_sessions: IdleSessions,
-    open_phone: Callable[..., Phone],
-    shared_api: MessagesApi,
-    gate: threading.Event,
-) -> None:
-    phone = open_phone(shared_real_server, java_script_enabled=False)
-
-    def press(name: str) -> None:
-        with phone.page.expect_navigation():
-            phone.button(name).click()
-
-    phone.open_session(idle_sessions.take())
-    box(phone).fill("hold on")
-    press("Send")
-    phone.reload_until(lambda: "word30" in "".join(phone.texts()), "it answers")
-    box(phone).fill("look")
-    picker = phone.page.get_by_label("Attach images or files")
-    picker.set_input_files(FilePayload(name="a.png", mimeType="image/png", buffer=png()))
-    press("Send")
-    expect(phone.page.locator("#queue")).to_contain_text("look")
-    press("Edit")
-    expect(box(phone)).to_have_value("look")
-    expect(chips(phone)).to_have_count(1)
-    press("Send")
-    gate.set()
-    until(
-        lambda: any(p["type"] == "image" for p in last_prompt(shared_api)),
-        "the model sees the image",
-    )
-    address = phone.page.url.removeprefix(shared_real_server.url).partition("#")[0]
-    page = shared_real_server.get
-    until(lambda: "Ready for the next prompt" in page(address).text, "it may be taken by another")
