@@ -181,10 +181,11 @@ def test_a_base_that_is_being_rebased_stays(orchard: Orchard) -> None:
 
 
 def test_many_carried_files_are_left_out_of_a_commit(orchard: Orchard) -> None:
-    copy, many = orchard.copy, 8_500  # as arguments they would be too long for a command
-    (copy / "carried").mkdir()
+    copy, many = orchard.copy, 700  # as arguments they would be too long for a command
+    deep = copy.joinpath("carried", *["x" * 250] * 12)
+    deep.mkdir(parents=True)
     for number in range(many):
-        (copy / "carried" / f"{number:06} {'x' * 235}").touch()
+        (deep / f"{number:06} {'x' * 235}").touch()
     orchard.write(copy / "new\n\u202efile", "x\n")
     (copy / "pear").unlink()
     orchard.write(copy / "pear" / "is now a folder", "x\n")
