@@ -162,6 +162,29 @@ def test_a_swipe_shows_the_actions_of_a_row(phone: Phone, finger: Finger, row: L
     assert urlsplit(page.url).path == "/"
 
 
+CUT_SHORT = """addEventListener("pagereveal", ({ viewTransition }) => {
+    if (!viewTransition) return;
+    const skip = () => viewTransition.skipTransition();
+    if (document.readyState === "loading") addEventListener("DOMContentLoaded", skip);
+    else skip();
+    const done = () => { document.documentElement.dataset.cut = "yes"; };
+    viewTransition.finished.then(() => setTimeout(done));
+})"""
+
+
+def test_a_transition_between_pages_that_is_cut_short_is_no_error(phone: Phone) -> None:
+    """As by a keyboard that opens meanwhile."""
+    errors: list[str] = []
+    with closing(phone.page.context.new_page()) as page:
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.add_init_script(CUT_SHORT)
+        page.goto("/")
+        page.get_by_role("navigation").get_by_role("link", name="Running").click()
+        page.wait_for_url("**/runs")
+        expect(page.locator("html")).to_have_attribute("data-cut", "yes")
+    assert errors == []
+
+
 def test_a_short_or_steep_swipe_shows_nothing(phone: Phone, finger: Finger, row: Locator) -> None:
     page = phone.page
     x, y = middle(row)
