@@ -141,3 +141,9 @@ def test_page_that_refreshes_itself_keeps_details_open_fits_and_can_be_tapped(
         phone.button("Session menu").first.click()
         assert page_checks.smaller_than_a_thumb(page) == [], (width, "a menu")
         page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 420})
+    sizes = page.locator(".page-head :is(h1, h2)").evaluate_all(
+        "all => all.map(each => getComputedStyle(each).fontSize)"
+    )
+    assert len(sizes) > 1
+    assert len(set(sizes)) == 1, "on a low screen, too"
