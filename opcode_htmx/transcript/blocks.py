@@ -202,12 +202,16 @@ class AskBlock(Block):
 
     @property
     def is_covered_by_tool(self) -> bool:
-        """Whether the card of its tool shows all of it: once a call has been allowed or denied."""
-        if not isinstance(self.request, PermissionRequest):
+        """Whether the card of its tool shows all of it: once a call has been allowed or denied.
+
+        Or once the request was withdrawn, as by Stop: the call was interrupted then, or goes on.
+        """
+        if not (isinstance(self.request, PermissionRequest) and self.has_tool):
             return False
+        if self.state is AskState.WITHDRAWN:
+            return self.request.tool_name != "AskUserQuestion"
         own = self.request.tool_name in ("ExitPlanMode", "AskUserQuestion")
-        decided = self.state in (AskState.ALLOWED, AskState.DENIED)
-        return self.has_tool and not own and decided
+        return not own and self.state is not AskState.OPEN
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from opcode_htmx.rendering.asks import permissions
 from opcode_htmx.rendering.clock import time_of_day
 from opcode_htmx.transcript.blocks import AskBlock, AskState, ToolBlock, ToolState
 
+_DECIDED = frozenset({AskState.ALLOWED, AskState.DENIED})
+
 
 def decision(tool: ToolBlock) -> str:
     """The decision of a person about a call, with its time; empty if none is known.
@@ -40,7 +42,8 @@ def reason(tool: ToolBlock, words: str) -> str:
 
 
 def _decided_ask(tool: ToolBlock) -> AskBlock | None:
-    return tool.ask if tool.ask and tool.ask.is_covered_by_tool else None
+    ask = tool.ask
+    return ask if ask and ask.is_covered_by_tool and ask.state in _DECIDED else None
 
 
 def _is_denied_in_history(tool: ToolBlock) -> bool:

@@ -162,6 +162,23 @@ def test_decided_call_is_one_card_and_a_reason_stays_in_view(
     assert verdicts_in(tool) == folded + in_view
 
 
+@pytest.mark.parametrize("tool", ["Bash", PLAN])
+def test_a_stopped_request_is_shown_by_the_card_of_its_call_as_from_history(tool: str) -> None:
+    use = {"type": "tool_use", "id": "t", "name": tool, "input": {"command": "ls", "plan": "x"}}
+    call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
+    asked = ask_line(tool_name=tool, tool_use_id="t", input=use["input"])
+    withdrawn = line(type="control_cancel_request", request_id="r")
+    stop = "[Request interrupted by user for tool use]"
+    note = line(type="user", uuid="v", message={"content": [{"type": "text", "text": stop}]})
+    pages = rendered(call, asked, withdrawn, note), rendered(call, note, run_id=None)
+    live, past = (
+        [n for n in page.walk() if n.tag == "article" and "hidden" not in n.attributes]
+        for page in pages
+    )
+    assert [each.text for each in live] == [each.text for each in past]
+    assert [each.text.count("interrupted") for each in live] == [1, 1], "the call, and why"
+
+
 @pytest.mark.parametrize(
     ("fields", "said", "in_view"),
     [
