@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from opcode_htmx.engines.claude.files import history, sessions
@@ -12,6 +13,7 @@ from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import STOPPED, Outcome, RunEnd
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionItem, AttentionList, Reason, seen_until
 from opcode_htmx.sessions.configuration.project_choices import (
@@ -59,7 +61,7 @@ class SessionRow:
     at: float
     flags: Flags
     words: str = ""
-    """The last words in it; empty if they are not known."""
+    """The last words in it, or how it was ended; empty if they are its title, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +236,23 @@ class Home:
         self._positions.notice(past)
         return newest
 
-    def _last_words(self, shown: Iterable[FileSummary]) -> Mapping[Path, str]:
+    def _last_words(self, shown: Collection[FileSummary]) -> Mapping[Path, str]:
+        """The last words of sessions, or how they were ended by others than the person."""
         versions = {each.path: (each.size, each.mtime_ns) for each in shown}
-        try:
-            return self._index.last_words(versions)
-        except IndexUnavailable:
-            return {}
+        ends = {run.record.session_id: run.record.end for run in self._runs.newest()}
+        found = dict[Path, str]()
+        with contextlib.suppress(IndexUnavailable):
+            found |= self._index.last_words(versions)
+        for each in shown:
+            end = ends.get(each.session_id)
+            if end and _is_ended_by_others(end) and each.last_activity <= end.at:
+                found[each.path] = end.cause
+        return found
+
+
+def _is_ended_by_others(end: RunEnd) -> bool:
+    """Whether a run was stopped, but not by the person, who has seen nothing of it."""
+    return end.outcome is Outcome.CANCELLED and end.cause != STOPPED
 
 
 def _is_pinned_or_archived(
@@ -252,13 +265,15 @@ def _is_pinned_or_archived(
 def _row(
     found: FileSummary, flags: Mapping[str, Flags], past: PastTimes, words: Mapping[Path, str]
 ) -> SessionRow:
+    title = shorten(found.name or found.title or "") or "A session"
+    last_words = words.get(found.path, "")
     return SessionRow(
         id=found.session_id,
         key=f"{found.claude_folder}/{found.session_id}",
         address=session_url(found.claude_folder, found.session_id),
-        title=shorten(found.name or found.title or "") or "A session",
+        title=title,
         project_path=found.cwd or "",
         at=found.last_activity,
         flags=flags.get(found.session_id, NO_FLAGS).of_use(found.last_activity, past),
-        words=words.get(found.path, ""),
+        words=last_words if shorten(last_words) != title else "",
     )

@@ -31,7 +31,7 @@ from opcode_htmx.runs.model.lifecycle import (
     RunCommand,
     refusal_reason,
 )
-from opcode_htmx.runs.model.record import Outcome, StopRequest
+from opcode_htmx.runs.model.record import STOPPED, Outcome, StopRequest
 from opcode_htmx.runs.model.run_folder import InputClosed, InputFull
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class Run(FollowedRun):
     def stop(
         self,
         outcome: Outcome = Outcome.CANCELLED,
-        cause: str = "Stopped by you.",
+        cause: str = STOPPED,
         *,
         by: Identity,
     ) -> None:

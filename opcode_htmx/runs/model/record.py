@@ -12,6 +12,8 @@ from opcode_htmx.lib.coerce import LATEST
 from opcode_htmx.lib.dataclass import dataclass
 
 RUN_ID = re.compile(r"[0-9a-f]{32}")
+STOPPED = "Stopped by you."
+"""The cause where a person has stopped a run."""
 
 
 class Outcome(StrEnum):

@@ -20,6 +20,7 @@ from opcode_htmx.lib import bounded_json
 from opcode_htmx.lib.files import atomic_files, file_locks, json_fields
 from opcode_htmx.lib.files.disk_space import DiskFull, is_full
 from opcode_htmx.runs.model.record import (
+    STOPPED,
     Outcome,
     RunEnd,
     RunRecord,
@@ -171,7 +172,7 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):  # the disk was full
-            return StopRequest(Outcome.CANCELLED, "Stopped by you.", time.time())
+            return StopRequest(Outcome.CANCELLED, STOPPED, time.time())
 
     # --- input --------------------------------------------------------------------------------
 

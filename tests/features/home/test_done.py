@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from opcode_htmx.engines.claude.files import sessions
+from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.home import service
 from opcode_htmx.runs.budgets.book import HOLDS, BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
+from opcode_htmx.runs.model.record import STOPPED, Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model.run_folder import RunFolder
+from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from tests.sessions.index.histories import ONE, Session
 from tests.support.apps.clearing import clear
 from tests.support.apps.in_process import client_of
 from tests.support.environment import Sandbox, runs_of, until
@@ -174,3 +182,34 @@ def test_a_form_without_a_time_is_refused_with_a_sentence(client: FlaskClient) -
     for data in ({}, {"until": "x"}, {"until": "9" * 30}):
         answer = client.post("/runs/seen", data=data)
         assert (answer.status_code, "Load the page again." in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "shown"), [("Ended by the command make end-runs.", True), (STOPPED, False)]
+)
+def test_row_of_a_session_that_others_have_ended_says_so(
+    app: Flask, client: FlaskClient, sandbox: Sandbox, cause: str, shown: bool
+) -> None:
+    """Its question has gone, and the person has seen nothing of that."""
+    session = Session(sandbox.config_dir, ONE, str(sandbox.project))
+    session.prompt("Water the trees")
+    end = RunEnd(Outcome.CANCELLED, time.time() + 1, cause, 0, 0)
+    project, config_dir = str(sandbox.project), str(sandbox.config_dir)
+    folder, run_id = RunFolder.create(sandbox.state / "runs", ".new"), uuid.uuid4().hex
+    folder.store(RunRecord(run_id, ONE, project, (), 0.0, 0, 1, 1.0, end, config_dir))
+    folder.publish(run_id)
+    context: AppContext = app.extensions["opcode_context"]
+    until(context.runs.newest, "it is read", sleep=lambda: gevent.sleep(0.05))
+    page = client.get("/").text
+    assert rows(page, "Recent")
+    assert (cause in page) == shown
+
+
+@pytest.mark.parametrize(("words", "shown"), [("Water the  trees", ""), ("I did.", "I did.")])
+def test_row_does_not_say_its_prompt_twice(tmp_path: Path, words: str, shown: str) -> None:
+    session = Session(tmp_path)
+    session.prompt("Water the trees")
+    summary = sessions.summary_of(session.path)
+    assert summary
+    row = service._row(summary, {}, PastTimes(), {session.path: words})
+    assert (row.title, row.words) == ("Water the trees", shown)
