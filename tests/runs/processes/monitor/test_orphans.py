@@ -35,7 +35,7 @@ def recorded(runs_dir: Path, run_id: str, **changes: object) -> RunFolder:
     record = {
         "version": 1,
         "id": run_id,
-        "session_id": "s",
+        "session_id": "00000000-0000-4000-8000-000000000001",
         "project_path": "/",
         "argv": [],
         "created_at": 1.0,
