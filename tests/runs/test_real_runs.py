@@ -44,10 +44,8 @@ class Stage:
         self.gate = threading.Event()
         """Holds the gated answer in its middle."""
         self.made = project / "made.txt"
-        self.background = project / "sleeping"
         self.scenes = (
             Scene("write", "make the file", [bash(f"touch {quoted(self.made)}"), outcome]),
-            Scene("sleep", "sleep", [bash(f"touch {quoted(self.background)}; sleep 600"), outcome]),
             Scene("gate", "gated", [Text(f"{FIRST_HALF} {SECOND_HALF}", gate=self.gate)]),
             Scene("anything", "", [lambda request: Text(f"You said: {request.prompt}")]),
         )
@@ -222,29 +220,6 @@ def test_stop_closes_the_turn_and_the_session_can_be_resumed(
     assert FIRST_HALF in remembered
 
 
-def test_a_stop_ends_the_tool_that_runs_in_its_own_session(
-    supervision: Supervision, stage: Stage
-) -> None:
-    run = supervision.prompt("Sleep")
-    run.allow(asked(run), by=BY)
-    until(stage.background.exists, "the tool runs")
-    assert len(supervision.marked_processes()) > 1
-    run.stop(by=BY)
-    assert run.join(30)
-    assert not supervision.marked_processes()
-    assert "[Request interrupted by user" in history_of(supervision, run.record.session_id)
-
-
-def test_a_stop_withdraws_an_open_request(supervision: Supervision, stage: Stage) -> None:
-    run = supervision.prompt("Make the file")
-    asked(run)
-    run.stop(by=BY)
-    assert run.join(30)
-    assert run.state.asks == {}
-    assert not stage.made.exists()
-    assert "[Request interrupted by user" in history_of(supervision, run.record.session_id)
-
-
 def test_a_server_that_ends_in_mid_answer_is_replaced_without_a_gap(
     idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision, shared_stage: Stage
 ) -> None:
@@ -276,8 +251,21 @@ def test_a_server_that_ends_during_a_request_is_replaced_and_its_answer_counts(
     run.allow(request, by=BY)
     idle(run)
     assert shared_stage.made.exists()
+
+
+def test_a_stop_withdraws_an_open_request_and_ends_the_cli(
+    idle_run: Run, idle_runs: IdleRuns, shared_supervision: Supervision, shared_stage: Stage
+) -> None:
+    idle_runs.prompt(idle_run, "Make the file")
+    asked(idle_run)
+    shared_supervision.restart()  # a run that was adopted is stopped like any other
+    run = shared_supervision.supervisor.get(idle_run.id)
     run.stop(by=BY)
     assert run.join(30)
     assert run.record.end is not None
     assert run.record.end.outcome is Outcome.CANCELLED
+    assert run.state.asks == {}
+    assert not shared_stage.made.exists()
+    noted = history_of(shared_supervision, run.record.session_id)
+    assert "[Request interrupted by user" in noted
     assert not processes_of(shared_supervision.sandbox.state, run.id)

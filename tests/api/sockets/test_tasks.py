@@ -210,7 +210,6 @@ def scenes(project: Path) -> tuple[Scene, ...]:
     return (
         Scene("make", "make", [made, Text("Made.")]),
         Scene("fail", "fail", [ApiError(400, "invalid_request_error", "No such plum.")]),
-        Scene("anything", "", [Text("Yes indeed.")]),
     )
 
 
@@ -229,17 +228,9 @@ def real(shared_home: Sandbox, claude: Path) -> Iterator[Server]:
             server.close()
 
 
-def test_a_real_task_ends_with_its_turn_and_is_a_session_named_after_it(real: Server) -> None:
-    frames, code = carry_out(real, "Is it so?", "TASK-7")
-    assert texts(frames) == ["Yes indeed."]
-    assert code == 1000
-    assert processes_of(real.sandbox.state) == []
-    session_id = record(newest(real.sandbox))["session_id"]
-    [history] = real.sandbox.config_dir.glob(f"projects/*/{session_id}.jsonl")
-    until(lambda: sessions.name_of(history) == "TASK-7", "it has its name")
-
-
-def test_a_real_task_that_asks_waits_for_a_person_at_the_pages(real: Server) -> None:
+def test_a_real_task_waits_for_a_person_at_the_pages_and_ends_with_its_turn_as_a_session(
+    real: Server,
+) -> None:
     with connected(real) as client:
         client.send(prompt="make it", meta="TASK-8")
         ask = client.until("control_request")
@@ -251,6 +242,10 @@ def test_a_real_task_that_asks_waits_for_a_person_at_the_pages(real: Server) -> 
         assert texts(client.frames())[-1] == "Made."
         assert client.code == 1000
     assert (real.sandbox.project / "made.txt").exists()
+    assert processes_of(real.sandbox.state) == []
+    session_id = record(newest(real.sandbox))["session_id"]
+    [history] = real.sandbox.config_dir.glob(f"projects/*/{session_id}.jsonl")
+    until(lambda: sessions.name_of(history) == "TASK-8", "it is named after the task")
 
 
 def test_a_real_task_whose_turn_fails_says_why_and_closes_with_1011(real: Server) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opcode_htmx.engines.claude.demo import sample, scenarios, sse
-from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Request, ToolUse
 from opcode_htmx.engines.claude.demo.scenarios import SUGGESTIONS, demo_scenes
 from tests.engines.demo.conversation import (
     PATH,
@@ -95,16 +95,17 @@ def test_a_denied_tool_is_answered_and_runs_nothing(claude: Conversation, projec
 
 
 def test_from_another_folder_the_tool_still_works_in_the_sample(
-    talk: Talk, api: MessagesApi, project: Path, tmp_path: Path
+    project: Path, tmp_path: Path
 ) -> None:
-    elsewhere = tmp_path / "else where"
-    elsewhere.mkdir()
-    claude = talk(api.url, elsewhere)
-    claude.prompt(scenarios.RUN_TOOL.prompt_text)
-    claude.allow(claude.asked("Bash"))
-    claude.turn()
+    system = [{"type": "text", "text": f"# Env\n - Primary working directory: {tmp_path}\n"}]
+    request = Request.parse(asking(scenarios.RUN_TOOL.prompt_text, system=system))
+    scene = next(each for each in demo_scenes(project) if each.is_for(request.prompt))
+    turn = scene.reply(request)
+    assert isinstance(turn, tuple)
+    (call,) = (step for step in turn if isinstance(step, ToolUse))
+    subprocess.run(["/bin/sh", "-c", call.input["command"]], cwd=tmp_path, check=True)
     assert (project / "report.txt").exists()
-    assert not list(elsewhere.glob("*.txt"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_edit_gives_a_diff_and_repairs_the_sample(claude: Conversation, project: Path) -> None:

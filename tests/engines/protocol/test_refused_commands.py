@@ -248,13 +248,13 @@ def test_command_with_output_is_shown_unchanged(mixed: WholeSession) -> None:
     assert Shown(page).words[:2] == ["hello", "/usage"]
 
 
-def test_a_prompt_that_a_hook_keeps_from_claude_stays_on_the_page(
-    claude: Path, api: MessagesApi, sandbox: Sandbox, start_server: Callable[..., Server]
-) -> None:
+def test_a_prompt_that_a_hook_keeps_from_claude_stays_on_the_page(server: Server) -> None:
     hook = {"type": "command", "command": "grep -q secret && exit 2 || exit 0"}
     settings = {"hooks": {"UserPromptSubmit": [{"hooks": [hook]}]}}
-    (sandbox.config_dir / "settings.json").write_text(json.dumps(settings))
-    session = Session(start_server(sandbox, claude, api.url), "the secret is 7")
+    file = server.sandbox.config_dir / "settings.json"
+    file.write_text(json.dumps(settings))
+    session = Session(server, "the secret is 7")
+    file.unlink()
     shown = Shown(session.page())
     assert (shown.words, shown.buttons) == (["the secret is 7"], [])
     assert status(session) == "idle"

@@ -19,6 +19,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
+from opcode_htmx.engines.claude.files import history
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.processes import claude_process
@@ -162,9 +163,9 @@ def assert_stopped_in_time(supervision: Supervision, run: Run) -> None:
     assert run.record.end.outcome is Outcome.CANCELLED
 
 
-def test_many_runs_with_all_of_these_are_stopped_at_once(supervision: Supervision) -> None:
+def test_several_runs_are_stopped_at_once(supervision: Supervision) -> None:
     supervision.restart(stop_deadline=LONG_DEADLINE)
-    kinds = [kind for kind in PROGRAMS if "crowd" not in kind]
+    kinds = [kind for kind in PROGRAMS if "SIGTERM" in kind or "flees" in kind]
     runs = [start(supervision, PROGRAMS[kind]) for kind in kinds]
     took = [gevent.spawn(stop, run) for run in runs]
     gevent.joinall(took, raise_error=True)
@@ -242,6 +243,9 @@ def test_stop_ends_the_shells_and_mcp_servers_of_the_real_cli(
             took = stop(run)
             assert alive_in(sandbox.project) == []
             assert took < LONG_DEADLINE + BUSY
+            noted = history.find(sandbox.config_dir, run.record.session_id)
+            assert noted
+            assert "[Request interrupted by user" in noted.read_text(encoding="utf-8")
         finally:
             supervision.close()
             for left in alive_in(sandbox.project):
