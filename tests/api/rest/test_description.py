@@ -98,8 +98,8 @@ def test_the_description_is_openapi_3_1_with_one_name_for_each_operation(server:
     for each in described:
         assert each["summary"]
         assert "401" in each["responses"]
-    for schema in found["components"]["schemas"].values():
-        validator_for(schema | {"components": found["components"]})
+    schemas = found["components"]["schemas"]
+    validator_for({"anyOf": [*schemas.values()], "components": found["components"]})
 
 
 def test_every_reference_of_the_description_leads_to_a_part_of_it(server: Server) -> None:

@@ -162,7 +162,6 @@ def test_session_resumed_in_another_folder_stays_in_its_first_project(
 ) -> None:
     desk.prompt("walks.v1")
     home = desk.made["walks.v1"]
-    desk.prompt("walks-v1", home)
     desk.prompt("far-away", home)
     page = desk.page(desk.address("walks.v1"))
     assert header(page) == str(desk.folder("walks.v1"))

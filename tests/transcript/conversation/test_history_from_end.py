@@ -35,7 +35,7 @@ def written(folder: Path, events: list[tuple[str, int]], torn: int = 0) -> Path:
 EVENT = st.tuples(st.sampled_from(USUAL * 5 + EVENTS), st.integers(0, 7))
 
 
-@examples(80)
+@examples(50)
 @given(st.lists(EVENT, min_size=15, max_size=60), st.sampled_from((0, 0, 1, 9)))
 def test_end_and_earlier_parts_are_those_of_the_whole(
     folder: Path, events: list[tuple[str, int]], torn: int
