@@ -111,10 +111,9 @@ def other_colours(page: Page) -> list[str]:
     ]
 
 
-def test_every_theme_has_enough_contrast(shared_server: Server, open_phone: OpenPhone) -> None:
+def test_every_theme_has_enough_contrast(shared_server: Server, kept_phone: Phone) -> None:
     """With each kind of text and a request; in high contrast by WCAG's highest level."""
-    phone = open_phone(shared_server)
-    page = phone.page
+    phone, page = kept_phone, kept_phone.page
     code = '```python\ndef baskets(kg, size=15):\n    return "full"  # rounded\n```\n'
     table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
     text = f"## Found\n\nIt is `in` the [file](/x).\n\n> Quoted\n\n{code}\n{table}"

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -89,20 +88,6 @@ def test_the_processes_of_a_run_that_lives_are_no_leftovers(shared_server: Serve
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "x", "0" * 32])
 def test_invalid_run_id_has_no_leftovers(shared_server: Server, name: str) -> None:
     assert shared_server.post(f"/runs/{name}/leftovers/stop", {}).status_code in (404, 409)
-
-
-def test_next_server_ends_leftovers_of_a_run_that_died_with_the_last_server(
-    mortal_server: Server,
-) -> None:
-    server = mortal_server
-    folder = begin(server, ["grandchild"])
-    until(lambda: len(processes_of(server.sandbox.state)) >= 2, "Claude has started it")
-    server.kill()
-    psutil.Process(record(folder)["pid"]).kill()
-    assert len(until(lambda: processes_of(server.sandbox.state), "the grandchild lives on")) >= 1
-    server.start()
-    until(lambda: not processes_of(server.sandbox.state), "it has been ended")
-    assert record(folder)["end"]["outcome"] == "interrupted"
 
 
 def test_leftovers_from_a_time_without_a_server_are_listed_by_the_next(

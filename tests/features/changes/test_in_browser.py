@@ -88,7 +88,6 @@ def test_changes_are_read_and_commented_on(
     expect(page.locator(".comment")).to_contain_text("Lines 2–3 Not sent yet")
     expect(page.locator(".picked-form")).to_have_count(0)
     expect(page.locator(".error-note")).to_have_count(0)
-    check(page)
 
     page.goto(address_of(repository))
     page.get_by_role("link", name="2 changed files").tap()

@@ -123,8 +123,6 @@ def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_rest
     add(server, "clouds", f"{remote.url}/mcp")
     session_id = execute(server)
     lists(server, "clouds needs sign-in")
-    server.post("/claude/mcp/servers/user/clouds/test", {})
-    assert "Sign in" in words(server.get("/claude/mcp/servers/user/clouds").text)
     _, url = begin(server, "clouds")
     back = agree(url)
     assert back.startswith(f"{server.url}/claude/mcp/signed-in?code=")

@@ -16,6 +16,8 @@ from tests.support.apps.in_process import app_of
 from tests.support.apps.local_server import asked_once, said_by_claude
 from tests.support.environment import Sandbox
 
+OWN, RULE = "Mine.\n", "Be short.\n"
+"""Files that tests make: the same ones, so that the CLI is asked about them once."""
 MALICIOUS = "# Note\n\n<script>alert(1)</script>\n\n**bold** [x](javascript:alert(1))\n"
 
 

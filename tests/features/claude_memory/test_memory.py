@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.features.claude_memory.conftest import memory_of_claude
+from tests.features.claude_memory.conftest import OWN, RULE, memory_of_claude
+from tests.support.apps.local_server import files_alone
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
 from tests.support.pages.claude_pages import form_of, links_of
@@ -57,17 +58,26 @@ def test_text_is_shown_as_safe_markdown(
     assert "description: Short answers" in dom.parse(html).text
 
 
-def test_missing_file_is_made_in_the_editor_and_read_by_the_cli(
+def test_missing_file_and_rule_are_made_in_the_editor_and_read_by_the_cli(
     client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
-    path = sandbox.project / "CLAUDE.local.md"
-    address = address_of(client, sandbox, "CLAUDE.local.md")
-    form = form_of(client.get(address).text)
-    saved = client.post(address.partition("?")[0], data={**form, "text": "Mine.\n"})
-    assert saved.status_code == 303
-    assert path.read_text() == "Mine.\n"
+    def save(editor: str, text: str) -> None:
+        form = {**form_of(client.get(editor).text), "text": text}
+        assert client.post(editor.partition("?")[0], data=form).status_code == 303
+
+    own = sandbox.project / "CLAUDE.local.md"
+    save(address_of(client, sandbox, own.name), OWN)
+    form = {"folder": str(sandbox.project), "scope": "project", "name": "front/style.md"}
+    with files_alone():
+        made = client.post("/claude/rules", data=form)
+        assert made.status_code == 303
+        save(made.headers["Location"], RULE)
+    rule = sandbox.project / ".claude" / "rules" / "front" / "style.md"
+    assert (own.read_text(), rule.read_text()) == (OWN, RULE)
     said = memory_of_claude(app, sandbox)
-    assert str(path) in [each["path"] for each in said["files"] if each["exists"]]
+    assert {str(own), str(rule)} <= {each["path"] for each in said["files"] if each["exists"]}
+    assert client.post("/claude/rules", data=form).status_code == 409
+    assert rule.read_text() == RULE
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")
@@ -175,23 +185,6 @@ def test_automatic_memory_is_switched_off_as_the_cli_reads_it(
     assert "not trusted" not in page, "the person has written it"
     assert any(words.startswith("likes.md") for words in listed(client, sandbox))
     assert client.post("/claude/memory", data={**where, "automatic": "on"}).status_code == 303
-
-
-def test_rule_is_made_where_the_cli_reads_it(
-    client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
-) -> None:
-    form = {"folder": str(sandbox.project), "scope": "project", "name": "front/style.md"}
-    made = client.post("/claude/rules", data=form)
-    assert made.status_code == 303
-    editor = made.headers["Location"]
-    text = {**form_of(client.get(editor).text), "text": "Be short.\n"}
-    assert client.post(editor.partition("?")[0], data=text).status_code == 303
-    path = sandbox.project / ".claude" / "rules" / "front" / "style.md"
-    assert path.read_text() == "Be short.\n"
-    said = memory_of_claude(app, sandbox)
-    assert str(path) in [each["path"] for each in said["files"]]
-    assert client.post("/claude/rules", data=form).status_code == 409
-    assert path.read_text() == "Be short.\n"
 
 
 @pytest.mark.usefixtures("no_word_of_the_cli")

@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.features.claude_memory.conftest import memory_of_claude
+from tests.features.claude_memory.conftest import OWN, RULE, memory_of_claude
+from tests.support.apps.local_server import files_alone
 from tests.support.environment import Sandbox
 
 
@@ -83,14 +84,16 @@ def test_api_reads_and_writes_by_path_as_the_desktop_does_but_only_files_of_the_
 def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
     client: FlaskClient, sandbox: Sandbox, app: Flask, written: dict[str, Path]
 ) -> None:
-    # the rule of test_memory.py, about which the CLI has been asked
+    # as in test_memory.py
+    (sandbox.project / "CLAUDE.local.md").write_text(OWN)
     body = {"name": "front/style", "scope": "project", "project_path": str(sandbox.project)}
-    made = called(client, "POST", "/memory-rules", 201, json=body)["data"]
-    where = {"project_path": str(sandbox.project)}
-    text = {"text": "Be short.\n", "revision": made["revision"], **where}
-    called(client, "PUT", f"/memory/{made['name']}", json=text)
+    with files_alone():
+        made = called(client, "POST", "/memory-rules", 201, json=body)["data"]
+        where = {"project_path": str(sandbox.project)}
+        text = {"text": RULE, "revision": made["revision"], **where}
+        called(client, "PUT", f"/memory/{made['name']}", json=text)
     path = sandbox.project / ".claude" / "rules" / "front" / "style.md"
-    assert path.read_text() == "Be short.\n"
+    assert path.read_text() == RULE
     said = memory_of_claude(app, sandbox)
     assert str(path) in [each["path"] for each in said["files"]]
     called(client, "POST", "/memory-rules", 409, json=body)
@@ -102,7 +105,7 @@ def test_api_makes_a_rule_and_deletes_it_so_that_it_can_be_put_back(
     deleted = called(client, "DELETE", one, query_string=where)["data"]
     assert not path.exists()
     called(client, "POST", f"/settings/deleted-files/{deleted}")
-    assert path.read_text() == "Be short.\n"
+    assert path.read_text() == RULE
     called(client, "DELETE", "/memory/memory-project", 404, query_string=where)
     assert written["CLAUDE.md"].exists()
 
@@ -115,4 +118,6 @@ def test_api_switches_automatic_memory(
     assert off["automatic"] is False
     path = sandbox.project / ".claude" / "settings.local.json"
     assert json.loads(path.read_text()) == {"autoMemoryEnabled": False}
-    assert called(client, "PUT", "/memory", json={**where, "enabled": True})["data"]["automatic"]
+    with files_alone():
+        called(client, "PUT", "/memory", json={**where, "enabled": True})
+    assert json.loads(path.read_text()).get("autoMemoryEnabled", True) is True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,11 +33,10 @@ def folder(shared_server: Server) -> Path:
 
 
 def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
-    shared_server: Server, open_phone: Callable[..., Phone], folder: Path
+    kept_phone: Phone, folder: Path
 ) -> None:
     """That links and forms do the same: see test_links.py, test_pages.py and test_changes.py."""
-    phone = open_phone(shared_server, has_touch=True)
-    page = phone.page
+    page = kept_phone.page
     page.goto(f"/projects/{project_id(folder)}/sessions/{SESSION}")
     page.get_by_role("link", name="src/values.py:505").click()
     line = page.locator("#L505")
@@ -63,7 +61,7 @@ def test_a_name_in_an_answer_leads_to_the_line_which_is_edited(
     (folder / "src" / "values.py").write_text(LINES.replace("value_1 =", "changed ="))
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("has changed since you opened it")
-    phone.forgiven.append("409")
+    kept_phone.forgiven.append("409")
     assert "value_505 = 0" in page.get_by_label("Your text").input_value()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, ViewportSize, expect
 
 from opcode_htmx.engines.claude.files.history import project_id
 from tests.features.session_page.in_browser.look.reading import covered
@@ -19,20 +19,21 @@ from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-KEYBOARD = {"width": 390, "height": 420}
+KEYBOARD: ViewportSize = {"width": 390, "height": 420}
 """A phone on which the keyboard is open."""
 LANDSCAPE_KEYBOARD = {"width": 844, "height": 200}
 SESSION = "5e551000-0000-4000-8000-000000000003"
 
 
 def test_new_folder_takes_four_taps_and_a_known_project_three(
-    shared_server: Server, open_phone: Callable[..., Phone]
+    shared_server: Server, kept_phone: Phone
 ) -> None:
     """That links and forms do the same without scripts: see test_picker_pages.py."""
     server, orchard = shared_server, shared_server.sandbox.project
     known(server, orchard)
-    phone = open_phone(server, viewport=KEYBOARD)
+    phone = kept_phone
     page, thumb = phone.page, Thumb(phone)
+    page.set_viewport_size(KEYBOARD)
     page.goto("/")
     thumb.tap(page.get_by_role("link", name="New", exact=True))
     expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
@@ -61,12 +62,11 @@ def test_new_folder_takes_four_taps_and_a_known_project_three(
 
 
 def test_sheet_lists_while_one_types_and_fits_with_large_letters(
-    shared_server: Server, open_phone: Callable[..., Phone]
+    shared_server: Server, kept_phone: Phone
 ) -> None:
     for name in ("meadow", "meander", "brook"):
         (shared_server.sandbox.home / "country" / name).mkdir(parents=True)
-    phone = open_phone(shared_server)
-    page, thumb = phone.page, Thumb(phone)
+    page, thumb = kept_phone.page, Thumb(kept_phone)
     page.goto("/new")
     page.evaluate("document.documentElement.style.fontSize = '32px'")
     thumb.tap(thumb.button("Project:"))

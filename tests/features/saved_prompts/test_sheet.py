@@ -1,4 +1,7 @@
-"""The sheet over a composer: it lists while one types, inserts at the cursor, and sends nothing."""
+"""The sheet over a composer: it lists while one types, inserts at the cursor, and sends nothing.
+
+The page in its place without scripts: see test_pages.py.
+"""
 
 from __future__ import annotations
 
@@ -193,22 +196,6 @@ def test_with_the_keyboard_of_a_phone_it_is_beside_the_field_until_something_is_
     expect(box(phone)).to_have_value("Pick the pears")
     expect(box(phone)).to_be_focused()
     expect(phone.button("Saved prompts")).to_be_hidden()
-
-
-def test_without_javascript_a_page_leads_there_and_back_with_what_was_typed(
-    server: Server, open_phone: Callable[..., Phone], session_page: str
-) -> None:
-    phone = open_phone(server, java_script_enabled=False)
-    page = phone.page
-    page.goto(session_page)
-    box(phone).fill("Typed")
-    phone.button("Saved prompts").click()
-    phone.button("Saved and earlier prompts").click()
-    page.get_by_label("Search your prompts").fill("summer")
-    phone.button("Search").click()
-    page.locator("#prompt-results button.row", has_text="Summer").click()
-    expect(page).to_have_url(f"{server.url}{session_page}#prompt")
-    expect(box(phone)).to_have_value("Typed\n\nWater the trees\nin the evening")
 
 
 def test_a_sheet_that_was_opened_before_the_scripts_came_gets_its_list(

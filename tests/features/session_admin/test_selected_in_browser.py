@@ -46,10 +46,8 @@ def select_all(page: Page) -> None:
     expect(page.get_by_role("link", name="None")).to_be_visible()
 
 
-def test_sessions_are_selected_and_cared_for(
-    shared_server: Server, open_phone: OpenPhone, project: str
-) -> None:
-    page = open_phone(shared_server).page
+def test_sessions_are_selected_and_cared_for(kept_phone: Phone, project: str) -> None:
+    page = kept_phone.page
     page.goto(project)
     select(page)
     bar = page.get_by_role("group", name="With the selected sessions")

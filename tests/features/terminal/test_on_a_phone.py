@@ -178,10 +178,10 @@ def is_typed_in_after_a_tap(phone: TerminalPage) -> None:
     expect(field).to_be_focused()
 
 
-def test_large_pastes_and_wide_lines(server: Server, open_phone: Callable[..., Phone]) -> None:
+def test_large_pastes_and_wide_lines(server: Server, kept_phone: Phone) -> None:
     form = {"program": "shell", "folder": str(server.sandbox.project)}
     address = server.post("/terminal", form).headers["Location"]
-    one = TerminalPage(open_phone(server), address, server.sandbox.state)
+    one = TerminalPage(kept_phone, address, server.sandbox.state)
     one.until("$")
     expect(one.page.locator(".xterm-helper-textarea")).to_be_focused()  # it opens no keyboard
     for columns in ("256", "40"):

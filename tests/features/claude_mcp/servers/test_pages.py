@@ -75,6 +75,7 @@ def test_desktop_defect_status_is_always_empty(
     assert "sticks connected · 2 tools" in page
     assert "broken failed" in page
     assert "clouds needs sign-in" in page
+    assert "Sign in" in client.get("/claude/mcp/servers/user/clouds").text
     assert "ENOENT" in client.get("/claude/mcp/servers/user/broken").text
     (broken,) = [e for e in api(client, "GET", "") if e["name"] == "broken"]
     assert broken["status"]["running"] is False

@@ -44,9 +44,7 @@ def test_a_push_goes_on_with_the_login_that_is_asked_for(
     assert f"{server.url} asks for a login." in asked.text
     assert "not encrypted" in asked.text
     assert "Programs of the repository run meanwhile, and could read it." in asked.text
-    refused = again(desk, asked, login_user=USER, login_password="wrong")
-    assert "did not accept this user name and password" in refused.text
-    pushed = again(desk, refused, login_user=USER, login_password=WORD)
+    pushed = again(desk, asked, login_user=USER, login_password=WORD)
     assert pushed.status_code == 303, html.unescape(pushed.text)
     bare = server.root / "a/b.git"
     assert git(bare, "log", "-1", "--format=%s", "main") == "Prune\n"
@@ -64,6 +62,7 @@ def test_a_login_is_kept_and_forgotten_on_request(desk: Desk, server: GitServer)
     assert "without hooks" not in asked.text
     assert login_form(asked) == ("", False)
     refused = again(desk, asked, login_user=USER, login_password="wrong", login_keep="1")
+    assert "did not accept this user name and password" in refused.text
     assert login_form(refused) == (USER, True)
     kept = again(desk, refused, login_user=USER, login_password=WORD, login_keep="1")
     assert kept.status_code == 303
