@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from opcode_htmx.engines.claude.permissions import rulebook, shell
 from opcode_htmx.engines.claude.permissions.decision import decide
-from opcode_htmx.engines.claude.permissions.rulebook import Outcome, PlacedRule, Situation
+from opcode_htmx.engines.claude.permissions.rulebook import (
+    Decision,
+    Outcome,
+    PlacedRule,
+    Situation,
+)
 from opcode_htmx.engines.claude.permissions.rules import (
     Behavior,
     InvalidRule,
     check,
     in_words,
 )
-from tests.support.cli.permission_witness import Call, decisions
-from tests.support.environment import Sandbox, find_claude
+from tests.support.cli.permission_witness import Call, witness
+from tests.support.environment import Sandbox
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -109,17 +116,31 @@ FILES = (
 ADDRESSES = ("http://a.bad.test/", "http://ask.test/x", "http://other.test/")
 
 
-@pytest.mark.parametrize("mode", ["default", "acceptEdits", "dontAsk", "bypassPermissions", "auto"])
+MODES = ("default", "acceptEdits", "dontAsk", "bypassPermissions", "auto")
+FILES_OF_THE_PROJECT = ("a.txt", ".env", "src/b", "deep/.env", "u.txt", "x")
+
+
 def test_what_is_said_about_a_call_is_what_the_cli_does(
-    tmp_path: Path, integration: None, mode: str
+    tmp_path: Path, integration: None, claude: Path
 ) -> None:
     sandbox = Sandbox(tmp_path / "home").make()
-    project, home = sandbox.project, str(sandbox.home)
-    for file in ("a.txt", ".env", "src/b", "deep/.env", "u.txt", "x"):
-        (project / file).parent.mkdir(exist_ok=True)
-        (project / file).write_text("x\n")
     (sandbox.config_dir / "u.txt").write_text("x\n")
-    rules = list[PlacedRule]()
+    rules = list(written_rules(sandbox))
+    with witness(claude, sandbox) as cli:
+        for mode in MODES:
+            fill(sandbox.project)
+            situation = Situation(
+                rules, mode, str(sandbox.project), str(sandbox.home), (str(sandbox.project),)
+            )
+            said, asked = what_is_said(situation)
+            done = cli.decisions(asked, mode)
+            ours = {name: str(each.outcome) for name, each in said.items()}
+            assert ours == dict(zip(said, done, strict=True)), mode
+
+
+def written_rules(sandbox: Sandbox) -> Iterator[PlacedRule]:
+    """The rules, as they are written to the files of each scope."""
+    project = sandbox.project
     for scope, path, permissions in (
         ("user", sandbox.config_dir / "settings.json", USER),
         ("project", project / ".claude/settings.json", PROJECT),
@@ -128,29 +149,40 @@ def test_what_is_said_about_a_call_is_what_the_cli_does(
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"permissions": permissions}))
         root = str(sandbox.config_dir if scope == "user" else project)
-        rules += [
-            PlacedRule(Behavior(behavior), text, scope, root)
-            for behavior, texts in permissions.items()
-            for text in texts
-        ]
-    situation = Situation(rules, mode, str(project), home, (str(project),))
-    commands = COMMANDS if mode == "default" else SOME
+        for behavior, texts in permissions.items():
+            yield from (PlacedRule(Behavior(behavior), text, scope, root) for text in texts)
+
+
+def fill(project: Path) -> None:
+    """Without what the calls of another mode have made."""
+    for path in project.iterdir():
+        if path.name == ".claude":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for file in FILES_OF_THE_PROJECT:
+        (project / file).parent.mkdir(exist_ok=True)
+        (project / file).write_text("x\n")
+
+
+def what_is_said(situation: Situation) -> tuple[dict[str, Decision], list[Call]]:
+    """What the tester says about each call in a mode, and the calls themselves."""
+    is_default, home = situation.mode == "default", situation.home
+    commands = COMMANDS if is_default else SOME
     asked: list[Call] = [("Bash", {"command": each, "description": "x"}) for each in commands]
     said = {each: decide("Bash", each, situation) for each in commands}
-    for tool, name in FILES if mode == "default" else FILES[3:-1]:
-        where = name.replace("~", home) if name[0] in "~/" else f"{project}/{name}"
+    for tool, name in FILES if is_default else FILES[3:-1]:
+        where = name.replace("~", home) if name[0] in "~/" else f"{situation.folder}/{name}"
         given = {"file_path": where} if tool == "Read" else {"file_path": where, "content": "x"}
         asked.append((tool, given))
         said[f"{tool} {name}"] = decide(tool, where, situation)
     # what is allowed would be fetched
-    for address in ADDRESSES if mode == "default" else ():
+    for address in ADDRESSES if is_default else ():
         asked.append(("WebFetch", {"url": address, "prompt": "x"}))
         said[address] = decide("WebFetch", address, situation)
-    claude = find_claude()
-    assert claude is not None
-    done = decisions(claude, sandbox, asked, mode)
-    ours = {name: str(each.outcome) for name, each in said.items()}
-    assert ours == dict(zip(said, done, strict=True))
+    return said, asked
 
 
 def test_deciding_rule_is_named_with_its_scope() -> None:

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text, ToolUse
+from opcode_htmx.engines.claude.demo.script import Step
 from opcode_htmx.engines.claude.protocol import argv, encoder
 from tests.support.environment import Sandbox, make_executable
 
@@ -21,20 +23,62 @@ Call = tuple[str, dict[str, Any]]
 """A tool and its input."""
 
 
-def decisions(
-    claude: Path, sandbox: Sandbox, calls: Sequence[Call], mode: str | None = None
-) -> list[str]:
-    """`allowed`, `asked`, `denied` or `judged` for each call in the project of a sandbox.
+class Witness:
+    """A CLI in the project of a sandbox, which takes one mode after the other."""
 
-    The calls that are allowed are carried out, but for npm, whose start is long; those that are
-    asked for are refused.
-    """
-    uses = [ToolUse(tool, given) for tool, given in calls]
-    turns = [tuple(uses[begin : begin + AT_ONCE]) for begin in range(0, len(uses), AT_ONCE)]
-    with MessagesApi([Scene("calls", "", [*turns, Text("Done.")])]) as api:
-        command = argv.build(
-            claude, str(uuid.uuid4()), resume=False, permission_mode=mode, allow_bypass=True
-        )
+    def __init__(self, process: subprocess.Popen[bytes], turns: list[Step]) -> None:
+        self._process = process
+        self._turns = turns
+
+    def decisions(self, calls: Sequence[Call], mode: str) -> list[str]:
+        """`allowed`, `asked`, `denied` or `judged` for each call in a mode.
+
+        The calls that are allowed are carried out, but for npm, whose start is long; those that
+        are asked for are refused.
+        """
+        uses = [ToolUse(tool, given) for tool, given in calls]
+        starts = range(0, len(uses), AT_ONCE)
+        self._turns[:] = [*(tuple(uses[each : each + AT_ONCE]) for each in starts), Text("Done.")]
+        self._send(encoder.control_line(mode, "set_permission_mode", mode=mode))
+        self._send(encoder.prompt_line(str(uuid.uuid4()), "Go."))
+        return self._played()
+
+    def _send(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def _played(self) -> list[str]:
+        assert self._process.stdout is not None
+        calls: list[str] = []
+        asked: set[str] = set()
+        found: dict[str, str] = {}
+        for line in self._process.stdout:
+            message = json.loads(line)
+            match message:
+                case {"type": "control_response", "response": response}:
+                    assert response["subtype"] == "success", response
+                case {"type": "control_request", "request_id": request_id, "request": request}:
+                    asked.add(request["tool_use_id"])
+                    self._send(encoder.deny_line(request_id, "no"))
+                case {"type": "assistant", "message": {"content": list(parts)}}:
+                    calls += [part["id"] for part in parts if part["type"] == "tool_use"]
+                case {"type": "user", "message": {"content": list(parts)}}:
+                    for result in parts:
+                        if result["type"] == "tool_result":
+                            call = result["tool_use_id"]
+                            found[call] = "asked" if call in asked else _outcome(result)
+                case {"type": "result"}:
+                    break
+        return [found[call] for call in calls]
+
+
+@contextmanager
+def witness(claude: Path, sandbox: Sandbox) -> Iterator[Witness]:
+    """A CLI whose settings files are written already."""
+    turns: list[Step] = []
+    with MessagesApi([Scene("calls", "", turns)]) as api:
+        command = argv.build(claude, str(uuid.uuid4()), resume=False, allow_bypass=True)
         variables = sandbox.environment(api.url)
         programs = sandbox.home / "programs"
         programs.mkdir()
@@ -49,43 +93,10 @@ def decisions(
             stderr=subprocess.DEVNULL,
         )
         try:
-            return _played(process)
+            yield Witness(process, turns)
         finally:
             process.kill()
-            process.wait()
-
-
-def _played(process: subprocess.Popen[bytes]) -> list[str]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-
-    def send(line: bytes) -> None:
-        assert process.stdin is not None
-        process.stdin.write(line)
-        process.stdin.flush()
-
-    send(encoder.prompt_line(str(uuid.uuid4()), "Go."))
-    calls: list[str] = []
-    asked: set[str] = set()
-    found: dict[str, str] = {}
-    for line in process.stdout:
-        message = json.loads(line)
-        match message:
-            case {"type": "control_request", "request_id": request_id, "request": request}:
-                asked.add(request["tool_use_id"])
-                send(encoder.deny_line(request_id, "no"))
-            case {"type": "assistant", "message": {"content": list(parts)}}:
-                calls += [part["id"] for part in parts if part["type"] == "tool_use"]
-            case {"type": "user", "message": {"content": list(parts)}}:
-                for result in parts:
-                    if result["type"] == "tool_result":
-                        call = result["tool_use_id"]
-                        found[call] = "asked" if call in asked else _outcome(result)
-            case {"type": "result"}:
-                break
-    process.stdin.close()
-    process.stdout.close()
-    return [found[call] for call in calls]
+            process.communicate()
 
 
 def _outcome(result: dict[str, Any]) -> str:
