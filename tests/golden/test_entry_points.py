@@ -51,19 +51,6 @@ def test_gunicorn_uses_no_other_part_of_the_app() -> None:
     assert set(re.findall(r'"(opcode_[a-z]+)"', text)) == {"opcode_jobs", "opcode_shutdown"}
 
 
-def test_gunicorn_accepts_its_configuration(environ: dict[str, str]) -> None:
-    """The worker's class is named in it, and imported by gunicorn."""
-    arguments = ("-m", "gunicorn", "-c", CONFIGURATION, "--check-config", "app:app")
-    status, _, errors = probe.run(*arguments, environ=environ)
-    assert status == 0, errors
-    code = """
-import json, os, runpy
-from gunicorn.util import load_class
-print(json.dumps(load_class(runpy.run_path("gunicorn.conf.py")["worker_class"]).__name__))
-"""
-    assert probe.printed(code, environ)
-
-
 def test_end_runs_ends_with_0_where_nothing_runs_and_2_where_a_setting_is_bad(
     environ: dict[str, str],
 ) -> None:

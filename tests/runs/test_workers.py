@@ -266,16 +266,3 @@ def test_runs_that_a_server_has_left_are_ended_by_a_command(
     found = [each for each in map(json.loads, lines) if each.get("action") == "run.stop"]
     (run,) = (sandbox.state / "runs").iterdir()
     assert [(each["actor"], each["run"]) for each in found] == [("system", run.name)]
-
-
-def test_a_setting_that_cannot_be_used_ends_no_run(sandbox: Sandbox) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "opcode_htmx.end_runs"],
-        cwd=ROOT,
-        env={**sandbox.environment(), "OPCODE_MAX_RUNS": "many"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("OPCODE_MAX_RUNS ")
