@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
+from opcode_htmx.sessions.storage.session_flags import NO_FLAGS, Flags, SessionFlags
 
 FRESH_SECONDS = 0.5
 
@@ -68,18 +69,29 @@ def seen_until(items: Iterable[AttentionItem]) -> int:
     return max((int(item.at * 1000) + 1 for item in items), default=0)
 
 
+def _is_archived(item: AttentionItem, flags: Mapping[str, Flags], past: PastTimes) -> bool:
+    """Whether a person has archived what is over. A request waits for its answer there, too."""
+    its = flags.get(item.run.record.session_id, NO_FLAGS)
+    return item.reason is not Reason.ASKS and bool(its.of_use(item.at, past).archived)
+
+
 class AttentionList:
     """Finds the sessions that need attention, from their newest runs and read positions."""
 
-    def __init__(self, supervisor: Supervisor, positions: ReadPositions) -> None:
+    def __init__(
+        self, supervisor: Supervisor, positions: ReadPositions, flags: SessionFlags
+    ) -> None:
         self._supervisor = supervisor
         self._positions = positions
+        self._flags = flags
         self._cached: tuple[float, list[AttentionItem]] = (-FRESH_SECONDS, [])
 
     def all(self) -> list[AttentionItem]:
         """Sessions that wait for an answer first, then those that ended; the newest first."""
         runs, seen, past = self._supervisor.newest(), self._positions.seen(), self._positions.past()
         items = [item for run in runs if (item := self._item_of(run, seen, past))]
+        if flags := self._flags.all():
+            items = [item for item in items if not _is_archived(item, flags, past)]
         self._positions.notice(past)
         return sorted(items, key=lambda item: (item.reason is not Reason.ASKS, -item.at))
 

@@ -65,7 +65,7 @@ def session_services(
     positions = ReadPositions(state.folder("marks.json"))
     flags = SessionFlags(state.folder("flags.json"))
     jobs.add(Job("keep read positions", positions.begin, lambda: None))
-    attention = AttentionList(runs, positions)
+    attention = AttentionList(runs, positions, flags)
     schedules = ScheduleStore(state.folder("schedules"), state.folder("schedule_runs"))
     zone = zones.of_server(settings.child_environment.get("TZ", ""))
     budgets = SessionBudgets(runs.budgets, schedules)

@@ -115,6 +115,26 @@ def test_what_is_done_stands_below_what_runs_until_one_tap(
         assert "sessions need you</span>" in page
 
 
+def test_archived_sessions_that_are_over_are_in_no_list_and_badge(
+    app: Flask, client: FlaskClient, sandbox: Sandbox
+) -> None:
+    """One that waits for an answer is."""
+    asking = begin(client, sandbox, ["ask", "r1"])
+    failed = begin(client, sandbox, ["exit", 3])
+    done = begin(client, sandbox, ["text", "Done."])
+    wait_for(client, "Needs you", 2)
+    wait_for(client, "Done", 1)
+    context: AppContext = app.extensions["opcode_context"]
+    archived = [each.rpartition("/")[2] for each in (asking, failed, done)]
+    context.sessions.flags.archive(archived)
+    for address in LISTS:
+        page = client.get(address).text
+        assert (rows(page, "Needs you"), rows(page, "Done")) == ([asking], [])
+        assert "1<span" in page and "session needs you</span>" in page
+    context.sessions.flags.archive(archived, archived=False)
+    assert rows(client.get("/").text, "Done") == [done]
+
+
 def test_a_session_that_a_budget_has_paused_needs_you_until_that_is_decided(
     client: FlaskClient, sandbox: Sandbox
 ) -> None:

@@ -102,7 +102,8 @@ def attention(run: Any, positions: ReadPositions) -> AttentionList:
         budgets=SimpleNamespace(hold=lambda _: None),
         viewers=SimpleNamespace(is_viewed=lambda _: False),
     )
-    return AttentionList(supervisor, positions)
+    flags: Any = SimpleNamespace(all=dict)
+    return AttentionList(supervisor, positions, flags)
 
 
 def ended_run(outcome: Outcome) -> Any:
