@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -201,12 +200,10 @@ def test_stopping_workers_close_sockets_with_1012_and_runs_continue(
         for client in (one, two):
             client.send(command_type="attach", session_id=session_id)
             client.until(lambda message: "so far" in message.get("content", ""))
-        began = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
         codes = [client.close_code() for client in (one, two)]
-        took = time.monotonic() - began
+    # A worker that waits for its sockets is killed at last, and they have no code then
     assert codes == [1012, 1012]
-    assert took < 2.0
     server.stop()
     assert len(processes_of(sandbox.state)) == 1
     assert record(server)["end"] is None

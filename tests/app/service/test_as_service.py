@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,7 +135,7 @@ def environment_of_claude(sandbox: Sandbox) -> str:
 
 
 def test_a_socket_at_another_port_than_the_settings_say_is_refused(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch
+    manager: Manager,
 ) -> None:
     process = manager.start(PORT="9")
     assert process.stderr is not None
@@ -142,9 +143,15 @@ def test_a_socket_at_another_port_than_the_settings_say_is_refused(
         f"The socket of the service is at port {manager.port}, and PORT says 9; run "
         "`opcode-htmx service install` again.\n"
     )
-    # it waits, since a browser that waits at the socket would have it started again at once
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(0.3)
+
+
+def test_a_service_that_is_refused_waits_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that waits at the socket would have it started again at once."""
+    slept: list[float] = []
+    monkeypatch.setattr(cli, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(os, "environ", {"PORT": "none"})
+    assert cli.start(as_service=True) == 1
+    assert slept == [cli.RETRY_SECONDS]
     assert cli.RETRY_SECONDS > 1
 
 

@@ -38,9 +38,10 @@ def app(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def root(app: Flask, sandbox: Sandbox) -> Path:
-    """The only root, without what other tests have left there, and without a draft."""
+    """The only root, without what other tests have left there, and no draft or recent project."""
     shutil.rmtree(sandbox.project)
     sandbox.project.mkdir()
+    sandbox.empty_config()
     context: AppContext = app.extensions["opcode_context"]
     context.sessions.drafts.restore(draft_name(""), Draft())
     return sandbox.project
