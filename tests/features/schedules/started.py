@@ -24,12 +24,18 @@ def store_of(sandbox: Sandbox) -> ScheduleStore:
 
 
 def kept(
-    sandbox: Sandbox, prompt: str, due: float, *, handled: float | None = None, **more: Any
+    sandbox: Sandbox,
+    prompt: str,
+    due: float,
+    *,
+    own: str = SCHEDULE,
+    handled: float | None = None,
+    **more: Any,
 ) -> ScheduleStore:
-    """A schedule that is due once, on the full minute after `due`."""
+    """A schedule that is due once, on the full minute after `due`; `own` is its id."""
     store, timing = store_of(sandbox), once_at(due, "UTC")
     work = Work(str(sandbox.project), prompt, agent_id=more.pop("agent_id", None))
-    schedule = Schedule(SCHEDULE, work, more.pop("timing", timing), created_at=due, **more)
+    schedule = Schedule(own, work, more.pop("timing", timing), created_at=due, **more)
     store.add(schedule, due - 1 if handled is None else handled)
     return store
 
@@ -45,11 +51,11 @@ def agent_runs(sandbox: Sandbox) -> AgentRuns:
     return AgentRuns(sandbox.state / records.FOLDER, Numbers(sandbox.state / NUMBERS))
 
 
-def settled(store: ScheduleStore, *states: State) -> list[Occurrence]:
+def settled(store: ScheduleStore, *states: State, own: str = SCHEDULE) -> list[Occurrence]:
     """What has come of the schedule, once it is in one of these states."""
 
     def found() -> list[Occurrence]:
-        occurrences = list(store.progress(SCHEDULE).occurrences)
+        occurrences = list(store.progress(own).occurrences)
         return occurrences if occurrences and occurrences[-1].state in states else []
 
     return until(found, f"the outcome is one of {states}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,65 +117,80 @@ def test_a_start_that_a_crash_has_cut_off_is_made_once(
         assert argv[argv.index("--model") + 1] == "haiku"
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_WORKERS": "2"}
+
+
+@pytest.fixture
+def own() -> str:
+    """The id of a schedule of one test on the shared server."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def own_project(shared_server: Server) -> Sandbox:
+    return shared_server.sandbox.with_own_project()
+
+
 def test_what_was_missed_is_stated_and_not_started(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
+    shared_server: Server, own_project: Sandbox, own: str
 ) -> None:
     due = last_minute() - 7200
-    store = kept(sandbox, "water the trees", due)
-    server = start_server(sandbox, stand_in)
-    (occurrence,) = settled(store, State.MISSED)
+    store = kept(own_project, "water the trees", due, own=own)
+    (occurrence,) = settled(store, State.MISSED, own=own)
     assert occurrence.sentence == "Due once while no server ran."
-    assert not list((sandbox.state / "runs").glob("*"))
-    assert "Due once while no server ran." in server.get(f"/schedules/{SCHEDULE}").text
+    assert not runs_of(own_project.state, session_id_of(own, due))
+    assert "Due once while no server ran." in shared_server.get(f"/schedules/{own}").text
 
 
 def test_a_run_is_stopped_when_its_time_is_used(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
+    shared_server: Server, own_project: Sandbox, own: str
 ) -> None:
-    store = kept(sandbox, steps(["text", "so far"], FOREVER), last_minute(), minutes=1)
-    start_server(sandbox, stand_in)
-    (running,) = settled(store, State.RUNNING)
-    store.update(SCHEDULE, running.prompt_id, lambda each: replace(each, worked=58.0))
-    (stopped,) = settled(store, State.STOPPED)
+    prompt = steps(["text", "so far"], FOREVER)
+    store = kept(own_project, prompt, last_minute(), own=own, minutes=1)
+    (running,) = settled(store, State.RUNNING, own=own)
+    store.update(own, running.prompt_id, lambda each: replace(each, worked=58.0))
+    (stopped,) = settled(store, State.STOPPED, own=own)
     assert stopped.sentence == "Stopped: its schedule lets Claude work for 1 minute."
 
 
 def test_the_schedule_of_a_project_that_is_not_trusted_does_not_start_and_says_so(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
+    shared_server: Server, own_project: Sandbox, own: str
 ) -> None:
-    settings = sandbox.project / ".claude" / "settings.json"
+    settings = own_project.project / ".claude" / "settings.json"
     settings.parent.mkdir()
     settings.write_text(
         json.dumps(
             {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "true"}]}]}}
         )
     )
-    store = kept(sandbox, "water the trees", last_minute())
-    server = start_server(sandbox, stand_in)
-    (refused,) = settled(store, State.REFUSED)
+    due = last_minute()
+    store = kept(own_project, "water the trees", due, own=own)
+    (refused,) = settled(store, State.REFUSED, own=own)
     assert "nobody has trusted them yet" in refused.sentence
-    assert not list((sandbox.state / "runs").glob("*"))
-    page = server.get(f"/schedules/{SCHEDULE}").text
+    assert not runs_of(own_project.state, session_id_of(own, due))
+    page = shared_server.get(f"/schedules/{own}").text
     assert "Until then this schedule does not start" in page
-    (listed,) = api(server, "GET", "/api/schedules").json()["data"]
-    assert listed["trust_needed"] is True
+    listed = api(shared_server, "GET", "/api/schedules").json()["data"]
+    assert [each["trust_needed"] for each in listed if each["id"] == own] == [True]
 
 
 def test_a_due_time_during_the_run_before_is_skipped_and_stated(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
+    shared_server: Server, own_project: Sandbox, own: str
 ) -> None:
-    store = kept(sandbox, steps(["text", "so far"], FOREVER), last_minute())
-    server = start_server(sandbox, stand_in)
-    settled(store, State.RUNNING)
+    store = kept(own_project, steps(["text", "so far"], FOREVER), last_minute(), own=own)
+    settled(store, State.RUNNING, own=own)
     body = {
         "prompt": "water the trees",
-        "project_path": str(sandbox.project),
+        "project_path": str(own_project.project),
         "timing": {"kind": "cron", "cron": "* * * * *", "zone": "UTC"},
     }
-    assert api(server, "PUT", f"/api/schedules/{SCHEDULE}", body).status_code == 200
-    store.note(SCHEDULE, handled=last_minute() - 1)  # so that this minute is due
-    skipped = settled(store, State.SKIPPED)[-1]
+    assert api(shared_server, "PUT", f"/api/schedules/{own}", body).status_code == 200
+    store.note(own, handled=last_minute() - 1)  # so that this minute is due
+    skipped = settled(store, State.SKIPPED, own=own)[-1]
     assert skipped.sentence == "The run before was still at work."
+    store.delete(own)  # each further minute would be due
 
 
 def keeps_its_agent(server: Server, body: dict[str, Any]) -> None:
@@ -215,10 +231,8 @@ def keeps_its_agent(server: Server, body: dict[str, Any]) -> None:
     assert not runs_of(server.sandbox.state, session_id)
 
 
-def test_a_schedule_is_made_paused_started_and_deleted_over_rest(
-    start_server: Start, sandbox: Sandbox, stand_in: Path
-) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
+def test_a_schedule_is_made_paused_started_and_deleted_over_rest(shared_server: Server) -> None:
+    server, sandbox = shared_server, shared_server.sandbox
     body = {
         "prompt": "water the trees",
         "project_path": str(sandbox.project),
