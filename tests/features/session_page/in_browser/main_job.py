@@ -25,6 +25,7 @@ class Script:
 
     def scenes(self) -> tuple[Scene, ...]:
         return (
+            Scene("both", "hold, then make", [self._hold, _made]),
             Scene("grow", "grow", [lambda _: (Text(WORDS, gate=self.gate),)]),
             Scene("hold", "hold", [lambda request: (Text(held(request.prompt), gate=self.gate),)]),
             Scene("make", "make", [_make, _made]),
@@ -36,6 +37,9 @@ class Script:
             ),
             Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
         )
+
+    def _hold(self, request: Request) -> Turn:
+        return (Text(held(request.prompt), gate=self.gate), _make(request)[-1])
 
     def _more(self, _: Request) -> Turn:
         return (Text(MARKDOWN, pace=0.002, gate=self.gate),)
@@ -68,6 +72,10 @@ def run_of(phone: Phone, server: Server) -> Path:
 
 def turns(run: Path) -> int:
     return (run / "out.ndjson").read_text().count('"type":"result"')
+
+
+def asked(run: Path) -> int:
+    return (run / "out.ndjson").read_text().count('"can_use_tool"')
 
 
 def answer_is(phone: Phone, text: str) -> None:

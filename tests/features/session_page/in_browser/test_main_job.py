@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.features.session_page.in_browser.main_job import (
     WORDS,
     Script,
     answer_is,
+    asked,
     half_is_there,
     held,
     run_of,
@@ -156,12 +158,12 @@ def test_a_reload_in_mid_answer_loses_nothing_and_the_next_prompt_waits_for_the_
     assert run_of(phone, server) == run
 
 
-def test_server_killed_in_mid_answer_loses_neither_that_nor_a_prompt_sent_meanwhile(
-    idle_phone: Phone, script: Script, server: Server
+def test_server_killed_in_mid_answer_loses_no_words_no_request_and_no_prompt_sent_meanwhile(
+    idle_phone: Phone, script: Script, server: Server, shared_api: MessagesApi
 ) -> None:
     phone, run = idle_phone, run_of(idle_phone, server)
-    before = turns(run)
-    phone.send("hold and lose the server")
+    before = asked(run)
+    phone.send("hold, then make survived.txt")
     half_is_there(phone)
     phone.forgiven += CUT_OFF
     server.kill()
@@ -171,31 +173,20 @@ def test_server_killed_in_mid_answer_loses_neither_that_nor_a_prompt_sent_meanwh
     expect(unsent).to_contain_text("Not sent yet. Goes once back online")
     expect(phone.status).to_contain_text("Offline. Last update")
     script.gate.set()
-    until(lambda: turns(run) > before, "the run goes on")
-    server.start()
-    answer_is(phone, "You said: Do not lose this")
-    stands_once(phone, held("hold and lose the server"))
-    expect(unsent).to_have_count(0)
-    sent = phone.page.locator("#transcript .block-prompt", has_text="Do not lose this")
-    expect(sent).to_have_count(1)
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    assert run_of(phone, server) == run
-    phone.stays_after_a_reload()
-
-
-def test_a_permission_prompt_survives_the_death_of_the_server(
-    idle_phone: Phone, server: Server
-) -> None:
-    phone = idle_phone
-    phone.send("make survived.txt")
-    expect(phone.button("Allow")).to_be_visible()
-    phone.forgiven += CUT_OFF
-    server.kill()
+    until(lambda: asked(run) > before, "the run goes on, and asks")
     server.start()
     expect(phone.status).to_have_text("Waiting for your answer")
+    expect(unsent).to_have_count(0)
+    stands_once(phone, held("hold, then make survived.txt"))
     phone.button("Allow").click()
-    answer_is(phone, "It is made.")
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    stands_once(phone, "It is made.")
     assert (server.sandbox.project / "survived.txt").exists()
+    sent = phone.page.locator("#transcript .block-prompt", has_text="Do not lose this")
+    expect(sent).to_have_count(1)
+    assert "Do not lose this" in json.dumps(shared_api.requests[-1]["messages"])
+    assert run_of(phone, server) == run
+    phone.stays_after_a_reload()
 
 
 SCROLL_UP_A_LITTLE = """async () => {

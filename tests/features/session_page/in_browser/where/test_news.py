@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -107,18 +106,3 @@ def test_loading_the_page_again_in_the_middle_of_an_answer_marks_nothing_as_new(
 
 def behind(phone: Phone, block: str) -> None:
     expect(phone.page.locator(f"#{block} + #new-since")).to_have_text("New since you left")
-
-
-def test_a_reader_further_up_is_not_moved_and_is_offered_the_way_down(
-    server: Server, kept_phone: Phone, gate: Path
-) -> None:
-    address = begin(server, *long_answer(8), ["wait", str(gate)], said("new", text("The newest.")))
-    phone = kept_phone
-    open_session(phone, address)
-    phone.page.evaluate("scrollTo(0, 100)")
-    expect(phone.button("Jump to newest")).to_be_visible()
-    gate.touch()
-    expect(phone.page.locator("#b-new-0")).to_be_attached()
-    assert phone.page.evaluate("scrollY") == 100
-    phone.page.get_by_role("button", name=re.compile(r"Jump to newest \(\d+\)")).click()
-    expect(phone.page.locator("#b-new-0")).to_be_in_viewport()
