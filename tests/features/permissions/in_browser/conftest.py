@@ -29,9 +29,9 @@ def shared_api(shared_home: Sandbox) -> Iterator[MessagesApi]:
 
     ask = ToolUse("AskUserQuestion", {"questions": ASKED})
     more = (
-        Scene("ask", "ask", [ask, last_result]),
         Scene("outside", "outside", [write_outside, Text("Tried.")]),
         Scene("hang", "hang", [ToolUse("Bash", {"command": "tail -f /dev/null"}), Text("No.")]),
+        Scene("ask", "ask me", [ask, last_result]),
     )
     with MessagesApi((*more, *scenes(shared_home.project))) as api:
         yield api
