@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import requests
 from playwright.sync_api import Browser
 
 from tests.support.clients.api import data, error
-from tests.support.environment import PASSWORD, USER, Sandbox
+from tests.support.environment import PASSWORD, USER
 from tests.support.server import Server
 
 FRIEND, STRANGER = "https://friend.example", "https://evil.example"
@@ -21,9 +20,34 @@ PROMPT = "/api/settings/system-prompt"
 RIGHT = (USER, PASSWORD)
 
 
+class Page(SimpleHTTPRequestHandler):
+    """An empty page at every address."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def shared_settings() -> dict[str, str]:
-    return {"OPCODE_ALLOWED_ORIGINS": FRIEND}
+def elsewhere() -> Iterator[tuple[str, str]]:
+    """The origins of two servers of an empty page; the first one is allowed."""
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Page) for _ in range(2)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    one, other = (f"http://127.0.0.1:{server.server_port}" for server in servers)
+    yield one, other
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def shared_settings(elsewhere: tuple[str, str]) -> dict[str, str]:
+    return {"OPCODE_ALLOWED_ORIGINS": f"{FRIEND},{elsewhere[0]}"}
 
 
 @pytest.fixture
@@ -159,42 +183,11 @@ ASK = """async ([address, credentials, method, include]) => {
 }"""
 
 
-@pytest.fixture
-def elsewhere() -> Iterator[Callable[[], str]]:
-    """Starts servers of an empty page, and gives their origins."""
-    servers: list[ThreadingHTTPServer] = []
-
-    class Page(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    def start() -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.browser
 def test_a_browser_lets_pages_of_allowed_origins_in_and_others_not(
-    browser: Browser,
-    sandbox: Sandbox,
-    stand_in: Path,
-    start_server: Callable[..., Server],
-    elsewhere: Callable[[], str],
+    browser: Browser, server: Server, elsewhere: tuple[str, str]
 ) -> None:
-    friend, stranger = elsewhere(), elsewhere()
-    server = start_server(sandbox, stand_in, OPCODE_ALLOWED_ORIGINS=friend)
+    friend, stranger = elsewhere
     address, login = server.url + PROMPT, f"{USER}:{PASSWORD}"
     with browser.new_context() as context:
         page = context.new_page()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import websocket
 from playwright.sync_api import expect
 
@@ -30,14 +31,19 @@ from tests.support.environment import ROOT, Sandbox, basic_header, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
+
+@pytest.fixture(scope="module")
+def shared_settings() -> dict[str, str]:
+    return {"OPCODE_MAX_QUEUED": "2", "OPCODE_MAX_LINE": "100K", "OPCODE_MAX_OUTPUT": "1M"}
+
+
 # --- The queue ------------------------------------------------------------------------------
 
 
 def test_one_prompt_too_many_is_refused_and_stays_in_the_composer(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
+    server: Server, sockets: Sockets, tmp_path: Path
 ) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_MAX_QUEUED="2")
-    gate = sandbox.home / "gate"
+    gate = tmp_path / "gate"
     path = begin(server, steps(["wait", str(gate)]))
     until(lambda: "Working" in server.get(path).text, "it works")
     for text in ("second", "third"):
@@ -116,14 +122,14 @@ def test_as_many_viewers_as_are_allowed_leave_room_for_other_requests() -> None:
 
 
 def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
-    start_server: Start, sandbox: Sandbox, stand_in: Path, sockets: Sockets
+    server: Server, sockets: Sockets
 ) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_MAX_LINE="100K")
     path = begin(server, steps(["text", "apples"], ["big", 150_000], ["text", "pears"]))
     until(lambda: "Ready for the next prompt" in server.get(path).text, "it is done")
     page = server.get(path).text
     assert "Claude wrote a line of 150 KB, which is too long to be shown here." in page
-    assert re.search(r"runs/[0-9a-f]{32}/out\.ndjson in the state folder", page)
+    output = re.search(r"(runs/[0-9a-f]{32}/out\.ndjson) in the state folder", page)
+    assert output
     order = re.findall(r"<p [^>]*>(apples|pears)</p>|(line of 150 KB)", page)
     assert [one or other for one, other in order] == ["apples", "line of 150 KB", "pears"]
     assert "xxxxxxxx" not in page
@@ -132,11 +138,10 @@ def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
     client = sockets(JsonClient(server))
     client.send(command_type="attach", session_id=session)
     notice = client.until(lambda message: LONG_LINE in str(message.get("content")))
-    (output,) = (sandbox.state / "runs").glob("*/out.ndjson")
     line = re.search(r'"offset": (\d+), "bytes": (\d+)', notice["content"])
     assert line
     begin_, size = int(line[1]), int(line[2])
-    whole = output.read_bytes()[begin_ : begin_ + size + 1]
+    whole = (server.sandbox.state / output[1]).read_bytes()[begin_ : begin_ + size + 1]
     assert whole.startswith(b'{"type": "assistant"')
     assert whole.endswith(b"}\n")
     assert b"\n" not in whole[:-1]
@@ -154,14 +159,9 @@ def test_too_long_line_is_the_same_on_the_page_and_in_the_api(
 
 
 def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
-    start_server: Start,
-    sandbox: Sandbox,
-    stand_in: Path,
-    open_phone: Callable[..., Phone],
-    sockets: Sockets,
+    server: Server, kept_phone: Phone, sockets: Sockets, tmp_path: Path
 ) -> None:
-    server = start_server(sandbox, stand_in, OPCODE_MAX_OUTPUT="1M")
-    gate, never = sandbox.home / "gate", sandbox.home / "never"
+    phone, gate, never = kept_phone, tmp_path / "gate", tmp_path / "never"
     words = steps(
         ["big", 900_000],
         ["wait", str(gate)],
@@ -170,7 +170,6 @@ def test_warning_is_on_the_page_and_in_the_list_until_the_stop(
         ["wait", str(never)],
     )
     path = begin(server, words)
-    phone = open_phone(server)
     phone.page.goto(path)
     sentence = "Claude has written 90% of the 1.0 MB that this server keeps of one run"
     expect(phone.page.locator("#warnings")).to_contain_text(sentence)
