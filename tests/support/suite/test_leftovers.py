@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,10 +62,12 @@ def test_next(server):
 def test_failure_ends_what_the_tests_of_a_module_share(tmp_path: Path) -> None:
     for name, fails in FAILS.items():
         (tmp_path / f"test_{name}.py").write_text(SHARED + PASS + fails + NEXT, encoding="utf-8")
-    options = ["-p", "no:cacheprovider", "-p", "tests.support.suite.leftovers", "--reruns", "1"]
+    plugins = ("no:cacheprovider", "pytest_rerunfailures", "tests.support.suite.leftovers")
+    options = [*(f"-p{each}" for each in plugins), "--reruns", "1"]
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--rootdir", tmp_path, *options, tmp_path],
         cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # the others take a second
         capture_output=True,
         text=True,
     )
