@@ -25,11 +25,6 @@ from tests.support.server import Server
 Start = Callable[..., Server]
 
 
-@pytest.fixture(scope="module")
-def shared_settings() -> dict[str, str]:
-    return {"OPCODE_WORKERS": "2"}
-
-
 def store_of(server: Server) -> ScheduleStore:
     state = server.sandbox.state
     return ScheduleStore(state / FOLDER.name, state / PROGRESS.name)

@@ -117,11 +117,6 @@ def test_a_start_that_a_crash_has_cut_off_is_made_once(
         assert argv[argv.index("--model") + 1] == "haiku"
 
 
-@pytest.fixture(scope="module")
-def shared_settings() -> dict[str, str]:
-    return {"OPCODE_WORKERS": "2"}
-
-
 @pytest.fixture
 def own() -> str:
     """The id of a schedule of one test on the shared server."""

@@ -19,8 +19,8 @@ def test_no_login_is_sent_where_the_repository_decides_who_reads_it(
     desk: Desk, server: GitServer
 ) -> None:
     asked = push(desk)
-    for key in ("http.proxy", "http.sslVerify", "remote.origin.proxy"):
-        desk.repo.plain("config", key, "false" if key.endswith("Verify") else server.url)
+    for key in ("http.proxy", "remote.origin.proxy"):
+        desk.repo.plain("config", key, server.url)
         login = {"login_origin": server.url, "login_user": USER, "login_password": WORD}
         if key == "http.proxy":  # whichever of them it is
             refused = again(desk, asked, login_user=USER, login_password=WORD)

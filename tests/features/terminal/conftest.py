@@ -1,0 +1,16 @@
+"""One server for all tests; it is started again where one of them has killed it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.suite import shared_fixtures
+
+
+@pytest.fixture(scope="package")
+def shared_settings() -> dict[str, str]:
+    return {}
+
+
+shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
+shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
