@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -22,6 +22,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     ToolUse,
 )
 from tests.engines.demo.conversation import (
+    Conversation,
     Talk,
     ask,
     asking,
@@ -73,34 +74,52 @@ def test_steps_that_run_out_end_with_a_short_text() -> None:
     assert closing.text == "That is the end of this scene."
 
 
-def test_thinking_reaches_claude_before_the_text(talk: Talk, tmp_path: Path) -> None:
-    with MessagesApi([Scene("t", "", [(Thinking("Let me see."), Text("Seen."))])]) as api:
-        claude = talk(api.url, tmp_path)
-        claude.prompt("go")
-        turn = claude.turn()
+@pytest.fixture(scope="module")
+def gate() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture(scope="module")
+def gated_api(gate: threading.Event) -> Iterator[MessagesApi]:
+    scenes = (
+        Scene("think", "think", [(Thinking("Let me see."), Text("Seen."))]),
+        Scene("fail", "fail", [ApiError(400, "invalid_request_error", "The script says no.")]),
+        Scene("wait", "wait", [Text("one two three four", gate=gate)]),
+    )
+    with MessagesApi(scenes) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def conversation(
+    shared_talk: Talk, gated_api: MessagesApi, tmp_path_factory: pytest.TempPathFactory
+) -> Conversation:
+    """One for a turn of each scene."""
+    return shared_talk(gated_api.url, tmp_path_factory.mktemp("project"))
+
+
+def test_thinking_reaches_claude_before_the_text(conversation: Conversation) -> None:
+    conversation.prompt("think")
+    turn = conversation.turn()
     blocks = [b for m in turn if m["type"] == "assistant" for b in m["message"]["content"]]
     assert [b.get("thinking") or b.get("text") for b in blocks] == ["Let me see.", "Seen."]
 
 
-def test_an_api_error_becomes_an_error_of_the_turn(talk: Talk, tmp_path: Path) -> None:
-    failing = Scene("e", "", [ApiError(400, "invalid_request_error", "The script says no.")])
-    with MessagesApi([failing]) as api:
-        claude = talk(api.url, tmp_path)
-        claude.prompt("go")
-        result = claude.turn()[-1]
+def test_an_api_error_becomes_an_error_of_the_turn(conversation: Conversation) -> None:
+    conversation.prompt("fail")
+    result = conversation.turn()[-1]
     assert result["is_error"] is True
     assert "The script says no." in result["result"]
 
 
-def test_a_gate_holds_the_answer_in_the_middle(talk: Talk, tmp_path: Path) -> None:
-    gate = threading.Event()
-    with MessagesApi([Scene("g", "", [Text("one two three four", gate=gate)])]) as api:
-        claude = talk(api.url, tmp_path)
-        claude.prompt("go")
-        claude.until(lambda m: deltas([m]) == [" two"])
-        assert api.active == 1
-        gate.set()
-        assert said(claude.turn()) == "one two three four"
+def test_a_gate_holds_the_answer_in_the_middle(
+    conversation: Conversation, gated_api: MessagesApi, gate: threading.Event
+) -> None:
+    conversation.prompt("wait")
+    conversation.until(lambda m: deltas([m]) == [" two"])
+    assert gated_api.active == 1
+    gate.set()
+    assert said(conversation.turn()) == "one two three four"
 
 
 def test_a_client_that_hangs_up_ends_its_answer_silently(

@@ -39,15 +39,15 @@ def prompts(transcript: Transcript) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-@pytest.fixture
-def session(claude: Path, sandbox: Sandbox) -> tuple[Claude, MessagesApi, Path]:
+@pytest.fixture(scope="module")
+def session(claude: Path, shared_home: Sandbox) -> tuple[Claude, MessagesApi, Path]:
     """A prompt with an image and words, one with two images alone, one that joins an open turn."""
     scenes = (
         Scene("busy", "busy", [ToolUse("Bash", {"command": "touch it"}), Text("Both.")]),
         Scene("anything", "", [Text("I see.")]),
     )
     with MessagesApi(scenes, keep_requests=50) as api:
-        cli = Claude(claude, sandbox, api.url)
+        cli = Claude(claude, shared_home, api.url)
         red, green, blue = image(b"\xff\0\0"), image(b"\0\xff\0"), image(b"\0\0\xff")
         cli.send(encoder.prompt_line(str(uuid.uuid4()), "what is it?", [red]))
         cli.next(TurnResult)
@@ -61,7 +61,7 @@ def session(claude: Path, sandbox: Sandbox) -> tuple[Claude, MessagesApi, Path]:
         cli.send(encoder.allow_line(ask.request_id, ask.input))
         cli.next(TurnResult)
         cli.end()
-    noted = history.find(sandbox.config_dir, cli.session_id)
+    noted = history.find(shared_home.config_dir, cli.session_id)
     assert noted
     return cli, api, noted
 
