@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,13 @@ Run !`git status`, look at @Makefile, then go to $1.
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def sandbox(server: Server) -> Sandbox:
+    """That of the shared server, with nothing in Claude's folder and the project."""
+    found = server.sandbox
+    found.empty_config()
+    shutil.rmtree(found.project)
+    found.project.mkdir()
+    return found
 
 
 def write(path: Path, text: str) -> None:

@@ -18,8 +18,10 @@ CLAUDE, PROMPT = "/api/settings/claude", "/api/settings/system-prompt"
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
+def server(shared_server: Server) -> Server:
+    """With nothing in Claude's folder."""
+    shared_server.sandbox.empty_config()
+    return shared_server
 
 
 def put(
@@ -35,14 +37,12 @@ def put(
     )
 
 
-def test_settings_are_read_and_written_in_the_documented_shape(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_settings_are_read_and_written_in_the_documented_shape(server: Server) -> None:
     assert get(server, CLAUDE) == {"data": {}}
     new = {"model": "opus", "permissions": {"allow": ["Read"]}, "theme": "dark"}
     assert data(put(server, CLAUDE, {"settings": new})) == {"data": new}
     assert get(server, CLAUDE) == {"data": new}
-    file = sandbox.config_dir / "settings.json"
+    file = server.sandbox.config_dir / "settings.json"
     assert json.loads(file.read_text()) == new
     file.write_text("{broken")
     assert "not valid JSON" in error(server.get(CLAUDE), 422)
@@ -50,16 +50,14 @@ def test_settings_are_read_and_written_in_the_documented_shape(
     assert file.read_text() == "{broken"
 
 
-def test_the_system_prompt_is_read_and_written(server: Server, sandbox: Sandbox) -> None:
+def test_the_system_prompt_is_read_and_written(server: Server) -> None:
     assert get(server, PROMPT) == ""
     assert data(put(server, PROMPT, {"content": "Be kind.\n"})) == "Be kind.\n"
     assert get(server, PROMPT) == "Be kind.\n"
-    assert (sandbox.config_dir / "CLAUDE.md").read_text() == "Be kind.\n"
+    assert (server.sandbox.config_dir / "CLAUDE.md").read_text() == "Be kind.\n"
 
 
-def test_a_body_that_cannot_be_used_is_refused_with_a_sentence(
-    server: Server, sandbox: Sandbox
-) -> None:
+def test_a_body_that_cannot_be_used_is_refused_with_a_sentence(server: Server) -> None:
     for body, kind, status, sentence in (
         ({"settings": {}}, "text/plain", 415, "Send the body as JSON"),
         ({"settings": {}}, "", 415, "Send the body as JSON"),
@@ -79,10 +77,13 @@ def test_a_body_that_cannot_be_used_is_refused_with_a_sentence(
         assert sentence in error(put(server, CLAUDE, body, kind), status), (body, kind)
     long = {"content": "x" * (1024 * 1024 + 1)}
     assert "1048576" in error(put(server, PROMPT, long), 422)
-    assert not (sandbox.config_dir / "settings.json").exists()
+    assert not (server.sandbox.config_dir / "settings.json").exists()
 
 
-def test_every_refusal_comes_in_the_envelope(server: Server) -> None:
+def test_every_refusal_comes_in_the_envelope(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(sandbox, stand_in)  # which is locked for a while at the end
     address = server.url + CLAUDE
     right = (USER, PASSWORD)
     stranger = requests.get(address, timeout=20)
@@ -105,7 +106,10 @@ def test_every_refusal_comes_in_the_envelope(server: Server) -> None:
     assert int(waits.headers["Retry-After"]) > 0
 
 
-def test_the_version_is_that_of_the_cli_in_use(server: Server, stand_in: Path) -> None:
+def test_the_version_is_that_of_the_cli_in_use(
+    sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]
+) -> None:
+    server = start_server(sandbox, stand_in)
     found = get(server, f"{CLAUDE}/version")
     assert found["is_installed"] is True
     assert found["output"] == f"{found['version']} (Claude Code)"

@@ -23,10 +23,16 @@ def kept(server: Server, path: str) -> dict[str, Any]:
 
 def arguments(server: Server, path: str) -> list[str]:
     """The arguments that the newest run of this session was started with."""
+    found: list[str] = newest_run(server, path)["argv"]
+    return found
+
+
+def newest_run(server: Server, path: str) -> dict[str, Any]:
+    """The record of the newest run of this session."""
     session = path.rsplit("/", 1)[1]
     records = [
         json.loads(p.read_text()) for p in (server.sandbox.state / "runs").glob("*/run.json")
     ]
     of_session = [record for record in records if record["session_id"] == session]
-    newest: list[str] = max(of_session, key=lambda record: record["created_at"])["argv"]
+    newest: dict[str, Any] = max(of_session, key=lambda record: record["created_at"])
     return newest

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import requests
 
 from opcode_htmx.engines.claude.protocol import argv
-from tests.runs.options.choosing import arguments, choosing, kept
+from tests.runs.options.choosing import arguments, choosing, kept, newest_run
 from tests.support.cli.supervision import Supervision, new_id, until
-from tests.support.environment import Sandbox
 from tests.support.server import Server
-
-
-@pytest.fixture
-def server(sandbox: Sandbox, stand_in: Path, start_server: Callable[..., Server]) -> Server:
-    return start_server(sandbox, stand_in)
 
 
 def begin(server: Server, **fields: str) -> str:
@@ -48,7 +40,7 @@ def test_options_chosen_at_the_start_reach_claude_and_the_next_process(
         "was_keep_running": "on",
     }
     path = begin(server, **chosen)
-    until(lambda: not kept_alive(server), "it ended")
+    until(lambda: newest_run(server, path)["end"], "it ended")
     assert kept(server, path) == {
         "model": "opus",
         "effort": "high",
@@ -59,10 +51,6 @@ def test_options_chosen_at_the_start_reach_claude_and_the_next_process(
     started_with = arguments(server, path)
     for name, value in (("--model", "opus"), ("--effort", "high"), ("--permission-mode", "plan")):
         assert argv.option(started_with, name) == value
-
-
-def kept_alive(server: Server) -> bool:
-    return "Stop" in server.get("/runs").text
 
 
 @pytest.mark.parametrize(
@@ -78,16 +66,17 @@ def kept_alive(server: Server) -> bool:
 def test_invalid_option_is_refused_and_nothing_starts(
     server: Server, fields: dict[str, str], status: int, sentence: str
 ) -> None:
+    runs = list((server.sandbox.state / "runs").glob("*"))
     response = start(server, prompt="my words", **fields)
     assert response.status_code == status
     assert sentence in response.text
     assert "my words</textarea>" in response.text
-    assert not list((server.sandbox.state / "runs").glob("*"))
+    assert list((server.sandbox.state / "runs").glob("*")) == runs
 
 
 def test_form_changes_only_the_edited_fields(server: Server) -> None:
     path = begin(server, model="opus", prompt='[["exit", 0]]')
-    until(lambda: not kept_alive(server), "it ended")
+    until(lambda: newest_run(server, path)["end"], "it ended")
     old_page = {"model": "", "was_model": "", "was_keep_running": "on"}
     assert server.post(f"{path}/options", old_page).status_code == 303
     assert kept(server, path) == {"model": "opus", "keep_running": False}
