@@ -23,6 +23,7 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
+from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.registry import RunRegistry
@@ -85,12 +86,18 @@ def end_all(settings: Settings, cause: str) -> tuple[list[Run], list[Run]]:
         live = registry.live()
         for run in live:
             with contextlib.suppress(RunNotLive):
-                run.stop(Outcome.CANCELLED, cause, by=SYSTEM)
+                run.stop(_outcome(run), cause, by=SYSTEM)
         deadline = settings.stop_deadline + END_GRACE_SECONDS
         alive = [run for run in live if not run.join(deadline)]
         return [run for run in live if run not in alive], alive
     finally:
         registry.close()
+
+
+def _outcome(run: Run) -> Outcome:
+    """A run that only waits for a prompt has done what it was for."""
+    is_at_rest = run.phase is Phase.IDLE and not run.state.still_running
+    return Outcome.COMPLETED if is_at_rest else Outcome.CANCELLED
 
 
 def _settings(settings: Settings) -> RunSettings:

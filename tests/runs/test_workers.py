@@ -78,9 +78,14 @@ def page_of(server: Server, session_id: str) -> str:
 
 def record(server: Server) -> dict[str, object]:
     """run.json of the only run."""
-    (folder,) = (server.sandbox.state / "runs").iterdir()
-    found: dict[str, object] = json.loads((folder / "run.json").read_bytes())
+    (found,) = records(server)
     return found
+
+
+def records(server: Server) -> list[dict[str, object]]:
+    """run.json of all runs."""
+    folders = (server.sandbox.state / "runs").iterdir()
+    return [json.loads((folder / "run.json").read_bytes()) for folder in folders]
 
 
 # Two servers over the same state folder --------------------------------------------------------
@@ -239,9 +244,14 @@ def test_server_configured_to_end_runs_ends_them_at_its_stop_as_the_system(
 def test_runs_that_a_server_has_left_are_ended_by_a_command(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
+    """A session whose answer is there already is no less done by that."""
     server = start_server(sandbox, stand_in)
     begin(server, ["text", "so far"], FOREVER)
-    until(lambda: len(processes_of(sandbox.state)) == 1, "the run has begun")
+    ids = {"session_id": str(uuid.uuid4()), "prompt_id": str(uuid.uuid4())}
+    form = {"folder": str(sandbox.project), "prompt": json.dumps([["text", "Done."]]), **ids}
+    assert server.post("/sessions", form).status_code == 303
+    until(lambda: ">Done</h" in server.get("/runs").text, "one is done, and waits for a prompt")
+    assert len(processes_of(sandbox.state)) == 2
     server.kill()
     done = subprocess.run(
         [sys.executable, "-m", "opcode_htmx", "end-runs"],
@@ -252,14 +262,12 @@ def test_runs_that_a_server_has_left_are_ended_by_a_command(
         timeout=30,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"Ended the run of Claude in {sandbox.project}.\n"
+    assert done.stdout == f"Ended 2 runs of Claude in {sandbox.project}.\n"
     assert not processes_of(sandbox.state)
-    end = record(server)["end"]
-    assert (end["outcome"], end["cause"]) == (  # type: ignore[index]
-        "cancelled",
-        "Ended by the command make end-runs.",
-    )
+    ends: list[Any] = [each["end"] for each in records(server)]
+    assert sorted(end["outcome"] for end in ends) == ["cancelled", "completed"]
+    assert {end["cause"] for end in ends} == {"Ended by the command make end-runs."}
     lines = (sandbox.state / "logs" / CURRENT).read_text().splitlines()
     found = [each for each in map(json.loads, lines) if each.get("action") == "run.stop"]
-    (run,) = (sandbox.state / "runs").iterdir()
-    assert [(each["actor"], each["run"]) for each in found] == [("system", run.name)]
+    runs = {each.name for each in (sandbox.state / "runs").iterdir()}
+    assert {(each["actor"], each["run"]) for each in found} == {("system", run) for run in runs}
