@@ -79,8 +79,8 @@ def _folder_picker(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
     for plant in plants:
         (root / file_name(plant)).mkdir()
         line = quote(sendable(plant.line), safe="")
-        for name in ("q", "in", "chosen", "name"):
-            yield Page("folder picker", place.get(f"/folders?{name}={line}"))
+        for query in (f"in={line}", f"q={line}", f"chosen={line}&name={line}"):
+            yield Page("folder picker", place.get(f"/folders?{query}"))
         inside = quote(str(root / file_name(plant)))
         yield Page("folder", place.get(f"/folders?in={inside}"), (plant.end,))
         missing = place.get(f"/new?folder={inside}{plant.end}")

@@ -15,28 +15,30 @@ CHANNELS: dict[str, Planting] = {}
 channel = registers(CHANNELS)
 
 
-def _titled(place: Place, plants: Sequence[Plant], kind: str) -> Iterator[Page]:
-    cwd = f"/work/{kind}"
-    addresses = [place.session(cwd, named(kind, plant.line)) for plant in plants]
+@channel("a name that a person gave")
+def _custom(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
+    cwd = "/work/custom-title"
+    addresses = [place.session(cwd, named("custom-title", plant.line)) for plant in plants]
     marks = tuple(plant.begin for plant in plants)
-    yield Page(f"{kind} in a list", place.get(f"/projects/{project_id(Path(cwd))}"), marks)
+    yield Page("names in a list", place.get(f"/projects/{project_id(Path(cwd))}"), marks)
     for address, plant in zip(addresses, plants, strict=True):
         mark = (plant.begin,)
         for path in ("", "/search?q=Grow", "/blocks/p/share"):
-            yield Page(f"{kind} {path}", place.get(address + path), mark)
-        yield Page(f"{kind} in a file", place.get(f"{address}/export.html"), mark, is_export=True)
+            yield Page(f"name {path}", place.get(address + path), mark)
+        yield Page("name in a file", place.get(f"{address}/export.html"), mark, is_export=True)
         for ending in ("md", "jsonl"):
-            yield Page(f"{kind} in {ending}", place.get(f"{address}/export.{ending}"), mark)
-
-
-@channel("a name that a person gave")
-def _custom(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
-    yield from _titled(place, plants, "custom-title")
+            yield Page(f"name in {ending}", place.get(f"{address}/export.{ending}"), mark)
 
 
 @channel("a name that Claude gave")
 def _ai(place: Place, plants: Sequence[Plant]) -> Iterator[Page]:
-    yield from _titled(place, plants, "ai-title")
+    """Which becomes the session's name as that of a person does: see there for its other pages."""
+    cwd = "/work/ai-title"
+    addresses = [place.session(cwd, named("ai-title", plant.line)) for plant in plants]
+    marks = tuple(plant.begin for plant in plants)
+    yield Page("names in a list", place.get(f"/projects/{project_id(Path(cwd))}"), marks)
+    for address, mark in zip(addresses, marks, strict=True):
+        yield Page("name", place.get(address), (mark,))
 
 
 @channel("a summary as a name")
