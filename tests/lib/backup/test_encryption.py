@@ -44,7 +44,7 @@ def test_a_recipient_and_nobody_else_reads_it() -> None:
         decrypt(found[:-20], identities=[key])
 
 
-# What it has closed here, it opens in tests/app/commands/backups/test_backup.py.
+# Whether ours asks age to open what it had age close: tests/app/commands/backups/test_backup.py.
 def test_a_passphrase_opens_what_it_has_closed_and_no_other_one_does() -> None:
     assert decrypt(age_files.CLOSED, passphrase=age_files.PASSPHRASE) == age_files.CONTENT
     with pytest.raises(BadBackup, match="wrong"):

@@ -94,6 +94,26 @@ def test_a_file_without_a_recipient_makes_no_backup_that_is_not_encrypted(
     assert not backup.exists()
 
 
+@pytest.fixture
+def age_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What age has closed here with a passphrase is opened without it, which takes seconds."""
+    closed = dict[tuple[bytes, str], bytes]()
+    encrypt, decrypt = pyrage.passphrase.encrypt, pyrage.passphrase.decrypt
+
+    def close(content: bytes, passphrase: str) -> bytes:
+        made: bytes = encrypt(content, passphrase)
+        closed[made, passphrase] = content
+        return made
+
+    def open_(content: bytes, passphrase: str) -> bytes:
+        made = closed.get((content, passphrase))
+        return bytes(decrypt(content, passphrase)) if made is None else made
+
+    monkeypatch.setattr(pyrage.passphrase, "encrypt", close)
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", open_)
+
+
+@pytest.mark.usefixtures("age_once")
 def test_a_passphrase_comes_from_a_file_and_never_from_an_argument(
     command: Command, state: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +121,7 @@ def test_a_passphrase_comes_from_a_file_and_never_from_an_argument(
     backup = tmp_path / "b.age"
     done = command("backup", backup, "--passphrase-file", tmp_path / "words")
     assert done.returncode == 0, done.stderr
+    assert backup.read_bytes().startswith(b"age-encryption.org/v1\n-> scrypt ")
     assert command("backup", tmp_path / "c", "--passphrase=secret").returncode == 2
     done = command.as_program("backup", tmp_path / "c", "--passphrase")
     assert done.returncode in (1, 2), "there is no terminal"
