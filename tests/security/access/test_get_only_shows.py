@@ -1,4 +1,4 @@
-"""A GET only shows, or its view is marked with `acts`: each is sent, and must change nothing.
+"""A GET only shows, or its view is marked with `acts`: each is let in, and must change nothing.
 
 Below a base path no page, header, cookie or answer leads to an address outside of it. A new view is
 checked without an edit here.
@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.web.origin.fetch_metadata import acts, who_may_act
-from tests.security.access.doors import HOST, Door, doors_of, files_of, log_in, tried
+from tests.security.access.doors import HOST, Door, Visits, doors_of, files_of, log_in, tried
 from tests.support.apps.in_process import app_of
 from tests.support.environment import Sandbox
 from tests.support.populated import Populated, populate
@@ -103,12 +103,13 @@ def answers(
 ) -> Iterator[Answer]:
     """Those to every unmarked GET; or to those of these `rules`.
 
-    What changes between two requests counts as an effect of the second."""
+    What changes between two requests counts as an effect of the second; so does a refusal to the
+    owner, of which no other test would know."""
     context: AppContext = app.extensions["opcode_context"]
     client, login = app.test_client(use_cookies=False), log_in(app, BASE)
     commands.clear()
     before = files_of(sandbox)
-    doors = tried(doors_of(app, populated.known))
+    doors, visits = tried(doors_of(app, populated.known)), Visits(app)
     assert doors, "there is something to try"
     for door in doors:
         # HEAD enters the view of GET
@@ -119,9 +120,10 @@ def answers(
         if rules and door.rule not in rules:
             continue
         headers = {"Host": HOST, **login.headers}
-        answer = client.get(BASE + populated.address(door), headers=headers)
-        answer.get_data()
-        answer.close()
+        with visits.watch() as entered:
+            answer = client.get(BASE + populated.address(door), headers=headers)
+            answer.get_data()
+            answer.close()
         for _ in range(3):
             gevent.sleep(0)  # what the view has spawned begins
         after = files_of(sandbox)
@@ -132,7 +134,8 @@ def answers(
             and not path.startswith(tuple(str(sandbox.state / name) for name in OF_READING))
         ]
         runs = [run.id for run in context.runs.live()]
-        yield Answer(door, answer, [*changed, *commands, *runs])
+        refused = [] if entered == [door.endpoint] else ["it is refused"]
+        yield Answer(door, answer, [*changed, *commands, *runs, *refused])
         commands.clear()
         before = after
 
