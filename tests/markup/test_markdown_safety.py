@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opcode_htmx.markup import sanitizer
 from opcode_htmx.markup.markdown import render
 from tests.markup.safe_html import hostile, parts_of, read_safely
+from tests.support.fuzzing import examples
 
 # --- safety ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=500, deadline=None)
+@examples(300)
 @given(hostile)
 @example('<a href="javascript:alert(1)">x</a>')
 @example("[x](javascript:alert(1))")
@@ -133,7 +134,7 @@ WORDS_AND_MARKS = (
 
 
 @given(st.text() | st.lists(st.sampled_from(WORDS_AND_MARKS), max_size=20).map("".join))
-@settings(max_examples=500, deadline=None)
+@examples(300)
 def test_html_that_skips_bleach_would_pass_it_unchanged(words: str) -> None:
     rendered = str(render(words))
     with pytest.MonkeyPatch.context() as patch:

@@ -151,14 +151,14 @@ def test_reconnected_socket_loses_and_repeats_no_line(
     page = Embedding(phone)
     gates = [tmp_path / name for name in ("first", "second")]
     waits = [["wait", str(gate)] for gate in gates]
-    prompt = steps(["lines", 300], waits[0], ["lines", 300], waits[1], ["lines", 300])
+    prompt = steps(["lines", 100], waits[0], ["lines", 100], waits[1], ["lines", 100])
     session_id = page.call("execute", str(sandbox.project), prompt)
     for gate in gates:
         page.cut()
         gate.touch()
         page.wait("sockets.at(-1).readyState === 1")
     assert page.until("claude-complete") == [True]
-    assert page.said(f"claude-output:{session_id}") == [f"line {n}" for n in range(300)] * 3
+    assert page.said(f"claude-output:{session_id}") == [f"line {n}" for n in range(100)] * 3
     assert page.heard("claude-error") == []
 
 
@@ -184,14 +184,14 @@ def test_killed_server_loses_and_repeats_no_line(
 ) -> None:
     page = Embedding(phone)
     gate = tmp_path / "gate"
-    prompt = steps(["lines", 300], ["wait", str(gate)], ["lines", 300])
+    prompt = steps(["lines", 100], ["wait", str(gate)], ["lines", 100])
     session_id = page.call("execute", str(sandbox.project), prompt)
-    page.until(f"claude-output:{session_id}", 100)
+    page.until(f"claude-output:{session_id}", 40)
     server.kill()
     gate.touch()
     server.start()
     assert page.until("claude-complete") == [True]
-    assert page.said(f"claude-output:{session_id}") == [f"line {n}" for n in range(300)] * 2
+    assert page.said(f"claude-output:{session_id}") == [f"line {n}" for n in range(100)] * 2
     assert page.heard("claude-error") == []
 
 

@@ -19,7 +19,7 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.timeout(180)
 
-SOCKETS = 16
+SOCKETS = 8
 MANY, LONG = 5_000, 2_000
 """Lines of a run, and letters of each: several times what the buffers between a server and a slow
 client hold."""
@@ -131,9 +131,7 @@ def test_a_message_that_is_too_long_closes_its_socket_with_1009(server: Server, 
         pytest.param(masked(0x80, b"{}"), id="a continuation of nothing"),
     ],
 )
-def test_malformed_frame_closes_its_socket_only(
-    server: Server, sandbox: Sandbox, where: str, frame: bytes
-) -> None:
+def test_malformed_frame_closes_its_socket_only(server: Server, where: str, frame: bytes) -> None:
     with connected(server) as other, connected(server, path_of(server, where)) as client:
         client.ws.sock.sendall(frame)
         client.ws.settimeout(30)
@@ -143,9 +141,8 @@ def test_malformed_frame_closes_its_socket_only(
                 if opcode == websocket.ABNF.OPCODE_CLOSE:
                     raise websocket.WebSocketConnectionClosedException
         assert not isinstance(raised.value, websocket.WebSocketTimeoutException)
-        execute(other, sandbox, "hello")
-        other.until("completion")
-        assert other.said() == ["hello"]
+        other.send(command_type="none")
+        assert "must be one of" in other.until("error")["message"]
 
 
 def test_a_message_in_bytes_or_in_many_frames_is_one_message(

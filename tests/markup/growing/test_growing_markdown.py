@@ -179,7 +179,7 @@ def test_parts_hold_the_whole_text_and_nothing_twice() -> None:
 
 @pytest.mark.parametrize("fence", ["```", "~~~~", "   ```"])
 @pytest.mark.parametrize("closed", [True, False])
-@pytest.mark.parametrize("lines", [1, FENCE_LINES - 1, FENCE_LINES, FENCE_LINES + 1, 500])
+@pytest.mark.parametrize("lines", [1, FENCE_LINES - 1, FENCE_LINES, FENCE_LINES + 1, 150])
 @pytest.mark.parametrize("step", [1, 10_000_000])
 def test_long_code_is_cut_into_parts_and_no_line_is_lost(
     fence: str, closed: bool, lines: int, step: int

@@ -116,7 +116,7 @@ def test_workers_that_are_killed_again_and_again_lose_and_repeat_nothing(
     start_server: Start, sandbox: Sandbox, stand_in: Path
 ) -> None:
     server = start_server(sandbox, stand_in, OPCODE_WORKERS="2")
-    turns = 7
+    turns = 5
     session_id = execute(server, "turn 0")
 
     def prompt(number: int) -> None:
