@@ -218,7 +218,7 @@
   // finger is up, or taps on.
   document.addEventListener("mousedown", (event) => {
     const { target } = event;
-    if (target !== prompt && target.closest?.(".composer-row, .state .button, .chip, .attached .button")) event.preventDefault();
+    if (target !== prompt && target.closest?.(".composer-row, .state .button, .chip, .attached .button, #flash a")) event.preventDefault();
   });
 
   // --- files ------------------------------------------------------------------------------

@@ -182,6 +182,9 @@ def test_lost_connection_leaves_the_request_where_it_was(
     loaded(page, asking)
     assert comes_true(lambda: top_is_in_view(page), page)
     before = page.evaluate("scrollY")
+    page.locator("#prompt").evaluate("field => field.focus({ preventScroll: true })")
+    assert comes_true(lambda: not covered(page, DECISION), page), "as after a Send"
+    page.locator("#prompt").evaluate("field => field.blur()")
     try:
         page.context.set_offline(True)
         expect(page.locator("#status")).to_have_text(re.compile("^Offline"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.features.session_page.in_browser.look.reading import covered
+from tests.features.session_page.in_browser.look.reading import covered, set_letters
 from tests.features.session_page.in_browser.where.beginning import (
     PROMPTS,
     OpenPhone,
@@ -144,11 +144,16 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     other.page.evaluate("dispatchEvent(new Event('offline'))")
     expect(other.status).to_have_text("Logged out.")
     prompt = phone.page.get_by_role("textbox", name="Prompt")
-    prompt.fill("Typed since")
-    phone.page.get_by_role("link", name="Log in again").click()
+    prompt.fill("Typed\nsince\nthen")
+    phone.page.set_viewport_size({"width": 390, "height": 420})  # by the keyboard
+    again = phone.page.get_by_role("link", name="Log in again")
+    set_letters(phone.page, 32)
+    expect(again).to_be_in_viewport(ratio=0.99)
+    set_letters(phone.page, 16)
+    again.click()  # which does not move when the field loses the focus
     phone.page.get_by_label("Password", exact=True).fill(PASSWORD)
     phone.button("Log in").click()
-    expect(prompt).to_have_value("Typed since")
+    expect(prompt).to_have_value("Typed\nsince\nthen")
     phone.page.evaluate(KEEP)
     phone.page.evaluate("localStorage.clear()")  # as a person does, or a browser without space
     phone.page.reload()
