@@ -220,6 +220,15 @@ def finds_nothing_of_all_kinds(page: Page, server: Server, scripted: bool) -> No
     expect(page.locator(".filter-chip")).to_have_count(0)
 
 
+SHOWS_PLACEHOLDER = """field => {
+    const { font } = getComputedStyle(field, "::placeholder");
+    const { paddingLeft, paddingRight } = getComputedStyle(field);
+    const words = Object.assign(document.createElement("canvas").getContext("2d"), { font });
+    const space = field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    return words.measureText(field.placeholder).width <= space;
+}"""
+
+
 def test_every_control_works(server: Server, kept_phone: Phone) -> None:
     page = kept_phone.page
     finds_nothing_of_all_kinds(page, server, scripted=True)
@@ -249,6 +258,7 @@ def test_every_control_works(server: Server, kept_phone: Phone) -> None:
     for each in SCREENS:
         page.set_viewport_size(each)
         assert sticks_out(page) == 0, each
+        assert page.get_by_role("searchbox").evaluate(SHOWS_PLACEHOLDER), each
     page.get_by_role("link", name="Clear filters").click()
     expect(chips).to_have_count(0)
 
