@@ -167,8 +167,10 @@ class ToolBlock(Block):
     @property
     def is_covered_by_ask(self) -> bool:
         """Whether the AskBlock shows all of it: a question, or a plan while it is open."""
+        if self.ask is None or self.ask.is_covered_by_tool:
+            return False
         plan = self.name == "ExitPlanMode" and self.state is ToolState.WAITING
-        return self.ask is not None and (plan or self.name == "AskUserQuestion")
+        return plan or self.name == "AskUserQuestion"
 
     @property
     def done(self) -> bool:
@@ -209,7 +211,7 @@ class AskBlock(Block):
         if not (isinstance(self.request, PermissionRequest) and self.has_tool):
             return False
         if self.state is AskState.WITHDRAWN:
-            return self.request.tool_name != "AskUserQuestion"
+            return True
         own = self.request.tool_name in ("ExitPlanMode", "AskUserQuestion")
         return not own and self.state is not AskState.OPEN
 

@@ -162,11 +162,12 @@ def test_decided_call_is_one_card_and_a_reason_stays_in_view(
     assert verdicts_in(tool) == folded + in_view
 
 
-@pytest.mark.parametrize("tool", ["Bash", PLAN])
+@pytest.mark.parametrize("tool", ["Bash", PLAN, "AskUserQuestion"])
 def test_a_stopped_request_is_shown_by_the_card_of_its_call_as_from_history(tool: str) -> None:
-    use = {"type": "tool_use", "id": "t", "name": tool, "input": {"command": "ls", "plan": "x"}}
+    inputs = {"command": "ls", "plan": "x", "questions": [QUESTION]}
+    use = {"type": "tool_use", "id": "t", "name": tool, "input": inputs}
     call = line(type="assistant", uuid="u", message={"id": "m", "content": [use]})
-    asked = ask_line(tool_name=tool, tool_use_id="t", input=use["input"])
+    asked = ask_line(tool_name=tool, tool_use_id="t", input=inputs)
     withdrawn = line(type="control_cancel_request", request_id="r")
     stop = "[Request interrupted by user for tool use]"
     note = line(type="user", uuid="v", message={"content": [{"type": "text", "text": stop}]})
