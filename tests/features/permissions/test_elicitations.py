@@ -201,9 +201,9 @@ def test_an_answer_after_the_question_was_withdrawn_goes_nowhere(server: Server,
 
 def test_answers_that_meet_the_withdrawal_break_nothing(server: Server) -> None:
     """Whoever comes first: the tool ends, and the page says one thing only."""
-    mark = server.sandbox.project / "withdraw"
+    mark, asking = server.sandbox.project / "withdraw", Asking(server)
     for _ in range(2):
-        asked = Asking(server).ask("fleeting")  # the answered tool of another one ends again
+        asked = asking.ask("fleeting")
         with ThreadPoolExecutor(3) as phones:
             withdrawn = phones.submit(mark.touch)
             sent = [

@@ -19,6 +19,7 @@ from tests.features.permissions.in_browser.cards import (
     previews_stand_by_their_choices,
     ready,
 )
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox, runs_of, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
@@ -157,8 +158,8 @@ def test_a_plan_is_read_sent_back_and_approved_in_a_mode(idle_phone: Phone, serv
     expect(in_force(phone)).to_contain_text("asks first")
 
 
-def test_without_javascript_a_person_prompts_decides_chooses_and_ends_claude(
-    server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+def test_without_javascript_a_person_prompts_decides_and_chooses(
+    server: Server, idle_sessions: IdleSessions, open_phone: Callable[..., Phone]
 ) -> None:
     phone = open_phone(server, java_script_enabled=False)
     box = phone.page.get_by_role("textbox", name="Prompt")
@@ -173,22 +174,18 @@ def test_without_javascript_a_person_prompts_decides_chooses_and_ends_claude(
         phone.page.reload()
         assert text in phone.page.content()
 
-    phone.begin_by_form(sandbox.project, "npm please")
+    phone.open_session(idle_sessions.take())
+    box.fill("npm please")
+    press("Send")
     seen("Always allow")
     phone.page.locator("summary", has_text="Always allow").click()
+    box.fill("Half a thought")
     press("Always allow npm test * in this project")
+    expect(box).to_have_value("Half a thought")
     seen("Always allowed:")
-    seen("tokens in")  # the turn is over
+    seen(READY)
     for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
         press("Refresh")
-    box.fill("outside plainly")
-    press("Send")
-    seen("Outside this project")
-    box.fill("Half a thought")
-    press("Allow")
-    expect(box).to_have_value("Half a thought")
-    seen("Tried.")
-    assert (server.sandbox.home / "elsewhere" / "plainly.txt").exists()
     box.fill("outside now")
     press("Send")
     seen("Deny with a reason")
@@ -197,10 +194,8 @@ def test_without_javascript_a_person_prompts_decides_chooses_and_ends_claude(
     press("Deny and tell Claude")
     seen('dir="auto">Not there.')
     seen(READY)
-    open_options(phone)
-    phone.page.get_by_label("Mode", exact=True).select_option("plan")
-    press("Apply")
-    expect(in_force(phone)).to_contain_text("plans first")
-    phone.button("Session menu").click()
-    press("End Claude")
-    seen("Stopped by you.")
+    for mode, words in {"plan": "plans first", "default": "asks first"}.items():
+        open_options(phone)
+        phone.page.get_by_label("Mode", exact=True).select_option(mode)
+        press("Apply")
+        expect(in_force(phone)).to_contain_text(words)

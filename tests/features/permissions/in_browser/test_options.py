@@ -88,11 +88,12 @@ def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server)
 
 
 def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
-    phone: Phone, sandbox: Sandbox
+    idle_phone: Phone, server: Server
 ) -> None:
-    phone.begin(sandbox.project, "hang on")
+    phone, state = idle_phone, server.sandbox.state
+    phone.send("hang on")
     card(phone)
-    (run,) = runs_of(sandbox.state, phone.session_id)
+    run = runs_of(state, phone.session_id)[-1]
     open_options(phone)
     phone.page.get_by_label("Keep running when I leave").uncheck()
     expect(in_force(phone)).to_contain_text("stops when you leave")
@@ -105,6 +106,6 @@ def test_run_that_is_not_kept_survives_a_reload_and_ends_with_its_page(
     expect(phone.status).to_have_text("Waiting for your answer")
     phone.page.goto("about:blank")
     until(lambda: json.loads((run / "run.json").read_bytes())["end"], "the run has ended")
-    until(lambda: not processes_of(sandbox.state, run.name), "nothing of it is left", shortest=0.2)
+    until(lambda: not processes_of(state, run.name), "nothing of it is left", shortest=0.2)
     phone.page.goto(address)
     expect(phone.status).to_contain_text("nobody was looking for 8 seconds")
