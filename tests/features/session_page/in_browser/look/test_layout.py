@@ -22,9 +22,10 @@ from tests.features.session_page.in_browser.look.reading import (
     wider_than_the_screen,
 )
 from tests.features.session_page.in_browser.where.beginning import begin
-from tests.support.environment import Sandbox
+from tests.support.environment import Sandbox, until
 from tests.support.pages import screenshots
 from tests.support.pages.browser import Phone
+from tests.support.pages.claude_pages import form_of
 from tests.support.pages.page_checks import (
     COLOURS,
     Violation,
@@ -259,30 +260,45 @@ def test_errors_are_shown_above_the_composer_and_a_lost_socket_in_red(
     assert colour == "rgb(176, 38, 29)"
 
 
-# The pictures in the documents
-def test_screenshots_of_the_demo(
+# The demo, and its pictures in the documents
+ASKS = re.compile(r'action="(/runs/[0-9a-f]+/asks/[^"]+)"')
+
+
+def test_the_demo_plays_its_suggestions_and_says_that_it_costs_nothing(
     sandbox: Sandbox, claude: Path, start_server: StartServer, open_phone: OpenPhone
 ) -> None:
-    """OPCODE_SCREENSHOTS=1 puts them into docs/screenshots."""
+    """OPCODE_SCREENSHOTS=1 puts pictures of it into docs/screenshots."""
     server = start_server(sandbox, claude, OPCODE_DEMO="1")
-    sharp = {"device_scale_factor": 2} if screenshots.WANTED else {}
-    hand = {**screenshots.PHONE, **sharp}
+    if screenshots.WANTED:
+        take_pictures(server, open_phone, sandbox)
+    page = server.get("/new").text
+    suggested = "Run the app and save its report"
+    assert f'name="suggested" value="{suggested}"' in page
+    form = form_of(page) | {"prompt": "half written", "suggested": suggested}
+    address = server.post("/sessions", form).headers["Location"].partition("#")[0]
+    asks = until(lambda: ASKS.search(server.get(address).text), "it asks")
+    assert asks
+    assert server.post(asks[1], {"decision": "allow"}).status_code == 303
+    until(lambda: "Ready for the next prompt" in server.get(address).text, "it is done")
+    page = server.get(address).text
+    assert f'dir="auto">{suggested}</div>' in page
+    notices = re.findall("no money is spent", page, re.IGNORECASE)
+    assert len(notices) == 2, "in the banner, and by the status"
+
+
+def take_pictures(server: Server, open_phone: OpenPhone, sandbox: Sandbox) -> None:
+    hand = {**screenshots.PHONE, "device_scale_factor": 2}
     light = open_phone(server, **hand)
     light.page.goto("/new")
-    light.page.get_by_role("textbox", name="Prompt").fill("half written")
     light.page.get_by_role("button", name="Run the app and save its report").tap()
     light.button("Allow").tap()
-    expect(light.page.locator(".block-prompt")).to_contain_text("Run the app and save its report")
     ready(light)
-    for notice in ("#status-sheet", ".banner"):
-        expect(light.page.locator(notice)).to_contain_text(re.compile("no money is spent", re.I))
     light.page.locator(".block-tool summary").tap()
     take(light, "session-light", sandbox)
-    if screenshots.WANTED:
-        dark = open_phone(server, color_scheme="dark", **hand)
-        dark.page.goto(light.page.url)
-        dark.page.locator(".block-tool summary").tap()
-        take(dark, "session-dark", sandbox)
+    dark = open_phone(server, color_scheme="dark", **hand)
+    dark.page.goto(light.page.url)
+    dark.page.locator(".block-tool summary").tap()
+    take(dark, "session-dark", sandbox)
     light.page.reload()
     light.page.get_by_role("button", name="Fix the bug in app.py").tap()
     expect(light.button("Allow")).to_be_visible()
