@@ -59,7 +59,7 @@ def _have_read(request: Request) -> Turn:
 
 @pytest.fixture(scope="package")
 def shared_settings() -> dict[str, str]:
-    return {"OPCODE_ASK_AHEAD": "0"}
+    return {}
 
 
 # One of each for all modules: their starts, and those of their Claudes, took a third of the time.

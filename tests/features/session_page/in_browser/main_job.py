@@ -35,11 +35,17 @@ class Script:
                 "sleep",
                 [ToolUse("Bash", {"command": "touch long.txt; tail -f /dev/null"}), Text("Slept.")],
             ),
+            Scene("look", "look around", [_begin_to_look, self._found]),
+            Scene("wait", "delegate", [_task(background=False), Text("It is done.")]),
+            Scene("over", "hand over", [_task(background=True), Text("It is begun.")]),
             Scene("anything", "", [lambda request: (Text(f"You said: {request.prompt}"),)]),
         )
 
     def _hold(self, request: Request) -> Turn:
         return (Text(held(request.prompt), gate=self.gate), _make(request)[-1])
+
+    def _found(self, _: Request) -> Text:
+        return Text("I found the root of it.", gate=self.gate)
 
     def _more(self, _: Request) -> Turn:
         return (Text(MARKDOWN, pace=0.002, gate=self.gate),)
@@ -58,6 +64,16 @@ def _make(request: Request) -> Turn:
 def _read(request: Request) -> Turn:
     notes = f"{request.working_directory}/notes.txt"
     return (Text(PARAGRAPH), ToolUse("Read", {"file_path": notes}))
+
+
+def _task(*, background: bool) -> ToolUse:
+    what = {"description": "Look", "prompt": "look around", "subagent_type": "general-purpose"}
+    return ToolUse("Task", {**what, "run_in_background": background})
+
+
+def _begin_to_look(request: Request) -> Turn:
+    root = f"{request.working_directory}/root.txt"
+    return (Text("I begin."), ToolUse("Read", {"file_path": root}))
 
 
 def _made(request: Request) -> Turn:

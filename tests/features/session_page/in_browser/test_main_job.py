@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
+from opcode_htmx.engines.claude.files import history
 from tests.features.session_page.in_browser.look.reading import SHIFTS, to_go
 from tests.features.session_page.in_browser.main_job import (
     WORDS,
@@ -213,3 +215,72 @@ def test_an_answer_that_grows_shifts_nothing_that_is_read_further_up(
     expect(idle_phone.status).to_have_text("Ready for the next prompt")
     assert to_go(page) >= 2
     assert sum(page.evaluate("shifts")) < 0.05
+
+
+# The work of an agent: expanded while it runs, one line when it is done, live and from history
+def test_agent_work_is_visible_while_it_runs_then_collapsed_and_opened_by_a_link(
+    phone: Phone, sandbox: Sandbox, script: Script
+) -> None:
+    (sandbox.project / "root.txt").touch()
+    cards = phone.page.locator("#transcript > .block-tool")
+    card, found = cards.first, cards.get_by_text("I found the root of it.")
+    phone.begin(sandbox.project, "delegate it")
+    is_seen_while_it_runs(card, script)
+    card.locator("> details > summary").click()
+    expect(step(card)).to_be_visible()
+    expect(found).to_be_visible()
+    # what comes later folds nothing that a person has opened
+    script.gate = threading.Event()
+    phone.send("hand over")  # to an agent in the background
+    is_seen_while_it_runs(cards.nth(1), script)
+    expect(found.nth(1)).to_be_attached()
+    expect(step(card)).to_be_visible()
+
+    live = html(card)
+    phone.page.reload()
+    expect(phone.status).to_have_text("Ready for the next prompt")
+    expect(step(card)).to_be_hidden()
+    assert html(card) == live
+
+    address = phone.page.url.partition("#")[0]
+    phone.page.goto(f"{address}/search?q=root+of+it")
+    phone.page.locator("a.row").first.click()
+    expect(found.filter(visible=True)).to_have_count(1)
+
+    history_shows_the_same(phone, sandbox, address, live)
+
+
+def step(card: Locator) -> Locator:
+    """The tool that the agent uses."""
+    return card.locator(".tool-summary").filter(has_text="root.txt")
+
+
+def html(element: Locator) -> str:
+    """As it was sent; the order of blocks names the file that they were read from."""
+    attributes = r' (data-order="[0-9.]+"|open=""|data-htmx-powered="true")'
+    return re.sub(attributes, "", element.inner_html())
+
+
+def is_seen_while_it_runs(card: Locator, script: Script) -> None:
+    expect(step(card)).to_be_visible()
+    expect(card.get_by_text("I begin.")).to_be_visible()
+    script.gate.set()
+    expect(step(card)).to_be_hidden()
+    expect(card.locator("> details > summary")).to_contain_text("Look")
+
+
+def history_shows_the_same(phone: Phone, sandbox: Sandbox, address: str, seen: str) -> None:
+    """As a session of a terminal, of which this server has never had a run."""
+    session_id = address.rpartition("/")[2]
+    found = history.find(sandbox.config_dir, session_id)
+    assert found is not None
+    other = "22222222-2222-4222-8222-222222222222"
+    beside = found.with_suffix("")
+    beside.rename(beside.with_name(other))
+    found.rename(found.with_name(f"{other}.jsonl"))
+    phone.page.goto(address.replace(session_id, other))
+    card = phone.page.locator("#transcript > .block-tool").first
+    card.locator("> details > summary").click()
+    expect(step(card)).to_be_visible()
+    expect(card.get_by_text("I begin.")).to_be_visible()
+    assert html(card) == seen.replace(session_id, other)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-from opcode_htmx.engines.claude.demo.messages_api import MessagesApi, Scene, Text
+from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.features.composer.in_browser.page import box, chips, last_prompt, offered, png
 from tests.features.composer.new_session import open_new
 from tests.runs.capabilities.test_cache import from_a_terminal
@@ -16,13 +14,6 @@ from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def shared_api() -> Iterator[MessagesApi]:
-    scene = Scene("any", "", [lambda request: (Text(f"You said: {request.prompt}"),)])
-    with MessagesApi((scene,), keep_requests=100) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
