@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
-from tests.support.plain_git import GIT
+from tests.support.plain_git import GIT, configure
 
 SIGNATURES = {"openpgp": "PGP SIGNATURE", "ssh": "SSH SIGNATURE"}
 
@@ -51,14 +52,9 @@ class Trap:
         return done.stdout.strip()
 
     def make(self) -> Trap:
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.program.write_text(f"#!/bin/sh\ntouch {self.mark}\n")
         self.program.chmod(0o755)
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.write("app.txt", "one\n")
-        self.write("inner/deep.txt", "deep\n")
-        self.git("add", ".")
-        self.git("commit", "--quiet", "-m", "first")
+        fill(self.folder, _commit)
         self.write("app.txt", "two\n")
         return self
 
@@ -67,7 +63,17 @@ class Trap:
         (self.folder / path).write_text(text)
 
     def set(self, key: str, value: str) -> None:
-        self.git("config", key, value)
+        """Add a setting; one that there is already stays beside it."""
+        configure(self.folder, key, value)
+
+
+def _commit(folder: Path) -> None:
+    trap = Trap(folder, folder)
+    trap.git("init", "--quiet", "--initial-branch=main")
+    trap.write("app.txt", "one\n")
+    trap.write("inner/deep.txt", "deep\n")
+    trap.git("add", ".")
+    trap.git("commit", "--quiet", "-m", "first")
 
 
 def fsmonitor(trap: Trap) -> None:

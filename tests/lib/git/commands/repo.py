@@ -13,7 +13,7 @@ from opcode_htmx.lib.git.git import Git
 from opcode_htmx.lib.git.policy import WRITING, Policy
 from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
-from tests.support.plain_git import GIT
+from tests.support.plain_git import GIT, configure
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Repo:
             timeout=30,
         )
         return done.stdout
+
+    def set(self, key: str, value: str) -> None:
+        """Add a setting; one that there is already stays beside it."""
+        configure(self.top, key, value)
 
     def make(self) -> Repo:
         fill(self.top, _init)

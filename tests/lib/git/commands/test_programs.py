@@ -138,7 +138,7 @@ def test_every_kind_of_program_is_listed(repo: Repo) -> None:
         ("remote.origin.receivepack", "receive"),
         ("remote.other.receivepack", "never"),
     ):
-        repo.plain("config", key, value)
+        repo.set(key, value)
     repo.write(".husky/pre-push", "#!/bin/sh\n").chmod(0o755)
     repo.write(".husky/post-checkout", "#!/bin/sh\n").chmod(0o755)
     repo.write(".gitattributes", "*.png filter=lfs\n")
@@ -197,7 +197,7 @@ NAMED: dict[str, list[tuple[str, str, str, str]]] = {
 def test_a_program_that_what_was_begun_names_is_listed(repo: Repo, verb: str) -> None:
     """A strategy that is a program, or a signature."""
     conflict(repo, verb)
-    repo.plain("config", "gpg.program", "./sprung")
+    repo.set("gpg.program", "./sprung")
     for file, content, kind, command in NAMED[verb]:
         assert not programs.of(repo.git(), "continue"), "nothing is left of the one before"
         path = repo.top / ".git" / file
@@ -235,8 +235,8 @@ def test_git_runs_the_program_of_a_strategy_also_that_without_a_name(repo: Repo,
 
 def test_no_program_is_asked_for_the_key_of_what_was_begun_with_signing(repo: Repo) -> None:
     conflict(repo, "rebase")
-    repo.plain("config", "gpg.format", "ssh")
-    repo.plain("config", "gpg.ssh.defaultKeyCommand", "touch ../sprung")
+    repo.set("gpg.format", "ssh")
+    repo.set("gpg.ssh.defaultKeyCommand", "touch ../sprung")
     repo.write(".git/rebase-merge/gpg_sign_opt", "-S\n")
     conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
     with pytest.raises(GitFailed):
@@ -253,7 +253,7 @@ def test_the_hooks_of_a_rebase_with_apply_are_listed(repo: Repo) -> None:
 
 
 def merge_driver(repo: Repo) -> None:
-    repo.plain("config", "merge.spy.driver", "touch ../sprung")
+    repo.set("merge.spy.driver", "touch ../sprung")
     repo.write(".gitattributes", "a merge=spy\n")
 
 
@@ -264,7 +264,7 @@ def checkout_hook(repo: Repo) -> None:
 
 
 def smudge(repo: Repo) -> None:
-    repo.plain("config", "filter.spy.smudge", "touch ../sprung; cat")
+    repo.set("filter.spy.smudge", "touch ../sprung; cat")
     repo.write(".gitattributes", "a filter=spy\n")
 
 

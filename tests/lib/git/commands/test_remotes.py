@@ -119,8 +119,8 @@ def test_a_pull_is_a_fast_forward_a_merge_or_a_rebase(
     if diverged:
         repo.write("c", "c\n")
         repo.commit("mine")
-    repo.plain("config", "pull.rebase", "interactive")
-    repo.plain("config", "branch.main.mergeOptions", "--squash")
+    repo.set("pull.rebase", "interactive")
+    repo.set("branch.main.mergeOptions", "--squash")
     remotes.fetch(git(repo), "origin", progress=ignore)
     if diverged and mode == "ff-only":
         with pytest.raises(GitFailed) as raised:
@@ -169,8 +169,8 @@ def test_no_login_in_an_address_is_shown(repo: Repo) -> None:
 
 @pytest.mark.parametrize("url", ["ext::touch sprung", "short:x"])
 def test_a_remote_that_names_a_program_runs_none(repo: Repo, url: str) -> None:
-    repo.plain("config", "url.ext::touch sprung .insteadOf", "short:")
-    repo.plain("config", "protocol.ext.allow", "always")
+    repo.set("url.ext::touch sprung .insteadOf", "short:")
+    repo.set("protocol.ext.allow", "always")
     repo.plain("remote", "set-url", "origin", url)
     with pytest.raises(GitFailed) as raised:
         remotes.fetch(git(repo), "origin", progress=ignore)
@@ -181,7 +181,7 @@ def test_a_remote_that_names_a_program_runs_none(repo: Repo, url: str) -> None:
 
 
 def test_remotes_and_branches_like_options_are_no_options(repo: Repo) -> None:
-    repo.plain("config", "remote.--upload-pack=x.url", "file:///x")
+    repo.set("remote.--upload-pack=x.url", "file:///x")
     assert [each.name for each in remotes.listed(repo.git())] == ["origin"]
     head = repo.head()
     repo.plain("update-ref", "refs/heads/--orphan", head)

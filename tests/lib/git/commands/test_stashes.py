@@ -85,7 +85,7 @@ def test_a_stash_reads_no_more_of_a_submodule_than_what_could_run_there(
         "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.top), "plums"
     )
     repo.commit()
-    repo.plain("config", "hook.check.command", "true")
+    repo.set("hook.check.command", "true")
     for key in ("hook.check.command", "hook.a=b.command", "merge.plum.driver", "filter.pear.clean"):
         repo.plain("-C", "plums", "config", key, "false")
     for policy in (WRITING, RUNNING):

@@ -55,12 +55,12 @@ def test_what_runs_in_a_folder_that_is_pushed_to_is_listed(repo: Repo) -> None:
 
 def test_a_folder_with_files_runs_filters_and_hooks_that_its_settings_name(repo: Repo) -> None:
     other = Repo(repo.top.parent / "other").make()
-    other.plain("config", "core.hooksPath", "mine")
+    other.set("core.hooksPath", "mine")
     other.write(".git/mine/push-to-checkout", "#!/bin/sh\n").chmod(0o755)
-    other.plain("config", "filter.own.smudge", "cat")
+    other.set("filter.own.smudge", "cat")
     repo.plain("remote", "add", "origin", str(other.top))
     assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == ["push-to-checkout"]
-    other.plain("config", "receive.denyCurrentBranch", "updateInstead")
+    other.set("receive.denyCurrentBranch", "updateInstead")
     assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == [
         "push-to-checkout",
         "filter.own.smudge",
@@ -77,10 +77,10 @@ def test_every_filter_of_a_folder_whose_files_a_push_writes_is_listed(
     repo.commit()
     other = Repo(repo.top.parent / "other")
     repo.plain("clone", "-q", str(repo.top), str(other.top))
-    other.plain("config", "receive.denyCurrentBranch", "updateInstead")
+    other.set("receive.denyCurrentBranch", "updateInstead")
     commands = {f"filter.own.{kind}": f"echo {kind} >> {log}; cat" for kind in filters}
     for name, command in commands.items():
-        other.plain("config", name, command)
+        other.set(name, command)
     os.utime(other.top / "a.txt", (1, 1))  # git looks whether it changed
     repo.plain("remote", "add", "origin", str(other.top))
     repo.write("a.txt", "two\n")
@@ -96,7 +96,7 @@ def test_hooks_run_for_a_push_to_the_git_folder_of_a_linked_worktree_are_listed(
     other, log = Repo(repo.top.parent / "other"), repo.top.parent / "ran"
     repo.plain("clone", "-q", str(repo.top), str(other.top))
     other.plain("worktree", "add", "-q", "-b", "side", "../linked")
-    other.plain("config", "receive.denyCurrentBranch", "ignore")
+    other.set("receive.denyCurrentBranch", "ignore")
     hook = other.write(".git/hooks/post-receive", HOOK.format(log))
     hook.chmod(0o755)
     repo.plain("remote", "add", "origin", f"{other.top}/.git/worktrees/linked")

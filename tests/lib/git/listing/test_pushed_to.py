@@ -52,8 +52,8 @@ def arm(at: Repo, repo: Repo, folder: Path, name: str) -> None:
         (folder / each).write_text(f"#!/bin/sh\necho {name}-{each} >> {log(repo)}\n")
         (folder / each).chmod(0o755)
     for each in ("smudge", "clean"):
-        at.plain("config", f"filter.own.{each}", f"echo {name}-{each} >> {log(repo)}; cat")
-    at.plain("config", "core.fsmonitor", f"echo {name}-monitor >> {log(repo)}; false")
+        at.set(f"filter.own.{each}", f"echo {name}-{each} >> {log(repo)}; cat")
+    at.set("core.fsmonitor", f"echo {name}-monitor >> {log(repo)}; false")
 
 
 def cloned(repo: Repo, name: str, *options: str) -> Repo:
@@ -61,7 +61,7 @@ def cloned(repo: Repo, name: str, *options: str) -> Repo:
     other = Repo(repo.top.parent / name)
     allow = ("-c", "protocol.file.allow=always")
     repo.plain(*allow, "clone", "-q", *options, str(repo.top), str(other.top))
-    other.plain("config", "receive.denyCurrentBranch", "updateInstead")
+    other.set("receive.denyCurrentBranch", "updateInstead")
     repo.plain("remote", "add", "origin", str(other.top))
     return other
 
@@ -83,8 +83,8 @@ def with_submodules(folder: Path) -> None:
     other = cloned(repo, "other", "--recurse-submodules")
     mine = Repo(repo.top / "inner"), Repo(repo.top / "inner/deep")
     for each in reversed(mine):
-        each.plain("config", "user.name", "A")
-        each.plain("config", "user.email", "a@b.example")
+        each.set("user.name", "A")
+        each.set("user.email", "a@b.example")
         each.write("a.txt", "two\n")
         each.commit()
     repo.commit()
@@ -118,7 +118,7 @@ def test_programs_of_submodules_that_a_push_writes_are_listed(tmp_path: Path, wh
     arm(inner, repo, git_dir / "hooks", "inner")
     arm(deep, repo, git_dir / "modules/deep/hooks", "deep")
     assert listed(repo) == set(), "git leaves submodules alone"
-    other.plain("config", "submodule.recurse", "true")
+    other.set("submodule.recurse", "true")
     found = listed(repo)
     names = ran(repo)
     assert (inner.top / "a.txt").read_text() == "two\n"
@@ -135,7 +135,7 @@ def test_a_folder_with_more_folders_than_can_be_looked_through_is_not_pushed_to(
 ) -> None:
     repo.commit()
     other = cloned(repo, "other")
-    other.plain("config", "submodule.recurse", "true")
+    other.set("submodule.recurse", "true")
     (other.top / "a/b/c").mkdir(parents=True)
     assert listed(repo) == set()
     monkeypatch.setattr(repositories, "MOST_FOLDERS", 3)
@@ -151,7 +151,7 @@ def test_programs_that_only_a_linked_worktree_there_names_are_listed(repo: Repo)
     other.plain("switch", "-qc", "another")
     linked = Repo(repo.top.parent / "linked")
     other.plain("worktree", "add", "-q", str(linked.top), "main")
-    other.plain("config", "extensions.worktreeConfig", "true")
+    other.set("extensions.worktreeConfig", "true")
     command = f"echo smudge >> {log(repo)}; cat"
     linked.plain("config", "--worktree", "filter.own.smudge", command)
     linked.plain("config", "--worktree", "core.hooksPath", "mine")
@@ -166,7 +166,7 @@ def test_programs_that_only_a_linked_worktree_there_names_are_listed(repo: Repo)
 def test_hooks_in_a_folder_that_is_named_from_the_working_tree_are_listed(repo: Repo) -> None:
     repo.commit()
     other = cloned(repo, "other")
-    other.plain("config", "core.hooksPath", "mine")
+    other.set("core.hooksPath", "mine")
     hook = other.write("mine/post-index-change", f"#!/bin/sh\necho hook >> {log(repo)}\n")
     hook.chmod(0o755)
     repo.write("a", "two\n")
@@ -179,7 +179,7 @@ def promised(repo: Repo) -> str:
     """A bare clone without files; the program that gets one."""
     repo.write("a", "".join(f"{number}\n" for number in range(5000)))
     repo.commit()
-    repo.plain("config", "uploadpack.allowFilter", "true")
+    repo.set("uploadpack.allowFilter", "true")
     bare = repo.top.parent / "bare"
     url = f"file://{repo.top}"
     repo.plain("clone", "-q", "--bare", "--filter=blob:none", url, str(bare))
@@ -204,7 +204,7 @@ def test_a_program_that_cleaning_up_there_runs_is_listed(repo: Repo) -> None:
     """Of versions of git from 2.42 on."""
     repo.commit()
     other = cloned(repo, "other")
-    other.plain("config", "gc.recentObjectsHook", "recent")
+    other.set("gc.recentObjectsHook", "recent")
     assert listed(repo) == {"recent"}
 
 

@@ -48,10 +48,10 @@ def test_a_helper_is_listed_if_git_asks_it_for_this_address(
     repo: Repo, pattern: str, is_asked: bool
 ) -> None:
     repo.plain("remote", "add", "origin", "https://x.example/team/a")
-    repo.plain("config", f"credential.{pattern}.helper", "own")
+    repo.set(f"credential.{pattern}.helper", "own")
     assert helpers(repo) == helpers(repo, "fetch") == ({"own"} if is_asked else set())
     # git says the same: it asks a helper that prints, for the address as it is pushed to
-    repo.plain("config", f"credential.{pattern}.helper", "!echo username=u; echo password=p; :")
+    repo.set(f"credential.{pattern}.helper", "!echo username=u; echo password=p; :")
     asked = repo.plain(
         *("-c", "core.askPass=false", "credential", "fill"),
         check=False,
@@ -107,7 +107,7 @@ def test_a_redirect_reaches_no_helper_that_was_not_listed(
     repo.plain("remote", "add", "origin", f"http://{host}:{redirecting}/a")
     mark = repo.top.parent / "asked"
     helper = f"!touch {mark}; :"
-    repo.plain("config", f"credential.http://localhost:{redirecting}.helper", helper)
+    repo.set(f"credential.http://localhost:{redirecting}.helper", helper)
     assert helpers(repo, "fetch") == ({helper} if is_listed else set())
     with pytest.raises(GitFailed, match="could not read"):
         remotes.fetch(repo.git(RUNNING), "origin", progress=lambda _: None)
@@ -129,18 +129,18 @@ def test_a_redirect_reaches_no_helper_that_was_not_listed(
 def test_of_an_address_that_git_matches_with_nothing_every_helper_is_listed(
     repo: Repo, url: str
 ) -> None:
-    repo.plain("config", "credential.https://y.example.helper", "one")
-    repo.plain("config", f"credential.{url.removesuffix('/a')}.helper", "two")
-    repo.plain("config", "credential.z.example.helper", "of no such host")
+    repo.set("credential.https://y.example.helper", "one")
+    repo.set(f"credential.{url.removesuffix('/a')}.helper", "two")
+    repo.set("credential.z.example.helper", "of no such host")
     repo.plain("remote", "add", "origin", url)
     assert helpers(repo, "push") == helpers(repo, "fetch") == {"one", "two"}
 
 
 def test_the_same_holds_for_a_proxy(repo: Repo) -> None:
     repo.plain("remote", "add", "origin", "https://x.example/a")
-    repo.plain("config", "credential.https://y.example.helper", "one")
+    repo.set("credential.https://y.example.helper", "one")
     assert helpers(repo) == set()
-    repo.plain("config", "http.proxy", "http://me:p@ss@proxy.example:3128")
+    repo.set("http.proxy", "http://me:p@ss@proxy.example:3128")
     assert helpers(repo) == {"one"}
 
 
@@ -158,7 +158,7 @@ def test_a_fetch_asks_the_helper_that_is_listed_however_the_address_is_written(
     repo.plain("remote", "add", "origin", url.format(redirecting))
     mark = repo.top.parent / "asked"
     helper = f"!touch {mark}; :"
-    repo.plain("config", f"credential.{pattern.format(redirecting)}.helper", helper)
+    repo.set(f"credential.{pattern.format(redirecting)}.helper", helper)
     assert helpers(repo, "fetch") == {helper}
     with pytest.raises(GitFailed, match="could not read"):
         remotes.fetch(repo.git(RUNNING), "origin", progress=lambda _: None)
@@ -180,7 +180,7 @@ def test_an_address_with_a_line_break_is_refused(repo: Repo, key: str) -> None:
 
 def test_a_line_break_that_a_setting_of_the_address_replaces_is_none(repo: Repo) -> None:
     repo.plain("remote", "add", "origin", "x\ny:a")
-    repo.plain("config", "url.../.insteadOf", "x\ny:")
+    repo.set("url.../.insteadOf", "x\ny:")
     assert addresses.of(repo.git(), "origin", pushes=True) == ["../a"]
 
 

@@ -15,6 +15,7 @@ from opcode_htmx.lib.git.snapshots import restore, snapshot
 from opcode_htmx.lib.git.snapshots.restore import Outcome
 from opcode_htmx.lib.git.snapshots.snapshot import Snapshot
 from opcode_htmx.lib.git.snapshots.tree import WorkingTree, reference
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH
 from tests.support.plain_git import GIT
 
@@ -51,7 +52,7 @@ class Orchard:
         ).stdout
 
     def repository(self) -> Orchard:
-        self.git("init", "-q", "-b", "main")
+        fill(self.top, _init)
         return self
 
     @property
@@ -107,6 +108,10 @@ class Orchard:
     def edit(self, rng: random.Random, times: int) -> None:
         for _ in range(times):
             _edit(Path(self.top), rng)
+
+
+def _init(folder: Path) -> None:
+    Orchard(folder, folder, folder).git("init", "-q", "-b", "main")
 
 
 Contents = dict[bytes, tuple[object, ...]]

@@ -40,8 +40,8 @@ def with_submodule(folder: Path, *, is_named: bool = False) -> None:
     for each in places:
         for kind in ("clean", "process"):
             command = f"{program(repo, kind)}; cat"
-            each.plain("config", f"filter.own.{kind}", command)
-        each.plain("config", "core.fsmonitor", f"{program(repo, 'monitor')}; false")
+            each.set(f"filter.own.{kind}", command)
+        each.set("core.fsmonitor", f"{program(repo, 'monitor')}; false")
         hook = each.write(".git/hooks/post-index-change", f"#!/bin/sh\n{program(repo, 'hook')}\n")
         hook.chmod(0o755)
         each.write("file", "y\n")

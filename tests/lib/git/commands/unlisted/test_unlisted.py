@@ -43,8 +43,8 @@ def test_a_merge_driver_without_a_name_is_one(repo: Repo) -> None:
 def test_going_on_converts_no_file_to_text(repo: Repo, verb: str, policy: Policy) -> None:
     repo.write(".gitattributes", "a diff=own\n")
     repo.commit()
-    repo.plain("config", "commit.verbose", "true")
-    repo.plain("config", "diff.own.textconv", f"{program(repo, 'text')}; cat")
+    repo.set("commit.verbose", "true")
+    repo.set("diff.own.textconv", f"{program(repo, 'text')}; cat")
     conflict(repo, verb)
     log(repo).unlink(missing_ok=True)
     assert listed(repo, "continue") == []
@@ -59,7 +59,7 @@ def test_the_last_program_for_signing_is_listed(repo: Repo) -> None:
         path.chmod(0o755)
     repo.plain("config", "--global", "commit.gpgSign", "true")
     repo.plain("config", "--global", "gpg.openpgp.program", str(repo.top.parent / "good"))
-    repo.plain("config", "gpg.program", str(repo.top.parent / "evil"))
+    repo.set("gpg.program", str(repo.top.parent / "evil"))
     (found,) = programs.of(repo.git(), "commit").found
     assert (found.command, found.of_repository) == (str(repo.top.parent / "evil"), True)
     repo.write("a", "x\n")
@@ -67,14 +67,14 @@ def test_the_last_program_for_signing_is_listed(repo: Repo) -> None:
     with pytest.raises(GitFailed, match="failed to sign"):
         commits.commit(repo.git(RUNNING), "x")
     assert log(repo).read_text() == "evil\n"
-    repo.plain("config", "gpg.format", "ssh")
+    repo.set("gpg.format", "ssh")
     assert listed(repo, "commit") == [("signing", "ssh", "ssh-keygen")], "no other one signs so"
 
 
 @pytest.mark.parametrize("form", ["%(prefix)/..{}", ":(optional){}"])
 def test_a_folder_of_hooks_that_only_git_finds_is_refused(repo: Repo, form: str) -> None:
     repo.write("mine/pre-commit", "#!/bin/sh\n").chmod(0o755)
-    repo.plain("config", "core.hooksPath", form.format(repo.top / "mine"))
+    repo.set("core.hooksPath", form.format(repo.top / "mine"))
     with pytest.raises(GitFailed, match="cannot be looked through"):
         programs.of(repo.git(), "commit")
 
@@ -89,7 +89,7 @@ def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
         ("remote.origin.proxy", "http://evil.example"),
         ("remote.other.proxy", "http://other.example"),
     ):
-        repo.plain("config", key, value)
+        repo.set(key, value)
     repo.plain("config", "--global", "http.sslCAInfo", "of the person")
     for act in ("fetch", "push"):
         assert set(listed(repo, act, remote="origin")) == {
@@ -110,7 +110,7 @@ def test_a_login_in_the_name_of_a_setting_is_not_shown(repo: Repo, last: str) ->
     digests = set[str]()
     for word in ("s3cret", "another"):
         key = f"http.https://me:{word}@example.com/.{last}"
-        repo.plain("config", key, "http://evil.example")
+        repo.set(key, "http://evil.example")
         shown = f"http.https://***@example.com/.{last.lower()}"
         value = "…" if last == "extraHeader" else "http://evil.example"
         assert listed(repo, "push", remote="origin") == [("connection", shown, value)]
@@ -123,7 +123,7 @@ def test_a_login_in_the_name_of_a_setting_is_not_shown(repo: Repo, last: str) ->
 def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> None:
     """Of versions of git from 2.40 on."""
     repo.plain("remote", "add", "origin", "https://x.example/a")
-    repo.plain("config", "fetch.bundleURI", "https://evil.example/b")
+    repo.set("fetch.bundleURI", "https://evil.example/b")
     found = [("connection", "bundleuri", "https://evil.example/b")]
     assert listed(repo, "fetch", remote="origin") == found
     assert listed(repo, "push", remote="origin") == []
@@ -131,14 +131,14 @@ def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> N
 
 def test_a_helper_that_a_server_of_missing_files_asks_is_listed(repo: Repo) -> None:
     repo.plain("remote", "add", "origin", "https://x.example/a")
-    repo.plain("config", "credential.helper", "evil")
+    repo.set("credential.helper", "evil")
     assert listed(repo, "switch") == []
-    repo.plain("config", "remote.origin.promisor", "true")
+    repo.set("remote.origin.promisor", "true")
     assert ("credential helper", "", "evil") in listed(repo, "switch")
 
 
 def test_the_subjects_of_commits_are_read_in_whatever_encoding_they_are(repo: Repo) -> None:
-    repo.plain("config", "i18n.logOutputEncoding", "UTF-16")
+    repo.set("i18n.logOutputEncoding", "UTF-16")
     repo.write("a", "ü\n")
     repo.commit("ü")
     found = remotes.commits(repo.git(), "HEAD~1", "HEAD")
@@ -183,7 +183,7 @@ def test_a_rebase_runs_no_filter_of_its_branch_that_was_not_listed(
         repo.write("b", "stashed\n")
     repo.plain("-c", "rebase.autoStash=true", "rebase", "other", check=False)
     repo.write(".git/more", f'[filter "own"]\n\tclean = {program(repo, "clean")}; cat\n')
-    repo.plain("config", "includeIf.onbranch:side.path", "more")
+    repo.set("includeIf.onbranch:side.path", "more")
     assert listed(repo, "continue") == listed(repo, "switch") == []
     conflicts.resolve(repo.git(), repo.state().conflicts[0], "theirs")
 
