@@ -23,7 +23,6 @@ def mess_up(repository: Repository, chance: random.Random) -> None:
     """Change something in the files or in the index."""
     name, text = chance.choice(NAMES), chance.choice(TEXTS)
     file = repository.folder / name
-    tracked = repository.git("ls-files").split("\n")
     match chance.randrange(9):
         case 0 | 1:
             file.unlink(missing_ok=True)
@@ -33,6 +32,7 @@ def mess_up(repository: Repository, chance: random.Random) -> None:
         case 3 | 4:
             repository.git("add", "--all", "--", name, check=False)
         case 5:
+            tracked = repository.git("ls-files").split("\n")
             repository.git("mv", "-f", chance.choice(tracked), name, check=False)
         case 6:
             repository.git("rm", "-q", "--cached", "--", name, check=False)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.lib.git.snapshots.conftest import plain
 from tests.lib.git.snapshots.support import RULES, Orchard, differences, ignored
+from tests.support.plain_git import configure
 
 _EXAMPLES = settings(
     max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None
@@ -19,11 +20,11 @@ _EXAMPLES = settings(
 
 def conversions(orchard: Orchard, rng: random.Random) -> None:
     """Settings under which git itself would change contents on their way."""
-    orchard.git("config", "core.autocrlf", rng.choice(("true", "input", "false")))
-    orchard.git("config", "core.safecrlf", "false")
-    orchard.git("config", "core.fileMode", rng.choice(("true", "false")))
-    orchard.git("config", "filter.upper.clean", "tr a-z A-Z")
-    orchard.git("config", "filter.upper.smudge", "tr A-Z a-z")
+    configure(orchard.top, "core.autocrlf", rng.choice(("true", "input", "false")))
+    configure(orchard.top, "core.safecrlf", "false")
+    configure(orchard.top, "core.fileMode", rng.choice(("true", "false")))
+    configure(orchard.top, "filter.upper.clean", "tr a-z A-Z")
+    configure(orchard.top, "filter.upper.smudge", "tr A-Z a-z")
     (orchard.top / ".gitattributes").write_text(
         "*.txt text eol=crlf\nb.txt filter=upper ident\n[attr]loud filter=upper\nd* loud\n"
     )
