@@ -131,21 +131,25 @@ def test_without_a_runs_folder_there_is_nothing_to_adopt(supervision: Supervisio
     assert supervision.restart().live() == []
 
 
-@pytest.mark.parametrize("content", [None, "", "null", "[]", '{"version": 99}', '{"version": 1}'])
-def test_unreadable_folder_is_kept_and_logged(
-    supervision: Supervision, content: str | None, caplog: pytest.LogCaptureFixture
+def test_unreadable_folders_are_kept_and_logged(
+    supervision: Supervision, caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = idle(supervision.prompt("Hello")).id
-    strange = RunFolder.create(supervision.runs_dir, "d" * 32)
-    if content is not None:
-        strange.record_path.write_text(content)
-    before = sorted(path.name for path in strange.path.iterdir())
+    contents = (None, "", "null", "[]", '{"version": 99}', '{"version": 1}')
+    strange = [
+        RunFolder.create(supervision.runs_dir, f"{number:032x}") for number in range(len(contents))
+    ]
+    for folder, content in zip(strange, contents, strict=True):
+        if content is not None:
+            folder.record_path.write_text(content)
+    before = sorted(path for folder in strange for path in folder.path.iterdir())
     with caplog.at_level(logging.WARNING):
         supervision.restart()
     assert supervision.supervisor.get(run_id).live
-    assert str(strange.path) in caplog.text
-    assert "ignoring it" in caplog.text
-    assert sorted(path.name for path in strange.path.iterdir()) == before
+    for folder, content in zip(strange, contents, strict=True):
+        said = [each for each in caplog.messages if str(folder.path) in each]
+        assert any("ignoring it" in each for each in said), content
+    assert sorted(path for folder in strange for path in folder.path.iterdir()) == before
 
 
 def test_non_run_folders_are_skipped(

@@ -200,7 +200,7 @@ SAID = (
     said=sessions(SAID),
     order=st.lists(st.sampled_from(["in", "out", "restart"]), max_size=80),
 )
-@examples(75)
+@examples(50)
 def test_fuzz_the_events_are_the_same_whichever_file_is_read_first_and_by_whom(
     sent: list[bytes], said: list[bytes], order: list[str]
 ) -> None:

@@ -44,7 +44,7 @@ def test_progress_of_an_unknown_version_is_refused(data: bytes) -> None:
 
 
 @given(data=changed([FULL.dump()]))
-@examples(200)
+@examples(100)
 def test_fuzz_a_file_holds_progress_or_is_refused(data: bytes) -> None:
     try:
         found = Progress.parse(data)

@@ -79,7 +79,7 @@ def test_invalid_event_is_refused(line: bytes) -> None:
 
 
 @given(line=changed(LINES))
-@examples(200)
+@examples(100)
 def test_fuzz_a_line_is_an_event_or_refused(line: bytes) -> None:
     types.id_in(line)
     try:

@@ -69,7 +69,7 @@ def _lines() -> list[bytes]:
 
 
 @given(lines=st.lists(changed(_lines()), max_size=5))
-@examples(100)
+@examples(60)
 def test_fuzz_any_file_content_can_be_read(tmp_path: Path, lines: list[bytes]) -> None:
     (tmp_path / "actors.ndjson").write_bytes(b"\n".join(lines))
     for actor in actors.read(tmp_path).values():
