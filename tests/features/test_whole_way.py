@@ -28,7 +28,7 @@ from tests.support.environment import SYSTEM_PATH, Sandbox, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 LINES = [f"row {number}" for number in range(1, 41)]
 PLANTED = [*LINES[:-1], "the hedge"]
