@@ -149,7 +149,7 @@ def test_a_plugin_is_shown_installed_disabled_enabled_and_removed_as_the_cli_say
 
     assert "latest version" in finished(client, act(client, "update"))
     finished(client, act(client, "uninstall"))
-    assert api(client, "GET", "/installed") == (200, []), "it is installed in the project only"
+    assert states(client, project_path=str(sandbox.project)) == {"local": True}
     removed = finished(client, act(client, "uninstall", "local", **where))
     assert "“greeter” is removed." in removed
     assert states(client, project_path=str(sandbox.project)) == {}

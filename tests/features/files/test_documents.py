@@ -62,18 +62,18 @@ def test_a_page_without_colours_has_one_channel(project: Project) -> None:
 
 
 def test_a_long_document_comes_in_parts(project: Project) -> None:
-    project.write("long.pdf", pdf.document(10_000))
+    project.write("long.pdf", pdf.document(1_200))
     first = project.get("view", path="long.pdf").text
-    assert [each[3] for each in PICTURE.findall(first)][-1] == "Page 10 of 10000"
-    assert "Pages 1–10 of 10,000" in first
+    assert [each[3] for each in PICTURE.findall(first)][-1] == "Page 10 of 1200"
+    assert "Pages 1–10 of 1,200" in first
     assert "page=11" in first
     assert "Earlier pages" not in first
-    middle = project.get("view", path="long.pdf", page="5005").text
-    assert "Pages 5,001–5,010 of 10,000" in middle
-    assert "page=4991" in middle
-    assert "page=5011" in middle
+    middle = project.get("view", path="long.pdf", page="505").text
+    assert "Pages 501–510 of 1,200" in middle
+    assert "page=491" in middle
+    assert "page=511" in middle
     end = project.get("view", path="long.pdf", page="999999999").text
-    assert "Pages 9,991–10,000 of 10,000" in end
+    assert "Pages 1,191–1,200 of 1,200" in end
     assert "More pages" not in end
 
 
@@ -273,7 +273,7 @@ def test_a_process_that_draws_ends_with_its_server(tmp_path: Path) -> None:
     with subprocess.Popen(asks, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         drawing = psutil.Process(int(server.stdout.readline()))
-        until(lambda: used(drawing) > 0.5, "it draws")
+        until(lambda: used(drawing) > 0.1, "it draws")
         server.kill()
     most = 0.0
 

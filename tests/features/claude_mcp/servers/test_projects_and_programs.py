@@ -38,7 +38,7 @@ def test_servers_of_an_untrusted_project_are_never_started(
     context: AppContext = app.extensions["opcode_context"]
     assert context.runs.project_trust.needed(inner)
     folder = {"folder": str(inner)}
-    assert client.post("/claude/mcp/test", data=folder).status_code == 303
+    # that all are tested: see the next test
     assert client.post("/claude/mcp/servers/project/bad/test", data=folder).status_code == 303
     assert client.post("/claude/mcp/servers/project/bad/on", data=folder).status_code == 422
     api(client, "POST", "/bad/test", {"project_path": str(inner)})
@@ -58,11 +58,12 @@ def test_server_of_a_project_is_not_started_under_the_name_of_one_of_the_user(
         (sandbox.project, True, f"{address}/test"),
     ):
         folder.mkdir(exist_ok=True)
-        (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"sticks": definition}}))
+        servers = dict.fromkeys(("sticks", "of-the-project"), definition)
+        (folder / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
         if is_trusted:
             rejected = folder / ".claude" / "settings.local.json"
             rejected.parent.mkdir(exist_ok=True)
-            rejected.write_text(json.dumps({"disabledMcpjsonServers": ["sticks"]}))
+            rejected.write_text(json.dumps({"disabledMcpjsonServers": [*servers]}))
             trust(app, sandbox)
         assert (context.runs.project_trust.needed(folder) is None) == is_trusted
         project = {"folder": str(folder)}
