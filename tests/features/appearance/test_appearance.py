@@ -22,6 +22,7 @@ from opcode_htmx.lib.audit_log import LOGGER
 from opcode_htmx.web.http import errors, filters, headers
 from tests.support.apps.gate import access
 from tests.support.environment import ROOT
+from tests.support.pages import dom
 
 
 @pytest.fixture
@@ -76,6 +77,14 @@ def test_choices_are_attributes_of_every_page(client: FlaskClient) -> None:
     for path in ("/appearance", "/nowhere"):
         assert html_tag(client.get(path).text) == expected
     assert 'value="black" checked' in client.get("/appearance").text
+
+
+def test_without_scripts_a_button_saves(client: FlaskClient) -> None:
+    address, fields = dom.form_of(client.get("/appearance").text, "Save")
+    answer = client.post(address, data={**fields, "theme": "contrast"})
+    page = client.get(answer.location).text
+    assert (answer.status_code, 'data-theme="contrast"' in html_tag(page)) == (303, True)
+    assert 'value="contrast" checked' in page
 
 
 def test_a_choice_is_logged(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:

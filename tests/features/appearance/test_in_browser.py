@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pprint import pformat
 from typing import Literal
 
@@ -19,7 +19,6 @@ from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-OpenPhone = Callable[..., Phone]
 Scheme = Literal["light", "dark"]
 BOTH: tuple[Scheme, ...] = ("light", "dark")
 SCHEMES: dict[str, tuple[Scheme, ...]] = {"system": BOTH, "contrast": BOTH, "black": ("light",)}
@@ -84,15 +83,6 @@ def test_what_cannot_be_saved_is_taken_back(kept_phone: Phone) -> None:
     expect(page.get_by_role("status")).to_contain_text("could not be saved")
     expect(page.locator("input[name=density][value=comfortable]")).to_be_checked()
     expect(page.locator("html")).not_to_have_attribute("data-density", "compact")
-
-
-def test_without_scripts_a_button_saves(shared_server: Server, open_phone: OpenPhone) -> None:
-    page = open_phone(shared_server, java_script_enabled=False).page
-    page.goto("/appearance")
-    page.locator("input[name=theme][value=contrast]").check()
-    page.get_by_role("button", name="Save").click()
-    expect(page.locator("input[name=theme][value=contrast]")).to_be_checked()
-    expect(page.locator("html")).to_have_attribute("data-theme", "contrast")
 
 
 def other_colours(page: Page) -> list[str]:

@@ -1,4 +1,4 @@
-"""Four workers under load answer as one: what is counted never falls, even if workers die."""
+"""Workers under load answer as one: what is counted never falls, even if workers die."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.features.session_page.test_live_updates import Viewer, begin
 from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.server import Server
 
-WORKERS = 4
+WORKERS = 3
 SCRAPES = 12
-"""`make bench` has a thousand."""
+"""`make bench` has a thousand, of four workers."""
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 

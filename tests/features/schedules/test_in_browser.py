@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Literal
 
@@ -19,7 +19,6 @@ from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
 
-Open = Callable[..., Phone]
 SCHEMES: dict[Literal["light", "dark"], list[str]] = {"light": [], "dark": ["color-contrast"]}
 """With the rules of axe that can differ from the first; none: all."""
 
@@ -115,10 +114,10 @@ def test_a_session_that_a_budget_has_paused_asks_and_goes_on(
     expect(went_on).to_be_visible()
 
 
-def test_a_schedule_is_made_by_its_form_without_javascript(
-    shared_server: Server, open_phone: Open
+def test_a_schedule_is_made_by_its_form_which_shows_the_fields_of_what_is_chosen(
+    shared_server: Server, phone: Phone
 ) -> None:
-    phone = open_phone(shared_server, java_script_enabled=False)
+    """Its buttons, and all of it without scripts: see test_form.py."""
     phone.forgiven.append("422")
     page = phone.page
     page.goto("/schedules/new")
