@@ -89,9 +89,11 @@ def test_nothing_but_the_secrets_is_left_behind(settings: Settings) -> None:
 
 
 def test_starters_at_once_agree_on_the_secrets(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(6) as pool:
-        made = pool.map(make_both, [tmp_path] * 24, chunksize=1)
-    assert len(set(made)) == 1
+    homes = [tmp_path / f"{number}" for number in range(8)]
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        made = pool.map(make_both, [each for each in homes for _ in range(3)], chunksize=1)
+    assert len(set(made)) == len(homes)
+    assert [made.count(each) for each in made] == [3] * len(made)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])

@@ -44,11 +44,6 @@ def compute_until(is_over: Callable[[], bool]) -> None:
         pass
 
 
-def compute(seconds: float) -> None:
-    end = time.perf_counter() + seconds
-    compute_until(lambda: time.perf_counter() >= end)
-
-
 @pytest.mark.parametrize("how", [hold_the_hub, compute_until])
 def test_loop_stall_is_measured_and_its_cause_named(
     stalls: LoopMonitor,
@@ -116,7 +111,7 @@ def test_alarm_rings_only_if_it_is_not_disarmed_in_time(kind: Callable[[float], 
 
 
 def test_consecutive_short_blocks_count_as_a_stall(stalls: LoopMonitor) -> None:
-    gevent.joinall([gevent.spawn(compute, LIMIT / 8) for _ in range(16)])
+    gevent.joinall([gevent.spawn(blocking_sleep, LIMIT / 8) for _ in range(16)])
     until(lambda: stalls.health.stalls, "it was noted")
     assert stalls.health.worst >= LIMIT
 
@@ -136,7 +131,7 @@ def test_stall_logging_is_rate_limited(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
-            gevent.spawn(compute, 1.2 * LIMIT).join()
+            gevent.spawn(blocking_sleep, 1.2 * LIMIT).join()
             gevent.sleep(0.001)
         until(lambda: stalls.health.stalls >= 4, "all are counted")
     logged = [*caplog.get_records("setup"), *caplog.get_records("call")]

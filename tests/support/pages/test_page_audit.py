@@ -23,23 +23,30 @@ Looks = Callable[..., dict[str, object]]
 
 
 @pytest.fixture(scope="module")
-def looks(browser: Browser) -> Iterator[Looks]:
-    """What is wrong with the last of some pages, which one browser shows one after another."""
-    shown = [""]
+def answered(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and the one document with which all of its requests are answered."""
+    html = [""]
     with closing(browser.new_context()) as context:
-        page: Page = context.new_page()
-        audit = PageAudit(page)
-        page.route("**", lambda route: route.fulfill(body=shown[0], content_type="text/html"))
+        page = context.new_page()
+        page.route("**", lambda route: route.fulfill(body=html[0], content_type="text/html"))
+        yield page, html
 
-        def look(body: str, *styles: str) -> dict[str, object]:
-            found = dict[str, object]()
-            for style in styles:
-                shown[0] = PAGE % (style, body)
-                page.goto(ADDRESS)
-                found = audit.looks()
-            return {check: what for check, what in found.items() if what}
 
-        yield look
+@pytest.fixture(scope="module")
+def looks(answered: tuple[Page, list[str]]) -> Looks:
+    """What is wrong with the last of some pages, which one browser shows one after another."""
+    page, html = answered
+    audit = PageAudit(page)
+
+    def look(body: str, *styles: str) -> dict[str, object]:
+        found = dict[str, object]()
+        for style in styles:
+            html[0] = PAGE % (style, body)
+            page.goto(ADDRESS)
+            found = audit.looks()
+        return {check: what for check, what in found.items() if what}
+
+    return look
 
 
 def test_what_is_wrong_in_one_width_or_scheme_of_it_is_found_there_only(looks: Looks) -> None:
@@ -124,19 +131,16 @@ def test_what_large_letters_push_out_is_found(looks: Looks) -> None:
     ],
 )
 def test_what_only_scripts_show_is_found_unless_the_styles_ask_for_them(
-    browser: Browser, more: str, lost: set[str] | None
+    answered: tuple[Page, list[str]], more: str, lost: set[str] | None
 ) -> None:
     script = "<script>document.querySelector('#late')?.removeAttribute('hidden')</script>"
     html = PAGE % ("", f"<p>3 pears</p><details><p>2 figs</p></details>{more}{script}")
-    with closing(browser.new_context()) as context:
-        page = context.new_page()
-        audit = PageAudit(page)
-        page.route("**", lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(ADDRESS)
-        open_every_card(page)
-        shown = page.inner_text("main")
-        assert audit.lost_without_scripts(html) == lost
-        assert page.inner_text("main") == shown
+    page, answered[1][0] = answered[0], html
+    page.goto(ADDRESS)
+    open_every_card(page)
+    shown = page.inner_text("main")
+    assert PageAudit(page).lost_without_scripts(html) == lost
+    assert page.inner_text("main") == shown
 
 
 def test_what_does_not_fit_is_found_in_one_call(browser: Browser) -> None:

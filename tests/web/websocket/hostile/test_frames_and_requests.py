@@ -112,7 +112,7 @@ def test_shutdown_does_not_wait_for_frozen_viewers(
     stand_in: Path, start_server: Callable[..., Server], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     server = start_server(sandbox, stand_in)
-    steps: list[list[object]] = [["wait", str(tmp_path / "gate")], *[["big", 400_000]] * 40]
+    steps: list[list[object]] = [["wait", str(tmp_path / "gate")], *[["big", 400_000]] * 20]
     path = begin(server, [*steps, ["text", "the end"]])
     with (
         closing(RawSocket(server, f"{path}/live", receive_buffer=4096)),

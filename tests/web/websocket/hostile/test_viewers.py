@@ -117,7 +117,7 @@ def test_messages_of_viewers_that_have_left_are_not_kept(
     stays = raw(f"{answer.path}/live")
     stays.until(">first end</p>")
     heap = server.heap()
-    for number in range(10):  # each needs a message of its own
+    for number in range(5):  # each needs a message of its own
         viewer = raw(f"{answer.path}/live?cursor=9:{number}:0")
         viewer.until(">first end</p>")
         viewer.close()
