@@ -71,7 +71,7 @@ BASIC = SettingsSchema(
 """For a CLI that does not describe its settings; all others can be edited as text."""
 
 
-_IN_ADDRESS = re.compile(r"(?!\.| +$)[\w.$@: -]{1,200}")
+_IN_ADDRESS = re.compile(r"(?!\.| {1,200}$)[\w.$@: -]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
