@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from bench.data import many_sessions
 from opcode_htmx.engines.claude.files import sessions, subagents
 from opcode_htmx.engines.claude.files.lineage import Lineage
@@ -12,8 +14,11 @@ from opcode_htmx.engines.claude.files.lineage import Lineage
 LINES = 200
 
 
-def generate(config_dir: Path, sessions_each: int = 25) -> int:
-    return many_sessions.generate(config_dir, projects=2, sessions=sessions_each, lines=LINES)
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """Claude's folder with two projects of 25 sessions, and the number of their lines."""
+    folder = tmp_path_factory.mktemp("many")
+    return folder, many_sessions.generate(folder, projects=2, sessions=25, lines=LINES)
 
 
 def contents(config_dir: Path) -> dict[str, bytes]:
@@ -25,16 +30,15 @@ def contents(config_dir: Path) -> dict[str, bytes]:
 
 
 def test_the_same_arguments_make_the_same_files(tmp_path: Path) -> None:
-    generate(tmp_path / "one", 3)
-    generate(tmp_path / "two", 3)
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        many_sessions.generate(tmp_path / name, projects=2, sessions=1, lines=LINES, seed=seed)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    many_sessions.generate(tmp_path / "three", projects=2, sessions=3, lines=LINES, seed=2)
     assert not contents(tmp_path / "one").keys() & contents(tmp_path / "three").keys()
 
 
-def test_it_has_what_years_of_real_sessions_have(tmp_path: Path) -> None:
-    total = generate(tmp_path)
-    files = {path: path.read_bytes() for path in tmp_path.rglob("*.jsonl")}
+def test_it_has_what_years_of_real_sessions_have(generated: tuple[Path, int]) -> None:
+    folder, total = generated
+    files = {path: path.read_bytes() for path in folder.rglob("*.jsonl")}
     assert total == sum(content.count(b"\n") for content in files.values())
     roots = [path for path in files if path.parent.name != "subagents"]
     assert {files[path].count(b"\n") for path in roots} == {LINES}
@@ -57,15 +61,15 @@ def test_it_has_what_years_of_real_sessions_have(tmp_path: Path) -> None:
         assert any(text.encode() in content for content in files.values()), text
 
 
-def test_projects_and_sessions_are_found_with_their_titles(tmp_path: Path) -> None:
-    generate(tmp_path)
-    found = sessions.projects(tmp_path)
+def test_projects_and_sessions_are_found_with_their_titles(generated: tuple[Path, int]) -> None:
+    folder, _ = generated
+    found = sessions.projects(folder)
     names = sorted(many_sessions.project_name(number) for number in range(2))
     assert sorted(str(project.path) for project in found) == [
         str(many_sessions.WORK / name) for name in names
     ]
     for project in found:
-        listed = sessions.sessions(tmp_path, project.id)
+        listed = sessions.sessions(folder, project.id)
         assert len(listed) == 25
         assert all(each.first_prompt.startswith("Please ") for each in listed)
         assert any(each.name for each in listed)
