@@ -43,6 +43,11 @@ class Repo:
         """Add a setting; one that there is already stays beside it."""
         configure(self.top, key, value)
 
+    def remote(self, url: str) -> None:
+        """Add the remote `origin`."""
+        self.set("remote.origin.url", url)
+        self.set("remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+
     def make(self) -> Repo:
         fill(self.top, _init)
         return self

@@ -32,7 +32,7 @@ def repo(tmp_path: Path) -> Repo:
 def _with_remote(folder: Path) -> Repo:
     repo = with_one_commit(folder / "orchard", "one\n")
     repo.plain("init", "-q", "--bare", "-b", "main", "../bare")
-    repo.plain("remote", "add", "origin", f"file://{folder}/bare")
+    repo.remote(f"file://{folder}/bare")
     return repo
 
 
@@ -46,7 +46,7 @@ def pushed(tmp_path: Path) -> Repo:
 def _pushed(folder: Path) -> None:
     push(_with_remote(folder))
     other = Repo(folder / "other").make()
-    other.plain("remote", "add", "origin", f"file://{folder}/bare")
+    other.remote(f"file://{folder}/bare")
     other.plain("pull", "-q", "--set-upstream", "origin", "main")
 
 

@@ -37,7 +37,7 @@ def test_settings_of_the_computer_say_where_a_push_goes(repo: Repo, key: str) ->
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
     hook.chmod(0o755)
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     text = f'[url "{elsewhere.parent}/"]\n\t{key} = https://x.example/\n'
     git = with_settings_of_the_computer(repo, text, READING)
     assert addresses.of(git, "origin", pushes=True) == [str(elsewhere)]
@@ -54,7 +54,7 @@ def test_settings_of_the_computer_say_where_a_push_goes(repo: Repo, key: str) ->
 
 
 def test_a_further_address_of_the_computer_is_pushed_to_and_listed(repo: Repo) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     text = '[remote "origin"]\n\tpushurl = ../elsewhere\n'
     git = with_settings_of_the_computer(repo, text, READING)
     assert addresses.of(git, "origin", pushes=True) == ["../elsewhere"]

@@ -58,7 +58,7 @@ def test_a_folder_with_files_runs_filters_and_hooks_that_its_settings_name(repo:
     other.set("core.hooksPath", "mine")
     other.write(".git/mine/push-to-checkout", "#!/bin/sh\n").chmod(0o755)
     other.set("filter.own.smudge", "cat")
-    repo.plain("remote", "add", "origin", str(other.top))
+    repo.remote(str(other.top))
     assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == ["push-to-checkout"]
     other.set("receive.denyCurrentBranch", "updateInstead")
     assert [name for name, _ in kinds(repo, "push", OF_FOLDER)] == [
@@ -82,7 +82,7 @@ def test_every_filter_of_a_folder_whose_files_a_push_writes_is_listed(
     for name, command in commands.items():
         other.set(name, command)
     os.utime(other.top / "a.txt", (1, 1))  # git looks whether it changed
-    repo.plain("remote", "add", "origin", str(other.top))
+    repo.remote(str(other.top))
     repo.write("a.txt", "two\n")
     repo.commit()
     assert kinds(repo, "push", OF_FOLDER) == list(commands.items())
@@ -99,7 +99,7 @@ def test_hooks_run_for_a_push_to_the_git_folder_of_a_linked_worktree_are_listed(
     other.set("receive.denyCurrentBranch", "ignore")
     hook = other.write(".git/hooks/post-receive", HOOK.format(log))
     hook.chmod(0o755)
-    repo.plain("remote", "add", "origin", f"{other.top}/.git/worktrees/linked")
+    repo.remote(f"{other.top}/.git/worktrees/linked")
     repo.commit()
     assert kinds(repo, "push", OF_FOLDER) == [("post-receive", str(hook))]
     push(repo)
@@ -124,7 +124,7 @@ def test_hooks_of_the_repository_that_git_takes_are_listed(repo: Repo, decoy: st
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK.format(log))
     hook.chmod(0o755)
-    repo.plain("remote", "add", "origin", str(base))
+    repo.remote(str(base))
     repo.commit()
     assert kinds(repo, "push", OF_FOLDER) == [("pre-receive", str(hook))]
     push(repo)
@@ -136,7 +136,7 @@ def test_a_file_in_place_of_a_repository_is_not_read_whole(repo: Repo) -> None:
     file.parent.mkdir()
     file.write_text("gitdir: there")
     os.truncate(file, 1 << 40)
-    repo.plain("remote", "add", "origin", str(file.parent))
+    repo.remote(str(file.parent))
     repo.commit()
     with pytest.raises(GitFailed, match="is too large"):
         kinds(repo, "push", OF_FOLDER)

@@ -62,7 +62,7 @@ def cloned(repo: Repo, name: str, *options: str) -> Repo:
     allow = ("-c", "protocol.file.allow=always")
     repo.plain(*allow, "clone", "-q", *options, str(repo.top), str(other.top))
     other.set("receive.denyCurrentBranch", "updateInstead")
-    repo.plain("remote", "add", "origin", str(other.top))
+    repo.remote(str(other.top))
     return other
 
 
@@ -185,7 +185,7 @@ def promised(repo: Repo) -> str:
     repo.plain("clone", "-q", "--bare", "--filter=blob:none", url, str(bare))
     command = f"echo promisor >> {log(repo)}; git-upload-pack"
     repo.plain("--git-dir", str(bare), "config", "remote.origin.uploadpack", command)
-    repo.plain("remote", "add", "origin", str(bare))
+    repo.remote(str(bare))
     repo.write("a", "".join(f"{number}\n" for number in range(5001)))
     repo.commit()
     return command
@@ -226,6 +226,6 @@ def test_a_folder_is_found_as_git_finds_it(repo: Repo, path: Callable[[Repo], Pa
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\necho hook >> {log(repo)}\n")
     hook.chmod(0o755)
-    repo.plain("remote", "add", "origin", str(named))
+    repo.remote(str(named))
     assert listed(repo) == {str(hook)}
     assert ran(repo) == {"hook"}

@@ -14,6 +14,8 @@ from opcode_htmx.lib.git.policy import RUNNING
 from opcode_htmx.lib.git.process import GitFailed
 from tests.lib.git.commands.repo import Repo
 
+ACTS: tuple[programs.Act, ...] = ("push", "fetch")
+
 
 def helpers(repo: Repo, act: programs.Act = "push") -> set[str]:
     """Of the repository: the computer may have some of its own."""
@@ -23,47 +25,46 @@ def helpers(repo: Repo, act: programs.Act = "push") -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("pattern", "is_asked"),
-    [
-        ("https://x.example", True),
-        ("https://X.example:443/team", True),
-        ("https://*.example", True),
-        ("https://me@x.example", False),
-        ("https://x.example/other", False),
-        ("https://x.example:8443", False),
-        ("http://x.example", False),
-        ("https://y.example", False),
-        ("x.example", True),
-        ("y.example", False),
-        ("https://", True),
-        ("http://", False),
-        ("https://x%2Eexample", True),
-        ("https://me%40b@y.example", False),
-        ("https://y.example/a%20b", False),
-        ("x%2Eexample", True),
-    ],
-)
-def test_a_helper_is_listed_if_git_asks_it_for_this_address(
-    repo: Repo, pattern: str, is_asked: bool
-) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/team/a")
-    repo.set(f"credential.{pattern}.helper", "own")
-    assert helpers(repo) == helpers(repo, "fetch") == ({"own"} if is_asked else set())
-    # git says the same: it asks a helper that prints, for the address as it is pushed to
-    repo.set(f"credential.{pattern}.helper", "!echo username=u; echo password=p; :")
-    asked = repo.plain(
-        *("-c", "core.askPass=false", "credential", "fill"),
-        check=False,
-        stdin=b"url=https://x.example/team/a\n\n",
-    )
-    assert (b"password=p" in asked) == is_asked
+IS_ASKED = {
+    "https://x.example": True,
+    "https://X.example:443/team": True,
+    "https://*.example": True,
+    "https://me@x.example": False,
+    "https://x.example/other": False,
+    "https://x.example:8443": False,
+    "http://x.example": False,
+    "https://y.example": False,
+    "x.example": True,
+    "y.example": False,
+    "https://": True,
+    "http://": False,
+    "https://x%2Eexample": True,
+    "https://me%40b@y.example": False,
+    "https://y.example/a%20b": False,
+    "x%2Eexample": True,
+}
+"""By patterns, whether git asks a helper for them about https://x.example/team/a."""
+
+
+def test_a_helper_is_listed_if_git_asks_it_for_this_address(repo: Repo) -> None:
+    repo.remote("https://x.example/team/a")
+    log = repo.top.parent / "asked"
+    patterns = {f"!echo '{pattern}' >> {log}; :": pattern for pattern in IS_ASKED}
+    for command, pattern in patterns.items():
+        repo.set(f"credential.{pattern}.helper", command)
+    expected = {pattern for pattern, is_asked in IS_ASKED.items() if is_asked}
+    for act in ACTS:
+        assert {patterns[each] for each in helpers(repo, act)} == expected
+    # git says the same: it asks one after another, for the address as it is pushed to
+    url = b"url=https://x.example/team/a\n\n"
+    repo.plain("-c", "core.askPass=false", "credential", "fill", check=False, stdin=url)
+    assert set(log.read_text().splitlines()) == expected
 
 
 def test_helpers_that_an_empty_one_resets_and_those_for_another_way_are_not_listed(
     repo: Repo,
 ) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     for value in ("first", "", "second"):
         repo.plain("config", "--add", "credential.helper", value)
     assert helpers(repo) == {"second"}
@@ -104,7 +105,7 @@ def test_a_redirect_reaches_no_helper_that_was_not_listed(
     repo: Repo, redirecting: int, is_listed: bool
 ) -> None:
     host = "localhost" if is_listed else "127.0.0.1"
-    repo.plain("remote", "add", "origin", f"http://{host}:{redirecting}/a")
+    repo.remote(f"http://{host}:{redirecting}/a")
     mark = repo.top.parent / "asked"
     helper = f"!touch {mark}; :"
     repo.set(f"credential.http://localhost:{redirecting}.helper", helper)
@@ -132,12 +133,12 @@ def test_of_an_address_that_git_matches_with_nothing_every_helper_is_listed(
     repo.set("credential.https://y.example.helper", "one")
     repo.set(f"credential.{url.removesuffix('/a')}.helper", "two")
     repo.set("credential.z.example.helper", "of no such host")
-    repo.plain("remote", "add", "origin", url)
+    repo.remote(url)
     assert helpers(repo, "push") == helpers(repo, "fetch") == {"one", "two"}
 
 
 def test_the_same_holds_for_a_proxy(repo: Repo) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     repo.set("credential.https://y.example.helper", "one")
     assert helpers(repo) == set()
     repo.set("http.proxy", "http://me:p@ss@proxy.example:3128")
@@ -155,7 +156,7 @@ def test_the_same_holds_for_a_proxy(repo: Repo) -> None:
 def test_a_fetch_asks_the_helper_that_is_listed_however_the_address_is_written(
     repo: Repo, redirecting: int, url: str, pattern: str
 ) -> None:
-    repo.plain("remote", "add", "origin", url.format(redirecting))
+    repo.remote(url.format(redirecting))
     mark = repo.top.parent / "asked"
     helper = f"!touch {mark}; :"
     repo.set(f"credential.{pattern.format(redirecting)}.helper", helper)
@@ -169,7 +170,7 @@ def test_a_fetch_asks_the_helper_that_is_listed_however_the_address_is_written(
 def test_an_address_with_a_line_break_is_refused(repo: Repo, key: str) -> None:
     base = repo.top.parent / "a\nb"
     repo.plain("init", "-q", "--bare", "-b", "main", str(base))
-    repo.plain("remote", "add", "origin", "../plain")
+    repo.remote("../plain")
     repo.plain("config", f"remote.origin.{key}", str(base))
     repo.plain("push", "-q", "origin", "main")  # git takes it
     with pytest.raises(GitFailed, match="“origin” has a line break"):
@@ -179,7 +180,7 @@ def test_an_address_with_a_line_break_is_refused(repo: Repo, key: str) -> None:
 
 
 def test_a_line_break_that_a_setting_of_the_address_replaces_is_none(repo: Repo) -> None:
-    repo.plain("remote", "add", "origin", "x\ny:a")
+    repo.remote("x\ny:a")
     repo.set("url.../.insteadOf", "x\ny:")
     assert addresses.of(repo.git(), "origin", pushes=True) == ["../a"]
 

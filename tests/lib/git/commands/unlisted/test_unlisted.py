@@ -80,7 +80,7 @@ def test_a_folder_of_hooks_that_only_git_finds_is_refused(repo: Repo, form: str)
 
 
 def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     for key, value in (
         ("http.proxy", "http://me:secret@evil.example:3128"),
         ("http.https://x.example.sslVerify", "false"),
@@ -106,7 +106,7 @@ def test_settings_that_say_who_gets_a_login_are_listed(repo: Repo) -> None:
 
 @pytest.mark.parametrize("last", ["proxy", "extraHeader"])
 def test_a_login_in_the_name_of_a_setting_is_not_shown(repo: Repo, last: str) -> None:
-    repo.plain("remote", "add", "origin", "https://example.com/a")
+    repo.remote("https://example.com/a")
     digests = set[str]()
     for word in ("s3cret", "another"):
         key = f"http.https://me:{word}@example.com/.{last}"
@@ -122,7 +122,7 @@ def test_a_login_in_the_name_of_a_setting_is_not_shown(repo: Repo, last: str) ->
 
 def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> None:
     """Of versions of git from 2.40 on."""
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     repo.set("fetch.bundleURI", "https://evil.example/b")
     found = [("connection", "bundleuri", "https://evil.example/b")]
     assert listed(repo, "fetch", remote="origin") == found
@@ -130,7 +130,7 @@ def test_another_address_that_a_fetch_gets_files_from_is_listed(repo: Repo) -> N
 
 
 def test_a_helper_that_a_server_of_missing_files_asks_is_listed(repo: Repo) -> None:
-    repo.plain("remote", "add", "origin", "https://x.example/a")
+    repo.remote("https://x.example/a")
     repo.set("credential.helper", "evil")
     assert listed(repo, "switch") == []
     repo.set("remote.origin.promisor", "true")
@@ -159,7 +159,7 @@ def test_settings_that_are_too_long_to_be_looked_through_let_nothing_run(
         with pytest.raises(GitFailed, match="too long to be looked through"):
             programs.of(repo.git(), act)
     writer = Repo(repo.top.parent / "writer").make()
-    writer.plain("remote", "add", "origin", str(other.top))
+    writer.remote(str(other.top))
     with pytest.raises(GitFailed, match="too long to be looked through"):
         programs.of(writer.git(), "push", remote="origin")
 
