@@ -142,36 +142,50 @@ def test_drafts_options_chats_and_marks_of_a_later_version_are_kept(tmp_path: Pa
 
 
 WRITER = """
-import sys
+import os, sys
 from pathlib import Path
 from opcode_htmx.lib.files.json_files import JsonFileSchema
 form = JsonFileSchema(1, lambda found: found)
 path = Path(sys.argv[1])
-number = 0
-while True:
-    number += 1
-    form.write(path, {"number": number, "rest": "x" * (number % 7 * 30_000)})
+for line in sys.stdin:
+    writer, number = os.fork(), 0
+    while not writer:
+        number += 1
+        form.write(path, {"number": number, "rest": "x" * (number % 7 * 30_000)})
+    print(writer, flush=True)
+    os.waitpid(writer, 0)
+    print("it has ended", flush=True)
 """
+"""Starts a process that writes for each line, and prints its number, and a line when it has ended:
+a Python for each of them would take longer than what they write."""
 
 
 def test_a_writer_that_is_killed_leaves_the_old_content_or_the_new(tmp_path: Path) -> None:
     path, chance = tmp_path / "a.json", random.Random(5)  # noqa: S311 - moments to kill at
     newest = 0
-    for _ in range(12):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT)
-        try:
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writers:
+        assert writers.stdin
+        assert writers.stdout
+        for _ in range(12):
             before = path.stat().st_mtime_ns if path.exists() else 0
-            until(
-                lambda before=before: path.exists() and path.stat().st_mtime_ns != before,  # type: ignore[misc]
-                "it has written",
-            )
-            time.sleep(chance.random() * 0.02)
-        finally:
-            writer.send_signal(signal.SIGKILL)
-            writer.wait()
-        found = json.loads(path.read_bytes())
-        assert found["rest"] == "x" * (found["number"] % 7 * 30_000)
-        newest = max(newest, found["number"])
+            print(file=writers.stdin, flush=True)
+            writer = int(writers.stdout.readline())
+            try:
+                until(
+                    lambda before=before: path.exists() and path.stat().st_mtime_ns != before,  # type: ignore[misc]
+                    "it has written",
+                )
+                time.sleep(chance.random() * 0.02)
+            finally:
+                os.kill(writer, signal.SIGKILL)
+            assert writers.stdout.readline()
+            found = json.loads(path.read_bytes())
+            assert found["rest"] == "x" * (found["number"] % 7 * 30_000)
+            newest = max(newest, found["number"])
+        writers.stdin.close()
     assert newest > 1
     assert not list(tmp_path.glob("*.unreadable-*"))
 
