@@ -168,7 +168,7 @@ def test_log_in_start_a_session_watch_it_and_stop_it(
     inside = (f"{front.url}/", f"{front.url.replace('https:', 'wss:')}/", "data:")
     assert [url for url in asked if not url.startswith(inside)] == []
     base = urlsplit(front.url).path
-    phone.page.wait_for_function("() => document.cookie.includes('opcode_styles')")
+    phone.page.wait_for_function("() => document.cookie.includes('opcode_styles')", polling=500)
     for cookie in phone.page.context.cookies():
         assert cookie["secure"], cookie
         assert f"{cookie['path']}/".startswith(f"{base}/"), cookie
