@@ -28,9 +28,27 @@ LOGIN = (USER, PASSWORD)
 pytestmark = pytest.mark.timeout(240)
 
 
+NAMES = ("clouds", "strict", "refusing")
+
+
 @pytest.fixture(scope="module")
-def shared_settings() -> dict[str, str]:
-    """Two workers: the browser may come back to the other one."""
+def remotes() -> Iterator[dict[str, OAuthMcp]]:
+    """Remote servers by their names; `strict` takes redirects to loopback only."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            name: stack.enter_context(oauth_mcp(only_loopback=name == "strict")) for name in NAMES
+        }
+
+
+@pytest.fixture(scope="module")
+def shared_settings(shared_home: Sandbox, remotes: dict[str, OAuthMcp]) -> dict[str, str]:
+    """Two workers: the browser may come back to the other one. The user has all remote servers."""
+    state = shared_home.config_dir / ".claude.json"
+    known = json.loads(state.read_text()) if state.exists() else {}
+    known["mcpServers"] = {
+        name: {"type": "http", "url": f"{each.url}/mcp"} for name, each in remotes.items()
+    }
+    state.write_text(json.dumps(known))
     return {"OPCODE_WORKERS": "2", "OPCODE_ASK_AHEAD": "0"}
 
 
@@ -38,12 +56,6 @@ def shared_settings() -> dict[str, str]:
 def shared_api() -> Iterator[MessagesApi]:
     with MessagesApi((Scene("any", "", [Text("Hello.")]),)) as api:
         yield api
-
-
-@pytest.fixture
-def remote() -> Iterator[OAuthMcp]:
-    with oauth_mcp() as server:
-        yield server
 
 
 def words(page: str) -> str:
@@ -117,10 +129,12 @@ def lists(server: Server, status: str) -> None:
 
 
 def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_restart(
-    shared_real_server: Server, shared_home: Sandbox, claude: Path, remote: OAuthMcp
+    shared_real_server: Server,
+    shared_home: Sandbox,
+    claude: Path,
+    remotes: dict[str, OAuthMcp],
 ) -> None:
     server = shared_real_server
-    add(server, "clouds", f"{remote.url}/mcp")
     session_id = execute(server)
     lists(server, "clouds needs sign-in")
     _, url = begin(server, "clouds")
@@ -150,7 +164,7 @@ def test_sign_in_comes_back_to_us_and_reaches_the_running_session_without_a_rest
 
     assert server.post("/claude/mcp/servers/user/clouds/sign-out", {}).status_code == 303
     lists(server, "clouds needs sign-in")
-    one_more_is_connected_by_a_reconnect(server, remote)
+    one_more_is_connected_by_a_reconnect(server, remotes["clouds"])
 
 
 def one_more_is_connected_by_a_reconnect(server: Server, remote: OAuthMcp) -> None:
@@ -169,30 +183,25 @@ def one_more_is_connected_by_a_reconnect(server: Server, remote: OAuthMcp) -> No
 
 def test_address_of_a_localhost_redirect_is_pasted(shared_real_server: Server) -> None:
     server = shared_real_server
-    with oauth_mcp(only_loopback=True) as remote:
-        add(server, "strict", f"{remote.url}/mcp")
-        page, url = begin(server, "strict")
-        assert "copy it from the address bar" in words(server.get(page).text)
-        back = agree(url)
-        assert back.startswith("http://localhost:")
-        for wrong, reason in (
-            ("not an address", "Paste the whole address"),
-            (re.sub("state=[^&]+", "state=x", back), "belongs to another sign-in"),
-        ):
-            answer = server.post(page, {"address": wrong})
-            assert answer.status_code == 422
-            assert reason in words(answer.text)
-        answer = server.post(page, {"address": f" {back}\n"})
-        assert answer.status_code == 303, words(answer.text)
-        assert "Signed in." in followed(server, answer)
-        assert server.post(page, {"address": back}).status_code == 422
+    page, url = begin(server, "strict")
+    assert "copy it from the address bar" in words(server.get(page).text)
+    back = agree(url)
+    assert back.startswith("http://localhost:")
+    for wrong, reason in (
+        ("not an address", "Paste the whole address"),
+        (re.sub("state=[^&]+", "state=x", back), "belongs to another sign-in"),
+    ):
+        answer = server.post(page, {"address": wrong})
+        assert answer.status_code == 422
+        assert reason in words(answer.text)
+    answer = server.post(page, {"address": f" {back}\n"})
+    assert answer.status_code == 303, words(answer.text)
+    assert "Signed in." in followed(server, answer)
+    assert server.post(page, {"address": back}).status_code == 422
 
 
-def test_refusal_at_the_authorization_server_is_shown(
-    shared_real_server: Server, remote: OAuthMcp
-) -> None:
+def test_refusal_at_the_authorization_server_is_shown(shared_real_server: Server) -> None:
     server = shared_real_server
-    add(server, "refusing", f"{remote.url}/mcp")
     first, old = begin(server, "refusing")
     _, url = begin(server, "refusing")
     assert "Another sign-in has begun instead." in words(server.get(first).text)
