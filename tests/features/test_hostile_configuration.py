@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from opcode_htmx.engines.claude.config import mcp_config
 from opcode_htmx.features.context import AppContext
 from tests.support.apps.in_process import app_of, client_of
-from tests.support.apps.local_server import plugins_listed_once
+from tests.support.apps.local_server import asked_once, plugins_listed_once
 from tests.support.environment import Sandbox
 from tests.support.pages import dom
 
@@ -110,7 +110,11 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
-    with app_of(sandbox, claude) as made, plugins_listed_once(sandbox, "none"):
+    with (
+        app_of(sandbox, claude) as made,
+        asked_once(made, sandbox),
+        plugins_listed_once(sandbox, "none"),
+    ):
         yield made
 
 

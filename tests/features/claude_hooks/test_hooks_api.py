@@ -50,7 +50,8 @@ def test_api_writes_hooks_that_the_cli_lists_and_keeps_all_else(
     hooks["Stop"] = [{"hooks": [{"type": "command", "command": "at the end"}]}]
     hooks["PreToolUse"][0]["hooks"].reverse()  # secrets are known again by their hook
     body = {"hooks": hooks, "revision": found["revision"]}
-    saved = data_of(server.request("PUT", CONFIG, json=body))
+    with files_alone():
+        saved = data_of(server.request("PUT", CONFIG, json=body))
     assert "********" in json.dumps(saved["hooks"])
     expected = json.loads(json.dumps(user))
     expected["hooks"]["PreToolUse"][0]["hooks"].reverse()

@@ -121,6 +121,7 @@ def test_settings_that_are_used_often_are_listed_first(
     )
 
 
+@pytest.mark.usefixtures("no_word_of_the_cli")  # about these settings
 def test_models_are_suggested_as_the_cli_names_them(server: LocalServer, user_file: Path) -> None:
     text = " ".join(dom.parse(server.get("/claude/settings/model").text).text.split())
     assert re.search(r"Such as (\w+, )*opus\b", text)

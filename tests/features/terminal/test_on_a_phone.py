@@ -136,7 +136,7 @@ def test_two_phones_an_editor_a_flood_and_a_killed_server(
 
     # a flood, with the server killed in the middle of it; a faster one would show no more. A shell
     # goes on with a loop of its own if Ctrl C meets a command that has just ended by itself.
-    one.type("sh -c 'while :; do yes apple pie | head -n 2000; sleep 0.05; done'")
+    one.type("sh -c 'while :; do yes apple pie | head -n 2000; sleep 0.2; done'")
     two.has_written(b"apple pie\r\napple pie")
     for phone in phones:
         phone.forgiven += CUT_OFF

@@ -106,8 +106,8 @@ def asked_once(app: Flask, sandbox: Sandbox) -> Iterator[None]:
     newest = dict[Path | None, ClaudeReport]()
 
     def remembered(project: Path | None) -> ClaudeReport:
-        if _files_alone and project in newest:
-            return newest[project]
+        if _files_alone and newest:
+            return newest.get(project) or next(reversed(newest.values()))
         key = (project, _digest(sandbox))
         if key not in known or known[key].problem:
             known[key] = ask(project)
@@ -137,10 +137,11 @@ _files_alone: list[bool] = []
 
 @contextlib.contextmanager
 def files_alone() -> Iterator[None]:
-    """Let apps under `asked_once` have what the CLI said last of a folder, whatever is in it now.
+    """Let apps under `asked_once` have what the CLI said last, whatever is in the files now.
 
-    For a test of what is written into files, or refused. It must not pass by what an earlier one
-    has left: with nothing said yet, the CLI is asked as always.
+    That is of the same folder if it was asked about that, and of another one otherwise. For a test
+    of what is written into files, or refused. It must not pass by what an earlier one has left:
+    with nothing said yet, the CLI is asked as always.
     """
     _files_alone.append(True)
     try:
