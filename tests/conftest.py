@@ -22,7 +22,7 @@ from tests.support.apps.local_server import files_alone
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.cli.supervision import Supervision
 from tests.support.environment import Sandbox, find_claude, missing, write_stand_in
-from tests.support.pages.browser import MOVING, Phone, launched
+from tests.support.pages.browser import CALM, MOVING, Phone, launched
 from tests.support.server import Server
 from tests.support.suite import cheap_keys, leftovers, shared_fixtures
 from tests.support.suite.shared import FOLDER, import_share, one_at_a_time
@@ -200,6 +200,8 @@ shared_server = pytest.fixture(scope="module")(shared_fixtures.server)
 shared_real_server = pytest.fixture(scope="module")(shared_fixtures.real_server)
 idle_sessions = pytest.fixture(scope="module")(shared_fixtures.idle_sessions)
 shared_app = pytest.fixture(scope="module")(shared_fixtures.app)
+shared_phone = pytest.fixture(scope="module")(shared_fixtures.phone)
+shared_real_phone = pytest.fixture(scope="module")(shared_fixtures.real_phone)
 
 
 @pytest.fixture
@@ -238,35 +240,22 @@ def phone(server: Server, open_phone: Callable[..., Phone]) -> Phone:
     return open_phone(server)
 
 
-@pytest.fixture(scope="module")
-def _module_phone(
-    request: pytest.FixtureRequest, browser: Browser, shared_server: Server
-) -> Iterator[Phone]:
-    with closing(Phone(browser, shared_server, **_motion(request))) as phone:
-        yield phone
-
-
 @pytest.fixture
-def kept_phone(_module_phone: Phone) -> Iterator[Phone]:
-    """One on `shared_server` for all tests of a module.
+def kept_phone(request: pytest.FixtureRequest, shared_phone: Phone) -> Iterator[Phone]:
+    """One on `shared_server` for all tests that share that.
 
     For tests that change no more of it than its page, the size of its screen, its network and the
     routes of its requests."""
-    yield _module_phone
-    _module_phone.hand_on()
-
-
-@pytest.fixture(scope="module")
-def _module_real_phone(browser: Browser, shared_real_server: Server) -> Iterator[Phone]:
-    with closing(Phone(browser, shared_real_server)) as phone:
-        yield phone
+    shared_phone.page.emulate_media(**{**CALM, **_motion(request)})  # type: ignore[arg-type]
+    yield shared_phone
+    shared_phone.hand_on()
 
 
 @pytest.fixture
-def kept_real_phone(_module_real_phone: Phone) -> Iterator[Phone]:
+def kept_real_phone(shared_real_phone: Phone) -> Iterator[Phone]:
     """The same on `shared_real_server`."""
-    yield _module_real_phone
-    _module_real_phone.hand_on()
+    yield shared_real_phone
+    shared_real_phone.hand_on()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tests share, each with a project of its own: homes, servers, and an app of this process.
+"""What tests share, each with a project of its own: homes, servers, phones, an app in process.
 
 Functions for fixtures: those of tests/conftest.py are for one module, those of a package for all of
 its modules.
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser
 
 from opcode_htmx.engines.claude.demo.messages_api import MessagesApi
 from tests.support.apps.in_process import app_of
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox, write_stand_in
+from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
 
@@ -41,6 +43,16 @@ def real_server(
     For tests that leave each other's sessions alone."""
     with closing(Server(shared_home, claude, shared_api.url, **shared_settings)) as server:
         yield server.start()
+
+
+def phone(browser: Browser, shared_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_server)) as phone:
+        yield phone
+
+
+def real_phone(browser: Browser, shared_real_server: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, shared_real_server)) as phone:
+        yield phone
 
 
 def idle_sessions(shared_real_server: Server) -> IdleSessions:

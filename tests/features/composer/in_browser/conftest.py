@@ -57,11 +57,6 @@ def _have_read(request: Request) -> Turn:
     return (Text(f"It says: {request.last_tool_result and request.last_tool_result.text}"),)
 
 
-@pytest.fixture(scope="package")
-def shared_settings() -> dict[str, str]:
-    return {}
-
-
 # One of each for all modules: their starts, and those of their Claudes, took a third of the time.
 
 
@@ -77,9 +72,8 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return home
 
 
-shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
-shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
 shared_real_server = pytest.fixture(scope="package")(shared_fixtures.real_server)
+shared_real_phone = pytest.fixture(scope="package")(shared_fixtures.real_phone)
 idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
 
 

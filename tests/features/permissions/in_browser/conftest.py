@@ -17,6 +17,7 @@ from tests.support.suite import shared_fixtures
 
 shared_home = pytest.fixture(scope="package")(shared_fixtures.home)
 shared_real_server = pytest.fixture(scope="package")(shared_fixtures.real_server)
+shared_real_phone = pytest.fixture(scope="package")(shared_fixtures.real_phone)
 idle_sessions = pytest.fixture(scope="package")(shared_fixtures.idle_sessions)
 
 

@@ -14,3 +14,4 @@ def shared_settings() -> dict[str, str]:
 
 shared_sandbox = pytest.fixture(scope="package")(shared_fixtures.home)
 shared_server = pytest.fixture(scope="package")(shared_fixtures.server)
+shared_phone = pytest.fixture(scope="package")(shared_fixtures.phone)

@@ -137,8 +137,9 @@ def tap_and_compare(page: Page, control: Control) -> bool:
 
 
 def test_every_tap_on_a_session_is_seen_before_the_server_answers(
-    phone: Phone, server: Server
+    kept_phone: Phone, server: Server
 ) -> None:
+    phone = kept_phone
     phone.begin(
         server.sandbox.project, json.dumps([*texts(2), ask_with_suggestion(), ["wait", "/no"]])
     )
@@ -149,16 +150,17 @@ def test_every_tap_on_a_session_is_seen_before_the_server_answers(
     address = phone.page.url
     unseen = []
     for controls in TAPPED_IN_TURN:
-        phone.page.evaluate(SILENT)
-        unseen += [each.name for each in controls if not tap_and_compare(phone.page, each)]
         phone.page.goto("about:blank")
         phone.open_session(address)
+        phone.page.evaluate(SILENT)
+        unseen += [each.name for each in controls if not tap_and_compare(phone.page, each)]
     assert unseen == []
 
 
 def test_every_tap_on_a_list_is_seen_before_the_next_page_comes(
-    phone: Phone, server: Server
+    kept_phone: Phone, server: Server
 ) -> None:
+    phone = kept_phone
     phone.begin(
         server.sandbox.project,
         json.dumps([*texts(1), asks("r1", "Bash", command="ls"), ["wait", "/no"]]),

@@ -28,7 +28,6 @@ from tests.features.session_page.in_browser.look.reading import (
 )
 from tests.support.environment import Sandbox, until
 from tests.support.pages.browser import Phone
-from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.moving, pytest.mark.timeout(180)]
 
@@ -50,9 +49,8 @@ def top_of(phone: Phone, number: int) -> float:
 
 
 def test_output_before_the_scripts_load_reaches_the_page(
-    server: Server, open_phone: OpenPhone, project: Path, gate: Gate
+    phone: Phone, project: Path, gate: Gate
 ) -> None:
-    phone = open_phone(server)
     play(phone, project, *texts(2), gate.step, *texts(2, begin=2))
     answers_are_there(phone, 2)
     held: list[Route] = []

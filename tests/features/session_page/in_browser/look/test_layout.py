@@ -54,9 +54,8 @@ def answered(shared_server: Server) -> str:
 
 # A session that shows everything; tests/app/pages/test_every_page.py has the checks of each page
 def test_a_session_that_shows_everything_fits_and_its_controls_are_large_and_seen(
-    server: Server, open_phone: OpenPhone, project: Path
+    phone: Phone, project: Path
 ) -> None:
-    phone = open_phone(server)
     play(phone, project, *EVERYTHING, ["wait", "/nowhere"])
     wait_for_content(phone)
     phone.send(LONG_WORD)

@@ -27,15 +27,15 @@ def long_answer(count: int) -> list[list[object]]:
 
 
 def test_output_during_sleep_is_marked_on_each_phone(
-    server: Server, open_phone: OpenPhone, gate: Path
+    server: Server, kept_phone: Phone, open_phone: OpenPhone, gate: Path
 ) -> None:
+    phone = kept_phone
     address = begin(
         server,
         *long_answer(6),
         ["wait", str(gate)],
         *(said(f"new{n}", text(f"New {n}. " + "On and on. " * 40)) for n in range(5)),
     )
-    phone = open_phone(server)
     open_session(phone, address)
     expect(phone.transcript).to_contain_text("Word 5.")
     line = phone.page.locator("#new-since")
@@ -86,12 +86,12 @@ def test_what_comes_after_a_phone_was_unlocked_is_not_new(
 
 
 def test_loading_the_page_again_in_the_middle_of_an_answer_marks_nothing_as_new(
-    server: Server, open_phone: OpenPhone, gate: Path
+    server: Server, kept_phone: Phone, gate: Path
 ) -> None:
+    phone = kept_phone
     address = begin(server, *long_answer(6), ["wait", str(gate)], said("new", text("The newest.")))
     until(lambda: "Word 5." in server.get(address).text, "there is something to read")
     assert server.post(f"{address}/seen", {"block": "b-m5-0", "quiet": "1"}).ok
-    phone = open_phone(server)
     # while messages come one upon the other the page sends no position
     phone.page.route("**/seen", lambda route: route.fulfill(status=204))
     open_session(phone, address)

@@ -6,10 +6,11 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.features.session_page.in_browser.where.beginning import (
     OpenPhone,
@@ -19,7 +20,7 @@ from tests.features.session_page.in_browser.where.beginning import (
     text,
 )
 from tests.support.environment import Sandbox, until, write_stand_in
-from tests.support.pages.browser import CUT_OFF
+from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -43,6 +44,18 @@ def lone_server(started_alone: Server) -> Iterator[Server]:
     until(lambda: "Nothing is running" in started_alone.get("/runs").text, "nothing runs")
 
 
+@pytest.fixture(scope="module")
+def phone_alone(browser: Browser, started_alone: Server) -> Iterator[Phone]:
+    with closing(Phone(browser, started_alone)) as phone:
+        yield phone
+
+
+@pytest.fixture
+def lone_phone(lone_server: Server, phone_alone: Phone) -> Iterator[Phone]:
+    yield phone_alone
+    phone_alone.hand_on()
+
+
 def result(name: str, cost: float) -> list[object]:
     models = {"m": {"inputTokens": 1, "contextWindow": 200_000}}
     entry = {"type": "result", "subtype": "success", "uuid": name, "total_cost_usd": cost}
@@ -60,8 +73,9 @@ def comes_more(page: Page, messages: list[object]) -> bool:
 
 
 def test_status_shows_activity_and_counts_time_in_the_browser(
-    server: Server, open_phone: OpenPhone, gate: Path
+    server: Server, kept_phone: Phone, gate: Path
 ) -> None:
+    phone = kept_phone
     call: dict[str, object] = {
         "type": "tool_use",
         "id": "call",
@@ -76,7 +90,6 @@ def test_status_shows_activity_and_counts_time_in_the_browser(
         ["wait", str(gate)],
         ["ask", "request-1"],
     )
-    phone = open_phone(server)
     messages: list[object] = []
     phone.page.on(
         "websocket", lambda ws: ws.on("framereceived", lambda frame: messages.append(frame))
@@ -125,10 +138,9 @@ def test_offline_the_age_of_the_last_update_counts_up(
 
 
 def test_open_request_is_announced_on_every_page_until_answered(
-    lone_server: Server, open_phone: OpenPhone
+    lone_server: Server, lone_phone: Phone, open_phone: OpenPhone
 ) -> None:
-    server = lone_server
-    phone, other = open_phone(server), open_phone(server)
+    server, phone, other = lone_server, lone_phone, open_phone(lone_server)
     open_session(phone, begin(server, ["text", "Hello."]))
     expect(phone.page).not_to_have_title("New session · opcode")
     title = phone.page.title()
@@ -156,12 +168,11 @@ def test_open_request_is_announced_on_every_page_until_answered(
 
 
 def test_unseen_ended_session_is_listed_until_it_is_opened(
-    lone_server: Server, open_phone: OpenPhone
+    lone_server: Server, lone_phone: Phone
 ) -> None:
-    server = lone_server
+    server, phone = lone_server, lone_phone
     done = begin(server, ["text", "Hello."])
     failed = begin(server, ["exit", 3])
-    phone = open_phone(server)
     heading = '.page-head:has(:text-is("Needs you"), :text-is("Done"))'
     rows = phone.page.locator(f"#runs {heading} + ul > li")
 
@@ -191,9 +202,9 @@ LEAVE_AT_THE_END = """() => new MutationObserver((_changes, observer) => {
 
 
 def test_an_answer_whose_end_was_on_the_screen_is_seen_however_soon_one_leaves(
-    lone_server: Server, open_phone: OpenPhone, gate: Path
+    lone_server: Server, lone_phone: Phone, gate: Path
 ) -> None:
-    server, phone = lone_server, open_phone(lone_server)
+    server, phone = lone_server, lone_phone
 
     def begin_to_read() -> None:
         open_session(phone, begin(server, ["wait", str(gate)], ["text", "Here is the end."]))
