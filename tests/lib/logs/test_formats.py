@@ -112,15 +112,13 @@ def test_fields_of_a_record_are_members_that_replace_none_of_the_first() -> None
         "the password 0a1b2c3d4e5f is wrong",
     ],
 )
-@pytest.mark.parametrize("formatter", [LogFormatter(), JsonFormatter()])
-def test_what_is_or_looks_like_a_secret_is_not_logged(
-    formatter: logging.Formatter, text: str
-) -> None:
+def test_what_is_or_looks_like_a_secret_is_not_logged(text: str) -> None:
     redaction.hide(["0a1b2c3d4e5f"] if "password" in text else [])
-    line = formatted(formatter, text)
-    assert "0a1b2c3d4e5f" not in line
-    assert "b3Bjb2Rl" not in line
-    assert "[hidden]" in line
+    for formatter in (LogFormatter(), JsonFormatter()):
+        line = formatted(formatter, text)
+        assert "0a1b2c3d4e5f" not in line
+        assert "b3Bjb2Rl" not in line
+        assert "[hidden]" in line
 
 
 def test_the_address_of_a_failed_request_is_logged_without_its_query() -> None:

@@ -182,19 +182,18 @@ TURNS: dict[str, tuple[tuple[bytes, ...], int]] = {
 }
 
 
-@pytest.mark.parametrize("case", TURNS)
 @pytest.mark.parametrize("sent_is_read", ["first", "last", "in the middle"])
-def test_a_turn_ends_once_when_claude_says_completed(case: str, sent_is_read: str) -> None:
-    lines, turns = TURNS[case]
-    place = {"first": 0, "last": len(lines), "in the middle": len(lines) // 2}[sent_is_read]
-    state = RunState(CODEC)
-    state.step(Event.LAUNCHED)
-    for number, each in enumerate((*lines, b"")):
-        if number == place:
-            state.apply_input(parser.parse(encoder.prompt_line(PROMPT, "/login page")))
-        if each:
-            state.apply_output(parser.parse(each))
-    assert (state.phase, state.turns, state.waiting) == (Phase.IDLE, turns, {})
+def test_a_turn_ends_once_when_claude_says_completed(sent_is_read: str) -> None:
+    for case, (lines, turns) in TURNS.items():
+        place = {"first": 0, "last": len(lines), "in the middle": len(lines) // 2}[sent_is_read]
+        state = RunState(CODEC)
+        state.step(Event.LAUNCHED)
+        for number, each in enumerate((*lines, b"")):
+            if number == place:
+                state.apply_input(parser.parse(encoder.prompt_line(PROMPT, "/login page")))
+            if each:
+                state.apply_output(parser.parse(each))
+        assert (state.phase, state.turns, state.waiting) == (Phase.IDLE, turns, {}), case
 
 
 def test_a_prompt_that_joins_an_open_turn_does_not_end_it() -> None:
