@@ -71,11 +71,16 @@ def runs_beside(supervision: Supervision, prompt: str, what: str) -> Run:
     return run
 
 
-def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
+def test_a_command_and_an_agent_outlive_the_idle_limit_and_then_the_run_ends(
     supervision: Supervision, sandbox: Sandbox
 ) -> None:
     supervision.restart(limits=Limits(idle_timeout=3.0))
     run = runs_beside(supervision, "the dev server", "Dev server")
+    supervision.prompt("send an agent", run.record.session_id)
+    until(lambda: still_running(run) == ["Dev server", "Look around"], "both run beside")
+    assert run.state.background.agents
+    until(lambda: not run.state.background.agents, "the agent is done")
+    until(lambda: run.state.turns == 3 and run.phase is Phase.IDLE, "Claude was notified of that")
     until(lambda: time.time() - run.folder.last_output() > 5, "much more than the limit passes")
     assert (run.phase, still_running(run)) == (Phase.IDLE, ["Dev server"])
     (sandbox.project / "over").touch()
@@ -83,18 +88,7 @@ def test_a_background_command_outlives_the_idle_limit_and_then_the_run_ends(
     assert run.record.end
     assert run.record.end.outcome is Outcome.COMPLETED
     assert "idle minutes" in run.record.end.cause
-    assert run.state.turns == 2, "Claude was notified of the end, and has answered"
-
-
-def test_an_agent_in_the_background_outlives_the_idle_limit(supervision: Supervision) -> None:
-    supervision.restart(limits=Limits(idle_timeout=3.0))
-    run = runs_beside(supervision, "send an agent", "Look around")
-    assert run.state.background.agents
-    until(lambda: not run.state.background.agents, "the agent is done")
-    assert run.live
-    until(lambda: not run.live, "it ends")
-    assert run.state.turns == 2
-    assert "idle minutes" in (run.record.end.cause if run.record.end else "")
+    assert run.state.turns == 4, "Claude was notified of the end, and has answered"
 
 
 def test_a_cron_outlives_the_idle_limit(supervision: Supervision) -> None:
