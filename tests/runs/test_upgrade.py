@@ -114,9 +114,16 @@ def output(server: Server, session_id: str, after: str = "") -> dict[str, Any]:
     return found
 
 
-def text_of(server: Server, session_id: str) -> str:
-    """All that was said in a session."""
-    return "\n".join(contents(output(server, session_id)))
+def output_with(server: Server, session_id: str, words: str) -> dict[str, Any]:
+    """What a program gets of a session's output, once these words are in it."""
+
+    def found() -> dict[str, Any] | None:
+        data = output(server, session_id)
+        return data if words in "\n".join(contents(data)) else None
+
+    data = until(found, f"“{words}” is said")
+    assert data
+    return data
 
 
 def contents(data: dict[str, Any]) -> list[str]:
@@ -140,8 +147,7 @@ def test_twenty_live_runs_of_0_1_0_are_taken_over_and_no_line_is_lost(
     heard: dict[str, list[str]] = {}
     cursors: dict[str, str] = {}
     for each in sessions:
-        until(lambda each=each: f"line {LINES - 1}" in text_of(server, each), "it has begun")  # type: ignore[misc]
-        data = output(server, each)
+        data = output_with(server, each, f"line {LINES - 1}")
         heard[each], cursors[each] = contents(data), data["cursor"]
     phone = open_phone(server)
     phone.forgiven += CUT_OFF
@@ -168,12 +174,8 @@ def test_twenty_live_runs_of_0_1_0_are_taken_over_and_no_line_is_lost(
     assert {process.pid for process in processes_of(server.sandbox.state)} == before
     later.touch()
     for each in sessions:
-        until(
-            lambda each=each: "seen by the new one" in text_of(server, each),  # type: ignore[misc]
-            "it goes on",
-        )
+        whole = output_with(server, each, "seen by the new one")
         rest = output(server, each, after=cursors[each])
-        whole = output(server, each)
         assert heard[each] + contents(rest) == contents(whole), "a cursor of 0.1.0 goes on"
         file = next(path for path in outputs(runs) if path_is_of(path, each))
         assert contents(whole) == file.read_text(encoding="utf-8").splitlines()
@@ -234,12 +236,10 @@ def test_a_live_run_with_a_record_as_0_1_0_wrote_it_is_taken_over(
         (folder / "run.json").write_text(json.dumps(record))
         server.start()
         session_id = record["session_id"]
-        assert "Yes indeed." in text_of(server, session_id)
+        output_with(server, session_id, "Yes indeed.")
         begin(server, ["text", "and it is taken over"], session_id=session_id)
-        until(
-            lambda: "and it is taken over" in text_of(server, session_id),
-            "the process that 0.1.0 has started answers to this version",
-        )
+        # the process that 0.1.0 has started answers to this version
+        output_with(server, session_id, "and it is taken over")
         assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [run_id]
         assert server.post(f"/runs/{run_id}/stop", {}).ok
         until(lambda: claude.poll() is not None, "this version has stopped it")
