@@ -18,22 +18,8 @@ from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
 from tests.runs.asking import PLAN, scenes
 from tests.support.cli.idle_sessions import IdleRuns
-from tests.support.cli.supervision import BY, Supervision, idle, new_id, texts, until
+from tests.support.cli.supervision import BY, Supervision, idle, texts, until
 from tests.support.environment import Sandbox
-
-
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[MessagesApi]:
-    with MessagesApi(scenes(sandbox.project)) as api:
-        yield api
-
-
-@pytest.fixture
-def supervision(sandbox: Sandbox, claude: Path, api: MessagesApi) -> Iterator[Supervision]:
-    supervision = Supervision(sandbox, claude, api.url)
-    supervision.restart(stop_deadline=8.0)
-    yield supervision
-    supervision.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +40,7 @@ def shared_supervision(
 
 @pytest.fixture(scope="module")
 def idle_runs(shared_supervision: Supervision) -> IdleRuns:
-    """For tests that leave no rule."""
+    """For tests that leave no rule: those that leave one come last."""
     return IdleRuns(shared_supervision)
 
 
@@ -87,37 +73,6 @@ def answered(run: Run, turns: int) -> Run:
 
 def asks_of(run: Run) -> int:
     return run.folder.output.read_text(encoding="utf-8").count('"can_use_tool"')
-
-
-def test_a_command_that_is_always_allowed_is_not_asked_about_again(
-    supervision: Supervision, sandbox: Sandbox
-) -> None:
-    session = new_id()
-    run = supervision.prompt("npm please", session)
-    allow_always(supervision, run, "Bash", "Always allow npm test * in this project")
-    answered(run, 1)
-    supervision.prompt("npm again", session)
-    answered(run, 2)
-    assert asks_of(run) == 1
-    rules = json.loads((sandbox.project / ".claude" / "settings.local.json").read_text())
-    assert rules["permissions"]["allow"] == ["Bash(npm test *)"]
-
-
-def test_reading_outside_and_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
-    supervision: Supervision, sandbox: Sandbox
-) -> None:
-    session = new_id()
-    run = supervision.prompt("read it", session)
-    allow_always(supervision, run, "Read", "Always allow reading /etc in this session")
-    answered(run, 1)
-    assert asks_of(run) == 1
-    assert texts(run)[-1].startswith("It said: ")
-    supervision.prompt("write it", session)
-    allow_always(supervision, run, "Write", "Always allow edits in this session")
-    answered(run, 2)
-    assert asks_of(run) == 2
-    assert (sandbox.project / "other.txt").exists()
-    assert run.state.permission_mode == "acceptEdits"
 
 
 def test_the_reason_for_a_denial_reaches_claude(idle_runs: IdleRuns, idle_run: Run) -> None:
@@ -251,3 +206,34 @@ def test_decision_and_its_time_survive_a_restart(
     assert before.at is not None
     supervision.restart()
     assert supervision.supervisor.get(run.id).state.answers[request] == before
+
+
+def test_a_command_that_is_always_allowed_is_not_asked_about_again(
+    shared_supervision: Supervision, idle_runs: IdleRuns, idle_run: Run, shared_home: Sandbox
+) -> None:
+    run, turns, before = idle_run, idle_run.state.turns, asks_of(idle_run)
+    idle_runs.prompt(run, "npm please")
+    allow_always(shared_supervision, run, "Bash", "Always allow npm test * in this project")
+    answered(run, turns + 1)
+    idle_runs.prompt(run, "npm again")
+    answered(run, turns + 2)
+    assert asks_of(run) - before == 1
+    rules = json.loads((shared_home.project / ".claude" / "settings.local.json").read_text())
+    assert rules["permissions"]["allow"] == ["Bash(npm test *)"]
+
+
+def test_reading_outside_and_edits_that_are_allowed_for_the_session_are_not_asked_about_again(
+    shared_supervision: Supervision, idle_runs: IdleRuns, idle_run: Run, shared_home: Sandbox
+) -> None:
+    run, turns, before = idle_run, idle_run.state.turns, asks_of(idle_run)
+    idle_runs.prompt(run, "read it")
+    allow_always(shared_supervision, run, "Read", "Always allow reading /etc in this session")
+    answered(run, turns + 1)
+    assert asks_of(run) - before == 1
+    assert texts(run)[-1].startswith("It said: ")
+    idle_runs.prompt(run, "write it")
+    allow_always(shared_supervision, run, "Write", "Always allow edits in this session")
+    answered(run, turns + 2)
+    assert asks_of(run) - before == 2
+    assert (shared_home.project / "other.txt").exists()
+    assert run.state.permission_mode == "acceptEdits"

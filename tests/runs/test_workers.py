@@ -13,8 +13,9 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,33 @@ from tests.runs.events.listening import in_journal, names, only
 from tests.runs.events.of_servers import emitted
 from tests.support.cli.supervision import FOREVER, steps
 from tests.support.clients.json_client import connected
-from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, processes_of, until
+from tests.support.environment import (
+    PASSWORD,
+    ROOT,
+    USER,
+    Sandbox,
+    processes_of,
+    until,
+    write_stand_in,
+)
 from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.server import Server
 
 Start = Callable[..., Server]
 
 
+@pytest.fixture(scope="module")
+def pair(integration: None, shared_sandbox: Sandbox) -> Iterator[tuple[Server, Server]]:
+    claude = write_stand_in(shared_sandbox.home / "claude")
+    left, right = (Server(shared_sandbox, claude, "http://127.0.0.1:9") for _ in range(2))
+    with closing(left), closing(right):
+        yield left.start(), right.start()
+
+
 @pytest.fixture
-def servers(start_server: Start, sandbox: Sandbox, stand_in: Path) -> tuple[Server, Server]:
-    return start_server(sandbox, stand_in), start_server(sandbox, stand_in)
+def servers(pair: tuple[Server, Server]) -> Iterator[tuple[Server, Server]]:
+    yield pair
+    pair[0].ensure_started()
 
 
 def execute(server: Server, **body: Any) -> requests.Response:
@@ -77,9 +95,8 @@ def page_of(server: Server, session_id: str) -> str:
 
 
 def record(server: Server) -> dict[str, object]:
-    """run.json of the only run."""
-    (found,) = records(server)
-    return found
+    """run.json of the newest run."""
+    return max(records(server), key=lambda each: float(str(each["created_at"])))
 
 
 def records(server: Server) -> list[dict[str, object]]:
@@ -106,14 +123,14 @@ def test_run_of_one_server_is_shown_and_controlled_at_the_other(
     for server in servers:
         assert status(server, session_id) == "ended"
     assert record(left)["end"]["outcome"] == "cancelled"  # type: ignore[index]
-    assert not processes_of(left.sandbox.state)
+    assert not processes_of(left.sandbox.state, str(record(left)["id"]))
 
 
 def test_a_server_that_is_killed_leaves_its_runs_to_the_other_one(
-    servers: tuple[Server, Server],
+    servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
     left, right = servers
-    gate = left.sandbox.home / "gate"
+    gate = tmp_path / "gate"
     session_id = begin(left, ["text", "one"], ["wait", str(gate)], ["text", "two"])
     with connected(right) as client:
         client.send(command_type="attach", session_id=session_id)
@@ -127,7 +144,7 @@ def test_a_server_that_is_killed_leaves_its_runs_to_the_other_one(
         until(lambda: right.post(f"/runs/{run_id}/stop", {}).ok, "it is stopped")
         client.until("ended")
     assert record(right)["end"]["outcome"] in ("cancelled", "completed")  # type: ignore[index]
-    assert not processes_of(right.sandbox.state)
+    assert not processes_of(right.sandbox.state, str(run_id))
 
 
 def test_logout_at_one_worker_closes_sockets_of_the_other(

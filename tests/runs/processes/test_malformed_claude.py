@@ -218,7 +218,7 @@ def always_answering(server: Server, within: float) -> Iterator[None]:
     over, slowest = Event(), [0.0]
 
     def ask() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             asked = time.monotonic()
             assert requests.get(f"{server.url}/healthz", timeout=20).ok
             slowest[0] = max(slowest[0], time.monotonic() - asked)
@@ -246,7 +246,7 @@ def test_output_flood_blocks_no_other_and_arrives_whole(server: Server) -> None:
         assert said == [*map(str, range(10_000)), "behind it"]
 
 
-@pytest.mark.parametrize("line", ["an answer", "garbage", "without a newline"])
+@pytest.mark.parametrize("line", ["an answer", "without a newline"])
 def test_line_of_50_mb_blocks_no_other_and_the_run_goes_on(server: Server, line: str) -> None:
     size = 50_000_000
     long: list[object] = ["big", size] if line == "an answer" else ["fill", size]
