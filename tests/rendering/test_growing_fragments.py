@@ -141,7 +141,7 @@ def test_the_bytes_for_a_growing_text_follow_its_html(text: str, kind: str) -> N
         update = changes(transcript, since, render)
         sent += len(update.encode()) + MESSAGE_BESIDE if update else 0
         since = transcript.offset
-        html = len(page_of(transcript, render).encode())
+    html = len(page_of(transcript, render).encode())
     assert html > len(text)
     assert sent < 5 * html
 
