@@ -127,20 +127,20 @@ def test_double_tap_on_a_link_to_a_session_does_not_answer_its_request(
 
 
 def test_page_of_a_new_session_has_no_stop_under_the_finger_that_sent_its_prompt(
-    shared_server: Server, open_phone: Callable[..., Phone]
+    shared_server: Server, kept_phone: Phone
 ) -> None:
-    phone, project = open_phone(shared_server), str(shared_server.sandbox.project)
-    page = phone.page
+    page, project = kept_phone.page.context.new_page(), str(shared_server.sandbox.project)
     page.add_init_script(UNDER_FINGER % "#stop .button")
     page.emulate_media(reduced_motion="reduce")  # a transition between pages takes presses as well
     page.goto(f"/new?folder={quote(project)}")
     page.get_by_role("textbox", name="Prompt").fill(json.dumps([*texts(1), ["wait", "/no"]]))
-    phone.button("Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     page.wait_for_url("**/sessions/*")
     page.wait_for_function("() => window.underFinger")
     assert page.evaluate("underFinger") != "the button"
     page.locator("#stop").get_by_role("button", name="Stop").click()  # once it takes a press
-    expect(phone.status).to_have_text("Stopped by you.")
+    expect(page.locator("#status")).to_have_text("Stopped by you.")
+    page.close()
 
 
 class Finger:

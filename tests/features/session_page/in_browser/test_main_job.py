@@ -88,26 +88,30 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox.with_own_project()
 
 
-def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
+def test_prompt_watch_reload_queue_allow_deny_continue_stop_find_again_and_resume(
     phone: Phone, sandbox: Sandbox, script: Script
 ) -> None:
     assert not phone.is_calm
     phone.begin_by_form(sandbox.project, "Let it grow")
     half_is_there(phone)  # the text grows: it is seen in part before it is seen in whole
     expect(phone.status).to_have_text("Writing…")
-    script.gate.set()
-    answer_is(phone, WORDS)
-    expect(phone.status).to_have_text("Ready for the next prompt")
-    expect(phone.page.locator(".block-summary")).to_contain_text("tokens in")
-
+    phone.page.reload()
+    half_is_there(phone)
     phone.send("make allowed.txt")
+    expect(phone.page.locator("#queue")).to_contain_text("make allowed.txt")
+    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("")
+    script.gate.set()
     expect(phone.status).to_have_text("Waiting for your answer")
+    stands_once(phone, WORDS)
+    expect(phone.page.locator("#queue li")).to_have_count(0)
+    expect(phone.page.locator(".block-summary")).to_contain_text("tokens in")
     expect(phone.page.locator(".block-ask")).to_contain_text("echo made > allowed.txt")
     assert not (sandbox.project / "allowed.txt").exists()
     phone.button("Allow").click()
     answer_is(phone, "It is made.")
     assert (sandbox.project / "allowed.txt").read_text() == "made\n"
     expect(phone.page.locator(".block-tool").last).to_have_attribute("data-state", "done")
+    expect(phone.status).to_have_text("Ready for the next prompt")
 
     phone.send("make denied.txt")
     phone.button("Deny").click()
@@ -140,24 +144,6 @@ def test_prompt_watch_allow_deny_continue_stop_find_again_and_resume(
     prompts = phone.page.locator("#transcript .prompt-text").all_inner_texts()
     sent = ["Let it grow", "make allowed.txt", "make denied.txt", "sleep well", "Are you there?"]
     assert prompts == sent
-
-
-def test_a_reload_in_mid_answer_loses_nothing_and_the_next_prompt_waits_for_the_same_process(
-    idle_phone: Phone, server: Server, script: Script
-) -> None:
-    phone, run = idle_phone, run_of(idle_phone, server)
-    phone.send("hold and reload")
-    half_is_there(phone)
-    phone.page.reload()
-    half_is_there(phone)
-    phone.send("and then this")
-    expect(phone.page.locator("#queue")).to_contain_text("and then this")
-    expect(phone.page.get_by_role("textbox", name="Prompt")).to_have_value("")
-    script.gate.set()
-    answer_is(phone, "You said: and then this")
-    expect(phone.page.locator("#queue li")).to_have_count(0)
-    stands_once(phone, held("hold and reload"))
-    assert run_of(phone, server) == run
 
 
 def test_server_killed_in_mid_answer_loses_no_words_no_request_and_no_prompt_sent_meanwhile(

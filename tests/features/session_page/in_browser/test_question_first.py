@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import uuid
@@ -72,9 +73,13 @@ def card(page: Page) -> Locator:
     return page.locator(".block-ask[data-state=open]")
 
 
+LOADS = itertools.count()
+
+
 def loaded(page: Page, address: str) -> None:
-    page.goto("about:blank")
-    page.goto(address)
+    """Load a page as if for the first time: without the place at which it was left."""
+    path, _, place = address.partition("#")
+    page.goto(f"{path.partition('?')[0]}?{next(LOADS)}#{place}")
     page.locator("body[data-link=online]").wait_for()
 
 

@@ -159,8 +159,8 @@ def words_and_signs_of_a_session_grow(phone: Phone) -> None:
 
 
 def overviews_fit(page: Page) -> None:
-    """In all widths, and in letters of twice the size."""
-    for path in ("/", "/new", "/runs", "/logins"):
+    """Those that show something of sessions, in all widths and in letters of twice the size."""
+    for path in ("/", "/runs"):
         page.goto(path)
         assert wider_than_the_screen(page) == [], path
         set_letters(page, 32)

@@ -59,11 +59,9 @@ def test_the_menu_aligns_its_links_is_used_by_keyboard_and_keeps_the_focus(
     expect(name).to_be_hidden()
 
 
-def test_the_menu_opens_as_soon_as_its_button_is_there(
-    server: Server, open_phone: OpenPhone, read_past: str
-) -> None:
+def test_the_menu_opens_as_soon_as_its_button_is_there(kept_phone: Phone, read_past: str) -> None:
     """The bar is painted before the rest of the page has come."""
-    phone, held = open_phone(server), list[Route]()
+    phone, held = kept_phone, list[Route]()
     phone.links_to_styles("session.css")
     phone.page.route("**/session.css*", lambda route: held.append(route))
     phone.page.goto(read_past, wait_until="commit")
