@@ -36,14 +36,6 @@ from tests.support.cli.supervision import (
 from tests.support.environment import PATIENCE
 
 
-def test_a_follow_up_goes_to_the_same_process(supervision: Supervision) -> None:
-    session = new_id()
-    run = idle(supervision.prompt("one", session))
-    assert supervision.prompt("two", session) is run
-    until(lambda: run.state.turns == 2, "both are answered")
-    assert texts(run) == ["one", "two"]
-
-
 def test_a_follow_up_while_it_works_waits_its_turn_in_the_same_process(
     supervision: Supervision, tmp_path: Path
 ) -> None:
@@ -62,7 +54,7 @@ def test_a_prompt_in_the_middle_of_a_flood_leaves_the_run_idle_in_the_end(
     supervision: Supervision,
 ) -> None:
     session = new_id()
-    run = supervision.prompt(steps(["lines", 10_000]), session)
+    run = supervision.prompt(steps(["lines", 3_000]), session)
     for number in range(5):
         supervision.prompt(f"follow-up {number}", session)
         gevent.sleep(0.02)
@@ -173,19 +165,7 @@ def test_stopping_a_session_delays_no_other(supervision: Supervision) -> None:
     idle(held_up.get(timeout=PATIENCE))
 
 
-def test_non_reading_claude_is_reported_as_hanging(
-    supervision: Supervision, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
-    monkeypatch.setattr(supervisor_module, "END_GRACE_SECONDS", 0.1)
-    session = new_id()
-    run = supervision.prompt(steps(FOREVER), session)
-    until(lambda: run.phase is Phase.WORKING, "it works")
-    with pytest.raises(RunNotLive, match="seems to hang"):
-        supervision.prompt("x" * 1_000_000, session)
-
-
-def test_prompt_blocked_by_a_full_pipe_counts_as_unsent(
+def test_prompt_to_a_claude_that_does_not_read_is_refused_as_it_hangs_and_counts_as_unsent(
     supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_module, "WRITE_SECONDS", 0.1)
@@ -193,7 +173,7 @@ def test_prompt_blocked_by_a_full_pipe_counts_as_unsent(
     session, prompt = new_id(), new_id()
     run = supervision.prompt(steps(FOREVER), session)
     until(lambda: run.phase is Phase.WORKING, "it works")
-    with pytest.raises(RunNotLive):
+    with pytest.raises(RunNotLive, match="seems to hang"):
         supervision.prompt("x" * 1_000_000, session, prompt)
     assert list(run.state.waiting) == []
     assert not supervision.supervisor.starts.has_sent(session, prompt)
@@ -241,7 +221,7 @@ def test_two_sessions_side_by_side_never_mix(supervision: Supervision) -> None:
     sessions = {word: new_id() for word in words}
     runs = {
         word: supervision.prompt(
-            steps(*[["text", f"{word} {n}"] for n in range(300)]), sessions[word]
+            steps(*[["text", f"{word} {n}"] for n in range(100)]), sessions[word]
         )
         for word in words
     }
@@ -251,7 +231,7 @@ def test_two_sessions_side_by_side_never_mix(supervision: Supervision) -> None:
     for word, run in runs.items():
         all_answered(run, 6)
         assert texts(run) == [
-            *(f"{word} {n}" for n in range(300)),
+            *(f"{word} {n}" for n in range(100)),
             *(f"{word} again {n}" for n in range(5)),
         ]
         assert {text.split()[0] for text in list(run.state.sent.values())[1:]} == {word}
