@@ -14,7 +14,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -165,21 +164,6 @@ def test_logout_at_one_worker_closes_sockets_of_the_other(
             logout = person.post(f"{left.url}/logout", data={"csrf_token": token}, timeout=20)
             assert logout.ok, logout.text
             assert client.close_code() == 1008
-
-
-def test_a_prompt_that_goes_to_both_at_once_starts_one_claude(
-    servers: tuple[Server, Server],
-) -> None:
-    session_id, prompt_id = str(uuid.uuid4()), str(uuid.uuid4())
-    body = {"prompt": steps(["text", "once"]), "session_id": session_id, "prompt_id": prompt_id}
-    with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda server: execute(server, **body), servers))
-    assert {answer.status_code for answer in answers} <= {202, 409}
-    for server in servers:
-        until(lambda server=server: status(server, session_id) == "idle", "it is answered")  # type: ignore[misc]
-    lines = (servers[0].sandbox.state / "runs").glob("*/out.ndjson")
-    said = [line for path in lines for line in path.read_text().splitlines() if "once" in line]
-    assert len([line for line in said if '"assistant"' in line]) == 1
 
 
 # Workers of one server -------------------------------------------------------------------------
