@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def app(sandbox: Sandbox, claude: Path) -> Iterator[Flask]:
 
 @pytest.fixture(scope="module")
 def offered(app: Flask, folder: Path) -> Iterator[Path]:
-    """A marketplace's folder. It is added on the page, and in the end updated and removed there."""
+    """A marketplace's folder. It is added on the page, and in the end updated and removed."""
     client = client_of(app)
     assert "add one to choose from" in client.get("/claude/plugins").text
     added = client.post("/claude/plugins/marketplaces", data={"source": str(folder)})
@@ -58,9 +59,9 @@ def offered(app: Flask, folder: Path) -> Iterator[Path]:
     listed = {"name": NAME, "source": str(folder), "available": 2}
     assert api(client, "GET", "/marketplaces") == (200, [listed])
     yield folder
-    market = f"/claude/plugins/marketplaces/{NAME}"
-    assert "updated" in finished(client, client.post(f"{market}/update"))
-    assert "removed" in finished(client, client.post(f"{market}/remove"))
+    market = f"/marketplaces/{NAME}"
+    assert "updated" in ended(client, api(client, "POST", f"{market}/update", {}))
+    assert "removed" in ended(client, api(client, "DELETE", market))
     assert api(client, "GET", "/marketplaces") == (200, [])
 
 
@@ -165,8 +166,8 @@ def is_described_by_the_api(client: FlaskClient, project_path: str) -> None:
 
 
 def test_what_the_cli_refuses_is_said_in_its_words(client: FlaskClient) -> None:
-    added = client.post("/claude/plugins/marketplaces", data={"source": "/nowhere/at-all"})
-    assert "does not exist" in finished(client, added)
+    begun = api(client, "POST", "/marketplaces", {"source": "/nowhere/at-all"})
+    assert re.fullmatch("failed: .*does not exist.*", ended(client, begun))
 
 
 @pytest.mark.parametrize(

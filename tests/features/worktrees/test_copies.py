@@ -119,27 +119,30 @@ def test_a_copy_at_which_claude_works_stays_until_it_is_stopped(workshop: Worksh
     assert "Throw away" in workshop.client.get(address).text
 
 
-@pytest.mark.parametrize("at_work", [0, 1])
-def test_claude_is_at_work_in_whichever_of_the_sessions_of_a_copy(
-    workshop: Workshop, at_work: int
-) -> None:
-    words = ["Grow", "Water"]
-    words[at_work] = json.dumps([["wait", str(workshop.top.parent / "never")]])
-    first, second = workshop.start(words[0], keep_running="1"), str(uuid.uuid4())
-    copy = workshop.copy_of(first)
-    workshop.context.sessions.submitter.submit(
-        second, copy, str(uuid.uuid4()), words[1], options={"keep_running": True}, by=SYSTEM
-    )
-    sessions = (first, second)
-    runs = workshop.context.runs
-    workshop.until(
-        lambda: runs.of_session(sessions[at_work])[-1].phase is Phase.WORKING, "one works"
-    )
-    workshop.wait_for_turn(sessions[1 - at_work])
-    found = Copies(workshop.service).of_session(first)  # also of one without a history yet
-    assert {session for _, session in found.sessions} == set(sessions)
-    assert found.is_at_work
-    assert "Stop it first" in workshop.post(f"{workshop.address(first)}/discard", 409).text
+def test_claude_is_at_work_in_whichever_of_the_sessions_of_a_copy(workshop: Workshop) -> None:
+    wait = json.dumps([["wait", str(workshop.top.parent / "never")]])
+    first, second = workshop.start(wait, keep_running="1"), str(uuid.uuid4())
+    copy, runs = workshop.copy_of(first), workshop.context.runs
+
+    def prompt_second(words: str) -> None:
+        workshop.context.sessions.submitter.submit(
+            second, copy, str(uuid.uuid4()), words, options={"keep_running": True}, by=SYSTEM
+        )
+
+    def is_at_work_in(session: str) -> None:
+        workshop.until(lambda: runs.of_session(session)[-1].phase is Phase.WORKING, "it works")
+        found = Copies(workshop.service).of_session(first)  # also of one without a history yet
+        assert {each for _, each in found.sessions} == {first, second}
+        assert found.is_at_work
+        assert "Stop it first" in workshop.post(f"{workshop.address(first)}/discard", 409).text
+
+    prompt_second("Water")
+    workshop.wait_for_turn(second)
+    is_at_work_in(first)
+    workshop.rest(first)
+    assert not Copies(workshop.service).of_session(first).is_at_work
+    prompt_second(wait)
+    is_at_work_in(second)
 
 
 def test_base_and_branch_are_chosen_and_checked(workshop: Workshop) -> None:
