@@ -184,9 +184,3 @@ def test_help_lists_every_setting_and_names_the_guide(installed: Installed) -> N
 def test_version_is_that_of_the_wheel(installed: Installed, wheel: Path) -> None:
     version = wheel.name.split("-")[1]
     assert installed.run("--version") == (0, f"opcode-htmx {version}\n", "")
-
-
-def test_other_arguments_are_refused_with_the_way_to_settings(installed: Installed) -> None:
-    status, output, errors = installed.run("--port", "9000")
-    assert (status, output) == (2, "")
-    assert "settings are environment variables" in errors

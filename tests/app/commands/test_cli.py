@@ -185,7 +185,10 @@ def test_something_that_is_no_address_is_one_sentence(machine: Machine) -> None:
 
 def test_arguments_are_refused_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--port", "1"]) == 2
-    assert capsys.readouterr().err.startswith("usage: ")
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("usage: ")
+    assert "settings are environment variables" in errors
 
 
 def test_closed_standard_streams_are_opened_for_the_launcher_and_the_server() -> None:
