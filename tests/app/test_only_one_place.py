@@ -12,9 +12,9 @@ from tests.app.sources import MODULES, SOURCES, call_name, nodes_of, those_that
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 # What a source holds that may do it: to parse all others would take most of the time.
-OF_ENVIRONMENT = re.compile(rf"{'|'.join(ENVIRONMENT)}|\bos\s+as\b")
+OF_ENVIRONMENT = re.compile(rf"\b(?:{'|'.join(ENVIRONMENT)})\b|\bos\s+as\b")
 OF_MARKUP = re.compile("Markup|literal")
-OF_SHELLS = re.compile("shell|system|popen|getoutput|getstatusoutput")
+OF_SHELLS = re.compile(r"\bshell\s*=|_shell\b|\.\s*(?:system|popen)\b|getoutput|getstatusoutput")
 
 
 def reads_environment(source: str) -> bool:
