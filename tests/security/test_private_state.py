@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,26 +21,12 @@ from opcode_htmx.engines.claude.demo.messages_api import (
 from opcode_htmx.lib.files import atomic_files
 from opcode_htmx.lib.files.state_dir import make_private
 from tests.support.cli.sessions import Session
-from tests.support.environment import PASSWORD, ROOT, USER, Sandbox, until
+from tests.support.environment import PASSWORD, USER, Sandbox, until
 from tests.support.server import Server
 
 
 class PermissiveServer(Server):
-    """A server under umask 0, which hides nothing from other users."""
-
-    def start(self) -> Server:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self.app],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                umask=0,
-            )
-        until(self._answers, f"the server answers; its log is {self.log}", 60)
-        return self
+    app = "tests.support.apps.permissive:app()"
 
 
 @pytest.fixture
