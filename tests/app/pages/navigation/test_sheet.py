@@ -143,8 +143,6 @@ def test_the_current_place_is_marked_also_without_colours(page: Page) -> None:
     page.emulate_media(forced_colors="active")
     for path, entry, current in (
         ("/", "Home", "page"),
-        ("/runs", "Running", "page"),
-        ("/new", "New", "page"),
         (LONG, "More", "true"),
         (LONG, LABELS[4], "page"),
         (f"{LONG}/part", LABELS[4], "true"),
