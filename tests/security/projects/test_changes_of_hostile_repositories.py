@@ -67,7 +67,7 @@ def test_a_repository_runs_no_program_when_its_changes_are_read(
     assert trap.mark.exists(), "plain git runs it, so this trap is one"
 
 
-@pytest.mark.parametrize("name", ["--output=sprung", "-p", "--ext-diff"])
+@pytest.mark.parametrize("name", ["--output=sprung", "-p"])
 def test_a_reference_is_no_option(trap: Trap, name: str) -> None:
     head = trap.git("rev-parse", "HEAD")
     trap.git("checkout", "--quiet", "-b", "work")
