@@ -54,9 +54,17 @@ def recorded(demo_dir: Path) -> Record:
     return record
 
 
-def test_the_service_is_reused_while_it_is_alive(demo_dir: Path) -> None:
-    first, second = ensure_running(demo_dir, ENVIRONMENT), ensure_running(demo_dir, ENVIRONMENT)
-    assert first.base_url == second.base_url
+@pytest.fixture(scope="module")
+def shared_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoEnvironment]:
+    """One that runs, for tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("state") / "demo"
+    yield ensure_running(folder, ENVIRONMENT)
+    recorded(folder).end_process()
+
+
+def test_the_service_is_reused_while_it_is_alive(shared_demo: DemoEnvironment) -> None:
+    demo_dir = shared_demo.config_dir.parent
+    assert ensure_running(demo_dir, ENVIRONMENT).base_url == shared_demo.base_url
     assert recorded(demo_dir).answers()
 
 
@@ -67,11 +75,10 @@ def test_many_starters_at_once_start_one_service(demo_dir: Path) -> None:
     assert (demo_dir / "api.log").read_text().count("listens on") == 1
 
 
-def test_the_record_is_for_its_owner_only(demo_dir: Path) -> None:
-    demo = ensure_running(demo_dir, ENVIRONMENT)
+def test_the_record_is_for_its_owner_only(shared_demo: DemoEnvironment) -> None:
+    demo_dir = shared_demo.config_dir.parent
     assert stat.S_IMODE((demo_dir / "api.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(demo_dir.stat().st_mode) == 0o700
-    demo.release()
 
 
 STARTER = """
@@ -183,12 +190,14 @@ def test_uncreatable_folder_is_reported_in_one_sentence(tmp_path: Path) -> None:
         ensure_running(tmp_path / "file" / "demo", ENVIRONMENT)
 
 
-def test_environment_excludes_variables_that_redirect_claude(demo_dir: Path) -> None:
-    demo = ensure_running(demo_dir, ENVIRONMENT)
-    assert demo.changes["ANTHROPIC_AUTH_TOKEN"] is None
-    assert demo.changes["CLAUDE_CODE_USE_BEDROCK"] is None
-    assert demo.changes["ANTHROPIC_BASE_URL"] == demo.base_url
-    assert demo.changes["CLAUDE_CONFIG_DIR"] == str(demo.config_dir)
+def test_environment_excludes_variables_that_redirect_claude(
+    shared_demo: DemoEnvironment,
+) -> None:
+    changes = shared_demo.changes
+    assert changes["ANTHROPIC_AUTH_TOKEN"] is None
+    assert changes["CLAUDE_CODE_USE_BEDROCK"] is None
+    assert changes["ANTHROPIC_BASE_URL"] == shared_demo.base_url
+    assert changes["CLAUDE_CONFIG_DIR"] == str(shared_demo.config_dir)
 
 
 def test_a_claude_goes_on_after_the_service_was_killed(demo_dir: Path, talk: Talk) -> None:
