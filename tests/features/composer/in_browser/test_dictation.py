@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import until
-from tests.support.pages import page_checks
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -85,9 +84,6 @@ def test_words_are_written_at_the_caret_until_the_person_types_or_sends(phone: P
     assert "prune+the+tree" in (saved.value.post_data or ""), "it is kept as a draft"
     phone.button("Dictate").click()
     stopped(phone)
-    assert page_checks.violations(page) == []
-    assert page_checks.smaller_than_a_thumb(page) == []
-    assert page_checks.sticks_out(page) <= 0
 
     prompt(page).fill("")
     dictate(phone)

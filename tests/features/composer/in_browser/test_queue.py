@@ -26,29 +26,11 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
-def test_a_prompt_that_waits_can_be_removed_and_never_reaches_the_model(
-    idle_phone: Phone, shared_api: MessagesApi, gate: threading.Event
-) -> None:
-    phone = idle_phone
-    hold(phone)
-    phone.send("not after all")
-    expect(phone.page.locator("#queue")).to_contain_text("not after all")
-    phone.send("but this")
-    expect(phone.page.locator("#queue li")).to_have_count(2)
-    phone.page.locator("#queue li").first.get_by_role("button", name="Remove").click()
-    expect(phone.page.locator("#queue li")).to_have_count(1)
-    gate.set()
-    answered(phone, "You said: but this")
-    assert "not after all" not in json.dumps(list(shared_api.requests))
-    assert prompts(phone)[-2:] == ["hold on", "but this"]
-    assert "not after all" not in prompts(phone)
-
-
 def edit(phone: Phone) -> None:
     phone.page.locator("#queue").get_by_role("button", name="Edit").click()
 
 
-def test_edited_queued_prompt_and_its_image_join_what_is_typed_unless_the_edit_fails(
+def test_queued_prompts_are_removed_or_edited_with_their_image_into_what_is_typed(
     idle_phone: Phone,
     gate: threading.Event,
     shared_real_server: Server,
@@ -56,11 +38,16 @@ def test_edited_queued_prompt_and_its_image_join_what_is_typed_unless_the_edit_f
 ) -> None:
     phone = idle_phone
     hold(phone)
+    phone.send("not after all")
+    expect(phone.page.locator("#queue")).to_contain_text("not after all")
     paste_image(phone, png())
     expect(chips(phone)).to_have_count(1)
     phone.send("first wording")
-    expect(phone.page.locator("#queue")).to_contain_text("first wording")
+    expect(phone.page.locator("#queue li")).to_have_count(2)
+    expect(phone.page.locator("#queue li").last).to_contain_text("first wording")
     expect(chips(phone)).to_have_count(0)
+    phone.page.locator("#queue li").first.get_by_role("button", name="Remove").click()
+    expect(phone.page.locator("#queue li")).to_have_count(1)
     phone.forgiven += [*CUT_OFF, "ERR_FAILED"]
     phone.page.route("**/edit", lambda route: route.abort())
     box(phone).fill("words of this moment")
@@ -85,6 +72,8 @@ def test_edited_queued_prompt_and_its_image_join_what_is_typed_unless_the_edit_f
     content = last_prompt(shared_api)
     assert any("second wording" in part.get("text", "") for part in content)
     assert "image" in [part["type"] for part in content]
+    assert "not after all" not in json.dumps(list(shared_api.requests))
+    assert prompts(phone)[-2:] == ["hold on", "second wording"]
 
 
 def test_unread_prompts_of_a_stopped_run_can_be_resent_or_removed(

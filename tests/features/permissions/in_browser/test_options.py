@@ -57,10 +57,9 @@ def test_option_changes_in_mid_run_reach_every_device_and_keep_the_focus(
     one.end_claude()
     expect(one.status).to_have_text("Stopped by you.")
     expect(in_force(one)).to_have_text("Haiku 5.5 · high effort")
-    one.send("Again")  # another process
-    ready(one)
-    expect(in_force(one)).to_contain_text("Haiku 5.5 · high effort")
-    assert api.requests[-1]["model"].startswith("claude-haiku")
+    (kept,) = (sandbox.state / "options").glob(f"{one.session_id}*")
+    chosen = json.loads(kept.read_text())  # for the next process
+    assert (chosen["model"], chosen["effort"]) == ("haiku", "high")
 
 
 def test_bypass_mode_is_marked_while_in_force(idle_phone: Phone, server: Server) -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.features.session_page.in_browser.look.lines import asks, texts
+from tests.features.session_page.in_browser.where.beginning import begin
 from tests.support.pages.browser import Phone
 from tests.support.pages.page_checks import wait_until_pressable
 from tests.support.server import Server
@@ -160,13 +161,8 @@ def test_every_tap_on_a_session_is_seen_before_the_server_answers(
 def test_every_tap_on_a_list_is_seen_before_the_next_page_comes(
     kept_phone: Phone, server: Server
 ) -> None:
-    phone = kept_phone
-    phone.begin(
-        server.sandbox.project,
-        json.dumps([*texts(1), asks("r1", "Bash", command="ls"), ["wait", "/no"]]),
-    )
-    expect(phone.button("Allow")).to_be_visible()
-    page, unseen = phone.page, []
+    begin(server, *texts(1), asks("r1", "Bash", command="ls"), ["wait", "/no"])
+    page, unseen = kept_phone.page, list[tuple[str, str]]()
     for path, selector in (
         ("/", ".nav-bar a >> nth=1"),
         ("/runs", "#runs .row"),
