@@ -35,8 +35,9 @@ def test_the_page_after_an_answer_no_longer_asks_unless_claude_does_not_read(
     address = client.post("/sessions", data=form).location.partition("#")[0]
     asks = re.compile(r'action="(/runs/[0-9a-f]+/asks/[^"]+)"')
     until(lambda: asks.search(client.get(address).text), "Claude asks")
-    found = asks.search(client.get(address).text)
-    assert found
+    page = client.get(address).text
+    found, reason = asks.search(page), re.search(r'form="answer" name="(reason-[^"]+)"', page)
+    assert found and reason
 
     def wait_while_claude_reads(each: Broadcast, seen: int, timeout: float | None = None) -> int:
         if timeout is not None and not deaf:
@@ -45,11 +46,15 @@ def test_the_page_after_an_answer_no_longer_asks_unless_claude_does_not_read(
 
     with monkeypatch.context() as patched:
         patched.setattr(Broadcast, "wait", wait_while_claude_reads)
-        answer = client.post(found[1], data={"decision": decision})
+        words = {reason[1]: "Not in\r\nthis folder."}
+        answer = client.post(found[1], data={"decision": decision, **words})
     assert (answer.status_code, answer.location) == (303, f"{address}#end")
     assert bool(asks.search(client.get(address).text)) == deaf
     may_read.touch()
     until(lambda: not asks.search(client.get(address).text), "Claude has read the answer")
+    run = shared_sandbox.state / "runs" / found[1].split("/")[2]
+    sent = json.loads((run / "in.ndjson").read_text().splitlines()[-1])["response"]["response"]
+    assert sent.get("message") == (None if decision == "allow" else "Not in\nthis folder.")
 
 
 def test_a_form_leads_back_to_the_open_request_and_so_to_its_words(

@@ -186,14 +186,6 @@ def test_without_javascript_a_person_prompts_decides_and_chooses(
     seen(READY)
     for _ in range(2):  # the first one leaves a link to what is new, which must not lie over it
         press("Refresh")
-    box.fill("outside now")
-    press("Send")
-    seen("Deny with a reason")
-    phone.page.locator("summary", has_text="Deny with a reason").click()
-    phone.page.get_by_label("Tell Claude why").fill("Not there.")
-    press("Deny and tell Claude")
-    seen('dir="auto">Not there.')
-    seen(READY)
     for mode, words in {"plan": "plans first", "default": "asks first"}.items():
         open_options(phone)
         phone.page.get_by_label("Mode", exact=True).select_option(mode)
