@@ -44,7 +44,7 @@ from tests.security.corpus.transcript.lines import said, system, user
 from tests.security.corpus.vectors import Plant, vectors
 from tests.security.corpus.watch import watched
 from tests.support.clients import api
-from tests.support.environment import Sandbox, write_stand_in
+from tests.support.environment import Sandbox, until, write_stand_in
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(7200 if WHOLE else 120)]
@@ -211,11 +211,11 @@ def test_run_metadata_is_shown_and_not_executed(
             left = [each for each in shown if each.channel in ("stderr", "queue")]
             wrong += of_session(page, server, address, left[-5:])
             with left_behind(server, address, by_channel["kind"]):
+                until(lambda: 'left-command"' in server.get("/runs").text, "it is found")
                 page.goto("/runs")
-                while not (row := page.locator(".left-command")).count():
-                    page.reload()
                 wrong += complaints(inspect(page))
-                assert by_channel["kind"][0].begin in row.first.inner_text()
+                left_one = page.locator(".left-command").first.inner_text()
+                assert by_channel["kind"][0].begin in left_one
     assert wrong == []
 
 
