@@ -40,6 +40,11 @@ def sandbox(server: Server) -> Sandbox:
     return server.sandbox.with_own_project()
 
 
+@pytest.fixture
+def phone(server: Server, kept_phone: Phone) -> Phone:
+    return kept_phone
+
+
 def home(thumb: Thumb, words: str) -> Locator:
     """Open the start page; the row of the session with these words."""
     thumb.page.goto("/")
