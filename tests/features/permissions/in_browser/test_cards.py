@@ -11,7 +11,6 @@ from playwright.sync_api import Locator, expect
 
 from tests.features.permissions.in_browser.cards import (
     READY,
-    asks,
     card,
     has_answered,
     in_force,
@@ -20,7 +19,7 @@ from tests.features.permissions.in_browser.cards import (
     ready,
 )
 from tests.support.cli.idle_sessions import IdleSessions
-from tests.support.environment import Sandbox, runs_of, until
+from tests.support.environment import runs_of, until
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
 
@@ -54,10 +53,11 @@ def shows_another_device_what_was_decided(one: Phone, other: Phone) -> None:
     )
 
 
-def test_decision_reaches_other_devices_and_always_allowed_rule_is_not_asked_again(
-    phone: Phone, server: Server, sandbox: Sandbox, open_phone: Callable[..., Phone]
+def test_decision_reaches_other_devices_and_an_always_allowed_rule_stands_on_its_card(
+    idle_phone: Phone, server: Server, open_phone: Callable[..., Phone]
 ) -> None:
-    phone.begin(sandbox.project, "npm please")
+    phone = idle_phone
+    phone.send("npm please")
     expect(card(phone)).to_contain_text("npm test")
     shows_another_device_what_was_decided(phone, open_phone(server))
     phone.send("npm once more")
@@ -71,9 +71,6 @@ def test_decision_reaches_other_devices_and_always_allowed_rule_is_not_asked_aga
     expect(verdict).to_have_text(
         re.compile(r"Always allowed: npm test \* in this project · \d\d:\d\d")
     )
-    phone.send("npm again")
-    expect(phone.page.locator(".block-summary")).to_have_count(3)
-    assert asks(phone, server) == 2
 
 
 def test_a_denial_takes_a_reason_with_it_and_names_the_path_outside(
@@ -175,12 +172,12 @@ def test_without_javascript_a_person_prompts_decides_and_chooses(
         assert text in phone.page.content()
 
     phone.open_session(idle_sessions.take())
-    box.fill("npm please")
+    box.fill("outside plainly")
     press("Send")
     seen("Always allow")
     phone.page.locator("summary", has_text="Always allow").click()
     box.fill("Half a thought")
-    press("Always allow npm test * in this project")
+    press("Always allow edits in this session")
     expect(box).to_have_value("Half a thought")
     seen("Always allowed:")
     seen(READY)
