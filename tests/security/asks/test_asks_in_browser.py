@@ -17,6 +17,7 @@ from opcode_htmx.engines.claude.demo.messages_api import (
     Text,
     ToolUse,
 )
+from tests.support.cli.idle_sessions import IdleSessions
 from tests.support.environment import Sandbox
 from tests.support.pages.browser import Phone
 from tests.support.server import Server
@@ -75,6 +76,12 @@ def folder(shared_home: Sandbox) -> Path:
     found = shared_home.project / "safe\u202e\u2066gpj"
     found.mkdir()
     return found
+
+
+@pytest.fixture
+def idle_phone(kept_real_phone: Phone, idle_sessions: IdleSessions) -> Phone:
+    kept_real_phone.open_session(idle_sessions.take())
+    return kept_real_phone
 
 
 def card(phone: Phone) -> Locator:
