@@ -7,6 +7,8 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -15,11 +17,13 @@ from pathlib import Path
 import psutil
 
 from chaos.server.gunicorn_conf import COUNTS_SIGNAL
-from tests.support.environment import Sandbox, until
+from tests.support.environment import ROOT, Sandbox, until
 from tests.support.server import Server
 
 SETTINGS = {"OPCODE_STOP_DEADLINE": "2", "OPCODE_ASK_AHEAD": "0"}
 WORKERS = "OPCODE_WORKERS"
+CONFIGURATION = "chaos/server/gunicorn_conf.py"
+"""Of gunicorn, from the root of the checkout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,6 @@ class Holdings:
 
 class ServerUnderTest(Server):
     """The app under gunicorn with `workers` workers, in a folder of its own."""
-
-    configuration = "chaos/server/gunicorn_conf.py"
 
     def __init__(self, folder: Path, claude: Path, api_url: str, workers: int) -> None:
         sandbox = Sandbox(folder / "home").make()
@@ -58,7 +60,16 @@ class ServerUnderTest(Server):
         self.peak_mb = 0.0
 
     def start(self) -> ServerUnderTest:
-        super().start()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", CONFIGURATION, "app:app"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._answers, f"the server answers; its log is {self.log}", 60)
         self.up.set()
         return self
 

@@ -25,7 +25,6 @@ COUNTS_SIGNAL = signal.SIGRTMIN + 3
 
 def live_greenlets() -> Counter[str]:
     """The live greenlets of this process, counted by function."""
-    gc.collect()  # the worker does so seldom: an ended thread's would be found for long
     greenlets = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet)]
     return Counter(_function_of(each) for each in greenlets if not each.dead)
 

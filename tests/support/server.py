@@ -15,7 +15,7 @@ import psutil
 import requests
 
 from opcode_htmx.lib.coerce import Json
-from tests.support.apps.warm import CONFIGURATION, Forked, warm
+from tests.support.apps.warm import Forked, warm
 from tests.support.cli.offers import offers_of
 from tests.support.environment import (
     PASSWORD,
@@ -37,8 +37,6 @@ class Server:
     """The app under real gunicorn, in a process of its own."""
 
     app = "app:app"
-    configuration = CONFIGURATION
-    """Of gunicorn, from the root of the checkout."""
 
     def __init__(self, sandbox: Sandbox, claude: Path, api_url: str, **settings: str) -> None:
         """`OPCODE_ASK_AHEAD`: it asks the CLI itself what that offers, or not, as real ones do."""
@@ -83,9 +81,7 @@ class Server:
         """Start it, and do not wait until it answers."""
         if "PYTEST_VERSION" in os.environ:
             offers = self._offers()
-            self._process = warm().start(
-                self.app, self._environment, self.log, offers, self.configuration
-            )
+            self._process = warm().start(self.app, self._environment, self.log, offers)
         else:  # what is measured elsewhere is a server as people start it
             self._process = self._popen()
 
@@ -100,7 +96,7 @@ class Server:
     def _popen(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", self.configuration, self.app],
+                [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", self.app],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

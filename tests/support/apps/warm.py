@@ -41,9 +41,7 @@ OFFERS = "tests.support.cli.offers"
 MODULES = (PROGRAM, "gunicorn.workers.ggevent", OFFERS)
 LANGUAGES = ("json", "python", "bash", "diff", "html", "text")
 """Those of most code in tests; Pygments has a module for each, with patterns to compile."""
-CONFIGURATION = "gunicorn.conf.py"
-"""Of gunicorn, from the root of the checkout."""
-ARGUMENTS = ["gunicorn", "-c", CONFIGURATION]
+ARGUMENTS = ["gunicorn", "-c", "gunicorn.conf.py"]
 
 
 class Forked:
@@ -90,14 +88,10 @@ class Warm:
         environment: Mapping[str, str],
         log: Path,
         offers: Mapping[str, Any] | None = None,
-        configuration: str = CONFIGURATION,
     ) -> Forked:
         """`offers`: what the app gets for an answer of the CLI; see offers.py."""
         assert self._process.stdin
-        order = {
-            **{"app": app, "environment": dict(environment), "log": str(log), "offers": offers},
-            "configuration": configuration,
-        }
+        order = {"app": app, "environment": dict(environment), "log": str(log), "offers": offers}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         while not self._started:
             self._read_reports()
@@ -231,11 +225,7 @@ def report(**what: int) -> None:
 
 
 def become_gunicorn(
-    app: str,
-    environment: Mapping[str, str],
-    log: str,
-    offers: dict[str, Any] | None,
-    configuration: str,
+    app: str, environment: Mapping[str, str], log: str, offers: dict[str, Any] | None
 ) -> None:
     if offers is not None:
         sys.modules[OFFERS].answer_with(offers)
@@ -249,7 +239,7 @@ def become_gunicorn(
     os.close(into)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["gunicorn", "-c", configuration, app]
+    sys.argv = [*ARGUMENTS, app]
     try:
         sys.modules[PROGRAM].run()
     except SystemExit as end:
