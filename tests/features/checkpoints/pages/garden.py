@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -15,8 +16,25 @@ from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
 from tests.support.apps.in_process import client_of
 from tests.support.clients import api
+from tests.support.copies import fill
 from tests.support.environment import SYSTEM_PATH, USER, Sandbox
 from tests.support.plain_git import GIT
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder.parent), "EMAIL": "a@b.example"}
+    who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
+    return subprocess.run(
+        [*GIT, *arguments],
+        cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def _first_commit(folder: Path) -> None:
+    _git(folder, "init", "-q")
+    (folder / "tree.txt").write_text("apple\n")
+    _git(folder, "add", "-A")
+    _git(folder, "commit", "-qm", "first")
 
 
 class Garden:
@@ -34,18 +52,10 @@ class Garden:
         self.rest = f"/api/sessions/{self.id}"
 
     def git(self, *arguments: str) -> str:
-        environment = {"PATH": SYSTEM_PATH, "HOME": str(self.folder.parent), "EMAIL": "a@b.example"}
-        who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
-        return subprocess.run(
-            [*GIT, *arguments],
-            cwd=self.folder, env={**environment, **who}, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
+        return _git(self.folder, *arguments)
 
     def repository(self) -> Garden:
-        self.git("init", "-q")
-        self.write("tree.txt", "apple\n")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "first")
+        fill(self.folder, _first_commit)
         return self
 
     def write(self, name: str, text: str) -> None:
