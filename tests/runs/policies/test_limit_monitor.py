@@ -228,9 +228,10 @@ def test_memory_includes_claude_and_its_children(supervision: Supervision) -> No
 def test_a_share_of_memory_is_one_of_the_machine(
     supervision: Supervision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run_id = idle(supervision.prompt("Hello")).id  # else it may be stopped before it is prompted
     monkeypatch.setattr(limit_monitor, "machine_memory", lambda: 10_000_000)
     supervision.restart(limits=Limits(memory=0.5))  # a Python takes more than 5 MB
-    assert "5.0 MB are allowed" in end_of(supervision.prompt("Hello")).cause
+    assert "5.0 MB are allowed" in end_of(supervision.supervisor.get(run_id)).cause
 
 
 def test_the_memory_of_a_container_is_the_machine(
