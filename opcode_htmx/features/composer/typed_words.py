@@ -19,7 +19,8 @@ from opcode_htmx.sessions.lookup import SessionLookup
 from opcode_htmx.sessions.storage.drafts import NAME, Draft, Drafts, DraftTooLarge, draft_name
 from opcode_htmx.web.auth.login import LOG_IN
 from opcode_htmx.web.auth.visitor import visitor
-from opcode_htmx.web.http.forms import by_htmx, typed
+from opcode_htmx.web.http.forms import by_htmx, new_session_address, typed
+from opcode_htmx.web.server.base_path import start_page
 
 _SEND = "prompts.prompt"
 """The endpoint that sends the words, and keeps them itself if it refuses them."""
@@ -49,6 +50,9 @@ def blueprint(
         form = request.form
         if not keep_in_session(form) and "project" in form and form.get("prompt", "").strip():
             keep_for_new(form)
+            if response.location == start_page() and "seen" not in form:
+                # Not from that page, but from a form that was refused before: no link leads there.
+                response.location = new_session_address(form["project"])
         return response
 
     def keep_in_session(form: Mapping[str, str]) -> bool:

@@ -74,6 +74,16 @@ def test_prompt_of_a_new_session_sent_after_the_end_of_the_login_is_a_draft_afte
     server.post("/new/draft", {"prompt": "", "by": "phone"})
 
 
+def test_words_of_a_form_that_was_refused_before_are_on_the_page_for_a_new_session(
+    server: Server,
+) -> None:
+    stranger = Stranger(server, "/sessions")  # the form was the answer to a POST
+    accepted = stranger.log_in(stranger.post("/sessions", form(server, "Dig the pond", project="")))
+    assert accepted.headers["Location"] == "/new"
+    assert "\nDig the pond</textarea>" in server.get("/new").text
+    server.post("/new/draft", {"prompt": "", "by": "phone"})
+
+
 @pytest.mark.parametrize(
     ("changed", "headers"),
     [
