@@ -43,7 +43,6 @@ Answer = Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 class Gate(Protocol):
     """The part of Visitors that the pages use."""
 
-    def check_rate_limit(self) -> None: ...
     def attempt(self, user: str, password: str) -> bool: ...
     def cookie_visitor(self) -> object | None: ...
     def log_in(self, response: Response) -> None: ...
@@ -129,7 +128,6 @@ def blueprint(gate: Gate, form: LoginForm) -> Blueprint:
         target = local_path(request.args.get("next"))
         user, carried = None, dict[str, str]()
         try:
-            gate.check_rate_limit()  # before any of the body is read
             target = local_path(request.args.get("next") or request.form.get("next"))
             user = request.form.get("user", "")
             carried = carried_fields(request.form, target)

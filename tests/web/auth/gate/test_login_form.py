@@ -99,6 +99,9 @@ def test_logout_needs_a_token(client: Browser) -> None:
 
 # --- Throttle -------------------------------------------------------------------------------
 
+REFUSED_PROMPT = {"session_id": "one", "project": "", "prompt": "Dig the pond"}
+"""What the form carries of another one, which was refused because the login had ended."""
+
 
 def test_ten_wrong_passwords_make_an_address_wait(client: Browser) -> None:
     for _ in range(10):
@@ -106,9 +109,12 @@ def test_ten_wrong_passwords_make_an_address_wait(client: Browser) -> None:
     refused = client.get("/page", auth=BASIC)
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    form = client.post("/login", data={"user": "opcode", "password": "right"})
+    fields = {"user": "opcode", "password": "right", "next": "/page?x=1"}
+    form = client.post("/login", data=fields | REFUSED_PROMPT)
     assert form.status_code == 429
     assert "Too many failed logins" in form.text
+    for value in ("/page?x=1", *REFUSED_PROMPT.values()):
+        assert f'value="{value}"' in form.text
     elsewhere = client.get("/page", auth=BASIC, environ_base={"REMOTE_ADDR": "10.0.0.9"})
     assert elsewhere.status_code == 200
 
