@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import expect
 
-from tests.support.environment import Sandbox, until
+from tests.support.environment import Sandbox, has_ended, until
 from tests.support.outside.git_server import git_server
 from tests.support.pages.browser import CUT_OFF, Phone
 from tests.support.server import Server
@@ -43,7 +43,9 @@ def test_a_clone_survives_the_phone_and_not_the_server_and_leads_to_a_session(
         assert git
 
         server.kill()
-        psutil.wait_procs(git, timeout=30)
+        for each in git:  # it would end by itself with its next line about its progress
+            each.kill()
+        until(lambda: all(map(has_ended, git)), "git has ended")
         server.start()
         until(lambda: not list(repos.iterdir()), "nothing of the half clone is left")
         page.goto("/repositories/gardeners__orchard")
