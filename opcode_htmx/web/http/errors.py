@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app, make_response, render_template, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -89,6 +90,11 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
     def system_error(error: OSError) -> Response:
         return respond(SENTENCE, 507) if is_full(error) else unexpected(error)
 
+    def malformed(error: ParseException) -> Response:
+        # A body in chunks is parsed only when the view reads it
+        request_ids.refused_by(error)
+        return respond(_SENTENCES[400], 400)
+
     def answer_with(code: int, type_: type[Exception]) -> None:
         def refused(error: Exception) -> Response:
             request_ids.refused_by(error)
@@ -98,6 +104,7 @@ def register(app: Flask, mapping: Mapping[type[Exception], int]) -> None:
 
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(OSError, system_error)
+    app.register_error_handler(ParseException, malformed)
     app.register_error_handler(Exception, unexpected)
     for type_, code in mapping.items():
         answer_with(code, type_)

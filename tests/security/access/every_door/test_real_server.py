@@ -64,6 +64,7 @@ def test_no_header_twice_and_no_odd_request_opens_a_door(
     host = f"127.0.0.1:{shared_server.port}"
     own, origin = f"Host: {host}", f"Origin: http://{host}"
     form = "Content-Type: application/x-www-form-urlencoded"
+    chunked = "Transfer-Encoding: chunked"
     wrong = {
         "two hosts": raw("GET", "/", own, "Host: evil.example", cookie),
         "no host": raw("GET", "/", cookie),
@@ -89,8 +90,21 @@ def test_no_header_twice_and_no_odd_request_opens_a_door(
         ),
         "a length and pieces": raw(
             *("POST", "/runs/stop-all", own, cookie, token, form),
-            *("Content-Length: 4", "Transfer-Encoding: chunked"),
+            *("Content-Length: 4", chunked),
         ),
+        "a chunk without a size": raw("POST", "/login", own, form, chunked) + b"zz\r\n",
+        "a chunk without a size, from a page": raw(
+            "POST", "/runs/stop-all", own, form, chunked, f"Referer: http://{host}/runs"
+        )
+        + b"zz\r\n",
+        "a chunk with a long extension": raw("POST", "/login", own, form, chunked)
+        + b"1;"
+        + b"a" * 100_000
+        + b"\r\n",
+        "a long trailer": raw("POST", "/login", own, form, chunked)
+        + b"0\r\nX-A: "
+        + b"a" * 200_000
+        + b"\r\n\r\n",
         "no length": raw("POST", "/runs/stop-all", own, cookie, token, "Content-Length: x"),
         "a negative length": raw(
             "POST", "/runs/stop-all", own, cookie, token, "Content-Length: -1"
