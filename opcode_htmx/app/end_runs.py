@@ -23,7 +23,6 @@ from opcode_htmx.lib.identity import SYSTEM
 from opcode_htmx.markup.visible_text import visible_text
 from opcode_htmx.runs.control.launcher import RunSettings
 from opcode_htmx.runs.control.run import Run, RunNotLive
-from opcode_htmx.runs.model.lifecycle import Phase
 from opcode_htmx.runs.model.record import Outcome
 from opcode_htmx.runs.policies.working_folders import WorkingFolders
 from opcode_htmx.runs.registry import RunRegistry
@@ -96,8 +95,7 @@ def end_all(settings: Settings, cause: str) -> tuple[list[Run], list[Run]]:
 
 def _outcome(run: Run) -> Outcome:
     """A run that only waits for a prompt has done what it was for."""
-    is_at_rest = run.phase is Phase.IDLE and not run.state.still_running
-    return Outcome.COMPLETED if is_at_rest else Outcome.CANCELLED
+    return Outcome.COMPLETED if run.resting else Outcome.CANCELLED
 
 
 def _settings(settings: Settings) -> RunSettings:
