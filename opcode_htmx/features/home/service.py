@@ -13,7 +13,6 @@ from opcode_htmx.features.context import once_a_request
 from opcode_htmx.lib.dataclass import dataclass
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
-from opcode_htmx.runs.model.record import STOPPED, Outcome, RunEnd
 from opcode_htmx.runs.supervisor import Supervisor
 from opcode_htmx.sessions.attention import AttentionItem, AttentionList, Reason, seen_until
 from opcode_htmx.sessions.configuration.project_choices import (
@@ -245,14 +244,9 @@ class Home:
             found |= self._index.last_words(versions)
         for each in shown:
             end = ends.get(each.session_id)
-            if end and _is_ended_by_others(end) and each.last_activity <= end.at:
+            if end and end.is_by_others and each.last_activity <= end.at:
                 found[each.path] = end.cause
         return found
-
-
-def _is_ended_by_others(end: RunEnd) -> bool:
-    """Whether a run was stopped, but not by the person, who has seen nothing of it."""
-    return end.outcome is Outcome.CANCELLED and end.cause != STOPPED
 
 
 def _is_pinned_or_archived(

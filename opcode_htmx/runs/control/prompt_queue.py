@@ -11,6 +11,7 @@ from opcode_htmx.lib.identity import Identity
 from opcode_htmx.runs.control import control_requests
 from opcode_htmx.runs.control.run import Run
 from opcode_htmx.runs.model.lifecycle import Phase
+from opcode_htmx.runs.model.record import TAKEN_BACK
 
 
 class PromptNotFound(Exception):
@@ -52,7 +53,7 @@ def take_back(run: Run, prompt_id: str, *, by: Identity) -> User:
     if run.phase is Phase.QUEUED:
         run.note(run.codec.withdrawn_line(prompt_id))
         if not run.state.waiting:
-            run.stop(cause="Ended, because its prompt was taken back.", by=by)
+            run.stop(cause=TAKEN_BACK, by=by)
     elif run.live:
         if not control_requests.cancel_prompt(run, prompt_id):
             raise PromptTaken("Claude has taken this prompt up already.")

@@ -14,6 +14,8 @@ from opcode_htmx.lib.dataclass import dataclass
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 STOPPED = "Stopped by you."
 """The cause where a person has stopped a run."""
+TAKEN_BACK = "Ended, because its prompt was taken back."
+"""The cause where a person has taken back the only prompt of a run before it was started."""
 
 
 class Outcome(StrEnum):
@@ -47,6 +49,11 @@ class RunEnd:
     """Size in bytes of Claude's history file when the run had ended."""
     stderr: tuple[str, ...] = ()
     """Its last lines; version 1 has none."""
+
+    @property
+    def is_by_others(self) -> bool:
+        """Whether it was stopped, but not by an act of a person, who has seen nothing of it."""
+        return self.outcome is Outcome.CANCELLED and self.cause not in (STOPPED, TAKEN_BACK)
 
 
 @dataclass(frozen=True, slots=True)

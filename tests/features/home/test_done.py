@@ -19,7 +19,7 @@ from opcode_htmx.features.context import AppContext
 from opcode_htmx.features.home import service
 from opcode_htmx.runs.budgets.book import HOLDS, BudgetBook
 from opcode_htmx.runs.budgets.figures import Scope, Standing
-from opcode_htmx.runs.model.record import STOPPED, Outcome, RunEnd, RunRecord
+from opcode_htmx.runs.model.record import STOPPED, TAKEN_BACK, Outcome, RunEnd, RunRecord
 from opcode_htmx.runs.model.run_folder import RunFolder
 from opcode_htmx.sessions.storage.past_times import PastTimes
 from opcode_htmx.sessions.storage.read_positions import ReadPositions
@@ -205,7 +205,8 @@ def test_a_form_without_a_time_is_refused_with_a_sentence(client: FlaskClient) -
 
 
 @pytest.mark.parametrize(
-    ("cause", "shown"), [("Ended by the command make end-runs.", True), (STOPPED, False)]
+    ("cause", "shown"),
+    [("Ended by the command make end-runs.", True), (STOPPED, False), (TAKEN_BACK, False)],
 )
 def test_row_of_a_session_that_others_have_ended_says_so(
     app: Flask, client: FlaskClient, sandbox: Sandbox, cause: str, shown: bool
