@@ -109,6 +109,7 @@ def about_pairing(settings: Settings) -> list[str]:
 
 def print_answer_or_error(arguments: Sequence[str]) -> int:
     """The same as `print_answer`, but 1 if not all of the answer could be printed."""
+    standard_streams.buffer_output()
     try:
         status = print_answer(arguments)
     except OSError:

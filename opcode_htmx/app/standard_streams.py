@@ -5,6 +5,7 @@ What cannot be written to goes to /dev/null.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,18 @@ def open_closed() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, _null())
+
+
+def buffer_output() -> None:
+    """Buffer the lines of stdout, also where Python does not, as with PYTHONUNBUFFERED.
+
+    What cannot be written stays in the buffer, where `flush_output` finds it.
+    """
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        old = sys.stdout
+        sys.stdout = open(  # noqa: SIM115 - it is open until the process ends
+            old.fileno(), "w", buffering=1, encoding=old.encoding, errors=old.errors, closefd=False
+        )
 
 
 def flush_output() -> OSError | None:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import psutil
@@ -226,6 +227,18 @@ def test_a_command_ends_with_1_where_its_output_cannot_be_written(
     assert sys.stdout is not full, "Python would try again at its exit"
     sys.stdout.close()
     assert capsys.readouterr().err == errors
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_unbuffered_output_that_cannot_be_written_ends_a_command_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argument: str
+) -> None:
+    raw: Any = io.FileIO("/dev/full", "w")
+    with io.TextIOWrapper(raw, "utf-8", write_through=True) as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert cli.main([argument]) == 1
+        sys.stdout.close()
+    assert capsys.readouterr().err.startswith("The output could not be written (No space left")
 
 
 def test_a_missing_browser_file_is_named(tmp_path: Path) -> None:
