@@ -25,7 +25,7 @@ __all__ = ["FOREIGN", "AuthGate", "current_identity", "is_websocket", "login_id"
 
 PUBLIC_PATHS = frozenset({"/healthz", "/login", "/metrics", "/pair", "/readyz"})
 PUBLIC_STATIC = frozenset(
-    {"style.css", "login.js", "logout.js", "icon.svg", "manifest.webmanifest"}
+    {"style.css", "login.js", "logout.js", "transitions.js", "icon.svg", "manifest.webmanifest"}
     | {"apple-touch-icon.png", "icon-192.png", "icon-512.png", "icon-maskable-512.png"}
 )
 """The files of the login page, and those that installing the app fetches without a cookie."""

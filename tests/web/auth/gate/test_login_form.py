@@ -40,6 +40,15 @@ def test_the_form_has_no_field_for_the_default_user(client: Browser) -> None:
     assert 'value="' not in password
 
 
+def test_the_scripts_of_the_login_page_need_no_login(client: Browser) -> None:
+    """One accepts that the transition from the page before may be cut short."""
+    scripts = re.findall(r'<script src="([^"?]+)', client.get("/login").text)
+    assert "/static/transitions.js" in scripts
+    for script in scripts:
+        with client.get(script) as response:
+            assert response.status_code == 200
+
+
 def test_the_form_asks_for_a_user_and_names_the_password_that_were_set() -> None:
     hints = LoginHints(asks_user=True, password_is_given=True)
     page = browser(make_app(hints=hints)).get("/login").text
