@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from opcode_htmx.lib.late.patterns import late_pattern
@@ -179,19 +179,28 @@ def _quiet_unless_failed(call: Call, name: str, summary: str) -> ToolView:
 def questions(call: Call) -> ToolView:
     """The card of AskUserQuestion."""
     answers = _answers(call.result.get("answers"), call.result.get("annotations"))
-    asked = [
-        text_of(each.get("question"))
-        for each in _list(call.input, "questions")
-        if isinstance(each, dict)
-    ]
+    raw = [each for each in _list(call.input, "questions") if isinstance(each, dict)]
+    asked = [text_of(each.get("question")) for each in raw]
+    none = "No answer" if call.failed or call.output else ""
     return ToolView(
         title="Question" if len(asked) == 1 else "Questions",
         summary=first_line(asked[0]) if asked else "",
         outcome=first_line(answers.get(asked[0], "")) if len(asked) == 1 else "",
-        answers=tuple((each, answers.get(each) or "No answer") for each in asked),
+        answers=tuple(
+            (text, answers.get(text) or "\n".join(filter(None, (none, *_choices(each)))))
+            for text, each in zip(asked, raw, strict=True)
+        ),
         command=None if asked or not call.input else cut(as_json(call.input)),
         shown=plain(call.printed) if call.failed else None,
     )
+
+
+def _choices(question: Mapping[str, object]) -> Iterator[str]:
+    """The choices of a question, one a line."""
+    for each in _list(question, "options"):
+        if isinstance(each, dict):
+            texts = text_of(each.get("label")), text_of(each.get("description"))
+            yield "• " + ": ".join(filter(None, map(first_line, texts)))
 
 
 def answers_text(call: Call) -> str:

@@ -56,6 +56,11 @@ def test_a_question_of_the_past_shows_its_answer() -> None:
     assert (shown.summary, shown.outcome, shown.answers) == ("Which?", "B", (("Which?", "B"),))
 
 
+def test_a_question_without_an_answer_shows_its_choices() -> None:
+    shown = done("AskUserQuestion", None, "Declined", questions=ASKED)
+    assert shown.answers == (("Which?", "No answer\n• A: first\n• B"),)
+
+
 def test_a_plan_is_shown_as_a_plan() -> None:
     assert view("ExitPlanMode", plan="# Do it").plan == "# Do it"
     assert view("ExitPlanMode", plan="# Do it").command is None

@@ -261,3 +261,24 @@ def test_open_question_is_rendered_once() -> None:
         for page in (rendered(call), rendered(call, asked))
     ]
     assert hidden == [[False], [True, False]]
+
+
+def test_a_question_that_is_no_longer_asked_is_shown_with_its_choices() -> None:
+    """By the card of its call, which goes on or was interrupted."""
+    use = {"type": "tool_use", "id": "t", "name": "AskUserQuestion"}
+    asked = {"questions": [QUESTION]}
+    call = line(
+        type="assistant", uuid="u", message={"id": "m", "content": [use | {"input": asked}]}
+    )
+    ask = ask_line(tool_name="AskUserQuestion", tool_use_id="t", input=asked)
+    withdrawn = line(type="control_cancel_request", request_id="r")
+    goes_on, over = rendered(call, ask, withdrawn), rendered(call, ask, close=True)
+    for page, verdict in ((goes_on, ""), (over, "No answer\n")):
+        (card,) = (
+            node
+            for node in page.walk()
+            if node.tag == "article" and "hidden" not in node.attributes
+        )
+        (choices,) = (node.text for node in card.walk() if node.tag == "dd")
+        assert choices == f"{verdict}• A: The first\n• B"
+        assert str(QUESTION["question"]) in card.text
