@@ -27,6 +27,7 @@
   // --- the draft --------------------------------------------------------------------------
 
   let kept = $("draft").value; // the server's text, as far as this page knows
+  let keptFolder = folder?.value;
   let timer = 0;
 
   // With the prompts that are on their way, or did not get there (sending.js).
@@ -38,17 +39,21 @@
   // for the login. With the server's text over which it was typed. sending.js keeps that of #sending.
   const { base = "" } = document.documentElement.dataset; // the path below which the app is served
   const stored = `unsaved ${base}/ ${address}`;
+  const left = `left ${base}/ ${address}`; // what was being saved when the page went: see logout.js
   let isSent = false; // by the form of a new session: what fails after that is of no interest
   let isFailing = false; // what was saved last
   const isCutOff = () => isFailing || document.body.dataset.link === "offline";
-  const remember = () => {
+  let atLogout = null; // the text when somebody logged out in another tab: not for the next login
+  const rememberAs = (key, isNeeded) => {
     if (isSent) return;
-    const text = isCutOff() && words() !== kept ? prompt.value : "";
+    const text = isNeeded && words() !== kept && prompt.value !== atLogout ? prompt.value : "";
     try {
-      if (text) sessionStorage.setItem(stored, JSON.stringify({ text, over: kept ?? "" }));
-      else sessionStorage.removeItem(stored);
+      if (text) sessionStorage.setItem(key, JSON.stringify({ text, over: kept ?? "" }));
+      else sessionStorage.removeItem(key);
     } catch {} // full or forbidden: only this page has it
   };
+  const remember = () => rememberAs(stored, isCutOff());
+  document.addEventListener("opcode:logout", () => { atLogout = prompt.value; });
   const restore = () => {
     let unsaved = null;
     try {
@@ -67,7 +72,7 @@
   let replaced = null; // the server's text before that of this page, until that has come back as an update
   const save = (mayLeave = true) => {
     const text = words();
-    if (text === kept) {
+    if (text === kept && folder?.value === keptFolder) {
       remember();
       return null;
     }
@@ -80,10 +85,15 @@
       by: page,
       folder: folder?.value ?? "",
     });
+    const chosen = folder?.value;
     const keepalive = mayLeave && String(body).length < SAFE_BYTES;
     return fetch(`${address}/draft`, { method: "POST", body, keepalive }).then((answer) => {
       const isKept = answer.ok && isOurs(answer);
-      if (isKept) kept = text;
+      if (isKept) {
+        kept = text;
+        keptFolder = chosen;
+        atLogout = null;
+      }
       isFailing = !isKept;
       remember();
       return answer;
@@ -116,10 +126,7 @@
     if (dataset.by !== page && words() === kept && prompt.value === kept) prompt.value = kept = value;
   };
 
-  folder?.addEventListener("input", () => {
-    kept = null;
-    saveSoon();
-  });
+  folder?.addEventListener("input", saveSoon);
 
   // The form of a new session leaves the page. Without a connection that would be for the browser's own
   // error page, and the words and files would be lost: so the draft goes ahead, or a question without one.
@@ -178,6 +185,7 @@
   addEventListener("pageshow", () => { isSent = false; }); // also of a page that the browser has kept
   addEventListener("pagehide", () => {
     remember();
+    rememberAs(left, !isCutOff());
     save();
   });
   document.addEventListener("visibilitychange", () => document.hidden && save());

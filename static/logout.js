@@ -18,11 +18,19 @@
       forget();
       sessionStorage.setItem(LOGOUT, last);
     }
-    // What an open page keeps after that is there after the next login: it may have been typed since.
+    // Words on the way to the server when their page was left arrive with the login of the next page. Where
+    // that is the login form, they did not: composer.js gives them back.
+    for (const key of Object.keys(sessionStorage)) {
+      if (!key.startsWith(`left ${base}/ `)) continue;
+      if (document.querySelector("form.login")) sessionStorage.setItem(key.replace("left", "unsaved"), sessionStorage.getItem(key));
+      sessionStorage.removeItem(key);
+    }
+    // What an open page keeps after that is there after the next login, if it was typed since.
     addEventListener("storage", ({ key, newValue }) => {
       if (key !== LOGOUT || !newValue) return;
       forget();
       sessionStorage.setItem(LOGOUT, newValue);
+      document.dispatchEvent(new Event("opcode:logout"));
     });
   } catch {} // storage is forbidden
 })();

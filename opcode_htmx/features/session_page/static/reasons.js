@@ -12,10 +12,13 @@
     kept = Object(JSON.parse(sessionStorage.getItem(stored) ?? "{}"));
   } catch {} // forbidden
 
+  let atLogout = {}; // what was in the fields when somebody logged out in another tab: not for the next login
+
   // Also those of a request that the page does not have yet, but of none that was answered.
   const keep = () => {
     const isAway = ([id]) => !document.getElementById(id) && !document.getElementById(id.replace(/-reason$/, ""));
-    const typed = [...document.querySelectorAll(FIELD)].filter((each) => each.value).map((each) => [each.id, each.value]);
+    const typed = [...document.querySelectorAll(FIELD)].map((each) => [each.id, each.value])
+      .filter(([id, value]) => value && value !== atLogout[id]);
     kept = Object.fromEntries([...Object.entries(kept).filter(isAway), ...typed]);
     try {
       if (Object.keys(kept).length) sessionStorage.setItem(stored, JSON.stringify(kept));
@@ -38,5 +41,9 @@
   // A block may come after its message.
   document.addEventListener("htmx:ws:after:message:incoming", () => requestAnimationFrame(giveBack));
   document.addEventListener("input", (event) => event.target.matches(FIELD) && keep());
+  document.addEventListener("opcode:logout", () => {
+    kept = {};
+    atLogout = Object.fromEntries([...document.querySelectorAll(FIELD)].map((each) => [each.id, each.value]));
+  });
   addEventListener("pagehide", keep); // without those that were answered
 })();

@@ -21,7 +21,7 @@
   // --- bubbles ----------------------------------------------------------------------------
 
   const store = () => {
-    const kept = [...bubbles.values()].filter(({ id }) => !id).map(({ data, at, after }) => {
+    const kept = [...bubbles.values()].filter(({ id, isForgotten }) => !id && !isForgotten).map(({ data, at, after }) => {
       const fields = [...data].filter(([name, value]) => name !== "csrf_token" && typeof value === "string");
       return { fields, at, after };
     });
@@ -30,6 +30,10 @@
       else sessionStorage.removeItem(stored);
     } catch {} // full or forbidden: the draft has the words as well
   };
+
+  document.addEventListener("opcode:logout", () => {
+    for (const each of bubbles.values()) each.isForgotten = true; // not for the next login
+  });
 
   const button = (label, action) => {
     const made = document.createElement("button");

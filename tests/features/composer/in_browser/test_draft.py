@@ -42,6 +42,40 @@ def test_last_keystrokes_before_leaving_are_there_again_and_gone_once_a_better_w
     assert typed(server, address.removeprefix(server.url).partition("#")[0]) == ""
 
 
+TYPE_AND_LEAVE = """() => {
+    const prompt = document.getElementById("prompt");
+    prompt.value = "half a thought, and the rest";
+    prompt.dispatchEvent(new Event("input"));
+    location.assign("/");
+}"""
+
+
+def test_last_keystrokes_before_a_login_that_has_ended_are_there_after_the_next_one(
+    phone: Phone, sandbox: Sandbox, server: Server
+) -> None:
+    begin(phone, sandbox)
+    address = phone.page.url
+    box(phone).press_sequentially("half a thought")
+    kept(server, "half a thought")
+    phone.forgiven += ["401", *CUT_OFF]
+    cookies = phone.page.context.cookies()
+    phone.page.context.clear_cookies()  # the open connection does not notice it
+    phone.page.evaluate(TYPE_AND_LEAVE)
+    phone.page.get_by_label("Password", exact=True).wait_for()
+    phone.page.context.add_cookies([{**each} for each in cookies])  # type: ignore[typeddict-item]
+    phone.page.goto(address)
+    expect(box(phone)).to_have_value("half a thought, and the rest")
+    kept(server, "half a thought, and the rest")
+    phone.page.evaluate(TYPE_AND_LEAVE)  # with a login the server has it
+    phone.page.get_by_role("heading", name="Home").wait_for()
+    assert (
+        phone.page.evaluate(
+            "Object.keys(sessionStorage).filter((key) => /^(left|unsaved) /.test(key))"
+        )
+        == []
+    )
+
+
 REFUSE_DRAFTS = """() => {
     const send = window.fetch;
     window.fetch = (address, options) => String(address).endsWith("/draft")

@@ -112,6 +112,18 @@ KEEP = """() => {
     sessionStorage.setItem("reasons /below/ /below/projects/a", "Words of another server");
 }"""
 HAS_FORGOTTEN = "() => !sessionStorage.getItem('reasons / /projects/a')"
+REASON = """() => {
+    const send = window.fetch;
+    window.fetch = (address, options) => String(address).endsWith("/draft")
+        ? Promise.reject(new TypeError("Failed to fetch")) : send(address, options);
+    const ask = Object.assign(document.createElement("p"), { className: "block-ask" });
+    ask.dataset.state = "open";
+    ask.innerHTML = '<span class="reason"><textarea id="why"></textarea></span>';
+    document.body.append(ask);
+}"""
+TYPED = "Object.values({ ...sessionStorage }).filter((each) => each.includes('Typed')).length"
+"""How many of the two the tab keeps."""
+LEAVE = "dispatchEvent(new PageTransitionEvent('pagehide'))"
 NEIGHBOURS = "sessionStorage.getItem('reasons /below/ /below/projects/a')"
 
 
@@ -126,6 +138,11 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     elsewhere.goto("/")
     for page in (elsewhere, phone.page):
         page.evaluate(KEEP)
+    prompt, reason = phone.page.get_by_role("textbox", name="Prompt"), phone.page.locator("#why")
+    phone.page.evaluate(REASON)
+    for field in (prompt, reason):
+        field.fill("Typed before")
+    phone.page.wait_for_function(f"() => {TYPED} === 2")
     elsewhere.get_by_role("button", name="More").click()
     elsewhere.get_by_role("button", name="Log out").click()
     expect(elsewhere.get_by_text("You are logged out.")).to_be_visible()
@@ -141,7 +158,10 @@ def test_logout_disconnects_only_pages_of_that_login(server: Server, open_phone:
     other.page.context.clear_cookies()  # as those of a phone that has slept for too long
     other.page.evaluate("dispatchEvent(new Event('offline'))")
     expect(other.status).to_have_text("Logged out.")
-    prompt = phone.page.get_by_role("textbox", name="Prompt")
+    assert phone.page.evaluate(f"{LEAVE}, {TYPED}") == 0, "what was typed before"
+    reason.fill("Typed since")
+    assert phone.page.evaluate(f"{LEAVE}, {TYPED}") == 1
+    phone.page.evaluate("document.querySelector('.block-ask').remove()")
     prompt.fill("Typed\nsince\nthen")
     phone.page.set_viewport_size({"width": 390, "height": 420})  # by the keyboard
     again = phone.page.get_by_role("link", name="Log in again")
