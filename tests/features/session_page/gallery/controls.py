@@ -208,9 +208,10 @@ def a_session_grows_waits_and_is_killed(view: View) -> None:
     with view.looking_at("bypass"):
         page.locator("#options-d > summary").click()
         page.get_by_label("Mode", exact=True).select_option("bypassPermissions")
-        page.locator("#options-d > summary").click()
-        expect(page.get_by_text("Bypass mode: Claude does everything")).to_be_visible()
         expect(page.locator("#in-force")).to_contain_text("never asks: bypass")
+        page.locator("#options-d > summary").click()
+        expect(page.locator("#options-d[open]")).to_have_count(0)
+        expect(page.get_by_text("Bypass mode: Claude does everything")).to_be_visible()
     view.fits("bypass", DOCK)
     view.picture("bypass", page.locator("#dock"))
     prompts_wait_their_turn(view)

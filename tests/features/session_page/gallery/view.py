@@ -184,7 +184,9 @@ HIDDEN = """async controls => {
         // what floats over the page goes out of the way as the page is moved
         if (!covered(each) || (await frame().then(frame), !covered(each))) continue;
         if (!each.checkVisibility()) continue; // it went as another one was brought into view
-        found.push(each.outerHTML.slice(0, 100));
+        const box = each.getBoundingClientRect();
+        const above = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+        found.push([above?.outerHTML.slice(0, 100), each.outerHTML.slice(0, 100)]);
     }
     return found;
 }"""
