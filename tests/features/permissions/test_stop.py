@@ -28,8 +28,9 @@ def test_the_page_after_stop_shows_the_end_or_says_that_it_takes_a_moment(
     form = {"folder": str(shared_sandbox.project), "prompt": json.dumps(steps), **ids}
     address = client.post("/sessions", data=form).location.partition("#")[0]
     until(lambda: "Ready for the next prompt" in client.get(address).text, "Claude waits")
-    stop = re.search(r'formaction="(/runs/[0-9a-f]+/stop)"', client.get(address).text)
-    assert stop
+    button = r'formaction="(/runs/[0-9a-f]+/stop)"[^>]*>End Claude</button>'
+    stop = re.search(button, client.get(address).text)
+    assert stop, "its menu has it"
     answer = client.post(stop[1])
     assert (answer.status_code, answer.location) == (303, f"{address}#end")
     page = client.get(address).text
