@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-import subprocess
 import threading
 import uuid
 from pathlib import Path
 
+from tests.features.checkpoints.repository import commit_first
 from tests.support.cli.sessions import OpenSession
 from tests.support.clients import api as rest
-from tests.support.environment import SYSTEM_PATH, until
-from tests.support.plain_git import GIT
+from tests.support.environment import until
 from tests.support.server import Server
 
 GATE = threading.Event()
@@ -23,20 +22,8 @@ AFTER = threading.Event()
 AFTER.set()
 
 
-def git(folder: Path, *arguments: str) -> str:
-    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder.parent), "EMAIL": "a@b.example"}
-    who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
-    return subprocess.run(
-        [*GIT, *arguments],
-        cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-
-
 def repository(folder: Path) -> Path:
-    git(folder, "init", "-q")
-    (folder / "own.txt").write_text("mine\r\n")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "first")
+    commit_first(folder, "own.txt", "mine\r\n")
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,15 @@ from werkzeug.test import TestResponse
 from opcode_htmx.features.context import AppContext
 from opcode_htmx.lib.identity import owner
 from opcode_htmx.runs.events.types import TurnEnded, Usage
+from tests.features.checkpoints.repository import commit_first, git
 from tests.support.apps.in_process import client_of
 from tests.support.clients import api
 from tests.support.copies import fill
-from tests.support.environment import SYSTEM_PATH, USER, Sandbox
-from tests.support.plain_git import GIT
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    environment = {"PATH": SYSTEM_PATH, "HOME": str(folder.parent), "EMAIL": "a@b.example"}
-    who = {"GIT_AUTHOR_NAME": "A", "GIT_COMMITTER_NAME": "A"}
-    return subprocess.run(
-        [*GIT, *arguments],
-        cwd=folder, env={**environment, **who}, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+from tests.support.environment import USER, Sandbox
 
 
 def _first_commit(folder: Path) -> None:
-    _git(folder, "init", "-q")
-    (folder / "tree.txt").write_text("apple\n")
-    _git(folder, "add", "-A")
-    _git(folder, "commit", "-qm", "first")
+    commit_first(folder, "tree.txt", "apple\n")
 
 
 class Garden:
@@ -52,7 +39,7 @@ class Garden:
         self.rest = f"/api/sessions/{self.id}"
 
     def git(self, *arguments: str) -> str:
-        return _git(self.folder, *arguments)
+        return git(self.folder, *arguments)
 
     def repository(self) -> Garden:
         fill(self.folder, _first_commit)
