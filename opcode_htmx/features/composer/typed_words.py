@@ -49,8 +49,8 @@ def blueprint(
             return response
         form = request.form
         if not keep_in_session(form) and "project" in form and form.get("prompt", "").strip():
-            keep_for_new(form)
-            if response.location == start_page() and "seen" not in form:
+            is_there = keep_for_new(form)
+            if is_there and response.location == start_page() and "seen" not in form:
                 # Not from that page, but from a form that was refused before: no link leads there.
                 response.location = new_session_address(form["project"])
         return response
@@ -70,11 +70,14 @@ def blueprint(
                 supervisor.changes(session_id).notify()
         return True
 
-    def keep_for_new(form: Mapping[str, str]) -> None:
-        """Save them as the draft of the page for a new session."""
+    def keep_for_new(form: Mapping[str, str]) -> bool:
+        """Save them as the draft of the page for a new session; whether there is such a page."""
         project_id = form["project"]
-        with contextlib.suppress(DiskFull, DraftTooLarge, ProjectNotFound):
+        try:
             new_sessions.check(project_id)
+        except ProjectNotFound:
+            return False
+        with contextlib.suppress(DiskFull, DraftTooLarge):
             drafts.save_beside(
                 draft_name(project_id),
                 typed(form["prompt"]),
@@ -82,5 +85,6 @@ def blueprint(
                 folder=new_sessions.kept_folder(form.get("folder", "")[:FOLDER_CHARACTERS]),
                 seen=form.get("seen"),
             )
+        return True
 
     return pages

@@ -84,6 +84,16 @@ def test_words_of_a_form_that_was_refused_before_are_on_the_page_for_a_new_sessi
     server.post("/new/draft", {"prompt": "", "by": "phone"})
 
 
+@pytest.mark.parametrize("project", ["..", "//evil", "gone-project"])
+def test_a_login_leads_to_no_page_of_a_project_that_is_not_there(
+    server: Server, project: str
+) -> None:
+    fields = {"session_id": "", "project": project, "prompt": "Dig the pond", "next": "/"}
+    login = {**fields, "user": USER, "password": PASSWORD}
+    accepted = Stranger(server, "/login").post("/login", login)
+    assert (accepted.status_code, accepted.headers["Location"]) == (303, "/")
+
+
 @pytest.mark.parametrize(
     ("changed", "headers"),
     [
