@@ -140,8 +140,8 @@ def external_diff(trap: Trap) -> None:
 def hook(trap: Trap) -> None:
     path = trap.folder / ".git" / "hooks" / "post-index-change"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(trap.program.read_text())
-    path.chmod(0o755)
+    # A file that has just been written cannot be run while a child of another thread has it open
+    path.symlink_to(trap.program)
     (trap.folder / "inner" / "deep.txt").touch()
 
 
